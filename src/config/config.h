@@ -1,0 +1,151 @@
+// The configuration in force: validated, immutable, one version a request from start to end.
+//
+// Text becomes a Config in load() (config/load.h). What is here is known to be whole: every
+// name refers to something, every price is set, every bound is in range.
+//
+// const is safe from any thread. The one shared_ptr of the program points at a Config.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/money.h"
+#include "base/units.h"
+#include "controls/audit/audit.h"
+#include "controls/authentication/authentication.h"
+#include "controls/authorization/authorization.h"
+#include "controls/cost/cost.h"
+#include "controls/limits/limits.h"
+#include "controls/prompts/prompts.h"
+#include "dialects/surface.h"
+
+namespace tollgate::config {
+
+// A value that must not be printed: formatting it is a compile error.
+class Secret {
+ public:
+  Secret() = default;
+  explicit Secret(std::string value) : value_(std::move(value)) {}
+  const std::string& reveal() const { return value_; }
+  bool empty() const { return value_.empty(); }
+
+ private:
+  std::string value_;
+};
+
+struct Tls {
+  std::string certificate;  // Path of a PEM chain.
+  std::string key;          // Path of a PEM key.
+};
+
+struct Listener {
+  std::string name;
+  std::string host;         // "0.0.0.0", "::1"
+  std::uint16_t port = 0;   // 0: any free one (tests, demo).
+  authorization::Exposure exposure = authorization::Exposure::kPublic;
+  std::optional<Tls> tls;
+};
+
+struct Admin {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 9900;
+  Secret token;             // Empty: made at first start, in `admin.token` beside the ledger, 0600.
+};
+
+enum class OnFault : std::uint8_t { kRefuse, kLocalShare, kCached };
+struct Store {
+  bool in_memory = false;      // ledger: memory
+  std::string sqlite_path;     // ledger: sqlite:///path
+};
+
+struct Timeouts {
+  Duration connect = std::chrono::seconds(5);
+  Duration first_byte = std::chrono::seconds(60);
+  Duration between_chunks = std::chrono::seconds(30);
+  Duration total = std::chrono::minutes(10);
+};
+
+struct Endpoint {
+  bool tls = false;
+  std::string host;
+  std::uint16_t port = 0;
+  std::string path_prefix;     // "/v1" or "": no trailing slash.
+};
+
+struct Upstream {
+  std::string name;
+  std::vector<Endpoint> endpoints;  // At least one.
+  dialects::Dialect speaks = dialects::Dialect::kOpenAi;
+  Secret credential;                // Empty: none is sent.
+  Timeouts timeout;
+  std::int64_t concurrent_requests = 1024;  // Over all endpoints; more are refused as overloaded.
+  std::string certificate_authority;        // PEM path; empty: the system's.
+};
+
+struct Model {
+  std::string name;
+  int upstream = -1;            // Index into upstreams.
+  std::string upstream_name;    // What the upstream calls it; as `name` unless said.
+  std::string tokenizer;        // Known vocabulary, or empty: an upper bound by bytes.
+  Tokens context_tokens = 0;    // 0: not said.
+  cost::Prices prices;
+};
+
+struct Tenant {
+  std::string name;
+  std::vector<std::string> roles;  // Roles that every caller of the tenant has.
+  std::vector<limits::Policy> limits;  // `tenants.NAME.limits`: instead of the default, same scope and figure.
+};
+
+struct Route {
+  std::string name;
+  dialects::Surface surface{};
+  authorization::Policy access;
+  std::vector<int> models;         // Indices into models, in the order of access.models.
+  prompts::Policy prompt;
+  std::vector<limits::Policy> limits;  // Of this route only; the rule is "routes.NAME.limits.…".
+};
+
+// What the edge allows a connection to do, by name; the defaults are those of hardening.
+struct Edge {
+  Bytes header_bytes_max = 32 << 10;
+  int headers_max = 100;
+  Duration header_timeout = std::chrono::seconds(10);
+  Duration handshake_timeout = std::chrono::seconds(10);
+  Duration body_timeout = std::chrono::seconds(60);       // Plus a second for each 16 KiB.
+  Duration idle_timeout = std::chrono::seconds(60);
+  Duration stalled_reply_timeout = std::chrono::seconds(30);
+  int connections_max = 10'000;                           // A listener.
+  Bytes reply_bytes_max = 32 << 20;                       // A whole reply of an upstream.
+  Duration drain_timeout = std::chrono::seconds(30);      // SIGTERM to the end of the last stream.
+  int workers = 0;                                        // Event loops; 0: one a core.
+};
+
+struct Config {
+  std::string version;      // First 12 hex digits of the SHA-256 of the text.
+  std::string file;         // Where it came from.
+  std::vector<Listener> listeners;
+  Admin admin;
+  Store store;
+  authentication::Policy authentication;
+  std::vector<Upstream> upstreams;
+  std::vector<Model> models;
+  std::vector<Tenant> tenants;
+  std::vector<limits::Policy> limits;   // Top-level: apply to every request.
+  std::vector<cost::Policy> budgets;    // Top-level; each distinct subject has its own.
+  std::vector<cost::Policy> tenant_budgets;    // Of one tenant each…
+  std::vector<std::string> tenant_budget_of;   // …named here, same index.
+  std::vector<Route> routes;
+  std::vector<const authorization::Policy*> access;  // Of each route, for authorization.
+  audit::Policy audit;
+  Edge edge;
+
+  Config() = default;
+  Config(const Config&) = delete;  // `access` points into `routes`.
+  Config& operator=(const Config&) = delete;
+};
+
+}  // namespace tollgate::config

@@ -1,0 +1,118 @@
+// What was decided, and how it ended: one record a request, told in two phases.
+//
+// The decision is written before the first byte goes upstream, the outcome at the end; the two
+// share `id`, which is the reply's x-request-id. A refused request has both in one moment.
+// The record holds no text of prompts or answers unless the policy says so, and no secret.
+//
+// Pure: writing a record is text into a string. A Record borrows (arena of its request).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/money.h"
+#include "base/units.h"
+#include "controls/authentication/authentication.h"
+#include "controls/cost/cost.h"
+#include "controls/limits/limits.h"
+
+namespace tollgate::audit {
+
+enum class Content : std::uint8_t { kNone, kHash };  // `full` comes with the content policy.
+
+// What the operator writes under `audit`.
+struct Policy {
+  Content content = Content::kNone;
+  Duration keep = std::chrono::hours(24 * 400);
+  Bytes queue_bytes = 64 << 20;  // Most that may wait for the store; full refuses requests.
+};
+
+enum class Phase : std::uint8_t { kDecision, kOutcome };
+enum class Outcome : std::uint8_t { kAllowed, kRefused, kDowngraded, kCut };
+std::string_view name_of(Outcome outcome);
+enum class UsageSource : std::uint8_t { kNone, kProvider, kCounted };
+
+// Evidence: the figures of the decision, as they stood after it.
+struct LimitEvidence {
+  limits::Scope scope{};
+  std::string_view subject;
+  limits::Figure figure{};
+  std::int64_t limit = 0;
+  std::int64_t held = 0;       // By this request.
+  std::int64_t remaining = 0;
+};
+struct BudgetEvidence {
+  limits::Scope scope{};
+  std::string_view subject;
+  cost::Window window{};
+  Money limit;
+  Money held;                  // By this request.
+  Money spent;
+};
+struct Attempt {
+  std::string_view upstream;
+  int status = 0;              // 0: no reply.
+  Duration duration{};
+};
+
+struct Record {
+  std::string_view id;         // "req_…", sortable by time.
+  WallTime time{};
+  std::string_view config_version;
+  std::string_view listener;
+  IpAddress client_ip;
+  std::string_view client_request_id;  // As the caller sent it; recorded, never used as a key.
+  const authentication::Identity* actor = nullptr;  // Null: nobody was established.
+  std::string_view route;
+  std::string_view surface;
+  std::string_view model_asked;
+  std::string_view model_served;
+  std::string_view upstream;
+
+  Outcome outcome = Outcome::kAllowed;
+  std::string_view code;       // The reason's code, "rate_limited"; empty when allowed.
+  std::string_view rule;
+  std::string_view message;    // What the caller was told.
+  std::span<const std::string_view> observed;  // Rules that would have refused.
+
+  std::span<const LimitEvidence> limits;
+  std::span<const BudgetEvidence> budgets;
+  Bytes prompt_bytes = 0;
+  Tokens input_tokens_counted = 0;
+  bool input_is_bound = false;
+  Tokens output_tokens_cap = 0;
+  std::uint64_t fingerprint = 0;  // Of the body; 0: none.
+  std::span<const std::string_view> tools_offered;
+
+  // Known at the end only.
+  Tokens input = 0;
+  Tokens cached_input = 0;
+  Tokens output = 0;
+  Tokens reasoning = 0;
+  UsageSource usage_source = UsageSource::kNone;
+  Money cost;
+  std::string_view price_version;
+  std::span<const Attempt> attempts;
+  Duration queued{};
+  Duration first_byte{};
+  Duration total{};
+};
+
+// Appends the record of one phase as a JSON object without its `sequence`, `previous_hash` and
+// `hash`: the store's writer knows those and adds them by seal().
+void write(const Record& record, Phase phase, std::string& out);
+
+// Completes a record written by write(): inserts sequence and previous_hash and appends hash,
+// the SHA-256 (hex) of the object up to there. `previous` and the result are 32 bytes.
+using Hash = std::array<std::uint8_t, 32>;
+Hash seal(std::string_view written, std::uint64_t sequence, const Hash& previous,
+          std::string& out);
+
+// Whether `sealed` carries a hash that is true and a previous_hash equal to `previous`.
+// Returns the record's own hash, or nothing.
+bool verify(std::string_view sealed, const Hash& previous, Hash& own);
+
+}  // namespace tollgate::audit

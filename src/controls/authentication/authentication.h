@@ -1,0 +1,117 @@
+// Who asks? Ties a request to exactly one actor, or refuses it.
+//
+// A tenant API key is `tg_live_` + 12 characters that name it in public + 32 secret ones + 6
+// of a CRC-32 (base 62 throughout), so that a mistyped key never costs a lookup, a secret
+// scanner can recognise a leaked one, and the secret holds 190 random bits. We keep only
+// HMAC-SHA-256(pepper, whole key) and compare in constant time: a stolen store is no credential.
+// Other kinds of credential join behind the same door: find_credential, then a verifier that
+// returns an Identity.
+//
+// Pure: random bytes and time are arguments. Safe from any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/refusal.h"
+#include "base/units.h"
+
+namespace tollgate::authentication {
+
+// What the operator writes under `authentication.api_keys`.
+struct Policy {
+  bool api_keys = false;          // Without it no key is accepted at all.
+  std::string pepper_file;        // 32 or more bytes; empty: made beside the ledger at first start.
+};
+
+enum class CredentialKind : std::uint8_t { kApiKey };
+std::string_view name_of(CredentialKind kind);  // "api_key"
+std::optional<CredentialKind> credential_kind_named(std::string_view name);
+
+// The accountable actor of one request. Views live in the request's arena.
+struct Identity {
+  std::string_view tenant;
+  std::string_view subject;        // The user within the tenant; may be empty.
+  CredentialKind credential_kind = CredentialKind::kApiKey;
+  std::string_view credential_id;  // Public: the key's id. Never the secret.
+  std::span<const std::string_view> roles;
+};
+
+// The credential headers of a request, as they came. Empty: absent.
+struct CredentialHeaders {
+  std::string_view authorization;  // "Bearer …"
+  std::string_view x_api_key;
+  std::string_view api_key;
+};
+
+// The one secret that the headers carry. kMissingCredential when there is none,
+// kInvalidCredential for another scheme than Bearer, kCredentialConflict when two differ.
+Expected<std::string_view> find_credential(const CredentialHeaders& headers);
+
+inline constexpr std::size_t kKeyIdLength = 12;
+inline constexpr std::size_t kKeyLength = 8 + kKeyIdLength + 32 + 6;
+
+// The public id inside a secret of the right shape and checksum; else kInvalidCredential.
+Expected<std::string_view> read_key(std::string_view secret);
+
+using Digest = std::array<std::uint8_t, 32>;
+
+// Makes digests; holds the pepper. Moves, never prints.
+class Pepper {
+ public:
+  explicit Pepper(std::span<const std::uint8_t> bytes);  // At least 32.
+  ~Pepper();                                             // Wipes.
+  Pepper(const Pepper&) = delete;
+  Pepper(Pepper&&) noexcept;
+  Digest digest(std::string_view secret) const;
+
+ private:
+  std::array<std::uint8_t, 32> key_{};  // SHA-256 of the bytes given.
+};
+
+// What the store keeps of a key. `id` is public.
+struct KeyRecord {
+  std::string id;
+  Digest digest{};
+  std::string tenant;
+  std::string user;
+  std::vector<std::string> roles;
+  std::string name;                     // A label of the operator.
+  WallTime created{};
+  std::optional<WallTime> expires;
+  std::optional<WallTime> revoked;
+};
+
+// What a request needs of a key: views into its arena, so a change of the store cannot move
+// them under it.
+struct KeyFacts {
+  std::string_view id;
+  Digest digest{};
+  std::string_view tenant;
+  std::string_view user;
+  std::span<const std::string_view> roles;
+  std::optional<WallTime> expires;
+  std::optional<WallTime> revoked;
+};
+
+// Whether `secret` is the key of `facts`, and the key is neither revoked nor expired at `now`.
+// A wrong secret is kInvalidCredential, whatever else is true of the key.
+Expected<void> verify(const Pepper& pepper, const KeyFacts& facts, std::string_view secret,
+                      WallTime now);
+
+// Spends the time of one verify() for a key that does not exist, and refuses.
+Refusal refuse_unknown(const Pepper& pepper, std::string_view secret);
+
+struct NewKey {
+  std::string id;
+  std::string secret;  // Shown once.
+};
+// `random` must come from a cryptographic generator.
+NewKey make_key(std::span<const std::uint8_t, 64> random);
+
+}  // namespace tollgate::authentication

@@ -1,0 +1,93 @@
+// May they ask this? Deny by default: a request passes only where a route names its path, its
+// model and its caller.
+//
+// One canonical path serves both the choice of the route and the verdict. A route is chosen by
+// the listener's exposure, the method, the path, then the model asked and the callers it
+// allows; a route of an internal exposure does not exist on a public listener. What is hidden
+// and what is absent get one answer, so nobody learns the names of models by trying.
+//
+// Pure. Safe from any thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arena.h"
+#include "base/refusal.h"
+#include "controls/authentication/authentication.h"
+
+namespace tollgate::authorization {
+
+enum class Exposure : std::uint8_t { kPublic, kInternal };
+
+// One line of a route's `allow`: all that it names must hold; what it leaves out is any.
+struct Allow {
+  std::vector<std::string> tenants;
+  std::vector<std::string> roles;  // At least one of them.
+  std::vector<authentication::CredentialKind> credentials;
+};
+
+// Which tools a route lets a caller offer to the model. Nothing is allowed unless named; "*"
+// allows every function tool, and a trailing "*" a prefix. A provider's own tool (web search,
+// code execution, remote MCP) is named by its type.
+struct ToolPolicy {
+  std::vector<std::string> allow;
+  Mode mode = Mode::kEnforce;
+};
+
+// What the operator writes on a route about who may use it.
+struct Policy {
+  Mode mode = Mode::kEnforce;         // Of `allow` only; a path or model unknown is always refused.
+  std::string method = "POST";
+  std::string path;                   // Canonical.
+  Exposure exposure = Exposure::kPublic;
+  std::vector<std::string> models;    // Names of the configuration.
+  std::vector<Allow> allow;           // Empty: nobody.
+  ToolPolicy tools;
+};
+
+// The one form of a request target's path that routes are written in. Decodes once; refuses
+// with kInvalidRequest: anything but origin form, a fragment, %2f %5c %00, dot segments, `//`,
+// a backslash, controls, invalid escapes, invalid UTF-8, more than 4 KiB. The query is cut
+// off. The result lives in `arena` or in `target`.
+Expected<std::string_view> canonical_path(std::string_view target, Arena& arena);
+
+// Does any line of `allow` hold for this caller?
+bool allows(std::span<const Allow> allow, const authentication::Identity& caller);
+
+// Is the model one of the route's?
+bool serves(const Policy& route, std::string_view model);
+
+// Refuses with kToolNotAllowed, naming the first tool that the policy does not allow.
+// `type` "function" or "custom" goes by name, any other by type.
+struct OfferedTool {
+  std::string_view type;
+  std::string_view name;
+};
+Expected<void> check_tools(const ToolPolicy& policy, std::span<const OfferedTool> tools,
+                           std::string_view rule);
+
+// What is asked of the table of routes.
+struct Target {
+  Exposure exposure = Exposure::kPublic;  // Of the listener.
+  std::string_view method;
+  std::string_view path;                  // Canonical.
+};
+// Index of the first route that exists at the target, or -1: decided before the body is read.
+int first_at(std::span<const Policy* const> routes, const Target& target);
+
+// The route for this model and caller among those at `target`: kNotFound where no route is
+// there; kModelNotFound where none of them serves the model to this caller's kind at all;
+// kRouteNotAllowed where the path has routes but none allows the caller. In observe mode of a
+// route, a caller who is not allowed passes and `observed` says so.
+struct Choice {
+  int route = -1;
+  bool observed = false;  // The caller would have been refused.
+};
+Expected<Choice> choose(std::span<const Policy* const> routes, const Target& target,
+                        std::string_view model, const authentication::Identity& caller);
+
+}  // namespace tollgate::authorization

@@ -1,0 +1,127 @@
+// What an upstream answers, read as it passes: usage, output text, and the way it ends.
+//
+// A whole reply is read once it is complete. A streamed one is read event by event: each
+// complete event is handed on as it came (or held back, where the caller did not ask for it),
+// and its text is told to a sink that counts it. When the stream has to end early, end()
+// writes the ending that the caller's SDK takes for a clean one.
+//
+// Pure: no I/O, no clock. One thread; reused from request to request.
+//
+// Sources: WHATWG HTML server-sent events; OpenAI streaming reference; Anthropic streaming
+// reference (message_start carries input, message_delta carries cumulative output).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/fault.h"
+#include "base/units.h"
+#include "dialects/request.h"
+#include "dialects/surface.h"
+
+namespace tollgate::dialects {
+
+// Tokens as the provider reports them, normalised: `input` holds all input, cached included,
+// in every dialect (Anthropic reports it without).
+struct Usage {
+  Tokens input = 0;
+  Tokens cached_input = 0;  // Part of `input` read from the provider's cache.
+  Tokens output = 0;        // Reasoning included.
+  Tokens reasoning = 0;     // Part of `output`.
+};
+
+// Takes the output of a reply as it passes, choice by choice: text, reasoning text, refusals,
+// tool names and tool arguments, in the order of generation.
+class OutputSink {
+ public:
+  virtual void text(std::int64_t choice, std::string_view piece) = 0;
+
+ protected:
+  ~OutputSink() = default;
+};
+
+// Why the gateway ends a stream before the upstream does.
+enum class Ending : std::uint8_t {
+  kLength,    // The output cap or the hold is spent: finish_reason "length", stop_reason "max_tokens".
+  kRefused,   // A policy stops it: "content_filter", "refusal".
+};
+
+// Reads a whole reply. Broken JSON, or a reply without the fields of its surface, is a Fault.
+class ReplyReader {
+ public:
+  ReplyReader();
+  ~ReplyReader();
+  ReplyReader(ReplyReader&&) noexcept;
+
+  // `body` must have RequestReader::kPadding readable bytes behind its end. Tells the output
+  // to `sink`. Returns the provider's usage where the reply has a complete one.
+  FaultOr<std::optional<Usage>> read(Surface surface, std::string_view body, OutputSink& sink);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// The state of one stream.
+enum class StreamState : std::uint8_t {
+  kOpen,      // More is to come.
+  kFinished,  // The dialect's last event has passed ([DONE], message_stop).
+};
+
+class StreamReader {
+ public:
+  StreamReader();
+  ~StreamReader();
+  StreamReader(StreamReader&&) noexcept;
+
+  // An event longer than this is a Fault.
+  static constexpr Bytes kEventBytesMax = 1 << 20;
+
+  // Makes ready for a new stream. `usage_asked` as in Request: where false, the chunk that
+  // carries only usage is not handed on.
+  void start(Surface surface, bool usage_asked);
+
+  // Takes any piece of the stream, cut anywhere. Appends to `out` the bytes that the caller
+  // gets; tells text to `sink`. After a Fault (broken event, too long) only end() may follow.
+  FaultOr<StreamState> feed(std::string_view piece, std::string& out, OutputSink& sink);
+
+  // The provider's usage, once a complete one has passed.
+  const std::optional<Usage>& usage() const;
+
+  // Whether any content has been handed on.
+  bool begun() const;
+
+  // Writes the clean ending: closes what is open, the finish reason, usage (where the caller
+  // asked, or the dialect always has it) as `counted`, and the last event.
+  void end(Ending ending, const Usage& counted, std::string& out);
+
+  // Writes the dialect's error event and, for OpenAI, nothing after it: for an upstream that
+  // broke off. `error_json` is the dialect's error object (see refusal_body).
+  void fail(std::string_view error_json, std::string& out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Writes a refusal as the body that the dialect's SDKs turn into the right exception.
+struct RefusalWords {
+  std::string_view type;     // "invalid_request_error"…
+  std::string_view code;     // OpenAI: error.code. Anthropic: error.details.error_code, may be empty.
+  std::string_view message;
+  std::string_view param;    // OpenAI: error.param; empty is null.
+  std::string_view request_id;
+};
+void write_refusal(Dialect dialect, const RefusalWords& words, std::string& out);
+
+// The body of GET /v1/models for the models that a caller may use. Anthropic callers (by
+// dialect) get theirs.
+struct ModelListing {
+  std::string_view id;
+};
+void write_models(Dialect dialect, std::span<const ModelListing> models, std::string& out);
+
+}  // namespace tollgate::dialects

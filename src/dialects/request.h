@@ -1,0 +1,96 @@
+// What a caller asks, read strictly from the wire and written anew for the upstream.
+//
+// The body is parsed once (simdjson DOM): invalid JSON or UTF-8, lone surrogates, a duplicate
+// key, depth over 64, more than 200,000 nodes or a number of more than 32 characters is
+// refused. The upstream gets a fresh serialisation, never the caller's bytes, so the two
+// cannot read one body in two ways. Fields that multiply cost are known and typed; fields that
+// are unknown but harmless pass through; `cache_salt` and other fields that only the operator
+// may set are dropped.
+//
+// Pure: no I/O, no clock. A RequestReader belongs to one thread and is reused from request to
+// request; what read() returns borrows the reader and the body until the next read().
+//
+// Sources: OpenAI API reference (chat completions, completions, embeddings), Anthropic API
+// reference (messages; versions 2023-06-01 and 2026-10-21).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/refusal.h"
+#include "base/units.h"
+#include "dialects/surface.h"
+
+namespace tollgate::dialects {
+
+enum class Delivery : std::uint8_t { kWhole, kStreamed };
+
+// One text that the model will read. Role names and tool definitions are texts too, so that
+// whatever counts or inspects sees everything.
+enum class TextKind : std::uint8_t { kContent, kRole, kName, kToolDefinition, kToolCall };
+struct Text {
+  TextKind kind = TextKind::kContent;
+  std::string_view text;  // Unescaped UTF-8.
+};
+
+// A tool that the caller offers to the model.
+struct Tool {
+  std::string_view type;  // "function", "custom", "web_search_20250305"…
+  std::string_view name;  // Empty for a provider's own tool without one.
+};
+
+struct Request {
+  Surface surface = Surface::kChatCompletions;
+  std::string_view model;
+  Delivery delivery = Delivery::kWhole;
+  bool usage_asked = false;                   // The caller set stream_options.include_usage.
+  std::optional<Tokens> output_tokens_asked;  // max_completion_tokens, max_tokens.
+  std::int64_t choices = 1;                   // n, or best_of where larger; times prompts of a batch.
+  std::int64_t messages = 0;                  // Number of messages, for the framing formula.
+  std::span<const Text> texts;
+  std::span<const Tool> tools;
+  std::string_view service_tier;              // As asked; may be empty.
+};
+
+// What the gateway changes on the way to the upstream.
+struct Edits {
+  std::string_view model;               // The name that the upstream knows.
+  std::optional<Tokens> output_tokens;  // Injected or clamped; nothing for embeddings.
+};
+
+// Bounds of one body; the defaults are those of hardening.
+struct ReadLimits {
+  int depth = 64;
+  int nodes = 200'000;
+  int number_characters = 32;
+};
+
+class RequestReader {
+ public:
+  RequestReader();
+  ~RequestReader();
+  RequestReader(RequestReader&&) noexcept;
+
+  // Bytes that must be readable (with any content) behind the end of a body given to read().
+  static constexpr std::size_t kPadding = 64;
+
+  // `body` must have kPadding readable bytes behind its end. Refuses with kInvalidJson,
+  // kDuplicateKey, kInvalidRequest (a required field is missing or of a wrong type) or
+  // kUnsupportedParameter (a field that costs what we cannot count: image, audio and file
+  // parts, a service tier above default, `background`, `store: true`…), naming the field.
+  Expected<Request> read(Surface surface, std::string_view body, const ReadLimits& limits = {});
+
+  // Writes the request of the last read() with `edits` applied, and `stream_options:
+  // {"include_usage": true}` where an OpenAI surface is streamed. Appends to `out`.
+  void write(const Edits& edits, std::string& out) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tollgate::dialects

@@ -1,0 +1,34 @@
+// The doors that tollgate serves and the wire dialects they speak.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace tollgate::dialects {
+
+enum class Dialect : std::uint8_t { kOpenAi, kAnthropic };
+
+enum class Surface : std::uint8_t {
+  kChatCompletions,  // OpenAI POST /v1/chat/completions
+  kCompletions,      // OpenAI POST /v1/completions
+  kEmbeddings,       // OpenAI POST /v1/embeddings
+  kModels,           // GET /v1/models: answered by tollgate itself, only what the caller may use.
+  kMessages,         // Anthropic POST /v1/messages
+};
+inline constexpr int kSurfaceCount = 5;
+
+Dialect dialect_of(Surface surface);
+
+// "chat_completions", "completions", "embeddings", "models", "messages".
+std::string_view name_of(Surface surface);
+std::optional<Surface> surface_named(std::string_view name);
+
+// The surface that a standard path implies, or nothing.
+std::optional<Surface> surface_of_path(std::string_view path);
+std::string_view standard_path(Surface surface);  // "/v1/chat/completions"
+
+// Whether replies of this surface bring forth tokens (chat, completions, messages) or none.
+bool makes_output(Surface surface);
+
+}  // namespace tollgate::dialects

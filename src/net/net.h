@@ -1,0 +1,117 @@
+// The only sockets: event loops, listeners, upstream pools, TLS and HTTP/1.1.
+//
+// One Loop a core, each with listeners of its own on the same address (SO_REUSEPORT) and its
+// own upstream pools, so a request never leaves its thread. Nothing here knows what a request
+// means: it hands Exchanges to a Handler. What is behind these few classes (Boost.Asio, Beast's
+// parser, OpenSSL) is not seen from outside.
+//
+// A Loop's objects are used from its own thread only, except where said.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/fault.h"
+#include "base/task.h"
+#include "base/units.h"
+#include "config/config.h"
+#include "pipeline/ports.h"
+
+namespace tollgate::net {
+
+class Loop : public pipeline::Clock {
+ public:
+  Loop();
+  ~Loop() override;
+  Loop(const Loop&) = delete;
+
+  void run();                               // Until stop(). On the thread that calls it.
+  void stop();                              // From any thread.
+  void post(std::function<void()> work);    // Runs `work` on the loop. From any thread.
+
+  Instant now() const override;             // The clock itself, not a cached tick. Any thread.
+  WallTime wall() const override;           // Any thread.
+
+  // Waits at least `time`, to the coarse tick of the loop's timer wheel (10 ms).
+  Task<void> sleep(Duration time);
+
+  struct State;
+  State& state() { return *state_; }        // For net's own files.
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+// A TLS server context, made once and shared by the loops. Reads the files.
+class ServerTls {
+ public:
+  static FaultOr<std::shared_ptr<const ServerTls>> load(const config::Tls& files);
+  ~ServerTls();
+  struct State;
+  const State& state() const { return *state_; }
+
+ private:
+  explicit ServerTls(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+struct ListenerOptions {
+  std::string name;
+  std::string host;
+  std::uint16_t port = 0;
+  authorization::Exposure exposure = authorization::Exposure::kPublic;
+  std::shared_ptr<const ServerTls> tls;   // Null: plain.
+  config::Edge edge;
+};
+
+// Accepts connections of one address on one loop and serves their requests one after another.
+class Listener {
+ public:
+  // Binds and listens. A Fault says which address and why ("port 8080 is in use…"). `handler`
+  // and `loop` outlive the listener.
+  static FaultOr<std::unique_ptr<Listener>> open(Loop& loop, ListenerOptions options,
+                                                 pipeline::Handler& handler);
+  ~Listener();
+  Listener(const Listener&) = delete;
+
+  std::uint16_t port() const;             // As bound: true where port 0 was asked.
+
+  // Accepts no more, closes idle connections and lets requests at work end; each connection
+  // closes after its reply. Calls `drained` on the loop when the last is closed.
+  void drain(std::function<void()> drained);
+  // Cuts what is still open: each request's caller is gone from then on.
+  void cut();
+
+  int connections() const;
+
+  // The new options of a reload (edge, TLS): for connections accepted from now on.
+  void replace(std::shared_ptr<const ServerTls> tls, const config::Edge& edge);
+
+  struct State;
+
+ private:
+  explicit Listener(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// The connections of one loop to all upstreams: kept alive, bounded by each upstream's
+// concurrent_requests (over all loops), found by endpoint.
+class UpstreamPool : public pipeline::Upstreams {
+ public:
+  explicit UpstreamPool(Loop& loop);
+  ~UpstreamPool() override;
+
+  pipeline::CallHandle open(const pipeline::UpstreamRequest& request) override;
+  Task<FaultOr<void>> send(pipeline::UpstreamCall& call) override;
+
+  int connections() const;                // Open now, idle ones included.
+
+  struct State;
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tollgate::net

@@ -1,0 +1,249 @@
+// The I/O that the life of a request needs, as ports: storage, net and admin implement them
+// and include this header, never the reverse.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/arena.h"
+#include "base/fault.h"
+#include "base/refusal.h"
+#include "base/task.h"
+#include "base/units.h"
+#include "config/config.h"
+#include "controls/audit/audit.h"
+#include "controls/authentication/authentication.h"
+
+namespace tollgate::pipeline {
+
+// ---- Time ---------------------------------------------------------------------------------
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual Instant now() const = 0;
+  virtual WallTime wall() const = 0;
+};
+
+// ---- The caller's side: net implements, one Exchange a request -----------------------------
+
+struct Header {
+  std::string_view name;   // As it came; compare without case.
+  std::string_view value;  // Without surrounding white space.
+};
+
+struct RequestHead {
+  std::string_view method;
+  std::string_view target;  // As it came.
+  std::span<const Header> headers;
+  IpAddress client_ip;
+  std::string_view listener;
+  authorization::Exposure exposure = authorization::Exposure::kPublic;
+
+  std::string_view header(std::string_view name) const;  // The first of that name, or empty.
+};
+
+struct ReplyHead {
+  int status = 200;
+  std::string_view content_type = "application/json";
+  std::string_view headers;  // Further lines, each "name: value\r\n"; no framing headers.
+};
+
+// Gives up a wait on the other side, from the same loop.
+class Cancellable {
+ public:
+  virtual void cancel() = 0;
+
+ protected:
+  ~Cancellable() = default;
+};
+
+// One request and its reply. Lives on one loop, as long as its serve() runs. All that the
+// request borrows (head, body) stays valid until the reply is complete.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  virtual const RequestHead& head() const = 0;
+  virtual Arena& arena() = 0;            // Reset after the request.
+
+  // The whole body, contiguous, with dialects::RequestReader::kPadding readable bytes behind
+  // it. Refuses with kBodyTooLarge over `limit` (chunked too, before more is kept) and with
+  // kInvalidRequest for broken framing, a cut or a body that is too slow. Once.
+  virtual Task<Expected<std::string_view>> read_body(Bytes limit) = 0;
+
+  // A whole reply, head and body in one write. False: the caller is gone.
+  virtual Task<bool> reply(const ReplyHead& head, std::string_view body) = 0;
+
+  // A streamed reply: begin (kept back until the first write), write…, finish. A write waits
+  // while the caller's buffers are full. False: the caller is gone or stalled too long.
+  virtual void begin(const ReplyHead& head) = 0;
+  virtual Task<bool> write(std::string_view piece) = 0;
+  virtual Task<bool> finish() = 0;
+
+  // While `wait` is set it is cancelled when the caller leaves. Null clears it. If the caller
+  // is gone already, it is cancelled at once.
+  virtual void on_caller_gone(Cancellable* wait) = 0;
+  virtual bool caller_gone() const = 0;
+};
+
+// Serves exchanges: the pipeline, the admin API, the mock model. One a loop.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  // Runs to its end whatever happens to the caller, and completes the reply (reply, or begin
+  // and finish) unless the caller is gone. `exchange` outlives the task.
+  virtual Task<void> serve(Exchange& exchange) = 0;
+
+  // The body of the answer to a request that is no HTTP we accept (never routed, closed after).
+  // Appends to `out`; the status is 400. `head` holds what could be read of it.
+  virtual void refuse_malformed(const RequestHead& head, std::string_view message,
+                                std::string& headers, std::string& out) = 0;
+};
+
+// ---- The upstream's side: net implements, one pool a loop ----------------------------------
+
+struct UpstreamRequest {
+  const config::Upstream* upstream = nullptr;
+  int endpoint = 0;
+  std::string_view message;  // A whole HTTP/1.1 request, head and body; borrowed until released.
+};
+
+// One attempt. read() may be awaited once at a time.
+class UpstreamCall : public Cancellable {
+ public:
+  virtual ~UpstreamCall() = default;
+  virtual int status() const = 0;
+  virtual std::string_view header(std::string_view name) const = 0;  // Or empty.
+
+  // The next piece of the decoded body, borrowed until the next read; empty at its end. Faults:
+  // kTimeout (between_chunks, total), kCancelled, kBroken (framing, or it ended too early).
+  virtual Task<FaultOr<std::string_view>> read() = 0;
+
+  // The whole of the rest, contiguous, with RequestReader::kPadding bytes behind it, borrowed
+  // until release; over `limit` is kBroken.
+  virtual Task<FaultOr<std::string_view>> read_whole(Bytes limit) = 0;
+
+  // Whether any byte of the request has been sent.
+  virtual bool sent() const = 0;
+
+  // Gives the connection back: kept alive if its reply was read to the end, else closed.
+  virtual void release() = 0;
+};
+struct ReleaseCall {
+  void operator()(UpstreamCall* call) const { call->release(); }
+};
+using CallHandle = std::unique_ptr<UpstreamCall, ReleaseCall>;
+
+class Upstreams {
+ public:
+  virtual ~Upstreams() = default;
+  // A call for one request: no I/O yet. Null: the upstream has its concurrent_requests at work.
+  virtual CallHandle open(const UpstreamRequest& request) = 0;
+  // Connects if need be, sends the request and reads the head of the reply (status and headers
+  // are then there). A kept connection that turns out closed before any byte of a reply is
+  // replaced once by a new one.
+  virtual Task<FaultOr<void>> send(UpstreamCall& call) = 0;
+};
+
+// ---- Keys ----------------------------------------------------------------------------------
+
+// Keys, served from memory. Safe from any thread.
+class KeyStore {
+ public:
+  virtual ~KeyStore() = default;
+  // Nothing is waited for; what is found is copied into `arena`. Nothing: no such key.
+  virtual std::optional<authentication::KeyFacts> find(std::string_view id,
+                                                       Arena& arena) const = 0;
+};
+
+// ---- The books -----------------------------------------------------------------------------
+
+// One amount to take of one limit.
+struct LimitCharge {
+  const limits::Policy* policy = nullptr;  // Lives as long as the request's Config.
+  std::string_view subject;
+  std::int64_t amount = 0;
+};
+// One amount to hold on one budget.
+struct BudgetCharge {
+  const cost::Policy* policy = nullptr;
+  std::string_view subject;
+  Money amount;
+};
+
+// All that one attempt takes, at once or not at all.
+struct Charges {
+  std::span<const LimitCharge> limits;
+  std::span<const BudgetCharge> budgets;
+};
+
+// What was taken and how things stand after it; the evidence lives in the request's arena.
+struct Hold {
+  std::span<const audit::LimitEvidence> limits;
+  std::span<const audit::BudgetEvidence> budgets;
+  std::span<const std::string_view> observed;  // Rules in observe mode that would have refused.
+  void* slots = nullptr;                       // The ledger's own, in the arena.
+  bool open = false;                           // CHECKed at settle: once.
+};
+
+// What was really used, to settle a hold with.
+struct Used {
+  Tokens input = 0;
+  Tokens output = 0;
+  Money cost;
+};
+
+// Who and what a settlement is booked for. Views: copied by the ledger.
+struct Booking {
+  std::string_view id;
+  std::string_view tenant;
+  std::string_view user;
+  std::string_view key_id;
+  std::string_view route;
+  std::string_view model;
+  Tokens cached_input = 0;
+};
+
+// Holds and settles. Safe from any thread.
+class Ledger {
+ public:
+  virtual ~Ledger() = default;
+  // On every charge or on none. A refused hold has taken nothing. Refuses with kRateLimited,
+  // kConcurrencyLimited, kBudgetExhausted (the rule in the refusal), kStoreUnavailable.
+  virtual Task<Expected<Hold>> hold(const Charges& charges, Arena& arena, Instant now,
+                                    WallTime wall) = 0;
+  // Exactly once for each hold.
+  virtual void settle(Hold& hold, const Charges& charges, const Used& used,
+                      const Booking& booking, Instant now, WallTime wall) = 0;
+};
+
+// ---- The trail -----------------------------------------------------------------------------
+
+class Trail {
+ public:
+  virtual ~Trail() = default;
+  // Hands one written record (audit::write) to the writer. A Fault means that it will not be
+  // kept (queue full, disk full, store read-only): nothing may be forwarded. Any thread.
+  virtual FaultOr<void> append(std::string_view written) = 0;
+  // Whether records are being kept right now.
+  virtual bool healthy() const = 0;
+};
+
+// ---- Measures ------------------------------------------------------------------------------
+
+// What the metrics want to know of one ended request. Any thread.
+class Meter {
+ public:
+  virtual ~Meter() = default;
+  virtual void began() = 0;                              // A request's head is here.
+  virtual void ended(const audit::Record& record, Duration overhead) = 0;
+  virtual void counted(std::string_view model, Tokens ours, Tokens provider) = 0;
+};
+
+}  // namespace tollgate::pipeline
