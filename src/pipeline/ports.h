@@ -228,9 +228,14 @@ class Ledger {
 class Trail {
  public:
   virtual ~Trail() = default;
-  // Hands one written record (audit::write) to the writer. A Fault means that it will not be
-  // kept (queue full, disk full, store read-only): nothing may be forwarded. Any thread.
-  virtual FaultOr<void> append(std::string_view written) = 0;
+  // Hands one record to the writer: `written` is its text by audit::write, `record` gives the
+  // columns that queries use (copied). `held` is, for a decision that lets a request leave, the
+  // most that it may cost: what is booked should the gateway die before the outcome is here.
+  // A Fault means that it will not be kept (queue full, disk full, store read-only): nothing
+  // may be forwarded. Settle with the Ledger before the outcome is appended, so that the two
+  // become durable together. Any thread.
+  virtual FaultOr<void> append(const audit::Record& record, audit::Phase phase, Money held,
+                               std::string_view written) = 0;
   // Whether records are being kept right now.
   virtual bool healthy() const = 0;
 };
