@@ -1,0 +1,67 @@
+#include "controls/prompts/prompts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace tollgate::prompts {
+
+namespace {
+
+std::unexpected<Refusal> too_large(const Facts& facts, Tokens most, std::string_view whose,
+                                   std::string rule) {
+  return refuse(Reason::kPromptTooLarge, std::move(rule),
+                fmt::format("The prompt has {}{} tokens, but {} {}. Shorten it.",
+                            facts.input_is_bound ? "at most " : "", facts.input_tokens, whose, most));
+}
+
+}  // namespace
+
+Expected<Caps> check(const Policy& policy, const Facts& facts, std::string_view rule) {
+  if (facts.body > policy.body) {
+    return refuse(Reason::kBodyTooLarge, fmt::format("{}.body", rule),
+                  fmt::format("The body has {} bytes, but this route takes at most {}.", facts.body,
+                              policy.body));
+  }
+  if (facts.choices < 1 || facts.choices > policy.choices) {
+    return refuse(Reason::kInvalidRequest, fmt::format("{}.choices", rule),
+                  fmt::format("The request asks for {} choices, but this route gives 1 to {}.",
+                              facts.choices, policy.choices),
+                  "n");
+  }
+  if (facts.input_tokens > policy.input_tokens) {
+    return too_large(facts, policy.input_tokens, "this route takes at most",
+                     fmt::format("{}.input_tokens", rule));
+  }
+  // An input that fills the context leaves no token to answer with.
+  const bool context_known = facts.context_tokens > 0;
+  const Tokens room = facts.context_tokens - facts.input_tokens;
+  if (context_known && room < 1) {
+    return too_large(facts, facts.context_tokens - 1,
+                     "with one to answer the model's context holds at most",
+                     fmt::format("{}.input_tokens", rule));
+  }
+  if (facts.output_tokens_asked && *facts.output_tokens_asked < 1) {
+    return refuse(Reason::kInvalidRequest, fmt::format("{}.output_tokens", rule),
+                  "The request asks for less than one output token.", "max_tokens");
+  }
+  const Tokens asked = facts.output_tokens_asked.value_or(policy.output_tokens);
+  if (asked > policy.output_tokens && policy.on_output_over == OverCap::kRefuse) {
+    return refuse(Reason::kOutputCapExceeded, fmt::format("{}.output_tokens", rule),
+                  fmt::format("The request asks for {} output tokens, but this route gives at "
+                              "most {}. Ask for no more, or for none and get the most.",
+                              asked, policy.output_tokens),
+                  "max_tokens");
+  }
+  const Tokens capped = std::min(asked, policy.output_tokens);
+  return Caps{.output_tokens = context_known ? std::min(capped, room) : capped};
+}
+
+Caps observe(const Policy& policy, const Facts& facts) {
+  const Tokens asked = facts.output_tokens_asked.value_or(policy.output_tokens);
+  // Whatever was asked, the books must be able to hold all choices of it.
+  const Tokens most = kTokensMax / std::max<std::int64_t>(facts.choices, 1);
+  return {.output_tokens = std::max<Tokens>(std::min(asked, most), 1)};
+}
+
+}  // namespace tollgate::prompts
