@@ -1,0 +1,29 @@
+#include <cstddef>
+
+#include "pipeline/ports.h"
+
+namespace tollgate::pipeline {
+
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
+// Names of equal length mostly differ at their end (x-api-key, x-request-id), seldom at "x-".
+bool same_name(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = a.size(); i-- > 0;) {
+    if (lower(a[i]) != lower(b[i])) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view RequestHead::header(std::string_view name) const {
+  for (const Header& each : headers) {
+    if (same_name(each.name, name)) return each.value;
+  }
+  return {};
+}
+
+}  // namespace tollgate::pipeline
