@@ -45,31 +45,54 @@ struct Policy {
   std::string rule;        // "limits.tenant_id.requests_per_minute"; names it everywhere.
 };
 
-// What one subject has left of a rate, told as the moment it may take a full burst again.
+// What one subject has left of a rate, told as the moment it may take a full burst again. A
+// unit costs window / limit of time, which is seldom whole microseconds: the part below one is
+// kept in limit-ths, so sums are exact for any limit. A balance that another limit wrote (the
+// configuration was reloaded) is off by less than a microsecond.
 struct Balance {
   Instant full_at{};
+  std::int64_t fraction = 0;  // Limit-ths of a microsecond after full_at; 0 to limit - 1.
+  std::uint64_t returned = 0;  // Microseconds given back by settle() so far; wraps.
 };
+
+// What one reservation took, to settle it with.
+struct Taken {
+  std::int64_t amount = 0;
+  Balance after;  // As reserve() returned it.
+};
+
+// Whether reserve() would let `amount` through.
+bool passes(const Policy& policy, Balance balance, std::int64_t amount, Instant now);
 
 // Takes `amount`, 0 to kTokensMax, out of `balance`. Refuses with kRateLimited: an amount over
 // the limit has no retry_after, as no wait would help; else retry_after is the shortest wait
-// after which the same amount would pass.
-Expected<Balance> reserve(const Policy& policy, Balance balance, std::int64_t amount, Instant now);
+// after which the same amount would pass. `subject` is for the words of the refusal only.
+Expected<Balance> reserve(const Policy& policy, Balance balance, std::int64_t amount, Instant now,
+                          std::string_view subject = {});
 
 // The same without refusing, for a limit in observe mode. At most one window ahead.
 Balance reserve_observed(const Policy& policy, Balance balance, std::int64_t amount, Instant now);
 
 // Gives back what was reserved and not used, or takes what was used beyond it. Never refuses:
-// it is already spent.
-Balance settle(const Policy& policy, Balance balance, std::int64_t reserved, std::int64_t used,
+// it is already spent, and may put the balance as far as kDebtMax ahead.
+// What time has earned back since the reservation is not given back again, else a subject that
+// holds much for long would get a second burst at once. A reservation that nothing overlapped
+// gets back all; of those that overlap, some may come back by time alone.
+inline constexpr Duration kDebtMax = std::chrono::hours(24 * 365);
+Balance settle(const Policy& policy, Balance balance, const Taken& taken, std::int64_t used,
                Instant now);
 
-// What could be taken at `now`, 0 to limit, and when all is back.
+// What could be taken at `now`, 0 to limit, and when all is back (rounded up).
 std::int64_t remaining(const Policy& policy, Balance balance, Instant now);
 Duration until_full(Balance balance, Instant now);
 
 // Concurrency: how many are at work. Refuses with kConcurrencyLimited and no true wait to
 // tell; the caller is asked to come back in a second.
-Expected<std::int64_t> enter(const Policy& policy, std::int64_t at_work);
+Expected<std::int64_t> enter(const Policy& policy, std::int64_t at_work,
+                             std::string_view subject = {});
 std::int64_t leave(std::int64_t at_work);  // At least 1 is a CHECK.
+
+// The words of every surface for one limit: "80000 input tokens a minute for tenant_id `acme`".
+std::string describe(const Policy& policy, std::string_view subject);
 
 }  // namespace tollgate::limits
