@@ -67,7 +67,8 @@ Refusal unknown_key() {
   refusal.reason = Reason::kInvalidCredential;
   refusal.rule = kRule;
   refusal.message =
-      "This API key is not one of this gateway's. Check that it belongs here, or ask for a new one.";
+      "This API key is not one of this gateway's. Check that it belongs here, or ask for a new "
+      "one.";
   return refusal;
 }
 
@@ -91,8 +92,8 @@ Expected<std::string_view> bearer_token(std::string_view authorization) {
                   "The Authorization header has another scheme than Bearer. "
                   "Send `Authorization: Bearer KEY`.");
   }
-  const std::size_t start = std::min(authorization.find_first_not_of(' ', end), authorization.size());
-  return authorization.substr(start);
+  const std::size_t start = authorization.find_first_not_of(' ', end);
+  return authorization.substr(std::min(start, authorization.size()));
 }
 
 struct FreeMac {

@@ -79,7 +79,8 @@ TEST(FindCredential, RefusesNoneAnotherSchemeAndTwoThatDiffer) {
       {{.authorization = "Bearer a", .x_api_key = "b"}, Reason::kCredentialConflict},
       {{.authorization = "Bearer a", .api_key = "b"}, Reason::kCredentialConflict},
       {{.x_api_key = "a", .api_key = "A"}, Reason::kCredentialConflict},
-      {{.authorization = "Bearer a", .x_api_key = "a", .api_key = "b"}, Reason::kCredentialConflict},
+      {{.authorization = "Bearer a", .x_api_key = "a", .api_key = "b"},
+       Reason::kCredentialConflict},
   };
   for (const auto& [headers, reason] : cases) {
     SCOPED_TRACE(headers.authorization);

@@ -77,7 +77,9 @@ bool contains(const List& list, const Item& item) {
 
 bool holds(const Allow& line, const authentication::Identity& caller) {
   if (!line.tenants.empty() && !contains(line.tenants, caller.tenant)) return false;
-  if (!line.credentials.empty() && !contains(line.credentials, caller.credential_kind)) return false;
+  if (!line.credentials.empty() && !contains(line.credentials, caller.credential_kind)) {
+    return false;
+  }
   return line.roles.empty() ||
          std::any_of(caller.roles.begin(), caller.roles.end(),
                      [&](std::string_view role) { return contains(line.roles, role); });
@@ -97,9 +99,13 @@ std::string_view quoted(std::string_view text) {
   return text.substr(0, end);
 }
 
+// A tool that the caller runs; any other is run by the provider.
+bool goes_by_name(const OfferedTool& tool) {
+  return tool.type == "function" || tool.type == "custom";
+}
+
 bool allows_tool(const ToolPolicy& policy, const OfferedTool& tool) {
-  const bool of_the_caller = tool.type == "function" || tool.type == "custom";
-  if (!of_the_caller) return !tool.type.empty() && contains(policy.allow, tool.type);
+  if (!goes_by_name(tool)) return !tool.type.empty() && contains(policy.allow, tool.type);
   if (tool.name.empty()) return false;
   return std::any_of(policy.allow.begin(), policy.allow.end(), [&](std::string_view pattern) {
     if (!pattern.ends_with('*')) return pattern == tool.name;
@@ -152,11 +158,11 @@ Expected<void> check_tools(const ToolPolicy& policy, std::span<const OfferedTool
   for (std::size_t i = 0; i < tools.size(); ++i) {
     const OfferedTool& tool = tools[i];
     if (allows_tool(policy, tool)) continue;
-    const bool by_name = tool.type == "function" || tool.type == "custom";
+    const bool by_name = goes_by_name(tool);
     return refuse(Reason::kToolNotAllowed, std::string(rule),
-                  fmt::format("The {} `{}` may not be offered to the model here. Leave it out, or "
-                              "ask for it to be allowed.",
-                              by_name ? "tool" : "tool type", quoted(by_name ? tool.name : tool.type)),
+                  fmt::format("The tool {}`{}` may not be offered to the model here. Leave it out, "
+                              "or ask for it to be allowed.",
+                              by_name ? "" : "type ", quoted(by_name ? tool.name : tool.type)),
                   fmt::format("tools[{}]", i));
   }
   return {};

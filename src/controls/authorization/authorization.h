@@ -32,7 +32,8 @@ struct Allow {
 
 // Which tools a route lets a caller offer to the model. Nothing is allowed unless named; "*"
 // allows every function tool, and a trailing "*" a prefix. A provider's own tool (web search,
-// code execution, remote MCP) is named by its type.
+// code execution, remote MCP) is named by its whole type: it acts and costs on its own, so no
+// pattern that was written for functions lets one in.
 struct ToolPolicy {
   std::vector<std::string> allow;
   Mode mode = Mode::kEnforce;
@@ -49,9 +50,11 @@ struct Policy {
   ToolPolicy tools;
 };
 
-// The one form of a request target's path that routes are written in. Decodes once; refuses
-// with kInvalidRequest: anything but origin form, a fragment, %2f %5c %00, dot segments, `//`,
-// a backslash, controls, invalid escapes, invalid UTF-8, more than 4 KiB. The query is cut
+// The one form of a request target's path that routes are written in: slashes and the ASCII
+// characters that RFC 3986 lets stand in a segment, nothing escaped. Decodes once; refuses with
+// kInvalidRequest: anything but origin form, a fragment, dot segments, `//`, invalid escapes,
+// more than 4 KiB, and every other character, escaped or not (%2f %5c %00 %25 %3f, a backslash,
+// controls, blanks, bytes beyond ASCII). So the form of the form is itself. The query is cut
 // off. The result lives in `arena` or in `target`.
 Expected<std::string_view> canonical_path(std::string_view target, Arena& arena);
 
@@ -62,7 +65,8 @@ bool allows(std::span<const Allow> allow, const authentication::Identity& caller
 bool serves(const Policy& route, std::string_view model);
 
 // Refuses with kToolNotAllowed, naming the first tool that the policy does not allow.
-// `type` "function" or "custom" goes by name, any other by type.
+// `type` "function" or "custom" goes by name, any other by type. In observe mode it refuses
+// just the same; the caller of check_tools() records it and goes on.
 struct OfferedTool {
   std::string_view type;
   std::string_view name;
@@ -79,10 +83,11 @@ struct Target {
 // Index of the first route that exists at the target, or -1: decided before the body is read.
 int first_at(std::span<const Policy* const> routes, const Target& target);
 
-// The route for this model and caller among those at `target`: kNotFound where no route is
-// there; kModelNotFound where none of them serves the model to this caller's kind at all;
-// kRouteNotAllowed where the path has routes but none allows the caller. In observe mode of a
-// route, a caller who is not allowed passes and `observed` says so.
+// The first route for this model and caller among those at `target`: kNotFound where no route
+// is there; kRouteNotAllowed where the path has routes but none allows the caller;
+// kModelNotFound where those that do serve another model only, whoever else may use this one.
+// In observe mode of a route, a caller who is not allowed passes and `observed` says so, unless
+// another route truly allows the request.
 struct Choice {
   int route = -1;
   bool observed = false;  // The caller would have been refused.

@@ -12,7 +12,8 @@ std::unexpected<Refusal> too_large(const Facts& facts, Tokens most, std::string_
                                    std::string rule) {
   return refuse(Reason::kPromptTooLarge, std::move(rule),
                 fmt::format("The prompt has {}{} tokens, but {} {}. Shorten it.",
-                            facts.input_is_bound ? "at most " : "", facts.input_tokens, whose, most));
+                            facts.input_is_bound ? "at most " : "", facts.input_tokens, whose,
+                            most));
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ enum class OverCap : std::uint8_t { kClamp, kRefuse };
 
 // What the operator writes under a route's `prompt`.
 struct Policy {
-  Mode mode = Mode::kEnforce;         // Observing still injects a cap: without one nothing can be held.
+  Mode mode = Mode::kEnforce;         // Observing injects a cap too: else nothing can be held.
   Bytes body = 1 << 20;               // 1 B to 64 MiB.
   Tokens input_tokens = 32'000;       // Per request; 1 to kTokensMax.
   Tokens output_tokens = 4'096;       // Per choice; 1 to kTokensMax.
@@ -41,13 +41,15 @@ struct Caps {
   Tokens output_tokens = 0;
 };
 
-// Refuses with kBodyTooLarge, kPromptTooLarge, kOutputCapExceeded or (choices) kInvalidRequest.
+// Refuses with kBodyTooLarge, kPromptTooLarge (which an input is, too, that leaves no token of
+// the model's context to answer with), kOutputCapExceeded, or kInvalidRequest for the choices
+// and for a wish of less than one token. What is left of the context caps the output as well.
 // `rule` is the route's place in the configuration, "routes.chat.prompt". In observe mode it
 // refuses just the same; the caller of check() records it and goes on with observe().
 Expected<Caps> check(const Policy& policy, const Facts& facts, std::string_view rule);
 
 // The caps that hold although a check in observe mode would have refused: the output asked, or
-// the policy's where none was asked.
+// the policy's where none was asked; at least 1, and with all choices at most kTokensMax.
 Caps observe(const Policy& policy, const Facts& facts);
 
 }  // namespace tollgate::prompts
