@@ -34,6 +34,7 @@ struct Amounts {
   Tokens cached_input = 0;  // At most input.
   Tokens output = 0;
 };
+// Rounded up once. A CHECK holds the amounts in 0 to kTokensMax and cached_input <= input.
 Money price(const Prices& prices, const Amounts& amounts);
 
 enum class Window : std::uint8_t { kHour, kDay, kWeek, kMonth, kTotal };
@@ -65,22 +66,36 @@ struct Balance {
 };
 
 // The balance in the window of `now`: a new window starts with nothing spent; what is held
-// stays held.
+// stays held. A clock that was set back does not reopen a window that has ended.
 Balance roll(const Policy& policy, Balance balance, WallTime now);
 
-// Takes a hold. Refuses with kBudgetExhausted where spent + held + amount > limit (or the sum
-// would overflow); no wait is told, the message says when the window ends.
-Expected<Balance> hold(const Policy& policy, Balance balance, Money amount, WallTime now);
+// Whether hold() would let `amount` through.
+bool passes(const Policy& policy, Balance balance, Money amount, WallTime now);
 
-// The same without refusing, for a budget in observe mode.
+// Takes a hold of `amount`, at least 0. Refuses with kBudgetExhausted where spent + held +
+// amount > limit (or the sum would overflow); no wait is told, the message says when the window
+// ends. `subject` is for the words of the refusal only.
+Expected<Balance> hold(const Policy& policy, Balance balance, Money amount, WallTime now,
+                       std::string_view subject = {});
+
+// The same without refusing, for a budget in observe mode. Sums stop at the end of the range.
 Balance hold_observed(const Policy& policy, Balance balance, Money amount, WallTime now);
 
-// Ends a hold of `amount` as `used`, 0 to amount for any hold (a CHECK for a negative one).
-// `taken` is the window_start under which the hold was taken: what is used is spent only in
-// that window.
-Balance settle(const Policy& policy, Balance balance, Money amount, Money used, WallTime taken,
+// One hold, to settle it with. A hold may name several budgets; each keeps its own.
+struct Taken {
+  Money amount;
+  WallTime window_start{};  // Of the balance that hold() returned.
+};
+
+// Ends a hold as `used`, at least 0. More than was held is an overrun: the balance tells the
+// truth, so it is spent in full. What is used is spent only in the window of the hold.
+Balance settle(const Policy& policy, Balance balance, const Taken& taken, Money used,
                WallTime now);
 
-Money remaining(const Policy& policy, const Balance& balance);  // At least 0.
+// What could still be held, at least 0.
+Money remaining(const Policy& policy, const Balance& balance);
+
+// "500.00 USD a month for tenant_id `acme`".
+std::string describe(const Policy& policy, std::string_view subject);
 
 }  // namespace tollgate::cost

@@ -1,0 +1,177 @@
+#include "controls/cost/cost.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+
+namespace tollgate::cost {
+
+namespace {
+
+using std::chrono::days;
+using std::chrono::sys_days;
+
+struct WindowRow {
+  std::string_view name;
+  std::string_view per;  // In words.
+};
+constexpr std::array<WindowRow, 5> kWindows = {{
+    {"hour", "an hour"},
+    {"day", "a day"},
+    {"week", "a week"},
+    {"month", "a month"},
+    {"total", "in total"},
+}};
+
+sys_days monday_of(sys_days day) {
+  return day - (std::chrono::weekday(day) - std::chrono::Monday);
+}
+
+std::chrono::year_month month_of(sys_days day) {
+  const std::chrono::year_month_day date(day);
+  return date.year() / date.month();
+}
+
+std::string in_words(WallTime moment) {
+  const auto day = std::chrono::floor<days>(moment);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(moment - day));
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     time.hours().count(), time.minutes().count(), time.seconds().count());
+}
+
+Money charged(const Balance& balance) { return add_saturated(balance.spent, balance.held); }
+
+bool fits(const Policy& policy, const Balance& rolled, Money amount) {
+  const std::optional<Money> sum = add(charged(rolled), amount);
+  return sum && *sum <= policy.limit;
+}
+
+Refusal exhausted(const Policy& policy, const Balance& balance, Money amount, WallTime now,
+                  std::string_view subject) {
+  Refusal refusal;
+  refusal.reason = Reason::kBudgetExhausted;
+  refusal.rule = policy.rule;
+  refusal.message = fmt::format(
+      "Budget of {} has no room for this request ({}): {} USD spent, {} USD held by requests at "
+      "work, and this one may cost {} USD.",
+      describe(policy, subject), policy.rule, format_usd(balance.spent), format_usd(balance.held),
+      format_usd(amount));
+  if (amount > policy.limit) {
+    refusal.message += " It is more than the whole budget; ask for fewer tokens.";
+  } else if (const std::optional<WallTime> end = end_of(policy.window, now)) {
+    refusal.message += fmt::format(" Ask for fewer tokens, or again after {}.", in_words(*end));
+  } else {
+    refusal.message += " Ask for fewer tokens, or for a larger budget.";
+  }
+  return refusal;
+}
+
+}  // namespace
+
+Money price(const Prices& prices, const Amounts& amounts) {
+  CHECK(amounts.cached_input >= 0 && amounts.cached_input <= amounts.input);
+  Bill bill;
+  bill.add(amounts.input - amounts.cached_input, prices.input);
+  bill.add(amounts.cached_input, prices.cached_input.value_or(prices.input));
+  bill.add(amounts.output, prices.output);
+  return bill.total();
+}
+
+std::string_view name_of(Window window) { return kWindows[static_cast<std::size_t>(window)].name; }
+
+std::optional<Window> window_named(std::string_view name) {
+  const auto found = std::find_if(kWindows.begin(), kWindows.end(),
+                                  [name](const WindowRow& row) { return row.name == name; });
+  if (found == kWindows.end()) return std::nullopt;
+  return static_cast<Window>(found - kWindows.begin());
+}
+
+WallTime start_of(Window window, WallTime now) {
+  const sys_days day = std::chrono::floor<days>(now);
+  switch (window) {
+    case Window::kHour: return std::chrono::floor<std::chrono::hours>(now);
+    case Window::kDay: return day;
+    case Window::kWeek: return monday_of(day);
+    case Window::kMonth: return sys_days(month_of(day) / std::chrono::day(1));
+    case Window::kTotal: break;
+  }
+  return WallTime{};
+}
+
+std::optional<WallTime> end_of(Window window, WallTime now) {
+  const WallTime start = start_of(window, now);
+  switch (window) {
+    case Window::kHour: return start + std::chrono::hours(1);
+    case Window::kDay: return start + days(1);
+    case Window::kWeek: return start + days(7);
+    case Window::kMonth: {
+      const auto next = month_of(std::chrono::floor<days>(start)) + std::chrono::months(1);
+      return sys_days(next / std::chrono::day(1));
+    }
+    case Window::kTotal: break;
+  }
+  return std::nullopt;
+}
+
+Balance roll(const Policy& policy, Balance balance, WallTime now) {
+  const WallTime start = start_of(policy.window, now);
+  if (start > balance.window_start) {
+    balance.window_start = start;
+    balance.spent = {};
+  }
+  return balance;
+}
+
+bool passes(const Policy& policy, Balance balance, Money amount, WallTime now) {
+  return fits(policy, roll(policy, balance, now), amount);
+}
+
+Expected<Balance> hold(const Policy& policy, Balance balance, Money amount, WallTime now,
+                       std::string_view subject) {
+  CHECK(amount >= Money{});
+  balance = roll(policy, balance, now);
+  if (!fits(policy, balance, amount)) [[unlikely]]
+    return std::unexpected(exhausted(policy, balance, amount, now, subject));
+  balance.held.micro_usd += amount.micro_usd;
+  return balance;
+}
+
+Balance hold_observed(const Policy& policy, Balance balance, Money amount, WallTime now) {
+  CHECK(amount >= Money{});
+  balance = roll(policy, balance, now);
+  balance.held = add_saturated(balance.held, amount);
+  return balance;
+}
+
+Balance settle(const Policy& policy, Balance balance, const Taken& taken, Money used,
+               WallTime now) {
+  CHECK(used >= Money{} && taken.amount >= Money{});
+  balance = roll(policy, balance, now);
+  // Sums of observed holds may have been cut at the end of the range: never below nothing.
+  balance.held.micro_usd = std::max<std::int64_t>(
+      balance.held.micro_usd - taken.amount.micro_usd, 0);
+  if (taken.window_start == balance.window_start)
+    balance.spent = add_saturated(balance.spent, used);
+  return balance;
+}
+
+Money remaining(const Policy& policy, const Balance& balance) {
+  const std::optional<Money> left = subtract(policy.limit, charged(balance));
+  return left ? std::max(*left, Money{}) : Money{};
+}
+
+std::string describe(const Policy& policy, std::string_view subject) {
+  std::string text = fmt::format("{} USD {}", format_usd(policy.limit),
+                                 kWindows[static_cast<std::size_t>(policy.window)].per);
+  if (policy.scope == limits::Scope::kGlobal) return text + " for all callers together";
+  text += fmt::format(" for {}", limits::name_of(policy.scope));
+  if (!subject.empty()) text += fmt::format(" `{}`", subject);
+  return text;
+}
+
+}  // namespace tollgate::cost
