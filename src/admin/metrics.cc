@@ -1,0 +1,316 @@
+#include "admin/metrics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <tuple>
+
+namespace tollgate::admin {
+
+namespace {
+
+// The counters that share one set of labels, found by a hash and told apart by the labels.
+template <class Labels, class Counts>
+class Series {
+ public:
+  template <class View>
+  Counts& at(const View& labels) {
+    const std::uint64_t hash = labels.hash();
+    for (auto [it, end] = index_.equal_range(hash); it != end; ++it) {
+      if (labels.same(entries_[it->second].first)) return entries_[it->second].second;
+    }
+    index_.emplace(hash, entries_.size());
+    entries_.emplace_back(labels.own(), Counts{});
+    return entries_.back().second;
+  }
+  const std::vector<std::pair<Labels, Counts>>& entries() const { return entries_; }
+
+ private:
+  std::unordered_multimap<std::uint64_t, std::size_t> index_;
+  std::vector<std::pair<Labels, Counts>> entries_;
+};
+
+std::uint64_t mix(std::uint64_t hash, std::string_view text) {
+  return (hash ^ std::hash<std::string_view>{}(text)) * 0x9e3779b97f4a7c15ULL;
+}
+
+using Labels3 = std::tuple<std::string, std::string, std::string>;
+using Labels4 = std::tuple<std::string, std::string, std::string, std::string>;
+
+struct RequestLabels {
+  std::string_view route, tenant, outcome, code;
+  std::uint64_t hash() const { return mix(mix(mix(mix(1, route), tenant), outcome), code); }
+  bool same(const Labels4& other) const {
+    return other == std::tie(route, tenant, outcome, code);
+  }
+  Labels4 own() const {
+    return {std::string(route), std::string(tenant), std::string(outcome), std::string(code)};
+  }
+};
+
+struct ModelLabels {
+  std::string_view tenant, model, upstream;
+  std::uint64_t hash() const { return mix(mix(mix(2, tenant), model), upstream); }
+  bool same(const Labels3& other) const { return other == std::tie(tenant, model, upstream); }
+  Labels3 own() const {
+    return {std::string(tenant), std::string(model), std::string(upstream)};
+  }
+};
+
+struct NameLabel {
+  std::string_view name;
+  int status = 0;
+  std::uint64_t hash() const { return mix(static_cast<std::uint64_t>(status), name); }
+  bool same(const std::pair<std::string, int>& other) const {
+    return other.first == name && other.second == status;
+  }
+  std::pair<std::string, int> own() const { return {std::string(name), status}; }
+};
+
+struct TokenCounts {
+  Tokens input = 0, cached_input = 0, output = 0, reasoning = 0;
+  Money spend;
+};
+
+struct CountError {
+  Tokens ours = 0, provider = 0;
+};
+
+void head_of(std::string& out, std::string_view name, std::string_view help,
+             std::string_view type) {
+  fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+}
+
+}  // namespace
+
+void Histogram::observe(Duration value) {
+  int bucket = 0;
+  for (Duration bound = first; value > bound && bucket < kBuckets - 1; bound *= 2) ++bucket;
+  ++counts[bucket];
+  ++total;
+  sum += value;
+}
+
+void Histogram::add(const Histogram& other) {
+  for (int i = 0; i < kBuckets; ++i) counts[i] += other.counts[i];
+  total += other.total;
+  sum += other.sum;
+}
+
+class Metrics::Shard final : public pipeline::Meter {
+ public:
+  void began() override {
+    const std::lock_guard lock(mutex);
+    ++at_work;
+  }
+
+  void ended(const audit::Record& record, Duration overhead_time) override {
+    const std::lock_guard lock(mutex);
+    --at_work;
+    const std::string_view tenant =
+        record.actor == nullptr ? std::string_view() : record.actor->tenant;
+    ++requests.at(
+        RequestLabels{record.route, tenant, audit::name_of(record.outcome), record.code});
+    overhead.observe(overhead_time);
+    for (const audit::Attempt& attempt : record.attempts) {
+      ++upstreams.at(NameLabel{attempt.upstream, attempt.status});
+    }
+    if (record.usage_source == audit::UsageSource::kNone) return;
+    first_byte.observe(record.first_byte);
+    TokenCounts& counts = tokens.at(ModelLabels{tenant, record.model_served, record.upstream});
+    counts.input += record.input;
+    counts.cached_input += record.cached_input;
+    counts.output += record.output;
+    counts.reasoning += record.reasoning;
+    counts.spend = add_saturated(counts.spend, record.cost);
+  }
+
+  void counted(std::string_view model, Tokens ours, Tokens provider) override {
+    const std::lock_guard lock(mutex);
+    CountError& error = errors.at(NameLabel{model});
+    error.ours += ours;
+    error.provider += provider;
+  }
+
+  mutable std::mutex mutex;
+  std::int64_t at_work = 0;
+  Series<Labels4, std::uint64_t> requests;
+  Series<Labels3, TokenCounts> tokens;
+  Series<std::pair<std::string, int>, std::uint64_t> upstreams;
+  Series<std::pair<std::string, int>, CountError> errors;
+  Histogram overhead{Duration(1)};
+  Histogram first_byte{std::chrono::milliseconds(1)};
+};
+
+namespace {
+
+// The sum of all shards.
+struct Sums {
+  std::int64_t at_work = 0;
+  std::map<Labels4, std::uint64_t> requests;
+  std::map<Labels3, TokenCounts> tokens;
+  std::map<std::pair<std::string, int>, std::uint64_t> upstreams;
+  std::map<std::string, CountError> errors;
+  Histogram overhead{Duration(1)};
+  Histogram first_byte{std::chrono::milliseconds(1)};
+
+  void add(const Metrics::Shard& shard);
+};
+
+void write_requests(const Sums& sums, std::string& out) {
+  const auto to = std::back_inserter(out);
+  head_of(out, "tollgate_requests_total", "Requests by how they ended.", "counter");
+  for (const auto& [labels, count] : sums.requests) {
+    const auto& [route, tenant, outcome, code] = labels;
+    fmt::format_to(to, "tollgate_requests_total{{route=\"{}\",tenant=\"{}\",outcome=\"{}\",code=\"{}\"}} {}\n",
+                   escape_label(route), escape_label(tenant), outcome, code, count);
+  }
+  head_of(out, "tollgate_upstream_requests_total",
+          "Attempts at an upstream by status; 0 is no reply.", "counter");
+  for (const auto& [labels, count] : sums.upstreams) {
+    fmt::format_to(to, "tollgate_upstream_requests_total{{upstream=\"{}\",status=\"{}\"}} {}\n",
+                   escape_label(labels.first), labels.second, count);
+  }
+  head_of(out, "tollgate_concurrent_requests", "Requests at work now.", "gauge");
+  fmt::format_to(to, "tollgate_concurrent_requests {}\n", sums.at_work);
+}
+
+void write_tokens(const Sums& sums, std::string& out) {
+  const auto to = std::back_inserter(out);
+  head_of(out, "tollgate_tokens_total", "Tokens settled, by kind.", "counter");
+  for (const auto& [labels, counts] : sums.tokens) {
+    const auto& [tenant, model, upstream] = labels;
+    const std::pair<std::string_view, Tokens> kinds[] = {{"input", counts.input},
+                                                         {"cached_input", counts.cached_input},
+                                                         {"output", counts.output},
+                                                         {"reasoning", counts.reasoning}};
+    for (const auto& [kind, count] : kinds) {
+      fmt::format_to(to, "tollgate_tokens_total{{tenant=\"{}\",model=\"{}\",kind=\"{}\"}} {}\n",
+                     escape_label(tenant), escape_label(model), kind, count);
+    }
+  }
+  head_of(out, "tollgate_spend_usd_total", "Money settled, in dollars.", "counter");
+  for (const auto& [labels, counts] : sums.tokens) {
+    fmt::format_to(to, "tollgate_spend_usd_total{{tenant=\"{}\",model=\"{}\"}} {}\n",
+                   escape_label(std::get<0>(labels)), escape_label(std::get<1>(labels)),
+                   format_usd(counts.spend));
+  }
+  head_of(out, "tollgate_token_count_error_ratio",
+          "Our count of the input against the provider's, less one.", "gauge");
+  for (const auto& [model, error] : sums.errors) {
+    if (error.provider == 0) continue;
+    fmt::format_to(to, "tollgate_token_count_error_ratio{{model=\"{}\"}} {}\n",
+                   escape_label(model),
+                   static_cast<double>(error.ours) / static_cast<double>(error.provider) - 1);
+  }
+}
+
+void write_histogram(std::string_view name, std::string_view help, const Histogram& histogram,
+                     std::string& out) {
+  const auto to = std::back_inserter(out);
+  head_of(out, name, help, "histogram");
+  std::uint64_t below = 0;
+  Duration bound = histogram.first;
+  for (int i = 0; i < Histogram::kBuckets - 1; ++i, bound *= 2) {
+    below += histogram.counts[i];
+    fmt::format_to(to, "{}_bucket{{le=\"{}\"}} {}\n", name,
+                   std::chrono::duration<double>(bound).count(), below);
+  }
+  fmt::format_to(to, "{0}_bucket{{le=\"+Inf\"}} {1}\n{0}_sum {2}\n{0}_count {1}\n", name,
+                 histogram.total, std::chrono::duration<double>(histogram.sum).count());
+}
+
+void Sums::add(const Metrics::Shard& shard) {
+  const std::lock_guard lock(shard.mutex);
+  at_work += shard.at_work;
+  for (const auto& [labels, count] : shard.requests.entries()) requests[labels] += count;
+  for (const auto& [labels, count] : shard.upstreams.entries()) upstreams[labels] += count;
+  for (const auto& [labels, counts] : shard.tokens.entries()) {
+    // Two upstreams that serve one model are one series.
+    TokenCounts& sum = tokens[{std::get<0>(labels), std::get<1>(labels), {}}];
+    sum.input += counts.input;
+    sum.cached_input += counts.cached_input;
+    sum.output += counts.output;
+    sum.reasoning += counts.reasoning;
+    sum.spend = add_saturated(sum.spend, counts.spend);
+  }
+  for (const auto& [labels, error] : shard.errors.entries()) {
+    errors[labels.first].ours += error.ours;
+    errors[labels.first].provider += error.provider;
+  }
+  overhead.add(shard.overhead);
+  first_byte.add(shard.first_byte);
+}
+
+}  // namespace
+
+Metrics::Metrics() = default;
+Metrics::~Metrics() = default;
+
+pipeline::Meter& Metrics::shard() {
+  const std::lock_guard lock(mutex_);
+  shards_.push_back(std::make_unique<Shard>());
+  return *shards_.back();
+}
+
+void Metrics::gauge(Gauge gauge) {
+  const std::lock_guard lock(mutex_);
+  gauges_.push_back(std::move(gauge));
+}
+
+void Metrics::reloaded(bool successful) {
+  const std::lock_guard lock(mutex_);
+  ++reloads_;
+  last_reload_successful_ = successful;
+}
+
+std::string Metrics::expose() const {
+  const std::lock_guard lock(mutex_);
+  Sums sums;
+  for (const std::unique_ptr<Shard>& shard : shards_) sums.add(*shard);
+
+  std::string out;
+  const auto to = std::back_inserter(out);
+  head_of(out, "tollgate_build_info", "Always 1; the labels say which build.", "gauge");
+  fmt::format_to(to, "tollgate_build_info{{version=\"{}\"}} 1\n", TOLLGATE_VERSION);
+  write_requests(sums, out);
+  write_tokens(sums, out);
+  write_histogram("tollgate_overhead_seconds", "Time a request spent in the gateway itself.",
+                  sums.overhead, out);
+  write_histogram("tollgate_first_byte_seconds",
+                  "Time from the hold to the head of the upstream's reply.", sums.first_byte, out);
+  head_of(out, "tollgate_config_reloads_total", "Reloads of the configuration tried.", "counter");
+  fmt::format_to(to, "tollgate_config_reloads_total {}\n", reloads_);
+  head_of(out, "tollgate_config_last_reload_successful",
+          "Whether the configuration in force is the one last read.", "gauge");
+  fmt::format_to(to, "tollgate_config_last_reload_successful {}\n",
+                 last_reload_successful_ ? 1 : 0);
+  for (const Gauge& gauge : gauges_) {
+    head_of(out, gauge.name, gauge.help, "gauge");
+    gauge.collect([&](std::string_view labels, double value) {
+      if (labels.empty()) {
+        fmt::format_to(to, "{} {}\n", gauge.name, value);
+      } else {
+        fmt::format_to(to, "{}{{{}}} {}\n", gauge.name, labels, value);
+      }
+    });
+  }
+  return out;
+}
+
+std::string escape_label(std::string_view value) {
+  std::string escaped;
+  for (const char c : value) {
+    if (c == '\\' || c == '"') escaped += '\\';
+    if (c == '\n') {
+      escaped += "\\n";
+    } else {
+      escaped += c;
+    }
+  }
+  return escaped;
+}
+
+}  // namespace tollgate::admin

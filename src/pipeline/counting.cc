@@ -1,0 +1,66 @@
+#include "pipeline/counting.h"
+
+#include <algorithm>
+
+#include "dialects/framing.h"
+
+namespace tollgate::pipeline {
+
+FaultOr<void> Vocabularies::ensure(std::string_view name) {
+  if (find(name) != nullptr) return {};
+  FaultOr<std::unique_ptr<const tokens::Vocabulary>> loaded =
+      tokens::Vocabulary::load(name, directory_);
+  if (!loaded) return std::unexpected(loaded.error());
+  const std::lock_guard lock(mutex_);
+  loaded_.try_emplace(std::string(name), std::move(*loaded));
+  return {};
+}
+
+const tokens::Vocabulary* Vocabularies::find(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = loaded_.find(name);
+  return found == loaded_.end() ? nullptr : found->second.get();
+}
+
+tokens::Counter* Counting::counter(std::string_view tokenizer) {
+  if (tokenizer.empty()) return nullptr;
+  for (auto& [name, counter] : counters_) {
+    if (name == tokenizer) return counter.get();
+  }
+  const tokens::Vocabulary* vocabulary = vocabularies_.find(tokenizer);
+  if (vocabulary == nullptr) return nullptr;
+  counters_.emplace_back(std::string(tokenizer), std::make_unique<tokens::Counter>(*vocabulary));
+  return counters_.back().second.get();
+}
+
+Count Counting::input(const dialects::Request& request, tokens::Counter* counter) const {
+  Count count;
+  count.is_bound = counter == nullptr;
+  count.tokens = dialects::framing_tokens(request);
+  for (const dialects::Text& text : request.texts) {
+    count.tokens += counter != nullptr ? counter->count(text.text) : tokens::upper_bound(text.text);
+  }
+  return count;
+}
+
+void OutputCount::text(std::int64_t choice, std::string_view piece) {
+  bytes_ += static_cast<Bytes>(piece.size());
+  if (counter_ == nullptr) return;
+  const std::size_t index =
+      std::min(static_cast<std::size_t>(std::max<std::int64_t>(choice, 0)), kChoicesMax - 1);
+  while (choices_.size() <= index) choices_.emplace_back(*counter_);
+  choices_[index].feed(piece);
+}
+
+Tokens OutputCount::tokens() const {
+  if (counter_ == nullptr) return bytes_;
+  Tokens sum = 0;
+  for (const tokens::StreamCounter& choice : choices_) sum += choice.count();
+  return sum;
+}
+
+Tokens OutputCount::tokens_at_least() const {
+  return counter_ == nullptr ? bytes_ / kBytesPerTokenAtMost : tokens();
+}
+
+}  // namespace tollgate::pipeline

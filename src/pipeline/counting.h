@@ -1,0 +1,96 @@
+// Counts the tokens of requests and replies, by the vocabulary of the model really served.
+//
+// Vocabularies are loaded once and shared; a Counting belongs to one loop and keeps that loop's
+// word caches. For a model without a known vocabulary input is bounded by its bytes, and
+// output, when the provider reports none, as well.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fault.h"
+#include "base/units.h"
+#include "dialects/reply.h"
+#include "dialects/request.h"
+#include "tokens/vocabulary.h"
+
+namespace tollgate::pipeline {
+
+// The vocabularies in use. Any thread. What find() returns lives as long as the object.
+class Vocabularies {
+ public:
+  explicit Vocabularies(std::string directory) : directory_(std::move(directory)) {}
+  // Loads `name` unless it is there. Reads a file: not on a loop.
+  FaultOr<void> ensure(std::string_view name);
+  const tokens::Vocabulary* find(std::string_view name) const;  // Null: not loaded.
+
+ private:
+  std::string directory_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<const tokens::Vocabulary>, std::less<>> loaded_;
+};
+
+// A count, and whether it is exact or an upper bound.
+struct Count {
+  Tokens tokens = 0;
+  bool is_bound = false;
+};
+
+// The counters of one loop.
+class Counting {
+ public:
+  explicit Counting(const Vocabularies& vocabularies) : vocabularies_(vocabularies) {}
+
+  // Null for a name that is empty or not loaded: bounds are used.
+  tokens::Counter* counter(std::string_view tokenizer);
+
+  // All that the model will read of `request`, framing included.
+  Count input(const dialects::Request& request, tokens::Counter* counter) const;
+
+ private:
+  const Vocabularies& vocabularies_;
+  std::vector<std::pair<std::string, std::unique_ptr<tokens::Counter>>> counters_;
+};
+
+// Counts output as it passes, choice by choice.
+class OutputCount final : public dialects::OutputSink {
+ public:
+  explicit OutputCount(tokens::Counter* counter) : counter_(counter) {}
+
+  void text(std::int64_t choice, std::string_view piece) override;
+
+  // What has passed: exact with a vocabulary, else the bound by bytes.
+  Tokens tokens() const;
+  // What has passed at the least: as tokens() with a vocabulary; without one a token of eight
+  // bytes on average is taken to be the longest that any model sustains. A stream is cut by
+  // this figure, so that a bound never cuts an honest one.
+  Tokens tokens_at_least() const;
+  Bytes bytes() const { return bytes_; }
+
+ private:
+  static constexpr std::int64_t kBytesPerTokenAtMost = 8;
+  static constexpr std::size_t kChoicesMax = 256;  // More are counted together as the last.
+
+  tokens::Counter* counter_;
+  std::vector<tokens::StreamCounter> choices_;
+  Bytes bytes_ = 0;
+};
+
+// Only measures output, for a reply whose provider said what it used.
+class OutputBytes final : public dialects::OutputSink {
+ public:
+  void text(std::int64_t, std::string_view piece) override {
+    bytes_ += static_cast<Bytes>(piece.size());
+  }
+  Bytes bytes() const { return bytes_; }
+
+ private:
+  Bytes bytes_ = 0;
+};
+
+}  // namespace tollgate::pipeline

@@ -1,0 +1,377 @@
+#include "pipeline/forward.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/check.h"
+#include "pipeline/replies.h"
+
+namespace tollgate::pipeline {
+
+namespace {
+
+// An error that a provider gives is read up to here; a longer one is told in our words.
+constexpr Bytes kErrorBytesMax = 64 << 10;
+
+// How far the provider's count of the input may lie above an exact count of ours: control
+// tokens of a chat template that no formula tells.
+constexpr Tokens kInputSlackExact = 64;
+// The same above a bound by bytes: what a provider adds for tools.
+constexpr Tokens kInputSlackBound = 1024;
+// A provider that reports less than this part of what we counted reports nonsense.
+constexpr Tokens kUnderReportExact = 2;
+constexpr Tokens kUnderReportBound = 64;
+// No model sustains tokens longer than this many bytes.
+constexpr Bytes kBytesPerTokenAtMost = 32;
+
+// While it lives, a caller that leaves cancels the call.
+class GoneWatch {
+ public:
+  GoneWatch(Exchange& exchange, UpstreamCall& call) : exchange_(exchange) {
+    exchange_.on_caller_gone(&call);
+  }
+  GoneWatch(const GoneWatch&) = delete;
+  ~GoneWatch() { exchange_.on_caller_gone(nullptr); }
+
+ private:
+  Exchange& exchange_;
+};
+
+bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_output) {
+  const Tokens slack = plan.input.is_bound ? kInputSlackBound : kInputSlackExact;
+  const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReportExact;
+  return usage.input <= plan.input.tokens + slack && usage.input >= plan.input.tokens / part &&
+         usage.cached_input <= usage.input && usage.output <= plan.output_cap_total &&
+         usage.output >= least_output / kUnderReportExact;
+}
+
+// What was held is what it may have cost: for work whose size nobody can tell.
+void bill_held(const Plan& plan, Forwarded& result) {
+  result.usage = {};
+  result.usage.input = plan.input.tokens;
+  result.usage.output = plan.output_cap_total;
+  result.source = audit::UsageSource::kCounted;
+}
+
+void cut_by_caller(Forwarded& result) {
+  result.outcome = audit::Outcome::kCut;
+  result.cut_code = "caller_gone";
+}
+
+Refusal upstream_refusal(const Fault& fault, std::string_view upstream) {
+  Refusal refusal;
+  refusal.rule = fmt::format("upstreams.{}", upstream);
+  if (fault.kind == FaultKind::kTimeout) {
+    refusal.reason = Reason::kUpstreamTimeout;
+    refusal.message = "The model server did not answer in time.";
+  } else {
+    refusal.reason = Reason::kUpstreamError;
+    refusal.message = fault.kind == FaultKind::kUnreachable
+                          ? "The model server could not be reached."
+                          : "The model server's answer could not be understood or ended too early.";
+  }
+  return refusal;
+}
+
+// What the caller gets to see of a provider's error that is not theirs to mend.
+Refusal status_refusal(int status, std::string_view upstream) {
+  Refusal refusal;
+  refusal.rule = fmt::format("upstreams.{}", upstream);
+  if (status == 429 || status == 503 || status == 529) {
+    refusal.reason = Reason::kOverloaded;
+    refusal.message = "The model server is overloaded. Try again shortly.";
+    refusal.retry_after = std::chrono::seconds(1);
+  } else {
+    refusal.reason = Reason::kUpstreamError;
+    refusal.message = fmt::format("The model server answered with status {}.", status);
+  }
+  return refusal;
+}
+
+// Errors about the request itself are the caller's to mend. Those about our credential (401,
+// 403) or the provider's health are not: they become refusals of ours.
+bool is_callers_error(int status) {
+  return status == 400 || status == 404 || status == 413 || status == 415 || status == 422;
+}
+
+bool is_type(std::string_view content_type, std::string_view wanted) {
+  if (content_type.size() < wanted.size()) return false;
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
+  return std::equal(wanted.begin(), wanted.end(), content_type.begin(),
+                    [&](char wanted_c, char c) { return same(c, wanted_c); });
+}
+
+std::string_view upstream_path(dialects::Dialect speaks, dialects::Surface surface) {
+  std::string_view path = dialects::standard_path(surface);
+  // An OpenAI base URL ends in its version ("…/v1"), an Anthropic one does not.
+  if (speaks == dialects::Dialect::kOpenAi) path.remove_prefix(std::string_view("/v1").size());
+  return path;
+}
+
+// version-trace-parent-flags of W3C Trace Context, and nothing else.
+bool is_traceparent(std::string_view text) {
+  if (text.size() != 55) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool dash = i == 2 || i == 35 || i == 52;
+    const char c = text[i];
+    if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+  }
+  return true;
+}
+
+bool is_version_date(std::string_view text) {
+  return text.size() == 10 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || c == '-';
+         });
+}
+
+}  // namespace
+
+void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes,
+                         std::string& out) {
+  const config::Endpoint& endpoint = message.upstream.endpoints.front();
+  const bool anthropic = message.upstream.speaks == dialects::Dialect::kAnthropic;
+  const auto to = std::back_inserter(out);
+  out += "POST ";
+  out += endpoint.path_prefix;
+  out += upstream_path(message.upstream.speaks, message.surface);
+  out += " HTTP/1.1\r\nHost: ";
+  const bool v6 = endpoint.host.find(':') != std::string::npos;
+  if (v6) out += '[';
+  out += endpoint.host;
+  if (v6) out += ']';
+  if (endpoint.port != (endpoint.tls ? 443 : 80)) fmt::format_to(to, ":{}", endpoint.port);
+  if (!message.upstream.credential.empty()) {
+    out += anthropic ? "\r\nx-api-key: " : "\r\nAuthorization: Bearer ";
+    out += message.upstream.credential.reveal();
+  }
+  if (anthropic) {
+    const std::string_view asked = message.caller.header("anthropic-version");
+    out += "\r\nanthropic-version: ";
+    out += is_version_date(asked) ? asked : std::string_view("2023-06-01");
+  }
+  if (const std::string_view trace = message.caller.header("traceparent"); is_traceparent(trace)) {
+    out += "\r\ntraceparent: ";
+    out += trace;
+  }
+  out += message.delivery == dialects::Delivery::kStreamed ? "\r\nAccept: text/event-stream"
+                                                           : "\r\nAccept: application/json";
+  out += "\r\nUser-Agent: tollgate\r\nx-request-id: ";
+  out += message.id;
+  fmt::format_to(to, "\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+                 body_bytes);
+}
+
+void Forwarder::bill(const Plan& plan, const std::optional<dialects::Usage>& reported,
+                     const OutputCount& passed, Forwarded& result) {
+  if (reported) result.provider_input = reported->input;
+  if (reported && is_plausible(*reported, plan, passed.tokens_at_least())) {
+    result.usage = *reported;
+    result.source = audit::UsageSource::kProvider;
+    return;
+  }
+  result.usage = {};
+  result.usage.input = plan.input.tokens;
+  result.usage.output = std::min(passed.tokens(), plan.output_cap_total);
+  result.source = audit::UsageSource::kCounted;
+}
+
+Task<Forwarded> Forwarder::forward(const Work& work) {
+  Forwarded result;
+  const Instant began = clock_.now();
+  UpstreamRequest request;
+  request.upstream = work.plan.upstream;
+  request.message = work.message;
+  const CallHandle call = upstreams_.open(request);
+  if (!call) {
+    result.refusal.emplace();
+    result.refusal->reason = Reason::kOverloaded;
+    result.refusal->rule =
+        fmt::format("upstreams.{}.concurrent_requests", work.plan.upstream->name);
+    result.refusal->message = "The model server is at work on as many requests as it may take.";
+    result.refusal->retry_after = std::chrono::seconds(1);
+    co_return result;
+  }
+  const GoneWatch watch(work.exchange, *call);
+  const FaultOr<void> sent = co_await upstreams_.send(*call);
+  result.first_byte = clock_.now() - began;
+  if (!sent) {
+    result.waited = result.first_byte;
+    // Once sent it may be at work upstream, and nobody will say what it made.
+    if (call->sent()) bill_held(work.plan, result);
+    if (work.exchange.caller_gone()) {
+      cut_by_caller(result);
+    } else {
+      result.refusal = upstream_refusal(sent.error(), work.plan.upstream->name);
+    }
+    co_return result;
+  }
+  result.status = call->status();
+  if (result.status != 200) {
+    co_await relay_error(work, *call, result);
+  } else if (work.delivery == dialects::Delivery::kStreamed) {
+    co_await relay_stream(work, *call, result);
+  } else {
+    co_await relay_whole(work, *call, result);
+  }
+  if (result.waited == Duration{}) result.waited = clock_.now() - began;
+  co_return result;
+}
+
+Task<void> Forwarder::relay_error(const Work& work, UpstreamCall& call, Forwarded& result) {
+  const FaultOr<std::string_view> body = co_await call.read_whole(kErrorBytesMax);
+  if (work.exchange.caller_gone()) {
+    cut_by_caller(result);
+    co_return;
+  }
+  const bool relayed = body && is_callers_error(result.status) &&
+                       is_type(call.header("content-type"), "application/json");
+  if (!relayed) {
+    result.refusal = status_refusal(result.status, work.plan.upstream->name);
+    co_return;
+  }
+  result.relayed_status = result.status;
+  BufferPool::Lease headers = buffers_.lease();
+  work.headers.write(result, *headers);
+  ReplyHead head;
+  head.status = result.status;
+  head.headers = *headers;
+  if (!co_await work.exchange.reply(head, *body)) cut_by_caller(result);
+}
+
+Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarded& result) {
+  const Instant began = clock_.now();
+  const FaultOr<std::string_view> body = co_await call.read_whole(work.reply_bytes_max);
+  result.waited = result.first_byte + (clock_.now() - began);
+  if (!body) {
+    bill_held(work.plan, result);
+    if (work.exchange.caller_gone()) {
+      cut_by_caller(result);
+    } else {
+      result.refusal = upstream_refusal(body.error(), work.plan.upstream->name);
+    }
+    co_return;
+  }
+  OutputBytes measured;
+  const FaultOr<std::optional<dialects::Usage>> usage =
+      reply_reader_.read(work.plan.route->surface, *body, measured);
+  if (!usage) {
+    bill_held(work.plan, result);
+    result.refusal = upstream_refusal(usage.error(), work.plan.upstream->name);
+    co_return;
+  }
+  if (*usage &&
+      is_plausible(**usage, work.plan, measured.bytes() / kBytesPerTokenAtMost)) {
+    result.provider_input = (*usage)->input;
+    result.usage = **usage;
+    result.source = audit::UsageSource::kProvider;
+  } else {
+    OutputCount passed(counting_.counter(work.plan.model->tokenizer));
+    const FaultOr<std::optional<dialects::Usage>> again =
+        reply_reader_.read(work.plan.route->surface, *body, passed);
+    CHECK(again.has_value());
+    bill(work.plan, *again, passed, result);
+  }
+  BufferPool::Lease headers = buffers_.lease();
+  work.headers.write(result, *headers);
+  ReplyHead head;
+  head.headers = *headers;
+  if (!co_await work.exchange.reply(head, *body)) cut_by_caller(result);
+}
+
+namespace {
+
+// How a stream stands after each of its pieces.
+enum class Flow : std::uint8_t { kGoesOn, kFinished, kCapReached, kBroken };
+
+Flow flow_of(const FaultOr<dialects::StreamState>& state, const OutputCount& passed,
+             const Plan& plan) {
+  if (!state) return Flow::kBroken;
+  if (passed.tokens_at_least() > plan.output_cap_total) return Flow::kCapReached;
+  return *state == dialects::StreamState::kFinished ? Flow::kFinished : Flow::kGoesOn;
+}
+
+dialects::Usage counted_usage(const Plan& plan, const OutputCount& passed) {
+  dialects::Usage usage;
+  usage.input = plan.input.tokens;
+  usage.output = std::min(passed.tokens(), plan.output_cap_total);
+  return usage;
+}
+
+}  // namespace
+
+Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forwarded& result) {
+  if (!is_type(call.header("content-type"), "text/event-stream")) {
+    bill_held(work.plan, result);
+    const Fault not_a_stream{FaultKind::kBroken, "the reply is not a stream"};
+    result.refusal = upstream_refusal(not_a_stream, work.plan.upstream->name);
+    co_return;
+  }
+  dialects::StreamReader stream;
+  stream.start(work.plan.route->surface, work.usage_asked);
+  OutputCount passed(counting_.counter(work.plan.model->tokenizer));
+  BufferPool::Lease headers = buffers_.lease();
+  BufferPool::Lease out = buffers_.lease();
+  work.headers.write(result, *headers);
+  ReplyHead head;
+  head.content_type = "text/event-stream";
+  head.headers = *headers;
+  work.exchange.begin(head);
+  bool wrote = false;
+
+  Flow flow = Flow::kGoesOn;
+  std::optional<Fault> broken;
+  while (flow == Flow::kGoesOn) {
+    const FaultOr<std::string_view> piece = co_await call.read();
+    out->clear();
+    if (!piece || piece->empty()) {
+      flow = Flow::kBroken;
+      broken = piece ? Fault{FaultKind::kBroken, "the stream ended too early"} : piece.error();
+      break;
+    }
+    const FaultOr<dialects::StreamState> state = stream.feed(*piece, *out, passed);
+    flow = flow_of(state, passed, work.plan);
+    if (flow == Flow::kBroken) broken = state.error();
+    // The piece that crosses the cap is not handed on: nothing beyond it was paid for.
+    if (flow == Flow::kCapReached || flow == Flow::kBroken || out->empty()) continue;
+    wrote = true;
+    if (!co_await work.exchange.write(*out)) break;
+  }
+  if (work.exchange.caller_gone()) {
+    bill(work.plan, stream.usage(), passed, result);
+    cut_by_caller(result);
+    co_return;
+  }
+  if (flow == Flow::kBroken && !wrote) {
+    // Nothing has reached the caller yet, so they get a true refusal. What the upstream made
+    // of it before it broke off is what was metered.
+    bill(work.plan, stream.usage(), passed, result);
+    result.refusal = upstream_refusal(*broken, work.plan.upstream->name);
+    co_return;
+  }
+  out->clear();
+  if (flow == Flow::kCapReached) {
+    result.outcome = audit::Outcome::kCut;
+    result.cut_code = "output_cap_exceeded";
+    stream.end(dialects::Ending::kLength, counted_usage(work.plan, passed), *out);
+  } else if (flow == Flow::kBroken) {
+    result.outcome = audit::Outcome::kCut;
+    const Refusal refusal = upstream_refusal(*broken, work.plan.upstream->name);
+    result.cut_code =
+        refusal.reason == Reason::kUpstreamTimeout ? "upstream_timeout" : "upstream_error";
+    std::string body;
+    std::string unused_headers;
+    write_refusal_reply(dialects::dialect_of(work.plan.route->surface), refusal, {}, 0,
+                        unused_headers, body);
+    stream.fail(body, *out);
+  }
+  bill(work.plan, stream.usage(), passed, result);
+  if (!out->empty() && !co_await work.exchange.write(*out)) cut_by_caller(result);
+  if (!co_await work.exchange.finish() && result.outcome == audit::Outcome::kAllowed) {
+    cut_by_caller(result);
+  }
+}
+
+}  // namespace tollgate::pipeline

@@ -1,0 +1,94 @@
+// One attempt at an upstream: send, meter what comes back while it passes, end it well.
+//
+// forward() never refuses: by then the request is paid for. It says what happened, and what
+// that used, in a Forwarded, whatever the upstream or the caller did. The rules of the bill:
+//   - the provider's usage where it is complete and plausible (at most what was held, not far
+//     below what passed), else our own count of what passed;
+//   - an upstream that answered with an error, or was never reached, is free;
+//   - a whole reply that was cut before it arrived may have been made in full, so it costs what
+//     was held; a stream that was cut costs what had passed.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/refusal.h"
+#include "dialects/reply.h"
+#include "pipeline/buffers.h"
+#include "pipeline/counting.h"
+#include "pipeline/plan.h"
+#include "pipeline/ports.h"
+
+namespace tollgate::pipeline {
+
+// What the upstream made of it.
+struct Forwarded {
+  // Nothing where the caller got a reply of the model (also one that was cut on the way).
+  std::optional<Refusal> refusal;
+  // A refusal of the provider that the caller gets as it is: bad parameters, for instance.
+  int relayed_status = 0;
+  audit::Outcome outcome = audit::Outcome::kAllowed;
+  std::string_view cut_code;            // Why it was cut: "caller_gone", "output_cap_exceeded"…
+  dialects::Usage usage;
+  audit::UsageSource source = audit::UsageSource::kNone;
+  std::optional<Tokens> provider_input;  // For the error of our count.
+  int status = 0;                       // Of the upstream; 0: none came.
+  Duration waited{};                    // On the upstream, until its last byte.
+  Duration first_byte{};                // From the start of the attempt.
+};
+
+// What a reply's head says beside its content, asked for once the usage is known (a whole
+// reply) or at its start (a streamed one).
+class ReplyHeaders {
+ public:
+  virtual void write(const Forwarded& so_far, std::string& headers) = 0;
+
+ protected:
+  ~ReplyHeaders() = default;
+};
+
+// Writes the whole HTTP request for the upstream: our own head, then the body written anew.
+struct UpstreamMessage {
+  const config::Upstream& upstream;
+  dialects::Surface surface;
+  dialects::Delivery delivery;
+  const RequestHead& caller;           // anthropic-version and traceparent are taken over.
+  std::string_view id;
+};
+void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes,
+                         std::string& out);
+
+// One loop's.
+class Forwarder {
+ public:
+  Forwarder(const Clock& clock, Upstreams& upstreams, Counting& counting, BufferPool& buffers)
+      : clock_(clock), upstreams_(upstreams), counting_(counting), buffers_(buffers) {}
+
+  struct Work {
+    Exchange& exchange;
+    const Plan& plan;
+    dialects::Delivery delivery;
+    bool usage_asked;
+    std::string_view message;          // The HTTP request.
+    Bytes reply_bytes_max;
+    ReplyHeaders& headers;
+  };
+  Task<Forwarded> forward(const Work& work);
+
+ private:
+  Task<void> relay_whole(const Work& work, UpstreamCall& call, Forwarded& result);
+  Task<void> relay_stream(const Work& work, UpstreamCall& call, Forwarded& result);
+  Task<void> relay_error(const Work& work, UpstreamCall& call, Forwarded& result);
+  void bill(const Plan& plan, const std::optional<dialects::Usage>& reported,
+            const OutputCount& passed, Forwarded& result);
+
+  const Clock& clock_;
+  Upstreams& upstreams_;
+  Counting& counting_;
+  BufferPool& buffers_;
+  dialects::ReplyReader reply_reader_;
+};
+
+}  // namespace tollgate::pipeline

@@ -1,0 +1,424 @@
+#include "pipeline/pipeline.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "pipeline/refusals.h"
+#include "pipeline/replies.h"
+
+namespace tollgate::pipeline {
+
+namespace {
+
+// Most of a body that is read where no route's cap applies (a control that only observes).
+constexpr Bytes kBodyBytesMax = 64 << 20;
+constexpr std::size_t kClientRequestIdBytesMax = 128;
+
+// Refusals before a route is known are in the dialect that the path or the headers speak.
+dialects::Dialect dialect_at(std::string_view path, const RequestHead& head) {
+  if (const auto surface = dialects::surface_of_path(path);
+      surface && *surface != dialects::Surface::kModels) {
+    return dialects::dialect_of(*surface);
+  }
+  return head.header("anthropic-version").empty() ? dialects::Dialect::kOpenAi
+                                                  : dialects::Dialect::kAnthropic;
+}
+
+std::string_view without_query(std::string_view target) {
+  return target.substr(0, target.find_first_of("?#"));
+}
+
+double jitter_of(std::string_view id) {
+  return id.empty() ? 0.0 : static_cast<double>(static_cast<unsigned char>(id.back()) % 32) / 32;
+}
+
+// What cannot be put on record is not forwarded.
+Refusal unrecorded() {
+  Refusal refusal;
+  refusal.reason = Reason::kAuditUnavailable;
+  refusal.rule = "audit";
+  refusal.message = "The decision could not be recorded, so nothing was forwarded.";
+  refusal.retry_after = std::chrono::seconds(1);
+  return refusal;
+}
+
+}  // namespace
+
+struct Pipeline::Life {
+  Life(Exchange& exchange, std::shared_ptr<const config::Config> config, const Clock& clock)
+      : exchange(exchange), config(std::move(config)), began(clock.now()), wall(clock.wall()) {}
+
+  Exchange& exchange;
+  std::shared_ptr<const config::Config> config;
+  Instant began;
+  WallTime wall;
+  audit::Record record;
+  authentication::Identity caller;
+  authorization::Target target;
+  dialects::Dialect dialect = dialects::Dialect::kOpenAi;
+  std::optional<dialects::Surface> surface;
+  Bytes body_max = 0;
+  dialects::Delivery delivery = dialects::Delivery::kWhole;
+  bool usage_asked = false;
+  Duration upstream_time{};
+};
+
+namespace {
+
+// The head lines of a reply that the model made.
+class HeldReplyHeaders final : public ReplyHeaders {
+ public:
+  HeldReplyHeaders(const Clock& clock, Instant began, dialects::Dialect dialect,
+                   const audit::Record& record, const Plan& plan, const Hold& hold, WallTime wall)
+      : clock_(clock), began_(began), dialect_(dialect), record_(record), plan_(plan),
+        hold_(hold), wall_(wall) {}
+
+  void write(const Forwarded& so_far, std::string& headers) override {
+    write_id_headers(dialect_, record_.id, headers);
+    write_limit_headers(dialect_, hold_.limits, wall_, headers);
+    Account account;
+    account.model = plan_.model->name;
+    account.budgets = hold_.budgets;
+    if (so_far.source != audit::UsageSource::kNone) {
+      const Money cost = cost_of(plan_, so_far.usage);
+      account.cost = cost;
+      account.released = {plan_.worst.micro_usd - cost.micro_usd};
+    }
+    account.overhead = clock_.now() - began_ - std::max(so_far.waited, so_far.first_byte);
+    write_account_headers(account, headers);
+  }
+
+  static Money cost_of(const Plan& plan, const dialects::Usage& usage) {
+    cost::Amounts amounts;
+    amounts.input = usage.input;
+    amounts.cached_input = usage.cached_input;
+    amounts.output = usage.output;
+    return cost::price(plan.model->prices, amounts);
+  }
+
+ private:
+  const Clock& clock_;
+  const Instant began_;
+  const dialects::Dialect dialect_;
+  const audit::Record& record_;
+  const Plan& plan_;
+  const Hold& hold_;
+  const WallTime wall_;
+};
+
+}  // namespace
+
+Pipeline::Pipeline(const Services& services)
+    : services_(services),
+      counting_(services.vocabularies),
+      forwarder_(services.clock, services.upstreams, counting_, buffers_) {}
+
+Task<void> Pipeline::serve(Exchange& exchange) {
+  Life life(exchange, services_.config.get(), services_.clock);  // One configuration throughout.
+  services_.meter.began();
+  Arena& arena = exchange.arena();
+  const RequestHead& head = exchange.head();
+  life.record.id = ids_.next(life.wall, arena);
+  life.record.time = life.wall;
+  life.record.config_version = life.config->version;
+  life.record.listener = head.listener;
+  life.record.client_ip = head.client_ip;
+  life.record.client_request_id =
+      head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
+  life.dialect = dialect_at(without_query(head.target), head);
+
+  // What is asked, in the one form that routing and authorization share.
+  const Expected<std::string_view> path = authorization::canonical_path(head.target, arena);
+  if (!path) co_return co_await refuse_request(life, path.error());
+  life.target = {head.exposure, head.method, *path};
+  life.dialect = dialect_at(*path, head);
+
+  // Who asks? The only lookup before the verdict.
+  const Expected<authentication::Identity> caller = identify(life);
+  if (!caller) co_return co_await refuse_request(life, caller.error());
+  life.caller = *caller;
+  life.record.actor = &life.caller;
+
+  // Is there a door here at all? Only then is the body read, up to the door's cap.
+  if (Expected<void> found = find_routes(life); !found) {
+    co_return co_await refuse_request(life, found.error());
+  }
+  if (life.surface == dialects::Surface::kModels) co_return co_await serve_models(life);
+  const Expected<std::string_view> body = co_await exchange.read_body(life.body_max);
+  if (!body) co_return co_await refuse_request(life, body.error());
+
+  // May they ask this, and what can it cost at most? Pure, from the bytes to the plan.
+  BufferPool::Lease message = buffers_.lease();
+  const Expected<Plan> plan = read_and_decide(life, *body, *message);
+  if (!plan) co_return co_await refuse_request(life, plan.error());
+  life.record.observed = plan->observed;
+  // From here on the caller, the route, the model, the tools and the prompt are allowed.
+
+  // Can they afford it? Limits and budgets are held together or not at all.
+  Expected<Hold> hold =
+      co_await services_.ledger.hold(plan->charges, arena, life.began, life.wall);
+  if (!hold) co_return co_await refuse_request(life, hold.error());
+  // From here on the request is paid for; serve_held settles it however it ends.
+
+  co_await serve_held(life, *plan, *message, *hold);
+}
+
+Expected<authentication::Identity> Pipeline::identify(Life& life) {
+  const RequestHead& head = life.exchange.head();
+  Arena& arena = life.exchange.arena();
+  if (!life.config->authentication.api_keys) {
+    return refuse(Reason::kInvalidCredential, "authentication", "No credential is accepted here.");
+  }
+  authentication::CredentialHeaders headers;
+  headers.authorization = head.header("authorization");
+  headers.x_api_key = head.header("x-api-key");
+  headers.api_key = head.header("api-key");
+  const Expected<std::string_view> secret = authentication::find_credential(headers);
+  if (!secret) return std::unexpected(secret.error());
+  const Expected<std::string_view> id = authentication::read_key(*secret);
+  if (!id) return std::unexpected(id.error());
+  const std::optional<authentication::KeyFacts> key = services_.keys.find(*id, arena);
+  if (!key) {
+    return std::unexpected(authentication::refuse_unknown(services_.pepper, *secret));
+  }
+  if (Expected<void> good = authentication::verify(services_.pepper, *key, *secret, life.wall);
+      !good) {
+    return std::unexpected(good.error());
+  }
+  const config::Tenant* tenant = tenant_named(*life.config, key->tenant);
+  if (tenant == nullptr) {
+    return refuse(Reason::kInvalidCredential, "tenants",
+                  "The tenant of this key is not configured here.");
+  }
+
+  authentication::Identity caller;
+  caller.tenant = key->tenant;
+  caller.subject = key->user;
+  caller.credential_kind = authentication::CredentialKind::kApiKey;
+  caller.credential_id = key->id;
+  const auto roles = arena.make<std::string_view>(key->roles.size() + tenant->roles.size());
+  const auto end = std::copy(key->roles.begin(), key->roles.end(), roles.begin());
+  std::copy(tenant->roles.begin(), tenant->roles.end(), end);
+  caller.roles = roles;
+  return caller;
+}
+
+Expected<void> Pipeline::find_routes(Life& life) {
+  const config::Config& config = *life.config;
+  const int first = authorization::first_at(config.access, life.target);
+  if (first < 0) {
+    // The list of models is there for every caller: it holds only what they may use.
+    const bool models = life.target.path == dialects::standard_path(dialects::Surface::kModels);
+    if (models && life.target.method == "GET") {
+      life.surface = dialects::Surface::kModels;
+      life.record.surface = dialects::name_of(*life.surface);
+      return {};
+    }
+    return refuse(Reason::kNotFound, "routes",
+                  "There is nothing at this method and path for this listener.");
+  }
+  life.surface = config.routes[first].surface;
+  life.record.surface = dialects::name_of(*life.surface);
+  if (*life.surface != dialects::Surface::kModels) {
+    life.dialect = dialects::dialect_of(*life.surface);
+  }
+  for (const config::Route& route : config.routes) {
+    if (route.access.path != life.target.path) continue;
+    const bool observes = route.prompt.mode == Mode::kObserve;
+    life.body_max = std::max(life.body_max, observes ? kBodyBytesMax : route.prompt.body);
+  }
+  return {};
+}
+
+Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body,
+                                         std::string& message) {
+  Arena& arena = life.exchange.arena();
+  life.record.prompt_bytes = static_cast<Bytes>(body.size());
+  if (life.config->audit.content == audit::Content::kHash) {
+    life.record.fingerprint = audit::fingerprint(body);
+  }
+  const Expected<dialects::Request> request = reader_.read(*life.surface, body);
+  if (!request) return std::unexpected(request.error());
+  life.delivery = request->delivery;
+  life.usage_asked = request->usage_asked;
+
+  const Facts facts{*life.config,      life.target, life.caller,
+                    life.record.client_ip, *request,    static_cast<Bytes>(body.size())};
+  Expected<Plan> plan = decide(facts, counting_, arena, life.record);
+  if (!plan) return plan;
+
+  // Written anew while the reader still holds the request; never the caller's bytes.
+  dialects::Edits edits;
+  edits.model = plan->model->upstream_name;
+  if (dialects::makes_output(*life.surface)) edits.output_tokens = plan->output_cap;
+  BufferPool::Lease written = buffers_.lease();
+  reader_.write(edits, *written);
+  const UpstreamMessage upstream{*plan->upstream, *life.surface, life.delivery,
+                                 life.exchange.head(), life.record.id};
+  write_upstream_head(upstream, written->size(), message);
+  message += *written;
+  return plan;
+}
+
+Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string& message,
+                                Hold& hold) {
+  Arena& arena = life.exchange.arena();
+  life.record.limits = hold.limits;
+  life.record.budgets = hold.budgets;
+  if (!hold.observed.empty()) {
+    const auto observed =
+        arena.make<std::string_view>(plan.observed.size() + hold.observed.size());
+    const auto end = std::copy(plan.observed.begin(), plan.observed.end(), observed.begin());
+    std::copy(hold.observed.begin(), hold.observed.end(), end);
+    life.record.observed = observed;
+  }
+  Booking booking;
+  booking.id = life.record.id;
+  booking.tenant = life.caller.tenant;
+  booking.user = life.caller.subject;
+  booking.key_id = life.caller.credential_id;
+  booking.route = plan.route->name;
+  booking.model = plan.model->name;
+
+  // On record before the first byte goes upstream, or it does not go.
+  if (!append(life, audit::Phase::kDecision, plan.worst)) {
+    services_.ledger.settle(hold, plan.charges, Used{}, booking, services_.clock.now(),
+                            services_.clock.wall());
+    const Refusal refusal = unrecorded();
+    co_return co_await refuse_request(life, refusal);
+  }
+  // From here on the decision is on record.
+
+  HeldReplyHeaders headers(services_.clock, life.began, life.dialect, life.record, plan, hold,
+                           life.wall);
+  const Forwarder::Work work{life.exchange, plan,   life.delivery,
+                             life.usage_asked, message, life.config->edge.reply_bytes_max,
+                             headers};
+  const Forwarded result = co_await forwarder_.forward(work);
+  // From here on the upstream is done with it, one way or another.
+
+  Used used;
+  used.input = result.usage.input;
+  used.output = result.usage.output;
+  used.cost = HeldReplyHeaders::cost_of(plan, result.usage);
+  booking.cached_input = result.usage.cached_input;
+  services_.ledger.settle(hold, plan.charges, used, booking, services_.clock.now(),
+                          services_.clock.wall());
+
+  const auto attempts = arena.make<audit::Attempt>(1);
+  attempts[0] = {plan.upstream->name, result.status, result.waited};
+  life.record.attempts = attempts;
+  life.record.input = result.usage.input;
+  life.record.cached_input = result.usage.cached_input;
+  life.record.output = result.usage.output;
+  life.record.reasoning = result.usage.reasoning;
+  life.record.usage_source = result.source;
+  life.record.cost = used.cost;
+  life.record.first_byte = result.first_byte;
+  life.record.outcome = result.outcome;
+  life.record.code = result.cut_code;
+  life.upstream_time = result.waited;
+  if (result.provider_input && !plan.input.is_bound) {
+    services_.meter.counted(plan.model->name, plan.input.tokens, *result.provider_input);
+  }
+  if (result.refusal) {
+    co_await refuse_request(life, *result.refusal);
+  } else {
+    close_record(life);
+  }
+}
+
+Task<void> Pipeline::serve_models(Life& life) {
+  const config::Config& config = *life.config;
+  Arena& arena = life.exchange.arena();
+  const auto models = arena.make<dialects::ModelListing>(config.models.size());
+  std::size_t count = 0;
+  for (const config::Model& model : config.models) {
+    const bool usable =
+        std::any_of(config.access.begin(), config.access.end(), [&](const auto* route) {
+          const bool reachable =
+              route->exposure == authorization::Exposure::kPublic ||
+              life.target.exposure == authorization::Exposure::kInternal;
+          return reachable && authorization::serves(*route, model.name) &&
+                 authorization::allows(route->allow, life.caller);
+        });
+    if (usable) models[count++] = {model.name};
+  }
+  BufferPool::Lease headers = buffers_.lease();
+  BufferPool::Lease body = buffers_.lease();
+  write_id_headers(life.dialect, life.record.id, *headers);
+  dialects::write_models(life.dialect, models.first(count), *body);
+  if (!append(life, audit::Phase::kDecision, Money{})) {
+    const Refusal refusal = unrecorded();
+    co_return co_await refuse_request(life, refusal);
+  }
+  ReplyHead head;
+  head.headers = *headers;
+  co_await life.exchange.reply(head, *body);
+  close_record(life);
+}
+
+Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
+  const bool decided_before = life.record.attempts.size() > 0;
+  life.record.outcome = audit::Outcome::kRefused;
+  life.record.code = row_of(refusal.reason).code;
+  life.record.rule = refusal.rule;
+  life.record.message = refusal.message;
+  // A refusal is given whether or not it can be recorded: nothing is forwarded either way.
+  if (!decided_before) (void)append(life, audit::Phase::kDecision, Money{});
+  BufferPool::Lease headers = buffers_.lease();
+  BufferPool::Lease body = buffers_.lease();
+  ReplyHead head;
+  head.status = write_refusal_reply(life.dialect, refusal, life.record.id,
+                                    jitter_of(life.record.id), *headers, *body);
+  head.headers = *headers;
+  co_await life.exchange.reply(head, *body);
+  close_record(life);
+}
+
+void Pipeline::close_record(Life& life) {
+  life.record.total = services_.clock.now() - life.began;
+  (void)append(life, audit::Phase::kOutcome, Money{});
+  services_.meter.ended(life.record, life.record.total - life.upstream_time);
+}
+
+bool Pipeline::append(const Life& life, audit::Phase phase, Money held) {
+  BufferPool::Lease text = buffers_.lease();
+  audit::write(life.record, phase, *text);
+  return services_.trail.append(life.record, phase, held, *text).has_value();
+}
+
+void Pipeline::refuse_malformed(const RequestHead& head, std::string_view message,
+                                std::string& headers, std::string& out) {
+  Arena arena;
+  const WallTime wall = services_.clock.wall();
+  const std::shared_ptr<const config::Config> config = services_.config.get();
+  audit::Record record;
+  record.id = ids_.next(wall, arena);
+  record.time = wall;
+  record.config_version = config->version;
+  record.listener = head.listener;
+  record.client_ip = head.client_ip;
+  record.outcome = audit::Outcome::kRefused;
+  record.code = row_of(Reason::kInvalidRequest).code;
+  record.rule = "edge";
+  record.message = message;
+
+  Refusal refusal;
+  refusal.reason = Reason::kInvalidRequest;
+  refusal.rule = "edge";
+  refusal.message = std::string(message);
+  services_.meter.began();
+  write_refusal_reply(dialect_at(without_query(head.target), head), refusal, record.id, 0,
+                      headers, out);
+  BufferPool::Lease text = buffers_.lease();
+  for (const audit::Phase phase : {audit::Phase::kDecision, audit::Phase::kOutcome}) {
+    text->clear();
+    audit::write(record, phase, *text);
+    (void)services_.trail.append(record, phase, Money{}, *text);
+  }
+  services_.meter.ended(record, Duration{});
+}
+
+}  // namespace tollgate::pipeline

@@ -1,0 +1,69 @@
+// The life of a request, top to bottom.
+//
+//   listener → identify → decide → hold → forward (meter, filter) → settle → record
+//
+// serve() always runs to its end: a caller that leaves is an outcome, not a cancellation, else
+// nobody would settle. One Pipeline belongs to one loop; what it borrows is shared by all.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/current.h"
+#include "dialects/reply.h"
+#include "dialects/request.h"
+#include "pipeline/counting.h"
+#include "pipeline/forward.h"
+#include "pipeline/plan.h"
+#include "pipeline/ports.h"
+#include "pipeline/request_id.h"
+
+namespace tollgate::pipeline {
+
+// All outlive the pipeline.
+struct Services {
+  const config::Current& config;
+  const Clock& clock;
+  const KeyStore& keys;
+  const authentication::Pepper& pepper;
+  Ledger& ledger;
+  Trail& trail;
+  Upstreams& upstreams;
+  Meter& meter;
+  const Vocabularies& vocabularies;
+};
+
+class Pipeline final : public Handler {
+ public:
+  explicit Pipeline(const Services& services);
+
+  Task<void> serve(Exchange& exchange) override;
+  void refuse_malformed(const RequestHead& head, std::string_view message, std::string& headers,
+                        std::string& out) override;
+
+ private:
+  struct Life;  // What one request gathers on its way.
+
+  Expected<authentication::Identity> identify(Life& life);
+  Expected<void> find_routes(Life& life);
+  Expected<Plan> read_and_decide(Life& life, std::string_view body, std::string& message);
+  Task<void> serve_models(Life& life);
+  Task<void> serve_held(Life& life, const Plan& plan, const std::string& message, Hold& hold);
+  Task<void> refuse_request(Life& life, const Refusal& refusal);
+  // Whether the trail took it.
+  bool append(const Life& life, audit::Phase phase, Money held);
+  void close_record(Life& life);
+
+  Services services_;
+  Counting counting_;
+  dialects::RequestReader reader_;
+  Forwarder forwarder_;
+  RequestIds ids_;
+  BufferPool buffers_;
+};
+
+}  // namespace tollgate::pipeline

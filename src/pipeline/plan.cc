@@ -1,0 +1,266 @@
+#include "pipeline/plan.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "base/check.h"
+
+namespace tollgate::pipeline {
+
+namespace {
+
+// Rules in observe mode that would have refused; few, so they are gathered in place.
+struct Observed {
+  std::array<std::string_view, 8> rules;
+  std::size_t count = 0;
+  void add(std::string_view rule) {
+    if (count < rules.size()) rules[count++] = rule;
+  }
+};
+
+std::string_view join(Arena& arena, std::string_view a, std::string_view b,
+                      std::string_view c = {}) {
+  const std::span<char> text = arena.make<char>(a.size() + b.size() + c.size());
+  char* end = std::copy(a.begin(), a.end(), text.data());
+  end = std::copy(b.begin(), b.end(), end);
+  std::copy(c.begin(), c.end(), end);
+  return {text.data(), text.size()};
+}
+
+const config::Model* model_named(const config::Config& config, const config::Route& route,
+                                 std::string_view name) {
+  for (const int index : route.models) {
+    if (config.models[index].name == name) return &config.models[index];
+  }
+  return nullptr;
+}
+
+// A limit of the same scope and figure that the tenant sets for itself stands in for the
+// default.
+const limits::Policy& limit_for(const config::Tenant* tenant, const limits::Policy& standard) {
+  if (tenant == nullptr) return standard;
+  for (const limits::Policy& own : tenant->limits) {
+    if (own.scope == standard.scope && own.figure == standard.figure) return own;
+  }
+  return standard;
+}
+
+// Calls `visit` with each limit that applies to the request, once.
+template <class Visit>
+void each_limit(const config::Config& config, const config::Tenant* tenant,
+                const config::Route& route, Visit visit) {
+  for (const limits::Policy& standard : config.limits) visit(limit_for(tenant, standard));
+  if (tenant != nullptr) {
+    for (const limits::Policy& own : tenant->limits) {
+      const bool replaces = std::any_of(
+          config.limits.begin(), config.limits.end(), [&](const limits::Policy& standard) {
+            return standard.scope == own.scope && standard.figure == own.figure;
+          });
+      if (!replaces) visit(own);
+    }
+  }
+  for (const limits::Policy& of_route : route.limits) visit(of_route);
+}
+
+std::int64_t amount_of(limits::Figure figure, const Plan& plan) {
+  switch (figure) {
+    case limits::Figure::kRequestsPerMinute:
+    case limits::Figure::kRequestsPerDay:
+    case limits::Figure::kConcurrentRequests:
+      return 1;
+    case limits::Figure::kInputTokensPerMinute:
+      return plan.input.tokens;
+    case limits::Figure::kOutputTokensPerMinute:
+      return plan.output_cap_total;
+    case limits::Figure::kTotalTokensPerMinute:
+      return plan.input.tokens + plan.output_cap_total;
+  }
+  CHECK(false);
+}
+
+// The most output a choice may make under the limits on output: a cap above a limit's burst
+// could never be held, so the cap gives way instead of the request.
+Tokens cap_under_limits(const config::Config& config, const config::Tenant* tenant,
+                        const config::Route& route, const Plan& plan, Tokens cap) {
+  each_limit(config, tenant, route, [&](const limits::Policy& limit) {
+    if (limit.mode == Mode::kObserve) return;
+    std::int64_t room = limit.limit;
+    if (limit.figure == limits::Figure::kTotalTokensPerMinute) {
+      room -= plan.input.tokens;
+    } else if (limit.figure != limits::Figure::kOutputTokensPerMinute) {
+      return;
+    }
+    cap = std::min(cap, std::max<Tokens>(1, room / plan.choices));
+  });
+  return cap;
+}
+
+Charges charges_of(const Facts& facts, const config::Tenant* tenant, const Plan& plan,
+                   Arena& arena) {
+  const config::Config& config = facts.config;
+  std::size_t count = 0;
+  each_limit(config, tenant, *plan.route, [&](const limits::Policy&) { ++count; });
+  const std::span<LimitCharge> limits = arena.make<LimitCharge>(count);
+  std::size_t next = 0;
+  each_limit(config, tenant, *plan.route, [&](const limits::Policy& limit) {
+    limits[next++] = {&limit, subject_of(limit.scope, facts, *plan.route, *plan.model, arena),
+                      amount_of(limit.figure, plan)};
+  });
+
+  const std::span<BudgetCharge> budgets =
+      arena.make<BudgetCharge>(config.budgets.size() + config.tenant_budgets.size());
+  next = 0;
+  for (const cost::Policy& budget : config.budgets) {
+    budgets[next++] = {&budget, subject_of(budget.scope, facts, *plan.route, *plan.model, arena),
+                       plan.worst};
+  }
+  for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
+    if (config.tenant_budget_of[i] != facts.caller.tenant) continue;
+    budgets[next++] = {&config.tenant_budgets[i], facts.caller.tenant, plan.worst};
+  }
+  return {limits, budgets.first(next)};
+}
+
+Expected<void> check_tools(const Facts& facts, const config::Route& route, Arena& arena,
+                           Observed& observed) {
+  if (facts.request.tools.empty()) return {};
+  const auto offered = arena.make<authorization::OfferedTool>(facts.request.tools.size());
+  for (std::size_t i = 0; i < offered.size(); ++i) {
+    offered[i] = {facts.request.tools[i].type, facts.request.tools[i].name};
+  }
+  const std::string_view rule = join(arena, "routes.", route.name, ".tools");
+  Expected<void> allowed = authorization::check_tools(route.access.tools, offered, rule);
+  if (!allowed && route.access.tools.mode == Mode::kObserve) {
+    observed.add(rule);
+    return {};
+  }
+  return allowed;
+}
+
+// The caps on size, and with them the most that the request can make.
+Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, Plan& plan,
+                          Arena& arena, Observed& observed) {
+  prompts::Facts asked;
+  asked.body = facts.body_bytes;
+  asked.input_tokens = plan.input.tokens;
+  asked.input_is_bound = plan.input.is_bound;
+  asked.output_tokens_asked = facts.request.output_tokens_asked;
+  asked.choices = facts.request.choices;
+  asked.context_tokens = plan.model->context_tokens;
+  const std::string_view rule = join(arena, "routes.", plan.route->name, ".prompt");
+  Expected<prompts::Caps> caps = prompts::check(plan.route->prompt, asked, rule);
+  if (!caps) {
+    if (plan.route->prompt.mode == Mode::kEnforce) return std::unexpected(caps.error());
+    observed.add(rule);
+    caps = prompts::observe(plan.route->prompt, asked);
+  }
+  plan.choices = facts.request.choices;
+  if (!dialects::makes_output(plan.route->surface)) return {};
+  plan.output_cap =
+      cap_under_limits(facts.config, tenant, *plan.route, plan, caps->output_tokens);
+  if (plan.output_cap > kTokensMax / plan.choices) {
+    return refuse(Reason::kInvalidRequest, std::string(rule),
+                  "The output asked for, times the choices, is more than can be counted.");
+  }
+  plan.output_cap_total = plan.output_cap * plan.choices;
+  return {};
+}
+
+// What the record says of the request, known before any verdict that can refuse it.
+void describe(const Facts& facts, Arena& arena, audit::Record& record) {
+  record.surface = dialects::name_of(facts.request.surface);
+  record.model_asked = arena.copy(facts.request.model);
+  record.prompt_bytes = facts.body_bytes;
+  const auto offered = arena.make<std::string_view>(facts.request.tools.size());
+  for (std::size_t i = 0; i < offered.size(); ++i) {
+    const dialects::Tool& tool = facts.request.tools[i];
+    offered[i] = arena.copy(tool.name.empty() ? tool.type : tool.name);
+  }
+  record.tools_offered = offered;
+}
+
+}  // namespace
+
+const config::Tenant* tenant_named(const config::Config& config, std::string_view name) {
+  for (const config::Tenant& tenant : config.tenants) {
+    if (tenant.name == name) return &tenant;
+  }
+  return nullptr;
+}
+
+std::string_view subject_of(limits::Scope scope, const Facts& facts, const config::Route& route,
+                            const config::Model& model, Arena& arena) {
+  switch (scope) {
+    case limits::Scope::kGlobal:
+      return {};
+    case limits::Scope::kTenantId:
+      return facts.caller.tenant;
+    case limits::Scope::kUserId:
+      return facts.caller.subject.empty()
+                 ? join(arena, facts.caller.tenant, "/key:", facts.caller.credential_id)
+                 : join(arena, facts.caller.tenant, "/", facts.caller.subject);
+    case limits::Scope::kKeyId:
+      return facts.caller.credential_id;
+    case limits::Scope::kRoute:
+      return route.name;
+    case limits::Scope::kModel:
+      return model.name;
+    case limits::Scope::kClientIp: {
+      // An IPv6 subscriber has a /64 at the least, so that is what is counted.
+      IpAddress address = facts.client_ip;
+      const bool v4 = std::all_of(address.bytes.begin(), address.bytes.begin() + 10,
+                                  [](std::uint8_t byte) { return byte == 0; });
+      if (!v4) std::fill(address.bytes.begin() + 8, address.bytes.end(), std::uint8_t{0});
+      return arena.copy(format_address(address));
+    }
+  }
+  CHECK(false);
+}
+
+Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena,
+                      audit::Record& record) {
+  const config::Config& config = facts.config;
+  describe(facts, arena, record);
+  Observed observed;
+  Plan plan;
+
+  const Expected<authorization::Choice> choice =
+      authorization::choose(config.access, facts.target, facts.request.model, facts.caller);
+  if (!choice) return std::unexpected(choice.error());
+  plan.route = &config.routes[choice->route];
+  record.route = plan.route->name;
+  if (choice->observed) observed.add(join(arena, "routes.", plan.route->name, ".allow"));
+  plan.model = model_named(config, *plan.route, facts.request.model);
+  CHECK(plan.model != nullptr);
+  plan.upstream = &config.upstreams[plan.model->upstream];
+  record.model_served = plan.model->name;
+  record.upstream = plan.upstream->name;
+  // From here on the caller may ask this model here.
+
+  if (Expected<void> tools = check_tools(facts, *plan.route, arena, observed); !tools) {
+    return std::unexpected(tools.error());
+  }
+
+  plan.input = counting.input(facts.request, counting.counter(plan.model->tokenizer));
+  plan.input.tokens += facts.request.tokens_given;
+  record.input_tokens_counted = plan.input.tokens;
+  record.input_is_bound = plan.input.is_bound;
+  const config::Tenant* tenant = tenant_named(config, facts.caller.tenant);
+  if (Expected<void> capped = cap_output(facts, tenant, plan, arena, observed); !capped) {
+    return std::unexpected(capped.error());
+  }
+  record.output_tokens_cap = plan.output_cap_total;
+  // From here on the most that it can cost is known.
+
+  cost::Amounts amounts;
+  amounts.input = plan.input.tokens;
+  amounts.output = plan.output_cap_total;
+  plan.worst = cost::price(plan.model->prices, amounts);
+  plan.charges = charges_of(facts, tenant, plan, arena);
+  plan.observed = arena.copy(
+      std::span<const std::string_view>(observed.rules.data(), observed.count));
+  return plan;
+}
+
+}  // namespace tollgate::pipeline

@@ -1,0 +1,57 @@
+// The verdict on one request: a pure function of the configuration, the request, who asks and
+// what it counts.
+//
+// A Plan says which route, model and upstream serve the request, what it may make at most, and
+// what every limit and budget has to hold for it. Nothing is taken yet and nothing is sent.
+// The same facts give the same plan, or the same refusal.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/arena.h"
+#include "base/money.h"
+#include "base/refusal.h"
+#include "config/config.h"
+#include "dialects/request.h"
+#include "pipeline/counting.h"
+#include "pipeline/ports.h"
+
+namespace tollgate::pipeline {
+
+struct Facts {
+  const config::Config& config;
+  authorization::Target target;                  // Canonical.
+  const authentication::Identity& caller;
+  const IpAddress& client_ip;
+  const dialects::Request& request;
+  Bytes body_bytes = 0;
+};
+
+struct Plan {
+  const config::Route* route = nullptr;
+  const config::Model* model = nullptr;
+  const config::Upstream* upstream = nullptr;
+  Count input;
+  std::int64_t choices = 1;
+  Tokens output_cap = 0;         // Per choice; 0 where the surface makes no output.
+  Tokens output_cap_total = 0;   // Of all choices.
+  Money worst;                   // The price of input and output_cap_total.
+  Charges charges;
+  std::span<const std::string_view> observed;  // Rules that would have refused.
+};
+
+// Views of the plan live in `arena` and `facts`. `record` is told what is known even when the
+// answer is a refusal: route, model, count, cap.
+Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena,
+                      audit::Record& record);
+
+// The subject that a scope means for this request. A caller without a user is counted by its
+// credential, so that being nobody in particular escapes no limit on users.
+std::string_view subject_of(limits::Scope scope, const Facts& facts, const config::Route& route,
+                            const config::Model& model, Arena& arena);
+
+// The tenant of that name, or null.
+const config::Tenant* tenant_named(const config::Config& config, std::string_view name);
+
+}  // namespace tollgate::pipeline
