@@ -7,6 +7,7 @@
 // Pure: writing a record is text into a string. A Record borrows (arena of its request).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -103,16 +104,28 @@ struct Record {
 
 // Appends the record of one phase as a JSON object without its `sequence`, `previous_hash` and
 // `hash`: the store's writer knows those and adds them by seal().
+//
+// What is not known is left out; money and durations (seconds) are exact decimals. The decision
+// leaves out what only the end knows; the outcome names the request again and tells the end,
+// without the evidence. No text breaks the record or a terminal: strings are cut to
+// kTextBytesMax (the message to four times that), invalid UTF-8 is replaced, and controls,
+// bidirectional and invisible characters are escaped (CWE-117).
+inline constexpr std::size_t kTextBytesMax = 256;
 void write(const Record& record, Phase phase, std::string& out);
 
-// Completes a record written by write(): inserts sequence and previous_hash and appends hash,
-// the SHA-256 (hex) of the object up to there. `previous` and the result are 32 bytes.
+// Completes a record written by write(): inserts sequence before `time`, and appends
+// previous_hash and hash, the SHA-256 (hex) of the bytes of the object without the hash member.
+// Appends to `out`. `previous` and the result are 32 bytes.
 using Hash = std::array<std::uint8_t, 32>;
 Hash seal(std::string_view written, std::uint64_t sequence, const Hash& previous,
           std::string& out);
 
 // Whether `sealed` carries a hash that is true and a previous_hash equal to `previous`.
-// Returns the record's own hash, or nothing.
+// Sets `own` to the record's own hash if so.
 bool verify(std::string_view sealed, const Hash& previous, Hash& own);
+
+// A fast hash of bytes under a secret `key`, for telling bodies and subjects apart: not
+// predictable without the key, but no signature. Never 0.
+std::uint64_t fingerprint(std::string_view bytes, std::uint64_t key);
 
 }  // namespace tollgate::audit

@@ -1,0 +1,293 @@
+#include "controls/audit/audit.h"
+
+#include <algorithm>
+
+#include "controls/audit/pen.h"
+
+namespace tollgate::audit {
+
+namespace {
+
+constexpr std::size_t kMessageBytesMax = 4 * kTextBytesMax;
+
+// The first member of an object goes without its comma.
+class Members {
+ public:
+  explicit Members(Pen& pen) : pen_(pen) {}
+  template <std::size_t N>
+  void key(const char (&quoted)[N]) {
+    if (!first_) pen_.literal(",");
+    first_ = false;
+    pen_.literal(quoted);
+  }
+  template <std::size_t N>
+  void text(const char (&quoted)[N], std::string_view value) {
+    if (value.empty()) return;
+    key(quoted);
+    pen_.text(value, kTextBytesMax);
+  }
+  template <std::size_t N>
+  void count(const char (&quoted)[N], std::int64_t value) {
+    if (value == 0) return;
+    key(quoted);
+    pen_.number(value);
+  }
+  template <std::size_t N>
+  void seconds(const char (&quoted)[N], Duration value) {
+    if (value == Duration{}) return;
+    key(quoted);
+    pen_.seconds(value);
+  }
+
+ private:
+  Pen& pen_;
+  bool first_ = true;
+};
+
+void write_texts(Pen& pen, std::span<const std::string_view> texts) {
+  pen.literal("[");
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (i > 0) pen.literal(",");
+    pen.text(texts[i], kTextBytesMax);
+  }
+  pen.literal("]");
+}
+
+void write_actor(Pen& pen, const authentication::Identity& actor, Phase phase) {
+  pen.literal(",\"actor\":{\"tenant\":");
+  pen.text(actor.tenant, kTextBytesMax);
+  if (!actor.subject.empty()) {
+    pen.literal(",\"subject\":");
+    pen.text(actor.subject, kTextBytesMax);
+  }
+  if (phase == Phase::kDecision) {
+    pen.literal(",\"credential_kind\":\"");
+    pen.name(authentication::name_of(actor.credential_kind));
+    pen.literal("\"");
+  }
+  if (!actor.credential_id.empty()) {
+    pen.literal(",\"credential_id\":");
+    pen.text(actor.credential_id, kTextBytesMax);
+  }
+  if (phase == Phase::kDecision && !actor.roles.empty()) {
+    pen.literal(",\"roles\":");
+    write_texts(pen, actor.roles);
+  }
+  pen.literal("}");
+}
+
+void write_model(Pen& pen, const Record& record) {
+  if (record.model_asked.empty() && record.model_served.empty()) return;
+  pen.literal(",\"model\":{");
+  Members members(pen);
+  members.text("\"asked\":", record.model_asked);
+  members.text("\"served\":", record.model_served);
+  members.text("\"upstream\":", record.upstream);
+  pen.literal("}");
+}
+
+void write_decision(Pen& pen, const Record& record) {
+  pen.literal(",\"decision\":{\"outcome\":\"");
+  pen.name(name_of(record.outcome));
+  pen.literal("\"");
+  if (!record.code.empty()) {
+    pen.literal(",\"code\":");
+    pen.text(record.code, kTextBytesMax);
+  }
+  if (!record.rule.empty()) {
+    pen.literal(",\"rule\":");
+    pen.text(record.rule, kTextBytesMax);
+  }
+  if (!record.message.empty()) {
+    pen.literal(",\"message\":");
+    pen.text(record.message, kMessageBytesMax);
+  }
+  if (!record.observed.empty()) {
+    pen.literal(",\"observed\":");
+    write_texts(pen, record.observed);
+  }
+  pen.literal("}");
+}
+
+void write_limits(Pen& pen, std::span<const LimitEvidence> limits) {
+  if (limits.empty()) return;
+  pen.literal(",\"limits\":[");
+  for (std::size_t i = 0; i < limits.size(); ++i) {
+    const LimitEvidence& limit = limits[i];
+    if (i > 0) pen.literal(",");
+    pen.literal("{\"scope\":\"");
+    pen.name(limits::name_of(limit.scope));
+    pen.literal("\",\"subject\":");
+    pen.text(limit.subject, kTextBytesMax);
+    pen.literal(",\"figure\":\"");
+    pen.name(limits::name_of(limit.figure));
+    pen.literal("\",\"limit\":");
+    pen.number(limit.limit);
+    pen.literal(",\"held\":");
+    pen.number(limit.held);
+    pen.literal(",\"remaining\":");
+    pen.number(limit.remaining);
+    pen.literal("}");
+  }
+  pen.literal("]");
+}
+
+void write_budgets(Pen& pen, std::span<const BudgetEvidence> budgets) {
+  if (budgets.empty()) return;
+  pen.literal(",\"budget\":[");
+  for (std::size_t i = 0; i < budgets.size(); ++i) {
+    const BudgetEvidence& budget = budgets[i];
+    if (i > 0) pen.literal(",");
+    pen.literal("{\"scope\":\"");
+    pen.name(limits::name_of(budget.scope));
+    pen.literal("\",\"subject\":");
+    pen.text(budget.subject, kTextBytesMax);
+    pen.literal(",\"window\":\"");
+    pen.name(cost::name_of(budget.window));
+    pen.literal("\",\"limit_usd\":");
+    pen.money(budget.limit);
+    pen.literal(",\"held_usd\":");
+    pen.money(budget.held);
+    pen.literal(",\"spent_usd\":");
+    pen.money(budget.spent);
+    pen.literal("}");
+  }
+  pen.literal("]");
+}
+
+void write_prompt(Pen& pen, const Record& record) {
+  if (record.prompt_bytes == 0) return;
+  pen.literal(",\"prompt\":{");
+  Members members(pen);
+  members.count("\"bytes\":", record.prompt_bytes);
+  members.count("\"input_tokens_counted\":", record.input_tokens_counted);
+  if (record.input_is_bound) members.key("\"bound\":true");
+  members.count("\"output_tokens_cap\":", record.output_tokens_cap);
+  if (record.fingerprint != 0) {
+    members.key("\"fingerprint\":\"");
+    pen.hex(record.fingerprint);
+    pen.literal("\"");
+  }
+  pen.literal("}");
+}
+
+void write_usage(Pen& pen, const Record& record) {
+  if (record.usage_source == UsageSource::kNone) return;
+  pen.literal(",\"usage\":{\"input\":");
+  pen.number(record.input);
+  pen.literal(",\"cached_input\":");
+  pen.number(record.cached_input);
+  pen.literal(",\"output\":");
+  pen.number(record.output);
+  pen.literal(",\"reasoning\":");
+  pen.number(record.reasoning);
+  if (record.usage_source == UsageSource::kProvider)
+    pen.literal(",\"source\":\"provider\"},\"cost_usd\":");
+  else
+    pen.literal(",\"source\":\"counted\"},\"cost_usd\":");
+  pen.money(record.cost);
+}
+
+void write_attempts(Pen& pen, std::span<const Attempt> attempts) {
+  if (attempts.empty()) return;
+  pen.literal(",\"attempts\":[");
+  for (std::size_t i = 0; i < attempts.size(); ++i) {
+    if (i > 0) pen.literal(",");
+    pen.literal("{\"upstream\":");
+    pen.text(attempts[i].upstream, kTextBytesMax);
+    if (attempts[i].status != 0) {
+      pen.literal(",\"status\":");
+      pen.number(static_cast<std::int64_t>(attempts[i].status));
+    }
+    pen.literal(",\"duration\":");
+    pen.seconds(attempts[i].duration);
+    pen.literal("}");
+  }
+  pen.literal("]");
+}
+
+void write_origin(Pen& pen, const Record& record) {
+  pen.literal(",\"config_version\":");
+  pen.text(record.config_version, kTextBytesMax);
+  pen.literal(",\"listener\":");
+  pen.text(record.listener, kTextBytesMax);
+  pen.literal(",\"client_ip\":\"");
+  pen.name(format_address(record.client_ip));
+  pen.literal("\"");
+  if (!record.client_request_id.empty()) {
+    pen.literal(",\"client_request_id\":");
+    pen.text(record.client_request_id, kTextBytesMax);
+  }
+}
+
+void write_route(Pen& pen, const Record& record) {
+  if (!record.route.empty()) {
+    pen.literal(",\"route\":");
+    pen.text(record.route, kTextBytesMax);
+  }
+  if (!record.surface.empty()) {
+    pen.literal(",\"surface\":");
+    pen.text(record.surface, kTextBytesMax);
+  }
+}
+
+void write_end(Pen& pen, const Record& record) {
+  write_usage(pen, record);
+  if (!record.price_version.empty()) {
+    pen.literal(",\"price_version\":");
+    pen.text(record.price_version, kTextBytesMax);
+  }
+  write_attempts(pen, record.attempts);
+  pen.literal(",\"duration\":{");
+  Members members(pen);
+  members.seconds("\"queue\":", record.queued);
+  members.seconds("\"first_byte\":", record.first_byte);
+  members.seconds("\"total\":", record.total);
+  pen.literal("}");
+}
+
+}  // namespace
+
+std::string_view name_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kAllowed: return "allowed";
+    case Outcome::kRefused: return "refused";
+    case Outcome::kDowngraded: return "downgraded";
+    case Outcome::kCut: return "cut";
+  }
+  return "refused";
+}
+
+void write(const Record& record, Phase phase, std::string& out) {
+  Pen pen(out);
+  pen.literal("{\"id\":");
+  pen.text(record.id, kTextBytesMax);
+  pen.literal(",\"time\":");
+  pen.time(record.time);
+  if (phase == Phase::kDecision) {
+    pen.literal(",\"phase\":\"decision\"");
+    write_origin(pen, record);
+  } else {
+    pen.literal(",\"phase\":\"outcome\"");
+  }
+  if (record.actor != nullptr) write_actor(pen, *record.actor, phase);
+  write_route(pen, record);
+  write_model(pen, record);
+  write_decision(pen, record);
+  if (phase == Phase::kDecision) {
+    write_limits(pen, record.limits);
+    write_budgets(pen, record.budgets);
+    write_prompt(pen, record);
+    if (!record.tools_offered.empty()) {
+      pen.literal(",\"tools\":{\"offered\":");
+      write_texts(pen, record.tools_offered);
+      pen.literal("}");
+    }
+  } else {
+    write_end(pen, record);
+  }
+  pen.literal("}");
+  pen.finish();
+}
+
+}  // namespace tollgate::audit
