@@ -1,0 +1,151 @@
+#include "storage/spend.h"
+
+#include <array>
+#include <limits>
+
+#include "storage/try.h"
+
+namespace tollgate::storage {
+namespace {
+
+constexpr std::int64_t kHour = Duration(std::chrono::hours(1)).count();
+
+constexpr std::string_view kSums =
+    "sum(requests), sum(input), sum(cached_input), sum(output), sum(cost_micro_usd) "
+    "FROM spend_hourly WHERE hour_us >= ?1 AND hour_us < ?2 AND (?3 = '' OR tenant = ?3) ";
+
+struct By {
+  SpendBy by;
+  std::string_view name;
+  std::string_view columns;  // Name and tenant of a row, as SQL of ours.
+  std::string_view order;
+};
+constexpr std::array<By, 7> kBy = {{
+    {SpendBy::kTotal, "total", "'', ''", ""},
+    {SpendBy::kTenant, "tenant", "tenant, ''", "GROUP BY tenant ORDER BY 7 DESC, 1"},
+    {SpendBy::kUser, "user", "user, tenant", "GROUP BY tenant, user ORDER BY 7 DESC, 1, 2"},
+    {SpendBy::kKey, "key", "key_id, tenant", "GROUP BY tenant, key_id ORDER BY 7 DESC, 1, 2"},
+    {SpendBy::kRoute, "route", "route, ''", "GROUP BY route ORDER BY 7 DESC, 1"},
+    {SpendBy::kModel, "model", "model, ''", "GROUP BY model ORDER BY 7 DESC, 1"},
+    {SpendBy::kHour, "hour", "hour_us, ''", "GROUP BY hour_us ORDER BY hour_us"},
+}};
+
+// Empty: not in the books.
+std::string_view column_of(limits::Scope scope) {
+  switch (scope) {
+    case limits::Scope::kGlobal: return "''";
+    case limits::Scope::kTenantId: return "tenant";
+    case limits::Scope::kUserId: return "user";
+    case limits::Scope::kKeyId: return "key_id";
+    case limits::Scope::kRoute: return "route";
+    case limits::Scope::kModel: return "model";
+    case limits::Scope::kClientIp: return "";
+  }
+  return "";
+}
+
+}  // namespace
+
+Spent& operator+=(Spent& sum, const Spent& more) {
+  sum.requests += more.requests;
+  sum.input += more.input;
+  sum.cached_input += more.cached_input;
+  sum.output += more.output;
+  sum.cost = add_saturated(sum.cost, more.cost);
+  return sum;
+}
+
+std::size_t HashSpendKey::operator()(const SpendKey& key) const {
+  std::size_t hash = std::hash<std::int64_t>()(key.hour_us);
+  for (const std::string* text : {&key.tenant, &key.user, &key.key_id, &key.route, &key.model}) {
+    hash = hash * 0x9e3779b97f4a7c15U ^ std::hash<std::string>()(*text);
+  }
+  return hash;
+}
+
+std::int64_t hour_of(WallTime time) {
+  return to_microseconds(std::chrono::floor<std::chrono::hours>(time));
+}
+
+FaultOr<void> book(Database& database, const SpendGroup& group) {
+  if (group.empty()) return {};
+  TRY(upsert, database.prepare(
+      "INSERT INTO spend_hourly (hour_us, tenant, user, key_id, route, model, requests, input, "
+      "cached_input, output, cost_micro_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+      "ON CONFLICT (hour_us, tenant, user, key_id, route, model) DO UPDATE SET "
+      "requests = requests + excluded.requests, input = input + excluded.input, "
+      "cached_input = cached_input + excluded.cached_input, output = output + excluded.output, "
+      "cost_micro_usd = cost_micro_usd + excluded.cost_micro_usd"));
+  for (const auto& [key, spent] : group) {
+    TRY_DO(upsert.bind(key.hour_us).bind(key.tenant).bind(key.user).bind(key.key_id)
+               .bind(key.route).bind(key.model).bind(spent.requests).bind(spent.input)
+               .bind(spent.cached_input).bind(spent.output).bind(spent.cost.micro_usd).run());
+  }
+  return {};
+}
+
+std::string_view name_of(SpendBy by) { return kBy[static_cast<std::size_t>(by)].name; }
+
+std::optional<SpendBy> spend_by_named(std::string_view name) {
+  for (const By& by : kBy) {
+    if (by.name == name) return by.by;
+  }
+  return std::nullopt;
+}
+
+FaultOr<std::vector<SpendRow>> query_spend(Database& database, const SpendQuery& query) {
+  const By& by = kBy[static_cast<std::size_t>(query.by)];
+  std::string sql = "SELECT ";
+  sql.append(by.columns).append(", ").append(kSums).append(by.order);
+  TRY(statement, database.prepare(sql));
+  const std::int64_t from =
+      query.since ? hour_of(*query.since) : std::numeric_limits<std::int64_t>::min();
+  const std::int64_t to = query.until ? hour_of(*query.until - Duration(1)) + kHour
+                                      : std::numeric_limits<std::int64_t>::max();
+  statement.bind(from).bind(to).bind(query.tenant);
+  std::vector<SpendRow> rows;
+  while (true) {
+    TRY(there, statement.step());
+    if (!there) return rows;
+    SpendRow row;
+    row.name = statement.text(0);
+    row.tenant = statement.text(1);
+    row.spent.requests = statement.integer(2);
+    row.spent.input = statement.integer(3);
+    row.spent.cached_input = statement.integer(4);
+    row.spent.output = statement.integer(5);
+    row.spent.cost.micro_usd = statement.integer(6);
+    rows.push_back(std::move(row));
+  }
+}
+
+FaultOr<std::vector<SubjectSpent>> spent_by_subject(Database& database, limits::Scope scope,
+                                                    WallTime since) {
+  std::vector<SubjectSpent> subjects;
+  const std::string_view column = column_of(scope);
+  if (column.empty()) return subjects;
+  std::string sql = "SELECT ";
+  sql.append(column).append(" AS subject, sum(cost_micro_usd) FROM spend_hourly "
+                            "WHERE hour_us >= ? GROUP BY subject");
+  TRY(statement, database.prepare(sql));
+  statement.bind(hour_of(since));
+  while (true) {
+    TRY(there, statement.step());
+    if (!there) return subjects;
+    subjects.push_back({std::string(statement.text(0)), Money{statement.integer(1)}});
+  }
+}
+
+FaultOr<Money> spent_since(Database& database, limits::Scope scope, std::string_view subject,
+                           WallTime since) {
+  const std::string_view column = column_of(scope);
+  if (column.empty()) return Money{};
+  std::string sql = "SELECT sum(cost_micro_usd) FROM spend_hourly WHERE hour_us >= ? AND ";
+  sql.append(column).append(" = ?");
+  TRY(statement, database.prepare(sql));
+  statement.bind(hour_of(since)).bind(scope == limits::Scope::kGlobal ? "" : subject);
+  TRY(there, statement.step());
+  return Money{there ? statement.integer(0) : 0};
+}
+
+}  // namespace tollgate::storage

@@ -1,0 +1,209 @@
+#include "storage/stored_trail.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "storage/try.h"
+
+namespace tollgate::storage {
+namespace {
+
+// Enough for a group under load, so that growing the queue is rare.
+constexpr std::size_t kQueueReserve = 256 << 10;
+
+}  // namespace
+
+FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database> database,
+                                                        const audit::Policy& policy,
+                                                        const pipeline::Clock& clock) {
+  TRY(writer, TrailWriter::open(*database));
+  TRY(recovered, writer.recover(clock.wall()));
+  std::unique_ptr<StoredTrail> trail(
+      new StoredTrail(std::move(database), std::move(writer), policy, clock));
+  trail->recovered_ = recovered;
+  trail->queue_.reserve(kQueueReserve);
+  return trail;
+}
+
+StoredTrail::~StoredTrail() { (void)stop(); }
+
+FaultOr<void> StoredTrail::append(const audit::Record& record, audit::Phase phase, Money held,
+                                  std::string_view written) {
+  Item item;
+  item.kind = ItemKind::kRecord;
+  item.phase = phase;
+  item.outcome = record.outcome;
+  item.time_us = to_microseconds(record.time);
+  item.amount = held;
+  item.id = record.id;
+  if (record.actor != nullptr) {
+    item.tenant = record.actor->tenant;
+    item.user = record.actor->subject;
+    item.key_id = record.actor->credential_id;
+  }
+  item.route = record.route;
+  item.model = record.model_served;
+  item.code = record.code;
+  item.written = written;
+  return enqueue(item, phase == audit::Phase::kDecision ? Room::kDecision : Room::kCommitted);
+}
+
+void StoredTrail::book(const pipeline::Booking& booking, const pipeline::Used& used,
+                       WallTime wall) {
+  Item item;
+  item.kind = ItemKind::kBooking;
+  item.time_us = to_microseconds(wall);
+  item.amount = used.cost;
+  item.input = used.input;
+  item.cached_input = booking.cached_input;
+  item.output = used.output;
+  item.id = booking.id;
+  item.tenant = booking.tenant;
+  item.user = booking.user;
+  item.key_id = booking.key_id;
+  item.route = booking.route;
+  item.model = booking.model;
+  // There is at most one for each decision that found room, so they are bounded without a look.
+  CHECK(enqueue(item, Room::kUnbounded).has_value());
+}
+
+FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {
+  const std::size_t bytes = packed_bytes(item);
+  const auto most = static_cast<std::size_t>(policy_.queue_bytes);
+  {
+    const std::lock_guard lock(mutex_);
+    const std::size_t filled = queue_.size() + writing_bytes_ + bytes;
+    if (room == Room::kDecision && !fault_message_.empty()) {
+      return fault(FaultKind::kRefusedByPeer,
+                   fmt::format("The audit trail cannot be written: {}", fault_message_));
+    }
+    if ((room == Room::kDecision && filled > most / 4 * 3) ||
+        (room == Room::kCommitted && filled > most)) {
+      return fault(FaultKind::kRefusedByPeer,
+                   fmt::format("The audit trail's queue is full ({} of {} bytes wait): the disk "
+                               "is slower than the requests. See audit.queue.",
+                               filled - bytes, most));
+    }
+    pack(item, queue_);
+    if (!asleep_) return {};
+    asleep_ = false;
+  }
+  wake_.notify_one();
+  return {};
+}
+
+void StoredTrail::start() {
+  const std::lock_guard lock(mutex_);
+  if (running_) return;
+  running_ = true;
+  stopping_ = false;
+  thread_ = std::thread([this] { run(); });
+}
+
+FaultOr<void> StoredTrail::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = false;
+  }
+  FaultOr<void> written = write_queue();
+  const std::lock_guard writer_lock(writer_mutex_);
+  if (written) written = writer_.finish();
+  if (!written) {
+    written.error().message += " What the trail had not written yet is lost with this process.";
+  }
+  return written;
+}
+
+FaultOr<void> StoredTrail::flush() {
+  std::unique_lock lock(mutex_);
+  if (!running_) {
+    lock.unlock();
+    return write_queue();
+  }
+  const std::uint64_t ticket = ++flush_asked_;
+  asleep_ = false;
+  wake_.notify_one();
+  flushed_.wait(lock, [&] { return flush_done_ >= ticket || !running_; });
+  if (flush_done_ >= ticket && flush_fault_) return std::unexpected(*flush_fault_);
+  return {};
+}
+
+FaultOr<void> StoredTrail::write_queue() {
+  const std::lock_guard writer_lock(writer_mutex_);
+  // What failed before goes first: the writer keeps it.
+  FaultOr<void> written = writer_.write();
+  if (written) {
+    std::string group = writer_.spare();
+    {
+      const std::lock_guard lock(mutex_);
+      writing_bytes_ = queue_.size();
+      std::swap(group, queue_);
+      if (queue_.capacity() < kQueueReserve) queue_.reserve(kQueueReserve);
+    }
+    writer_.take(std::move(group));
+    written = writer_.write();
+  }
+  const std::lock_guard lock(mutex_);
+  writing_bytes_ = writer_.kept_bytes();
+  fault_message_ = written ? std::string() : written.error().message;
+  healthy_.store(written.has_value(), std::memory_order_relaxed);
+  return written;
+}
+
+void StoredTrail::finish_flushes(std::uint64_t ticket, const FaultOr<void>& written) {
+  if (ticket == flush_done_) return;
+  flush_done_ = ticket;
+  flush_fault_.reset();
+  if (!written) flush_fault_ = written.error();
+  flushed_.notify_all();
+}
+
+void StoredTrail::run() {
+  Instant pruned = clock_.now();
+  bool more_to_prune = false;
+  std::unique_lock lock(mutex_);
+  const auto asked = [this] { return stopping_ || flush_asked_ != flush_done_; };
+  while (!stopping_ || flush_asked_ != flush_done_) {
+    if (queue_.empty() && fault_message_.empty() && !asked()) {
+      asleep_ = true;
+      wake_.wait_for(lock, more_to_prune ? kRetryEvery : kPruneEvery,
+                     [&] { return !asleep_ || asked(); });
+      asleep_ = false;
+    }
+    wake_.wait_for(lock, fault_message_.empty() ? kGroupEvery : kRetryEvery, asked);
+    const std::uint64_t ticket = flush_asked_;
+    lock.unlock();
+    const FaultOr<void> written = write_queue();
+    if (written && (more_to_prune || clock_.now() - pruned >= kPruneEvery)) {
+      more_to_prune = prune().value_or(false);
+      pruned = clock_.now();
+    }
+    lock.lock();
+    finish_flushes(ticket, written);
+  }
+}
+
+FaultOr<bool> StoredTrail::prune() {
+  const std::lock_guard writer_lock(writer_mutex_);
+  return writer_.prune(clock_.wall() - policy_.keep);
+}
+
+Bytes StoredTrail::queued_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<Bytes>(queue_.size() + writing_bytes_);
+}
+
+std::string StoredTrail::unhealthy_because() const {
+  const std::lock_guard lock(mutex_);
+  return fault_message_;
+}
+
+}  // namespace tollgate::storage

@@ -1,0 +1,112 @@
+// The audit trail on SQLite: a bounded queue in memory and one thread that writes it in groups.
+//
+// A record costs the request a copy under a mutex. The writer takes all that is there, at most
+// every kGroupEvery, seals it and commits it together with the bookings of the same requests.
+// While nothing comes it sleeps, and the first record wakes it; under load nobody wakes it.
+//
+// When the database refuses (disk full, locked, read-only) the group is kept and tried again,
+// healthy() is false and decisions are refused, so nothing leaves unrecorded. Outcomes and
+// bookings of what has left already are taken as long as there is room: the last quarter of the
+// queue is theirs. What is in the queue when the process is killed is lost with it, at most one
+// group: a request of that group has no record and no booking.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "base/fault.h"
+#include "controls/audit/audit.h"
+#include "pipeline/ports.h"
+#include "storage/database.h"
+#include "storage/trail_writer.h"
+
+namespace tollgate::storage {
+
+class StoredTrail final : public pipeline::Trail {
+ public:
+  static constexpr Duration kGroupEvery = std::chrono::milliseconds(10);
+  static constexpr Duration kRetryEvery = std::chrono::milliseconds(250);
+  static constexpr Duration kPruneEvery = std::chrono::minutes(1);
+
+  // Continues the trail in `database`, ending first what an earlier gateway left open.
+  // `clock` outlives the trail.
+  static FaultOr<std::unique_ptr<StoredTrail>> open(std::unique_ptr<Database> database,
+                                                    const audit::Policy& policy,
+                                                    const pipeline::Clock& clock);
+  ~StoredTrail() override;
+
+  FaultOr<void> append(const audit::Record& record, audit::Phase phase, Money held,
+                       std::string_view written) override;
+  bool healthy() const override { return healthy_.load(std::memory_order_relaxed); }
+
+  // Books a settlement; durable together with the outcome record of `booking.id`. Any thread.
+  void book(const pipeline::Booking& booking, const pipeline::Used& used, WallTime wall);
+
+  // From start() to stop() the trail writes on a thread of its own. Without it flush() writes
+  // on the caller's, for tests and commands.
+  void start();
+  // Writes all that is left and ends the thread. A Fault tells what could not be kept.
+  FaultOr<void> stop();
+
+  // Waits until all that was appended before is durable. A Fault after one attempt that failed;
+  // what was appended is kept for the next. Any thread.
+  FaultOr<void> flush();
+
+  // Deletes records that the policy keeps no longer. True: there may be more.
+  FaultOr<bool> prune();
+
+  // How many requests of an earlier gateway were ended at open.
+  std::int64_t recovered() const { return recovered_; }
+  // Bytes that wait, for the metrics.
+  Bytes queued_bytes() const;
+  // Why it is not healthy; empty when it is.
+  std::string unhealthy_because() const;
+  // For tests: the writer's own connection, while no thread runs.
+  Database& database() { return *database_; }
+
+ private:
+  StoredTrail(std::unique_ptr<Database> database, TrailWriter writer, const audit::Policy& policy,
+              const pipeline::Clock& clock)
+      : database_(std::move(database)),
+        writer_(std::move(writer)),
+        policy_(policy),
+        clock_(clock) {}
+
+  enum class Room : std::uint8_t { kDecision, kCommitted, kUnbounded };
+  FaultOr<void> enqueue(const Item& item, Room room);
+  void run();
+  FaultOr<void> write_queue();
+  void finish_flushes(std::uint64_t ticket, const FaultOr<void>& written);
+
+  std::unique_ptr<Database> database_;
+  std::mutex writer_mutex_;  // Guards the writer and its connection; taken before mutex_.
+  TrailWriter writer_;
+  const audit::Policy policy_;
+  const pipeline::Clock& clock_;
+  std::int64_t recovered_ = 0;
+
+  mutable std::mutex mutex_;  // Guards all below.
+  std::condition_variable wake_;
+  std::condition_variable flushed_;
+  std::string queue_;
+  std::size_t writing_bytes_ = 0;  // Taken off the queue and not durable yet.
+  std::string fault_message_;      // Of the last attempt; empty: it went well.
+  bool asleep_ = false;            // The writer waits for a first record.
+  bool running_ = false;
+  bool stopping_ = false;
+  std::uint64_t flush_asked_ = 0;
+  std::uint64_t flush_done_ = 0;
+  std::optional<Fault> flush_fault_;
+
+  std::atomic<bool> healthy_{true};
+  std::thread thread_;
+};
+
+}  // namespace tollgate::storage

@@ -1,0 +1,44 @@
+// What waits for the trail's writer: records and bookings, flat in one buffer.
+//
+// A request's thread copies bytes behind bytes and is done; nothing is allocated for one item.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/money.h"
+#include "base/units.h"
+#include "controls/audit/audit.h"
+
+namespace tollgate::storage {
+
+enum class ItemKind : std::uint8_t { kRecord, kBooking };
+
+struct Item {
+  ItemKind kind = ItemKind::kRecord;
+  audit::Phase phase = audit::Phase::kDecision;
+  audit::Outcome outcome = audit::Outcome::kAllowed;
+  std::int64_t time_us = 0;
+  Money amount;             // Held by a decision; the cost of a booking.
+  Tokens input = 0;         // Of a booking.
+  Tokens cached_input = 0;
+  Tokens output = 0;
+  std::string_view id;
+  std::string_view tenant;
+  std::string_view user;
+  std::string_view key_id;
+  std::string_view route;
+  std::string_view model;
+  std::string_view code;
+  std::string_view written;  // Of a record.
+};
+
+// How many bytes pack() appends.
+std::size_t packed_bytes(const Item& item);
+void pack(const Item& item, std::string& out);
+
+// Takes the first item off `packed`, which pack() wrote; the item points into it.
+Item unpack(std::string_view& packed);
+
+}  // namespace tollgate::storage
