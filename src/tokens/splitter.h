@@ -1,0 +1,100 @@
+// Cuts a text into the pieces that are tokenized one by one, as the published splitting
+// pattern of the vocabulary does, in one pass without backtracking over the text.
+//
+// The patterns, as regular expressions (leftmost, first alternative that matches):
+//   o200k:  [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+C?
+//         | [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*C?
+//         | \p{N}{1,3} |  ?[^\s\p{L}\p{N}]+[\r\n/]* | \s*[\r\n]+ | \s+(?!\S) | \s+
+//   cl100k: C | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N}{1,3} |  ?[^\s\p{L}\p{N}]+[\r\n]*
+//         | \s*[\r\n]+ | \s+(?!\S) | \s+
+// with C = (?i:'s|'t|'re|'ve|'m|'ll|'d).
+//
+// A byte that begins no valid UTF-8 character counts as a character of its own that is neither
+// letter, mark, number nor space.
+//
+// No I/O. Classes: const is safe from any thread. Splitter: one thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "tokens/vocabulary.h"
+
+namespace tollgate::tokens {
+
+// A character's class, one bit each, so that a set of classes is a mask. 0 is the text's end.
+enum Class : std::uint8_t {
+  kUpper = 1,
+  kLower = 2,
+  kBoth = 4,  // Letters without case: Lm, Lo.
+  kMark = 8,
+  kNumber = 16,
+  kSpace = 32,  // White space but the line ends.
+  kNewline = 64,
+  kOther = 128,
+};
+
+// From code point to class: blocks of 256, each distinct block once.
+class Classes {
+ public:
+  Classes();
+  std::uint8_t of(std::uint32_t code_point) const {
+    return blocks_[block_of_[code_point >> 8]][code_point & 0xff];
+  }
+  // By first byte; 0 if more bytes belong to the character.
+  std::uint8_t of_byte(char byte) const { return ascii_[static_cast<unsigned char>(byte)]; }
+
+ private:
+  std::array<std::uint8_t, 256> ascii_{};
+  std::array<std::uint16_t, 0x1100> block_of_{};
+  std::vector<std::array<std::uint8_t, 256>> blocks_;
+};
+
+template <Pattern kPattern>
+class Splitter {
+ public:
+  // Both are borrowed.
+  Splitter(const Classes& classes, std::string_view text)
+      : classes_(classes), at_(text.data()), end_(text.data() + text.size()) {}
+
+  bool done() const { return at_ == end_; }
+
+  // The next piece; not when done().
+  std::string_view next();
+
+  // Whether a piece so far might have been another one, had the text gone on.
+  bool touched_end() const { return touched_end_; }
+
+ private:
+  struct Character {
+    std::uint8_t mask;
+    std::uint8_t length;
+  };
+  struct Word {
+    const char* end;
+    bool lower;  // It matches the alternative that ends in lower case.
+  };
+
+  Character peek(const char* at);
+  Character decode(const char* at);
+  const char* run(const char* at, std::uint8_t mask);
+  Word word(const char* at);
+  const char* contraction(const char* at);
+  const char* letters(const char* at, Character first);
+  const char* number(const char* at);
+  const char* symbols(const char* at);
+  const char* white_space(const char* at);
+  const char* piece_end(const char* at);
+
+  const Classes& classes_;
+  const char* at_;
+  const char* end_;
+  bool touched_end_ = false;
+};
+
+extern template class Splitter<Pattern::kO200k>;
+extern template class Splitter<Pattern::kCl100k>;
+
+}  // namespace tollgate::tokens

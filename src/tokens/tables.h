@@ -1,0 +1,105 @@
+// The byte-pair ranks of one vocabulary in the tables that encoding needs: a trie from bytes to
+// token, and the one pair of tokens that each token is merged from.
+//
+// A token that arises while any text is merged arises from the same two tokens as when its own
+// bytes are merged alone, since no merge has crossed its borders before. So one pair a token
+// says all there is to know about merging.
+//
+// No I/O. Const is safe from any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fault.h"
+#include "tokens/splitter.h"
+#include "tokens/vocabulary.h"
+
+namespace tollgate::tokens {
+
+inline constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+// From key to value in one word each: open addressing, never more than half full, read only
+// after it is built.
+class WordMap {
+ public:
+  WordMap() : slots_(std::size_t{1} << kBitsMin, kEmpty) {}
+
+  std::uint32_t find(std::uint64_t key) const {
+    for (std::size_t slot = home(key);; slot = (slot + 1) & (slots_.size() - 1)) {
+      const std::uint64_t word = slots_[slot];
+      if (word >> kValueBits == key) return word & kValueMask;
+      if (word == kEmpty) return kNone;
+    }
+  }
+  // `key` is new and below 2^44 - 1; `value` is below 2^20.
+  void add(std::uint64_t key, std::uint32_t value);
+
+ private:
+  static constexpr int kBitsMin = 10;
+  static constexpr int kValueBits = 20;
+  static constexpr std::uint64_t kValueMask = (1u << kValueBits) - 1;
+  static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
+
+  std::size_t home(std::uint64_t key) const { return (key * 0x9e3779b97f4a7c15u) >> shift_; }
+  void place(std::uint64_t word);
+
+  std::vector<std::uint64_t> slots_;
+  std::size_t used_ = 0;
+  int shift_ = 64 - kBitsMin;
+};
+
+struct Token {
+  std::uint32_t left;      // What it is merged from; itself, if it is a single byte.
+  std::uint32_t right;
+  std::uint32_t shorter;   // The longest token that it begins with; kNone for a single byte.
+  std::uint32_t length;    // In bytes.
+};
+
+class Tables {
+ public:
+  // Tokens are numbered in 18 bits, a pair of them makes a key.
+  static constexpr std::uint32_t kTokensLimit = 1u << 18;
+  static constexpr std::size_t kTokenBytesMax = 255;
+
+  // `file` is what a rank file holds: lines of base64, a space and the rank, in the order of
+  // the ranks, which run from 0.
+  static FaultOr<std::unique_ptr<const Tables>> parse(std::string name, Pattern pattern,
+                                                      std::string_view file);
+
+  const std::string& name() const { return name_; }
+  Pattern pattern() const { return pattern_; }
+  const Classes& classes() const { return classes_; }
+  const Token& token(std::uint32_t id) const { return tokens_[id]; }
+  std::uint32_t size() const { return static_cast<std::uint32_t>(tokens_.size()); }
+
+  // The token that the two are merged to, else kNone.
+  std::uint32_t merged(std::uint32_t left, std::uint32_t right) const {
+    return pairs_.find(std::uint64_t{left} << 18 | right);
+  }
+  // The trie: a node's number is its token's, or at least size() where no token ends.
+  std::uint32_t root(char byte) const { return bytes_[static_cast<unsigned char>(byte)]; }
+  std::uint32_t child(std::uint32_t node, char byte) const {
+    return trie_.find(std::uint64_t{node} << 8 | static_cast<unsigned char>(byte));
+  }
+
+ private:
+  Tables(std::string name, Pattern pattern) : name_(std::move(name)), pattern_(pattern) {}
+  FaultOr<void> read(std::string_view file, std::vector<std::string>& words);
+  FaultOr<void> plant(const std::vector<std::string>& words);
+  FaultOr<void> pair(const std::vector<std::string>& words);
+
+  std::string name_;
+  Pattern pattern_;
+  Classes classes_;
+  std::array<std::uint32_t, 256> bytes_{};
+  std::vector<Token> tokens_;
+  WordMap trie_;
+  WordMap pairs_;
+};
+
+}  // namespace tollgate::tokens

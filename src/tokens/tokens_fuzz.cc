@@ -1,0 +1,64 @@
+// Counting any bytes: the count is that of the ids, the ids cover the text, and a stream of the
+// same bytes in pieces comes to the same. The first byte chooses the vocabulary and the cut.
+//
+// The vocabularies are found in $TOLLGATE_VOCABULARIES, else in .parts/vocabularies below the
+// working folder. Without them there is nothing to count with: it says so and ends with 0.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/check.h"
+#include "tokens/tables.h"
+#include "tokens/vocabulary.h"
+
+namespace {
+
+using namespace tollgate::tokens;
+
+std::unique_ptr<const Vocabulary> load(std::string_view name) {
+  const char* const given = std::getenv("TOLLGATE_VOCABULARIES");
+  const std::string folder = given != nullptr ? given : ".parts/vocabularies";
+  if (!std::filesystem::exists(folder + "/" + std::string(name) + ".tiktoken")) {
+    std::printf("no vocabulary %.*s in %s: nothing was fuzzed\n", static_cast<int>(name.size()),
+                name.data(), folder.c_str());
+    std::exit(0);
+  }
+  auto loaded = Vocabulary::load(name, folder);
+  if (!loaded) {
+    std::fprintf(stderr, "%s\n", loaded.error().message.c_str());
+    std::exit(1);
+  }
+  return std::move(*loaded);
+}
+
+void count(const Vocabulary& vocabulary, std::string_view text, std::size_t piece_bytes) {
+  Counter counter(vocabulary);
+  const std::vector<std::uint32_t> ids = counter.ids(text);
+  const tollgate::Tokens counted = counter.count(text);
+  CHECK(counted == static_cast<tollgate::Tokens>(ids.size()));
+  std::size_t bytes = 0;
+  for (const std::uint32_t id : ids) bytes += vocabulary.tables().token(id).length;
+  CHECK(bytes == text.size());
+
+  StreamCounter stream(counter);
+  for (std::size_t at = 0; at < text.size(); at += piece_bytes) {
+    stream.feed(text.substr(at, piece_bytes));
+  }
+  if (text.size() <= StreamCounter::kShortTail) CHECK(stream.count() == counted);
+  CHECK(stream.finish() == counted || text.size() > StreamCounter::kTailMax);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const std::unique_ptr<const Vocabulary> o200k = load("o200k_base");
+  static const std::unique_ptr<const Vocabulary> cl100k = load("cl100k_base");
+  if (size == 0) return 0;
+  const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  count(data[0] & 1 ? *o200k : *cl100k, text, 1 + (data[0] >> 1) % 16);
+  return 0;
+}

@@ -1,0 +1,314 @@
+#include "tokens/vocabulary.h"
+
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <sstream>
+
+#include "tokens/tables.h"
+
+namespace tollgate::tokens {
+namespace {
+
+// Loading takes its time, so each vocabulary is loaded once a run.
+const Vocabulary& vocabulary(std::string_view name) {
+  static const auto load = [](std::string_view known) {
+    FaultOr<std::unique_ptr<const Vocabulary>> loaded =
+        Vocabulary::load(known, TOLLGATE_VOCABULARIES);
+    EXPECT_TRUE(loaded) << loaded.error().message;
+    return std::move(*loaded);
+  };
+  static const std::unique_ptr<const Vocabulary> o200k = load("o200k_base");
+  static const std::unique_ptr<const Vocabulary> cl100k = load("cl100k_base");
+  return name == "o200k_base" ? *o200k : *cl100k;
+}
+
+std::string decode_base64(std::string_view base64) {
+  std::string bytes(base64.size() / 4 * 3, '\0');
+  EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                  reinterpret_cast<const unsigned char*>(base64.data()),
+                  static_cast<int>(base64.size()));
+  bytes.resize(bytes.size() - std::min<std::size_t>(2, std::ranges::count(base64, '=')));
+  return bytes;
+}
+
+std::string encode_base64(std::string_view bytes) {
+  std::string base64((bytes.size() + 2) / 3 * 4 + 1, '\0');
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(base64.data()),
+                  reinterpret_cast<const unsigned char*>(bytes.data()),
+                  static_cast<int>(bytes.size()));
+  base64.pop_back();
+  return base64;
+}
+
+struct Golden {
+  std::string text;
+  std::vector<std::uint32_t> ids;
+};
+
+std::vector<Golden> golden(std::string_view name) {
+  std::ifstream file(std::string(TOLLGATE_SOURCE_DIR "/tests/golden/tokens_") + std::string(name) +
+                     ".txt");
+  std::vector<Golden> cases;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    std::string base64;
+    fields >> base64;
+    Golden read{decode_base64(base64), {}};
+    for (std::uint32_t id; fields >> id;) read.ids.push_back(id);
+    cases.push_back(std::move(read));
+  }
+  return cases;
+}
+
+// A text of anything: words, other scripts, white space, and bytes that are no UTF-8.
+std::string any_text(std::mt19937_64& random) {
+  static constexpr std::string_view kAtoms[] = {
+      "token", " the", "Don't", "'LL", " ", "  ", "\n", "\r\n", "\t", "12345", "HTTPServer", "!=",
+      "//", "\xe4\xbd\xa0\xe5\xa5\xbd", "\xf0\x9f\x98\x80", "\xcc\x81", "\xc5\xbf", "\xe4\xbd",
+      "\xff", "\x80", "\xed\xa0\x80", "\xc2\xa0", "\xd0\x9f\xd1\x80", "A", "aaaa", "'", "\0x"};
+  std::string text;
+  for (auto atoms = random() % 30; atoms > 0; --atoms) {
+    text += random() % 16 == 0 ? std::string(1, static_cast<char>(random()))
+                               : std::string(kAtoms[random() % std::size(kAtoms)]);
+  }
+  return text;
+}
+
+class OfVocabulary : public testing::TestWithParam<std::string_view> {
+ protected:
+  const Vocabulary& vocabulary_ = vocabulary(GetParam());
+  Counter counter_{vocabulary_};
+};
+
+INSTANTIATE_TEST_SUITE_P(Tokens, OfVocabulary, testing::ValuesIn(known_vocabularies()),
+                         [](const auto& of) { return std::string(of.param); });
+
+TEST_P(OfVocabulary, GivesTheIdsOfTheReference) {
+  const std::vector<Golden> cases = golden(GetParam());
+  ASSERT_GE(cases.size(), 2000u);
+  for (const Golden& expected : cases) {
+    ASSERT_EQ(counter_.ids(expected.text), expected.ids) << expected.text;
+    ASSERT_EQ(counter_.count(expected.text), static_cast<Tokens>(expected.ids.size()))
+        << expected.text;
+  }
+}
+
+TEST_P(OfVocabulary, CountsTheSameColdAndWarm) {
+  std::mt19937_64 random{3};
+  for (int step = 0; step < 3000; ++step) {
+    const std::string text = any_text(random);
+    const auto ids = static_cast<Tokens>(counter_.ids(text).size());
+    ASSERT_EQ(counter_.count(text), ids) << step;
+    ASSERT_EQ(counter_.count(text), ids) << step;
+  }
+}
+
+// The tokens, put together again, are the text: nothing is left out or counted twice.
+TEST_P(OfVocabulary, CoversEveryByteOnce) {
+  std::mt19937_64 random{4};
+  for (int step = 0; step < 2000; ++step) {
+    const std::string text = any_text(random);
+    std::size_t bytes = 0;
+    for (const std::uint32_t id : counter_.ids(text)) {
+      bytes += vocabulary_.tables().token(id).length;
+    }
+    ASSERT_EQ(bytes, text.size()) << step;
+    ASSERT_LE(counter_.count(text), upper_bound(text));
+  }
+}
+
+TEST_P(OfVocabulary, CountsNothingInNothing) { EXPECT_EQ(counter_.count(""), 0); }
+
+TEST_P(OfVocabulary, CountsAByteThatIsNoUtf8AsASymbol) {
+  // Were the byte a letter, the letters around it would be one word with it.
+  EXPECT_EQ(counter_.count("\xff"), 1);
+  EXPECT_EQ(counter_.count("hello\xff"), counter_.count("hello") + 1);
+  EXPECT_EQ(counter_.count("\xed\xa0\x80"), counter_.count("\xed\xa0\x80 x") - 1);
+}
+
+TEST_P(OfVocabulary, TakesSpecialTokensForText) {
+  EXPECT_GT(counter_.count("<|endoftext|>"), 1);
+}
+
+// However a text is cut, also within a character or a word.
+TEST_P(OfVocabulary, StreamsToTheSameCountForAnyCut) {
+  std::mt19937_64 random{5};
+  for (int step = 0; step < 3000; ++step) {
+    const std::string text = any_text(random);
+    StreamCounter stream(counter_);
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t length = std::min<std::size_t>(random() % 9, text.size() - at);
+      stream.feed(std::string_view(text).substr(at, length));
+      at += length;
+      ASSERT_EQ(stream.count(), counter_.count(std::string_view(text).substr(0, at))) << step;
+    }
+    ASSERT_EQ(stream.finish(), counter_.count(text)) << step;
+  }
+}
+
+TEST_P(OfVocabulary, StreamsALongWordExactlyAndAnEndlessOneNotTooLow) {
+  for (const std::string_view unit : {"a", "ACGTTA", " ", "=", "\n", "\xe4\xbd\xa0"}) {
+    std::string text;
+    StreamCounter stream(counter_);
+    while (text.size() < StreamCounter::kTailMax - 10) {
+      stream.feed(unit);
+      text += unit;
+      if (text.size() % 977 == 0) {
+        ASSERT_GE(stream.count(), counter_.count(text));
+        ASSERT_LE(stream.count(), counter_.count(text) + static_cast<Tokens>(text.size() / 8));
+      }
+    }
+    EXPECT_EQ(stream.finish(), counter_.count(text)) << unit;
+    for (int more = 0; more < 3000; ++more) {
+      stream.feed(unit);
+      text += unit;
+    }
+    EXPECT_GE(stream.finish(), counter_.count(text)) << unit;
+  }
+}
+
+std::string repeated(std::string_view unit, std::size_t bytes) {
+  std::string text;
+  while (text.size() < bytes) text += unit;
+  return text;
+}
+
+std::string random_letters(std::uint64_t kinds, std::size_t bytes) {
+  std::mt19937_64 random{6};
+  std::string text(bytes, ' ');
+  for (char& letter : text) letter = static_cast<char>('a' + random() % kinds);
+  return text;
+}
+
+// Twice the text is at most a little more than twice the look-ups, for what makes merging
+// pair by pair quadratic, and the look-ups for a byte have a bound.
+TEST_P(OfVocabulary, TakesLinearTimeForHostileTexts) {
+  constexpr std::size_t kBytes = 64 * 1024;
+  std::vector<std::pair<std::string, std::string>> texts;
+  for (const std::string_view unit :
+       {"a", "A", " ", "\n", "_", "ab", "aab", "=-", "\xe4\xbd\xa0", "\xcc\x81", "\xff", " \n"}) {
+    texts.emplace_back(repeated(unit, kBytes), repeated(unit, 2 * kBytes));
+  }
+  for (const std::uint64_t kinds : {2, 3, 26}) {
+    texts.emplace_back(random_letters(kinds, kBytes), random_letters(kinds, 2 * kBytes));
+  }
+  for (const auto& [once, twice] : texts) {
+    Counter counter(vocabulary_);
+    counter.count(once);
+    const std::uint64_t steps = counter.steps();
+    counter.count(twice);
+    const std::uint64_t steps_twice = counter.steps() - steps;
+    EXPECT_LE(steps, 24 * once.size()) << once.substr(0, 8);
+    EXPECT_LE(steps_twice, steps * 22 / 10 + 64) << once.substr(0, 8);
+  }
+}
+
+// A word that many small pieces make must not be looked at from its beginning for each.
+TEST_P(OfVocabulary, TakesLinearTimeForALongWordInSmallPieces) {
+  const auto steps_for = [&](std::size_t bytes) {
+    Counter counter(vocabulary_);
+    StreamCounter stream(counter);
+    const std::string text = random_letters(26, bytes);
+    for (const char& letter : text) stream.feed({&letter, 1});
+    return counter.steps();
+  };
+  EXPECT_LE(steps_for(64 * 1024), 25 * steps_for(4 * 1024));
+}
+
+TEST(Vocabulary, TellsWhatToDoWhenItsFileIsMissing) {
+  const auto loaded = Vocabulary::load("o200k_base", "/nonexistent");
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().kind, FaultKind::kUnreachable);
+  EXPECT_NE(loaded.error().message.find("/nonexistent/o200k_base.tiktoken"), std::string::npos);
+  EXPECT_NE(loaded.error().message.find("run ./dev setup"), std::string::npos);
+}
+
+TEST(Vocabulary, NamesTheKnownOnesWhenAskedForAnother) {
+  const auto loaded = Vocabulary::load("p50k_base", TOLLGATE_VOCABULARIES);
+  ASSERT_FALSE(loaded);
+  for (const std::string_view known : known_vocabularies()) {
+    EXPECT_NE(loaded.error().message.find(known), std::string::npos);
+  }
+}
+
+TEST(Vocabulary, RefusesAFileThatIsNotThePublishedOne) {
+  const std::filesystem::path folder = testing::TempDir() + "/tollgate_vocabulary_test";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "cl100k_base.tiktoken") << "IQ== 0\n";
+  const auto loaded = Vocabulary::load("cl100k_base", folder.string());
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().kind, FaultKind::kCorrupt);
+  EXPECT_NE(loaded.error().message.find("SHA-256"), std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
+// A vocabulary of the 256 bytes and what `words` adds to them.
+std::string rank_file(const std::vector<std::string>& words) {
+  std::string file;
+  int rank = 0;
+  for (int byte = 0; byte < 256; ++byte) {
+    file += encode_base64(std::string(1, static_cast<char>(byte))) + ' ' +
+            std::to_string(rank++) + '\n';
+  }
+  for (const std::string& word : words) {
+    file += encode_base64(word) + ' ' + std::to_string(rank++) + '\n';
+  }
+  return file;
+}
+
+TEST(Tables, MergesTheLowestRankFirst) {
+  auto tables = Tables::parse("small", Pattern::kCl100k, rank_file({"bc", "ab", "abc"}));
+  ASSERT_TRUE(tables) << tables.error().message;
+  const Vocabulary small(std::move(*tables));
+  Counter counter(small);
+  EXPECT_EQ(counter.ids("abc"), (std::vector<std::uint32_t>{258}));
+  EXPECT_EQ(counter.ids("abcd"), (std::vector<std::uint32_t>{258, 'd'}));
+  EXPECT_EQ(counter.ids("abd"), (std::vector<std::uint32_t>{257, 'd'}));
+  EXPECT_EQ(counter.ids("bcab"), (std::vector<std::uint32_t>{256, 257}));
+}
+
+TEST(Tables, RefuseADamagedFileAndSayWhere) {
+  const std::string whole = rank_file({"ab", "abc"});
+  const auto replaced = [&](std::string_view from, std::string_view to) {
+    std::string file = whole;
+    file.replace(file.find(from), from.size(), to);
+    return file;
+  };
+  const struct {
+    std::string file;
+    std::string_view message;
+  } kCases[] = {
+      {"", "no token for the byte 0x00"},
+      {whole.substr(whole.find('\n') + 1), "line 1 has rank 1 where 0 follows"},
+      {replaced("YWJj 257\n", ""), ""},  // The control: it is whole without its last line.
+      {replaced("YWJj 257", "YWJj 256"), "line 258 has rank 256 where 257 follows"},
+      {replaced("YWJj 257", "YWJj 258"), "line 258 has rank 258 where 257 follows"},
+      {replaced("YWJj 257", "YWI= 257"), "rank 257 is a token that another rank has too"},
+      {replaced("YWJj 257", "YQ== 257"), "is a token that another rank has too"},
+      {replaced("YWJj 257", "eHl6 257"), "rank 257 cannot be merged from lower ranks"},
+      {replaced("YWJj 257", "YWJj"), "line 258 is not a token and its rank"},
+      {replaced("YWJj 257", "YWJj 257x"), "line 258 is not a token and its rank"},
+      {replaced("YWJj 257", "YW!j 257"), "line 258 is not a token and its rank"},
+      {replaced("YWJj 257", "YWJ 257"), "line 258 is not a token and its rank"},
+      {replaced("YWJj 257", " 257"), "line 258 is not a token and its rank"},
+      {replaced("YWJj 257", "YWJj -1"), "line 258 is not a token and its rank"},
+  };
+  for (const auto& [file, message] : kCases) {
+    SCOPED_TRACE(message);
+    const auto tables = Tables::parse("small", Pattern::kO200k, file);
+    ASSERT_EQ(tables.has_value(), message.empty());
+    if (!tables) {
+      EXPECT_NE(tables.error().message.find(message), std::string::npos) << tables.error().message;
+      EXPECT_NE(tables.error().message.find("run ./dev setup"), std::string::npos);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tollgate::tokens
