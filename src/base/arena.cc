@@ -3,18 +3,26 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/check.h"
+#include "base/poison.h"
+
 namespace tollgate {
 
 void* Arena::allocate(std::size_t bytes, std::size_t align) {
+  CHECK(align <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);  // That of a block.
   if (!blocks_.empty()) {
     const std::size_t start = (used_ + align - 1) / align * align;
-    if (start + bytes <= blocks_.back().size) {
+    const std::size_t size = blocks_.back().size;
+    if (start <= size && bytes <= size - start) {
       used_ = start + bytes;
-      return blocks_.back().bytes.get() + start;
+      std::byte* piece = blocks_.back().bytes.get() + start;
+      unpoison(piece, bytes);
+      return piece;
     }
   }
   const std::size_t size = std::max(bytes, kBlockBytes);
   blocks_.push_back({std::make_unique_for_overwrite<std::byte[]>(size), size});
+  poison(blocks_.back().bytes.get() + bytes, size - bytes);
   used_ = bytes;
   return blocks_.back().bytes.get();
 }
@@ -37,6 +45,7 @@ void Arena::reset() {
     return;
   }
   Block kept = std::move(*ordinary);
+  poison(kept.bytes.get(), kept.size);
   blocks_.clear();
   blocks_.push_back(std::move(kept));
 }

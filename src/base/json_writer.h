@@ -1,9 +1,10 @@
 // Writes JSON flat into a string, at the speed of copying: for the re-serialised body, the
 // audit record and replies on the hot path. Elsewhere Boost.JSON writes.
 //
-// Strings must be UTF-8. C0 controls, DEL, U+2028 and U+2029 are escaped, so what is written
-// is safe in a log line as well (CWE-117). The caller keeps the structure right: a key before
-// each value in an object, every begin with its end.
+// Strings must be UTF-8. Controls (C0, DEL, C1), line and paragraph separators, the marks that
+// turn the direction of text, and tag characters are escaped, so what is written is safe in a
+// log line and on a terminal as well (CWE-117) and reads back as the same text. The caller
+// keeps the structure right: a key before each value in an object, every begin with its end.
 #pragma once
 
 #include <charconv>

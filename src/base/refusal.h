@@ -55,7 +55,7 @@ enum class Counted : std::uint8_t { kRequests, kTokens };
 
 struct Refusal {
   Reason reason = Reason::kInvalidRequest;
-  std::string rule;      // Path of the rule in the configuration, "limits.tenant_id.requests_per_minute".
+  std::string rule;      // Its path in the configuration, "limits.tenant_id.requests_per_minute".
   std::string message;   // One or two sentences: what was wrong, where, what to do. No secrets.
   std::string param;     // The field of the request at fault, "messages[2].content"; may be empty.
   Counted counted = Counted::kRequests;

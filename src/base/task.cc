@@ -3,6 +3,8 @@
 #include <array>
 #include <new>
 
+#include "base/poison.h"
+
 namespace tollgate {
 
 namespace task_detail {
@@ -21,11 +23,11 @@ struct FrameLists {
   std::array<Free*, kClasses> heads{};
   std::array<int, kClasses> kept{};
   ~FrameLists() {
-    for (Free*& head : heads) {
-      while (head != nullptr) {
-        Free* next = head->next;
+    for (std::size_t size = 0; size < kClasses; ++size) {
+      while (Free* head = heads[size]) {
+        heads[size] = head->next;
+        unpoison(head, size * kStep);
         ::operator delete(static_cast<void*>(head));
-        head = next;
       }
     }
   }
@@ -43,6 +45,7 @@ void* allocate_frame(std::size_t bytes) {
   if (Free* head = lists.heads[size]; head != nullptr) {
     lists.heads[size] = head->next;
     --lists.kept[size];
+    unpoison(head, size * kStep);
     return head;
   }
   return ::operator new(size * kStep);
@@ -58,6 +61,7 @@ void release_frame(void* frame, std::size_t bytes) {
   head->next = lists.heads[size];
   lists.heads[size] = head;
   ++lists.kept[size];
+  poison(head + 1, size * kStep - sizeof(Free));
 }
 
 }  // namespace task_detail

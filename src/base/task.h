@@ -41,7 +41,9 @@ struct PromiseBase {
     void await_resume() noexcept {}
   };
   Final final_suspend() noexcept { return {}; }
-  void unhandled_exception() noexcept { check_failed("no exception leaves a Task", __FILE__, __LINE__); }
+  void unhandled_exception() noexcept {
+    check_failed("no exception leaves a Task", __FILE__, __LINE__);
+  }
 };
 
 }  // namespace task_detail
