@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -91,8 +92,11 @@ class StreamReader {
   // The provider's usage, once a complete one has passed.
   const std::optional<Usage>& usage() const;
 
-  // Whether any content has been handed on.
+  // Whether any part of an answer has been handed on.
   bool begun() const;
+
+  // Whether the upstream told an error in the stream. It has been handed on as it came.
+  bool failed() const;
 
   // Writes the clean ending: closes what is open, the finish reason, usage (where the caller
   // asked, or the dialect always has it) as `counted`, and the last event.

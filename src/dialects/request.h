@@ -51,6 +51,9 @@ struct Request {
   std::optional<Tokens> output_tokens_asked;  // max_completion_tokens, max_tokens.
   std::int64_t choices = 1;                   // n, or best_of where larger; times prompts of a batch.
   std::int64_t messages = 0;                  // Number of messages, for the framing formula.
+  std::int64_t names = 0;                     // Messages with a name, for the same.
+  std::int64_t prompts = 1;                   // Prompts of a batch; 1 where there is none.
+  Tokens tokens_given = 0;                    // Input that came as token ids, not as text.
   std::span<const Text> texts;
   std::span<const Tool> tools;
   std::string_view service_tier;              // As asked; may be empty.
@@ -84,8 +87,10 @@ class RequestReader {
   // parts, a service tier above default, `background`, `store: true`…), naming the field.
   Expected<Request> read(Surface surface, std::string_view body, const ReadLimits& limits = {});
 
-  // Writes the request of the last read() with `edits` applied, and `stream_options:
-  // {"include_usage": true}` where an OpenAI surface is streamed. Appends to `out`.
+  // Writes the request of the last read(), which must not have refused, with `edits` applied:
+  // the cap under the field that the caller used. Chat and completions that are streamed get
+  // `stream_options: {"include_usage": true}` beside the caller's other options. Appends to
+  // `out`.
   void write(const Edits& edits, std::string& out) const;
 
  private:

@@ -1,0 +1,163 @@
+#include "dialects/reply.h"
+
+#include <fmt/format.h>
+
+#include "base/json_writer.h"
+#include "dialects/json_strict.h"
+#include "dialects/reply_reading.h"
+
+namespace tollgate::dialects {
+
+namespace dom = simdjson::dom;
+
+struct ReplyReader::State {
+  dom::parser parser{StrictJson::kCapacityMax};
+  Teller teller;
+};
+
+namespace {
+
+std::unexpected<Fault> broken(std::string_view what) {
+  return fault(FaultKind::kBroken, fmt::format("The upstream's reply {}.", what));
+}
+
+FaultOr<std::optional<Usage>> read_choices(Surface surface, dom::object reply, Teller& teller) {
+  dom::array choices;
+  if (reply.at_key("choices").get(choices) != simdjson::SUCCESS)
+    return broken("has no list of choices");
+  std::int64_t place = 0;
+  for (const dom::element element : choices) {
+    dom::object choice;
+    if (element.get(choice) != simdjson::SUCCESS) return broken("has a choice that is no object");
+    std::int64_t index = place++;
+    if (choice.at_key("index").get(index) != simdjson::SUCCESS || index < 0) index = place - 1;
+    if (surface == Surface::kCompletions) {
+      dom::element text;
+      if (choice.at_key("text").get(text) == simdjson::SUCCESS) teller.any(index, text);
+      continue;
+    }
+    dom::object message;
+    if (choice.at_key("message").get(message) != simdjson::SUCCESS)
+      return broken("has a choice without a message");
+    teller.chat_message(index, message);
+  }
+  dom::element usage;
+  if (reply.at_key("usage").get(usage) != simdjson::SUCCESS) return std::nullopt;
+  return read_openai_usage(surface, usage);
+}
+
+FaultOr<std::optional<Usage>> read_embeddings(dom::object reply) {
+  dom::array vectors;
+  if (reply.at_key("data").get(vectors) != simdjson::SUCCESS)
+    return broken("has no list of embeddings");
+  dom::element usage;
+  if (reply.at_key("usage").get(usage) != simdjson::SUCCESS) return std::nullopt;
+  return read_openai_usage(Surface::kEmbeddings, usage);
+}
+
+FaultOr<std::optional<Usage>> read_message(dom::object reply, Teller& teller) {
+  dom::array blocks;
+  if (reply.at_key("content").get(blocks) != simdjson::SUCCESS)
+    return broken("has no list of content blocks");
+  for (const dom::element element : blocks) {
+    dom::object block;
+    if (element.get(block) != simdjson::SUCCESS) return broken("has a block that is no object");
+    teller.anthropic_block(block);
+  }
+  AnthropicUsage usage;
+  dom::element told;
+  if (reply.at_key("usage").get(told) == simdjson::SUCCESS) usage.merge(told);
+  return usage.total();
+}
+
+}  // namespace
+
+ReplyReader::ReplyReader() : state_(std::make_unique<State>()) {}
+ReplyReader::~ReplyReader() = default;
+ReplyReader::ReplyReader(ReplyReader&&) noexcept = default;
+
+FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_view body,
+                                                OutputSink& sink) {
+  State& state = *state_;
+  if (state.parser.capacity() > StrictJson::kKeptMax && body.size() <= StrictJson::kKeptMax)
+    state.parser = dom::parser(StrictJson::kCapacityMax);
+  dom::element root;
+  const simdjson::error_code error = state.parser.parse(body.data(), body.size(), false).get(root);
+  if (error != simdjson::SUCCESS)
+    return broken(fmt::format("is not valid JSON: {}", simdjson::error_message(error)));
+  dom::object reply;
+  if (root.get(reply) != simdjson::SUCCESS) return broken("is not a JSON object");
+  state.teller.start(sink);
+  switch (surface) {
+    case Surface::kChatCompletions:
+    case Surface::kCompletions: return read_choices(surface, reply, state.teller);
+    case Surface::kEmbeddings: return read_embeddings(reply);
+    case Surface::kMessages: return read_message(reply, state.teller);
+    case Surface::kModels: break;
+  }
+  return std::nullopt;
+}
+
+void write_refusal(Dialect dialect, const RefusalWords& words, std::string& out) {
+  JsonWriter json(out);
+  json.begin_object();
+  if (dialect == Dialect::kAnthropic) json.member("type", "error");
+  json.key("error");
+  json.begin_object();
+  if (dialect == Dialect::kOpenAi) {
+    json.member("message", words.message);
+    json.member("type", words.type);
+    json.key("param");
+    words.param.empty() ? json.null() : json.value(words.param);
+    json.key("code");
+    words.code.empty() ? json.null() : json.value(words.code);
+    json.end_object();
+  } else {
+    json.member("type", words.type);
+    json.member("message", words.message);
+    if (!words.code.empty()) {
+      json.key("details");
+      json.begin_object();
+      json.member("error_code", words.code);
+      json.end_object();
+    }
+    json.end_object();
+    json.key("request_id");
+    words.request_id.empty() ? json.null() : json.value(words.request_id);
+  }
+  json.end_object();
+}
+
+void write_models(Dialect dialect, std::span<const ModelListing> models, std::string& out) {
+  JsonWriter json(out);
+  json.begin_object();
+  if (dialect == Dialect::kOpenAi) json.member("object", "list");
+  json.key("data");
+  json.begin_array();
+  for (const ModelListing& model : models) {
+    json.begin_object();
+    if (dialect == Dialect::kOpenAi) {
+      json.member("id", model.id);
+      json.member("object", "model");
+      json.member("created", 0);
+      json.member("owned_by", "tollgate");
+    } else {
+      json.member("type", "model");
+      json.member("id", model.id);
+      json.member("display_name", model.id);
+      json.member("created_at", "1970-01-01T00:00:00Z");
+    }
+    json.end_object();
+  }
+  json.end_array();
+  if (dialect == Dialect::kAnthropic) {
+    json.member("has_more", false);
+    json.key("first_id");
+    models.empty() ? json.null() : json.value(models.front().id);
+    json.key("last_id");
+    models.empty() ? json.null() : json.value(models.back().id);
+  }
+  json.end_object();
+}
+
+}  // namespace tollgate::dialects

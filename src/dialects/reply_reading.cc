@@ -1,0 +1,149 @@
+#include "dialects/reply_reading.h"
+
+#include <algorithm>
+
+#include "dialects/json_strict.h"
+
+namespace tollgate::dialects {
+
+namespace dom = simdjson::dom;
+
+void Teller::any(std::int64_t choice, dom::element value) {
+  if (value.is_null()) return;
+  if (std::string_view piece; value.get(piece) == simdjson::SUCCESS) return text(choice, piece);
+  scratch_.clear();
+  append_json(value, scratch_);
+  text(choice, scratch_);
+}
+
+void Teller::strings(std::int64_t choice, dom::element call) {
+  dom::object fields;
+  if (call.get(fields) != simdjson::SUCCESS) return any(choice, call);
+  for (const dom::key_value_pair field : fields) any(choice, field.value);
+}
+
+void Teller::tool_calls(std::int64_t choice, dom::element calls) {
+  dom::array array;
+  if (calls.get(array) != simdjson::SUCCESS) return any(choice, calls);
+  for (const dom::element call : array) {
+    dom::object fields;
+    if (call.get(fields) != simdjson::SUCCESS) continue;
+    for (const dom::key_value_pair field : fields)
+      if (field.key == "function" || field.key == "custom") strings(choice, field.value);
+  }
+}
+
+void Teller::chat_message(std::int64_t choice, dom::object message) {
+  std::string_view reasoning;
+  for (const dom::key_value_pair field : message) {
+    if (field.key == "role" || field.key == "annotations" || field.key == "audio") continue;
+    if (field.key == "tool_calls") {
+      tool_calls(choice, field.value);
+    } else if (field.key == "function_call") {
+      strings(choice, field.value);
+    } else if (field.key == "reasoning" || field.key == "reasoning_content") {
+      // Servers in the middle of a renaming send the same text under both names.
+      std::string_view piece;
+      if (field.value.get(piece) == simdjson::SUCCESS && piece == reasoning) continue;
+      reasoning = piece;
+      any(choice, field.value);
+    } else {
+      any(choice, field.value);
+    }
+  }
+}
+
+void Teller::anthropic_block(dom::object block) {
+  std::string_view type;
+  if (block.at_key("type").get(type) != simdjson::SUCCESS) return;
+  // Results of the provider's own tools are input of the next step, not output.
+  if (type.ends_with("_result")) return;
+  for (const dom::key_value_pair field : block) {
+    const bool output = field.key == "text" || field.key == "thinking" || field.key == "name";
+    if (output) any(0, field.value);
+    if (field.key != "input") continue;
+    // A stream opens a block with an empty input and sends the true one in pieces.
+    dom::object input;
+    if (field.value.get(input) == simdjson::SUCCESS && input.size() == 0) continue;
+    any(0, field.value);
+  }
+}
+
+TokenField read_tokens(dom::object object, std::string_view field) {
+  dom::element value;
+  if (object.at_key(field).get(value) != simdjson::SUCCESS || value.is_null()) return {};
+  if (value.type() != dom::element_type::INT64) return {.tokens = {}, .broken = true};
+  const auto tokens = std::int64_t(value);
+  if (tokens < 0 || tokens > kTokensMax) return {.tokens = {}, .broken = true};
+  return {.tokens = tokens};
+}
+
+namespace {
+
+// A number in an object of details; both may be absent.
+TokenField read_detail(dom::object usage, std::string_view details, std::string_view field) {
+  dom::element inner;
+  if (usage.at_key(details).get(inner) != simdjson::SUCCESS || inner.is_null()) return {};
+  dom::object object;
+  if (inner.get(object) != simdjson::SUCCESS) return {.tokens = {}, .broken = true};
+  return read_tokens(object, field);
+}
+
+}  // namespace
+
+std::optional<Usage> read_openai_usage(Surface surface, dom::element usage) {
+  dom::object object;
+  if (usage.get(object) != simdjson::SUCCESS) return std::nullopt;
+  const TokenField input = read_tokens(object, "prompt_tokens");
+  const TokenField output = read_tokens(object, "completion_tokens");
+  const TokenField total = read_tokens(object, "total_tokens");
+  const TokenField cached = read_detail(object, "prompt_tokens_details", "cached_tokens");
+  const TokenField reasoning =
+      read_detail(object, "completion_tokens_details", "reasoning_tokens");
+  if (input.broken || output.broken || total.broken || cached.broken || reasoning.broken)
+    return std::nullopt;
+  if (!input.tokens || (!output.tokens && makes_output(surface))) return std::nullopt;
+
+  Usage read;
+  read.input = *input.tokens;
+  read.cached_input = cached.tokens.value_or(0);
+  read.output = output.tokens.value_or(0);
+  read.reasoning = reasoning.tokens.value_or(0);
+  if (read.cached_input > read.input) return std::nullopt;
+  // Some providers tell reasoning beside the completion, not as a part of it; then only the
+  // sum of all three is the total.
+  if (read.reasoning > 0 && total.tokens == read.input + read.output + read.reasoning)
+    read.output += read.reasoning;
+  read.reasoning = std::min(read.reasoning, read.output);
+  if (read.output > kTokensMax) return std::nullopt;
+  return read;
+}
+
+void AnthropicUsage::merge(dom::element part) {
+  dom::object object;
+  if (part.get(object) != simdjson::SUCCESS) return;
+  const TokenField in = read_tokens(object, "input_tokens");
+  const TokenField out = read_tokens(object, "output_tokens");
+  const TokenField read = read_tokens(object, "cache_read_input_tokens");
+  const TokenField creation = read_tokens(object, "cache_creation_input_tokens");
+  const TokenField thought = read_detail(object, "output_tokens_details", "thinking_tokens");
+  if (in.broken || out.broken || read.broken || creation.broken || thought.broken) return;
+  if (in.tokens) input = in.tokens;
+  if (out.tokens) output = out.tokens;
+  cache_read = read.tokens.value_or(cache_read);
+  cache_creation = creation.tokens.value_or(cache_creation);
+  thinking = thought.tokens.value_or(thinking);
+}
+
+std::optional<Usage> AnthropicUsage::total() const {
+  if (!input || !output) return std::nullopt;
+  Usage usage;
+  usage.input = *input + cache_read + cache_creation;
+  usage.cached_input = cache_read;
+  usage.output = *output;
+  usage.reasoning = std::min(thinking, *output);
+  if (usage.input > kTokensMax) return std::nullopt;
+  return usage;
+}
+
+}  // namespace tollgate::dialects

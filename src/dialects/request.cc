@@ -1,0 +1,330 @@
+#include "dialects/request.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "dialects/request_reading.h"
+
+namespace tollgate::dialects {
+
+namespace dom = simdjson::dom;
+
+struct RequestReader::State : Reading {};
+
+namespace {
+
+// Above this a batch is a mistake, and products of it stay far from the end of 63 bits.
+constexpr std::int64_t kChoicesMax = 1 << 20;
+// Anthropic takes no smaller budget for thinking.
+constexpr Tokens kThinkingBudgetMin = 1024;
+
+Checked read_model(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<std::string_view> model = read_string(value, path);
+  if (!model) return std::unexpected(model.error());
+  if (model->empty()) return wrong_type(path, "the name of a model");
+  reading.request.model = *model;
+  return {};
+}
+
+Checked read_count(std::int64_t& into, std::int64_t most, dom::element value,
+                   const FieldPath& path) {
+  const Expected<std::int64_t> number = read_integer(value, 1, most, path);
+  if (!number) return std::unexpected(number.error());
+  into = *number;
+  return {};
+}
+
+Checked read_cap(std::optional<Tokens>& into, dom::element value, const FieldPath& path) {
+  return read_count(into.emplace(), kTokensMax, value, path);
+}
+
+Checked read_stream(Reading& reading, dom::element value, const FieldPath& path) {
+  bool streamed = false;
+  if (value.get(streamed) != simdjson::SUCCESS) return wrong_type(path, "true or false");
+  reading.request.delivery = streamed ? Delivery::kStreamed : Delivery::kWhole;
+  return {};
+}
+
+Checked read_stream_options(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> options = read_object(value, path);
+  if (!options) return std::unexpected(options.error());
+  reading.stream_options = *options;
+  for (const dom::key_value_pair field : *options) {
+    const FieldPath member{&path, field.key};
+    if (Checked named = check_name(field.key, member); !named) return named;
+    if (field.key != "include_usage" || field.value.is_null()) continue;
+    if (field.value.get(reading.request.usage_asked) != simdjson::SUCCESS)
+      return wrong_type(member, "true or false");
+  }
+  return {};
+}
+
+// A tier above the default has another price, and a tier below another delay: neither is in
+// the price of the model.
+Checked read_service_tier(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<std::string_view> tier = read_string(value, path);
+  if (!tier) return std::unexpected(tier.error());
+  const bool anthropic = dialect_of(reading.request.surface) == Dialect::kAnthropic;
+  const std::string_view standard = anthropic ? "standard_only" : "default";
+  if (*tier != "auto" && *tier != standard)
+    return not_served(path, "asks for a tier that is priced in another way.");
+  reading.request.service_tier = *tier;
+  return {};
+}
+
+Checked read_speed(dom::element value, const FieldPath& path) {
+  const Expected<std::string_view> speed = read_string(value, path);
+  if (!speed) return std::unexpected(speed.error());
+  if (*speed != "standard") return not_served(path, "asks for a speed that is priced otherwise.");
+  return {};
+}
+
+Checked read_modalities(dom::element value, const FieldPath& path) {
+  const Expected<dom::array> modalities = read_array(value, path);
+  if (!modalities) return std::unexpected(modalities.error());
+  for (const dom::element modality : *modalities) {
+    std::string_view name;
+    if (modality.get(name) != simdjson::SUCCESS || name != "text")
+      return not_served(path, "asks for more than text, which is not counted here.");
+  }
+  return {};
+}
+
+Checked read_logprob_count(dom::element value, const FieldPath& path) {
+  if (value.is_bool()) return {};
+  const Expected<std::int64_t> count = read_integer(value, 0, kLogprobsMax, path);
+  if (!count) return std::unexpected(count.error());
+  return {};
+}
+
+Checked read_refused(dom::element value, const FieldPath& path) {
+  if (bool set = true; value.get(set) == simdjson::SUCCESS && !set) return {};
+  return not_served(path, "is not served: what it costs or reaches is not controlled here.");
+}
+
+Checked read_field(Reading& reading, FieldUse use, dom::element value, const FieldPath& path) {
+  const bool anthropic = dialect_of(reading.request.surface) == Dialect::kAnthropic;
+  switch (use) {
+    case FieldUse::kPass: return check_name(path.key, path);
+    case FieldUse::kDrop: return {};
+    case FieldUse::kRefuse: return read_refused(value, path);
+    case FieldUse::kCountedText: reading.add_any(TextKind::kToolDefinition, value); return {};
+    case FieldUse::kModel: return read_model(reading, value, path);
+    case FieldUse::kMessages:
+      return anthropic ? read_anthropic_messages(reading, value, path)
+                       : read_chat_messages(reading, value, path);
+    case FieldUse::kSystem: return read_anthropic_system(reading, value, path);
+    case FieldUse::kPrompt:
+    case FieldUse::kInput: return read_prompt(reading, value, path);
+    case FieldUse::kTools:
+      return anthropic ? read_anthropic_tools(reading, value, path)
+                       : read_chat_tools(reading, value, path);
+    case FieldUse::kFunctions: return read_chat_functions(reading, value, path);
+    case FieldUse::kModalities: return read_modalities(value, path);
+    case FieldUse::kChoices: return read_count(reading.n, kChoicesMax, value, path);
+    case FieldUse::kBestOf: return read_count(reading.best_of, kChoicesMax, value, path);
+    case FieldUse::kMaxTokens: return read_cap(reading.max_tokens, value, path);
+    case FieldUse::kMaxCompletionTokens:
+      return read_cap(reading.max_completion_tokens, value, path);
+    case FieldUse::kStream: return read_stream(reading, value, path);
+    case FieldUse::kStreamOptions: return read_stream_options(reading, value, path);
+    case FieldUse::kServiceTier: return read_service_tier(reading, value, path);
+    case FieldUse::kSpeed: return read_speed(value, path);
+    case FieldUse::kLogprobCount: return read_logprob_count(value, path);
+    case FieldUse::kThinking: return read_anthropic_thinking(reading, value, path);
+  }
+  return {};
+}
+
+bool has_field(const Reading& reading, FieldUse use) {
+  return std::ranges::find(reading.uses, use) != reading.uses.end();
+}
+
+// What a surface cannot be without, and what has to agree.
+Checked check_whole(Reading& reading) {
+  struct Required {
+    FieldUse use;
+    std::string_view field;
+  };
+  constexpr Required kBody[] = {{FieldUse::kMessages, "messages"},
+                                {FieldUse::kPrompt, "prompt"},
+                                {FieldUse::kInput, "input"}};
+  const Surface surface = reading.request.surface;
+  const Required& body = kBody[surface == Surface::kCompletions  ? 1
+                               : surface == Surface::kEmbeddings ? 2
+                                                                 : 0];
+  if (reading.request.model.empty()) return missing(FieldPath{nullptr, "model"});
+  if (!has_field(reading, body.use)) return missing(FieldPath{nullptr, body.field});
+
+  if (reading.max_tokens && reading.max_completion_tokens &&
+      *reading.max_tokens != *reading.max_completion_tokens)
+    return wrong_type(FieldPath{nullptr, "max_tokens"}, "the same as 'max_completion_tokens'");
+  if (surface != Surface::kMessages) return {};
+  if (!reading.max_tokens) return missing(FieldPath{nullptr, "max_tokens"});
+  if (reading.thinking_budget && *reading.thinking_budget >= *reading.max_tokens)
+    return wrong_type(FieldPath{nullptr, "thinking"}, "of fewer 'budget_tokens' than 'max_tokens'");
+  return {};
+}
+
+void append_number(std::int64_t number, std::string& out) { out += std::to_string(number); }
+
+void append_key(std::string_view name, std::string& out) {
+  if (out.back() != '{') out.push_back(',');
+  append_json_string(name, out);
+  out.push_back(':');
+}
+
+// Messages, blocks and tools without `cache_control`: writing to a provider's cache has a
+// price of its own, which a model's price does not hold. Inside of what the caller calls its
+// own (arguments, schemas) nothing is left out.
+void append_without_cache_control(dom::element value, std::string& out) {
+  if (value.is_array()) {
+    char separator = '[';
+    for (const dom::element child : dom::array(value)) {
+      out.push_back(separator);
+      separator = ',';
+      append_without_cache_control(child, out);
+    }
+    out += separator == '[' ? "[]" : "]";
+  } else if (value.is_object()) {
+    out.push_back('{');
+    for (const dom::key_value_pair field : dom::object(value)) {
+      if (field.key == "cache_control") continue;
+      append_key(field.key, out);
+      if (field.key == "content") {
+        append_without_cache_control(field.value, out);
+      } else {
+        append_json(field.value, out);
+      }
+    }
+    out.push_back('}');
+  } else {
+    append_json(value, out);
+  }
+}
+
+// An upstream refuses a budget for thinking that the output cap does not hold.
+void append_thinking(const Reading& reading, const Edits& edits, dom::element value,
+                     std::string& out) {
+  const bool fits = !reading.thinking_budget || !edits.output_tokens ||
+                    *reading.thinking_budget < *edits.output_tokens;
+  if (fits) return append_json(value, out);
+  if (*edits.output_tokens <= kThinkingBudgetMin) {
+    out += R"({"type":"disabled"})";
+    return;
+  }
+  out.push_back('{');
+  for (const dom::key_value_pair field : dom::object(value)) {
+    append_key(field.key, out);
+    if (field.key == "budget_tokens") {
+      append_number(*edits.output_tokens - 1, out);
+    } else {
+      append_json(field.value, out);
+    }
+  }
+  out.push_back('}');
+}
+
+void append_field(const Reading& reading, const Edits& edits, FieldUse use,
+                  dom::key_value_pair field, std::string& out) {
+  append_key(field.key, out);
+  switch (use) {
+    case FieldUse::kModel: append_json_string(edits.model, out); return;
+    case FieldUse::kMaxTokens:
+    case FieldUse::kMaxCompletionTokens:
+      if (!edits.output_tokens) return append_json(field.value, out);
+      return append_number(*edits.output_tokens, out);
+    case FieldUse::kServiceTier:
+      out += dialect_of(reading.request.surface) == Dialect::kAnthropic ? "\"standard_only\""
+                                                                        : "\"default\"";
+      return;
+    case FieldUse::kMessages:
+    case FieldUse::kSystem:
+    case FieldUse::kTools: append_without_cache_control(field.value, out); return;
+    case FieldUse::kThinking: append_thinking(reading, edits, field.value, out); return;
+    default: append_json(field.value, out); return;
+  }
+}
+
+// Usage is asked of every stream, so that it can be settled; StreamReader hides what the
+// caller did not ask for.
+void append_stream_options(const Reading& reading, std::string& out) {
+  append_key("stream_options", out);
+  out.push_back('{');
+  if (reading.stream_options) {
+    for (const dom::key_value_pair field : *reading.stream_options) {
+      if (field.key == "include_usage") continue;
+      append_key(field.key, out);
+      append_json(field.value, out);
+    }
+  }
+  append_key("include_usage", out);
+  out += "true}";
+}
+
+}  // namespace
+
+RequestReader::RequestReader() : state_(std::make_unique<State>()) {}
+RequestReader::~RequestReader() = default;
+RequestReader::RequestReader(RequestReader&&) noexcept = default;
+
+Expected<Request> RequestReader::read(Surface surface, std::string_view body,
+                                      const ReadLimits& limits) {
+  Reading& reading = *state_;
+  reading.clear(surface);
+  const Expected<dom::element> root = reading.json.parse(body, limits);
+  if (!root) return std::unexpected(root.error());
+  if (root->get(reading.body) != simdjson::SUCCESS)
+    return refuse(Reason::kInvalidJson, "request", "The body must be a JSON object.");
+
+  for (const dom::key_value_pair field : reading.body) {
+    const FieldPath path{nullptr, field.key};
+    FieldUse use = use_of(surface, field.key);
+    // A known field that is null is as good as absent, and not all servers agree on that.
+    if (use != FieldUse::kPass && field.value.is_null()) use = FieldUse::kDrop;
+    reading.uses.push_back(use);
+    if (Checked read = read_field(reading, use, field.value, path); !read)
+      return std::unexpected(std::move(read).error());
+  }
+  if (Checked whole = check_whole(reading); !whole)
+    return std::unexpected(std::move(whole).error());
+
+  reading.settle_texts();
+  Request& request = reading.request;
+  request.texts = reading.texts;
+  request.tools = reading.tools;
+  request.output_tokens_asked =
+      reading.max_completion_tokens ? reading.max_completion_tokens : reading.max_tokens;
+  request.prompts = reading.prompts;
+  if (makes_output(surface))
+    request.choices = reading.prompts * std::max(reading.n, reading.best_of);
+  if (request.delivery == Delivery::kWhole) request.usage_asked = false;
+  reading.complete = true;
+  return request;
+}
+
+void RequestReader::write(const Edits& edits, std::string& out) const {
+  const Reading& reading = *state_;
+  CHECK(reading.complete);
+  const Surface surface = reading.request.surface;
+  out.push_back('{');
+  auto use = reading.uses.begin();
+  for (const dom::key_value_pair field : reading.body) {
+    const FieldUse used = *use++;
+    if (used == FieldUse::kDrop || used == FieldUse::kStreamOptions) continue;
+    append_field(reading, edits, used, field, out);
+  }
+  if (edits.output_tokens && !reading.request.output_tokens_asked && makes_output(surface)) {
+    const bool chat = surface == Surface::kChatCompletions;
+    append_key(chat ? "max_completion_tokens" : "max_tokens", out);
+    append_number(*edits.output_tokens, out);
+  }
+  const bool has_options =
+      surface == Surface::kChatCompletions || surface == Surface::kCompletions;
+  if (has_options && reading.request.delivery == Delivery::kStreamed)
+    append_stream_options(reading, out);
+  out.push_back('}');
+}
+
+}  // namespace tollgate::dialects

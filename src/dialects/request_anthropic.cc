@@ -1,0 +1,182 @@
+// Messages, blocks and tools as Anthropic's Messages API has them.
+#include "dialects/request_reading.h"
+
+namespace tollgate::dialects {
+
+namespace dom = simdjson::dom;
+
+namespace {
+
+// In a message any block may stand; in a tool result or the system prompt only text.
+enum class Place : std::uint8_t { kMessage, kTextOnly };
+
+Checked read_blocks(Reading& reading, dom::element value, Place place, const FieldPath& path);
+
+// A tool_use block: the name and the input as the model will read it.
+Checked read_tool_use(Reading& reading, dom::key_value_pair field, const FieldPath& path) {
+  if (field.key == "name") {
+    const Expected<std::string_view> name = read_string(field.value, path);
+    if (!name) return std::unexpected(name.error());
+    reading.add_text(TextKind::kToolCall, *name);
+    return {};
+  }
+  if (field.key == "input" && !field.value.is_object()) return wrong_type(path, "an object");
+  reading.add_any(TextKind::kToolCall, field.value);
+  return {};
+}
+
+// Every field of a block may reach the model, so each but the markers is a text.
+Checked read_block_field(Reading& reading, dom::key_value_pair field, std::string_view type,
+                         const FieldPath& path) {
+  if (Checked named = check_name(field.key, path); !named) return named;
+  if (field.key == "type" || field.key == "cache_control" || field.key == "signature") return {};
+  if (type == "tool_use") return read_tool_use(reading, field, path);
+  if (type == "tool_result" && field.key == "content")
+    return read_blocks(reading, field.value, Place::kTextOnly, path);
+  if (field.key == "text" || field.key == "thinking" || field.key == "data") {
+    const Expected<std::string_view> text = read_string(field.value, path);
+    if (!text) return std::unexpected(text.error());
+    reading.add_text(TextKind::kContent, *text);
+    return {};
+  }
+  if (field.value.is_bool()) return {};
+  reading.add_any(TextKind::kContent, field.value);
+  return {};
+}
+
+// The field that a block of this type cannot be without; empty for types that are not served.
+std::string_view required_field(std::string_view type, Place place) {
+  if (type == "text") return "text";
+  if (place == Place::kTextOnly) return {};
+  if (type == "thinking") return "thinking";
+  if (type == "redacted_thinking") return "data";
+  if (type == "tool_use") return "name";
+  if (type == "tool_result") return "tool_use_id";
+  return {};
+}
+
+Checked read_block(Reading& reading, dom::element value, Place place, const FieldPath& path) {
+  const Expected<dom::object> block = read_object(value, path);
+  if (!block) return std::unexpected(block.error());
+  std::string_view type;
+  if (block->at_key("type").get(type) != simdjson::SUCCESS)
+    return wrong_type(FieldPath{&path, "type"}, "a string");
+  const std::string_view required = required_field(type, place);
+  if (required.empty())
+    return not_served(path, "is of a type whose cost is not counted here; send text.");
+  bool complete = false;
+  for (const dom::key_value_pair field : *block) {
+    complete = complete || field.key == required;
+    const FieldPath member{&path, field.key};
+    if (Checked read = read_block_field(reading, field, type, member); !read) return read;
+  }
+  if (!complete) return missing(FieldPath{&path, required});
+  return {};
+}
+
+Checked read_blocks(Reading& reading, dom::element value, Place place, const FieldPath& path) {
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    reading.add_text(TextKind::kContent, text);
+    return {};
+  }
+  dom::array blocks;
+  if (value.get(blocks) != simdjson::SUCCESS)
+    return wrong_type(path, "a string or an array of blocks");
+  FieldPath element{&path, {}, 0};
+  for (const dom::element block : blocks) {
+    if (Checked read = read_block(reading, block, place, element); !read) return read;
+    ++element.index;
+  }
+  return {};
+}
+
+Checked read_message(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> message = read_object(value, path);
+  if (!message) return std::unexpected(message.error());
+  bool has_role = false;
+  bool has_content = false;
+  for (const dom::key_value_pair field : *message) {
+    const FieldPath member{&path, field.key};
+    if (field.key == "role") {
+      const Expected<std::string_view> role = read_string(field.value, member);
+      if (!role) return std::unexpected(role.error());
+      if (*role != "user" && *role != "assistant" && *role != "system")
+        return wrong_type(member, "one of user, assistant and system");
+      reading.add_text(TextKind::kRole, *role);
+      has_role = true;
+    } else if (field.key == "content") {
+      Checked read = read_blocks(reading, field.value, Place::kMessage, member);
+      if (!read) return read;
+      has_content = true;
+    } else {
+      if (Checked named = check_name(field.key, member); !named) return named;
+      if (field.key != "cache_control") reading.add_any(TextKind::kContent, field.value);
+    }
+  }
+  if (!has_role) return missing(FieldPath{&path, "role"});
+  if (!has_content) return missing(FieldPath{&path, "content"});
+  return {};
+}
+
+Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> definition = read_object(value, path);
+  if (!definition) return std::unexpected(definition.error());
+  Tool tool{.type = "custom", .name = {}};
+  for (const dom::key_value_pair field : *definition) {
+    const FieldPath member{&path, field.key};
+    if (Checked named = check_name(field.key, member); !named) return named;
+    if (field.value.is_null() || (field.key != "type" && field.key != "name")) continue;
+    const Expected<std::string_view> text = read_string(field.value, member);
+    if (!text) return std::unexpected(text.error());
+    if (text->empty()) return wrong_type(member, "a string that is not empty");
+    (field.key == "type" ? tool.type : tool.name) = *text;
+  }
+  if (tool.type == "custom" && tool.name.empty()) return missing(FieldPath{&path, "name"});
+  reading.tools.push_back(tool);
+  reading.add_json(TextKind::kToolDefinition, value);
+  return {};
+}
+
+}  // namespace
+
+Checked read_anthropic_messages(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::array> messages = read_array(value, path);
+  if (!messages) return std::unexpected(messages.error());
+  FieldPath element{&path, {}, 0};
+  for (const dom::element message : *messages) {
+    if (Checked read = read_message(reading, message, element); !read) return read;
+    ++element.index;
+  }
+  if (element.index == 0) return wrong_type(path, "a list of at least one message");
+  reading.request.messages = element.index;
+  return {};
+}
+
+Checked read_anthropic_system(Reading& reading, dom::element value, const FieldPath& path) {
+  return read_blocks(reading, value, Place::kTextOnly, path);
+}
+
+Checked read_anthropic_tools(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::array> tools = read_array(value, path);
+  if (!tools) return std::unexpected(tools.error());
+  FieldPath element{&path, {}, 0};
+  for (const dom::element tool : *tools) {
+    if (Checked read = read_tool(reading, tool, element); !read) return read;
+    ++element.index;
+  }
+  return {};
+}
+
+Checked read_anthropic_thinking(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> thinking = read_object(value, path);
+  if (!thinking) return std::unexpected(thinking.error());
+  dom::element budget;
+  if (thinking->at_key("budget_tokens").get(budget) != simdjson::SUCCESS) return {};
+  const Expected<std::int64_t> tokens =
+      read_integer(budget, 1, kTokensMax, FieldPath{&path, "budget_tokens"});
+  if (!tokens) return std::unexpected(tokens.error());
+  reading.thinking_budget = *tokens;
+  return {};
+}
+
+}  // namespace tollgate::dialects

@@ -1,0 +1,47 @@
+// What each field at the top of a request means to the gateway: the one table of the policy.
+//
+// A field that is not in the table passes as it is: an upstream that does not know it refuses
+// or ignores it. So the table must hold every field that multiplies cost, adds input that is
+// not counted, leaves something at the provider, or names another model or address.
+//
+// Internal to dialects. No I/O.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "dialects/surface.h"
+
+namespace tollgate::dialects {
+
+enum class FieldUse : std::uint8_t {
+  kPass,             // Harmless: handed on as it is.
+  kDrop,             // Only the operator may set it: left out, silently.
+  kRefuse,           // Costs what is not counted: refused unless null or false.
+  kCountedText,      // Handed on, and its text (or its JSON) is a text of the request.
+  kModel,
+  kMessages,
+  kSystem,
+  kPrompt,
+  kInput,
+  kTools,
+  kFunctions,
+  kModalities,       // Text only.
+  kChoices,          // n
+  kBestOf,
+  kMaxTokens,
+  kMaxCompletionTokens,
+  kStream,
+  kStreamOptions,
+  kServiceTier,
+  kSpeed,            // "standard" only.
+  kLogprobCount,     // A whole number of at most kLogprobsMax, or a boolean.
+  kThinking,
+};
+
+// More alternatives a token than any upstream gives are refused.
+inline constexpr int kLogprobsMax = 20;
+
+FieldUse use_of(Surface surface, std::string_view field);
+
+}  // namespace tollgate::dialects

@@ -1,0 +1,291 @@
+// Messages, tools and prompts as OpenAI's API has them.
+#include <array>
+
+#include <algorithm>
+
+#include "dialects/request_reading.h"
+
+namespace tollgate::dialects {
+
+namespace dom = simdjson::dom;
+
+namespace {
+
+constexpr std::array<std::string_view, 6> kRoles{"system", "developer", "user",
+                                                 "assistant", "tool", "function"};
+constexpr std::int64_t kTokenIdMax = std::int64_t{1} << 31;
+
+Checked read_part(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> part = read_object(value, path);
+  if (!part) return std::unexpected(part.error());
+  std::string_view type;
+  bool has_text = false;
+  for (const dom::key_value_pair field : *part) {
+    const FieldPath member{&path, field.key};
+    if (field.key == "type") {
+      const Expected<std::string_view> read = read_string(field.value, member);
+      if (!read) return std::unexpected(read.error());
+      type = *read;
+    } else if (field.key == "text" || field.key == "refusal") {
+      const Expected<std::string_view> read = read_string(field.value, member);
+      if (!read) return std::unexpected(read.error());
+      reading.add_text(TextKind::kContent, *read);
+      has_text = true;
+    } else if (Checked named = check_name(field.key, member); !named) {
+      return named;
+    }
+  }
+  if (type.empty()) return missing(FieldPath{&path, "type"});
+  if (type != "text" && type != "refusal")
+    return not_served(path, "is of a type whose cost is not counted here; send text.");
+  if (!has_text) return missing(FieldPath{&path, type});
+  return {};
+}
+
+Checked read_content(Reading& reading, dom::element value, const FieldPath& path) {
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    reading.add_text(TextKind::kContent, text);
+    return {};
+  }
+  if (value.is_null()) return {};
+  dom::array parts;
+  if (value.get(parts) != simdjson::SUCCESS)
+    return wrong_type(path, "a string, an array of parts, or null");
+  FieldPath element{&path, {}, 0};
+  for (const dom::element part : parts) {
+    if (Checked read = read_part(reading, part, element); !read) return read;
+    ++element.index;
+  }
+  return {};
+}
+
+// The name and arguments of a call: each a string, each a text.
+Checked read_call(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> call = read_object(value, path);
+  if (!call) return std::unexpected(call.error());
+  bool has_name = false;
+  for (const dom::key_value_pair field : *call) {
+    const FieldPath member{&path, field.key};
+    if (Checked named = check_name(field.key, member); !named) return named;
+    const Expected<std::string_view> text = read_string(field.value, member);
+    if (!text) return std::unexpected(text.error());
+    reading.add_text(TextKind::kToolCall, *text);
+    has_name = has_name || field.key == "name";
+  }
+  if (!has_name) return missing(FieldPath{&path, "name"});
+  return {};
+}
+
+Checked read_tool_call(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> call = read_object(value, path);
+  if (!call) return std::unexpected(call.error());
+  bool has_call = false;
+  for (const dom::key_value_pair field : *call) {
+    const FieldPath member{&path, field.key};
+    if (Checked named = check_name(field.key, member); !named) return named;
+    if (field.key == "function" || field.key == "custom") {
+      if (Checked read = read_call(reading, field.value, member); !read) return read;
+      has_call = true;
+    } else if (field.key != "type" && field.key != "index") {
+      reading.add_any(TextKind::kToolCall, field.value);
+    }
+  }
+  if (!has_call) return missing(FieldPath{&path, "function"});
+  return {};
+}
+
+Checked read_tool_calls(Reading& reading, dom::element value, const FieldPath& path) {
+  if (value.is_null()) return {};
+  const Expected<dom::array> calls = read_array(value, path);
+  if (!calls) return std::unexpected(calls.error());
+  FieldPath element{&path, {}, 0};
+  for (const dom::element call : *calls) {
+    if (Checked read = read_tool_call(reading, call, element); !read) return read;
+    ++element.index;
+  }
+  return {};
+}
+
+Checked read_role(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<std::string_view> role = read_string(value, path);
+  if (!role) return std::unexpected(role.error());
+  if (std::ranges::find(kRoles, *role) == kRoles.end())
+    return wrong_type(path, "one of system, developer, user, assistant, tool and function");
+  reading.add_text(TextKind::kRole, *role);
+  return {};
+}
+
+// Whatever a message holds may reach the model, so all of it is a text, known or not.
+Checked read_message_field(Reading& reading, dom::key_value_pair field, const FieldPath& path) {
+  const std::string_view key = field.key;
+  if (key == "role") return read_role(reading, field.value, path);
+  if (key == "content") return read_content(reading, field.value, path);
+  if (key == "tool_calls") return read_tool_calls(reading, field.value, path);
+  if (key == "cache_control" || field.value.is_null()) return check_name(key, path);
+  if (key == "function_call") return read_call(reading, field.value, path);
+  if (key == "name") {
+    const Expected<std::string_view> name = read_string(field.value, path);
+    if (!name) return std::unexpected(name.error());
+    reading.add_text(TextKind::kName, *name);
+    ++reading.request.names;
+    return {};
+  }
+  if (key == "audio" || key == "images" || key == "videos" || key == "files")
+    return not_served(path, "is not text: its cost is not counted here.");
+  reading.add_any(key == "tool_call_id" ? TextKind::kToolCall : TextKind::kContent, field.value);
+  return check_name(key, path);
+}
+
+Checked read_message(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> message = read_object(value, path);
+  if (!message) return std::unexpected(message.error());
+  bool has_role = false;
+  bool has_content = false;
+  for (const dom::key_value_pair field : *message) {
+    const FieldPath member{&path, field.key};
+    if (Checked read = read_message_field(reading, field, member); !read) return read;
+    has_role = has_role || field.key == "role";
+    has_content = has_content || field.key == "content" || field.key == "tool_calls" ||
+                  field.key == "function_call";
+  }
+  if (!has_role) return missing(FieldPath{&path, "role"});
+  if (!has_content) return missing(FieldPath{&path, "content"});
+  return {};
+}
+
+// Reads "name" of the object under `key` in a tool, "function" or "custom".
+Checked read_tool_name(Tool& tool, dom::object definition, std::string_view key,
+                       const FieldPath& path) {
+  const FieldPath at{&path, key};
+  dom::element inner;
+  if (definition.at_key(key).get(inner) != simdjson::SUCCESS) return missing(at);
+  const Expected<dom::object> named = read_object(inner, at);
+  if (!named) return std::unexpected(named.error());
+  const FieldPath name_path{&at, "name"};
+  dom::element name;
+  if (named->at_key("name").get(name) != simdjson::SUCCESS) return missing(name_path);
+  const Expected<std::string_view> text = read_string(name, name_path);
+  if (!text) return std::unexpected(text.error());
+  if (text->empty()) return wrong_type(name_path, "a name");
+  tool.name = *text;
+  return {};
+}
+
+Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> definition = read_object(value, path);
+  if (!definition) return std::unexpected(definition.error());
+  for (const dom::key_value_pair field : *definition)
+    if (Checked named = check_name(field.key, FieldPath{&path, field.key}); !named) return named;
+
+  Tool tool;
+  const FieldPath type_path{&path, "type"};
+  dom::element type;
+  if (definition->at_key("type").get(type) != simdjson::SUCCESS) return missing(type_path);
+  const Expected<std::string_view> text = read_string(type, type_path);
+  if (!text) return std::unexpected(text.error());
+  if (text->empty()) return wrong_type(type_path, "a type of tool");
+  tool.type = *text;
+  if (tool.type == "function" || tool.type == "custom") {
+    if (Checked read = read_tool_name(tool, *definition, tool.type, path); !read) return read;
+  } else if (std::string_view name; definition->at_key("name").get(name) == simdjson::SUCCESS) {
+    tool.name = name;
+  }
+  reading.tools.push_back(tool);
+  reading.add_json(TextKind::kToolDefinition, value);
+  return {};
+}
+
+Checked read_function(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> function = read_object(value, path);
+  if (!function) return std::unexpected(function.error());
+  const FieldPath name_path{&path, "name"};
+  std::string_view name;
+  if (function->at_key("name").get(name) != simdjson::SUCCESS || name.empty())
+    return wrong_type(name_path, "a name");
+  reading.tools.push_back({"function", name});
+  reading.add_json(TextKind::kToolDefinition, value);
+  return {};
+}
+
+// An array of token ids, of which only the number matters.
+Checked read_token_ids(Reading& reading, dom::array ids, const FieldPath& path) {
+  FieldPath element{&path, {}, 0};
+  for (const dom::element id : ids) {
+    const Expected<std::int64_t> number = read_integer(id, 0, kTokenIdMax, element);
+    if (!number) return std::unexpected(number.error());
+    ++element.index;
+  }
+  if (element.index == 0) return wrong_type(path, "at least one token");
+  reading.request.tokens_given += element.index;
+  return {};
+}
+
+// One prompt of a batch.
+Checked read_batched(Reading& reading, dom::element value, const FieldPath& path) {
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    reading.add_text(TextKind::kContent, text);
+    return {};
+  }
+  dom::array ids;
+  if (value.get(ids) != simdjson::SUCCESS)
+    return wrong_type(path, "a string or an array of token ids");
+  return read_token_ids(reading, ids, path);
+}
+
+}  // namespace
+
+Checked read_chat_messages(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::array> messages = read_array(value, path);
+  if (!messages) return std::unexpected(messages.error());
+  FieldPath element{&path, {}, 0};
+  for (const dom::element message : *messages) {
+    if (Checked read = read_message(reading, message, element); !read) return read;
+    ++element.index;
+  }
+  if (element.index == 0) return wrong_type(path, "a list of at least one message");
+  reading.request.messages = element.index;
+  return {};
+}
+
+Checked read_chat_tools(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::array> tools = read_array(value, path);
+  if (!tools) return std::unexpected(tools.error());
+  FieldPath element{&path, {}, 0};
+  for (const dom::element tool : *tools) {
+    if (Checked read = read_tool(reading, tool, element); !read) return read;
+    ++element.index;
+  }
+  return {};
+}
+
+Checked read_chat_functions(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::array> functions = read_array(value, path);
+  if (!functions) return std::unexpected(functions.error());
+  FieldPath element{&path, {}, 0};
+  for (const dom::element function : *functions) {
+    if (Checked read = read_function(reading, function, element); !read) return read;
+    ++element.index;
+  }
+  return {};
+}
+
+Checked read_prompt(Reading& reading, dom::element value, const FieldPath& path) {
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    reading.add_text(TextKind::kContent, text);
+    return {};
+  }
+  dom::array batch;
+  if (value.get(batch) != simdjson::SUCCESS)
+    return wrong_type(path, "a string, an array of strings, or token ids");
+  FieldPath element{&path, {}, 0};
+  for (const dom::element prompt : batch) {
+    if (element.index == 0 && prompt.is_number()) return read_token_ids(reading, batch, path);
+    if (Checked read = read_batched(reading, prompt, element); !read) return read;
+    ++element.index;
+  }
+  if (element.index == 0) return wrong_type(path, "at least one prompt");
+  reading.prompts = element.index;
+  return {};
+}
+
+}  // namespace tollgate::dialects

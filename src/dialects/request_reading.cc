@@ -1,0 +1,112 @@
+#include "dialects/request_reading.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace tollgate::dialects {
+
+namespace dom = simdjson::dom;
+
+void Reading::clear(Surface surface) {
+  request = Request{};
+  request.surface = surface;
+  uses.clear();
+  texts.clear();
+  tools.clear();
+  scratch.clear();
+  scratch_texts.clear();
+  max_tokens.reset();
+  max_completion_tokens.reset();
+  thinking_budget.reset();
+  stream_options.reset();
+  n = best_of = prompts = 1;
+  complete = false;
+}
+
+void Reading::add_text(TextKind kind, std::string_view text) { texts.push_back({kind, text}); }
+
+void Reading::add_json(TextKind kind, dom::element value) {
+  const std::size_t begin = scratch.size();
+  append_json(value, scratch);
+  scratch_texts.push_back({texts.size(), begin, scratch.size() - begin});
+  texts.push_back({kind, {}});
+}
+
+void Reading::add_any(TextKind kind, dom::element value) {
+  if (value.is_null()) return;
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    add_text(kind, text);
+  } else {
+    add_json(kind, value);
+  }
+}
+
+void Reading::settle_texts() {
+  for (const ScratchText& lies : scratch_texts)
+    texts[lies.text].text = std::string_view(scratch).substr(lies.begin, lies.size);
+}
+
+namespace {
+
+constexpr std::string_view kRule = "request";
+
+std::unexpected<Refusal> refuse_at(Reason reason, const FieldPath& path, std::string_view why) {
+  std::string param = path.spell();
+  std::string message = fmt::format("'{}' {}", param, why);
+  return refuse(reason, std::string(kRule), std::move(message), std::move(param));
+}
+
+}  // namespace
+
+std::unexpected<Refusal> wrong_type(const FieldPath& path, std::string_view expected) {
+  return refuse_at(Reason::kInvalidRequest, path, fmt::format("must be {}.", expected));
+}
+
+std::unexpected<Refusal> missing(const FieldPath& path) {
+  return refuse_at(Reason::kInvalidRequest, path, "is required.");
+}
+
+std::unexpected<Refusal> not_served(const FieldPath& path, std::string_view why) {
+  return refuse_at(Reason::kUnsupportedParameter, path, why);
+}
+
+Expected<std::string_view> read_string(dom::element value, const FieldPath& path) {
+  std::string_view text;
+  if (value.get(text) != simdjson::SUCCESS) return wrong_type(path, "a string");
+  return text;
+}
+
+Expected<dom::array> read_array(dom::element value, const FieldPath& path) {
+  dom::array array;
+  if (value.get(array) != simdjson::SUCCESS) return wrong_type(path, "an array");
+  return array;
+}
+
+Expected<dom::object> read_object(dom::element value, const FieldPath& path) {
+  dom::object object;
+  if (value.get(object) != simdjson::SUCCESS) return wrong_type(path, "an object");
+  return object;
+}
+
+Expected<std::int64_t> read_integer(dom::element value, std::int64_t least, std::int64_t most,
+                                    const FieldPath& path) {
+  std::int64_t number = 0;
+  // A double is never taken for an integer: servers round it in different ways.
+  if (value.type() != dom::element_type::INT64 || value.get(number) != simdjson::SUCCESS ||
+      number < least || number > most)
+    return wrong_type(path, fmt::format("a whole number from {} to {}", least, most));
+  return number;
+}
+
+Checked check_name(std::string_view key, const FieldPath& path) {
+  const bool plain = !key.empty() && std::ranges::all_of(key, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  if (plain) return {};
+  return refuse_at(Reason::kInvalidRequest, path,
+                   "is not the name of a field: names are of a-z, 0-9 and '_'.");
+}
+
+}  // namespace tollgate::dialects

@@ -1,0 +1,86 @@
+// One request while it is being read: what the readers of the dialects share.
+//
+// Internal to dialects. One thread; its memory is reused from request to request.
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/refusal.h"
+#include "dialects/json_strict.h"
+#include "dialects/request.h"
+#include "dialects/request_fields.h"
+
+namespace tollgate::dialects {
+
+using Checked = std::expected<void, Refusal>;
+
+// A text that lies in `scratch` until all are read: growing moves them.
+struct ScratchText {
+  std::size_t text;  // Index in `texts`.
+  std::size_t begin;
+  std::size_t size;
+};
+
+struct Reading {
+  StrictJson json;
+  Request request;
+  simdjson::dom::object body;
+  std::vector<FieldUse> uses;  // Of the fields of `body`, in its order.
+  std::vector<Text> texts;
+  std::vector<Tool> tools;
+  std::string scratch;  // Compact JSON of tools and tool calls.
+  std::vector<ScratchText> scratch_texts;
+  std::optional<Tokens> max_tokens;
+  std::optional<Tokens> max_completion_tokens;
+  std::optional<Tokens> thinking_budget;
+  std::optional<simdjson::dom::object> stream_options;
+  std::int64_t n = 1;
+  std::int64_t best_of = 1;
+  std::int64_t prompts = 1;
+  bool complete = false;  // Read to the end and not refused.
+
+  void clear(Surface surface);
+  void add_text(TextKind kind, std::string_view text);
+  void add_json(TextKind kind, simdjson::dom::element value);
+  // A string as it is, anything else as its JSON; null adds nothing.
+  void add_any(TextKind kind, simdjson::dom::element value);
+  // Turns the scratch texts into views; nothing may be added after.
+  void settle_texts();
+};
+
+// Refusals, spelled with the field at fault.
+std::unexpected<Refusal> wrong_type(const FieldPath& path, std::string_view expected);
+std::unexpected<Refusal> missing(const FieldPath& path);
+std::unexpected<Refusal> not_served(const FieldPath& path, std::string_view why);
+
+// The value as the type, or kInvalidRequest with the path.
+Expected<std::string_view> read_string(simdjson::dom::element value, const FieldPath& path);
+Expected<simdjson::dom::array> read_array(simdjson::dom::element value, const FieldPath& path);
+Expected<simdjson::dom::object> read_object(simdjson::dom::element value, const FieldPath& path);
+Expected<std::int64_t> read_integer(simdjson::dom::element value, std::int64_t least,
+                                    std::int64_t most, const FieldPath& path);
+
+// A field of an object whose fields are known: names that only differ in case, or hold
+// anything but a-z, 0-9 and _, are read as known ones by some servers and not by others.
+Checked check_name(std::string_view key, const FieldPath& path);
+
+// The messages of each dialect, and what else its top level has of its own.
+Checked read_chat_messages(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+Checked read_chat_tools(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+Checked read_chat_functions(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+Checked read_prompt(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+
+Checked read_anthropic_messages(Reading& reading, simdjson::dom::element value,
+                                const FieldPath& path);
+Checked read_anthropic_system(Reading& reading, simdjson::dom::element value,
+                              const FieldPath& path);
+Checked read_anthropic_tools(Reading& reading, simdjson::dom::element value,
+                             const FieldPath& path);
+Checked read_anthropic_thinking(Reading& reading, simdjson::dom::element value,
+                                const FieldPath& path);
+
+}  // namespace tollgate::dialects
