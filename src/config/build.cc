@@ -1,0 +1,403 @@
+#include "config/build.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "config/scalars.h"
+
+namespace tollgate::config {
+
+namespace {
+
+// "there is no model `x`; did you mean `y`?"
+template <class Parts>
+std::string unknown_name(std::string_view name, std::string_view what, const Parts& parts) {
+  std::vector<std::string_view> known;
+  for (const auto& part : parts) known.push_back(part.name);
+  const auto near = nearest(name, known);
+  return fmt::format("there is no {} `{}`{}", what, name,
+                     near ? fmt::format("; did you mean `{}`?", *near) : "");
+}
+
+class Builder {
+ public:
+  Builder(const View& root, Config& config, Report& report)
+      : root_(root), config_(config), report_(report) {}
+
+  void build() {
+    listeners();
+    admin_and_store();
+    authentication();
+    upstreams();
+    models();
+    limits_and_budgets();
+    tenants();
+    routes();
+    audit();
+    edge();
+  }
+
+ private:
+  void tell(const View& view, std::string_view key, std::string message) {
+    const Node* node = view.node(key);
+    if (node != nullptr && !node->broken) report_.tell(*node, view.path(key), std::move(message));
+  }
+
+  std::string file(const View& view, std::string_view key) {
+    const std::string path = view.text(key);
+    return path.empty() ? path : beside(report_.file, path);
+  }
+
+  void listeners() {
+    for (const View& view : root_.each("listeners")) {
+      Listener made;
+      made.name = view.name();
+      if (const auto address = parse_host_port(view.text("address"))) {
+        made.host = address->host;
+        made.port = address->port;
+      }
+      made.exposure = view.choice("exposure", made.exposure);
+      if (view.has("tls")) {
+        const View tls = view.section("tls");
+        made.tls = Tls{file(tls, "certificate"), file(tls, "key")};
+        if (!made.tls->certificate.empty() && !made.tls->key.empty()) {
+          const std::string wrong = check_tls(*made.tls);
+          if (!wrong.empty()) tell(view, "tls", wrong);
+        }
+      }
+      config_.listeners.push_back(std::move(made));
+    }
+    if (!root_.has("listeners")) {
+      Listener local;
+      local.name = "local";
+      local.host = "127.0.0.1";
+      local.port = 8080;
+      config_.listeners.push_back(std::move(local));
+    } else if (const Node* node = root_.node("listeners");
+               node->kind == NodeKind::kMapping && node->children.empty()) {
+      tell(root_, "listeners", "expected at least one listener, found none");
+    }
+  }
+
+  void admin_and_store() {
+    const View admin = root_.section("admin");
+    if (const auto address = parse_host_port(admin.text("address"))) {
+      config_.admin.host = address->host;
+      config_.admin.port = address->port;
+    }
+    config_.admin.token = Secret(admin.text("token"));
+
+    const std::string ledger = root_.section("store").text("ledger");
+    config_.store.in_memory = ledger == "memory";
+    if (!config_.store.in_memory) {
+      config_.store.sqlite_path =
+          beside(report_.file, std::string_view(ledger).substr(std::string_view("sqlite://").size()));
+    }
+  }
+
+  void authentication() {
+    const View view = root_.section("authentication");
+    config_.authentication.api_keys = view.has("api_keys");
+    config_.authentication.pepper_file = file(view.section("api_keys"), "pepper_file");
+  }
+
+  void upstreams() {
+    for (const View& view : root_.each("upstreams")) {
+      Upstream made;
+      made.name = view.name();
+      endpoints(view, made);
+      made.speaks = view.choice("speaks", made.speaks);
+      made.credential = Secret(view.text("credential"));
+      const View timeout = view.section("timeout");
+      made.timeout.connect = timeout.duration("connect");
+      made.timeout.first_byte = timeout.duration("first_byte");
+      made.timeout.between_chunks = timeout.duration("between_chunks");
+      made.timeout.total = timeout.duration("total");
+      made.concurrent_requests = view.count("concurrent_requests");
+      made.certificate_authority = file(view, "certificate_authority");
+      if (!made.certificate_authority.empty() && !std::ifstream(made.certificate_authority)) {
+        tell(view, "certificate_authority",
+             fmt::format("`{}` cannot be read", made.certificate_authority));
+      }
+      config_.upstreams.push_back(std::move(made));
+    }
+  }
+
+  void endpoints(const View& view, Upstream& made) {
+    std::vector<std::string> urls = view.texts("urls");
+    if (view.has("url")) {
+      if (view.has("urls")) tell(view, "url", "expected `url` or `urls`, found both");
+      urls = {view.text("url")};
+    } else if (!view.has("urls")) {
+      if (const Node* node = root_.node("upstreams")->find(made.name)) {
+        report_.tell(*node, view.path(), "`url` is missing: expected `url` or `urls`");
+      }
+    }
+    std::vector<std::string> seen;
+    for (const std::string& url : urls) {
+      const auto endpoint = parse_url(url);
+      if (!endpoint) continue;
+      std::string form = format_url(*endpoint);
+      if (std::ranges::count(seen, form) != 0) {
+        tell(view, "urls", fmt::format("`{}` is there twice", form));
+      }
+      seen.push_back(std::move(form));
+      made.endpoints.push_back(*endpoint);
+    }
+  }
+
+  void models() {
+    for (const View& view : root_.each("models")) {
+      Model made;
+      made.name = view.name();
+      const std::string upstream = view.text("upstream");
+      made.upstream = index_of(config_.upstreams, upstream);
+      if (made.upstream < 0 && !upstream.empty()) {
+        tell(view, "upstream", unknown_name(upstream, "upstream", config_.upstreams));
+      }
+      made.upstream_name = view.text("name");
+      if (made.upstream_name.empty()) made.upstream_name = made.name;
+      made.tokenizer = view.text("tokenizer");
+      made.context_tokens = view.count("context_tokens");
+      const View prices = view.section("price_per_million");
+      made.prices.input = prices.price("input").value_or(Price{});
+      made.prices.cached_input = prices.price("cached_input");
+      made.prices.output = prices.price("output").value_or(Price{});
+      config_.models.push_back(std::move(made));
+    }
+  }
+
+  // The figures written in one `limits` section.
+  std::vector<limits::Policy> figures(const View& view, limits::Scope scope) {
+    std::vector<limits::Policy> made;
+    for (int i = 0; i < limits::kFigureCount; ++i) {
+      limits::Policy policy;
+      policy.figure = static_cast<limits::Figure>(i);
+      const std::string_view key = limits::name_of(policy.figure);
+      if (!view.has(key)) continue;
+      policy.mode = view.choice("mode", Mode::kEnforce);
+      policy.scope = scope;
+      policy.limit = std::max<std::int64_t>(1, view.count(key));
+      policy.rule = view.path(key);
+      made.push_back(std::move(policy));
+    }
+    return made;
+  }
+
+  std::vector<limits::Policy> figures_by_scope(const View& owner) {
+    std::vector<limits::Policy> made;
+    for (const View& view : owner.each("limits")) {
+      const auto scope = limits::scope_named(view.name());
+      if (!scope) continue;
+      for (limits::Policy& policy : figures(view, *scope)) made.push_back(std::move(policy));
+      if (figures(view, *scope).empty()) {
+        if (const Node* node = owner.node("limits")->find(view.name())) {
+          report_.tell(*node, view.path(), "no figure is written: this limits nothing");
+        }
+      }
+    }
+    return made;
+  }
+
+  cost::Policy budget(const View& view, limits::Scope scope) {
+    cost::Policy made;
+    made.mode = view.choice("mode", made.mode);
+    made.scope = scope;
+    made.limit = view.money("usd").value_or(Money{});
+    made.window = view.choice("per", made.window);
+    made.when_exhausted = view.choice("when_exhausted", made.when_exhausted);
+    for (const std::string& share : view.texts("alert_at")) {
+      made.alert_at.push_back(parse_share(share).value_or(0));
+    }
+    if (!std::ranges::is_sorted(made.alert_at, std::less_equal<>{})) {
+      tell(view, "alert_at", "expected shares that ascend, each once");
+    }
+    made.rule = view.path();
+    return made;
+  }
+
+  void limits_and_budgets() {
+    config_.limits = figures_by_scope(root_);
+    for (const View& view : root_.each("budgets")) {
+      const auto scope = limits::scope_named(view.name());
+      if (scope) config_.budgets.push_back(budget(view, *scope));
+    }
+  }
+
+  void tenants() {
+    for (const View& view : root_.each("tenants")) {
+      Tenant made;
+      made.name = view.name();
+      made.roles = view.texts("roles");
+      made.limits = figures(view.section("limits"), limits::Scope::kTenantId);
+      if (view.has("limits") && made.limits.empty()) {
+        tell(view, "limits", "no figure is written: this limits nothing");
+      }
+      if (view.has("budget")) {
+        config_.tenant_budgets.push_back(budget(view.section("budget"), limits::Scope::kTenantId));
+        config_.tenant_budget_of.push_back(made.name);
+      }
+      config_.tenants.push_back(std::move(made));
+    }
+  }
+
+  void routes() {
+    for (const View& view : root_.each("routes")) {
+      Route made;
+      made.name = view.text("name");
+      if (!made.name.empty() && index_of(config_.routes, made.name) >= 0) {
+        tell(view, "name", fmt::format("a route `{}` is there already", made.name));
+      }
+      made.access.path = view.text("path");
+      surface(view, made);
+      made.access.method = view.text("method");
+      if (made.access.method.empty()) {
+        made.access.method = made.surface == dialects::Surface::kModels ? "GET" : "POST";
+      }
+      made.access.exposure = view.choice("exposure", made.access.exposure);
+      made.access.mode = view.choice("mode", made.access.mode);
+      route_models(view, made);
+      for (const View& line : view.each("allow")) made.access.allow.push_back(allow(line));
+      const View tools = view.section("tools");
+      made.access.tools.allow = tools.texts("allow");
+      made.access.tools.mode = tools.choice("mode", Mode::kEnforce);
+      made.prompt = prompt(view.section("prompt"));
+      made.limits = figures_by_scope(view);
+      rename(made, view.path());
+      config_.routes.push_back(std::move(made));
+    }
+    for (const Route& route : config_.routes) config_.access.push_back(&route.access);
+  }
+
+  // Rules name a route by its name, not by its place: "routes.chat.limits.…".
+  static void rename(Route& route, const std::string& path) {
+    for (limits::Policy& policy : route.limits) {
+      policy.rule = fmt::format("routes.{}{}", route.name, policy.rule.substr(path.size()));
+    }
+  }
+
+  void surface(const View& view, Route& made) {
+    const auto implied = dialects::surface_of_path(made.access.path);
+    if (view.has("surface")) {
+      made.surface = view.choice("surface", dialects::Surface::kChatCompletions);
+      if (implied && *implied != made.surface) {
+        tell(view, "surface",
+             fmt::format("`{}` is the path of `{}`: remove `surface`, or use another path",
+                         made.access.path, dialects::name_of(*implied)));
+      }
+      return;
+    }
+    made.surface = implied.value_or(dialects::Surface::kChatCompletions);
+    if (implied || made.access.path.empty() || view.has("mcp")) return;
+    tell(view, "path",
+         is_later_path(made.access.path)
+             ? fmt::format("`{}` is not served by this version of tollgate: remove the route",
+                           made.access.path)
+             : fmt::format("`{}` implies no surface: say its `surface`", made.access.path));
+  }
+
+  // A standard path of the contract whose surface is not served yet.
+  static bool is_later_path(std::string_view path) {
+    constexpr std::string_view kLater[] = {"/v1/responses", "/v1/moderations", "/v1/images/",
+                                           "/v1/audio/", "/v1/messages/count_tokens"};
+    return std::ranges::any_of(kLater, [&](std::string_view later) {
+      return later.ends_with('/') ? path.starts_with(later) : path == later;
+    });
+  }
+
+  void route_models(const View& view, Route& made) {
+    const bool needed = made.surface != dialects::Surface::kModels && !view.has("mcp");
+    if (needed && (!view.has("models") || (view.texts("models").empty() &&
+                                             view.node("models")->children.empty()))) {
+      const std::string message =
+          "`models` is missing: expected the names of the models that this route serves";
+      if (view.has("models")) {
+        tell(view, "models", message);
+      } else {
+        tell(view, "path", message);
+      }
+    }
+    for (const std::string& name : view.texts("models")) {
+      const int index = index_of(config_.models, name);
+      if (index < 0) {
+        tell_item(view, "models", name, unknown_name(name, "model", config_.models));
+      } else if (std::ranges::count(made.models, index) != 0) {
+        tell(view, "models", fmt::format("`{}` is there twice", name));
+      } else {
+        made.models.push_back(index);
+        made.access.models.push_back(name);
+      }
+    }
+  }
+
+  void tell_item(const View& view, std::string_view key, std::string_view text,
+                 std::string message) {
+    const Node* list = view.node(key);
+    for (std::size_t i = 0; i < list->children.size(); ++i) {
+      if (list->children[i].text != text) continue;
+      report_.tell(list->children[i], fmt::format("{}[{}]", view.path(key), i),
+                   std::move(message));
+      return;
+    }
+  }
+
+  static authorization::Allow allow(const View& view) {
+    authorization::Allow made;
+    made.tenants = view.texts("tenants");
+    made.roles = view.texts("roles");
+    for (const std::string& kind : view.texts("credentials")) {
+      if (const auto known = authentication::credential_kind_named(kind)) {
+        made.credentials.push_back(*known);
+      }
+    }
+    return made;
+  }
+
+  static prompts::Policy prompt(const View& view) {
+    prompts::Policy made;
+    made.mode = view.choice("mode", made.mode);
+    made.body = view.bytes("body");
+    made.input_tokens = view.count("input_tokens");
+    made.output_tokens = view.count("output_tokens");
+    made.choices = view.count("choices");
+    made.on_output_over = view.choice("on_output_over", made.on_output_over);
+    return made;
+  }
+
+  void audit() {
+    const View view = root_.section("audit");
+    config_.audit.content = view.choice("content", config_.audit.content);
+    config_.audit.keep = view.duration("keep");
+    config_.audit.queue_bytes = view.bytes("queue");
+  }
+
+  void edge() {
+    const View view = root_.section("edge");
+    Edge& edge = config_.edge;
+    edge.header_bytes_max = view.bytes("header_bytes_max");
+    edge.headers_max = static_cast<int>(view.count("headers_max"));
+    edge.header_timeout = view.duration("header_timeout");
+    edge.handshake_timeout = view.duration("handshake_timeout");
+    edge.body_timeout = view.duration("body_timeout");
+    edge.idle_timeout = view.duration("idle_timeout");
+    edge.stalled_reply_timeout = view.duration("stalled_reply_timeout");
+    edge.connections_max = static_cast<int>(view.count("connections_max"));
+    edge.reply_bytes_max = view.bytes("reply_bytes_max");
+    edge.drain_timeout = view.duration("drain_timeout");
+    edge.workers = static_cast<int>(view.count("workers"));
+  }
+
+  const View& root_;
+  Config& config_;
+  Report& report_;
+};
+
+}  // namespace
+
+void build(const View& root, Config& config, Report& report) {
+  Builder(root, config, report).build();
+}
+
+}  // namespace tollgate::config

@@ -1,0 +1,36 @@
+// The parts of the loader: from a checked tree to a Config, and what must hold across it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/binder.h"
+#include "config/config.h"
+
+namespace tollgate::config {
+
+// Fills `config` from what is sound in the tree. What a table cannot say is told here: names
+// that refer to nothing, exactly one of two keys, files that cannot be read.
+void build(const View& root, Config& config, Report& report);
+
+// What must hold between the parts: addresses, surfaces and dialects, routes that could both
+// match one request, tenants' limits against the default.
+void validate(const Config& config, const Node& root, Report& report);
+
+// The place of `name` among the parts of that name, or -1.
+template <class Parts>
+int index_of(const Parts& parts, std::string_view name) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+// Whether some caller could be allowed by both routes. Roles do not keep routes apart: a caller
+// may have several.
+bool share_callers(const Route& a, const Route& b);
+
+// Whether a certificate and key are readable PEM and belong together; else what is wrong.
+std::string check_tls(const Tls& tls);
+
+}  // namespace tollgate::config

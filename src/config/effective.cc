@@ -1,0 +1,237 @@
+// The configuration in force, in the shape of the file. Money and prices are texts, so that no
+// reader makes them floats; secrets are masked.
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "config/load.h"
+#include "config/scalars.h"
+
+namespace tollgate::config {
+
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kMask = "***";
+
+std::string_view name_of(authorization::Exposure exposure) {
+  return exposure == authorization::Exposure::kPublic ? "public" : "internal";
+}
+std::string_view name_of(Mode mode) { return mode == Mode::kEnforce ? "enforce" : "observe"; }
+
+json::value text(std::string_view words) { return json::string(words); }
+
+json::array texts(const std::vector<std::string>& words) {
+  json::array made;
+  for (const std::string& word : words) made.push_back(text(word));
+  return made;
+}
+
+json::object listeners(const Config& config) {
+  json::object made;
+  for (const Listener& listener : config.listeners) {
+    json::object one;
+    one["address"] = format_host_port(listener.host, listener.port);
+    one["exposure"] = text(name_of(listener.exposure));
+    if (listener.tls) {
+      one["tls"] = {{"certificate", listener.tls->certificate}, {"key", listener.tls->key}};
+    }
+    made[listener.name] = std::move(one);
+  }
+  return made;
+}
+
+json::object admin(const Config& config) {
+  json::object made{{"address", format_host_port(config.admin.host, config.admin.port)}};
+  if (!config.admin.token.empty()) made["token"] = text(kMask);
+  return made;
+}
+
+json::object store(const Config& config) {
+  return {{"ledger", config.store.in_memory ? "memory" : "sqlite://" + config.store.sqlite_path},
+          {"rates", "memory"}};
+}
+
+json::object authentication(const Config& config) {
+  json::object made;
+  if (!config.authentication.api_keys) return made;
+  json::object keys;
+  if (!config.authentication.pepper_file.empty()) {
+    keys["pepper_file"] = config.authentication.pepper_file;
+  }
+  made["api_keys"] = std::move(keys);
+  return made;
+}
+
+json::object upstreams(const Config& config) {
+  json::object made;
+  for (const Upstream& upstream : config.upstreams) {
+    json::array urls;
+    for (const Endpoint& endpoint : upstream.endpoints) urls.emplace_back(format_url(endpoint));
+    json::object one{{"urls", std::move(urls)}};
+    one["speaks"] = upstream.speaks == dialects::Dialect::kOpenAi ? "openai" : "anthropic";
+    if (!upstream.credential.empty()) one["credential"] = text(kMask);
+    one["concurrent_requests"] = upstream.concurrent_requests;
+    one["timeout"] = {{"connect", format_duration(upstream.timeout.connect)},
+                      {"first_byte", format_duration(upstream.timeout.first_byte)},
+                      {"between_chunks", format_duration(upstream.timeout.between_chunks)},
+                      {"total", format_duration(upstream.timeout.total)}};
+    if (!upstream.certificate_authority.empty()) {
+      one["certificate_authority"] = upstream.certificate_authority;
+    }
+    made[upstream.name] = std::move(one);
+  }
+  return made;
+}
+
+json::object models(const Config& config) {
+  json::object made;
+  for (const Model& model : config.models) {
+    json::object prices{{"input", format_price_per_million(model.prices.input)}};
+    if (model.prices.cached_input) {
+      prices["cached_input"] = format_price_per_million(*model.prices.cached_input);
+    }
+    prices["output"] = format_price_per_million(model.prices.output);
+    json::object one;
+    one["upstream"] = config.upstreams[static_cast<std::size_t>(model.upstream)].name;
+    one["name"] = model.upstream_name;
+    if (!model.tokenizer.empty()) one["tokenizer"] = model.tokenizer;
+    if (model.context_tokens != 0) one["context_tokens"] = model.context_tokens;
+    one["price_per_million"] = std::move(prices);
+    made[model.name] = std::move(one);
+  }
+  return made;
+}
+
+// One section `limits`: the mode is of the whole.
+json::object figures(const std::vector<limits::Policy>& policies, limits::Scope scope) {
+  json::object made;
+  for (const limits::Policy& policy : policies) {
+    if (policy.scope != scope) continue;
+    made[limits::name_of(policy.figure)] = policy.limit;
+    made["mode"] = text(name_of(policy.mode));
+  }
+  return made;
+}
+
+json::object figures_by_scope(const std::vector<limits::Policy>& policies) {
+  json::object made;
+  for (int i = 0; i < limits::kScopeCount; ++i) {
+    const auto scope = static_cast<limits::Scope>(i);
+    json::object one = figures(policies, scope);
+    if (!one.empty()) made[limits::name_of(scope)] = std::move(one);
+  }
+  return made;
+}
+
+json::object budget(const cost::Policy& policy) {
+  json::object made{{"usd", format_usd(policy.limit)}};
+  made["per"] = text(cost::name_of(policy.window));
+  made["mode"] = text(name_of(policy.mode));
+  json::array shares;
+  for (const double share : policy.alert_at) shares.emplace_back(share);
+  if (!shares.empty()) made["alert_at"] = std::move(shares);
+  made["when_exhausted"] = "refuse";
+  return made;
+}
+
+json::object tenants(const Config& config) {
+  json::object made;
+  for (const Tenant& tenant : config.tenants) {
+    json::object one{{"roles", texts(tenant.roles)}};
+    for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
+      if (config.tenant_budget_of[i] == tenant.name) one["budget"] = budget(config.tenant_budgets[i]);
+    }
+    if (!tenant.limits.empty()) {
+      one["limits"] = figures(tenant.limits, limits::Scope::kTenantId);
+    }
+    made[tenant.name] = std::move(one);
+  }
+  return made;
+}
+
+json::object budgets(const Config& config) {
+  json::object made;
+  for (const cost::Policy& policy : config.budgets) {
+    made[limits::name_of(policy.scope)] = budget(policy);
+  }
+  return made;
+}
+
+json::array allow(const Route& route) {
+  json::array made;
+  for (const authorization::Allow& line : route.access.allow) {
+    json::object one;
+    if (!line.tenants.empty()) one["tenants"] = texts(line.tenants);
+    if (!line.roles.empty()) one["roles"] = texts(line.roles);
+    json::array kinds;
+    for (const auto kind : line.credentials) kinds.push_back(text(authentication::name_of(kind)));
+    if (!kinds.empty()) one["credentials"] = std::move(kinds);
+    made.push_back(std::move(one));
+  }
+  return made;
+}
+
+json::array routes(const Config& config) {
+  json::array made;
+  for (const Route& route : config.routes) {
+    json::object one{{"name", route.name}, {"path", route.access.path}};
+    one["method"] = route.access.method;
+    one["surface"] = text(dialects::name_of(route.surface));
+    one["exposure"] = text(name_of(route.access.exposure));
+    one["models"] = texts(route.access.models);
+    one["allow"] = allow(route);
+    one["mode"] = text(name_of(route.access.mode));
+    const bool clamps = route.prompt.on_output_over == prompts::OverCap::kClamp;
+    json::object prompt{{"body", format_bytes(route.prompt.body)}};
+    prompt["input_tokens"] = route.prompt.input_tokens;
+    prompt["output_tokens"] = route.prompt.output_tokens;
+    prompt["choices"] = route.prompt.choices;
+    prompt["on_output_over"] = clamps ? "clamp" : "refuse";
+    prompt["mode"] = text(name_of(route.prompt.mode));
+    one["prompt"] = std::move(prompt);
+    json::object tools{{"allow", texts(route.access.tools.allow)}};
+    tools["mode"] = text(name_of(route.access.tools.mode));
+    one["tools"] = std::move(tools);
+    one["limits"] = figures_by_scope(route.limits);
+    made.push_back(std::move(one));
+  }
+  return made;
+}
+
+json::object edge(const Edge& edge) {
+  return {{"header_bytes_max", format_bytes(edge.header_bytes_max)},
+          {"headers_max", edge.headers_max},
+          {"header_timeout", format_duration(edge.header_timeout)},
+          {"handshake_timeout", format_duration(edge.handshake_timeout)},
+          {"body_timeout", format_duration(edge.body_timeout)},
+          {"idle_timeout", format_duration(edge.idle_timeout)},
+          {"stalled_reply_timeout", format_duration(edge.stalled_reply_timeout)},
+          {"connections_max", edge.connections_max},
+          {"reply_bytes_max", format_bytes(edge.reply_bytes_max)},
+          {"drain_timeout", format_duration(edge.drain_timeout)},
+          {"workers", edge.workers}};
+}
+
+}  // namespace
+
+std::string effective_json(const Config& config) {
+  json::object root{{"version", config.version}, {"file", config.file}};
+  root["listeners"] = listeners(config);
+  root["admin"] = admin(config);
+  root["store"] = store(config);
+  root["authentication"] = authentication(config);
+  root["upstreams"] = upstreams(config);
+  root["models"] = models(config);
+  root["tenants"] = tenants(config);
+  root["limits"] = figures_by_scope(config.limits);
+  root["budgets"] = budgets(config);
+  root["routes"] = routes(config);
+  root["audit"] = {{"content", config.audit.content == audit::Content::kNone ? "none" : "hash"},
+                   {"keep", format_duration(config.audit.keep)},
+                   {"queue", format_bytes(config.audit.queue_bytes)}};
+  root["edge"] = edge(config.edge);
+  return json::serialize(root);
+}
+
+}  // namespace tollgate::config

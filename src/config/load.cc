@@ -1,0 +1,91 @@
+#include "config/load.h"
+
+#include <fmt/format.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <tuple>
+
+#include "config/build.h"
+
+namespace tollgate::config {
+
+namespace {
+
+constexpr int kVersionBytes = 6;
+
+std::string version_of(std::string_view text) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  std::string version;
+  for (int i = 0; i < kVersionBytes; ++i) version += fmt::format("{:02x}", digest[i]);
+  return version;
+}
+
+Loaded failed(const std::string& file, std::string message) {
+  Loaded loaded;
+  loaded.problems.push_back({file, 1, 1, "", std::move(message)});
+  return loaded;
+}
+
+}  // namespace
+
+std::string format(const Problem& problem) {
+  return fmt::format("{}:{}:{}: {}{}{}", problem.file, problem.line, problem.column,
+                     problem.field, problem.field.empty() ? "" : ": ", problem.message);
+}
+
+Environment process_environment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr) return std::nullopt;
+    return std::string(value);
+  };
+}
+
+Loaded load_text(std::string_view text, const std::string& file,
+                 const Environment& environment) {
+  Loaded loaded;
+  Report report{file, loaded.problems};
+  Node root = parse_tree(text, file, loaded.problems);
+  // From here on the tree is as much of the text as is YAML.
+  if (root.kind == NodeKind::kNothing && !root.broken) {
+    if (!loaded.problems.empty()) return loaded;
+    return failed(file, "the file is empty: `tollgate init` writes one to begin with");
+  }
+
+  expand(root, environment, report);
+  check_shape(root, root_section(), report);
+  // From here on every value that is not marked broken is what its table allows.
+
+  auto config = std::make_shared<Config>();
+  config->version = version_of(text);
+  config->file = file;
+  build(View(&root, root_section(), ""), *config, report);
+  validate(*config, root, report);
+
+  std::ranges::sort(loaded.problems, [](const Problem& a, const Problem& b) {
+    return std::tie(a.line, a.column, a.field, a.message) <
+           std::tie(b.line, b.column, b.field, b.message);
+  });
+  if (loaded.problems.empty()) loaded.config = std::move(config);
+  return loaded;
+}
+
+Loaded load_file(const std::string& path, const Environment& environment) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    return failed(path, "the file cannot be read: name it with `-c FILE`, or let `tollgate init` "
+                        "write one");
+  }
+  std::string text;
+  text.resize(kTextBytesMax + 1);
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (in.bad()) return failed(path, "the file cannot be read to its end");
+  return load_text(text, path, environment);
+}
+
+}  // namespace tollgate::config

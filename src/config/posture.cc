@@ -1,0 +1,339 @@
+// What is valid and weak all the same. Each finding says why it matters and what to write.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "config/build.h"
+#include "config/scalars.h"
+
+namespace tollgate::config {
+
+namespace {
+
+using limits::Figure;
+
+bool counts_tokens(Figure figure) {
+  return figure == Figure::kInputTokensPerMinute || figure == Figure::kOutputTokensPerMinute ||
+         figure == Figure::kTotalTokensPerMinute;
+}
+bool counts_requests(Figure figure) {
+  return figure == Figure::kRequestsPerMinute || figure == Figure::kRequestsPerDay;
+}
+
+// Without its last word: "limits.tenant_id.requests_per_minute" is of "limits.tenant_id".
+std::string block_of(const std::string& rule) { return rule.substr(0, rule.rfind('.')); }
+
+class Posture {
+ public:
+  Posture(const Config& config, const Node& root) : config_(config), root_(root) {}
+
+  std::vector<Finding> find() {
+    listeners();
+    secrets();
+    store();
+    upstreams();
+    token_limits(config_.limits);
+    tenants();
+    budgets();
+    models();
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) route(i);
+    std::ranges::sort(found_, [](const Finding& a, const Finding& b) {
+      return std::tie(a.line, a.field, a.id) < std::tie(b.line, b.field, b.id);
+    });
+    return std::move(found_);
+  }
+
+ private:
+  void tell(std::string id, const std::string& field, std::string message, std::string mend) {
+    const Node* node = find_path(root_, field);
+    const int line = node->key_line != 0 ? node->key_line : std::max(1, node->line);
+    found_.push_back({std::move(id), line, field, std::move(message), std::move(mend)});
+  }
+
+  // Whether the file itself holds a value there.
+  bool written(const std::string& owner, std::string_view key) const {
+    return find_path(root_, owner)->find(key) != nullptr;
+  }
+
+  void listeners() {
+    for (const Listener& listener : config_.listeners) {
+      const std::string field = "listeners." + listener.name;
+      if (!listener.tls && !is_loopback(listener.host)) {
+        tell("listener-without-tls", field,
+             fmt::format("`{}` listens beyond loopback in plain HTTP: keys and prompts can be "
+                         "read and changed on the way.",
+                         listener.name),
+             "tls: { certificate: server.crt, key: server.key }, or an address on 127.0.0.1");
+      }
+      if (listener.exposure == authorization::Exposure::kInternal &&
+          (listener.host == "0.0.0.0" || listener.host == "::")) {
+        tell("internal-listener-everywhere", field,
+             fmt::format("`{}` shows internal routes on every address of the machine, the public "
+                         "ones too.",
+                         listener.name),
+             "the address of the internal network");
+      }
+    }
+    if (!is_loopback(config_.admin.host)) {
+      tell("admin-beyond-loopback", "admin.address",
+           "The admin API is reachable from other machines and speaks plain HTTP: its token can "
+           "be read on the way.",
+           "address: 127.0.0.1:9900, and a tunnel to it");
+    }
+    if (!config_.authentication.api_keys) {
+      tell("no-credential-accepted", "authentication",
+           "No kind of credential is accepted: every request is refused.",
+           "authentication: { api_keys: {} }");
+    }
+  }
+
+  void secret(const std::string& owner, std::string_view key) {
+    const Node* node = find_path(root_, owner)->find(key);
+    if (node == nullptr || node->text.empty() || node->text.starts_with("file:")) return;
+    if (find_variable(node->text) != std::string::npos) return;
+    tell("secret-in-plain-text", fmt::format("{}.{}", owner, key),
+         "A secret stands in the file: whoever reads the file, a backup or the repository has it.",
+         fmt::format("{}: \"${{NAME}}\" or {}: file:PATH", key, key));
+  }
+
+  void secrets() {
+    secret("admin", "token");
+    for (const Upstream& upstream : config_.upstreams) {
+      secret("upstreams." + upstream.name, "credential");
+    }
+  }
+
+  void store() {
+    if (!config_.store.in_memory) return;
+    tell("books-in-memory", "store.ledger",
+         "Keys, spend and the trail are forgotten when the process ends: budgets start anew.",
+         "ledger: sqlite:///var/lib/tollgate/tollgate.db");
+  }
+
+  void upstreams() {
+    for (std::size_t i = 0; i < config_.upstreams.size(); ++i) {
+      const Upstream& upstream = config_.upstreams[i];
+      const std::string field = "upstreams." + upstream.name;
+      const bool clear = std::ranges::any_of(upstream.endpoints, [](const Endpoint& endpoint) {
+        return !endpoint.tls && !is_loopback(endpoint.host);
+      });
+      if (clear) {
+        tell("upstream-in-clear", field,
+             fmt::format("`{}` is reached by plain HTTP beyond loopback: prompts{} can be read "
+                         "on the way.",
+                         upstream.name,
+                         upstream.credential.empty() ? "" : " and its credential"),
+             "url: https://…");
+      }
+      if (std::ranges::count(config_.models, static_cast<int>(i), &Model::upstream) == 0) {
+        tell("upstream-unused", field,
+             fmt::format("No model is served by `{}`.", upstream.name), "remove it");
+      }
+    }
+  }
+
+  // A subject that may only count its requests can still make each of them huge.
+  void token_limits(const std::vector<limits::Policy>& policies) {
+    std::set<std::string> told;
+    for (const limits::Policy& policy : policies) {
+      const std::string block = block_of(policy.rule);
+      if (!counts_requests(policy.figure) || !told.insert(block).second) continue;
+      const bool tokens = std::ranges::any_of(policies, [&](const limits::Policy& other) {
+        return other.scope == policy.scope && counts_tokens(other.figure);
+      });
+      if (tokens) continue;
+      tell("requests-without-tokens", block,
+           fmt::format("`{}` counts requests and no tokens: one request can cost as much as a "
+                       "thousand.",
+                       block),
+           "input_tokens_per_minute: 80000");
+    }
+  }
+
+  bool every_tenant_has_budget() const {
+    return std::ranges::any_of(config_.budgets, [](const cost::Policy& policy) {
+      return policy.scope == limits::Scope::kTenantId || policy.scope == limits::Scope::kGlobal;
+    });
+  }
+
+  bool some_route_allows(const std::string& tenant) const {
+    return std::ranges::any_of(config_.routes, [&](const Route& route) {
+      return std::ranges::any_of(route.access.allow, [&](const authorization::Allow& line) {
+        return line.tenants.empty() || std::ranges::count(line.tenants, tenant) != 0;
+      });
+    });
+  }
+
+  void tenants() {
+    const bool covered = every_tenant_has_budget();
+    for (const Tenant& tenant : config_.tenants) {
+      const std::string field = "tenants." + tenant.name;
+      if (!covered && std::ranges::count(config_.tenant_budget_of, tenant.name) == 0) {
+        tell("tenant-without-budget", field,
+             fmt::format("Nothing bounds what `{}` may spend.", tenant.name),
+             "budget: { usd: 50, per: month, when_exhausted: refuse }");
+      }
+      if (!some_route_allows(tenant.name)) {
+        tell("tenant-without-route", field,
+             fmt::format("No route allows `{}`: all its requests are refused.", tenant.name),
+             fmt::format("allow: [{{ tenants: [{}] }}] on a route", tenant.name));
+      }
+    }
+  }
+
+  void budget(const std::string& field) {
+    if (written(field, "when_exhausted")) return;
+    tell("budget-without-when-exhausted", field,
+         "What happens when the money is spent is left to the default, which is to refuse.",
+         "when_exhausted: refuse");
+  }
+
+  void budgets() {
+    for (const cost::Policy& policy : config_.budgets) budget(policy.rule);
+    for (const cost::Policy& policy : config_.tenant_budgets) budget(policy.rule);
+  }
+
+  void models() {
+    for (std::size_t i = 0; i < config_.models.size(); ++i) {
+      const bool served = std::ranges::any_of(config_.routes, [&](const Route& route) {
+        return std::ranges::count(route.models, static_cast<int>(i)) != 0;
+      });
+      if (served) continue;
+      tell("model-without-route", "models." + config_.models[i].name,
+           fmt::format("No route serves `{}`: nobody may ask for it.", config_.models[i].name),
+           "name it in a route's `models`, or remove it");
+    }
+  }
+
+  void route(std::size_t at) {
+    const Route& route = config_.routes[at];
+    const std::string field = fmt::format("routes[{}]", at);
+    reach(route, field);
+    callers(route, field);
+    caps(route, field);
+    never_applying(route, field);
+    if (std::ranges::count(route.access.tools.allow, "*") != 0) {
+      tell("tools-any", field + ".tools.allow",
+           fmt::format("Route `{}` lets a caller offer any tool to the model.", route.name),
+           "name the tools: [search_docs, get_weather]");
+    }
+    token_limits(route.limits, field);
+  }
+
+  // As above, told at the route; the limits of all requests may hold the tokens.
+  void token_limits(const std::vector<limits::Policy>& policies, const std::string& field) {
+    const bool requests = std::ranges::any_of(policies, counts_requests, &limits::Policy::figure);
+    const bool tokens = std::ranges::any_of(policies, counts_tokens, &limits::Policy::figure) ||
+                        std::ranges::any_of(config_.limits, counts_tokens, &limits::Policy::figure);
+    if (!requests || tokens) return;
+    tell("requests-without-tokens", field + ".limits",
+         "The route's limits count requests and nothing counts tokens: one request can cost as "
+         "much as a thousand.",
+         "input_tokens_per_minute: 80000");
+  }
+
+  void reach(const Route& route, const std::string& field) {
+    if (route.access.exposure != authorization::Exposure::kInternal) return;
+    const bool reachable = std::ranges::any_of(config_.listeners, [](const Listener& listener) {
+      return listener.exposure == authorization::Exposure::kInternal;
+    });
+    if (reachable) return;
+    tell("internal-route-without-listener", field,
+         fmt::format("Route `{}` is internal and every listener is public: it does not exist "
+                     "anywhere.",
+                     route.name),
+         "a listener with exposure: internal");
+  }
+
+  void callers(const Route& route, const std::string& field) {
+    if (route.access.mode == Mode::kObserve) {
+      tell("route-observed", field + ".mode",
+           fmt::format("Route `{}` lets everyone with a credential pass and only records who "
+                       "would have been refused.",
+                       route.name),
+           "mode: enforce");
+    }
+    if (route.access.allow.empty()) {
+      tell("route-without-allow", field,
+           fmt::format("Route `{}` allows nobody: every request is refused.", route.name),
+           "allow: [{ tenants: [NAME] }]");
+      return;
+    }
+    for (std::size_t i = 0; i < route.access.allow.size(); ++i) {
+      const authorization::Allow& line = route.access.allow[i];
+      const std::string place = fmt::format("{}.allow[{}]", field, i);
+      for (const std::string& tenant : line.tenants) {
+        if (index_of(config_.tenants, tenant) >= 0) continue;
+        tell("unknown-tenant", place,
+             fmt::format("Route `{}` allows the tenant `{}`, which is not under `tenants`.",
+                         route.name, tenant),
+             fmt::format("tenants: {{ {}: {{}} }}, or remove it", tenant));
+      }
+      for (const std::string& role : line.roles) {
+        if (some_tenant_has(role)) continue;
+        tell("unknown-role", place,
+             fmt::format("Route `{}` allows the role `{}`, which no tenant has: only keys made "
+                         "with it may pass.",
+                         route.name, role),
+             fmt::format("roles: [{}] on a tenant, or keys with that role", role));
+      }
+    }
+  }
+
+  bool some_tenant_has(const std::string& role) const {
+    return std::ranges::any_of(config_.tenants, [&](const Tenant& tenant) {
+      return std::ranges::count(tenant.roles, role) != 0;
+    });
+  }
+
+  void caps(const Route& route, const std::string& field) {
+    if (route.surface == dialects::Surface::kModels) return;
+    if (route.access.exposure == authorization::Exposure::kPublic && !written(field, "prompt")) {
+      tell("public-route-without-prompt-caps", field,
+           fmt::format("Route `{}` is public and its prompts have only the default caps.",
+                       route.name),
+           "prompt: { body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1 }");
+    }
+    if (config_.limits.empty() && route.limits.empty()) {
+      tell("route-without-limits", field,
+           fmt::format("Nothing limits how fast route `{}` may be used.", route.name),
+           "limits: { tenant_id: { requests_per_minute: 120, input_tokens_per_minute: 80000, "
+           "concurrent_requests: 6 } }");
+    }
+  }
+
+  void never_applying(const Route& route, const std::string& field) {
+    if (dialects::makes_output(route.surface)) return;
+    const std::string_view surface = dialects::name_of(route.surface);
+    for (const limits::Policy& policy : route.limits) {
+      const bool output = policy.figure == Figure::kOutputTokensPerMinute;
+      const bool listing = route.surface == dialects::Surface::kModels;
+      if (!output && !(listing && counts_tokens(policy.figure))) continue;
+      tell("limit-never-applies",
+           fmt::format("{}.limits.{}.{}", field, limits::name_of(policy.scope),
+                       limits::name_of(policy.figure)),
+           fmt::format("`{}` makes no such tokens: this limit can never apply.", surface),
+           "remove it");
+    }
+    for (const std::string_view key : {"output_tokens", "on_output_over"}) {
+      if (!written(field, "prompt") || !written(field + ".prompt", key)) continue;
+      tell("cap-never-applies", fmt::format("{}.prompt.{}", field, key),
+           fmt::format("`{}` makes no output: this cap can never apply.", surface), "remove it");
+    }
+  }
+
+  const Config& config_;
+  const Node& root_;
+  std::vector<Finding> found_;
+};
+
+}  // namespace
+
+std::vector<Finding> posture(const Config& config, std::string_view text) {
+  std::vector<Problem> problems;
+  const Node root = parse_tree(text, config.file, problems);
+  return Posture(config, root).find();
+}
+
+}  // namespace tollgate::config

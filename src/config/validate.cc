@@ -1,0 +1,150 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/build.h"
+#include "config/scalars.h"
+
+namespace tollgate::config {
+
+namespace {
+
+bool is_every_address(std::string_view host) { return host == "0.0.0.0" || host == "::"; }
+
+bool collide(std::string_view host_a, std::uint16_t port_a, std::string_view host_b,
+             std::uint16_t port_b) {
+  return port_a == port_b && port_a != 0 &&
+         (host_a == host_b || is_every_address(host_a) || is_every_address(host_b));
+}
+
+// Nothing named on either side is anything; else something must be named on both.
+template <class T>
+bool share(const std::vector<T>& a, const std::vector<T>& b) {
+  if (a.empty() || b.empty()) return true;
+  return std::ranges::any_of(a, [&](const T& one) { return std::ranges::count(b, one) != 0; });
+}
+
+class Validator {
+ public:
+  Validator(const Config& config, const Node& root, Report& report)
+      : config_(config), root_(root), report_(report) {}
+
+  void validate() {
+    addresses();
+    for (std::size_t i = 0; i < config_.routes.size(); ++i) {
+      dialect(i);
+      for (std::size_t j = 0; j < i; ++j) pair(j, i);
+    }
+    for (const Tenant& tenant : config_.tenants) width(tenant);
+  }
+
+ private:
+  void tell(const std::string& field, std::string message) {
+    report_.tell(*find_path(root_, field), field, std::move(message));
+  }
+
+  void addresses() {
+    const auto& all = config_.listeners;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i].host.empty()) continue;
+      const std::string field = fmt::format("listeners.{}.address", all[i].name);
+      for (std::size_t j = 0; j < i; ++j) {
+        if (collide(all[i].host, all[i].port, all[j].host, all[j].port)) {
+          tell(field, fmt::format("listener `{}` has {} already", all[j].name,
+                                  format_host_port(all[j].host, all[j].port)));
+        }
+      }
+      if (collide(all[i].host, all[i].port, config_.admin.host, config_.admin.port)) {
+        tell(field, fmt::format("{} is the admin address, which is never a listener's",
+                                format_host_port(config_.admin.host, config_.admin.port)));
+      }
+    }
+  }
+
+  void dialect(std::size_t at) {
+    const Route& route = config_.routes[at];
+    if (route.surface == dialects::Surface::kModels) return;
+    const dialects::Dialect wanted = dialects::dialect_of(route.surface);
+    for (const int index : route.models) {
+      const Model& model = config_.models[static_cast<std::size_t>(index)];
+      if (model.upstream < 0) continue;
+      const Upstream& upstream = config_.upstreams[static_cast<std::size_t>(model.upstream)];
+      if (upstream.speaks == wanted) continue;
+      tell(fmt::format("routes[{}].models", at),
+           fmt::format("`{}` is served by `{}`, which speaks {}, and the surface `{}` is of {}: "
+                       "translation is not served by this version of tollgate",
+                       model.name, upstream.name, name_of(upstream.speaks),
+                       dialects::name_of(route.surface), name_of(wanted)));
+    }
+  }
+
+  static std::string_view name_of(dialects::Dialect dialect) {
+    return dialect == dialects::Dialect::kOpenAi ? "openai" : "anthropic";
+  }
+
+  // What two routes at one path and method must keep.
+  void pair(std::size_t first, std::size_t second) {
+    const Route& a = config_.routes[first];
+    const Route& b = config_.routes[second];
+    if (a.access.path.empty() || a.access.path != b.access.path) return;
+    if (a.access.method != b.access.method) return;
+    const std::string field = fmt::format("routes[{}]", second);
+    if (a.surface != b.surface) {
+      tell(field, fmt::format("route `{}` has this path with the surface `{}`: one path serves "
+                              "one surface",
+                              a.name, dialects::name_of(a.surface)));
+      return;
+    }
+    const bool listing = a.surface == dialects::Surface::kModels;
+    const auto shared = std::ranges::find_if(a.models, [&](int model) {
+      return std::ranges::count(b.models, model) != 0;
+    });
+    if ((shared == a.models.end() && !listing) || !share_callers(a, b)) return;
+    const std::string what =
+        listing ? "a request"
+                : fmt::format("a request for `{}`",
+                              config_.models[static_cast<std::size_t>(*shared)].name);
+    tell(field,
+         fmt::format("{} could match route `{}` as well: keep them apart by path, by models, or "
+                     "by tenants or credentials in `allow` (roles do not, as a caller may have "
+                     "several; an internal listener serves public routes too)",
+                     what, a.name));
+  }
+
+  void width(const Tenant& tenant) {
+    const std::string field = fmt::format("tenants.{}", tenant.name);
+    const Node* widen = find_path(root_, field)->find("widen");
+    if (widen != nullptr && widen->text == "true") return;
+    for (const limits::Policy& own : tenant.limits) {
+      for (const limits::Policy& other : config_.limits) {
+        if (other.scope != own.scope || other.figure != own.figure) continue;
+        const bool looser = own.mode == Mode::kObserve && other.mode == Mode::kEnforce;
+        if (own.limit <= other.limit && !looser) continue;
+        tell(own.rule,
+             fmt::format("wider than `{}`, which is {}{}: narrow it, or say `widen: true` on the "
+                         "tenant",
+                         other.rule, other.limit, looser ? " and enforced" : ""));
+      }
+    }
+  }
+
+  const Config& config_;
+  const Node& root_;
+  Report& report_;
+};
+
+}  // namespace
+
+bool share_callers(const Route& a, const Route& b) {
+  return std::ranges::any_of(a.access.allow, [&](const authorization::Allow& one) {
+    return std::ranges::any_of(b.access.allow, [&](const authorization::Allow& other) {
+      return share(one.tenants, other.tenants) && share(one.credentials, other.credentials);
+    });
+  });
+}
+
+void validate(const Config& config, const Node& root, Report& report) {
+  Validator(config, root, report).validate();
+}
+
+}  // namespace tollgate::config
