@@ -162,7 +162,8 @@ FaultOr<void> Tables::pair(const std::vector<std::string>& words) {
     }
     tokens_[id].left = parts[0];
     tokens_[id].right = parts[1];
-    pairs_.add(std::uint64_t{parts[0]} << 18 | parts[1], id);
+    pairs_.add(pair_key(parts[0], parts[1]), id);
+    maybe_pairs_.add(pair_key(parts[0], parts[1]));
   }
   return {};
 }
