@@ -24,21 +24,26 @@ function below(limit) {
 const pick = (from) => from[below(from.length)];
 const many = (most, make) => Array.from({ length: 1 + below(most) }, make).join("");
 
-const english = ("the quick brown fox jumps over a lazy dog internationalization Washington don't " +
-  "I'll we've they're she'd it's O'Neill rock'n'roll naïve café résumé coöperate token budget " +
-  "McDonald iPhone HTTPServer XMLHttpRequest getElementById snake_case SCREAMING_CASE").split(" ");
-const other = ("你好 世界 人工智能 模型 请 总结 东京都 こんにちは カタカナ 한국어 안녕하세요 مرحبا بالعالم العَرَبِيَّة שלום עִבְרִית " +
-  "Привет мир ЁЛКА Здравствуйте Γειά σου ΚΌΣΜΕ नमस्ते दुनिया हिन्दी ภาษาไทย Tiếng Việt ქართული Հայերեն " +
+const english = ("the quick brown fox jumps over a lazy dog internationalization Washington " +
+  "don't I'll we've they're she'd it's O'Neill rock'n'roll naïve café résumé coöperate token " +
+  "budget McDonald iPhone HTTPServer XMLHttpRequest " +
+  "getElementById snake_case SCREAMING_CASE")
+  .split(" ");
+const other = ("你好 世界 人工智能 模型 请 总结 东京都 こんにちは カタカナ 한국어 안녕하세요 مرحبا بالعالم العَرَبِيَّة " +
+  "שלום עִבְרִית Привет мир ЁЛКА Здравствуйте Γειά σου ΚΌΣΜΕ नमस्ते दुनिया हिन्दी " +
+  "ภาษาไทย Tiếng Việt ქართული Հայերեն " +
   "ǅ ǈ ﬁ ß İ ı ſ K Å Ⅷ ⅷ ² ½ ٣٤٥ १२३ 𝐀𝐛 𐐀𐐨 𞤀𞤢 ᲀ Ა ჲ ꙮ Ꟗ 𐵐 𐵰 \u1c89 " +
   "\u1c8a").split(" ");
 const emoji = ("😀 👩‍👩‍👧‍👦 🏳️‍🌈 👍🏽 🇩🇪 ❤️ ☃ 🫠 \u200d \ufe0f \u20e3 \u0301 \u0308 e\u0301 " +
   "\u0b95\u0bcd").split(" ");
 const spaces = ["  ", " ", "\n", "\r\n", "\t", "\u00a0", "\u2003", "\u3000", "\u2028", "\u0085",
   "\v", "\f", "\n\n", " \n", "\r", "\u200b"];
-const symbols = ("! ? . , ; : - _ / // \\ ' \" ` ~ @ # $ % ^ & * ( ) [ ] { } < > | = + => != :: ... " +
-  "--- === */ <|endoftext|> €").split(" ");
-const contractions = "'s 'S 't 'T 're 'RE 'rE 've 'VE 'm 'M 'll 'LL 'lL 'd 'D 'ſ 'x 'l 'r 'v ' ''s ’s".split(" ");
-const code = ["for (int i = 0; i < n; ++i) {\n", "    return x;\n", "}\n", "def f(x):\n\treturn x**2\n",
+const symbols = ("! ? . , ; : - _ / // \\ ' \" ` ~ @ # $ % ^ & * ( ) [ ] { } < > | = + " +
+  "=> != :: ... --- === */ <|endoftext|> €").split(" ");
+const contractions = ("'s 'S 't 'T 're 'RE 'rE 've 'VE 'm 'M 'll 'LL 'lL 'd 'D 'ſ 'x 'l 'r 'v " +
+  "' ''s ’s").split(" ");
+const code = ["for (int i = 0; i < n; ++i) {\n", "    return x;\n", "}\n",
+  "def f(x):\n\treturn x**2\n",
   "const a = [1, 2, 3];", "SELECT * FROM t WHERE id = 42;\n", "https://example.com/a/b?c=d&e=f#g",
   "{\"role\": \"user\", \"content\": \"hi\"}", "<div class=\"a\">", "0x1F600", "std::vector<int>",
   "        if a:\n            pass\n", "//\n///\r\n", "/\n/\n", "!\n\n", "a@b.org", "v1.2.3-rc4"];
@@ -59,9 +64,11 @@ const atoms = [
   () => pick([..."aAZéÉß\u0301中ʰ "]).repeat(1 + below(4)),
 ];
 // Alphabets on which the alternatives of the pattern meet.
-const tight = ["aA中\u0301", "aA\u0301 !", " \n\r\ta", "'sSltLveRD a", "/\n!a ", "1٣a ²", "Aʰ\u0301'sa",
+const tight = [
+  "aA中\u0301", "aA\u0301 !", " \n\r\ta", "'sSltLveRD a", "/\n!a ", "1٣a ²", "Aʰ\u0301'sa",
   "\u00a0 \n!a", "ab", "0", "_-", "中国人", "ſs'S "].map((text) => [...text]);
-const runs = ["a", "A", " ", "\n", "_", "=", "ab", "中", "😀", "\u0301", "1", "\t", "\r\n", "ha", "/", "aA"];
+const runs = ["a", "A", " ", "\n", "_", "=", "ab", "中", "😀",
+  "\u0301", "1", "\t", "\r\n", "ha", "/", "aA"];
 
 function text() {
   const kind = below(20);
@@ -72,7 +79,7 @@ function text() {
   return many(folder ? 14 : 8, () => pick(atoms)());
 }
 
-const texts = new Set([...english, ...other, ...emoji, ...spaces, ...symbols, ...contractions, ...code]);
+const texts = new Set([english, other, emoji, spaces, symbols, contractions, code].flat());
 while (texts.size < Number(cases)) texts.add(text());
 for (const name of ["o200k_base", "cl100k_base"]) {
   const encoding = get_encoding(name);

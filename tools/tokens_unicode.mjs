@@ -35,8 +35,11 @@ for (const [name, pattern] of classes) {
     const matched = Buffer.from(probe.encode_ordinary(part)).toString();
     for (const character of matched) {
       const point = character.codePointAt(0);
-      if (class_of[point] !== "kOther") throw new Error(`U+${point.toString(16)} is in two classes`);
-      class_of[point] = name;
+      if (class_of[point] === "kOther") {
+        class_of[point] = name;
+      } else {
+        throw new Error(`U+${point.toString(16)} is of two classes`);
+      }
     }
   }
   probe.free();

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "tokens/encoder.h"
-#include "tokens/splitter.h"
+#include "tokens/splitter_scan.h"
 #include "tokens/tables.h"
 #include "tokens/vocabulary.h"
 
@@ -55,8 +55,8 @@ class WordCache {
     slots_[home] = {word.low, word.high | std::uint64_t{count} << 60};
   }
   static std::size_t home(Word word) {
-    const std::uint64_t mixed = (word.low * 0x9e3779b97f4a7c15u) ^
-                                (std::rotl(word.high, 23) * 0xc2b2ae3d27d4eb4fu);
+    const std::uint64_t mixed =
+        (word.low * 0x9e3779b97f4a7c15u) ^ (std::rotl(word.high, 23) * 0xc2b2ae3d27d4eb4fu);
     return (mixed * 0x9e3779b97f4a7c15u >> (64 - kHomeBits)) << 1;
   }
 

@@ -52,6 +52,7 @@ class Classes {
   std::vector<std::array<std::uint8_t, 256>> blocks_;
 };
 
+// Its steps are in splitter_scan.h.
 template <Pattern kPattern>
 class Splitter {
  public:
@@ -93,8 +94,5 @@ class Splitter {
   const char* end_;
   bool touched_end_ = false;
 };
-
-extern template class Splitter<Pattern::kO200k>;
-extern template class Splitter<Pattern::kCl100k>;
 
 }  // namespace tollgate::tokens

@@ -12,7 +12,8 @@ namespace {
 
 std::unexpected<Fault> damaged(const std::string& name, std::string what) {
   return fault(FaultKind::kCorrupt, fmt::format("vocabulary {}: {}; run ./dev setup to fetch it "
-                                                "again", name, what));
+                                                "again",
+                                                name, what));
 }
 
 // The bytes that `base64` stands for; empty if it stands for none.
@@ -76,13 +77,12 @@ FaultOr<void> Tables::read(std::string_view file, std::vector<std::string>& word
     std::uint32_t rank = kNone;
     const auto [end, error] =
         std::from_chars(line.data() + std::min(space + 1, line.size()), line.end(), rank);
-    if (word.empty() || word.size() > kTokenBytesMax || error != std::errc{} ||
-        end != line.end()) {
+    if (word.empty() || word.size() > kTokenBytesMax || error != std::errc{} || end != line.end()) {
       return damaged(name_, fmt::format("line {} is not a token and its rank", number));
     }
     if (rank != words.size()) {
-      return damaged(name_, fmt::format("line {} has rank {} where {} follows", number, rank,
-                                        words.size()));
+      return damaged(
+          name_, fmt::format("line {} has rank {} where {} follows", number, rank, words.size()));
     }
     if (rank == kTokensLimit) {
       return damaged(name_, fmt::format("more than {} tokens", kTokensLimit));

@@ -79,10 +79,10 @@ class MaybeSet {
 };
 
 struct Token {
-  std::uint32_t left;      // What it is merged from; itself, if it is a single byte.
+  std::uint32_t left;  // What it is merged from; itself, if it is a single byte.
   std::uint32_t right;
-  std::uint32_t shorter;   // The longest token that it begins with; kNone for a single byte.
-  std::uint32_t length;    // In bytes.
+  std::uint32_t shorter;  // The longest token that it begins with; kNone for a single byte.
+  std::uint32_t length;   // In bytes.
 };
 
 class Tables {

@@ -28,13 +28,19 @@ const Vocabulary& vocabulary(std::int64_t which) {
 }
 
 constexpr std::string_view kWords[] = {
-    "the", "of", "request", "budget", "and", "to", "gateway", "in", "is", "that", "tokens", "for",
-    "with", "on", "are", "this", "be", "stream", "limit", "it", "from", "by", "not", "tenant",
-    "model", "or", "an", "every", "which", "configuration", "answers", "was", "their", "policy",
-    "has", "upstream", "all", "spend", "can", "more", "when", "one", "we", "would", "latency",
-    "there", "if", "your", "each", "record", "so", "what", "than", "other", "reserve", "may",
-    "these", "its", "then", "any", "settle", "counts", "only", "over", "London", "Paris", "data",
-    "please", "summarise", "don't", "it's", "explain", "Kubernetes", "HTTP/2", "average", "2024"};
+    "the",        "of",     "request",   "budget", "and",    "to",
+    "gateway",    "in",     "is",        "that",   "tokens", "for",
+    "with",       "on",     "are",       "this",   "be",     "stream",
+    "limit",      "it",     "from",      "by",     "not",    "tenant",
+    "model",      "or",     "an",        "every",  "which",  "configuration",
+    "answers",    "was",    "their",     "policy", "has",    "upstream",
+    "all",        "spend",  "can",       "more",   "when",   "one",
+    "we",         "would",  "latency",   "there",  "if",     "your",
+    "each",       "record", "so",        "what",   "than",   "other",
+    "reserve",    "may",    "these",     "its",    "then",   "any",
+    "settle",     "counts", "only",      "over",   "London", "Paris",
+    "data",       "please", "summarise", "don't",  "it's",   "explain",
+    "Kubernetes", "HTTP/2", "average",   "2024"};
 
 std::string prose(std::size_t bytes, std::uint64_t seed) {
   std::mt19937_64 random{seed};
@@ -145,9 +151,9 @@ std::string random_han(std::size_t bytes) {
 void hostile(benchmark::State& state, std::string (*make)(std::size_t)) {
   measure_warm(state, make(static_cast<std::size_t>(state.range(1)) << 10));
 }
-#define HOSTILE(name, ...)                                                             \
-  BENCHMARK_CAPTURE(hostile, name, [](std::size_t bytes) { return __VA_ARGS__; })      \
-      ->ArgsProduct({{0, 1}, {512, 1024}})                                             \
+#define HOSTILE(name, ...)                                                        \
+  BENCHMARK_CAPTURE(hostile, name, [](std::size_t bytes) { return __VA_ARGS__; }) \
+      ->ArgsProduct({{0, 1}, {512, 1024}})                                        \
       ->Unit(benchmark::kMillisecond)
 
 HOSTILE(one_letter, repeated("a", bytes));

@@ -48,24 +48,25 @@ FaultOr<std::unique_ptr<const Vocabulary>> Vocabulary::load(std::string_view nam
     if (candidate.name == name) known = &candidate;
   }
   if (known == nullptr) {
-    return fault(FaultKind::kCorrupt,
-                 fmt::format("vocabulary {} is not known; known are o200k_base and cl100k_base",
-                             name));
+    return fault(
+        FaultKind::kCorrupt,
+        fmt::format("vocabulary {} is not known; known are o200k_base and cl100k_base", name));
   }
 
   const std::string path = fmt::format("{}/{}.tiktoken", directory, name);
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    return fault(FaultKind::kUnreachable,
-                 fmt::format("cannot read {}: {}; run ./dev setup to fetch it", path,
-                             std::strerror(errno)));
+    return fault(
+        FaultKind::kUnreachable,
+        fmt::format("cannot read {}: {}; run ./dev setup to fetch it", path, std::strerror(errno)));
   }
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
   const std::string sha256 = sha256_hex(bytes);
   if (sha256 != known->sha256) {
     return fault(FaultKind::kCorrupt,
                  fmt::format("{} has SHA-256 {} where {} is expected; run ./dev setup to fetch it "
-                             "again", path, sha256, known->sha256));
+                             "again",
+                             path, sha256, known->sha256));
   }
 
   FaultOr<std::unique_ptr<const Tables>> tables =

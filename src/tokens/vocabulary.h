@@ -33,7 +33,7 @@ class Vocabulary {
   // missing, damaged (a line that is no rank, a rank missing or twice, a byte without a token)
   // or not of the pinned SHA-256 is a Fault that says which and what to do.
   static FaultOr<std::unique_ptr<const Vocabulary>> load(std::string_view name,
-                                                        std::string_view directory);
+                                                         std::string_view directory);
   explicit Vocabulary(std::unique_ptr<const Tables> tables);
   ~Vocabulary();
   Vocabulary(const Vocabulary&) = delete;
@@ -69,9 +69,9 @@ class Counter {
  private:
   friend class StreamCounter;
   struct Settled {
-    std::size_t bytes = 0;      // Of the pieces that no further text can change,
-    Tokens tokens = 0;          // and their tokens.
-    Tokens tail_tokens = 0;     // Tokens of the rest, as it stands.
+    std::size_t bytes = 0;   // Of the pieces that no further text can change,
+    Tokens tokens = 0;       // and their tokens.
+    Tokens tail_tokens = 0;  // Tokens of the rest, as it stands.
   };
   Settled settle(std::string_view text);
 
@@ -108,10 +108,10 @@ class StreamCounter {
   void settle_tail();
 
   Counter* counter_;
-  std::string tail_;             // Not yet final.
-  std::size_t recount_at_ = 0;   // The length of the tail from which it is worth another look.
-  Tokens settled_ = 0;           // Tokens of all before the tail.
-  Tokens tail_tokens_ = 0;       // Tokens of the tail, or a little more.
+  std::string tail_;            // Not yet final.
+  std::size_t recount_at_ = 0;  // The length of the tail from which it is worth another look.
+  Tokens settled_ = 0;          // Tokens of all before the tail.
+  Tokens tail_tokens_ = 0;      // Tokens of the tail, or a little more.
 };
 
 // For a vocabulary that nobody published: a token is at least a byte, so this never counts

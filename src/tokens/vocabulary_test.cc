@@ -68,10 +68,33 @@ std::vector<Golden> golden(std::string_view name) {
 
 // A text of anything: words, other scripts, white space, and bytes that are no UTF-8.
 std::string any_text(std::mt19937_64& random) {
-  static constexpr std::string_view kAtoms[] = {
-      "token", " the", "Don't", "'LL", " ", "  ", "\n", "\r\n", "\t", "12345", "HTTPServer", "!=",
-      "//", "\xe4\xbd\xa0\xe5\xa5\xbd", "\xf0\x9f\x98\x80", "\xcc\x81", "\xc5\xbf", "\xe4\xbd",
-      "\xff", "\x80", "\xed\xa0\x80", "\xc2\xa0", "\xd0\x9f\xd1\x80", "A", "aaaa", "'", "\0x"};
+  static constexpr std::string_view kAtoms[] = {"token",
+                                                " the",
+                                                "Don't",
+                                                "'LL",
+                                                " ",
+                                                "  ",
+                                                "\n",
+                                                "\r\n",
+                                                "\t",
+                                                "12345",
+                                                "HTTPServer",
+                                                "!=",
+                                                "//",
+                                                "\xe4\xbd\xa0\xe5\xa5\xbd",
+                                                "\xf0\x9f\x98\x80",
+                                                "\xcc\x81",
+                                                "\xc5\xbf",
+                                                "\xe4\xbd",
+                                                "\xff",
+                                                "\x80",
+                                                "\xed\xa0\x80",
+                                                "\xc2\xa0",
+                                                "\xd0\x9f\xd1\x80",
+                                                "A",
+                                                "aaaa",
+                                                "'",
+                                                "\0x"};
   std::string text;
   for (auto atoms = random() % 30; atoms > 0; --atoms) {
     text += random() % 16 == 0 ? std::string(1, static_cast<char>(random()))
@@ -132,9 +155,7 @@ TEST_P(OfVocabulary, CountsAByteThatIsNoUtf8AsASymbol) {
   EXPECT_EQ(counter_.count("\xed\xa0\x80"), counter_.count("\xed\xa0\x80 x") - 1);
 }
 
-TEST_P(OfVocabulary, TakesSpecialTokensForText) {
-  EXPECT_GT(counter_.count("<|endoftext|>"), 1);
-}
+TEST_P(OfVocabulary, TakesSpecialTokensForText) { EXPECT_GT(counter_.count("<|endoftext|>"), 1); }
 
 // However a text is cut, also within a character or a word.
 TEST_P(OfVocabulary, StreamsToTheSameCountForAnyCut) {
@@ -253,8 +274,8 @@ std::string rank_file(const std::vector<std::string>& words) {
   std::string file;
   int rank = 0;
   for (int byte = 0; byte < 256; ++byte) {
-    file += encode_base64(std::string(1, static_cast<char>(byte))) + ' ' +
-            std::to_string(rank++) + '\n';
+    file += encode_base64(std::string(1, static_cast<char>(byte))) + ' ' + std::to_string(rank++) +
+            '\n';
   }
   for (const std::string& word : words) {
     file += encode_base64(word) + ' ' + std::to_string(rank++) + '\n';

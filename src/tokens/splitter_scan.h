@@ -1,0 +1,221 @@
+// The steps of Splitter, apart from its header so that the loops which count inline them; for
+// those alone to include.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "tokens/splitter.h"
+
+namespace tollgate::tokens {
+namespace scan {
+
+inline constexpr std::uint8_t kLetter = kUpper | kLower | kBoth;
+inline constexpr std::uint8_t kUpperSet = kUpper | kBoth | kMark;
+inline constexpr std::uint8_t kLowerSet = kLower | kBoth | kMark;
+inline constexpr std::uint8_t kSymbol = kOther | kMark;
+
+inline std::uint8_t byte_at(const char* at) { return static_cast<std::uint8_t>(*at); }
+
+enum class Fold : std::uint64_t { kNone = 0, kCase = 0x2020202020202020u };
+
+// The end of the ASCII letters at `at`, eight bytes a step: of small ones, or folded, of any.
+inline const char* ascii_letters(const char* at, const char* end, Fold fold) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101u;
+  constexpr std::uint64_t kHigh = 0x80 * kOnes;
+  while (end - at >= 8) {
+    std::uint64_t bytes;
+    std::memcpy(&bytes, at, 8);
+    const std::uint64_t low = (bytes | static_cast<std::uint64_t>(fold)) & ~kHigh;
+    // The high bit of each byte: at least 'a', above 'z'. No byte carries into the next.
+    const std::uint64_t from_a = low + (0x80 - 'a') * kOnes;
+    const std::uint64_t above_z = low + (0x7f - 'z') * kOnes;
+    const std::uint64_t outside = ~(from_a & ~above_z & ~bytes) & kHigh;
+    if (outside != 0) return at + std::countr_zero(outside) / 8;
+    at += 8;
+  }
+  const auto fold_byte = static_cast<unsigned char>(fold);
+  while (at != end && static_cast<unsigned>((byte_at(at) | fold_byte) - 'a') < 26) ++at;
+  return at;
+}
+
+inline char lower(char letter) { return static_cast<char>(letter | 0x20); }
+
+}  // namespace scan
+
+template <Pattern kPattern>
+auto Splitter<kPattern>::peek(const char* at) -> Character {
+  if (at == end_) [[unlikely]] {
+    touched_end_ = true;
+    return {0, 0};
+  }
+  const std::uint8_t mask = classes_.of_byte(*at);
+  if (mask != 0) [[likely]]
+    return {mask, 1};
+  return decode(at);
+}
+
+template <Pattern kPattern>
+auto Splitter<kPattern>::decode(const char* at) -> Character {
+  const std::uint8_t lead = scan::byte_at(at);
+  const int length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4) return {kOther, 1};
+  if (end_ - at < length) {
+    touched_end_ = true;  // The rest of the character may be still to come.
+    return {kOther, 1};
+  }
+  std::uint32_t point = lead & (0xffu >> (length + 1));
+  for (int i = 1; i < length; ++i) {
+    const std::uint8_t byte = scan::byte_at(at + i);
+    if ((byte & 0xc0) != 0x80) return {kOther, 1};
+    point = point << 6 | (byte & 0x3f);
+  }
+  const bool overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
+  const bool surrogate = point >= 0xd800 && point < 0xe000;
+  if (overlong || surrogate || point > 0x10ffff) return {kOther, 1};
+  return {classes_.of(point), static_cast<std::uint8_t>(length)};
+}
+
+// The end of the run of characters in `mask` that begins at `at`; it may be empty.
+template <Pattern kPattern>
+const char* Splitter<kPattern>::run(const char* at, std::uint8_t mask) {
+  for (;;) {
+    while (at != end_ && (classes_.of_byte(*at) & mask) != 0) ++at;
+    if (at != end_ && classes_.of_byte(*at) != 0) return at;
+    const Character character = peek(at);
+    if ((character.mask & mask) == 0) return at;
+    at += character.length;
+  }
+}
+
+// The end of an `'s` and its like, else `at`. The long s folds to s, as the patterns have it.
+template <Pattern kPattern>
+const char* Splitter<kPattern>::contraction(const char* at) {
+  if (at == end_) {
+    touched_end_ = true;
+    return at;
+  }
+  if (*at != '\'') [[likely]]
+    return at;
+  const std::ptrdiff_t left = end_ - at;
+  if (left < 3) touched_end_ = true;
+  if (left < 2) return at;
+  const char first = scan::lower(at[1]);
+  if (first == 's' || first == 't' || first == 'm' || first == 'd') return at + 2;
+  if (left < 3) return at;
+  const char second = scan::lower(at[2]);
+  if ((first == 'r' || first == 'v') && second == 'e') return at + 3;
+  if (first == 'l' && second == 'l') return at + 3;
+  if (scan::byte_at(at + 1) == 0xc5 && scan::byte_at(at + 2) == 0xbf) return at + 3;
+  return at;
+}
+
+// The letters of one word of o200k, which begin at `at`: capitals and then small letters.
+// Letters without case and marks are both, so a run of capitals with no small letter behind it
+// ends at its last such character; what follows that is a word of its own.
+template <Pattern kPattern>
+auto Splitter<kPattern>::word(const char* at) -> Word {
+  const char* after_both = nullptr;
+  Character character;
+  for (;;) {
+    while (at != end_ && classes_.of_byte(*at) == kUpper) ++at;
+    character = peek(at);
+    if ((character.mask & scan::kUpperSet) == 0) break;
+    at += character.length;
+    if ((character.mask & scan::kLowerSet) != 0) after_both = at;
+  }
+  if (character.mask == kLower) {
+    at = scan::ascii_letters(at + character.length, end_, scan::Fold::kNone);
+    return {run(at, scan::kLowerSet), true};
+  }
+  if (after_both != nullptr) return {after_both, true};
+  return {at, false};
+}
+
+template <Pattern kPattern>
+const char* Splitter<kPattern>::letters(const char* at, Character first) {
+  if constexpr (kPattern == Pattern::kCl100k) {
+    return run(scan::ascii_letters(at + first.length, end_, scan::Fold::kCase), scan::kLetter);
+  } else {
+    return contraction(word(at).end);
+  }
+}
+
+template <Pattern kPattern>
+const char* Splitter<kPattern>::number(const char* at) {
+  for (int digits = 0; digits < 3; ++digits) {
+    const Character character = peek(at);
+    if (character.mask != kNumber) break;
+    at += character.length;
+  }
+  return at;
+}
+
+template <Pattern kPattern>
+const char* Splitter<kPattern>::symbols(const char* at) {
+  at = run(at, scan::kSymbol);
+  while (at != end_ &&
+         (*at == '\n' || *at == '\r' || (kPattern == Pattern::kO200k && *at == '/'))) {
+    ++at;
+  }
+  if (at == end_) touched_end_ = true;
+  return at;
+}
+
+// White space up to its last line end; without one, all of it but the last character, which
+// goes to the word behind it.
+template <Pattern kPattern>
+const char* Splitter<kPattern>::white_space(const char* at) {
+  const char* const begin = at;
+  const char* last = at;
+  const char* after_newline = nullptr;
+  for (;;) {
+    const Character character = peek(at);
+    if ((character.mask & (kSpace | kNewline)) == 0) break;
+    last = at;
+    at += character.length;
+    if (character.mask == kNewline) after_newline = at;
+  }
+  if (after_newline != nullptr) return after_newline;
+  if (at == end_ || last == begin) return at;
+  return last;
+}
+
+template <Pattern kPattern>
+const char* Splitter<kPattern>::piece_end(const char* at) {
+  const Character first = peek(at);
+  if ((first.mask & scan::kLetter) != 0) return letters(at, first);
+  if (first.mask == kNumber) return number(at);
+  if (first.mask == kNewline) return white_space(at);
+
+  if constexpr (kPattern == Pattern::kCl100k) {
+    const char* const contracted = contraction(at);
+    if (contracted != at) return contracted;
+  }
+  // From here on `first` is a space, a mark or a symbol, any of which may lead a word.
+  const char* const behind = at + first.length;
+  const Character second = peek(behind);
+  if constexpr (kPattern == Pattern::kO200k) {
+    if (first.mask == kMark) {
+      // A mark is a small letter too: alone, if no other follows in its word.
+      const Word led = word(behind);
+      return contraction(led.lower ? led.end : behind);
+    }
+    if (second.mask == kMark) return letters(behind, second);
+  }
+  if ((second.mask & scan::kLetter) != 0) return letters(behind, second);
+  if (first.mask != kSpace) return symbols(at);
+  if (*at == ' ' && (second.mask & scan::kSymbol) != 0) return symbols(behind);
+  return white_space(at);
+}
+
+template <Pattern kPattern>
+std::string_view Splitter<kPattern>::next() {
+  const char* const begin = at_;
+  at_ = piece_end(begin);
+  return {begin, at_};
+}
+
+}  // namespace tollgate::tokens
