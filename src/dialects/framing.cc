@@ -41,7 +41,7 @@ Tokens framing_tokens(const Request& request) {
     case Surface::kEmbeddings:
       // One text a prompt; prompts of token ids are bounded by their ids.
       return static_cast<Tokens>(request.texts.size()) * kPerPrompt +
-             (request.tokens_given > 0 ? std::max(request.prompts, std::int64_t{1}) * kPerPrompt : 0);
+             (request.tokens_given > 0 ? request.prompts * kPerPrompt : 0);
     case Surface::kModels: break;
   }
   return 0;

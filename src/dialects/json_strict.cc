@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <functional>
 
 namespace tollgate::dialects {
 
@@ -195,15 +195,18 @@ bool StrictJson::has_duplicate(std::size_t first) {
     comparisons_ += static_cast<std::int64_t>(count * (count - 1) / 2);
     return false;
   }
-  const auto begin = keys_.begin() + static_cast<std::ptrdiff_t>(first);
-  // By size first: most keys then differ without a look at their bytes.
-  std::sort(begin, keys_.end(), [this](std::string_view a, std::string_view b) {
+  // By hash first, so that most comparisons do not look at bytes; keys made to collide cost
+  // what sorting the bytes costs, no more.
+  hashed_.clear();
+  for (std::size_t i = first; i < keys_.size(); ++i)
+    hashed_.push_back({std::hash<std::string_view>{}(keys_[i]), keys_[i]});
+  std::ranges::sort(hashed_, [this](const HashedKey& a, const HashedKey& b) {
     ++comparisons_;
-    return a.size() != b.size() ? a.size() < b.size() : a < b;
+    return a.hash != b.hash ? a.hash < b.hash : a.key < b.key;
   });
-  const auto twice = std::adjacent_find(begin, keys_.end());
-  if (twice == keys_.end()) return false;
-  duplicate_ = *twice;
+  const auto twice = std::ranges::adjacent_find(hashed_, {}, &HashedKey::key);
+  if (twice == hashed_.end()) return false;
+  duplicate_ = twice->key;
   return true;
 }
 

@@ -55,8 +55,14 @@ class StrictJson {
   bool has_duplicate(std::size_t first);
   Problem found(Problem problem, const FieldPath& path);
 
+  struct HashedKey {
+    std::size_t hash;
+    std::string_view key;
+  };
+
   simdjson::dom::parser parser_;
   std::vector<std::string_view> keys_;  // Of the objects that are being walked, innermost last.
+  std::vector<HashedKey> hashed_;       // Of one large object.
   std::int64_t comparisons_ = 0;
   int nodes_left_ = 0;
   int depth_max_ = 0;

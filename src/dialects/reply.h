@@ -46,8 +46,8 @@ class OutputSink {
 
 // Why the gateway ends a stream before the upstream does.
 enum class Ending : std::uint8_t {
-  kLength,    // The output cap or the hold is spent: finish_reason "length", stop_reason "max_tokens".
-  kRefused,   // A policy stops it: "content_filter", "refusal".
+  kLength,   // The output cap or the hold is spent: "length", Anthropic "max_tokens".
+  kRefused,  // A policy stops it: "content_filter", Anthropic "refusal".
 };
 
 // Reads a whole reply. Broken JSON, or a reply without the fields of its surface, is a Fault.
@@ -114,7 +114,7 @@ class StreamReader {
 // Writes a refusal as the body that the dialect's SDKs turn into the right exception.
 struct RefusalWords {
   std::string_view type;     // "invalid_request_error"…
-  std::string_view code;     // OpenAI: error.code. Anthropic: error.details.error_code, may be empty.
+  std::string_view code;     // error.code; Anthropic: error.details.error_code. May be empty.
   std::string_view message;
   std::string_view param;    // OpenAI: error.param; empty is null.
   std::string_view request_id;

@@ -49,7 +49,7 @@ struct Request {
   Delivery delivery = Delivery::kWhole;
   bool usage_asked = false;                   // The caller set stream_options.include_usage.
   std::optional<Tokens> output_tokens_asked;  // max_completion_tokens, max_tokens.
-  std::int64_t choices = 1;                   // n, or best_of where larger; times prompts of a batch.
+  std::int64_t choices = 1;                   // n or best_of, the larger, times `prompts`.
   std::int64_t messages = 0;                  // Number of messages, for the framing formula.
   std::int64_t names = 0;                     // Messages with a name, for the same.
   std::int64_t prompts = 1;                   // Prompts of a batch; 1 where there is none.

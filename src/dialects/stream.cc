@@ -1,7 +1,7 @@
 // Streams: each complete event is read, told, and handed on or held back.
 #include <fmt/format.h>
 
-#include <limits>
+#include <utility>
 #include <vector>
 
 #include "base/json_writer.h"
@@ -75,6 +75,7 @@ struct StreamReader::State {
   void write_choice(std::int64_t index, std::string_view reason, std::string& out) const;
   void write_usage_chunk(const Usage& counted, std::string& out) const;
   void begin_chunk(JsonWriter& json) const;
+  void write_message_start(const Usage& counted, std::string& out) const;
   void end_openai(Ending ending, const Usage& counted, std::string& out);
   void end_anthropic(Ending ending, const Usage& counted, std::string& out);
 };
@@ -120,7 +121,8 @@ FaultOr<Passing> StreamReader::State::read_chunk(dom::object chunk) {
       has_usage = !field.value.is_null();
     } else if (field.key == "choices" && !field.value.is_null()) {
       dom::array array;
-      if (field.value.get(array) != simdjson::SUCCESS) return broken("has choices that are no list");
+      if (field.value.get(array) != simdjson::SUCCESS)
+        return broken("has choices that are no list");
       has_choices = true;
       for (const dom::element choice : array) {
         ++choices_told;
@@ -316,46 +318,60 @@ void StreamReader::State::end_openai(Ending ending, const Usage& counted, std::s
   out += "data: [DONE]\n\n";
 }
 
+void StreamReader::State::write_message_start(const Usage& counted, std::string& out) const {
+  out += "event: message_start\ndata: ";
+  JsonWriter json(out);
+  json.begin_object();
+  json.member("type", "message_start");
+  json.key("message");
+  json.begin_object();
+  json.member("id", "msg_tollgate");
+  json.member("type", "message");
+  json.member("role", "assistant");
+  json.member("model", std::string_view(identity.model));
+  json.key("content");
+  json.begin_array();
+  json.end_array();
+  json.key("stop_reason");
+  json.null();
+  json.key("stop_sequence");
+  json.null();
+  json.key("usage");
+  json.begin_object();
+  json.member("input_tokens", counted.input - counted.cached_input);
+  json.member("cache_creation_input_tokens", 0);
+  json.member("cache_read_input_tokens", counted.cached_input);
+  json.member("output_tokens", 0);
+  json.end_object();
+  json.end_object();
+  json.end_object();
+  out += "\n\n";
+}
+
 void StreamReader::State::end_anthropic(Ending ending, const Usage& counted, std::string& out) {
-  if (!message_started) {
-    out += "event: message_start\ndata: ";
-    JsonWriter json(out);
-    json.begin_object();
-    json.member("type", "message_start");
-    json.key("message");
-    json.begin_object();
-    json.member("id", "msg_tollgate");
-    json.member("type", "message");
-    json.member("role", "assistant");
-    json.member("model", std::string_view(identity.model));
-    json.key("content");
-    json.begin_array();
-    json.end_array();
-    json.key("stop_reason");
-    json.null();
-    json.key("stop_sequence");
-    json.null();
-    json.key("usage");
-    json.begin_object();
-    json.member("input_tokens", counted.input - counted.cached_input);
-    json.member("cache_creation_input_tokens", 0);
-    json.member("cache_read_input_tokens", counted.cached_input);
-    json.member("output_tokens", 0);
-    json.end_object();
-    json.end_object();
-    json.end_object();
-    out += "\n\n";
-  }
+  if (!message_started) write_message_start(counted, out);
   for (const std::int64_t block : blocks)
     out += fmt::format(
         "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{}}}\n\n",
         block);
   if (!message_ending) {
     const std::string_view reason = ending == Ending::kLength ? "max_tokens" : "refusal";
-    out += fmt::format(
-        "event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"{}\","
-        "\"stop_sequence\":null}},\"usage\":{{\"output_tokens\":{}}}}}\n\n",
-        reason, counted.output);
+    out += "event: message_delta\ndata: ";
+    JsonWriter json(out);
+    json.begin_object();
+    json.member("type", "message_delta");
+    json.key("delta");
+    json.begin_object();
+    json.member("stop_reason", reason);
+    json.key("stop_sequence");
+    json.null();
+    json.end_object();
+    json.key("usage");
+    json.begin_object();
+    json.member("output_tokens", counted.output);
+    json.end_object();
+    json.end_object();
+    out += "\n\n";
   }
   out += "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
 }
