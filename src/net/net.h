@@ -2,16 +2,18 @@
 //
 // One Loop a core, each with listeners of its own on the same address (SO_REUSEPORT) and its
 // own upstream pools, so a request never leaves its thread. Nothing here knows what a request
-// means: it hands Exchanges to a Handler. What is behind these few classes (Boost.Asio, Beast's
-// parser, OpenSSL) is not seen from outside.
+// means: it hands Exchanges to a Handler. What is behind these few classes (epoll, Beast's parser,
+// OpenSSL) is not seen from outside.
 //
 // A Loop's objects are used from its own thread only, except where said.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/fault.h"
 #include "base/task.h"
@@ -70,7 +72,8 @@ struct ListenerOptions {
 class Listener {
  public:
   // Binds and listens. A Fault says which address and why ("port 8080 is in use…"). `handler`
-  // and `loop` outlive the listener.
+  // and `loop` outlive the listener and its connections: run the loop until drain() has told
+  // (after cut() too) before they end.
   static FaultOr<std::unique_ptr<Listener>> open(Loop& loop, ListenerOptions options,
                                                  pipeline::Handler& handler);
   ~Listener();
@@ -96,11 +99,28 @@ class Listener {
   std::unique_ptr<State> state_;
 };
 
+// How many requests are at work at each upstream, over all loops: one object for all the pools
+// of a process. Safe from any thread.
+class UpstreamCounts {
+ public:
+  UpstreamCounts();
+  ~UpstreamCounts();
+  UpstreamCounts(const UpstreamCounts&) = delete;
+
+  // Those at the upstream of that name. Lives as long as this object.
+  std::atomic<std::int64_t>& of(std::string_view upstream);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 // The connections of one loop to all upstreams: kept alive, bounded by each upstream's
-// concurrent_requests (over all loops), found by endpoint.
+// concurrent_requests, found by endpoint. Calls are released before the pool ends, and `loop`
+// and `counts` outlive it.
 class UpstreamPool : public pipeline::Upstreams {
  public:
-  explicit UpstreamPool(Loop& loop);
+  UpstreamPool(Loop& loop, UpstreamCounts& counts);
   ~UpstreamPool() override;
 
   pipeline::CallHandle open(const pipeline::UpstreamRequest& request) override;

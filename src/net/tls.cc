@@ -1,0 +1,163 @@
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <array>
+#include <string_view>
+
+namespace tollgate::net {
+
+namespace {
+
+// Forward secrecy and authenticated encryption only. TLS 1.3 has nothing else.
+constexpr const char* kCiphers =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr std::array<unsigned char, 9> kAlpn = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+constexpr std::string_view kSessionContext = "tollgate";
+
+std::string last_error() {
+  const unsigned long error = ERR_peek_last_error();
+  if (error == 0) return "unknown error";
+  const char* reason = ERR_reason_error_string(error);
+  return reason != nullptr ? reason : fmt::format("error {:#x}", error);
+}
+
+int choose_alpn(SSL*, const unsigned char** out, unsigned char* length, const unsigned char* in,
+                unsigned int in_length, void*) {
+  unsigned char* chosen = nullptr;
+  if (SSL_select_next_proto(&chosen, length, kAlpn.data(), kAlpn.size(), in, in_length) !=
+      OPENSSL_NPN_NEGOTIATED) {
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+  }
+  *out = chosen;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+// Where the sessions of a connection go: the index of a TlsSession* in the SSL.
+int session_index() {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+int keep_session(SSL* ssl, SSL_SESSION* session) {
+  auto* slot = static_cast<TlsSession*>(SSL_get_ex_data(ssl, session_index()));
+  if (slot == nullptr) return 0;
+  slot->reset(session);
+  return 1;  // The reference is ours.
+}
+
+bool harden(SSL_CTX* context) {
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                   SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_read_ahead(context, 1);
+  return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
+         SSL_CTX_set_cipher_list(context, kCiphers) == 1;
+}
+
+bool is_address(const std::string& host) {
+  std::array<unsigned char, 16> bytes;
+  return inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
+}
+
+}  // namespace
+
+void FreeTls::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
+void FreeTls::operator()(ssl_session_st* session) const { SSL_SESSION_free(session); }
+
+ServerTls::ServerTls(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ServerTls::~ServerTls() = default;
+
+FaultOr<std::shared_ptr<const ServerTls>> ServerTls::load(const config::Tls& files) {
+  ERR_clear_error();
+  TlsContext context(SSL_CTX_new(TLS_server_method()));
+  if (!context || !harden(context.get())) {
+    return fault(FaultKind::kBroken, fmt::format("TLS cannot be set up: {}", last_error()));
+  }
+  if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()) != 1) {
+    return fault(FaultKind::kBroken,
+                 fmt::format("the certificate {} cannot be used: {}; it must be a PEM chain, the "
+                             "server's own certificate first",
+                             files.certificate, last_error()));
+  }
+  if (SSL_CTX_use_PrivateKey_file(context.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return fault(FaultKind::kBroken,
+                 fmt::format("the key {} cannot be used: {}; it must be a PEM key without a "
+                             "passphrase that belongs to {}",
+                             files.key, last_error(), files.certificate));
+  }
+  if (SSL_CTX_check_private_key(context.get()) != 1) {
+    return fault(FaultKind::kBroken, fmt::format("the key {} does not belong to the certificate {}",
+                                                 files.key, files.certificate));
+  }
+  SSL_CTX_set_alpn_select_cb(context.get(), choose_alpn, nullptr);
+  SSL_CTX_set_session_id_context(context.get(),
+                                 reinterpret_cast<const unsigned char*>(kSessionContext.data()),
+                                 static_cast<unsigned int>(kSessionContext.size()));
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_SERVER);
+  SSL_CTX_set_num_tickets(context.get(), 1);
+  auto state = std::make_unique<State>();
+  state->context = std::move(context);
+  return std::shared_ptr<const ServerTls>(new ServerTls(std::move(state)));
+}
+
+ssl_st* accept_tls(const ServerTls& tls) {
+  SSL* ssl = SSL_new(tls.state().context.get());
+  if (ssl != nullptr) SSL_set_accept_state(ssl);
+  return ssl;
+}
+
+FaultOr<TlsContext> client_tls(const std::string& certificate_authority) {
+  ERR_clear_error();
+  TlsContext context(SSL_CTX_new(TLS_client_method()));
+  if (!context || !harden(context.get())) {
+    return fault(FaultKind::kBroken, fmt::format("TLS cannot be set up: {}", last_error()));
+  }
+  if (certificate_authority.empty()) {
+    SSL_CTX_set_default_verify_paths(context.get());
+  } else if (SSL_CTX_load_verify_locations(context.get(), certificate_authority.c_str(),
+                                           nullptr) != 1) {
+    return fault(FaultKind::kBroken, fmt::format("the certificate authority {} cannot be used: {}",
+                                                 certificate_authority, last_error()));
+  }
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_alpn_protos(context.get(), kAlpn.data(), kAlpn.size());
+  SSL_CTX_set_session_cache_mode(context.get(),
+                                 SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context.get(), keep_session);
+  return context;
+}
+
+ssl_st* connect_tls(ssl_ctx_st& context, const std::string& host, TlsSession& session) {
+  SSL* ssl = SSL_new(&context);
+  if (ssl == nullptr) return nullptr;
+  SSL_set_connect_state(ssl);
+  SSL_set_ex_data(ssl, session_index(), &session);
+  const bool named = is_address(host)
+                         ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1
+                         : SSL_set1_host(ssl, host.c_str()) == 1 &&
+                               SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
+  if (!named) {
+    SSL_free(ssl);
+    return nullptr;
+  }
+  if (session) SSL_set_session(ssl, session.get());
+  return ssl;
+}
+
+std::string tls_words(const ssl_st* ssl) {
+  const long verdict = SSL_get_verify_result(ssl);
+  if (verdict != X509_V_OK) {
+    return fmt::format("the certificate was not accepted: {}",
+                       X509_verify_cert_error_string(verdict));
+  }
+  return last_error();
+}
+
+}  // namespace tollgate::net

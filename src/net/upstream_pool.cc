@@ -1,0 +1,175 @@
+#include "net/upstream_pool.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "net/upstream_call.h"
+
+namespace tollgate::net {
+
+namespace {
+
+// Many servers end an idle connection after a minute or less; one that they ended first is
+// seen and dropped at once.
+constexpr Duration kWaitingTime = std::chrono::seconds(30);
+constexpr std::size_t kWaitingPerOrigin = 256;
+constexpr std::size_t kOriginsKept = 64;
+constexpr std::size_t kCallsKept = 256;
+
+}  // namespace
+
+// ---- UpstreamCounts ------------------------------------------------------------------------
+
+struct UpstreamCounts::State {
+  std::mutex mutex;
+  std::map<std::string, std::atomic<std::int64_t>, std::less<>> counts;
+};
+
+UpstreamCounts::UpstreamCounts() : state_(std::make_unique<State>()) {}
+UpstreamCounts::~UpstreamCounts() = default;
+
+std::atomic<std::int64_t>& UpstreamCounts::of(std::string_view upstream) {
+  const std::scoped_lock lock(state_->mutex);
+  const auto found = state_->counts.find(upstream);
+  if (found != state_->counts.end()) return found->second;
+  return state_->counts[std::string(upstream)];
+}
+
+// ---- UpstreamConnection --------------------------------------------------------------------
+
+UpstreamConnection::UpstreamConnection(Loop::State& loop, Origin& origin)
+    : stream(loop), inbox(loop.blocks), origin_(origin) {
+  noticed_.connection = this;
+  ++origin.connections;
+  ++origin.pool->connections;
+}
+
+UpstreamConnection::~UpstreamConnection() {
+  --origin_.connections;
+  --origin_.pool->connections;
+}
+
+void UpstreamConnection::rest() {
+  kept = true;
+  inbox.rest();
+  stream.set_deadline(origin_.pool->loop.now() + kWaitingTime);
+  stream.on_readable = &noticed_;
+}
+
+void UpstreamConnection::work() {
+  stream.clear_deadline();
+  stream.on_readable = nullptr;
+  noticed_.unlink();
+}
+
+// Whatever comes while nothing was asked ends the connection, except what TLS says by itself.
+void UpstreamConnection::noticed() {
+  if (stream.tls() != nullptr && stream.interrupted() == Interrupt::kNone) {
+    char byte = 0;
+    if (stream.read({&byte, 1}).result == Attempt::Result::kWaitRead) return;
+  }
+  const auto same = [this](const auto& each) { return each.get() == this; };
+  std::erase_if(origin_.waiting, same);
+}
+
+// ---- UpstreamPool --------------------------------------------------------------------------
+
+UpstreamPool::State::State(Loop::State& on, UpstreamCounts& counted)
+    : loop(on), counts(counted), resolver(on) {}
+UpstreamPool::State::~State() = default;
+
+Origin& UpstreamPool::State::origin(const config::Upstream& upstream,
+                                    const config::Endpoint& endpoint) {
+  for (const std::unique_ptr<Origin>& each : origins) {
+    if (each->port == endpoint.port && each->tls == endpoint.tls && each->host == endpoint.host &&
+        each->upstream == upstream.name &&
+        each->certificate_authority == upstream.certificate_authority) {
+      return *each;
+    }
+  }
+  // Those of configurations that are no longer in force.
+  if (origins.size() >= kOriginsKept) {
+    std::erase_if(origins, [](const auto& each) { return each->calls == 0; });
+  }
+  auto made = std::make_unique<Origin>();
+  made->upstream = upstream.name;
+  made->host = endpoint.host;
+  made->port = endpoint.port;
+  made->tls = endpoint.tls;
+  made->certificate_authority = upstream.certificate_authority;
+  made->at_work = &counts.of(upstream.name);
+  made->pool = this;
+  return *origins.emplace_back(std::move(made));
+}
+
+FaultOr<ssl_ctx_st*> UpstreamPool::State::context(const std::string& certificate_authority) {
+  for (const auto& [path, context] : contexts) {
+    if (path == certificate_authority) return context.get();
+  }
+  FaultOr<TlsContext> made = client_tls(certificate_authority);
+  if (!made) return std::unexpected(std::move(made.error()));
+  return contexts.emplace_back(certificate_authority, std::move(*made)).second.get();
+}
+
+std::unique_ptr<UpstreamConnection> UpstreamPool::State::take(Origin& origin) {
+  while (!origin.waiting.empty()) {
+    std::unique_ptr<UpstreamConnection> connection = std::move(origin.waiting.back());
+    origin.waiting.pop_back();
+    // What was told in this turn has not been noticed yet.
+    const bool dead = connection->stream.peer_left() ||
+                      connection->stream.interrupted() != Interrupt::kNone ||
+                      (connection->stream.tls() == nullptr &&
+                       connection->stream.ready(Side::kRead));
+    if (dead) continue;
+    connection->work();
+    return connection;
+  }
+  return nullptr;
+}
+
+void UpstreamPool::State::keep(std::unique_ptr<UpstreamConnection> connection) {
+  Origin& origin = connection->origin();
+  if (origin.waiting.size() >= kWaitingPerOrigin) return;
+  connection->rest();
+  origin.waiting.push_back(std::move(connection));
+}
+
+void UpstreamPool::State::recycle(Call& call) {
+  std::unique_ptr<Call> owned(&call);
+  if (calls.size() < kCallsKept) calls.push_back(std::move(owned));
+}
+
+UpstreamPool::UpstreamPool(Loop& loop, UpstreamCounts& counts)
+    : state_(std::make_unique<State>(loop.state(), counts)) {}
+UpstreamPool::~UpstreamPool() = default;
+
+pipeline::CallHandle UpstreamPool::open(const pipeline::UpstreamRequest& request) {
+  const config::Upstream& upstream = *request.upstream;
+  CHECK(request.endpoint >= 0 &&
+        static_cast<std::size_t>(request.endpoint) < upstream.endpoints.size());
+  const config::Endpoint& endpoint =
+      upstream.endpoints[static_cast<std::size_t>(request.endpoint)];
+  Origin& origin = state_->origin(upstream, endpoint);
+  if (origin.at_work->fetch_add(1, std::memory_order_relaxed) >= upstream.concurrent_requests) {
+    origin.at_work->fetch_sub(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  std::unique_ptr<Call> call;
+  if (state_->calls.empty()) {
+    call = std::make_unique<Call>(*state_);
+  } else {
+    call = std::move(state_->calls.back());
+    state_->calls.pop_back();
+  }
+  call->open(origin, request);
+  return pipeline::CallHandle(call.release());
+}
+
+Task<FaultOr<void>> UpstreamPool::send(pipeline::UpstreamCall& call) {
+  return static_cast<Call&>(call).send();
+}
+
+int UpstreamPool::connections() const { return state_->connections; }
+
+}  // namespace tollgate::net

@@ -1,0 +1,79 @@
+// What is inside of an UpstreamPool: the connections that wait for their next request.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/net.h"
+#include "net/resolver.h"
+#include "net/stream.h"
+#include "net/tls.h"
+
+namespace tollgate::net {
+
+class Call;
+struct Origin;
+
+// A connection to an endpoint of an upstream.
+class UpstreamConnection {
+ public:
+  UpstreamConnection(Loop::State& loop, Origin& origin);
+  ~UpstreamConnection();
+
+  void rest();  // Is kept for another request from now on, and ends itself when it breaks.
+  void work();
+
+  Origin& origin() { return origin_; }
+
+  Stream stream;
+  Inbox inbox;
+  bool kept = false;  // Has served a request before.
+
+ private:
+  struct Noticed final : Runnable {
+    void run() override { connection->noticed(); }
+    UpstreamConnection* connection = nullptr;
+  };
+  void noticed();
+
+  Origin& origin_;
+  Noticed noticed_;
+};
+
+// An endpoint of an upstream, and the connections to it that wait, the last used last.
+struct Origin {
+  std::string upstream;
+  std::string host;
+  std::uint16_t port = 0;
+  bool tls = false;
+  std::string certificate_authority;
+  std::atomic<std::int64_t>* at_work = nullptr;
+  UpstreamPool::State* pool = nullptr;
+  std::vector<std::unique_ptr<UpstreamConnection>> waiting;
+  int connections = 0;   // Waiting ones included.
+  int calls = 0;         // Open ones.
+  TlsSession session;
+};
+
+struct UpstreamPool::State {
+  State(Loop::State& on, UpstreamCounts& counted);
+  ~State();
+
+  Origin& origin(const config::Upstream& upstream, const config::Endpoint& endpoint);
+  FaultOr<ssl_ctx_st*> context(const std::string& certificate_authority);
+  std::unique_ptr<UpstreamConnection> take(Origin& origin);
+  void keep(std::unique_ptr<UpstreamConnection> connection);
+  void recycle(Call& call);
+
+  Loop::State& loop;
+  UpstreamCounts& counts;
+  Resolver resolver;
+  int connections = 0;
+  std::vector<std::unique_ptr<Origin>> origins;
+  std::vector<std::pair<std::string, TlsContext>> contexts;
+  std::vector<std::unique_ptr<Call>> calls;  // Not in use.
+};
+
+}  // namespace tollgate::net
