@@ -12,7 +12,6 @@
 // Safe from any thread. In the steady state nothing is allocated from the heap.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -97,23 +96,27 @@ class MemoryLedger final : public pipeline::Ledger {
   struct Slot;
   struct Slots;
   class Locked;
-  struct Verdict;
+  class Verdict;
 
+  Expected<pipeline::Hold> hold_now(const pipeline::Charges& charges, Arena& arena, Instant now,
+                                    WallTime wall);
   Slots& find_places(const pipeline::Charges& charges, Arena& arena) const;
   bool open_accounts(const pipeline::Charges& charges, Slots& slots, Instant now, WallTime wall);
-  void take(const pipeline::Charges& charges, Slots& slots, Verdict& verdict, Instant now,
-            WallTime wall);
-  void give_up(Slots& slots);
-  pipeline::Hold tell(const pipeline::Charges& charges, Slots& slots, const Verdict& verdict,
-                      Arena& arena, Instant now);
+  static void take_limit(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
+                         Instant now);
+  static void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict,
+                          WallTime wall);
+  static void give_up(Slots& slots);
 
+  std::uint64_t hash_of(std::string_view rule, std::string_view subject) const;
+  Shard& shard_of(std::uint64_t hash) const;
   Account* find_or_open(std::uint64_t hash, std::string_view rule, std::string_view subject,
                         Instant now, WallTime wall);
   bool make_room(Shard& shard, Instant now, WallTime wall);
 
   const Options options_;
   SettlementSink* const sink_;
-  const std::unique_ptr<std::array<Shard, kShards>> shards_;
+  const std::unique_ptr<Shard[]> shards_;
   std::atomic<std::size_t> accounts_ = 0;
   std::atomic<std::int64_t> open_holds_ = 0;
   std::atomic<std::int64_t> overruns_ = 0;
