@@ -30,12 +30,13 @@ constexpr std::array<By, 7> kBy = {{
     {SpendBy::kHour, "hour", "hour_us, ''", "GROUP BY hour_us ORDER BY hour_us"},
 }};
 
-// Empty: not in the books.
+// The subject of a row, as pipeline::subject_of makes it. Empty: not in the books.
 std::string_view column_of(limits::Scope scope) {
   switch (scope) {
     case limits::Scope::kGlobal: return "''";
     case limits::Scope::kTenantId: return "tenant";
-    case limits::Scope::kUserId: return "user";
+    case limits::Scope::kUserId:
+      return "CASE user WHEN '' THEN tenant || '/key:' || key_id ELSE tenant || '/' || user END";
     case limits::Scope::kKeyId: return "key_id";
     case limits::Scope::kRoute: return "route";
     case limits::Scope::kModel: return "model";

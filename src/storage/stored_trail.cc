@@ -47,14 +47,17 @@ FaultOr<void> StoredTrail::append(const audit::Record& record, audit::Phase phas
   item.model = record.model_served;
   item.code = record.code;
   item.written = written;
-  return enqueue(item, phase == audit::Phase::kDecision ? Room::kDecision : Room::kCommitted);
+  // A request that never left needs no room of those that did.
+  const bool left = phase == audit::Phase::kOutcome &&
+                    (record.outcome != audit::Outcome::kRefused || !record.attempts.empty());
+  return enqueue(item, left ? Room::kCommitted : Room::kDecision);
 }
 
-void StoredTrail::book(const pipeline::Booking& booking, const pipeline::Used& used,
-                       WallTime wall) {
+void StoredTrail::booked(const pipeline::Booking& booking, const pipeline::Used& used,
+                         WallTime at) {
   Item item;
   item.kind = ItemKind::kBooking;
-  item.time_us = to_microseconds(wall);
+  item.time_us = to_microseconds(at);
   item.amount = used.cost;
   item.input = used.input;
   item.cached_input = booking.cached_input;
@@ -65,8 +68,9 @@ void StoredTrail::book(const pipeline::Booking& booking, const pipeline::Used& u
   item.key_id = booking.key_id;
   item.route = booking.route;
   item.model = booking.model;
-  // There is at most one for each decision that found room, so they are bounded without a look.
-  CHECK(enqueue(item, Room::kUnbounded).has_value());
+  // Nothing used: the decision may have found no room, and there can be any number of those.
+  const bool used_any = used.cost != Money{} || used.input != 0 || used.output != 0;
+  (void)enqueue(item, used_any ? Room::kUnbounded : Room::kDecision);
 }
 
 FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {

@@ -5,9 +5,9 @@
 // While nothing comes it sleeps, and the first record wakes it; under load nobody wakes it.
 //
 // When the database refuses (disk full, locked, read-only) the group is kept and tried again,
-// healthy() is false and decisions are refused, so nothing leaves unrecorded. Outcomes and
-// bookings of what has left already are taken as long as there is room: the last quarter of the
-// queue is theirs. What is in the queue when the process is killed is lost with it, at most one
+// healthy() is false and decisions are refused, so nothing leaves unrecorded. Outcomes of what
+// has left already are taken as long as there is room, the last quarter of the queue is theirs;
+// bookings always, since there is one at most for each decision that was taken. What is in the queue when the process is killed is lost with it, at most one
 // group: a request of that group has no record and no booking.
 #pragma once
 
@@ -25,11 +25,12 @@
 #include "controls/audit/audit.h"
 #include "pipeline/ports.h"
 #include "storage/database.h"
+#include "storage/memory_ledger.h"
 #include "storage/trail_writer.h"
 
 namespace tollgate::storage {
 
-class StoredTrail final : public pipeline::Trail {
+class StoredTrail final : public pipeline::Trail, public SettlementSink {
  public:
   static constexpr Duration kGroupEvery = std::chrono::milliseconds(10);
   static constexpr Duration kRetryEvery = std::chrono::milliseconds(250);
@@ -46,8 +47,8 @@ class StoredTrail final : public pipeline::Trail {
                        std::string_view written) override;
   bool healthy() const override { return healthy_.load(std::memory_order_relaxed); }
 
-  // Books a settlement; durable together with the outcome record of `booking.id`. Any thread.
-  void book(const pipeline::Booking& booking, const pipeline::Used& used, WallTime wall);
+  // Durable together with the outcome record of `booking.id`. Any thread.
+  void booked(const pipeline::Booking& booking, const pipeline::Used& used, WallTime at) override;
 
   // From start() to stop() the trail writes on a thread of its own. Without it flush() writes
   // on the caller's, for tests and commands.

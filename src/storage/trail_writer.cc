@@ -63,6 +63,7 @@ void pack_cut(const Statement& open, WallTime now, std::string& group) {
   record.message = "The gateway stopped before this request ended. What it held is booked as "
                    "spent, since it may have been.";
   record.cost = Money{open.integer(6)};
+  record.usage_source = audit::UsageSource::kCounted;  // Ours; the provider's never came.
   std::string written;
   audit::write(record, audit::Phase::kOutcome, written);
 

@@ -1,0 +1,75 @@
+// All that one gateway keeps: keys, trail, books and the ledger that is filled from them.
+//
+// One SQLite file in WAL mode; the gateway writes it on connections of its own while commands
+// read and change keys. One gateway at a time: two would each hold money of the same budgets.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/fault.h"
+#include "config/config.h"
+#include "pipeline/ports.h"
+#include "storage/database.h"
+#include "storage/memory_ledger.h"
+#include "storage/stored_keys.h"
+#include "storage/stored_trail.h"
+
+namespace tollgate::storage {
+
+class Store {
+ public:
+  // Files up to this size are read whole for damage before anything is served from them.
+  static constexpr Bytes kCheckedBytesMax = 32 << 20;
+
+  // The ledger `memory` is the same store in a directory that ends with it. `clock` outlives
+  // the store.
+  static FaultOr<std::unique_ptr<Store>> open(const config::Store& where,
+                                              const audit::Policy& audit,
+                                              const pipeline::Clock& clock);
+  ~Store();
+
+  StoredKeys& keys() { return *keys_; }
+  StoredTrail& trail() { return *trail_; }
+  MemoryLedger& ledger() { return *ledger_; }
+
+  // Tells the ledger what the budgets of `config` have spent in their current windows. At
+  // start, and at a reload before the new configuration serves.
+  FaultOr<void> restore(const config::Config& config);
+
+  // From start() to stop() threads poll the keys and write the trail.
+  void start();
+  // A Fault tells what of the trail could not be kept.
+  FaultOr<void> stop();
+
+  // A connection for questions (spend, audit), for one thread.
+  FaultOr<std::unique_ptr<Database>> reader() const;
+  const std::string& path() const { return path_; }
+  // The path of a file beside the ledger: "pepper", "admin.token".
+  std::string beside(std::string_view name) const;
+
+ private:
+  class Lock;       // Keeps a second gateway out.
+  class Temporary;  // A directory that goes with the store.
+
+  explicit Store(const pipeline::Clock& clock);
+
+  const pipeline::Clock& clock_;
+  std::string path_;
+  DatabaseOptions options_;
+  std::unique_ptr<Temporary> temporary_;
+  std::unique_ptr<Lock> lock_;
+  std::unique_ptr<StoredKeys> keys_;
+  std::unique_ptr<StoredTrail> trail_;
+  std::unique_ptr<MemoryLedger> ledger_;  // Books into trail_.
+};
+
+// For commands, beside a gateway that may run: the database that `where` names. A Fault for
+// `memory`, which no other process can see.
+FaultOr<std::unique_ptr<Database>> open_for_command(const config::Store& where);
+
+// The path of a file beside the database at `path`.
+std::string beside(std::string_view path, std::string_view name);
+
+}  // namespace tollgate::storage

@@ -1,0 +1,338 @@
+#include "storage/stored_trail.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <random>
+#include <set>
+
+#include "storage/storage_fixture.h"
+
+namespace tollgate::storage {
+namespace {
+
+class Trail : public StorageTest {
+ protected:
+  Proof prove() {
+    const std::unique_ptr<Database> database = connect();
+    const FaultOr<Proof> proof = verify_audit(*database);
+    EXPECT_TRUE(proof) << proof.error().message;
+    return proof.value_or(Proof{});
+  }
+  Totals totals() { return totals_of(*connect()); }
+};
+
+TEST_F(Trail, KeepsWhatWasAppendedInOneChain) {
+  const auto trail = open_trail();
+  for (int n = 1; n <= 20; ++n) {
+    Request request(n);
+    ASSERT_TRUE(request.decide(*trail));
+    ASSERT_TRUE(request.end(*trail));
+  }
+  EXPECT_GT(trail->queued_bytes(), 0);
+  ASSERT_TRUE(trail->flush());
+  EXPECT_EQ(trail->queued_bytes(), 0);
+  const Proof proof = prove();
+  EXPECT_EQ(proof.records, 40);
+  EXPECT_FALSE(proof.broken) << proof.why;
+  const Totals all = totals();
+  EXPECT_EQ(all.booked, Money{210});
+  EXPECT_EQ(all.recorded, Money{210});
+  EXPECT_EQ(all.requests_booked, 20);
+}
+
+TEST_F(Trail, ContinuesTheChainAfterARestart) {
+  for (int start = 0; start < 3; ++start) {
+    const auto trail = open_trail();
+    EXPECT_EQ(trail->recovered(), 0);
+    Request request(start + 1);
+    ASSERT_TRUE(request.decide(*trail));
+    ASSERT_TRUE(request.end(*trail));
+    ASSERT_TRUE(trail->stop());
+  }
+  const Proof proof = prove();
+  EXPECT_EQ(proof.last, 6);
+  EXPECT_FALSE(proof.broken) << proof.why;
+}
+
+TEST_F(Trail, BooksWhatAStoppedGatewayLeftOpenAtWhatItHeld) {
+  {
+    const auto trail = open_trail();
+    Request open(7);
+    ASSERT_TRUE(open.decide(*trail));
+    Request ended(5);
+    ASSERT_TRUE(ended.decide(*trail));
+    ASSERT_TRUE(ended.end(*trail));
+    Request refused(9);
+    refused.record.outcome = audit::Outcome::kRefused;
+    refused.record.code = "rate_limited";
+    ASSERT_TRUE(refused.decide(*trail));
+    ASSERT_TRUE(trail->flush());
+  }
+  for (int start = 0; start < 2; ++start) {
+    const auto trail = open_trail();
+    EXPECT_EQ(trail->recovered(), start == 0 ? 1 : 0);
+    const Totals all = totals();
+    EXPECT_EQ(all.booked, Money{14 + 5});
+    EXPECT_EQ(all.recorded, Money{14 + 5});
+    EXPECT_EQ(all.cut, 1);
+  }
+  AuditQuery cut;
+  cut.code = "gateway_stopped";
+  const auto rows = query_audit(*connect(), cut, 10);
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 1U);
+  EXPECT_NE(rows->front().record.find(Request(7).id), std::string::npos);
+  EXPECT_FALSE(prove().broken);
+}
+
+TEST_F(Trail, BooksASettlementOnlyTogetherWithItsOutcome) {
+  const auto trail = open_trail();
+  Request request(4);
+  ASSERT_TRUE(request.decide(*trail));
+  pipeline::Booking booking;
+  booking.id = request.id;
+  pipeline::Used used;
+  used.cost = Money{4};
+  trail->booked(booking, used, kMorning);
+  ASSERT_TRUE(trail->flush());
+  EXPECT_EQ(totals().booked, Money{});
+  std::string written;
+  request.record.cost = used.cost;
+  audit::write(request.record, audit::Phase::kOutcome, written);
+  ASSERT_TRUE(trail->append(request.record, audit::Phase::kOutcome, Money{}, written));
+  ASSERT_TRUE(trail->flush());
+  EXPECT_EQ(totals().booked, Money{4});
+}
+
+// Each way in which a database refuses: what was appended is kept, decisions are refused, and
+// when the cause is gone all is written once.
+struct Refusing {
+  const char* name;
+  const char* provoke;  // On the writer's connection…
+  const char* lock;     // …or on another one.
+  const char* mend;
+  FaultKind kind;
+  const char* says;
+};
+class TrailRefused : public Trail, public testing::WithParamInterface<Refusing> {};
+
+TEST_P(TrailRefused, KeepsAllAndRecovers) {
+  const Refusing& refusing = GetParam();
+  const auto trail = open_trail();
+  const auto other = connect();
+  Request before(1);
+  ASSERT_TRUE(before.decide(*trail));
+  ASSERT_TRUE(trail->flush());
+
+  if (*refusing.provoke) {
+    ASSERT_TRUE(trail->database().execute(refusing.provoke));
+  }
+  if (*refusing.lock) {
+    ASSERT_TRUE(other->execute(refusing.lock));
+  }
+  std::vector<std::unique_ptr<Request>> requests;
+  for (int n = 2; n < 200; ++n) {
+    requests.push_back(std::make_unique<Request>(n));
+    ASSERT_TRUE(requests.back()->decide(*trail));
+  }
+  const FaultOr<void> flushed = trail->flush();
+  ASSERT_FALSE(flushed);
+  EXPECT_EQ(flushed.error().kind, refusing.kind);
+  EXPECT_NE(flushed.error().message.find(path()), std::string::npos);
+  EXPECT_NE(flushed.error().message.find(refusing.says), std::string::npos)
+      << flushed.error().message;
+  EXPECT_FALSE(trail->healthy());
+  EXPECT_FALSE(trail->unhealthy_because().empty());
+  EXPECT_FALSE(Request(500).decide(*trail));
+  ASSERT_TRUE(before.end(*trail));
+  for (const auto& request : requests) ASSERT_TRUE(request->end(*trail));
+  ASSERT_FALSE(trail->flush());
+
+  if (*refusing.lock) {
+    ASSERT_TRUE(other->execute(refusing.mend));
+  } else {
+    ASSERT_TRUE(trail->database().execute(refusing.mend));
+  }
+  ASSERT_TRUE(trail->flush());
+  EXPECT_TRUE(trail->healthy());
+  EXPECT_TRUE(Request(501).decide(*trail));
+  ASSERT_TRUE(trail->flush());
+  const Proof proof = prove();
+  EXPECT_EQ(proof.records, 2 * 199 + 1);
+  EXPECT_FALSE(proof.broken) << proof.why;
+  EXPECT_EQ(totals().booked, Money{199 * 200 / 2});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ways, TrailRefused,
+    testing::Values(
+        Refusing{"Full", "PRAGMA max_page_count = 1", "", "PRAGMA max_page_count = 1000000",
+                 FaultKind::kRefusedByPeer, "disk is full"},
+        Refusing{"ReadOnly", "PRAGMA query_only = 1", "", "PRAGMA query_only = 0",
+                 FaultKind::kRefusedByPeer, "read-only"},
+        Refusing{"Locked", "", "BEGIN EXCLUSIVE", "ROLLBACK", FaultKind::kTimeout, "locked"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST_F(Trail, TakesNoDecisionBeyondItsQueueButEndsWhatHasLeft) {
+  policy_.queue_bytes = 64 << 10;
+  const auto trail = open_trail();
+  std::vector<std::unique_ptr<Request>> left;
+  while (true) {
+    auto request = std::make_unique<Request>(static_cast<std::int64_t>(left.size() + 1));
+    const FaultOr<void> taken = request->decide(*trail);
+    if (!taken) {
+      EXPECT_NE(taken.error().message.find("full"), std::string::npos);
+      break;
+    }
+    left.push_back(std::move(request));
+  }
+  EXPECT_LE(trail->queued_bytes(), policy_.queue_bytes / 4 * 3);
+  EXPECT_TRUE(trail->healthy());
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(left[static_cast<std::size_t>(i)]->end(*trail));
+  // A request that never left has no claim on the last quarter.
+  Request refused(900);
+  refused.record.outcome = audit::Outcome::kRefused;
+  std::string written;
+  audit::write(refused.record, audit::Phase::kOutcome, written);
+  EXPECT_FALSE(trail->append(refused.record, audit::Phase::kOutcome, Money{}, written));
+
+  ASSERT_TRUE(trail->flush());
+  EXPECT_TRUE(Request(901).decide(*trail));
+}
+
+TEST_F(Trail, WritesOnItsOwnThreadForManyThreads) {
+  const auto trail = open_trail();
+  trail->start();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int n = 0; n < 250; ++n) {
+        Request request(t * 1000 + n + 1);
+        EXPECT_TRUE(request.decide(*trail));
+        EXPECT_TRUE(request.end(*trail));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  ASSERT_TRUE(trail->flush());
+  EXPECT_EQ(prove().records, 2000);
+  ASSERT_TRUE(trail->stop());
+  const Totals all = totals();
+  EXPECT_EQ(all.booked, all.recorded);
+  EXPECT_EQ(all.requests_booked, 1000);
+}
+
+TEST_F(Trail, ForgetsWhatThePolicyKeepsNoLongerAndStaysProvable) {
+  policy_.keep = std::chrono::hours(24);
+  auto trail = open_trail();
+  for (int n = 1; n <= 600; ++n) {
+    Request request(n);
+    ASSERT_TRUE(request.decide(*trail));
+    ASSERT_TRUE(request.end(*trail));
+  }
+  ASSERT_TRUE(trail->stop());
+  trail = open_trail();
+  clock_.set(kMorning + std::chrono::hours(24));
+  FaultOr<bool> more = trail->prune();
+  EXPECT_FALSE(more.value_or(true));
+  EXPECT_EQ(prove().records, 1200);
+  clock_.set(kMorning + std::chrono::hours(24) + Duration(1));
+  more = trail->prune();
+  EXPECT_TRUE(more.value_or(false));
+  Proof proof = prove();
+  EXPECT_EQ(proof.first, 501);
+  EXPECT_EQ(proof.records, 700);
+  EXPECT_FALSE(proof.broken) << proof.why;
+  while (trail->prune().value_or(false)) continue;
+  proof = prove();
+  EXPECT_EQ(proof.first, 1200);
+  EXPECT_FALSE(proof.broken) << proof.why;
+  EXPECT_EQ(totals().booked, Money{600 * 601 / 2});
+}
+
+// A gateway that is killed at any moment: the chain holds, every decision has one outcome after
+// the next start, and the books are the sum of the records.
+TEST_F(Trail, SurvivesTheDeathOfTheProcess) {
+  for (int round = 0; round < 3; ++round) {
+    int pipe_ends[2];
+    ASSERT_EQ(pipe(pipe_ends), 0);
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      const auto trail = open_trail();
+      trail->start();
+      for (int n = 1; true; ++n) {
+        Request request(round * 100'000 + n);
+        if (!request.decide(*trail)) _exit(1);
+        // Two requests are at work at any moment, so a kill finds open ones.
+        if (n > 1 && !Request(round * 100'000 + n - 1).end(*trail)) _exit(2);
+        if (n % 100 != 0) continue;
+        if (!trail->flush() || write(pipe_ends[1], "x", 1) != 1) _exit(3);
+      }
+    }
+    close(pipe_ends[1]);
+    char told;
+    for (int i = 0; i < 3 + round; ++i) ASSERT_EQ(read(pipe_ends[0], &told, 1), 1);
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    close(pipe_ends[0]);
+    ASSERT_TRUE(WIFSIGNALED(status));
+
+    const auto trail = open_trail();
+    EXPECT_GE(trail->recovered(), 1);
+    EXPECT_FALSE(prove().broken) << prove().why;
+    const Totals all = totals();
+    EXPECT_EQ(all.decisions, all.outcomes);
+    EXPECT_GE(all.decisions, 300);
+    EXPECT_EQ(all.booked, all.recorded);
+    EXPECT_EQ(all.requests_booked, all.outcomes);
+  }
+}
+
+// Whatever happens in whatever order: appends, groups, failures, restarts, losses.
+TEST_F(Trail, KeepsChainAndBooksForAnyHistory) {
+  std::mt19937_64 random{11};
+  auto trail = open_trail();
+  std::int64_t next = 1;
+  std::set<std::int64_t> at_work;
+  for (int step = 0; step < 1500; ++step) {
+    SCOPED_TRACE(step);
+    const std::uint64_t what = random() % 100;
+    if (what < 45) {
+      if (Request(next).decide(*trail)) at_work.insert(next);
+      ++next;
+    } else if (what < 80 && !at_work.empty()) {
+      auto ended = at_work.begin();
+      std::advance(ended, static_cast<std::ptrdiff_t>(random() % at_work.size()));
+      ASSERT_TRUE(Request(*ended).end(*trail));
+      at_work.erase(ended);
+    } else if (what < 92) {
+      (void)trail->flush();
+    } else if (what < 94) {
+      ASSERT_TRUE(trail->database().execute("PRAGMA query_only = 1"));
+    } else if (what < 97) {
+      ASSERT_TRUE(trail->database().execute("PRAGMA query_only = 0"));
+    } else {
+      // With query_only on, what was not written is lost, as in a crash.
+      trail.reset();
+      trail = open_trail();
+      at_work.clear();
+      const Totals all = totals();
+      ASSERT_EQ(all.decisions, all.outcomes);
+      ASSERT_EQ(all.booked, all.recorded);
+      ASSERT_EQ(all.requests_booked, all.outcomes);
+    }
+    if (step % 50 == 0) {
+      const Proof proof = prove();
+      ASSERT_FALSE(proof.broken) << proof.why;
+      ASSERT_EQ(proof.records, proof.last);
+    }
+  }
+  EXPECT_GT(prove().records, 400);
+}
+
+}  // namespace
+}  // namespace tollgate::storage
