@@ -1,6 +1,7 @@
 #include "pipeline/pipeline.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -31,6 +32,15 @@ std::string_view without_query(std::string_view target) {
 
 double jitter_of(std::string_view id) {
   return id.empty() ? 0.0 : static_cast<double>(static_cast<unsigned char>(id.back()) % 32) / 32;
+}
+
+// Of the pepper, so that a body has one fingerprint across loops and restarts, and nobody
+// without the pepper can tell a body from it.
+std::uint64_t fingerprint_key(const authentication::Pepper& pepper) {
+  const authentication::Digest digest = pepper.digest("tollgate prompt fingerprint");
+  std::uint64_t key = 0;
+  std::memcpy(&key, digest.data(), sizeof key);
+  return key;
 }
 
 // What cannot be put on record is not forwarded.
@@ -111,6 +121,7 @@ class HeldReplyHeaders final : public ReplyHeaders {
 
 Pipeline::Pipeline(const Services& services)
     : services_(services),
+      fingerprint_key_(fingerprint_key(services.pepper)),
       counting_(services.vocabularies),
       forwarder_(services.clock, services.upstreams, counting_, buffers_) {}
 
@@ -236,7 +247,7 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body,
   Arena& arena = life.exchange.arena();
   life.record.prompt_bytes = static_cast<Bytes>(body.size());
   if (life.config->audit.content == audit::Content::kHash) {
-    life.record.fingerprint = audit::fingerprint(body);
+    life.record.fingerprint = audit::fingerprint(body, fingerprint_key_);
   }
   const Expected<dialects::Request> request = reader_.read(*life.surface, body);
   if (!request) return std::unexpected(request.error());

@@ -59,6 +59,7 @@ class Pipeline final : public Handler {
   void close_record(Life& life);
 
   Services services_;
+  const std::uint64_t fingerprint_key_;
   Counting counting_;
   dialects::RequestReader reader_;
   Forwarder forwarder_;

@@ -1,0 +1,307 @@
+#include "admin/admin_api.h"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "admin/forms.h"
+#include "admin/new_key.h"
+#include "admin/query.h"
+#include "config/load.h"
+#include "dialects/request.h"
+#include "pipeline/plan.h"
+
+namespace tollgate::admin {
+
+namespace {
+
+constexpr Bytes kBodyBytesMax = 64 << 10;
+constexpr std::string_view kPrefix = "/admin/v1/";
+constexpr Duration kOverlapUsual = std::chrono::hours(24);
+
+}  // namespace
+
+struct AdminApi::Answer {
+  int status = 200;
+  std::string body;
+  std::string_view type = "application/json";
+};
+
+struct AdminApi::Question {
+  std::string_view method;
+  std::string_view path;   // Behind kPrefix.
+  Parameters parameters;
+  std::string_view body;
+};
+
+namespace {
+
+template <class Answer>
+Answer problem(int status, std::string_view title, std::string_view detail) {
+  return {status, problem_json(status, title, detail), "application/problem+json"};
+}
+
+template <class Answer>
+Answer not_found() {
+  return problem<Answer>(404, "Not found", "There is nothing at this method and path.");
+}
+
+template <class Answer>
+Answer store_problem(const Fault& fault) {
+  return problem<Answer>(503, "The store is not available", fault.message);
+}
+
+std::optional<std::string_view> text_field(const simdjson::dom::object& object,
+                                           std::string_view name) {
+  std::string_view text;
+  if (object[name].get(text) != simdjson::SUCCESS) return std::nullopt;
+  return text;
+}
+
+// The wish in the body of POST keys; a sentence where it cannot be understood.
+OrWords<KeyWish> read_wish(std::string_view body) {
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
+    return std::unexpected("the body is no JSON object");
+  }
+  KeyWish wish;
+  for (const auto& [name, value] : object) {
+    if (name == "roles") {
+      simdjson::dom::array roles;
+      if (value.get(roles) != simdjson::SUCCESS) return std::unexpected("`roles` is no array");
+      for (const simdjson::dom::element role : roles) {
+        std::string_view text;
+        if (role.get(text) != simdjson::SUCCESS) return std::unexpected("a role is no string");
+        wish.roles.emplace_back(text);
+      }
+      continue;
+    }
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) {
+      return std::unexpected(fmt::format("`{}` is no string", name));
+    }
+    if (name == "tenant") {
+      wish.tenant = text;
+    } else if (name == "user") {
+      wish.user = text;
+    } else if (name == "name") {
+      wish.name = text;
+    } else if (name == "expires") {
+      wish.expires_in = parse_span(text);
+      if (!wish.expires_in) return std::unexpected("`expires` wants a span such as 90d or 12h");
+    } else {
+      return std::unexpected(
+          fmt::format("`{}` is not known here; known are tenant, user, roles, name, expires", name));
+    }
+  }
+  if (wish.tenant.empty()) return std::unexpected("`tenant` is required");
+  return wish;
+}
+
+}  // namespace
+
+AdminApi::AdminApi(const Parts& parts) : parts_(parts) {}
+AdminApi::~AdminApi() = default;
+
+bool AdminApi::is_admin(const pipeline::RequestHead& head) const {
+  constexpr std::string_view kScheme = "Bearer ";
+  const std::string_view given = head.header("authorization");
+  const std::string& token = parts_.token.reveal();
+  if (given.size() != kScheme.size() + token.size() || !given.starts_with(kScheme)) return false;
+  return CRYPTO_memcmp(given.data() + kScheme.size(), token.data(), token.size()) == 0;
+}
+
+AdminApi::Answer AdminApi::ready(std::string_view query) const {
+  const bool recording = parts_.store.trail().healthy();
+  const int status = recording ? 200 : 503;
+  if (query != "verbose") return {status, recording ? "ok\n" : "not ready\n", "text/plain"};
+  return {status,
+          fmt::format("configuration: {}\ntrail: {}\n", parts_.config.get()->version,
+                      recording ? "ok" : parts_.store.trail().unhealthy_because()),
+          "text/plain"};
+}
+
+Task<void> AdminApi::serve(pipeline::Exchange& exchange) {
+  const pipeline::RequestHead& head = exchange.head();
+  const std::size_t mark = head.target.find('?');
+  const std::string_view path = head.target.substr(0, mark);
+  const std::string_view query =
+      mark == std::string_view::npos ? std::string_view() : head.target.substr(mark + 1);
+  Answer made;
+  if (head.method == "GET" && path == "/livez") {
+    made = {200, "ok\n", "text/plain"};
+  } else if (head.method == "GET" && (path == "/readyz" || path == "/healthz")) {
+    made = ready(query);
+  } else if (head.method == "GET" && path == "/metrics") {
+    made = {200, parts_.metrics.expose(), "text/plain; version=0.0.4; charset=utf-8"};
+  } else if (!path.starts_with(kPrefix)) {
+    made = not_found<Answer>();
+  } else if (!is_admin(head)) {
+    made = problem<Answer>(401, "Unauthorized",
+                           "The admin API wants the admin token as a Bearer token.");
+  } else {
+    const Expected<std::string_view> body = co_await exchange.read_body(kBodyBytesMax);
+    OrWords<Parameters> parameters = parse_query(query);
+    if (!body) {
+      made = problem<Answer>(400, "Bad request", body.error().message);
+    } else if (!parameters) {
+      made = problem<Answer>(400, "Bad request", parameters.error());
+    } else {
+      made = answer({head.method, path.substr(kPrefix.size()), std::move(*parameters), *body});
+    }
+  }
+  pipeline::ReplyHead reply;
+  reply.status = made.status;
+  reply.content_type = made.type;
+  reply.headers = made.status == 401 ? "www-authenticate: Bearer\r\ncache-control: no-store\r\n"
+                                     : "cache-control: no-store\r\n";
+  co_await exchange.reply(reply, made.body);
+}
+
+AdminApi::Answer AdminApi::answer(const Question& question) {
+  const bool reads = question.method == "GET";
+  if (question.path == "keys") return keys(question);
+  if (question.path.starts_with("keys/")) {
+    return one_key(question, question.path.substr(std::string_view("keys/").size()));
+  }
+  if (reads && question.path == "spend") return spend(question);
+  if (reads && question.path == "audit") return audit(question);
+  if (reads && question.path == "budgets") {
+    return {200, budgets_json(parts_.store.ledger().snapshot(parts_.clock.wall()))};
+  }
+  if (reads && question.path == "config") {
+    return {200, config::effective_json(*parts_.config.get())};
+  }
+  return not_found<Answer>();
+}
+
+AdminApi::Answer AdminApi::keys(const Question& question) {
+  if (question.method == "POST") return create_key(question);
+  if (question.method != "GET") return not_found<Answer>();
+  std::string tenant;
+  for (const auto& [name, value] : question.parameters) {
+    if (name != "tenant") {
+      return problem<Answer>(400, "Bad request", "Only `tenant` is known here.");
+    }
+    tenant = value;
+  }
+  const FaultOr<std::vector<authentication::KeyRecord>> found = parts_.store.keys().list(tenant);
+  if (!found) return store_problem<Answer>(found.error());
+  return {200, keys_json(*found)};
+}
+
+AdminApi::Answer AdminApi::create_key(const Question& question) {
+  const OrWords<KeyWish> wish = read_wish(question.body);
+  if (!wish) return problem<Answer>(400, "Bad request", wish.error());
+  if (pipeline::tenant_named(*parts_.config.get(), wish->tenant) == nullptr) {
+    return problem<Answer>(400, "Bad request",
+                           fmt::format("No tenant `{}` is configured.", wish->tenant));
+  }
+  const FaultOr<MadeKey> made = make_key(*wish, parts_.pepper, parts_.clock.wall());
+  if (!made) return store_problem<Answer>(made.error());
+  if (FaultOr<void> kept = parts_.store.keys().create(made->record); !kept) {
+    return store_problem<Answer>(kept.error());
+  }
+  return {201, key_json(made->record, made->secret)};
+}
+
+AdminApi::Answer AdminApi::one_key(const Question& question, std::string_view rest) {
+  const std::size_t slash = rest.find('/');
+  const std::string id(rest.substr(0, slash));
+  const std::string_view act =
+      slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
+  if (question.method == "POST" && act == "rotate") return rotate_key(question, id);
+  if (question.method == "POST" && act == "revoke") {
+    const FaultOr<bool> done = parts_.store.keys().revoke(id, parts_.clock.wall());
+    if (!done) return store_problem<Answer>(done.error());
+    if (!*done) return problem<Answer>(404, "Not found", "There is no key of this id.");
+  } else if (question.method != "GET" || !act.empty()) {
+    return not_found<Answer>();
+  }
+  const FaultOr<std::optional<authentication::KeyRecord>> key = parts_.store.keys().show(id);
+  if (!key) return store_problem<Answer>(key.error());
+  if (!*key) return problem<Answer>(404, "Not found", "There is no key of this id.");
+  return {200, key_json(**key)};
+}
+
+AdminApi::Answer AdminApi::rotate_key(const Question& question, const std::string& id) {
+  Duration overlap = kOverlapUsual;
+  if (!question.body.empty()) {
+    simdjson::dom::parser parser;
+    simdjson::dom::object object;
+    if (parser.parse(question.body.data(), question.body.size()).get(object) !=
+        simdjson::SUCCESS) {
+      return problem<Answer>(400, "Bad request", "The body is no JSON object.");
+    }
+    if (const std::optional<std::string_view> text = text_field(object, "overlap")) {
+      const std::optional<Duration> span = parse_span(*text);
+      if (!span) return problem<Answer>(400, "Bad request", "`overlap` wants a span such as 24h.");
+      overlap = *span;
+    }
+  }
+  const FaultOr<std::optional<authentication::KeyRecord>> old = parts_.store.keys().show(id);
+  if (!old) return store_problem<Answer>(old.error());
+  if (!*old) return problem<Answer>(404, "Not found", "There is no key of this id.");
+  const WallTime now = parts_.clock.wall();
+  const KeyWish wish{(*old)->tenant, (*old)->user, (*old)->roles, (*old)->name, std::nullopt};
+  const FaultOr<MadeKey> made = make_key(wish, parts_.pepper, now);
+  if (!made) return store_problem<Answer>(made.error());
+  const FaultOr<bool> done = parts_.store.keys().rotate(id, made->record, now + overlap);
+  if (!done) return store_problem<Answer>(done.error());
+  if (!*done) return problem<Answer>(409, "Conflict", "A revoked key cannot be rotated.");
+  return {201, key_json(made->record, made->secret)};
+}
+
+FaultOr<storage::Database*> AdminApi::reader() {
+  if (reader_ == nullptr) {
+    FaultOr<std::unique_ptr<storage::Database>> opened = parts_.store.reader();
+    if (!opened) return std::unexpected(opened.error());
+    reader_ = std::move(*opened);
+  }
+  return reader_.get();
+}
+
+AdminApi::Answer AdminApi::spend(const Question& question) {
+  const OrWords<storage::SpendQuery> query =
+      spend_query(question.parameters, parts_.clock.wall());
+  if (!query) return problem<Answer>(400, "Bad request", query.error());
+  if (FaultOr<void> settled = parts_.store.trail().flush(); !settled) {
+    return store_problem<Answer>(settled.error());
+  }
+  const FaultOr<storage::Database*> database = reader();
+  if (!database) return store_problem<Answer>(database.error());
+  const FaultOr<std::vector<storage::SpendRow>> rows = storage::query_spend(**database, *query);
+  if (!rows) return store_problem<Answer>(rows.error());
+  return {200, spend_json(query->by, *rows)};
+}
+
+AdminApi::Answer AdminApi::audit(const Question& question) {
+  const OrWords<AuditQuestion> asked = audit_question(question.parameters, parts_.clock.wall());
+  if (!asked) return problem<Answer>(400, "Bad request", asked.error());
+  if (FaultOr<void> settled = parts_.store.trail().flush(); !settled) {
+    return store_problem<Answer>(settled.error());
+  }
+  const FaultOr<storage::Database*> database = reader();
+  if (!database) return store_problem<Answer>(database.error());
+  const FaultOr<std::vector<storage::AuditRow>> rows =
+      storage::query_audit(**database, asked->query, asked->limit, asked->before);
+  if (!rows) return store_problem<Answer>(rows.error());
+  std::string body = "[";
+  for (const storage::AuditRow& row : *rows) {
+    if (body.size() > 1) body += ',';
+    body += row.record;
+  }
+  body += ']';
+  return {200, std::move(body)};
+}
+
+void AdminApi::refuse_malformed(const pipeline::RequestHead&, std::string_view message,
+                                std::string&, std::string& out) {
+  out += problem_json(400, "Bad request", message);
+}
+
+}  // namespace tollgate::admin

@@ -1,0 +1,67 @@
+// The admin address: health, metrics and the admin API.
+//
+//   GET  /livez /readyz /healthz       open; /readyz?verbose says why
+//   GET  /metrics                      open; Prometheus text format
+//   GET  /admin/v1/keys[?tenant=]      the rest wants `Authorization: Bearer <admin token>`
+//   POST /admin/v1/keys                {"tenant", "user"?, "roles"?, "name"?, "expires"?: "90d"}
+//   GET  /admin/v1/keys/ID
+//   POST /admin/v1/keys/ID/revoke
+//   POST /admin/v1/keys/ID/rotate      {"overlap"?: "24h"}
+//   GET  /admin/v1/spend?by=&since=&until=&tenant=
+//   GET  /admin/v1/budgets
+//   GET  /admin/v1/audit?tenant=&user=&code=&outcome=&route=&model=&id=&phase=&since=&until=&limit=&before=
+//   GET  /admin/v1/config              in force, secrets masked
+//
+// Everything else is 404. Errors are RFC 9457 problem+json. It runs on a loop of its own and
+// may wait for the disk: questions never hold up a request of the gateway.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "admin/metrics.h"
+#include "config/current.h"
+#include "pipeline/ports.h"
+#include "storage/store.h"
+
+namespace tollgate::admin {
+
+class AdminApi final : public pipeline::Handler {
+ public:
+  // All outlive the API.
+  struct Parts {
+    const config::Current& config;
+    storage::Store& store;
+    const authentication::Pepper& pepper;
+    const Metrics& metrics;
+    const pipeline::Clock& clock;
+    const config::Secret& token;
+  };
+  explicit AdminApi(const Parts& parts);
+  ~AdminApi() override;
+
+  Task<void> serve(pipeline::Exchange& exchange) override;
+  void refuse_malformed(const pipeline::RequestHead& head, std::string_view message,
+                        std::string& headers, std::string& out) override;
+
+ private:
+  struct Answer;
+  struct Question;
+
+  bool is_admin(const pipeline::RequestHead& head) const;
+  Answer ready(std::string_view query) const;
+  Answer answer(const Question& question);
+  Answer keys(const Question& question);
+  Answer one_key(const Question& question, std::string_view rest);
+  Answer create_key(const Question& question);
+  Answer rotate_key(const Question& question, const std::string& id);
+  Answer spend(const Question& question);
+  Answer audit(const Question& question);
+  FaultOr<storage::Database*> reader();
+
+  const Parts parts_;
+  std::unique_ptr<storage::Database> reader_;
+};
+
+}  // namespace tollgate::admin

@@ -1,0 +1,128 @@
+#include "admin/forms.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/json_writer.h"
+#include "base/money.h"
+
+namespace tollgate::admin {
+
+namespace {
+
+void write_time(JsonWriter& json, std::string_view name, const std::optional<WallTime>& time) {
+  json.key(name);
+  if (time) {
+    json.value(std::string_view(rfc3339(*time)));
+  } else {
+    json.null();
+  }
+}
+
+void write_money(JsonWriter& json, std::string_view name, Money amount) {
+  json.key(name);
+  json.raw(format_usd(amount));
+}
+
+void write_key(JsonWriter& json, const authentication::KeyRecord& key, std::string_view secret) {
+  json.begin_object();
+  json.member("id", std::string_view(key.id));
+  if (!secret.empty()) json.member("secret", secret);
+  json.member("tenant", std::string_view(key.tenant));
+  json.member("user", std::string_view(key.user));
+  json.key("roles");
+  json.begin_array();
+  for (const std::string& role : key.roles) json.value(std::string_view(role));
+  json.end_array();
+  json.member("name", std::string_view(key.name));
+  write_time(json, "created", key.created);
+  write_time(json, "expires", key.expires);
+  write_time(json, "revoked", key.revoked);
+  json.end_object();
+}
+
+}  // namespace
+
+std::string rfc3339(WallTime time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
+}
+
+std::string key_json(const authentication::KeyRecord& key, std::string_view secret) {
+  std::string out;
+  JsonWriter json(out);
+  write_key(json, key, secret);
+  return out;
+}
+
+std::string keys_json(const std::vector<authentication::KeyRecord>& keys) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_array();
+  for (const authentication::KeyRecord& key : keys) write_key(json, key, {});
+  json.end_array();
+  return out;
+}
+
+std::string spend_name(storage::SpendBy by, const storage::SpendRow& row) {
+  if (by != storage::SpendBy::kHour) return row.name;
+  std::int64_t us = 0;
+  std::from_chars(row.name.data(), row.name.data() + row.name.size(), us);
+  return rfc3339(storage::from_microseconds(us));
+}
+
+std::string spend_json(storage::SpendBy by, const std::vector<storage::SpendRow>& rows) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_array();
+  for (const storage::SpendRow& row : rows) {
+    json.begin_object();
+    json.member(storage::name_of(by), std::string_view(spend_name(by, row)));
+    if (!row.tenant.empty()) json.member("tenant", std::string_view(row.tenant));
+    json.member("requests", row.spent.requests);
+    json.member("input_tokens", row.spent.input);
+    json.member("cached_input_tokens", row.spent.cached_input);
+    json.member("output_tokens", row.spent.output);
+    write_money(json, "cost_usd", row.spent.cost);
+    json.end_object();
+  }
+  json.end_array();
+  return out;
+}
+
+std::string budgets_json(const storage::Standings& standings) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_array();
+  for (const storage::BudgetStanding& budget : standings.budgets) {
+    json.begin_object();
+    json.member("rule", std::string_view(budget.rule));
+    json.member("scope", limits::name_of(budget.scope));
+    json.member("subject", std::string_view(budget.subject));
+    json.member("window", cost::name_of(budget.window));
+    json.member("window_start", std::string_view(rfc3339(budget.window_start)));
+    write_money(json, "limit_usd", budget.limit);
+    write_money(json, "spent_usd", budget.spent);
+    write_money(json, "held_usd", budget.held);
+    json.end_object();
+  }
+  json.end_array();
+  return out;
+}
+
+std::string problem_json(int status, std::string_view title, std::string_view detail) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.member("type", "about:blank");
+  json.member("title", title);
+  json.member("status", status);
+  json.member("detail", detail);
+  json.end_object();
+  return out;
+}
+
+}  // namespace tollgate::admin

@@ -1,0 +1,33 @@
+// What the books say, as JSON: the same forms for the admin API and the commands.
+//
+// Pure. Money is written as a decimal literal, never through a float.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/units.h"
+#include "controls/authentication/authentication.h"
+#include "storage/memory_ledger.h"
+#include "storage/spend.h"
+
+namespace tollgate::admin {
+
+// "2026-11-25T18:00:00Z"
+std::string rfc3339(WallTime time);
+
+// One key without its secret, or with one that was just made.
+std::string key_json(const authentication::KeyRecord& key, std::string_view secret = {});
+std::string keys_json(const std::vector<authentication::KeyRecord>& keys);
+
+// Rows of the books under the name of what they are grouped by.
+std::string spend_json(storage::SpendBy by, const std::vector<storage::SpendRow>& rows);
+std::string spend_name(storage::SpendBy by, const storage::SpendRow& row);
+
+std::string budgets_json(const storage::Standings& standings);
+
+// RFC 9457.
+std::string problem_json(int status, std::string_view title, std::string_view detail);
+
+}  // namespace tollgate::admin

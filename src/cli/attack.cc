@@ -1,0 +1,305 @@
+// The attack reel of the demo: each abuse that the gateway stops today, played for real.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/money.h"
+#include "cli/attack_client.h"
+#include "cli/commands.h"
+#include "cli/demo.h"
+#include "cli/wall_time.h"
+
+namespace tollgate::cli {
+
+namespace {
+
+// What one output token of gpt-4o (and of rogue) costs in the demo, micro-dollars.
+constexpr std::int64_t kOutputTokenMicroUsd = 10;
+
+// One line of the closing table.
+struct Row {
+  std::string attack;
+  std::size_t tried = 0;
+  std::size_t stopped = 0;
+  std::set<std::string> rules;
+  Money saved;
+  bool held = true;       // Whether the gateway did what it must.
+  std::string remark;
+};
+
+class Reel {
+ public:
+  Reel(net::Loop& loop, Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream)
+      : loop_(loop), gateway_(gateway), keys_(keys), upstream_(upstream),
+        client_(loop, gateway.listeners().front().url) {}
+
+  Task<void> play();
+  const std::vector<Row>& rows() const { return rows_; }
+
+ private:
+  Task<void> strangers();
+  Task<void> forbidden_doors();
+  Task<void> forged_bodies();
+  Task<void> dear_requests();
+  Task<void> smuggled();
+  Task<void> flood();
+  Task<void> parallel_streams();
+  Task<void> wallet();
+  Task<void> cut_streams();
+  Task<void> rogue_model();
+
+  // Sends them all at once; every one must be stopped. `worth` is what each would have cost.
+  Task<void> must_stop(std::string attack, const std::vector<AttackRequest>& requests,
+                       Money worth);
+  void add(Row row);
+  Money spent_by(std::string_view tenant) const;
+
+  AttackRequest as(const std::string& tenant, std::string body) const {
+    AttackRequest request;
+    request.key = keys_.at(tenant);
+    request.body = std::move(body);
+    return request;
+  }
+
+  net::Loop& loop_;
+  Gateway& gateway_;
+  const DemoKeys& keys_;
+  const mock::Stats& upstream_;
+  AttackClient client_;
+  std::vector<Row> rows_;
+};
+
+Money worth_of(std::int64_t output_tokens, std::size_t requests) {
+  return {output_tokens * kOutputTokenMicroUsd * static_cast<std::int64_t>(requests)};
+}
+
+void tally(Row& row, const std::vector<AttackReply>& replies) {
+  for (const AttackReply& reply : replies) {
+    ++row.tried;
+    if (reply.status == 200) continue;
+    ++row.stopped;
+    if (!reply.reason.empty()) row.rules.insert(reply.reason);
+  }
+}
+
+void Reel::add(Row row) {
+  fmt::print("  {} {:<44} {} of {} stopped{}{}\n", row.held ? "ok  " : "FAIL", row.attack,
+             row.stopped, row.tried, row.remark.empty() ? "" : ": ", row.remark);
+  std::fflush(stdout);
+  rows_.push_back(std::move(row));
+}
+
+Money Reel::spent_by(std::string_view tenant) const {
+  Money most;
+  for (const storage::BudgetStanding& budget :
+       gateway_.store().ledger().snapshot(wall_now()).budgets) {
+    if (budget.subject == tenant) most = std::max(most, budget.spent);
+  }
+  return most;
+}
+
+Task<void> Reel::must_stop(std::string attack, const std::vector<AttackRequest>& requests,
+                           Money worth) {
+  const std::vector<AttackReply> replies = co_await client_.send_all(requests);
+  Row row;
+  row.attack = std::move(attack);
+  tally(row, replies);
+  row.held = row.stopped == row.tried;
+  row.saved = {worth.micro_usd * static_cast<std::int64_t>(row.stopped)};
+  add(std::move(row));
+}
+
+Task<void> Reel::strangers() {
+  const std::string body = chat_body("gpt-4o", "Write 4000 words", 4096);
+  AttackRequest nobody;
+  nobody.body = body;
+  AttackRequest guessed = nobody;
+  guessed.key = keys_.at("acme");
+  guessed.key[30] = guessed.key[30] == 'a' ? 'b' : 'a';
+  AttackRequest foreign = nobody;
+  foreign.key = "sk-proj-0123456789abcdef0123456789abcdef";
+  AttackRequest two = as("acme", body);
+  two.extra_headers = "x-api-key: " + keys_.at("search") + "\r\n";
+  const std::vector<AttackRequest> requests{nobody, guessed, foreign, two};
+  co_await must_stop("a stranger finds the endpoint", requests, worth_of(4096, 1));
+}
+
+Task<void> Reel::forbidden_doors() {
+  std::vector<AttackRequest> requests;
+  requests.push_back(as("search", chat_body("claude-sonnet", "hello", 4096)));
+  requests.push_back(as("acme", chat_body("gpt-4o", "hello", 4096)));
+  requests.back().path = "/admin/evals";
+  requests.push_back(as("acme", chat_body("gpt-4o", "hello", 4096)));
+  requests.back().path = "/v1/chat/../../admin/evals";
+  requests.push_back(as("acme", chat_body("gpt-4o", "hello", 4096)));
+  requests.back().path = "/v1/files";
+  requests.push_back(as(
+      "acme", chat_body("gpt-4o", "hello", 4096,
+                        R"(,"tools":[{"type":"function","function":{"name":"delete_users","parameters":{"type":"object"}}}])")));
+  co_await must_stop("models, routes and tools not theirs", requests, worth_of(4096, 1));
+}
+
+Task<void> Reel::forged_bodies() {
+  std::vector<AttackRequest> requests;
+  requests.push_back(as("acme", R"({"model":"small","model":"gpt-4o","messages":[{"role":"user","content":"two models"}]})"));
+  requests.push_back(as("acme", R"({"model":"gpt-4o","messages":[{"role":"user","content":"cut off)"));
+  requests.push_back(as("acme", "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"\xff\xfe\"}]}"));
+  requests.push_back(as("acme", std::string(100'000, '[')));
+  co_await must_stop("bodies that two parsers read in two ways", requests, worth_of(4096, 1));
+}
+
+Task<void> Reel::dear_requests() {
+  std::vector<AttackRequest> requests;
+  requests.push_back(as("acme", chat_body("gpt-4o", "hello", 4096, R"(,"n":128)")));
+  std::string novel;
+  while (novel.size() < 400'000) novel += "the same chapter once more, with feeling; ";
+  requests.push_back(as("acme", chat_body("gpt-4o", novel, 4096)));
+  requests.push_back(as("acme", chat_body("gpt-4o", std::string(2'000'000, 'a'), 4096)));
+  requests.push_back(as("acme", chat_body("gpt-4o", "hello", 4096, R"(,"service_tier":"priority")")));
+  co_await must_stop("requests built to be dear", requests, worth_of(100'000, 1));
+}
+
+Task<void> Reel::smuggled() {
+  AttackRequest both = as("acme", "0\r\n\r\nGET /v1/models HTTP/1.1\r\n\r\n");
+  both.framing = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n";
+  AttackRequest twice = as("acme", "{}");
+  twice.framing = "Content-Length: 2\r\nContent-Length: 20\r\n";
+  AttackRequest odd = as("acme", "2\r\n{}\r\n0\r\n\r\n");
+  odd.framing = "Transfer-Encoding: xchunked\r\n";
+  const std::vector<AttackRequest> requests{both, twice, odd};
+  co_await must_stop("requests smuggled inside requests", requests, worth_of(4096, 1));
+}
+
+Task<void> Reel::flood() {
+  std::vector<AttackRequest> requests(300, as("search", chat_body("small", "Write 5 words", 16)));
+  const std::vector<AttackReply> replies = co_await client_.send_all(requests);
+  Row row;
+  row.attack = "one tenant floods: 300 requests at once";
+  tally(row, replies);
+  // 120 a minute may pass, and 6 at once.
+  row.held = row.tried - row.stopped <= 125 && row.stopped > 0;
+  row.remark = fmt::format("{} answered", row.tried - row.stopped);
+  add(std::move(row));
+}
+
+Task<void> Reel::parallel_streams() {
+  std::vector<AttackRequest> requests(
+      40, as("acme", chat_body("gpt-4o", "Write 400 words", 500, R"(,"stream":true)")));
+  const std::vector<AttackReply> replies = co_await client_.send_all(requests);
+  Row row;
+  row.attack = "one tenant takes every GPU: 40 streams";
+  tally(row, replies);
+  row.held = row.stopped > 0;
+  row.saved = worth_of(500, row.stopped);
+  add(std::move(row));
+}
+
+Task<void> Reel::wallet() {
+  constexpr Money kBudget{50'000};
+  std::vector<AttackRequest> requests(
+      400, as("intern", chat_body("gpt-4o", "Write 400 words", 512)));
+  const std::vector<AttackReply> replies = co_await client_.send_all(requests);
+  Row row;
+  row.attack = "a runaway agent: 400 dear requests at once";
+  tally(row, replies);
+  const Money spent = spent_by("intern");
+  row.held = spent <= kBudget && row.stopped > 0 && spent.micro_usd > 0;
+  row.saved = worth_of(400, row.stopped);
+  row.remark = fmt::format("${} of ${} spent", format_usd(spent), format_usd(kBudget));
+  add(std::move(row));
+}
+
+Task<void> Reel::cut_streams() {
+  const Money before = spent_by("search");
+  std::vector<AttackRequest> requests(
+      2, as("search", chat_body("gpt-4o", "Write 2000 words", 2000, R"(,"stream":true)")));
+  for (AttackRequest& request : requests) request.leave_after = 2000;
+  // The flood has used the tenant's rate up: it earns two requests a second back.
+  co_await loop_.sleep(std::chrono::milliseconds(1500));
+  const std::vector<AttackReply> replies = co_await client_.send_all(requests);
+  co_await loop_.sleep(std::chrono::milliseconds(500));
+  const Money paid{spent_by("search").micro_usd - before.micro_usd};
+  Row row;
+  row.attack = "streams cut to get them for nothing";
+  row.tried = replies.size();
+  row.stopped = replies.size();
+  row.rules.insert("settled at what had passed");
+  row.held = paid.micro_usd > 0 && upstream_.cancelled.load() > 0;
+  row.remark = fmt::format("${} billed", format_usd(paid));
+  add(std::move(row));
+}
+
+Task<void> Reel::rogue_model() {
+  const std::vector<AttackRequest> requests{
+      as("acme", chat_body("rogue", "Write 200 words", 200, R"(,"stream":true)"))};
+  co_await loop_.sleep(std::chrono::milliseconds(600));
+  const std::vector<AttackReply> replies = co_await client_.send_all(requests);
+  std::size_t words = 0;
+  for (std::size_t at = replies.front().body.find("\"content\":\" "); at != std::string::npos;
+       at = replies.front().body.find("\"content\":\" ", at + 1)) {
+    ++words;
+  }
+  Row row;
+  row.attack = "a model that ignores the output cap";
+  row.tried = 1;
+  row.stopped = 1;
+  row.rules.insert("output_cap_exceeded");
+  row.held = replies.front().status == 200 && words <= 200 &&
+             replies.front().body.find("\"length\"") != std::string::npos;
+  row.saved = worth_of(2000 - 200, 1);
+  row.remark = fmt::format("cut at {} of 2000 tokens", words);
+  add(std::move(row));
+}
+
+Task<void> Reel::play() {
+  co_await strangers();
+  co_await forbidden_doors();
+  co_await forged_bodies();
+  co_await dear_requests();
+  co_await smuggled();
+  co_await flood();
+  co_await parallel_streams();
+  co_await wallet();
+  co_await cut_streams();
+  co_await rogue_model();
+}
+
+Task<void> play_and_stop(Reel& reel, net::Loop& loop) {
+  co_await reel.play();
+  loop.stop();
+}
+
+void print_table(const std::vector<Row>& rows) {
+  fmt::print("\n{:<45} {:>6} {:>8}  {:>16}  {}\n", "tried", "times", "stopped", "USD not spent",
+             "by");
+  Money saved;
+  for (const Row& row : rows) {
+    fmt::print("{:<45} {:>6} {:>8}  {:>16}  {}\n", row.attack, row.tried, row.stopped,
+               format_usd(row.saved), fmt::join(row.rules, ", "));
+    saved = add_saturated(saved, row.saved);
+  }
+  fmt::print("{:<45} {:>6} {:>8}  {:>16}\n", "in all", "", "", format_usd(saved));
+}
+
+}  // namespace
+
+int play_attacks(Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream) {
+  fmt::print("Attacking {} :\n", gateway.listeners().front().url);
+  net::Loop loop;
+  Reel reel(loop, gateway, keys, upstream);
+  loop.post([&] { start(play_and_stop(reel, loop)); });
+  loop.run();
+  print_table(reel.rows());
+  const bool held = std::all_of(reel.rows().begin(), reel.rows().end(),
+                                [](const Row& row) { return row.held; });
+  fmt::print("\n{}\n", held ? "Every attack was stopped, and every decision is in the trail."
+                            : "Some attacks were NOT stopped as they must be.");
+  return held ? kDone : kFindings;
+}
+
+}  // namespace tollgate::cli

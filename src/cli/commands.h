@@ -1,0 +1,117 @@
+// The commands of the program: each is a function of its options that returns an exit code.
+//
+// src/main.cc turns the command line into these options; a file of this folder per command does
+// the work. Output goes to stdout, problems to stderr.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tollgate::cli {
+
+// Exit codes, promised by the contract.
+inline constexpr int kDone = 0;
+inline constexpr int kFindings = 1;   // Or a check that failed.
+inline constexpr int kWrongUse = 2;   // Or an invalid configuration.
+inline constexpr int kRuntimeFault = 3;
+
+struct ServeOptions {
+  std::string config = "tollgate.yaml";
+};
+int serve(const ServeOptions& options);
+
+struct RunOptions {
+  std::string state;             // Directory; empty: ~/.local/state/tollgate.
+  std::uint16_t port = 8080;
+  std::uint16_t admin_port = 9900;
+};
+int run(const RunOptions& options);
+
+struct InitOptions {
+  std::string file = "tollgate.yaml";
+  std::uint16_t port = 8080;
+  std::uint16_t admin_port = 9900;
+};
+int init(const InitOptions& options);
+
+struct DemoOptions {
+  bool attack = false;
+  std::uint16_t port = 8080;
+  std::uint16_t admin_port = 9900;
+  std::string state;             // Directory; empty: a temporary one.
+};
+int demo(const DemoOptions& options);
+
+struct MockModelOptions {
+  std::string listen = "127.0.0.1:8081";
+  std::int64_t tokens_per_second = 0;
+  std::string usage = "on";
+  std::string fail = "never";
+};
+int mock_model(const MockModelOptions& options);
+
+struct CheckOptions {
+  std::string config = "tollgate.yaml";
+  std::string format = "text";   // text, json, sarif
+  bool strict = false;           // Findings of every kind fail.
+};
+int check(const CheckOptions& options);
+
+int schema();
+
+struct KeysOptions {
+  enum class Action { kCreate, kList, kShow, kRevoke, kRotate } action = Action::kList;
+  std::string config = "tollgate.yaml";
+  std::string id;
+  std::string tenant;
+  std::string user;
+  std::vector<std::string> roles;
+  std::string name;
+  std::string expires;           // A duration from now, "90d".
+  std::string overlap = "24h";   // How long a rotated key still works.
+  bool json = false;
+};
+int keys(const KeysOptions& options);
+
+struct SpendOptions {
+  std::string config = "tollgate.yaml";
+  std::string by = "tenant";
+  std::string since;             // A duration back from now, or a date.
+  std::string until;
+  std::string tenant;
+  std::string format = "table";  // table, json, csv
+};
+int spend(const SpendOptions& options);
+
+struct AuditOptions {
+  enum class Action { kTail, kQuery, kVerify } action = Action::kQuery;
+  std::string config = "tollgate.yaml";
+  std::string tenant;
+  std::string user;
+  std::string code;
+  std::string outcome;
+  std::string route;
+  std::string model;
+  std::string id;
+  std::string phase;
+  std::string since;
+  std::string until;
+  std::int64_t limit = 100;
+  bool follow = false;
+  bool json = false;
+};
+int audit(const AuditOptions& options);
+
+struct CountOptions {
+  std::string tokenizer = "o200k_base";
+  std::vector<std::string> files;  // Empty, or "-": standard input.
+  bool ids = false;
+  bool json = false;
+};
+int count(const CountOptions& options);
+
+int version(bool json);
+
+}  // namespace tollgate::cli

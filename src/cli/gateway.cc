@@ -1,0 +1,441 @@
+#include "cli/gateway.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "admin/admin_api.h"
+#include "admin/metrics.h"
+#include "cli/signals.h"
+#include "config/current.h"
+#include "net/net.h"
+#include "pipeline/pipeline.h"
+#include "storage/secret_file.h"
+
+namespace tollgate::cli {
+
+namespace {
+
+// How often a changed file is looked for.
+constexpr Duration kWatchEvery = std::chrono::seconds(1);
+
+// How long a cut connection may take to end, beyond the drain.
+constexpr Duration kCutGrace = std::chrono::seconds(5);
+
+// One event loop with all that belongs to it. Destroyed in the reverse order: listeners first.
+struct Worker {
+  // What all workers share.
+  struct Shared {
+    const config::Current& config;
+    const pipeline::KeyStore& keys;
+    const authentication::Pepper& pepper;
+    pipeline::Ledger& ledger;
+    pipeline::Trail& trail;
+    pipeline::Meter& meter;  // Of this worker alone.
+    const pipeline::Vocabularies& vocabularies;
+  };
+
+  Worker(const Shared& shared, net::UpstreamCounts& counts)
+      : pool(loop, counts),
+        pipeline({shared.config, loop, shared.keys, shared.pepper, shared.ledger, shared.trail,
+                  pool, shared.meter, shared.vocabularies}) {}
+
+  net::Loop loop;
+  net::UpstreamPool pool;
+  pipeline::Pipeline pipeline;
+  std::vector<std::unique_ptr<net::Listener>> listeners;
+  std::thread thread;
+};
+
+using TlsContexts = std::map<std::string, std::shared_ptr<const net::ServerTls>>;
+
+FaultOr<TlsContexts> load_tls(const config::Config& config) {
+  TlsContexts contexts;
+  for (const config::Listener& listener : config.listeners) {
+    if (!listener.tls) continue;
+    FaultOr<std::shared_ptr<const net::ServerTls>> loaded = net::ServerTls::load(*listener.tls);
+    if (!loaded) return std::unexpected(loaded.error());
+    contexts[listener.name] = std::move(*loaded);
+  }
+  return contexts;
+}
+
+FaultOr<void> load_vocabularies(const config::Config& config,
+                                pipeline::Vocabularies& vocabularies) {
+  for (const config::Model& model : config.models) {
+    if (model.tokenizer.empty()) continue;
+    if (FaultOr<void> loaded = vocabularies.ensure(model.tokenizer); !loaded) return loaded;
+  }
+  return {};
+}
+
+std::string url_of(const config::Listener& listener, std::uint16_t port) {
+  const bool v6 = listener.host.find(':') != std::string::npos;
+  return fmt::format("{}://{}{}{}:{}", listener.tls ? "https" : "http", v6 ? "[" : "",
+                     listener.host, v6 ? "]" : "", port);
+}
+
+bool same_addresses(const config::Config& a, const config::Config& b) {
+  if (a.listeners.size() != b.listeners.size()) return false;
+  for (std::size_t i = 0; i < a.listeners.size(); ++i) {
+    const config::Listener& x = a.listeners[i];
+    const config::Listener& y = b.listeners[i];
+    if (x.name != y.name || x.host != y.host || x.port != y.port || x.exposure != y.exposure ||
+        x.tls.has_value() != y.tls.has_value()) {
+      return false;
+    }
+  }
+  return a.admin.host == b.admin.host && a.admin.port == b.admin.port;
+}
+
+}  // namespace
+
+struct Gateway::Parts {
+  Parts(std::shared_ptr<const config::Config> first, const GatewayOptions& options)
+      : config(std::move(first)), vocabularies(options.vocabularies) {}
+
+  FaultOr<void> open_store(const config::Config& now);
+  FaultOr<void> open_listeners(const TlsContexts& tls);
+  FaultOr<void> open_admin();
+  void register_gauges();
+  void run_threads();
+
+  config::Current config;
+  net::Loop admin_loop;  // The clock of what is shared, too.
+  pipeline::Vocabularies vocabularies;
+  admin::Metrics metrics;
+  std::unique_ptr<storage::Store> store;
+  std::optional<authentication::Pepper> pepper;
+  net::UpstreamCounts upstream_counts;
+  std::vector<std::unique_ptr<Worker>> workers;
+  std::unique_ptr<admin::AdminApi> admin_api;
+  std::unique_ptr<net::Listener> admin_listener;
+  std::thread admin_thread;
+  config::Secret admin_token;
+  std::vector<Address> addresses;
+  std::string admin_url;
+  bool running = false;
+};
+
+Gateway::Gateway(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Gateway::~Gateway() {
+  if (parts_->running) (void)stop();
+}
+
+const std::vector<Gateway::Address>& Gateway::listeners() const { return parts_->addresses; }
+const std::string& Gateway::admin_url() const { return parts_->admin_url; }
+const config::Secret& Gateway::admin_token() const { return parts_->admin_token; }
+storage::Store& Gateway::store() { return *parts_->store; }
+
+// The store, and the secrets that lie beside it.
+FaultOr<void> Gateway::Parts::open_store(const config::Config& now) {
+  FaultOr<std::unique_ptr<storage::Store>> opened =
+      storage::Store::open(now.store, now.audit, admin_loop);
+  if (!opened) return std::unexpected(opened.error());
+  store = std::move(*opened);
+  const std::string& named = now.authentication.pepper_file;
+  FaultOr<authentication::Pepper> made =
+      storage::load_or_make_pepper(named.empty() ? store->beside("pepper") : named);
+  if (!made) return std::unexpected(made.error());
+  pepper.emplace(std::move(*made));
+  admin_token = now.admin.token;
+  if (admin_token.empty()) {
+    FaultOr<config::Secret> token =
+        storage::load_or_make_admin_token(store->beside("admin.token"));
+    if (!token) return std::unexpected(token.error());
+    admin_token = std::move(*token);
+  }
+  return store->restore(now);
+}
+
+FaultOr<void> Gateway::Parts::open_listeners(const TlsContexts& tls) {
+  const std::shared_ptr<const config::Config> now = config.get();
+  for (const config::Listener& listener : now->listeners) {
+    std::uint16_t port = listener.port;
+    for (const std::unique_ptr<Worker>& worker : workers) {
+      net::ListenerOptions options;
+      options.name = listener.name;
+      options.host = listener.host;
+      options.port = port;  // The first worker finds a free one; the others share it.
+      options.exposure = listener.exposure;
+      if (const auto found = tls.find(listener.name); found != tls.end()) {
+        options.tls = found->second;
+      }
+      options.edge = now->edge;
+      FaultOr<std::unique_ptr<net::Listener>> opened =
+          net::Listener::open(worker->loop, std::move(options), worker->pipeline);
+      if (!opened) return std::unexpected(opened.error());
+      port = (*opened)->port();
+      worker->listeners.push_back(std::move(*opened));
+    }
+    addresses.push_back({listener.name, url_of(listener, port)});
+  }
+  return {};
+}
+
+FaultOr<void> Gateway::Parts::open_admin() {
+  const std::shared_ptr<const config::Config> now = config.get();
+  const admin::AdminApi::Parts parts{config, *store, *pepper, metrics, admin_loop, admin_token};
+  admin_api = std::make_unique<admin::AdminApi>(parts);
+  net::ListenerOptions options;
+  options.name = "admin";
+  options.host = now->admin.host;
+  options.port = now->admin.port;
+  options.exposure = authorization::Exposure::kInternal;
+  options.edge = now->edge;
+  FaultOr<std::unique_ptr<net::Listener>> opened =
+      net::Listener::open(admin_loop, std::move(options), *admin_api);
+  if (!opened) return std::unexpected(opened.error());
+  admin_listener = std::move(*opened);
+  config::Listener shown;
+  shown.host = now->admin.host;
+  admin_url = url_of(shown, admin_listener->port());
+  return {};
+}
+
+void Gateway::Parts::register_gauges() {
+  metrics.gauge({"tollgate_holds_open", "Holds taken and not yet settled.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   emit("", static_cast<double>(store->ledger().open_holds()));
+                 }});
+  metrics.gauge({"tollgate_budget_remaining_usd", "What is left of each budget in its window.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   const storage::Standings now = store->ledger().snapshot(admin_loop.wall());
+                   for (const storage::BudgetStanding& budget : now.budgets) {
+                     const Money left{std::max<std::int64_t>(
+                         0, budget.limit.micro_usd - budget.spent.micro_usd -
+                                budget.held.micro_usd)};
+                     emit(fmt::format("scope=\"{}\",subject=\"{}\",window=\"{}\"",
+                                      limits::name_of(budget.scope),
+                                      admin::escape_label(budget.subject),
+                                      cost::name_of(budget.window)),
+                          static_cast<double>(left.micro_usd) / 1e6);
+                   }
+                 }});
+  metrics.gauge({"tollgate_audit_healthy", "Whether decisions are being kept.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   emit("", store->trail().healthy() ? 1 : 0);
+                 }});
+  metrics.gauge({"tollgate_audit_queue_bytes", "Records that wait for the store.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   emit("", static_cast<double>(store->trail().queued_bytes()));
+                 }});
+}
+
+void Gateway::Parts::run_threads() {
+  store->start();
+  for (const std::unique_ptr<Worker>& worker : workers) {
+    worker->thread = std::thread([raw = worker.get()] { raw->loop.run(); });
+  }
+  admin_thread = std::thread([this] { admin_loop.run(); });
+  running = true;
+}
+
+FaultOr<std::unique_ptr<Gateway>> Gateway::start(std::shared_ptr<const config::Config> config,
+                                                 const GatewayOptions& options) {
+  const config::Config& now = *config;
+  FaultOr<TlsContexts> tls = load_tls(now);
+  if (!tls) return std::unexpected(tls.error());
+  auto parts = std::make_unique<Parts>(config, options);
+  if (FaultOr<void> loaded = load_vocabularies(now, parts->vocabularies); !loaded) {
+    return std::unexpected(loaded.error());
+  }
+  if (FaultOr<void> opened = parts->open_store(now); !opened) {
+    return std::unexpected(opened.error());
+  }
+
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int count = now.edge.workers > 0 ? now.edge.workers : cores;
+  for (int i = 0; i < count; ++i) {
+    const Worker::Shared shared{parts->config,          parts->store->keys(),
+                                *parts->pepper,         parts->store->ledger(),
+                                parts->store->trail(),  parts->metrics.shard(),
+                                parts->vocabularies};
+    parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_counts));
+  }
+  if (FaultOr<void> opened = parts->open_listeners(*tls); !opened) {
+    return std::unexpected(opened.error());
+  }
+  if (FaultOr<void> opened = parts->open_admin(); !opened) return std::unexpected(opened.error());
+  parts->register_gauges();
+  parts->run_threads();
+  return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));
+}
+
+FaultOr<void> Gateway::reload(std::shared_ptr<const config::Config> next) {
+  const std::shared_ptr<const config::Config> now = parts_->config.get();
+  const auto put = [&]() -> FaultOr<void> {
+    if (!same_addresses(*now, *next)) {
+      return fault(FaultKind::kRefusedByPeer,
+                   "the addresses, exposures or TLS of the listeners changed: that needs a "
+                   "restart; the configuration in force stays");
+    }
+    if (now->store.sqlite_path != next->store.sqlite_path ||
+        now->store.in_memory != next->store.in_memory) {
+      return fault(FaultKind::kRefusedByPeer,
+                   "store.ledger changed: that needs a restart; the configuration in force stays");
+    }
+    FaultOr<TlsContexts> tls = load_tls(*next);
+    if (!tls) return std::unexpected(tls.error());
+    if (FaultOr<void> loaded = load_vocabularies(*next, parts_->vocabularies); !loaded) {
+      return loaded;
+    }
+    if (FaultOr<void> restored = parts_->store->restore(*next); !restored) return restored;
+    parts_->config.swap(next);
+    for (const std::unique_ptr<Worker>& worker : parts_->workers) {
+      worker->loop.post([raw = worker.get(), next, contexts = *tls] {
+        for (std::size_t i = 0; i < raw->listeners.size(); ++i) {
+          const auto found = contexts.find(next->listeners[i].name);
+          raw->listeners[i]->replace(found == contexts.end() ? nullptr : found->second,
+                                     next->edge);
+        }
+      });
+    }
+    return {};
+  };
+  FaultOr<void> done = put();
+  parts_->metrics.reloaded(done.has_value());
+  return done;
+}
+
+void Gateway::reload_failed() { parts_->metrics.reloaded(false); }
+
+namespace {
+
+// Counts the listeners that are still draining.
+class Countdown {
+ public:
+  explicit Countdown(int left) : left_(left) {}
+  void done() {
+    const std::lock_guard lock(mutex_);
+    if (--left_ == 0) zero_.notify_all();
+  }
+  bool wait(Duration time) {
+    std::unique_lock lock(mutex_);
+    return zero_.wait_for(lock, time, [&] { return left_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable zero_;
+  int left_;
+};
+
+}  // namespace
+
+FaultOr<void> Gateway::stop() {
+  Parts& parts = *parts_;
+  if (!parts.running) return {};
+  parts.running = false;
+  const Duration patience = parts.config.get()->edge.drain_timeout;
+  int listeners = 0;
+  for (const auto& worker : parts.workers) listeners += static_cast<int>(worker->listeners.size());
+  Countdown open(listeners);
+  const auto each_listener = [&](auto act) {
+    for (const std::unique_ptr<Worker>& worker : parts.workers) {
+      worker->loop.post([raw = worker.get(), act] {
+        for (const std::unique_ptr<net::Listener>& listener : raw->listeners) act(*listener);
+      });
+    }
+  };
+  each_listener([&open](net::Listener& listener) { listener.drain([&open] { open.done(); }); });
+  if (!open.wait(patience)) {
+    each_listener([](net::Listener& listener) { listener.cut(); });
+    if (!open.wait(kCutGrace)) {
+      std::fputs("tollgate: some requests did not end in time and are cut off\n", stderr);
+    }
+  }
+  // From here on every request is settled and recorded; what is left is to keep that.
+  for (const std::unique_ptr<Worker>& worker : parts.workers) {
+    worker->loop.stop();
+    worker->thread.join();
+  }
+  parts.admin_loop.stop();
+  parts.admin_thread.join();
+  return parts.store->stop();
+}
+
+void print_addresses(const Gateway& gateway) {
+  for (const Gateway::Address& address : gateway.listeners()) {
+    fmt::print("tollgate: listening on {} ({})\n", address.url, address.name);
+  }
+  fmt::print("tollgate: admin on {}\n", gateway.admin_url());
+  fmt::print("tollgate: ready\n");
+  std::fflush(stdout);
+}
+
+namespace {
+
+void reload_from(Gateway& gateway, const std::string& file) {
+  notify_service_manager("RELOADING=1");
+  const config::Loaded loaded = config::load_file(file, config::process_environment());
+  if (!loaded.config) {
+    for (const config::Problem& problem : loaded.problems) {
+      fmt::print(stderr, "{}\n", config::format(problem));
+    }
+    fmt::print(stderr, "tollgate: {} was not taken over; the configuration in force stays\n", file);
+    gateway.reload_failed();
+  } else if (FaultOr<void> done = gateway.reload(loaded.config); !done) {
+    fmt::print(stderr, "tollgate: {} was not taken over: {}\n", file, done.error().message);
+  } else {
+    fmt::print("tollgate: configuration {} in force\n", loaded.config->version);
+    std::fflush(stdout);
+  }
+  notify_service_manager("READY=1");
+}
+
+std::filesystem::file_time_type changed_at(const std::string& file) {
+  std::error_code ignored;
+  const auto time = std::filesystem::last_write_time(file, ignored);
+  return ignored ? std::filesystem::file_time_type() : time;
+}
+
+}  // namespace
+
+int run_until_stopped(Gateway& gateway, const std::string& file) {
+  notify_service_manager("READY=1");
+  auto seen = changed_at(file);
+  while (true) {
+    const Signal signal = wait_signal(kWatchEvery);
+    if (signal == Signal::kStop) break;
+    const auto now = changed_at(file);
+    const bool changed = now != seen && now != std::filesystem::file_time_type();
+    if (signal == Signal::kReload || changed) {
+      seen = now;
+      reload_from(gateway, file);
+    }
+  }
+  notify_service_manager("STOPPING=1");
+  fmt::print("tollgate: draining\n");
+  std::fflush(stdout);
+  if (FaultOr<void> stopped = gateway.stop(); !stopped) {
+    fmt::print(stderr, "tollgate: {}\n", stopped.error().message);
+    return 3;
+  }
+  fmt::print("tollgate: stopped\n");
+  return 0;
+}
+
+std::string vocabulary_directory() {
+  if (const char* named = std::getenv("TOLLGATE_VOCABULARIES"); named != nullptr && *named != 0) {
+    return named;
+  }
+  std::error_code ignored;
+  for (const char* place : {TOLLGATE_VOCABULARY_DIR, "/usr/share/tollgate/vocabularies"}) {
+    if (std::filesystem::is_directory(place, ignored)) return place;
+  }
+  return (std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / "vocabularies")
+      .string();
+}
+
+}  // namespace tollgate::cli

@@ -1,0 +1,165 @@
+// `tollgate keys`: tenant API keys, in the store that the configuration names. A gateway that
+// runs on the same store notices a change within a twentieth of a second.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "admin/forms.h"
+#include "admin/new_key.h"
+#include "admin/query.h"
+#include "cli/commands.h"
+#include "cli/load_config.h"
+#include "cli/wall_time.h"
+#include "pipeline/plan.h"
+#include "storage/secret_file.h"
+#include "storage/store.h"
+#include "storage/stored_keys.h"
+
+namespace tollgate::cli {
+
+namespace {
+
+using authentication::KeyRecord;
+
+int wrong_use(const std::string& message) {
+  fmt::print(stderr, "tollgate: {}\n", message);
+  return kWrongUse;
+}
+
+int faulty(const Fault& fault) {
+  fmt::print(stderr, "tollgate: {}\n", fault.message);
+  return kRuntimeFault;
+}
+
+int no_such_key(const std::string& id) {
+  fmt::print(stderr, "tollgate: there is no key `{}`; `tollgate keys list` shows all\n", id);
+  return kFindings;
+}
+
+std::string state_of(const KeyRecord& key) {
+  if (key.revoked) return "revoked " + admin::rfc3339(*key.revoked);
+  if (key.expires && *key.expires <= wall_now()) return "expired " + admin::rfc3339(*key.expires);
+  if (key.expires) return "until " + admin::rfc3339(*key.expires);
+  return "active";
+}
+
+void print_key(const KeyRecord& key, const std::string& secret, bool json) {
+  if (json) {
+    fmt::print("{}\n", admin::key_json(key, secret));
+    return;
+  }
+  fmt::print("id       {}\n", key.id);
+  if (!secret.empty()) fmt::print("secret   {}   (shown once)\n", secret);
+  fmt::print("tenant   {}\n", key.tenant);
+  if (!key.user.empty()) fmt::print("user     {}\n", key.user);
+  if (!key.roles.empty()) fmt::print("roles    {}\n", fmt::join(key.roles, ", "));
+  if (!key.name.empty()) fmt::print("name     {}\n", key.name);
+  fmt::print("created  {}\nstate    {}\n", admin::rfc3339(key.created), state_of(key));
+}
+
+FaultOr<authentication::Pepper> pepper_of(const config::Config& config,
+                                          const storage::Database& database) {
+  const std::string& named = config.authentication.pepper_file;
+  return storage::load_or_make_pepper(named.empty() ? storage::beside(database.path(), "pepper")
+                                                    : named);
+}
+
+int create(const KeysOptions& options, const config::Config& config,
+           storage::Database& database) {
+  if (pipeline::tenant_named(config, options.tenant) == nullptr) {
+    return wrong_use(fmt::format("no tenant `{}` is configured in {}", options.tenant,
+                                 options.config));
+  }
+  admin::KeyWish wish{options.tenant, options.user, options.roles, options.name, std::nullopt};
+  if (!options.expires.empty()) {
+    wish.expires_in = admin::parse_span(options.expires);
+    if (!wish.expires_in) return wrong_use("--expires wants a span such as 90d or 12h");
+  }
+  const FaultOr<authentication::Pepper> pepper = pepper_of(config, database);
+  if (!pepper) return faulty(pepper.error());
+  const FaultOr<admin::MadeKey> made = admin::make_key(wish, *pepper, wall_now());
+  if (!made) return faulty(made.error());
+  if (FaultOr<void> kept = storage::create_key(database, made->record); !kept) {
+    return faulty(kept.error());
+  }
+  print_key(made->record, made->secret, options.json);
+  return kDone;
+}
+
+int list(const KeysOptions& options, storage::Database& database) {
+  const FaultOr<std::vector<KeyRecord>> keys = storage::list_keys(database, options.tenant);
+  if (!keys) return faulty(keys.error());
+  if (options.json) {
+    fmt::print("{}\n", admin::keys_json(*keys));
+    return kDone;
+  }
+  fmt::print("{:<13} {:<16} {:<16} {:<20} {}\n", "ID", "TENANT", "USER", "NAME", "STATE");
+  for (const KeyRecord& key : *keys) {
+    fmt::print("{:<13} {:<16} {:<16} {:<20} {}\n", key.id, key.tenant, key.user, key.name,
+               state_of(key));
+  }
+  return kDone;
+}
+
+int show(const KeysOptions& options, storage::Database& database) {
+  const FaultOr<std::optional<KeyRecord>> key = storage::show_key(database, options.id);
+  if (!key) return faulty(key.error());
+  if (!*key) return no_such_key(options.id);
+  print_key(**key, {}, options.json);
+  return kDone;
+}
+
+int revoke(const KeysOptions& options, storage::Database& database) {
+  const FaultOr<bool> done = storage::revoke_key(database, options.id, wall_now());
+  if (!done) return faulty(done.error());
+  if (!*done) return no_such_key(options.id);
+  return show(options, database);
+}
+
+int rotate(const KeysOptions& options, const config::Config& config,
+           storage::Database& database) {
+  const std::optional<Duration> overlap = admin::parse_span(options.overlap);
+  if (!overlap) return wrong_use("--overlap wants a span such as 24h");
+  const FaultOr<std::optional<KeyRecord>> old = storage::show_key(database, options.id);
+  if (!old) return faulty(old.error());
+  if (!*old) return no_such_key(options.id);
+  const FaultOr<authentication::Pepper> pepper = pepper_of(config, database);
+  if (!pepper) return faulty(pepper.error());
+  const WallTime now = wall_now();
+  const admin::KeyWish wish{(*old)->tenant, (*old)->user, (*old)->roles, (*old)->name,
+                            std::nullopt};
+  const FaultOr<admin::MadeKey> made = admin::make_key(wish, *pepper, now);
+  if (!made) return faulty(made.error());
+  const FaultOr<bool> done =
+      storage::rotate_key(database, options.id, made->record, now + *overlap);
+  if (!done) return faulty(done.error());
+  if (!*done) return wrong_use(fmt::format("the key `{}` is revoked: create a new one", options.id));
+  print_key(made->record, made->secret, options.json);
+  return kDone;
+}
+
+}  // namespace
+
+int keys(const KeysOptions& options) {
+  const std::shared_ptr<const config::Config> config = load_config(options.config);
+  if (!config) return kWrongUse;
+  const FaultOr<std::unique_ptr<storage::Database>> database =
+      storage::open_for_command(config->store);
+  if (!database) return faulty(database.error());
+  switch (options.action) {
+    case KeysOptions::Action::kCreate:
+      return create(options, *config, **database);
+    case KeysOptions::Action::kList:
+      return list(options, **database);
+    case KeysOptions::Action::kShow:
+      return show(options, **database);
+    case KeysOptions::Action::kRevoke:
+      return revoke(options, **database);
+    case KeysOptions::Action::kRotate:
+      return rotate(options, *config, **database);
+  }
+  return kWrongUse;
+}
+
+}  // namespace tollgate::cli

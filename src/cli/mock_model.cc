@@ -1,0 +1,73 @@
+// `tollgate mock-model`: the built-in model server on an address of its own.
+#include "mock/mock_model.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdio>
+#include <thread>
+
+#include "cli/commands.h"
+#include "cli/gateway.h"
+#include "cli/signals.h"
+
+namespace tollgate::cli {
+
+namespace {
+
+// "127.0.0.1:8081", "[::1]:0".
+bool split_address(const std::string& listen, std::string& host, std::uint16_t& port) {
+  const std::size_t colon = listen.rfind(':');
+  if (colon == std::string::npos || colon == 0) return false;
+  host = listen.substr(0, colon);
+  if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  const char* end = listen.data() + listen.size();
+  const auto read = std::from_chars(listen.data() + colon + 1, end, port);
+  return read.ec == std::errc() && read.ptr == end;
+}
+
+}  // namespace
+
+int mock_model(const MockModelOptions& options) {
+  block_signals();
+  net::ListenerOptions listen;
+  if (!split_address(options.listen, listen.host, listen.port)) {
+    fmt::print(stderr, "tollgate: --listen wants HOST:PORT, not `{}`\n", options.listen);
+    return kWrongUse;
+  }
+  const std::optional<mock::Fail> fail = mock::fail_named(options.fail);
+  if (!fail) {
+    fmt::print(stderr, "tollgate: unknown --fail `{}`; known are {}\n", options.fail,
+               fmt::join(mock::fail_names(), ", "));
+    return kWrongUse;
+  }
+  const auto vocabulary = tokens::Vocabulary::load("o200k_base", vocabulary_directory());
+  if (!vocabulary) {
+    fmt::print(stderr, "tollgate: {}\n", vocabulary.error().message);
+    return kRuntimeFault;
+  }
+  const mock::Policy policy{options.tokens_per_second, options.usage == "on", *fail};
+  mock::Stats stats;
+  net::Loop loop;
+  mock::MockModel model(loop, **vocabulary, policy, stats);
+  listen.name = "mock";
+  listen.edge.connections_max = 50'000;
+  const std::string host = listen.host;
+  const auto listener = net::Listener::open(loop, std::move(listen), model);
+  if (!listener) {
+    fmt::print(stderr, "tollgate: {}\n", listener.error().message);
+    return kRuntimeFault;
+  }
+  const bool v6 = host.find(':') != std::string::npos;
+  fmt::print("mock-model: listening on http://{}{}{}:{}\nmock-model: ready\n", v6 ? "[" : "", host,
+             v6 ? "]" : "", (*listener)->port());
+  std::fflush(stdout);
+  std::thread thread([&loop] { loop.run(); });
+  while (wait_signal(std::chrono::hours(1)) != Signal::kStop) {
+  }
+  loop.stop();
+  thread.join();
+  return kDone;
+}
+
+}  // namespace tollgate::cli

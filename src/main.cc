@@ -1,0 +1,216 @@
+// The command line: words to options, nothing else. Each command lives in cli/.
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.h"
+#include "cli/completion.h"
+
+namespace tollgate {
+namespace {
+
+// What the parsed command does; set by the subcommand that was named.
+using Chosen = std::function<int()>;
+
+void config_option(CLI::App& app, std::string& config) {
+  app.add_option("-c,--config", config, "The configuration file")->capture_default_str();
+}
+
+CLI::App* command(CLI::App& app, const char* name, const char* says) {
+  CLI::App* made = app.add_subcommand(name, says);
+  made->fallthrough(false);
+  return made;
+}
+
+void add_serving(CLI::App& app, Chosen& chosen) {
+  static cli::ServeOptions serve;
+  CLI::App* sub = command(app, "serve", "Run the gateway");
+  config_option(*sub, serve.config);
+  sub->callback([&] { chosen = [] { return cli::serve(serve); }; });
+
+  static cli::RunOptions run;
+  sub = command(app, "run", "Run without a file: providers from the environment, loopback only");
+  sub->add_option("--state", run.state, "Directory of the ledger and the keys");
+  sub->add_option("--port", run.port, "Port of the gateway")->capture_default_str();
+  sub->add_option("--admin-port", run.admin_port, "Port of the admin address")
+      ->capture_default_str();
+  sub->callback([&] { chosen = [] { return cli::run(run); }; });
+
+  static cli::InitOptions init;
+  sub = command(app, "init", "Write the commented configuration that `run` would run");
+  sub->add_option("file", init.file, "Where to write it")->capture_default_str();
+  sub->callback([&] { chosen = [] { return cli::init(init); }; });
+
+  static cli::DemoOptions demo;
+  sub = command(app, "demo", "The gateway before a built-in model, nothing to configure");
+  sub->add_flag("--attack", demo.attack, "Play the abuses that it stops, then end with a table");
+  sub->add_option("--port", demo.port, "Port of the gateway")->capture_default_str();
+  sub->add_option("--admin-port", demo.admin_port, "Port of the admin address")
+      ->capture_default_str();
+  sub->add_option("--state", demo.state, "Directory of keys.json, tollgate.yaml and the ledger");
+  sub->callback([&] { chosen = [] { return cli::demo(demo); }; });
+
+  static cli::MockModelOptions mock;
+  sub = command(app, "mock-model", "The built-in model server alone");
+  sub->add_option("--listen", mock.listen, "HOST:PORT; port 0 is any free one")
+      ->capture_default_str();
+  sub->add_option("--tokens-per-second", mock.tokens_per_second, "0 is as fast as it goes")
+      ->capture_default_str();
+  sub->add_option("--usage", mock.usage, "Whether it reports usage: on or off")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
+  sub->add_option("--fail", mock.fail, "never, 500, 429, 401, silent, cut, garbage, lie-low, "
+                                       "lie-high or overrun")
+      ->capture_default_str();
+  sub->callback([&] { chosen = [] { return cli::mock_model(mock); }; });
+}
+
+void add_checking(CLI::App& app, Chosen& chosen) {
+  static cli::CheckOptions check;
+  CLI::App* sub = command(app, "check", "Validate a configuration and report what is weak in it");
+  config_option(*sub, check.config);
+  sub->add_option("--format", check.format, "text, json or sarif")
+      ->check(CLI::IsMember({"text", "json", "sarif"}))
+      ->capture_default_str();
+  sub->add_flag("--json", [](std::int64_t) { check.format = "json"; }, "As --format json");
+  sub->add_flag("--strict", check.strict, "Notes count as findings, too");
+  sub->callback([&] { chosen = [] { return cli::check(check); }; });
+
+  sub = command(app, "schema", "Print the JSON Schema of the configuration");
+  sub->callback([&] { chosen = [] { return cli::schema(); }; });
+
+  static cli::CountOptions count;
+  sub = command(app, "count", "Count tokens exactly, one whole number a line");
+  sub->add_option("--tokenizer", count.tokenizer, "o200k_base or cl100k_base")
+      ->capture_default_str();
+  sub->add_option("files", count.files, "Files; - or none is the standard input");
+  sub->add_flag("--ids", count.ids, "Print the ids, for checking");
+  sub->add_flag("--json", count.json, "Print JSON");
+  sub->callback([&] { chosen = [] { return cli::count(count); }; });
+}
+
+void add_key_action(CLI::App& keys, Chosen& chosen, cli::KeysOptions& options, const char* name,
+                    const char* says, cli::KeysOptions::Action action) {
+  using Action = cli::KeysOptions::Action;
+  CLI::App* sub = command(keys, name, says);
+  config_option(*sub, options.config);
+  sub->add_flag("--json", options.json, "Print JSON");
+  if (action == Action::kCreate) {
+    sub->add_option("--tenant", options.tenant, "The tenant it belongs to")->required();
+    sub->add_option("--user", options.user, "The user within the tenant");
+    sub->add_option("--role", options.roles, "A role; may be given several times");
+    sub->add_option("--name", options.name, "A label");
+    sub->add_option("--expires", options.expires, "When it ends from now on: 90d, 12h");
+  } else if (action == Action::kList) {
+    sub->add_option("--tenant", options.tenant, "Only the keys of this tenant");
+  } else {
+    sub->add_option("id", options.id, "The key's id")->required();
+  }
+  if (action == Action::kRotate) {
+    sub->add_option("--overlap", options.overlap, "How long the old key still works")
+        ->capture_default_str();
+  }
+  sub->callback([&options, &chosen, action] {
+    options.action = action;
+    chosen = [&options] { return cli::keys(options); };
+  });
+}
+
+void add_keys(CLI::App& app, Chosen& chosen) {
+  using Action = cli::KeysOptions::Action;
+  static cli::KeysOptions options;
+  CLI::App* keys = command(app, "keys", "Tenant API keys");
+  keys->require_subcommand(1);
+  add_key_action(*keys, chosen, options, "create", "Make a key; its secret is shown once",
+                 Action::kCreate);
+  add_key_action(*keys, chosen, options, "list", "List the keys", Action::kList);
+  add_key_action(*keys, chosen, options, "show", "Show one key, without its secret",
+                 Action::kShow);
+  add_key_action(*keys, chosen, options, "revoke", "Refuse a key from now on", Action::kRevoke);
+  add_key_action(*keys, chosen, options, "rotate", "Make a new secret; the old one runs out",
+                 Action::kRotate);
+}
+
+void add_books(CLI::App& app, Chosen& chosen) {
+  static cli::SpendOptions spend;
+  CLI::App* sub = command(app, "spend", "What was used and what it cost");
+  config_option(*sub, spend.config);
+  sub->add_option("--by", spend.by, "total, tenant, user, key, route, model or hour")
+      ->capture_default_str();
+  sub->add_option("--since", spend.since, "A duration back from now (24h) or a date (2026-11-01)");
+  sub->add_option("--until", spend.until, "The same");
+  sub->add_option("--tenant", spend.tenant, "Only this tenant");
+  sub->add_option("--format", spend.format, "table, json or csv")
+      ->check(CLI::IsMember({"table", "json", "csv"}))
+      ->capture_default_str();
+  sub->add_flag("--json", [](std::int64_t) { spend.format = "json"; }, "As --format json");
+  sub->callback([&] { chosen = [] { return cli::spend(spend); }; });
+
+  static cli::AuditOptions options;
+  CLI::App* audit = command(app, "audit", "The trail of decisions");
+  audit->require_subcommand(1);
+  using Action = cli::AuditOptions::Action;
+  const auto add = [&](const char* name, const char* says, Action action) {
+    CLI::App* made = command(*audit, name, says);
+    config_option(*made, options.config);
+    made->add_flag("--json", options.json, "Print JSON lines");
+    if (action != Action::kVerify) {
+      made->add_option("--tenant", options.tenant, "Only this tenant");
+      made->add_option("--user", options.user, "Only this user");
+      made->add_option("--code", options.code, "Only this reason, rate_limited for instance");
+      made->add_option("--outcome", options.outcome, "allowed, refused, downgraded or cut");
+      made->add_option("--route", options.route, "Only this route");
+      made->add_option("--model", options.model, "Only this model, as asked or served");
+      made->add_option("--id", options.id, "Only this request");
+      made->add_option("--phase", options.phase, "decision or outcome");
+      made->add_option("--since", options.since, "A duration back from now, or a date");
+      made->add_option("--until", options.until, "The same");
+      made->add_option("--limit", options.limit, "Records at most")->capture_default_str();
+    }
+    if (action == Action::kTail) {
+      made->add_flag("-f,--follow", options.follow, "Go on as records come");
+    }
+    made->callback([&chosen, action] {
+      options.action = action;
+      chosen = [] { return cli::audit(options); };
+    });
+  };
+  add("tail", "The newest records, in the order of time", Action::kTail);
+  add("query", "Records by what they say, newest first", Action::kQuery);
+  add("verify", "Prove the trail untouched, or name the first broken record", Action::kVerify);
+}
+
+void add_about(CLI::App& app, Chosen& chosen) {
+  static std::string shell;
+  CLI::App* sub = command(app, "completion", "Print the completion script of a shell");
+  sub->add_option("shell", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  sub->callback([&] { chosen = [&app] { return cli::completion(app, shell); }; });
+
+  static bool json = false;
+  sub = command(app, "version", "Print the version");
+  sub->add_flag("--json", json, "Print JSON");
+  sub->callback([&] { chosen = [] { return cli::version(json); }; });
+}
+
+int main_of(int argc, char** argv) {
+  CLI::App app("The security and cost boundary in front of model endpoints.", "tollgate");
+  app.require_subcommand(1);
+  Chosen chosen;
+  add_serving(app, chosen);
+  add_checking(app, chosen);
+  add_keys(app, chosen);
+  add_books(app, chosen);
+  add_about(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);  // Prints help, or what was wrong.
+    return code == 0 ? cli::kDone : cli::kWrongUse;
+  }
+  return chosen();
+}
+
+}  // namespace
+}  // namespace tollgate
+
+int main(int argc, char** argv) { return tollgate::main_of(argc, argv); }
