@@ -1,6 +1,7 @@
 // A model server that does what a test tells it, well or badly, and remembers what it was asked.
 import http from 'node:http';
 import net from 'node:net';
+import { atEnd } from './harness.mjs';
 
 /**
  * `answer({request, response, body, number})` is called with each whole request. Its requests are
@@ -19,7 +20,12 @@ export async function fakeUpstream(t, answer) {
     request.on('end', () => {
       const text = Buffer.concat(pieces).toString();
       const body = text ? JSON.parse(text) : null;
-      const number = upstream.requests.push({ url: request.url, headers: request.headers, body, text });
+      const number = upstream.requests.push({
+        url: request.url,
+        headers: request.headers,
+        body,
+        text,
+      });
       answer({ request, response, body, number });
     });
   });
@@ -49,7 +55,7 @@ async function listening(t, server, upstream) {
       server.close(resolve);
       server.closeAllConnections();
     });
-  t.after(() => upstream.close());
+  atEnd(t, () => upstream.close());
   return upstream;
 }
 
@@ -64,7 +70,13 @@ export function completion(content, usage, changes = {}) {
     object: 'chat.completion',
     created: 1750000000,
     model: 'small',
-    choices: [{ index: 0, message: { role: 'assistant', content, ...changes.message }, finish_reason: changes.finish ?? 'stop' }],
+    choices: [
+      {
+        index: 0,
+        message: { role: 'assistant', content, ...changes.message },
+        finish_reason: changes.finish ?? 'stop',
+      },
+    ],
     ...(usage ? { usage: openaiUsage(usage) } : {}),
   };
 }

@@ -46,6 +46,36 @@ export async function waitAsTold(headers) {
   await new Promise((resolve) => setTimeout(resolve, told));
 }
 
+// ---- Ends --------------------------------------------------------------------------------------
+
+const endings = new WeakMap();
+
+function endAllOf(t) {
+  const all = [];
+  endings.set(t, all);
+  t.after(async () => {
+    const failures = [];
+    for (const end of all.reverse())
+      await Promise.resolve()
+        .then(end)
+        .catch((error) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+  });
+}
+
+/** Runs `end` when the test or scope `t` ends: what began last ends first. */
+export function atEnd(t, end) {
+  if (!endings.has(t)) endAllOf(t);
+  endings.get(t).push(end);
+}
+
+/** What the tests of one describe() share, said in its body: `const shared = scope(after)`. */
+export function scope(after) {
+  const shared = { after };
+  endAllOf(shared);
+  return shared;
+}
+
 // ---- Processes ---------------------------------------------------------------------------------
 
 /** Runs a command of the program to its end. */
@@ -67,7 +97,11 @@ export class Program {
   constructor(args, { env = {}, cwd } = {}) {
     this.stdout = '';
     this.stderr = '';
-    this.child = spawn(BIN, args, { env: { ...process.env, ...env }, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(BIN, args, {
+      env: { ...process.env, ...env },
+      cwd,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.child.stdout.on('data', (data) => (this.stdout += data));
     this.child.stderr.on('data', (data) => (this.stderr += data));
     this.exit = new Promise((resolve, reject) => {
@@ -75,7 +109,10 @@ export class Program {
       this.child.on('close', (code, signal) => resolve(code ?? signal));
     });
     this.ended = false;
-    this.exit.then(() => (this.ended = true), () => (this.ended = true));
+    this.exit.then(
+      () => (this.ended = true),
+      () => (this.ended = true),
+    );
   }
 
   /** The match of `pattern` in what it printed to stdout, once it is there. */
@@ -111,14 +148,14 @@ export class Program {
 
 export function folder(t) {
   const made = mkdtempSync(path.join(os.tmpdir(), 'tollgate-test-'));
-  t.after(() => rmSync(made, { recursive: true, force: true }));
+  atEnd(t, () => rmSync(made, { recursive: true, force: true }));
   return made;
 }
 
 /** The mock model of the product. */
 export async function startMock(t, args = ['--tokens-per-second', '100000']) {
   const program = new Program(['mock-model', '--listen', '127.0.0.1:0', ...args]);
-  t.after(() => program.stop());
+  atEnd(t, () => program.stop());
   const [, url] = await program.says(/mock-model: listening on (http:\/\/\S+)/);
   return { url, program };
 }
@@ -127,7 +164,7 @@ export async function startMock(t, args = ['--tokens-per-second', '100000']) {
 
 /** A configuration with every control on, two dialects, and prices that make cents countable. */
 export function standard(upstreamUrl) {
-  const prices = { input: 1000, cached_input: 500, output: 10000 };  // A tenth of a cent; a cent.
+  const prices = { input: 1000, cached_input: 500, output: 10000 }; // A tenth of a cent; a cent.
   const both = [{ tenants: ['acme', 'globex'] }];
   const prompt = { body: '64KiB', input_tokens: 4000, output_tokens: 1000, choices: 2 };
   const timeout = { connect: '2s', first_byte: '10s', between_chunks: '10s', total: '60s' };
@@ -137,29 +174,83 @@ export function standard(upstreamUrl) {
     store: { ledger: 'sqlite://tollgate.db' },
     authentication: { api_keys: {} },
     upstreams: {
-      openai: { url: `${upstreamUrl}/v1`, speaks: 'openai', credential: 'upstream-secret', timeout },
+      openai: {
+        url: `${upstreamUrl}/v1`,
+        speaks: 'openai',
+        credential: 'upstream-secret',
+        timeout,
+      },
       anthropic: { url: upstreamUrl, speaks: 'anthropic', credential: 'upstream-secret', timeout },
     },
     models: {
-      small: { upstream: 'openai', tokenizer: 'o200k_base', context_tokens: 8000, price_per_million: prices },
-      hidden: { upstream: 'openai', tokenizer: 'o200k_base', context_tokens: 8000, price_per_million: prices },
-      embed: { upstream: 'openai', tokenizer: 'cl100k_base', price_per_million: { input: 100, output: 0 } },
+      small: {
+        upstream: 'openai',
+        tokenizer: 'o200k_base',
+        context_tokens: 8000,
+        price_per_million: prices,
+      },
+      hidden: {
+        upstream: 'openai',
+        tokenizer: 'o200k_base',
+        context_tokens: 8000,
+        price_per_million: prices,
+      },
+      embed: {
+        upstream: 'openai',
+        tokenizer: 'cl100k_base',
+        price_per_million: { input: 100, output: 0 },
+      },
       claude: { upstream: 'anthropic', context_tokens: 200000, price_per_million: prices },
     },
     tenants: {
       acme: { roles: ['engineer'], budget: { usd: 10000, per: 'month', when_exhausted: 'refuse' } },
-      globex: { roles: ['engineer'], budget: { usd: 10000, per: 'month', when_exhausted: 'refuse' } },
+      globex: {
+        roles: ['engineer'],
+        budget: { usd: 10000, per: 'month', when_exhausted: 'refuse' },
+      },
       initech: { budget: { usd: 1, per: 'month', when_exhausted: 'refuse' } },
     },
-    limits: { tenant_id: { requests_per_minute: 100000, input_tokens_per_minute: 10000000, concurrent_requests: 1000 } },
+    limits: {
+      tenant_id: {
+        requests_per_minute: 100000,
+        input_tokens_per_minute: 10000000,
+        concurrent_requests: 1000,
+      },
+    },
     routes: [
-      { name: 'chat', path: '/v1/chat/completions', models: ['small'], allow: both, prompt, tools: { allow: ['get_weather'] } },
-      { name: 'secret', path: '/v1/chat/completions', models: ['hidden'], allow: [{ roles: ['wizard'] }] },
+      {
+        name: 'chat',
+        path: '/v1/chat/completions',
+        models: ['small'],
+        allow: both,
+        prompt,
+        tools: { allow: ['get_weather'] },
+      },
+      {
+        name: 'secret',
+        path: '/v1/chat/completions',
+        models: ['hidden'],
+        allow: [{ roles: ['wizard'] }],
+      },
       { name: 'completions', path: '/v1/completions', models: ['small'], allow: both, prompt },
       { name: 'embeddings', path: '/v1/embeddings', models: ['embed'], allow: both, prompt },
-      { name: 'messages', path: '/v1/messages', models: ['claude'], allow: both, prompt, tools: { allow: ['get_weather'] } },
+      {
+        name: 'messages',
+        path: '/v1/messages',
+        models: ['claude'],
+        allow: both,
+        prompt,
+        tools: { allow: ['get_weather'] },
+      },
       { name: 'models', path: '/v1/models', allow: both },
-      { name: 'locked', path: '/v1/locked', surface: 'chat_completions', models: ['small'], allow: [{ roles: ['wizard'] }], prompt },
+      {
+        name: 'locked',
+        path: '/v1/locked',
+        surface: 'chat_completions',
+        models: ['small'],
+        allow: [{ roles: ['wizard'] }],
+        prompt,
+      },
     ],
   };
 }
@@ -173,7 +264,7 @@ export async function startGateway(t, config, { cwd = folder(t), env = {} } = {}
   const file = path.join(cwd, 'tollgate.yaml');
   writeConfig(file, config);
   const program = new Program(['serve', '-c', file], { cwd, env });
-  t.after(() => program.stop());
+  atEnd(t, () => program.stop());
   await program.says(/^(tollgate: )?ready\b/m);
   const url = program.stdout.match(/tollgate: listening on (https?:\/\/\S+) \(public\)/)[1];
   const admin = program.stdout.match(/tollgate: admin on (https?:\/\/\S+)/)[1];
@@ -226,7 +317,9 @@ class Gateway {
   }
 
   adminGet(target, token = ADMIN_TOKEN) {
-    return fetch(this.admin + target, { headers: token ? { authorization: `Bearer ${token}` } : {} });
+    return fetch(this.admin + target, {
+      headers: token ? { authorization: `Bearer ${token}` } : {},
+    });
   }
 
   /** The value of a metric's samples, summed, whose labels hold `labels`. */
@@ -236,7 +329,9 @@ class Gateway {
     for (const line of text.split('\n')) {
       const found = line.match(/^(\w+)(?:\{(.*)\})? (\S+)$/);
       if (!found || found[1] !== name) continue;
-      const all = Object.entries(labels).every(([label, value]) => found[2]?.includes(`${label}="${value}"`));
+      const all = Object.entries(labels).every(([label, value]) =>
+        found[2]?.includes(`${label}="${value}"`),
+      );
       if (all) sum += Number(found[3]);
     }
     return sum;
@@ -245,7 +340,7 @@ class Gateway {
   /** What the books say a tenant spent, in dollars, with its tokens. */
   async spend(tenant = 'acme') {
     const told = await this.json('spend', '--by', 'tenant');
-    const rows = Array.isArray(told) ? told : told.rows ?? told.spend ?? told.data;
+    const rows = Array.isArray(told) ? told : (told.rows ?? told.spend ?? told.data);
     const row = rows.find((it) => (it.tenant ?? it.subject ?? it.name) === tenant) ?? {};
     return {
       usd: Number(row.cost_usd ?? row.usd ?? 0),
@@ -279,6 +374,9 @@ function parseRecords(text) {
 export function question(text = 'Say hello to the world.') {
   return { model: 'small', messages: [{ role: 'user', content: text }], max_tokens: 50 };
 }
+
+/** Input tokens of question(): the text, four around the message, three to prime the answer. */
+export const QUESTION_TOKENS = countTokens('Say hello to the world.') + 7;
 
 /** Holds a reply to the reason, status and dialect of a refusal. */
 export async function assertRefused(response, status, reason, code) {
