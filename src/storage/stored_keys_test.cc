@@ -1,0 +1,177 @@
+#include "storage/stored_keys.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <map>
+#include <random>
+
+#include "storage/storage_fixture.h"
+
+namespace tollgate::storage {
+namespace {
+
+using authentication::KeyFacts;
+using authentication::KeyRecord;
+
+KeyRecord key_named(const std::string& id) {
+  KeyRecord key;
+  key.id = id;
+  key.digest.fill(static_cast<std::uint8_t>(id.back()));
+  key.tenant = "acme";
+  key.user = "ada";
+  key.roles = {"engineer", "re\"viewer"};
+  key.name = "laptop";
+  key.created = kMorning;
+  return key;
+}
+
+class Keys : public StorageTest {
+ protected:
+  Keys() {
+    FaultOr<std::unique_ptr<StoredKeys>> loaded = StoredKeys::load(connect());
+    EXPECT_TRUE(loaded) << loaded.error().message;
+    keys_ = std::move(*loaded);
+  }
+  std::unique_ptr<StoredKeys> keys_;
+  Arena arena_;
+};
+
+TEST_F(Keys, AreFoundAsTheyWereMade) {
+  EXPECT_FALSE(keys_->find("abc", arena_));
+  KeyRecord key = key_named("abc");
+  key.expires = kMorning + std::chrono::hours(1);
+  ASSERT_TRUE(keys_->create(key));
+  const std::optional<KeyFacts> facts = keys_->find("abc", arena_);
+  ASSERT_TRUE(facts);
+  EXPECT_EQ(facts->id, "abc");
+  EXPECT_EQ(facts->digest, key.digest);
+  EXPECT_EQ(facts->tenant, "acme");
+  EXPECT_EQ(facts->user, "ada");
+  ASSERT_EQ(facts->roles.size(), 2U);
+  EXPECT_EQ(facts->roles[1], "re\"viewer");
+  EXPECT_EQ(facts->expires, key.expires);
+  EXPECT_FALSE(facts->revoked);
+  const auto shown = keys_->show("abc");
+  ASSERT_TRUE(shown && *shown);
+  EXPECT_EQ((*shown)->name, "laptop");
+  EXPECT_EQ((*shown)->created, kMorning);
+}
+
+TEST_F(Keys, AreMadeOnce) {
+  ASSERT_TRUE(keys_->create(key_named("abc")));
+  const FaultOr<void> again = keys_->create(key_named("abc"));
+  ASSERT_FALSE(again);
+  EXPECT_NE(again.error().message.find("already"), std::string::npos);
+}
+
+TEST_F(Keys, AreThereAfterARestart) {
+  ASSERT_TRUE(keys_->create(key_named("abc")));
+  ASSERT_TRUE(keys_->revoke("abc", kMorning));
+  keys_ = std::move(*StoredKeys::load(connect()));
+  const std::optional<KeyFacts> facts = keys_->find("abc", arena_);
+  ASSERT_TRUE(facts);
+  EXPECT_EQ(facts->revoked, kMorning);
+}
+
+TEST_F(Keys, ThatAnotherProcessRevokesAreRevokedHere) {
+  ASSERT_TRUE(keys_->create(key_named("abc")));
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const FaultOr<bool> done = revoke_key(*connect(), "abc", kMorning);
+    _exit(done.value_or(false) ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+  EXPECT_FALSE(keys_->find("abc", arena_)->revoked);
+  ASSERT_TRUE(keys_->poll());
+  EXPECT_EQ(keys_->find("abc", arena_)->revoked, kMorning);
+}
+
+TEST_F(Keys, AreRevokedOnceAndForGood) {
+  ASSERT_TRUE(keys_->create(key_named("abc")));
+  EXPECT_TRUE(keys_->revoke("abc", kMorning).value_or(false));
+  EXPECT_TRUE(keys_->revoke("abc", kMorning + Duration(5)).value_or(false));
+  EXPECT_EQ(keys_->find("abc", arena_)->revoked, kMorning);
+  EXPECT_FALSE(keys_->revoke("none", kMorning).value_or(true));
+  EXPECT_FALSE(keys_->rotate("abc", key_named("def"), kMorning).value_or(true));
+}
+
+TEST_F(Keys, RotateIntoOneOfTheSameRights) {
+  ASSERT_TRUE(keys_->create(key_named("abc")));
+  KeyRecord fresh;
+  fresh.id = "def";
+  fresh.digest.fill(9);
+  fresh.created = kMorning + Duration(1);
+  const WallTime grace_end = kMorning + std::chrono::hours(1);
+  ASSERT_TRUE(keys_->rotate("abc", fresh, grace_end).value_or(false));
+  EXPECT_EQ(keys_->find("abc", arena_)->expires, grace_end);
+  const std::optional<KeyFacts> facts = keys_->find("def", arena_);
+  ASSERT_TRUE(facts);
+  EXPECT_EQ(facts->tenant, "acme");
+  EXPECT_EQ(facts->roles.size(), 2U);
+  EXPECT_EQ(facts->digest, fresh.digest);
+  EXPECT_FALSE(facts->expires);
+}
+
+TEST_F(Keys, StayKnownWhileTheDatabaseIsLocked) {
+  ASSERT_TRUE(keys_->create(key_named("abc")));
+  const auto other = connect();
+  ASSERT_TRUE(other->execute("BEGIN EXCLUSIVE"));
+  EXPECT_FALSE(keys_->revoke("abc", kMorning));
+  EXPECT_TRUE(keys_->find("abc", arena_));
+  ASSERT_TRUE(other->execute("ROLLBACK"));
+  EXPECT_TRUE(keys_->revoke("abc", kMorning));
+}
+
+TEST_F(Keys, AreListedByTenant) {
+  ASSERT_TRUE(keys_->create(key_named("abc")));
+  KeyRecord other = key_named("xyz");
+  other.tenant = "globex";
+  other.created = kMorning - Duration(1);
+  ASSERT_TRUE(keys_->create(other));
+  const auto all = keys_->list("");
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 2U);
+  EXPECT_EQ(all->front().id, "xyz");
+  EXPECT_EQ(keys_->list("acme")->size(), 1U);
+  EXPECT_TRUE(keys_->list("nobody")->empty());
+}
+
+// Whatever is changed, here or elsewhere: after a poll memory says what the database says.
+TEST_F(Keys, AreTheSameInMemoryForAnyHistory) {
+  std::mt19937_64 random{5};
+  const auto elsewhere = connect();
+  std::map<std::string, KeyRecord> expected;
+  for (int step = 0; step < 400; ++step) {
+    SCOPED_TRACE(step);
+    const std::string id = "key" + std::to_string(random() % 40);
+    const WallTime now = kMorning + Duration(step);
+    const bool here = random() % 2 == 0;
+    const auto found = expected.find(id);
+    if (found == expected.end()) {
+      const KeyRecord key = key_named(id);
+      ASSERT_TRUE(here ? keys_->create(key) : create_key(*elsewhere, key));
+      expected[id] = key;
+    } else if (random() % 3 == 0) {
+      ASSERT_TRUE(here ? keys_->revoke(id, now) : revoke_key(*elsewhere, id, now));
+      if (!found->second.revoked) found->second.revoked = now;
+    } else {
+      ASSERT_TRUE(here ? keys_->expire(id, now) : expire_key(*elsewhere, id, now));
+      found->second.expires = now;
+    }
+    ASSERT_TRUE(keys_->poll());
+    arena_.reset();
+    for (const auto& [known, key] : expected) {
+      const std::optional<KeyFacts> facts = keys_->find(known, arena_);
+      ASSERT_TRUE(facts);
+      ASSERT_EQ(facts->revoked, key.revoked);
+      ASSERT_EQ(facts->expires, key.expires);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tollgate::storage
