@@ -181,6 +181,13 @@ Tokens StreamCounter::finish() {
   return count();
 }
 
+void StreamCounter::reset() {
+  tail_.clear();
+  recount_at_ = 0;
+  settled_ = 0;
+  tail_tokens_ = 0;
+}
+
 void StreamCounter::settle_tail() {
   const Counter::Settled settled = counter_->settle(tail_);
   tail_.erase(0, settled.bytes);

@@ -1,8 +1,8 @@
 // Counting any bytes: the count is that of the ids, the ids cover the text, and a stream of the
 // same bytes in pieces comes to the same. The first byte chooses the vocabulary and the cut.
 //
-// The vocabularies are found in $TOLLGATE_VOCABULARIES, else in .parts/vocabularies below the
-// working folder. Without them there is nothing to count with: it says so and ends with 0.
+// The vocabularies are found in $TOLLGATE_VOCABULARIES, else in .parts/vocabularies of the source
+// tree. Without them there is nothing to count with: it says so and ends with 0.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -19,15 +19,19 @@ namespace {
 
 using namespace tollgate::tokens;
 
+std::string folder() {
+  if (const char* const given = std::getenv("TOLLGATE_VOCABULARIES")) return given;
+  const std::filesystem::path room = std::filesystem::path(__FILE__).parent_path();
+  return (room.parent_path().parent_path() / ".parts/vocabularies").string();
+}
+
 std::unique_ptr<const Vocabulary> load(std::string_view name) {
-  const char* const given = std::getenv("TOLLGATE_VOCABULARIES");
-  const std::string folder = given != nullptr ? given : ".parts/vocabularies";
-  if (!std::filesystem::exists(folder + "/" + std::string(name) + ".tiktoken")) {
+  if (!std::filesystem::exists(folder() + "/" + std::string(name) + ".tiktoken")) {
     std::printf("no vocabulary %.*s in %s: nothing was fuzzed\n", static_cast<int>(name.size()),
-                name.data(), folder.c_str());
+                name.data(), folder().c_str());
     std::exit(0);
   }
-  auto loaded = Vocabulary::load(name, folder);
+  auto loaded = Vocabulary::load(name, folder());
   if (!loaded) {
     std::fprintf(stderr, "%s\n", loaded.error().message.c_str());
     std::exit(1);
@@ -35,8 +39,8 @@ std::unique_ptr<const Vocabulary> load(std::string_view name) {
   return std::move(*loaded);
 }
 
-void count(const Vocabulary& vocabulary, std::string_view text, std::size_t piece_bytes) {
-  Counter counter(vocabulary);
+void count(const Vocabulary& vocabulary, Counter& counter, std::string_view text,
+           std::size_t piece_bytes) {
   const std::vector<std::uint32_t> ids = counter.ids(text);
   const tollgate::Tokens counted = counter.count(text);
   CHECK(counted == static_cast<tollgate::Tokens>(ids.size()));
@@ -57,8 +61,16 @@ void count(const Vocabulary& vocabulary, std::string_view text, std::size_t piec
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const std::unique_ptr<const Vocabulary> o200k = load("o200k_base");
   static const std::unique_ptr<const Vocabulary> cl100k = load("cl100k_base");
+  // Kept from run to run, as a thread's are from request to request.
+  static Counter o200k_counter(*o200k);
+  static Counter cl100k_counter(*cl100k);
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  count(data[0] & 1 ? *o200k : *cl100k, text, 1 + (data[0] >> 1) % 16);
+  const std::size_t piece_bytes = 1 + (data[0] >> 1) % 16;
+  if (data[0] & 1) {
+    count(*o200k, o200k_counter, text, piece_bytes);
+  } else {
+    count(*cl100k, cl100k_counter, text, piece_bytes);
+  }
   return 0;
 }

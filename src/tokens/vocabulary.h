@@ -57,7 +57,8 @@ class Counter {
   Counter(Counter&&) noexcept;
 
   // The exact number of tokens of `text`: any bytes. A byte that begins no valid UTF-8
-  // character counts as a symbol of its own. No allocation once it has seen a piece as long.
+  // character counts as a symbol of its own. No allocation once it has seen a word as
+  // long, unless the word has more than 64 Ki tokens.
   Tokens count(std::string_view text);
 
   // The ids themselves, for checking against the reference; slower.
@@ -100,6 +101,9 @@ class StreamCounter {
   // than kShortTail bytes is under way it is an estimate: the bytes since the last look at that
   // word, at most an eighth of it, count as a token each.
   Tokens count() const { return settled_ + tail_tokens_; }
+
+  // Begins another text, with the memory of this one.
+  void reset();
 
   // The exact count of all that was fed (kTailMax says of what not).
   Tokens finish();

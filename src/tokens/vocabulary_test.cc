@@ -132,6 +132,25 @@ TEST_P(OfVocabulary, CountsTheSameColdAndWarm) {
   }
 }
 
+// More different words than the cache has room for, so that they push each other out.
+TEST_P(OfVocabulary, CountsTheSameWhenTheCacheIsFull) {
+  std::mt19937_64 random{8};
+  std::vector<std::string> words;
+  std::vector<Tokens> counts;
+  for (int step = 0; step < 150'000; ++step) {
+    std::string word = " ";
+    for (auto letters = 1 + random() % 16; letters > 0; --letters) {
+      word += static_cast<char>('a' + random() % 26);
+    }
+    counts.push_back(static_cast<Tokens>(counter_.ids(word).size()));
+    ASSERT_EQ(counter_.count(word), counts.back()) << word;
+    words.push_back(std::move(word));
+  }
+  for (std::size_t i = 0; i < words.size(); i += 3) {
+    ASSERT_EQ(counter_.count(words[i]), counts[i]) << words[i];
+  }
+}
+
 // The tokens, put together again, are the text: nothing is left out or counted twice.
 TEST_P(OfVocabulary, CoversEveryByteOnce) {
   std::mt19937_64 random{4};
@@ -156,6 +175,15 @@ TEST_P(OfVocabulary, CountsAByteThatIsNoUtf8AsASymbol) {
 }
 
 TEST_P(OfVocabulary, TakesSpecialTokensForText) { EXPECT_GT(counter_.count("<|endoftext|>"), 1); }
+
+TEST_P(OfVocabulary, StreamsAnotherTextAfterAReset) {
+  StreamCounter stream(counter_);
+  stream.feed("an unfinished wo");
+  stream.reset();
+  EXPECT_EQ(stream.finish(), 0);
+  stream.feed("rd");
+  EXPECT_EQ(stream.finish(), counter_.count("rd"));
+}
 
 // However a text is cut, also within a character or a word.
 TEST_P(OfVocabulary, StreamsToTheSameCountForAnyCut) {
