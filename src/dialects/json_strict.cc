@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <cstring>
 #include <functional>
 
 namespace tollgate::dialects {
@@ -32,20 +34,59 @@ bool must_escape(char c) {
   return (static_cast<unsigned char>(c) < 0x20) | (c == '"') | (c == '\\');
 }
 
-void append_escape(char c, std::string& out) {
+// The most bytes that one takes: \u0000.
+constexpr std::size_t kEscapeMax = 6;
+
+char* escape(char c, char* out) {
+  constexpr char kHex[] = "0123456789abcdef";
+  *out++ = '\\';
   switch (c) {
-    case '"': out += "\\\""; break;
-    case '\\': out += "\\\\"; break;
-    case '\n': out += "\\n"; break;
-    case '\r': out += "\\r"; break;
-    case '\t': out += "\\t"; break;
-    default: {
-      constexpr char kHex[] = "0123456789abcdef";
-      out += "\\u00";
-      out.push_back(kHex[static_cast<unsigned char>(c) >> 4]);
-      out.push_back(kHex[c & 15]);
+    case '"':
+    case '\\': *out++ = c; return out;
+    case '\n': *out++ = 'n'; return out;
+    case '\r': *out++ = 'r'; return out;
+    case '\t': *out++ = 't'; return out;
+    default: break;
+  }
+  std::memcpy(out, "u00", 3);
+  out[3] = kHex[static_cast<unsigned char>(c) >> 4];
+  out[4] = kHex[c & 15];
+  return out + 5;
+}
+
+// The lowest high bit marks the first byte of `word` that is below 0x20, a quote or a
+// backslash; the bits above it may be false.
+std::uint64_t escape_marks(std::uint64_t word) {
+  static_assert(std::endian::native == std::endian::little);
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHigh = 0x8080808080808080;
+  const std::uint64_t quote = word ^ (kOnes * '"');
+  const std::uint64_t backslash = word ^ (kOnes * '\\');
+  const std::uint64_t below = (word - kOnes * 0x20) & ~word;
+  return (below | ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash)) & kHigh;
+}
+
+// Copies `text` escaped to `out`, which has room for the worst case; returns the end.
+char* escape(std::string_view text, char* out) {
+  std::size_t at = 0;
+  while (at + sizeof(std::uint64_t) <= text.size()) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, sizeof word);
+    std::memcpy(out, &word, sizeof word);
+    const std::uint64_t marks = escape_marks(word);
+    const auto clean = marks == 0 ? sizeof word : static_cast<std::size_t>(std::countr_zero(marks)) / 8;
+    at += clean;
+    out += clean;
+    if (marks != 0) out = escape(text[at++], out);
+  }
+  for (; at < text.size(); ++at) {
+    if (must_escape(text[at])) {
+      out = escape(text[at], out);
+    } else {
+      *out++ = text[at];
     }
   }
+  return out;
 }
 
 template <class Number>
@@ -211,26 +252,18 @@ bool StrictJson::has_duplicate(std::size_t first) {
 }
 
 void append_json_string(std::string_view text, std::string& out) {
-  // A block is looked at without a branch a byte, which compiles to vector code; bytes are
-  // looked at one by one only in blocks that hold something to escape.
-  constexpr std::size_t kBlock = 32;
+  // Of a long text a piece at a time, so that room for the worst case is never much.
+  constexpr std::size_t kPiece = 4096;
   out.push_back('"');
-  std::size_t clean = 0;
-  for (std::size_t at = 0; at < text.size(); at += kBlock) {
-    const std::size_t end = std::min(at + kBlock, text.size());
-    if (end - at == kBlock) {
-      unsigned char any = 0;
-      for (std::size_t i = 0; i < kBlock; ++i) any |= must_escape(text[at + i]) ? 1 : 0;
-      if (any == 0) continue;
-    }
-    for (std::size_t i = at; i < end; ++i) {
-      if (!must_escape(text[i])) continue;
-      out.append(text.data() + clean, i - clean);
-      append_escape(text[i], out);
-      clean = i + 1;
-    }
-  }
-  out.append(text.data() + clean, text.size() - clean);
+  do {
+    const std::string_view piece = text.substr(0, kPiece);
+    const std::size_t before = out.size();
+    out.resize_and_overwrite(before + kEscapeMax * piece.size(),
+                             [&](char* bytes, std::size_t) -> std::size_t {
+                               return static_cast<std::size_t>(escape(piece, bytes + before) - bytes);
+                             });
+    text.remove_prefix(piece.size());
+  } while (!text.empty());
   out.push_back('"');
 }
 

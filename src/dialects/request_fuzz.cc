@@ -1,0 +1,60 @@
+// Any body on any surface: what is read can be written, and what is written reads as the same.
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "base/check.h"
+#include "dialects/framing.h"
+#include "dialects/request.h"
+
+using namespace tollgate;
+using namespace tollgate::dialects;
+
+namespace {
+
+std::string_view padded(std::string& storage, std::string_view text) {
+  storage.assign(text);
+  storage.resize(text.size() + RequestReader::kPadding);
+  return std::string_view(storage).substr(0, text.size());
+}
+
+}  // namespace
+
+// The first byte chooses the surface.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static RequestReader reader;
+  static RequestReader second;
+  if (size == 0) return 0;
+  constexpr Surface kSurfaces[] = {Surface::kChatCompletions, Surface::kCompletions,
+                                   Surface::kEmbeddings, Surface::kMessages};
+  const Surface surface = kSurfaces[data[0] % std::size(kSurfaces)];
+  std::string body;
+  const auto read = reader.read(
+      surface, padded(body, {reinterpret_cast<const char*>(data + 1), size - 1}));
+  if (!read) {
+    CHECK(!read.error().message.empty());
+    return 0;
+  }
+  CHECK(!read->model.empty());
+  CHECK(read->choices >= 1);
+  CHECK(framing_tokens(*read) >= 0);
+
+  Edits edits{.model = "served"};
+  if (makes_output(surface)) edits.output_tokens = 2048;
+  std::string written;
+  reader.write(edits, written);
+  std::string again;
+  const auto reread = second.read(surface, padded(again, written));
+  CHECK(reread.has_value());
+  CHECK(reread->model == "served");
+  CHECK(reread->output_tokens_asked == edits.output_tokens);
+  CHECK(reread->choices == read->choices);
+  CHECK(reread->messages == read->messages);
+  CHECK(reread->delivery == read->delivery);
+  CHECK(reread->tools.size() == read->tools.size());
+  CHECK(reread->tokens_given == read->tokens_given);
+  for (const TextKind kind : {TextKind::kContent, TextKind::kRole, TextKind::kToolCall})
+    CHECK(std::ranges::count(reread->texts, kind, &Text::kind) ==
+          std::ranges::count(read->texts, kind, &Text::kind));
+  return 0;
+}

@@ -1,0 +1,72 @@
+// Any stream, fed whole and in pieces: the same bytes, text and end; and an ending after it
+// that reads as finished.
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/check.h"
+#include "dialects/reply.h"
+
+using namespace tollgate;
+using namespace tollgate::dialects;
+
+namespace {
+
+class RememberingSink final : public OutputSink {
+ public:
+  void text(std::int64_t choice, std::string_view piece) override { told[choice] += piece; }
+  std::map<std::int64_t, std::string> told;
+};
+
+struct Passed {
+  std::string out;
+  RememberingSink sink;
+  bool broken = false;
+  bool finished = false;
+};
+
+// Pieces of `step` bytes, growing by one each, so that cuts fall everywhere.
+Passed pass(StreamReader& reader, std::string_view stream, std::size_t step) {
+  Passed passed;
+  while (!passed.broken) {
+    const auto fed = reader.feed(stream.substr(0, step), passed.out, passed.sink);
+    passed.broken = !fed;
+    passed.finished = fed && *fed == StreamState::kFinished;
+    if (stream.size() <= step) break;
+    stream.remove_prefix(step++);
+  }
+  return passed;
+}
+
+}  // namespace
+
+// The first byte chooses the surface, whether usage was asked, and the first cut.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static StreamReader reader;
+  if (size == 0) return 0;
+  constexpr Surface kSurfaces[] = {Surface::kChatCompletions, Surface::kCompletions,
+                                   Surface::kMessages};
+  const Surface surface = kSurfaces[data[0] % 3];
+  const bool usage_asked = (data[0] & 0x40) != 0;
+  const std::string_view stream(reinterpret_cast<const char*>(data + 1), size - 1);
+
+  reader.start(surface, usage_asked);
+  const Passed cut = pass(reader, stream, 1 + data[0] % 7);
+  const auto usage_cut = reader.usage();
+  reader.start(surface, usage_asked);
+  Passed whole = pass(reader, stream, size);
+  CHECK(cut.out == whole.out);
+  CHECK(cut.sink.told == whole.sink.told);
+  CHECK(cut.broken == whole.broken);
+  CHECK(cut.finished == whole.finished);
+  CHECK(usage_cut.has_value() == reader.usage().has_value());
+  if (usage_cut) CHECK(usage_cut->output == reader.usage()->output);
+
+  reader.end(Ending::kLength, {.input = 1, .output = 1}, whole.out);
+  reader.start(surface, usage_asked);
+  const Passed ended = pass(reader, whole.out, whole.out.size() + 1);
+  CHECK(!ended.broken);
+  CHECK(ended.finished);
+  CHECK(ended.sink.told == whole.sink.told);
+  return 0;
+}
