@@ -15,6 +15,7 @@ namespace tollgate::config {
 namespace {
 
 constexpr std::size_t kSecretBytesMax = 64 << 10;
+constexpr std::size_t kMembersMax = 4096;  // Of upstreams, models, tenants…
 
 std::string joined(std::string_view path, std::string_view key) {
   return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
@@ -167,6 +168,9 @@ class Checker {
 
   void map(Node& node, const Field& field, const std::string& path) {
     if (!expect(node, NodeKind::kMapping, path)) return;
+    if (node.children.size() > kMembersMax) {
+      return refuse(node, path, fmt::format("more than {} names", kMembersMax));
+    }
     for (Node& child : node.children) {
       if (field.keys != nullptr) {
         const auto known = field.keys();
@@ -216,7 +220,8 @@ class Checker {
     if (is_later(field, node.text)) return refuse(node, path, not_served(node.text));
     if (field.kind == Kind::kSecret) read_secret(node, path);
     if (node.broken || fits(field, node.text)) return;
-    std::string message = fmt::format("expected {}, found {}", expectation(field), found(node, field));
+    std::string message =
+        fmt::format("expected {}, found {}", expectation(field), found(node, field));
     if (field.kind == Kind::kChoice) {
       if (const auto near = nearest(node.text, field.names())) {
         message += fmt::format("; did you mean `{}`?", *near);
@@ -367,7 +372,9 @@ void check_shape(Node& root, const Section& section, Report& report) {
 
 std::size_t find_variable(std::string_view text) {
   std::size_t at = text.find("${");
-  while (at != std::string_view::npos && at > 0 && text[at - 1] == '$') at = text.find("${", at + 2);
+  while (at != std::string_view::npos && at > 0 && text[at - 1] == '$') {
+    at = text.find("${", at + 2);
+  }
   return at;
 }
 

@@ -92,8 +92,8 @@ class Builder {
     const std::string ledger = root_.section("store").text("ledger");
     config_.store.in_memory = ledger == "memory";
     if (!config_.store.in_memory) {
-      config_.store.sqlite_path =
-          beside(report_.file, std::string_view(ledger).substr(std::string_view("sqlite://").size()));
+      constexpr std::string_view kScheme = "sqlite://";
+      config_.store.sqlite_path = beside(report_.file, ledger.substr(kScheme.size()));
     }
   }
 

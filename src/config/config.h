@@ -97,7 +97,7 @@ struct Model {
 struct Tenant {
   std::string name;
   std::vector<std::string> roles;  // Roles that every caller of the tenant has.
-  std::vector<limits::Policy> limits;  // `tenants.NAME.limits`: instead of the default, same scope and figure.
+  std::vector<limits::Policy> limits;  // Instead of the default of the same scope and figure.
 };
 
 struct Route {

@@ -15,6 +15,19 @@ namespace tollgate::config {
 namespace {
 
 constexpr int kVersionBytes = 6;
+constexpr std::size_t kProblemsMax = 200;  // Told at once.
+
+// In the order of the file, as many as somebody can read.
+void settle(std::vector<Problem>& problems) {
+  std::ranges::sort(problems, [](const Problem& a, const Problem& b) {
+    return std::tie(a.line, a.column, a.field, a.message) <
+           std::tie(b.line, b.column, b.field, b.message);
+  });
+  if (problems.size() <= kProblemsMax) return;
+  const std::size_t more = problems.size() - kProblemsMax;
+  problems.resize(kProblemsMax);
+  problems.back().message += fmt::format(" (and {} more problems, not shown)", more);
+}
 
 std::string version_of(std::string_view text) {
   unsigned char digest[SHA256_DIGEST_LENGTH];
@@ -52,6 +65,7 @@ Loaded load_text(std::string_view text, const std::string& file,
   Node root = parse_tree(text, file, loaded.problems);
   // From here on the tree is as much of the text as is YAML.
   if (root.kind == NodeKind::kNothing && !root.broken) {
+    settle(loaded.problems);
     if (!loaded.problems.empty()) return loaded;
     return failed(file, "the file is empty: `tollgate init` writes one to begin with");
   }
@@ -66,10 +80,7 @@ Loaded load_text(std::string_view text, const std::string& file,
   build(View(&root, root_section(), ""), *config, report);
   validate(*config, root, report);
 
-  std::ranges::sort(loaded.problems, [](const Problem& a, const Problem& b) {
-    return std::tie(a.line, a.column, a.field, a.message) <
-           std::tie(b.line, b.column, b.field, b.message);
-  });
+  settle(loaded.problems);
   if (loaded.problems.empty()) loaded.config = std::move(config);
   return loaded;
 }

@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "config/load.h"
+#include "config/templates.h"
+
+namespace tollgate::config {
+namespace {
+
+std::string fixture(const std::string& name) {
+  std::ifstream in(std::string(TOLLGATE_SOURCE_DIR) + "/tests/fixtures/" + name);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+Loaded load(const std::string& text) {
+  return load_text(text, "t.yaml", [](const std::string&) { return "set"; });
+}
+
+// The findings as "id line field", each a line.
+std::string found(const std::string& text) {
+  const Loaded loaded = load(text);
+  if (loaded.config == nullptr) return format(loaded.problems.front());
+  std::string all;
+  for (const Finding& finding : posture(*loaded.config, text)) {
+    EXPECT_FALSE(finding.message.empty() || finding.mend.empty()) << finding.id;
+    all += finding.id + " " + std::to_string(finding.line) + " " + finding.field + "\n";
+  }
+  return all;
+}
+
+struct Row {
+  std::string_view from;
+  std::string_view to;
+  std::string_view expected;
+};
+
+TEST(Posture, SoundFilesHaveNoFinding) {
+  EXPECT_EQ(found(fixture("small.yaml")), "");
+  EXPECT_EQ(found(fixture("whole.yaml")), "");
+}
+
+TEST(Posture, FindsWhatIsWeak) {
+  const Row rows[] = {
+      {"limits:\n", "listeners: { out: { address: \"0.0.0.0:80\" } }\nlimits:\n",
+       "listener-without-tls 9 listeners.out\n"},
+      {"limits:\n", "listeners: { in: { address: \"0.0.0.0:80\", exposure: internal } }\nlimits:\n",
+       "internal-listener-everywhere 9 listeners.in\nlistener-without-tls 9 listeners.in\n"},
+      {"limits:\n", "admin: { address: \"10.0.0.1:9900\" }\nlimits:\n",
+       "admin-beyond-loopback 9 admin.address\n"},
+      {"limits:\n", "admin: { token: \"letmein\" }\nlimits:\n",
+       "secret-in-plain-text 9 admin.token\n"},
+      {"speaks: openai", "speaks: openai, credential: \"sk-$${X}\"",
+       "secret-in-plain-text 4 upstreams.vllm.credential\n"},
+      {"speaks: openai", "speaks: openai, credential: \"${X}\"", ""},
+      {"limits:\n", "store: { ledger: memory }\nlimits:\n", "books-in-memory 9 store.ledger\n"},
+      {"http://127.0.0.1:8000", "http://10.0.0.5:8000", "upstream-in-clear 4 upstreams.vllm\n"},
+      {"    input_tokens_per_minute: 80000\n", "", "requests-without-tokens 10 limits.tenant_id\n"},
+      {"    prompt: { body: 1MiB }\n",
+       "    prompt: {}\n    limits: { user_id: { requests_per_minute: 5 } }\n", ""},
+      {"authentication: { api_keys: {} }", "authentication: {}",
+       "no-credential-accepted 2 authentication\n"},
+      {", when_exhausted: refuse", "", "budget-without-when-exhausted 8 tenants.acme.budget\n"},
+      {"budget: { usd: 5, per: day, when_exhausted: refuse }", "",
+       "tenant-without-budget 8 tenants.acme\n"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.to);
+    std::string text = fixture("small.yaml");
+    const std::size_t at = text.find(row.from);
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at, row.from.size(), row.to);
+    EXPECT_EQ(found(text), row.expected);
+  }
+}
+
+TEST(Posture, FindsWhatCanNeverApply) {
+  const Row rows[] = {
+      {"    allow: [{ tenants: [acme] }]\n", "",
+       "tenant-without-route 8 tenants.acme\nroute-without-allow 15 routes[0]\n"},
+      {"    prompt: { body: 1MiB }\n", "", "public-route-without-prompt-caps 15 routes[0]\n"},
+      {"    prompt:", "    mode: observe\n    prompt:", "route-observed 19 routes[0].mode\n"},
+      {"    prompt:", "    tools: { allow: [\"*\"] }\n    prompt:",
+       "tools-any 19 routes[0].tools.allow\n"},
+      {"    prompt:", "    exposure: internal\n    prompt:",
+       "internal-route-without-listener 15 routes[0]\n"},
+      {"tenants: [acme]", "tenants: [acme, acne], roles: [boss]",
+       "unknown-role 18 routes[0].allow[0]\nunknown-tenant 18 routes[0].allow[0]\n"},
+      {"models:\n",
+       "models:\n  spare: { upstream: vllm, price_per_million: { input: 0, output: 0 } }\n",
+       "model-without-route 6 models.spare\n"},
+      {"models:\n", "  spare: { url: \"https://h\", speaks: openai }\nmodels:\n",
+       "upstream-unused 5 upstreams.spare\n"},
+      {"tenants:\n", "tenants:\n  idle: { budget: { usd: 1, per: day, when_exhausted: refuse } }\n",
+       "tenant-without-route 8 tenants.idle\n"},
+      {"/v1/chat/completions",
+       "/v1/embeddings\n    limits: { model: { output_tokens_per_minute: 9 } }",
+       "limit-never-applies 17 routes[0].limits.model.output_tokens_per_minute\n"},
+      {"path: /v1/chat/completions\n    models: [small]\n    allow: [{ tenants: [acme] }]\n"
+       "    prompt: { body: 1MiB }",
+       "path: /v1/embeddings\n    models: [small]\n    allow: [{ tenants: [acme] }]\n"
+       "    prompt: { output_tokens: 5 }",
+       "cap-never-applies 19 routes[0].prompt.output_tokens\n"},
+      {"limits:\n  tenant_id:\n    requests_per_minute: 120\n    input_tokens_per_minute: 80000\n"
+       "    concurrent_requests: 6\n",
+       "", "route-without-limits 10 routes[0]\n"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.to);
+    std::string text = fixture("small.yaml");
+    const std::size_t at = text.find(row.from);
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at, row.from.size(), row.to);
+    EXPECT_EQ(found(text), row.expected);
+  }
+}
+
+TEST(Templates, EveryStarterLoadsWithoutAFinding) {
+  for (int which = 0; which < 16; ++which) {
+    SCOPED_TRACE(which);
+    StarterUpstreams starter;
+    starter.openai = (which & 1) != 0;
+    starter.anthropic = (which & 2) != 0;
+    if ((which & 4) != 0) starter.ollama_host = "";
+    if ((which & 4) != 0) starter.ollama_models = {"llama3.2:3b", "not a name \"", "shared"};
+    if ((which & 8) != 0) starter.vllm_url = "http://127.0.0.1:8001/v1";
+    if ((which & 8) != 0) starter.vllm_models = {"meta-llama/Llama-3.1-8B-Instruct", "shared"};
+    const std::string text = init_yaml(starter);
+    EXPECT_TRUE(text.starts_with("# yaml-language-server: $schema=tollgate.schema.json\n"));
+    EXPECT_EQ(found(text), "") << text;
+    const Loaded loaded = load(text);
+    ASSERT_NE(loaded.config, nullptr);
+    const auto messages = std::ranges::count(loaded.config->routes, dialects::Surface::kMessages,
+                                             &Route::surface);
+    EXPECT_EQ(messages, starter.anthropic ? 1 : 0);
+    EXPECT_EQ(loaded.config->routes.back().surface, dialects::Surface::kModels);
+    EXPECT_EQ(loaded.config->listeners[0].host, "127.0.0.1");
+  }
+}
+
+TEST(Templates, UnderstandsOllamaHost) {
+  EXPECT_EQ(ollama_url(""), "http://127.0.0.1:11434/v1");
+  EXPECT_EQ(ollama_url("0.0.0.0"), "http://127.0.0.1:11434/v1");
+  EXPECT_EQ(ollama_url("10.0.0.2"), "http://10.0.0.2:11434/v1");
+  EXPECT_EQ(ollama_url("10.0.0.2:99"), "http://10.0.0.2:99/v1");
+  EXPECT_EQ(ollama_url("https://models.example.com/"), "https://models.example.com/v1");
+  EXPECT_EQ(ollama_url("no host at all"), "http://127.0.0.1:11434/v1");
+}
+
+}  // namespace
+}  // namespace tollgate::config
