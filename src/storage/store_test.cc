@@ -1,0 +1,151 @@
+#include "storage/store.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "storage/storage_fixture.h"
+
+namespace tollgate::storage {
+namespace {
+
+class AStore : public StorageTest {
+ protected:
+  AStore() { where_.sqlite_path = path(); }
+  FaultOr<std::unique_ptr<Store>> open() { return Store::open(where_, policy_, clock_); }
+
+  config::Store where_;
+};
+
+cost::Policy budget(limits::Scope scope, cost::Window window) {
+  cost::Policy policy;
+  policy.scope = scope;
+  policy.window = window;
+  policy.limit = Money{1'000'000};
+  policy.rule = std::string("budgets.") + std::string(limits::name_of(scope)) +
+                std::string(cost::name_of(window));
+  return policy;
+}
+
+TEST_F(AStore, FillsTheBudgetsFromTheBooks) {
+  {
+    const auto store = open();
+    ASSERT_TRUE(store) << store.error().message;
+    (*store)->start();
+    for (int n = 1; n <= 4; ++n) {
+      Request request(n);
+      ASSERT_TRUE(request.decide((*store)->trail()));
+      ASSERT_TRUE(request.end((*store)->trail()));
+    }
+    ASSERT_TRUE((*store)->stop());
+  }
+  config::Config config;
+  config.budgets = {budget(limits::Scope::kTenantId, cost::Window::kMonth),
+                    budget(limits::Scope::kGlobal, cost::Window::kHour),
+                    budget(limits::Scope::kUserId, cost::Window::kTotal)};
+  config.tenant_budgets = {budget(limits::Scope::kTenantId, cost::Window::kDay)};
+  config.tenant_budget_of = {"acme"};
+  clock_.set(kMorning + std::chrono::hours(2));
+  const auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  ASSERT_TRUE((*store)->restore(config));
+  std::map<std::string, Money> spent;
+  for (const BudgetStanding& standing : (*store)->ledger().snapshot(clock_.wall()).budgets) {
+    spent[standing.rule + " " + standing.subject] = standing.spent;
+  }
+  EXPECT_EQ(spent["budgets.tenant_idmonth acme"], Money{1 + 2 + 4});
+  EXPECT_EQ(spent["budgets.tenant_idmonth globex"], Money{3});
+  EXPECT_EQ(spent["budgets.globalhour "], Money{});  // Spent two hours ago.
+  EXPECT_EQ(spent["budgets.user_idtotal acme/ada"], Money{7});
+  EXPECT_EQ(spent["budgets.tenant_idday acme"], Money{7});
+}
+
+TEST_F(AStore, ServesOneGatewayAtATime) {
+  const auto first = open();
+  ASSERT_TRUE(first);
+  const auto second = open();
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, FaultKind::kRefusedByPeer);
+  EXPECT_NE(second.error().message.find("another gateway"), std::string::npos);
+  EXPECT_TRUE(open_for_command(where_));
+}
+
+TEST_F(AStore, LetsGoOfItsLockHoweverItEnds) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto store = open();
+    _exit(store ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+  EXPECT_TRUE(open());
+}
+
+TEST_F(AStore, IsNotOpenedOverADamagedFile) {
+  { ASSERT_TRUE(open()); }
+  {
+    std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
+    for (int page = 2; page < 8; ++page) {
+      file.seekp(page * 4096);
+      file << std::string(256, '\xa5');
+    }
+  }
+  std::filesystem::remove(path() + "-wal");
+  std::filesystem::remove(path() + "-shm");
+  const auto store = open();
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().kind, FaultKind::kCorrupt);
+  EXPECT_NE(store.error().message.find("backup"), std::string::npos);
+}
+
+TEST_F(AStore, ShowsCommandsWhatTheGatewayDoesAndTheReverse) {
+  const auto store = open();
+  ASSERT_TRUE(store);
+  const auto command = open_for_command(where_);
+  ASSERT_TRUE(command);
+  authentication::KeyRecord key;
+  key.id = "abc";
+  key.tenant = "acme";
+  ASSERT_TRUE(create_key(**command, key));
+  Arena arena;
+  ASSERT_TRUE((*store)->keys().poll());
+  EXPECT_TRUE((*store)->keys().find("abc", arena));
+  Request request(1);
+  ASSERT_TRUE(request.decide((*store)->trail()));
+  ASSERT_TRUE((*store)->trail().flush());
+  EXPECT_EQ(last_sequence(**command).value_or(0), 1);
+}
+
+TEST_F(AStore, InMemoryWorksTheSameAndLeavesNothing) {
+  where_ = {};
+  where_.in_memory = true;
+  std::string directory;
+  {
+    const auto store = open();
+    ASSERT_TRUE(store) << store.error().message;
+    (*store)->start();
+    directory = std::filesystem::path((*store)->path()).parent_path();
+    EXPECT_EQ((*store)->beside("pepper"), directory + "/pepper");
+    Request request(3);
+    ASSERT_TRUE(request.decide((*store)->trail()));
+    ASSERT_TRUE(request.end((*store)->trail()));
+    ASSERT_TRUE((*store)->trail().flush());
+    const auto reader = (*store)->reader();
+    ASSERT_TRUE(reader);
+    EXPECT_EQ(totals_of(**reader).booked, Money{3});
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory));
+  EXPECT_FALSE(open_for_command(where_));
+}
+
+TEST_F(AStore, TellsOfADirectoryThatIsMissing) {
+  where_.sqlite_path = (directory_ / "none" / "tollgate.db").string();
+  const auto store = open();
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().kind, FaultKind::kUnreachable);
+  EXPECT_NE(store.error().message.find("directory"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tollgate::storage
