@@ -28,6 +28,7 @@ class Pen {
 
   // Text that needs no escape: names of enumerators.
   void name(std::string_view text) {
+    if (text.empty()) return;
     std::memcpy(place(text.size()), text.data(), text.size());
     size_ += text.size();
   }
