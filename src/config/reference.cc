@@ -55,6 +55,8 @@ std::string type_word(const Field& field) {
   }
 }
 
+using Values = std::vector<std::string_view>;
+
 std::string chapter(const Section& section) {
   std::string made = fmt::format("\n## {}\n\n{}\n\n", section.name, section.doc);
   made += "| key | type | default | what it says |\n|---|---|---|---|\n";
@@ -63,6 +65,9 @@ std::string chapter(const Section& section) {
     if (field.kind == Kind::kNotServed) {
       later += fmt::format("{}`{}`", later.empty() ? "" : ", ", field.key);
       continue;
+    }
+    for (const std::string_view value : field.later != nullptr ? field.later() : Values()) {
+      later += fmt::format("{}`{}: {}`", later.empty() ? "" : ", ", field.key, value);
     }
     const std::string fallback =
         field.need == Need::kRequired ? "required"
