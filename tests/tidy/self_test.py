@@ -57,6 +57,8 @@ class Tidy(unittest.TestCase):
         self.keeps(tidy.check_lines, "src/net/a.cc", "x\n" * 600)
         self.breaks(tidy.check_lines, "src/net/a.cc", "x\n" * 601, "601 lines")
         self.breaks(tidy.check_lines, "src/net/a.cc", "x" * 101, "101 columns")
+        self.breaks(tidy.check_lines, "src/net/a.cc", "// " + "x" * 99, "102 columns")
+        self.keeps(tidy.check_lines, "src/net/a.cc", 'f(R"({})");'.format("x" * 200))
         self.breaks(tidy.check_lines, "tests/e2e/a_test.mjs", "\tx", "a tab")
 
     def test_functions(self):
