@@ -12,6 +12,7 @@
 #include "admin/new_key.h"
 #include "base/json_writer.h"
 #include "cli/commands.h"
+#include "cli/countdown.h"
 #include "cli/demo_config.h"
 #include "cli/load_config.h"
 #include "cli/signals.h"
@@ -141,6 +142,7 @@ struct MockServer::Parts {
 MockServer::MockServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 MockServer::~MockServer() {
+  close_now(parts_->loop, *parts_->listener);
   parts_->loop.stop();
   if (parts_->thread.joinable()) parts_->thread.join();
 }

@@ -3,18 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "admin/admin_api.h"
 #include "admin/metrics.h"
+#include "cli/countdown.h"
 #include "cli/signals.h"
 #include "config/current.h"
 #include "net/net.h"
@@ -27,9 +26,6 @@ namespace {
 
 // How often a changed file is looked for.
 constexpr Duration kWatchEvery = std::chrono::seconds(1);
-
-// How long a cut connection may take to end, beyond the drain.
-constexpr Duration kCutGrace = std::chrono::seconds(5);
 
 // One event loop with all that belongs to it. Destroyed in the reverse order: listeners first.
 struct Worker {
@@ -310,29 +306,6 @@ FaultOr<void> Gateway::reload(std::shared_ptr<const config::Config> next) {
 
 void Gateway::reload_failed() { parts_->metrics.reloaded(false); }
 
-namespace {
-
-// Counts the listeners that are still draining.
-class Countdown {
- public:
-  explicit Countdown(int left) : left_(left) {}
-  void done() {
-    const std::lock_guard lock(mutex_);
-    if (--left_ == 0) zero_.notify_all();
-  }
-  bool wait(Duration time) {
-    std::unique_lock lock(mutex_);
-    return zero_.wait_for(lock, time, [&] { return left_ == 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable zero_;
-  int left_;
-};
-
-}  // namespace
-
 FaultOr<void> Gateway::stop() {
   Parts& parts = *parts_;
   if (!parts.running) return {};
@@ -360,6 +333,7 @@ FaultOr<void> Gateway::stop() {
     worker->loop.stop();
     worker->thread.join();
   }
+  close_now(parts.admin_loop, *parts.admin_listener);
   parts.admin_loop.stop();
   parts.admin_thread.join();
   return parts.store->stop();

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "cli/commands.h"
+#include "cli/countdown.h"
 #include "cli/gateway.h"
 #include "cli/signals.h"
 
@@ -65,6 +66,7 @@ int mock_model(const MockModelOptions& options) {
   std::thread thread([&loop] { loop.run(); });
   while (wait_signal(std::chrono::hours(1)) != Signal::kStop) {
   }
+  close_now(loop, **listener);
   loop.stop();
   thread.join();
   return kDone;

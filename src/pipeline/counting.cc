@@ -52,15 +52,24 @@ void OutputCount::text(std::int64_t choice, std::string_view piece) {
   choices_[index].feed(piece);
 }
 
-Tokens OutputCount::tokens() const {
+Tokens OutputCount::tokens() {
   if (counter_ == nullptr) return bytes_;
   Tokens sum = 0;
-  for (const tokens::StreamCounter& choice : choices_) sum += choice.count();
+  for (tokens::StreamCounter& choice : choices_) sum += choice.finish();
   return sum;
 }
 
-Tokens OutputCount::tokens_at_least() const {
+Tokens OutputCount::tokens_at_least() {
   return counter_ == nullptr ? bytes_ / kBytesPerTokenAtMost : tokens();
+}
+
+bool OutputCount::exceeds(Tokens cap) {
+  if (counter_ == nullptr) return tokens_at_least() > cap;
+  // Of a long word under way the running count is an estimate from above; only where that
+  // passes the cap is the exact one worth its time.
+  Tokens estimate = 0;
+  for (const tokens::StreamCounter& choice : choices_) estimate += choice.count();
+  return estimate > cap && tokens() > cap;
 }
 
 }  // namespace tollgate::pipeline

@@ -65,11 +65,13 @@ class OutputCount final : public dialects::OutputSink {
   void text(std::int64_t choice, std::string_view piece) override;
 
   // What has passed: exact with a vocabulary, else the bound by bytes.
-  Tokens tokens() const;
+  Tokens tokens();
   // What has passed at the least: as tokens() with a vocabulary; without one a token of eight
   // bytes on average is taken to be the longest that any model sustains. A stream is cut by
   // this figure, so that a bound never cuts an honest one.
-  Tokens tokens_at_least() const;
+  Tokens tokens_at_least();
+  // Whether that is more than `cap`; cheap to ask after every piece.
+  bool exceeds(Tokens cap);
   Bytes bytes() const { return bytes_; }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "base/check.h"
 #include "pipeline/replies.h"
@@ -43,8 +44,9 @@ bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_o
   const Tokens slack = plan.input.is_bound ? kInputSlackBound : kInputSlackExact;
   const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReportExact;
   return usage.input <= plan.input.tokens + slack && usage.input >= plan.input.tokens / part &&
-         usage.cached_input <= usage.input && usage.output <= plan.output_cap_total &&
-         usage.output >= least_output / kUnderReportExact;
+         usage.cached_input >= 0 && usage.cached_input <= usage.input && usage.output <= plan.output_cap_total &&
+         usage.output >= least_output / kUnderReportExact &&
+         cost_of(plan, usage) <= plan.worst;
 }
 
 // What was held is what it may have cost: for work whose size nobody can tell.
@@ -165,7 +167,7 @@ void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes,
 }
 
 void Forwarder::bill(const Plan& plan, const std::optional<dialects::Usage>& reported,
-                     const OutputCount& passed, Forwarded& result) {
+                     OutputCount& passed, Forwarded& result) {
   if (reported) result.provider_input = reported->input;
   if (reported && is_plausible(*reported, plan, passed.tokens_at_least())) {
     result.usage = *reported;
@@ -286,14 +288,48 @@ namespace {
 // How a stream stands after each of its pieces.
 enum class Flow : std::uint8_t { kGoesOn, kFinished, kCapReached, kBroken };
 
-Flow flow_of(const FaultOr<dialects::StreamState>& state, const OutputCount& passed,
-             const Plan& plan) {
-  if (!state) return Flow::kBroken;
-  if (passed.tokens_at_least() > plan.output_cap_total) return Flow::kCapReached;
-  return *state == dialects::StreamState::kFinished ? Flow::kFinished : Flow::kGoesOn;
-}
+// Reads a stream and holds it to the cap. Near the cap it goes line by line, so that the event
+// that crosses it is held back and all before it is handed on: a clean ending fits only what
+// the caller has seen.
+class CappedStream {
+ public:
+  CappedStream(dialects::StreamReader& stream, OutputCount& passed, const Plan& plan)
+      : stream_(stream), passed_(passed), plan_(plan) {}
 
-dialects::Usage counted_usage(const Plan& plan, const OutputCount& passed) {
+  Flow feed(std::string_view piece, std::string& out) {
+    // A token is a byte at least, and text in JSON is no shorter than text.
+    unread_ += std::ssize(piece);
+    const bool near = passed_.tokens_at_least() + unread_ > plan_.output_cap_total;
+    if (piece.ends_with("\n\n")) unread_ = 0;
+    while (!piece.empty()) {
+      const std::size_t end = near ? piece.find_first_of("\r\n") : std::string_view::npos;
+      const std::string_view next = piece.substr(0, end == std::string_view::npos ? end : end + 1);
+      piece.remove_prefix(next.size());
+      const std::size_t before = out.size();
+      const FaultOr<dialects::StreamState> state = stream_.feed(next, out, passed_);
+      if (!state) {
+        broken = state.error();
+        return Flow::kBroken;
+      }
+      if (passed_.tokens_at_least() > plan_.output_cap_total) {
+        out.resize(before);
+        return Flow::kCapReached;
+      }
+      if (*state == dialects::StreamState::kFinished) return Flow::kFinished;
+    }
+    return Flow::kGoesOn;
+  }
+
+  std::optional<Fault> broken;
+
+ private:
+  dialects::StreamReader& stream_;
+  OutputCount& passed_;
+  const Plan& plan_;
+  Bytes unread_ = 0;  // At most so much is in an event that is not complete.
+};
+
+dialects::Usage counted_usage(const Plan& plan, OutputCount& passed) {
   dialects::Usage usage;
   usage.input = plan.input.tokens;
   usage.output = std::min(passed.tokens(), plan.output_cap_total);
@@ -312,31 +348,29 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   dialects::StreamReader stream;
   stream.start(work.plan.route->surface, work.usage_asked);
   OutputCount passed(counting_.counter(work.plan.model->tokenizer));
+  CappedStream capped(stream, passed, work.plan);
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease out = buffers_.lease();
   work.headers.write(result, *headers);
   ReplyHead head;
   head.content_type = "text/event-stream";
   head.headers = *headers;
-  work.exchange.begin(head);
-  bool wrote = false;
+  // Begun with the first bytes only: an upstream that breaks off before them is refused.
+  bool begun = false;
 
   Flow flow = Flow::kGoesOn;
-  std::optional<Fault> broken;
   while (flow == Flow::kGoesOn) {
     const FaultOr<std::string_view> piece = co_await call.read();
     out->clear();
     if (!piece || piece->empty()) {
       flow = Flow::kBroken;
-      broken = piece ? Fault{FaultKind::kBroken, "the stream ended too early"} : piece.error();
+      capped.broken = piece ? Fault{FaultKind::kBroken, "the stream ended too early"}
+                            : piece.error();
       break;
     }
-    const FaultOr<dialects::StreamState> state = stream.feed(*piece, *out, passed);
-    flow = flow_of(state, passed, work.plan);
-    if (flow == Flow::kBroken) broken = state.error();
-    // The piece that crosses the cap is not handed on: nothing beyond it was paid for.
-    if (flow == Flow::kCapReached || flow == Flow::kBroken || out->empty()) continue;
-    wrote = true;
+    flow = capped.feed(*piece, *out);
+    if (out->empty()) continue;
+    if (!std::exchange(begun, true)) work.exchange.begin(head);
     if (!co_await work.exchange.write(*out)) break;
   }
   if (work.exchange.caller_gone()) {
@@ -344,11 +378,11 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     cut_by_caller(result);
     co_return;
   }
-  if (flow == Flow::kBroken && !wrote) {
+  if (flow == Flow::kBroken && !begun) {
     // Nothing has reached the caller yet, so they get a true refusal. What the upstream made
     // of it before it broke off is what was metered.
     bill(work.plan, stream.usage(), passed, result);
-    result.refusal = upstream_refusal(*broken, work.plan.upstream->name);
+    result.refusal = upstream_refusal(*capped.broken, work.plan.upstream->name);
     co_return;
   }
   out->clear();
@@ -358,7 +392,7 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     stream.end(dialects::Ending::kLength, counted_usage(work.plan, passed), *out);
   } else if (flow == Flow::kBroken) {
     result.outcome = audit::Outcome::kCut;
-    const Refusal refusal = upstream_refusal(*broken, work.plan.upstream->name);
+    const Refusal refusal = upstream_refusal(*capped.broken, work.plan.upstream->name);
     result.cut_code =
         refusal.reason == Reason::kUpstreamTimeout ? "upstream_timeout" : "upstream_error";
     std::string body;
@@ -368,6 +402,7 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     stream.fail(body, *out);
   }
   bill(work.plan, stream.usage(), passed, result);
+  if (!std::exchange(begun, true)) work.exchange.begin(head);
   if (!out->empty() && !co_await work.exchange.write(*out)) cut_by_caller(result);
   if (!co_await work.exchange.finish() && result.outcome == audit::Outcome::kAllowed) {
     cut_by_caller(result);

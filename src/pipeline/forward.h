@@ -82,7 +82,7 @@ class Forwarder {
   Task<void> relay_stream(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_error(const Work& work, UpstreamCall& call, Forwarded& result);
   void bill(const Plan& plan, const std::optional<dialects::Usage>& reported,
-            const OutputCount& passed, Forwarded& result);
+            OutputCount& passed, Forwarded& result);
 
   const Clock& clock_;
   Upstreams& upstreams_;
