@@ -63,9 +63,8 @@ bool within(const Field& field, std::optional<std::int64_t> value) {
 }
 
 bool has_control(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-  });
+  return std::ranges::any_of(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
 bool fits(const Field& field, std::string_view text) {
@@ -132,9 +131,9 @@ class Checker {
     for (Node& child : node.children) {
       const Field* field = section.find(child.key);
       if (field == nullptr) {
-        report_.tell_at_key(child, path,
-                            fmt::format("unknown key `{}`{}", child.key,
-                                        hint(child.key, keys_of(section))));
+        report_.tell_at_key(
+            child, path,
+            fmt::format("unknown key `{}`{}", child.key, hint(child.key, keys_of(section))));
         continue;
       }
       value(child, *field, joined(path, child.key));
@@ -142,8 +141,8 @@ class Checker {
     for (const Field& field : section.fields) {
       if (field.need == Need::kRequired && node.find(field.key) == nullptr) {
         report_.tell(node, path,
-                     fmt::format("`{}` is missing: expected {}. {}", field.key,
-                                 expectation(field), field.doc));
+                     fmt::format("`{}` is missing: expected {}. {}", field.key, expectation(field),
+                                 field.doc));
       }
     }
   }
@@ -183,9 +182,9 @@ class Checker {
                                                       : is_name(child.key))) {
         Field name;
         name.kind = field.key_kind;
-        report_.tell_at_key(child, path,
-                            fmt::format("`{}` cannot be a name here: expected {}", child.key,
-                                        expectation(name)));
+        report_.tell_at_key(
+            child, path,
+            fmt::format("`{}` cannot be a name here: expected {}", child.key, expectation(name)));
         child.broken = true;
         continue;
       }
@@ -197,8 +196,7 @@ class Checker {
     if (!expect(node, NodeKind::kSequence, path)) return;
     const auto size = static_cast<std::int64_t>(node.children.size());
     if (size < field.min || size > field.max) {
-      report_.tell(node, path,
-                   fmt::format("expected {}, found {}", expectation(field), size));
+      report_.tell(node, path, fmt::format("expected {}, found {}", expectation(field), size));
     }
     const Field item = item_of(field);
     for (std::size_t i = 0; i < node.children.size(); ++i) {
@@ -268,8 +266,8 @@ class Checker {
     if (node.broken) return false;
     if (node.kind == kind) return true;
     const bool mapping = kind == NodeKind::kMapping;
-    std::string message = fmt::format("expected a {}, found {}", mapping ? "mapping" : "list",
-                                      describe(node));
+    std::string message =
+        fmt::format("expected a {}, found {}", mapping ? "mapping" : "list", describe(node));
     if (node.kind == NodeKind::kNothing) {
       message += fmt::format("; write `{}` for an empty one", mapping ? "{}" : "[]");
     }
@@ -306,9 +304,8 @@ std::expected<std::string, std::string> expanded(std::string_view text,
     const std::size_t dash = inside.find(":-");
     const std::string name(inside.substr(0, dash));
     if (!is_variable_name(name)) {
-      return std::unexpected(
-          fmt::format("`${{{}}}` names no variable: expected `${{NAME}}` or `${{NAME:-default}}`",
-                      inside));
+      return std::unexpected(fmt::format(
+          "`${{{}}}` names no variable: expected `${{NAME}}` or `${{NAME:-default}}`", inside));
     }
     const std::optional<std::string> set = environment(name);
     if (dash != std::string_view::npos) {
@@ -338,10 +335,10 @@ void expand_node(Node& node, const std::string& path, const Environment& environ
   }
   for (std::size_t i = 0; i < node.children.size(); ++i) {
     Node& child = node.children[i];
-    expand_node(child,
-                node.kind == NodeKind::kMapping ? joined(path, child.key)
-                                                : fmt::format("{}[{}]", path, i),
-                environment, report);
+    expand_node(
+        child,
+        node.kind == NodeKind::kMapping ? joined(path, child.key) : fmt::format("{}[{}]", path, i),
+        environment, report);
   }
 }
 
@@ -352,8 +349,7 @@ void Report::tell(const Node& node, std::string field, std::string message) {
 }
 
 void Report::tell_at_key(const Node& node, std::string field, std::string message) {
-  problems.push_back({file, node.key_line, node.key_column, std::move(field),
-                      std::move(message)});
+  problems.push_back({file, node.key_line, node.key_column, std::move(field), std::move(message)});
 }
 
 std::string beside(const std::string& file, std::string_view path) {
@@ -415,8 +411,7 @@ std::vector<View> View::each(std::string_view key) const {
     }
     if (map && said.keys != nullptr && std::ranges::count(said.keys(), child.key) == 0) continue;
     views.emplace_back(&child, *said.section,
-                       map ? joined(path(key), child.key)
-                           : fmt::format("{}[{}]", path(key), i));
+                       map ? joined(path(key), child.key) : fmt::format("{}[{}]", path(key), i));
   }
   return views;
 }
@@ -444,9 +439,7 @@ std::vector<std::string> View::texts(std::string_view key) const {
   return made;
 }
 
-std::int64_t View::count(std::string_view key) const {
-  return parse_count(value(key)).value_or(0);
-}
+std::int64_t View::count(std::string_view key) const { return parse_count(value(key)).value_or(0); }
 Duration View::duration(std::string_view key) const {
   return parse_duration(value(key)).value_or(Duration{});
 }

@@ -47,8 +47,8 @@ class View {
 
   const std::string& path() const { return path_; }
   std::string path(std::string_view key) const;
-  const std::string& name() const;        // The key under which it stands in a map.
-  bool has(std::string_view key) const;   // Written, sound or not.
+  const std::string& name() const;               // The key under which it stands in a map.
+  bool has(std::string_view key) const;          // Written, sound or not.
   const Node* node(std::string_view key) const;  // Null where it is not written.
 
   View section(std::string_view key) const;            // Of what is not written: all fallbacks.

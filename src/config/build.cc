@@ -309,8 +309,8 @@ class Builder {
 
   void route_models(const View& view, Route& made) {
     const bool needed = made.surface != dialects::Surface::kModels && !view.has("mcp");
-    if (needed && (!view.has("models") || (view.texts("models").empty() &&
-                                             view.node("models")->children.empty()))) {
+    if (needed && (!view.has("models") ||
+                   (view.texts("models").empty() && view.node("models")->children.empty()))) {
       const std::string message =
           "`models` is missing: expected the names of the models that this route serves";
       if (view.has("models")) {
@@ -337,8 +337,7 @@ class Builder {
     const Node* list = view.node(key);
     for (std::size_t i = 0; i < list->children.size(); ++i) {
       if (list->children[i].text != text) continue;
-      report_.tell(list->children[i], fmt::format("{}[{}]", view.path(key), i),
-                   std::move(message));
+      report_.tell(list->children[i], fmt::format("{}[{}]", view.path(key), i), std::move(message));
       return;
     }
   }

@@ -43,8 +43,8 @@ struct Tls {
 
 struct Listener {
   std::string name;
-  std::string host;         // "0.0.0.0", "::1"
-  std::uint16_t port = 0;   // 0: any free one (tests, demo).
+  std::string host;        // "0.0.0.0", "::1"
+  std::uint16_t port = 0;  // 0: any free one (tests, demo).
   authorization::Exposure exposure = authorization::Exposure::kPublic;
   std::optional<Tls> tls;
 };
@@ -52,13 +52,13 @@ struct Listener {
 struct Admin {
   std::string host = "127.0.0.1";
   std::uint16_t port = 9900;
-  Secret token;             // Empty: made at first start, in `admin.token` beside the ledger, 0600.
+  Secret token;  // Empty: made at first start, in `admin.token` beside the ledger, 0600.
 };
 
 enum class OnFault : std::uint8_t { kRefuse, kLocalShare, kCached };
 struct Store {
-  bool in_memory = false;      // ledger: memory
-  std::string sqlite_path;     // ledger: sqlite:///path
+  bool in_memory = false;   // ledger: memory
+  std::string sqlite_path;  // ledger: sqlite:///path
 };
 
 struct Timeouts {
@@ -72,14 +72,14 @@ struct Endpoint {
   bool tls = false;
   std::string host;
   std::uint16_t port = 0;
-  std::string path_prefix;     // "/v1" or "": no trailing slash.
+  std::string path_prefix;  // "/v1" or "": no trailing slash.
 };
 
 struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;  // At least one.
   dialects::Dialect speaks = dialects::Dialect::kOpenAi;
-  Secret credential;                // Empty: none is sent.
+  Secret credential;  // Empty: none is sent.
   Timeouts timeout;
   std::int64_t concurrent_requests = 1024;  // Over all endpoints; more are refused as overloaded.
   std::string certificate_authority;        // PEM path; empty: the system's.
@@ -87,16 +87,16 @@ struct Upstream {
 
 struct Model {
   std::string name;
-  int upstream = -1;            // Index into upstreams.
-  std::string upstream_name;    // What the upstream calls it; as `name` unless said.
-  std::string tokenizer;        // Known vocabulary, or empty: an upper bound by bytes.
-  Tokens context_tokens = 0;    // 0: not said.
+  int upstream = -1;          // Index into upstreams.
+  std::string upstream_name;  // What the upstream calls it; as `name` unless said.
+  std::string tokenizer;      // Known vocabulary, or empty: an upper bound by bytes.
+  Tokens context_tokens = 0;  // 0: not said.
   cost::Prices prices;
 };
 
 struct Tenant {
   std::string name;
-  std::vector<std::string> roles;  // Roles that every caller of the tenant has.
+  std::vector<std::string> roles;      // Roles that every caller of the tenant has.
   std::vector<limits::Policy> limits;  // Instead of the default of the same scope and figure.
 };
 
@@ -104,7 +104,7 @@ struct Route {
   std::string name;
   dialects::Surface surface{};
   authorization::Policy access;
-  std::vector<int> models;         // Indices into models, in the order of access.models.
+  std::vector<int> models;  // Indices into models, in the order of access.models.
   prompts::Policy prompt;
   std::vector<limits::Policy> limits;  // Of this route only; the rule is "routes.NAME.limits.…".
 };
@@ -115,18 +115,18 @@ struct Edge {
   int headers_max = 100;
   Duration header_timeout = std::chrono::seconds(10);
   Duration handshake_timeout = std::chrono::seconds(10);
-  Duration body_timeout = std::chrono::seconds(60);       // Plus a second for each 16 KiB.
+  Duration body_timeout = std::chrono::seconds(60);  // Plus a second for each 16 KiB.
   Duration idle_timeout = std::chrono::seconds(60);
   Duration stalled_reply_timeout = std::chrono::seconds(30);
-  int connections_max = 10'000;                           // A listener.
-  Bytes reply_bytes_max = 32 << 20;                       // A whole reply of an upstream.
-  Duration drain_timeout = std::chrono::seconds(30);      // SIGTERM to the end of the last stream.
-  int workers = 0;                                        // Event loops; 0: one a core.
+  int connections_max = 10'000;                       // A listener.
+  Bytes reply_bytes_max = 32 << 20;                   // A whole reply of an upstream.
+  Duration drain_timeout = std::chrono::seconds(30);  // SIGTERM to the end of the last stream.
+  int workers = 0;                                    // Event loops; 0: one a core.
 };
 
 struct Config {
-  std::string version;      // First 12 hex digits of the SHA-256 of the text.
-  std::string file;         // Where it came from.
+  std::string version;  // First 12 hex digits of the SHA-256 of the text.
+  std::string file;     // Where it came from.
   std::vector<Listener> listeners;
   Admin admin;
   Store store;
@@ -134,10 +134,10 @@ struct Config {
   std::vector<Upstream> upstreams;
   std::vector<Model> models;
   std::vector<Tenant> tenants;
-  std::vector<limits::Policy> limits;   // Top-level: apply to every request.
-  std::vector<cost::Policy> budgets;    // Top-level; each distinct subject has its own.
-  std::vector<cost::Policy> tenant_budgets;    // Of one tenant each…
-  std::vector<std::string> tenant_budget_of;   // …named here, same index.
+  std::vector<limits::Policy> limits;         // Top-level: apply to every request.
+  std::vector<cost::Policy> budgets;          // Top-level; each distinct subject has its own.
+  std::vector<cost::Policy> tenant_budgets;   // Of one tenant each…
+  std::vector<std::string> tenant_budget_of;  // …named here, same index.
   std::vector<Route> routes;
   std::vector<const authorization::Policy*> access;  // Of each route, for authorization.
   audit::Policy audit;

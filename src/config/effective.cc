@@ -1,7 +1,8 @@
 // The configuration in force, in the shape of the file. Money and prices are texts, so that no
 // reader makes them floats; secrets are masked.
-#include <boost/json.hpp>
 #include <fmt/format.h>
+
+#include <boost/json.hpp>
 
 #include "config/load.h"
 #include "config/scalars.h"

@@ -46,8 +46,8 @@ Loaded failed(const std::string& file, std::string message) {
 }  // namespace
 
 std::string format(const Problem& problem) {
-  return fmt::format("{}:{}:{}: {}{}{}", problem.file, problem.line, problem.column,
-                     problem.field, problem.field.empty() ? "" : ": ", problem.message);
+  return fmt::format("{}:{}:{}: {}{}{}", problem.file, problem.line, problem.column, problem.field,
+                     problem.field.empty() ? "" : ": ", problem.message);
 }
 
 Environment process_environment() {
@@ -58,8 +58,7 @@ Environment process_environment() {
   };
 }
 
-Loaded load_text(std::string_view text, const std::string& file,
-                 const Environment& environment) {
+Loaded load_text(std::string_view text, const std::string& file, const Environment& environment) {
   Loaded loaded;
   Report report{file, loaded.problems};
   Node root = parse_tree(text, file, loaded.problems);
@@ -88,8 +87,9 @@ Loaded load_text(std::string_view text, const std::string& file,
 Loaded load_file(const std::string& path, const Environment& environment) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
-    return failed(path, "the file cannot be read: name it with `-c FILE`, or let `tollgate init` "
-                        "write one");
+    return failed(path,
+                  "the file cannot be read: name it with `-c FILE`, or let `tollgate init` "
+                  "write one");
   }
   std::string text;
   text.resize(kTextBytesMax + 1);

@@ -23,10 +23,10 @@ namespace tollgate::config {
 
 struct Problem {
   std::string file;
-  int line = 0;            // From 1.
-  int column = 0;          // From 1.
-  std::string field;       // "routes[0].prompt.body"
-  std::string message;     // "unknown key `bdy`; did you mean `body`?"
+  int line = 0;         // From 1.
+  int column = 0;       // From 1.
+  std::string field;    // "routes[0].prompt.body"
+  std::string message;  // "unknown key `bdy`; did you mean `body`?"
 };
 std::string format(const Problem& problem);  // "tollgate.yaml:12:5: routes[0].prompt: …"
 
@@ -44,11 +44,11 @@ Loaded load_file(const std::string& path, const Environment& environment);
 
 // A weakness of a valid configuration: what `check` reports beside problems.
 struct Finding {
-  std::string id;          // "route-without-allow"
+  std::string id;  // "route-without-allow"
   int line = 0;
   std::string field;
-  std::string message;     // What is weak and why it matters.
-  std::string mend;        // What to write.
+  std::string message;  // What is weak and why it matters.
+  std::string mend;     // What to write.
 };
 std::vector<Finding> posture(const Config& config, std::string_view text);
 

@@ -258,8 +258,9 @@ TEST(Load, TellsWhatIsMissing) {
 }
 
 TEST(Load, TellsWhatDoesNotFitTogether) {
-  const std::string again = "  - name: again\n    path: /v1/chat/completions\n"
-                            "    models: [small]\n    allow: [{ roles: [user] }]\n";
+  const std::string again =
+      "  - name: again\n    path: /v1/chat/completions\n"
+      "    models: [small]\n    allow: [{ roles: [user] }]\n";
   expect_told({
       {"upstream: vllm", "upstream: vlm",
        "t.yaml:6:22: models.small.upstream: there is no upstream `vlm`; did you mean `vllm`?\n"},
@@ -280,8 +281,9 @@ TEST(Load, TellsWhatDoesNotFitTogether) {
        "t.yaml:19:5: routes[1]: a request for `small` could match route `again` as well: keep "
        "them apart by path, by models, or by tenants or credentials in `allow` (roles do not, as "
        "a caller may have several; an internal listener serves public routes too)\n"},
-      {"name: chat", "name: chat\n    path: /x\n    surface: completions\n    models: [small]\n"
-                     "  - name: chat",
+      {"name: chat",
+       "name: chat\n    path: /x\n    surface: completions\n    models: [small]\n"
+       "  - name: chat",
        "t.yaml:19:11: routes[1].name: a route `chat` is there already\n"},
       {"limits:\n", "listeners: { a: { address: \"0.0.0.0:9900\" } }\nlimits:\n",
        "t.yaml:9:28: listeners.a.address: 127.0.0.1:9900 is the admin address, which is never a "
@@ -313,8 +315,8 @@ TEST(Load, KnowsWhatItDoesNotServe) {
   };
   expect_told({
       row("limits:\n", "alerts: []\nlimits:\n", "9:1: alerts", "alerts"),
-      row("limits:\n", "store: { ledger: \"postgres://db/x\" }\nlimits:\n",
-          "9:18: store.ledger", "postgres://db/x"),
+      row("limits:\n", "store: { ledger: \"postgres://db/x\" }\nlimits:\n", "9:18: store.ledger",
+          "postgres://db/x"),
       row("limits:\n", "store: { rates: \"redis://h\" }\nlimits:\n", "9:17: store.rates",
           "redis://h"),
       row("limits:\n", "audit: { content: full }\nlimits:\n", "9:19: audit.content", "full"),
@@ -334,8 +336,8 @@ TEST(Load, KnowsWhatItDoesNotServe) {
 
 // The example of the public contract: every part that is not served is named, nothing else.
 TEST(Load, NamesEveryPartOfTheContractThatItDoesNotServe) {
-  const Loaded loaded = load_text(fixture("beyond.yaml"), "t.yaml",
-                                  [](const std::string&) { return "x"; });
+  const Loaded loaded =
+      load_text(fixture("beyond.yaml"), "t.yaml", [](const std::string&) { return "x"; });
   std::vector<std::string> fields;
   for (const Problem& problem : loaded.problems) fields.push_back(problem.field);
   EXPECT_EQ(fields,
@@ -343,10 +345,9 @@ TEST(Load, NamesEveryPartOfTheContractThatItDoesNotServe) {
                 "listeners.public.tls", "listeners.mesh.tls", "listeners.mesh.tls.client_ca",
                 "authentication.jwt", "authentication.introspection", "authentication.sessions",
                 "authentication.mtls", "upstreams.vllm.queue", "models.small.tokenizer",
-                "models.gpt-4o.fallback", "tenants.acme.budget.when_exhausted",
-                "routes[0].content", "routes[0].anomalies", "routes[1].path",
-                "routes[2].allow[0].credentials[0]", "routes[4].mcp", "alerts", "notify",
-                "telemetry"}))
+                "models.gpt-4o.fallback", "tenants.acme.budget.when_exhausted", "routes[0].content",
+                "routes[0].anomalies", "routes[1].path", "routes[2].allow[0].credentials[0]",
+                "routes[4].mcp", "alerts", "notify", "telemetry"}))
       << told(loaded);
 }
 
@@ -371,11 +372,15 @@ TEST(Load, TakesValuesFromTheEnvironment) {
       load(small_with("requests_per_minute: 120", "requests_per_minute: \"${RPM}\""));
   ASSERT_NE(loaded.config, nullptr) << told(loaded);
   EXPECT_EQ(loaded.config->limits[0].limit, 77);
-  for (const auto& [written, value] : std::vector<std::pair<std::string, std::string>>{
-           {"${OPENAI_API_KEY}", "sk-hidden"}, {"${NONE:-other}", "other"},
-           {"${EMPTY:-other}", "other"},       {"${EMPTY}", ""},
-           {"a${RPM}b${RPM}", "a77b77"},       {"$${RPM}", "${RPM}"},
-           {"${NESTED}", "${RPM}"},            {"$RPM", "$RPM"}}) {
+  for (const auto& [written, value] :
+       std::vector<std::pair<std::string, std::string>>{{"${OPENAI_API_KEY}", "sk-hidden"},
+                                                        {"${NONE:-other}", "other"},
+                                                        {"${EMPTY:-other}", "other"},
+                                                        {"${EMPTY}", ""},
+                                                        {"a${RPM}b${RPM}", "a77b77"},
+                                                        {"$${RPM}", "${RPM}"},
+                                                        {"${NESTED}", "${RPM}"},
+                                                        {"$RPM", "$RPM"}}) {
     SCOPED_TRACE(written);
     const Loaded made = load(
         small_with("speaks: openai", fmt::format("speaks: openai, credential: \"{}\"", written)));
@@ -412,9 +417,9 @@ TEST(Load, NeverShowsASecret) {
 TEST(Load, ReadsASecretFromItsFileBesideTheConfiguration) {
   const std::string folder = testing::TempDir();
   std::ofstream(folder + "/key.txt") << "sk-from-file\n";
-  const Loaded loaded = load_text(
-      small_with("speaks: openai", "speaks: openai, credential: \"file:key.txt\""),
-      folder + "/t.yaml", variable);
+  const Loaded loaded =
+      load_text(small_with("speaks: openai", "speaks: openai, credential: \"file:key.txt\""),
+                folder + "/t.yaml", variable);
   ASSERT_NE(loaded.config, nullptr) << told(loaded);
   EXPECT_EQ(loaded.config->upstreams[0].credential.reveal(), "sk-from-file");
 }
@@ -430,8 +435,9 @@ TEST(Load, TellsAFileThatIsNotThere) {
 TEST(Load, AnyMutationLoadsOrIsTold) {
   std::mt19937_64 random{11};
   const std::string whole = fixture("whole.yaml");
-  const std::string pieces[] = {"{", "}", "[", "]", ":", " ", "\n", "- ", "&a", "*a", "${", "0",
-                                "\"", "'", "~", "limits", "!!int ", "\t", "---\n", "\xff"};
+  const std::string pieces[] = {"{",  "}",      "[",      "]",  ":",     " ",   "\n",
+                                "- ", "&a",     "*a",     "${", "0",     "\"",  "'",
+                                "~",  "limits", "!!int ", "\t", "---\n", "\xff"};
   int loads = 0;
   for (int round = 0; round < 3'000; ++round) {
     SCOPED_TRACE(round);

@@ -122,13 +122,12 @@ class Posture {
         tell("upstream-in-clear", field,
              fmt::format("`{}` is reached by plain HTTP beyond loopback: prompts{} can be read "
                          "on the way.",
-                         upstream.name,
-                         upstream.credential.empty() ? "" : " and its credential"),
+                         upstream.name, upstream.credential.empty() ? "" : " and its credential"),
              "url: https://…");
       }
       if (std::ranges::count(config_.models, static_cast<int>(i), &Model::upstream) == 0) {
-        tell("upstream-unused", field,
-             fmt::format("No model is served by `{}`.", upstream.name), "remove it");
+        tell("upstream-unused", field, fmt::format("No model is served by `{}`.", upstream.name),
+             "remove it");
       }
     }
   }

@@ -132,8 +132,8 @@ TEST(Templates, EveryStarterLoadsWithoutAFinding) {
     EXPECT_EQ(found(text), "") << text;
     const Loaded loaded = load(text);
     ASSERT_NE(loaded.config, nullptr);
-    const auto messages = std::ranges::count(loaded.config->routes, dialects::Surface::kMessages,
-                                             &Route::surface);
+    const auto messages =
+        std::ranges::count(loaded.config->routes, dialects::Surface::kMessages, &Route::surface);
     EXPECT_EQ(messages, starter.anthropic ? 1 : 0);
     EXPECT_EQ(loaded.config->routes.back().surface, dialects::Surface::kModels);
     EXPECT_EQ(loaded.config->listeners[0].host, "127.0.0.1");

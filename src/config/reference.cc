@@ -69,12 +69,11 @@ std::string chapter(const Section& section) {
     for (const std::string_view value : field.later != nullptr ? field.later() : Values()) {
       later += fmt::format("{}`{}: {}`", later.empty() ? "" : ", ", field.key, value);
     }
-    const std::string fallback =
-        field.need == Need::kRequired ? "required"
-        : field.fallback.empty()      ? ""
-                                      : fmt::format("`{}`", field.fallback);
-    made += fmt::format("| `{}` | {} | {} | {} |\n", field.key, type_word(field), fallback,
-                        field.doc);
+    const std::string fallback = field.need == Need::kRequired ? "required"
+                                 : field.fallback.empty()      ? ""
+                                                          : fmt::format("`{}`", field.fallback);
+    made +=
+        fmt::format("| `{}` | {} | {} | {} |\n", field.key, type_word(field), fallback, field.doc);
   }
   if (!later.empty()) {
     made += fmt::format("\nKnown and not served by this version, so an error: {}.\n", later);
@@ -101,8 +100,7 @@ std::string expectation(const Field& field) {
     case Kind::kLedger:
       return "`sqlite:///absolute/path`, `sqlite://relative/path` or `memory`";
     case Kind::kCount:
-      return between("a whole number", fmt::format("{}", field.min),
-                     fmt::format("{}", field.max));
+      return between("a whole number", fmt::format("{}", field.min), fmt::format("{}", field.max));
     case Kind::kDuration:
       return between("a duration", fmt::format("`{}`", format_duration(Duration(field.min))),
                      fmt::format("`{}`", format_duration(Duration(field.max))));

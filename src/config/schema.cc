@@ -1,6 +1,7 @@
 // JSON Schema of the file, from the tables of shape.h.
-#include <boost/json.hpp>
 #include <fmt/format.h>
+
+#include <boost/json.hpp>
 
 #include "config/load.h"
 #include "config/shape.h"
@@ -14,9 +15,7 @@ namespace json = boost::json;
 // A variable may stand for any value, so a schema of a number takes such a text as well.
 constexpr std::string_view kVariable = R"(\$\{)";
 
-json::object scalar(std::string_view type) {
-  return {{"type", json::string(type)}};
-}
+json::object scalar(std::string_view type) { return {{"type", json::string(type)}}; }
 
 json::object pattern(std::string_view regex) {
   json::object made{{"type", "string"}};
@@ -123,8 +122,7 @@ json::object object_of(const Section& section) {
     json::object made = type_of(field);
     made["description"] = json::string(field.doc);
     if (!field.fallback.empty()) {
-      made["description"] =
-          fmt::format("{} Default: {}.", field.doc, field.fallback);
+      made["description"] = fmt::format("{} Default: {}.", field.doc, field.fallback);
     }
     if (field.need == Need::kRequired) required.push_back(json::string(field.key));
     properties[field.key] = std::move(made);

@@ -2,63 +2,11 @@
 
 #include <algorithm>
 
-#include "controls/authentication/authentication.h"
-#include "controls/cost/cost.h"
-#include "controls/limits/limits.h"
-#include "dialects/surface.h"
-#include "tokens/vocabulary.h"
+#include "config/choices.h"
 
 namespace tollgate::config {
 
 namespace {
-
-using List = std::vector<std::string_view>;
-
-List exposures() { return {"public", "internal"}; }
-List modes() { return {"enforce", "observe"}; }
-List dialect_names() { return {"openai", "anthropic"}; }
-List over_caps() { return {"clamp", "refuse"}; }
-List methods() { return {"POST", "GET"}; }
-List contents() { return {"none", "hash"}; }
-List later_contents() { return {"full"}; }
-List whens() { return {"refuse"}; }
-List later_whens() { return {"allow_and_alert", "downgrade_to", "cap_output_tokens"}; }
-List rate_stores() { return {"memory"}; }
-List later_rate_stores() { return {"redis://", "rediss://"}; }
-List money_faults() { return {"refuse"}; }
-List rate_faults() { return {"refuse", "local_share"}; }
-List key_faults() { return {"refuse", "cached"}; }
-List later_ledgers() { return {"postgres://", "postgresql://"}; }
-List later_credentials() { return {"jwt", "introspection", "session", "sessions", "mtls"}; }
-List later_surfaces() {
-  return {"responses", "moderations", "images", "audio", "count_tokens", "mcp"};
-}
-
-List surfaces() {
-  List names;
-  for (int i = 0; i < dialects::kSurfaceCount; ++i) {
-    names.push_back(dialects::name_of(static_cast<dialects::Surface>(i)));
-  }
-  return names;
-}
-List scopes() {
-  List names;
-  for (int i = 0; i < limits::kScopeCount; ++i) {
-    names.push_back(limits::name_of(static_cast<limits::Scope>(i)));
-  }
-  return names;
-}
-List windows() {
-  List names;
-  for (int i = 0; i <= static_cast<int>(cost::Window::kTotal); ++i) {
-    names.push_back(cost::name_of(static_cast<cost::Window>(i)));
-  }
-  return names;
-}
-List credential_kinds() {
-  return {authentication::name_of(authentication::CredentialKind::kApiKey)};
-}
-List vocabularies() { return tokens::known_vocabularies(); }
 
 constexpr std::int64_t kMs = 1'000;
 constexpr std::int64_t kSecond = 1'000 * kMs;
@@ -69,51 +17,70 @@ constexpr std::int64_t kKiB = 1 << 10;
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr auto kRequired = Need::kRequired;
 
-constexpr Field kMode{
-    .key = "mode",
-    .kind = Kind::kChoice,
-    .doc = "`observe` records what would have been refused and lets it pass.",
-    .fallback = "enforce",
-    .names = modes};
+constexpr Field kMode{.key = "mode",
+                      .kind = Kind::kChoice,
+                      .doc = "`observe` records what would have been refused and lets it pass.",
+                      .fallback = "enforce",
+                      .names = choices::modes};
 
 constexpr Field kTlsFields[] = {
-    {.key = "certificate", .kind = Kind::kFile, .doc = "PEM chain, the server's first.",
+    {.key = "certificate",
+     .kind = Kind::kFile,
+     .doc = "PEM chain, the server's first.",
      .need = kRequired},
-    {.key = "key", .kind = Kind::kFile, .doc = "PEM private key of that certificate.",
+    {.key = "key",
+     .kind = Kind::kFile,
+     .doc = "PEM private key of that certificate.",
      .need = kRequired},
     {.key = "client_ca", .kind = Kind::kNotServed, .doc = "Asks callers for a certificate."},
 };
 constexpr Section kTls{"tls", "The certificate that a listener shows.", kTlsFields};
 
 constexpr Field kListenerFields[] = {
-    {.key = "address", .kind = Kind::kAddress,
-     .doc = "Where to listen. Port 0 takes any free one.", .need = kRequired},
-    {.key = "exposure", .kind = Kind::kChoice,
+    {.key = "address",
+     .kind = Kind::kAddress,
+     .doc = "Where to listen. Port 0 takes any free one.",
+     .need = kRequired},
+    {.key = "exposure",
+     .kind = Kind::kChoice,
      .doc = "Routes marked `internal` do not exist on a `public` listener.",
-     .fallback = "public", .names = exposures},
-    {.key = "tls", .kind = Kind::kSection, .doc = "Without it the listener speaks plain HTTP.",
+     .fallback = "public",
+     .names = choices::exposures},
+    {.key = "tls",
+     .kind = Kind::kSection,
+     .doc = "Without it the listener speaks plain HTTP.",
      .section = &kTls},
 };
-constexpr Section kListener{"listener", "An address on which callers are served.",
-                            kListenerFields};
+constexpr Section kListener{"listener", "An address on which callers are served.", kListenerFields};
 
 constexpr Field kAdminFields[] = {
-    {.key = "address", .kind = Kind::kAddress,
+    {.key = "address",
+     .kind = Kind::kAddress,
      .doc = "Of the admin API, `/metrics` and health. Never a listener's.",
      .fallback = "127.0.0.1:9900"},
-    {.key = "token", .kind = Kind::kSecret,
+    {.key = "token",
+     .kind = Kind::kSecret,
      .doc = "What the admin API asks for. Not written: made at the first start, in "
             "`admin.token` beside the ledger."},
 };
 constexpr Section kAdmin{"admin", "The operator's side.", kAdminFields};
 
 constexpr Field kOnFaultFields[] = {
-    {.key = "money", .kind = Kind::kChoice, .doc = "When the books cannot be reached.",
-     .fallback = "refuse", .names = money_faults},
-    {.key = "rates", .kind = Kind::kChoice, .doc = "When the rates cannot be reached.",
-     .fallback = "local_share", .names = rate_faults},
-    {.key = "keys", .kind = Kind::kChoice, .doc = "When the keys cannot be reached.",
-     .fallback = "cached", .names = key_faults},
+    {.key = "money",
+     .kind = Kind::kChoice,
+     .doc = "When the books cannot be reached.",
+     .fallback = "refuse",
+     .names = choices::money_faults},
+    {.key = "rates",
+     .kind = Kind::kChoice,
+     .doc = "When the rates cannot be reached.",
+     .fallback = "local_share",
+     .names = choices::rate_faults},
+    {.key = "keys",
+     .kind = Kind::kChoice,
+     .doc = "When the keys cannot be reached.",
+     .fallback = "cached",
+     .names = choices::key_faults},
 };
 constexpr Section kOnFault{"on_fault",
                            "What holds while a store is down. With stores inside the process "
@@ -121,62 +88,102 @@ constexpr Section kOnFault{"on_fault",
                            kOnFaultFields};
 
 constexpr Field kStoreFields[] = {
-    {.key = "ledger", .kind = Kind::kLedger,
+    {.key = "ledger",
+     .kind = Kind::kLedger,
      .doc = "Keys, budgets, spend and audit: `sqlite:///absolute/path`, `sqlite://relative/path` "
             "or `memory`, which forgets at the end.",
-     .fallback = "sqlite://tollgate.db", .later = later_ledgers},
-    {.key = "rates", .kind = Kind::kChoice, .doc = "Request, token and concurrency limits.",
-     .fallback = "memory", .names = rate_stores, .later = later_rate_stores},
-    {.key = "on_fault", .kind = Kind::kSection, .doc = "What holds while a store is down.",
+     .fallback = "sqlite://tollgate.db",
+     .later = choices::later_ledgers},
+    {.key = "rates",
+     .kind = Kind::kChoice,
+     .doc = "Request, token and concurrency limits.",
+     .fallback = "memory",
+     .names = choices::rate_stores,
+     .later = choices::later_rate_stores},
+    {.key = "on_fault",
+     .kind = Kind::kSection,
+     .doc = "What holds while a store is down.",
      .section = &kOnFault},
 };
 constexpr Section kStore{"store", "Where what must be remembered is kept.", kStoreFields};
 
 constexpr Field kApiKeysFields[] = {
-    {.key = "pepper_file", .kind = Kind::kFile,
+    {.key = "pepper_file",
+     .kind = Kind::kFile,
      .doc = "32 or more random bytes that the stored digests of keys need. Not written: made "
             "beside the ledger at the first start."},
 };
 constexpr Section kApiKeys{"api_keys", "Tenant API keys; `{}` is enough.", kApiKeysFields};
 
 constexpr Field kAuthenticationFields[] = {
-    {.key = "api_keys", .kind = Kind::kSection,
-     .doc = "Accept tenant API keys. Without it no key is accepted.", .section = &kApiKeys},
+    {.key = "api_keys",
+     .kind = Kind::kSection,
+     .doc = "Accept tenant API keys. Without it no key is accepted.",
+     .section = &kApiKeys},
     {.key = "jwt", .kind = Kind::kNotServed, .doc = "Tokens signed by an identity provider."},
     {.key = "introspection", .kind = Kind::kNotServed, .doc = "Opaque tokens (RFC 7662)."},
     {.key = "sessions", .kind = Kind::kNotServed, .doc = "Session cookies."},
     {.key = "mtls", .kind = Kind::kNotServed, .doc = "Client certificates."},
 };
-constexpr Section kAuthentication{"authentication",
-                                  "Which credentials are accepted. None unless named.",
-                                  kAuthenticationFields};
+constexpr Section kAuthentication{
+    "authentication", "Which credentials are accepted. None unless named.", kAuthenticationFields};
 
 constexpr Field kTimeoutFields[] = {
-    {.key = "connect", .kind = Kind::kDuration, .doc = "Until the connection stands, TLS too.",
-     .fallback = "5s", .min = kMs, .max = kHour},
-    {.key = "first_byte", .kind = Kind::kDuration, .doc = "From the request to its first byte.",
-     .fallback = "60s", .min = kMs, .max = kHour},
-    {.key = "between_chunks", .kind = Kind::kDuration, .doc = "Silence within a reply.",
-     .fallback = "30s", .min = kMs, .max = kHour},
-    {.key = "total", .kind = Kind::kDuration, .doc = "The whole attempt.", .fallback = "10m",
-     .min = kMs, .max = kDay},
+    {.key = "connect",
+     .kind = Kind::kDuration,
+     .doc = "Until the connection stands, TLS too.",
+     .fallback = "5s",
+     .min = kMs,
+     .max = kHour},
+    {.key = "first_byte",
+     .kind = Kind::kDuration,
+     .doc = "From the request to its first byte.",
+     .fallback = "60s",
+     .min = kMs,
+     .max = kHour},
+    {.key = "between_chunks",
+     .kind = Kind::kDuration,
+     .doc = "Silence within a reply.",
+     .fallback = "30s",
+     .min = kMs,
+     .max = kHour},
+    {.key = "total",
+     .kind = Kind::kDuration,
+     .doc = "The whole attempt.",
+     .fallback = "10m",
+     .min = kMs,
+     .max = kDay},
 };
 constexpr Section kTimeout{"timeout", "How long to wait for an upstream.", kTimeoutFields};
 
 constexpr Field kUpstreamFields[] = {
     {.key = "url", .kind = Kind::kUrl, .doc = "Where it is, with its base path. This or `urls`."},
-    {.key = "urls", .kind = Kind::kList, .doc = "Several equal endpoints, used in turn.",
-     .min = 1, .max = 64, .of = Kind::kUrl},
-    {.key = "speaks", .kind = Kind::kChoice, .doc = "Its wire dialect.", .need = kRequired,
-     .names = dialect_names},
-    {.key = "credential", .kind = Kind::kSecret,
+    {.key = "urls",
+     .kind = Kind::kList,
+     .doc = "Several equal endpoints, used in turn.",
+     .min = 1,
+     .max = 64,
+     .of = Kind::kUrl},
+    {.key = "speaks",
+     .kind = Kind::kChoice,
+     .doc = "Its wire dialect.",
+     .need = kRequired,
+     .names = choices::dialect_names},
+    {.key = "credential",
+     .kind = Kind::kSecret,
      .doc = "Sent to it in the way of its dialect. Not written or empty: none is sent."},
-    {.key = "concurrent_requests", .kind = Kind::kCount,
+    {.key = "concurrent_requests",
+     .kind = Kind::kCount,
      .doc = "At once, over all its endpoints; more are refused as overloaded.",
-     .fallback = "1024", .min = 1, .max = 1'000'000},
-    {.key = "timeout", .kind = Kind::kSection, .doc = "How long to wait for it.",
+     .fallback = "1024",
+     .min = 1,
+     .max = 1'000'000},
+    {.key = "timeout",
+     .kind = Kind::kSection,
+     .doc = "How long to wait for it.",
      .section = &kTimeout},
-    {.key = "certificate_authority", .kind = Kind::kFile,
+    {.key = "certificate_authority",
+     .kind = Kind::kFile,
      .doc = "PEM of who signs its certificate. Not written: the system's."},
     {.key = "queue", .kind = Kind::kNotServed, .doc = "Waiting instead of refusing."},
 };
@@ -184,45 +191,64 @@ constexpr Section kUpstream{"upstream", "A model server or provider.", kUpstream
 
 constexpr Field kPriceFields[] = {
     {.key = "input", .kind = Kind::kPrice, .doc = "Input tokens.", .need = kRequired},
-    {.key = "cached_input", .kind = Kind::kPrice,
+    {.key = "cached_input",
+     .kind = Kind::kPrice,
      .doc = "Input that the provider had cached. Not written: as `input`."},
-    {.key = "output", .kind = Kind::kPrice, .doc = "Output tokens, reasoning included.",
+    {.key = "output",
+     .kind = Kind::kPrice,
+     .doc = "Output tokens, reasoning included.",
      .need = kRequired},
 };
 constexpr Section kPrices{"price_per_million", "Dollars a million tokens.", kPriceFields};
 
 constexpr Field kModelFields[] = {
-    {.key = "upstream", .kind = Kind::kName, .doc = "The upstream that serves it.",
+    {.key = "upstream",
+     .kind = Kind::kName,
+     .doc = "The upstream that serves it.",
      .need = kRequired},
-    {.key = "name", .kind = Kind::kModelName,
+    {.key = "name",
+     .kind = Kind::kModelName,
      .doc = "What the upstream calls it. Not written: as here."},
-    {.key = "tokenizer", .kind = Kind::kChoice,
+    {.key = "tokenizer",
+     .kind = Kind::kChoice,
      .doc = "Counts exactly. Not written: an upper bound, a token a byte.",
-     .names = vocabularies},
-    {.key = "context_tokens", .kind = Kind::kCount,
-     .doc = "Input and output together, at most. 0: not known.", .fallback = "0",
+     .names = choices::vocabularies},
+    {.key = "context_tokens",
+     .kind = Kind::kCount,
+     .doc = "Input and output together, at most. 0: not known.",
+     .fallback = "0",
      .max = std::int64_t{1} << 40},
-    {.key = "price_per_million", .kind = Kind::kSection,
-     .doc = "What it costs. A model without a price is refused.", .need = kRequired,
+    {.key = "price_per_million",
+     .kind = Kind::kSection,
+     .doc = "What it costs. A model without a price is refused.",
+     .need = kRequired,
      .section = &kPrices},
     {.key = "fallback", .kind = Kind::kNotServed, .doc = "Models that step in."},
 };
-constexpr Section kModel{"model", "A model that callers may ask for by this name.",
-                         kModelFields};
+constexpr Section kModel{"model", "A model that callers may ask for by this name.", kModelFields};
 
 constexpr Field kBudgetFields[] = {
-    {.key = "usd", .kind = Kind::kMoney, .doc = "The amount. 0 lets nothing priced pass.",
+    {.key = "usd",
+     .kind = Kind::kMoney,
+     .doc = "The amount. 0 lets nothing priced pass.",
      .need = kRequired},
-    {.key = "per", .kind = Kind::kChoice,
-     .doc = "The window, of the calendar in UTC; weeks begin on Monday.", .need = kRequired,
-     .names = windows},
+    {.key = "per",
+     .kind = Kind::kChoice,
+     .doc = "The window, of the calendar in UTC; weeks begin on Monday.",
+     .need = kRequired,
+     .names = choices::windows},
     kMode,
-    {.key = "alert_at", .kind = Kind::kList,
-     .doc = "Shares of the amount, ascending, at which the log and the metric tell.", .max = 16,
+    {.key = "alert_at",
+     .kind = Kind::kList,
+     .doc = "Shares of the amount, ascending, at which the log and the metric tell.",
+     .max = 16,
      .of = Kind::kShare},
-    {.key = "when_exhausted", .kind = Kind::kChoice,
-     .doc = "What happens to a request whose worst case no longer fits.", .fallback = "refuse",
-     .names = whens, .later = later_whens},
+    {.key = "when_exhausted",
+     .kind = Kind::kChoice,
+     .doc = "What happens to a request whose worst case no longer fits.",
+     .fallback = "refuse",
+     .names = choices::whens,
+     .later = choices::later_whens},
 };
 constexpr Section kBudget{"budget",
                           "Money that may be spent in a window. The worst case of a request is "
@@ -247,85 +273,140 @@ constexpr Section kLimits{"limits",
                           kLimitFields};
 
 constexpr Field kTenantFields[] = {
-    {.key = "roles", .kind = Kind::kList, .doc = "Roles that every caller of the tenant has.",
-     .max = 64, .of = Kind::kName},
-    {.key = "budget", .kind = Kind::kSection, .doc = "Of this tenant alone.",
-     .section = &kBudget},
-    {.key = "limits", .kind = Kind::kSection,
+    {.key = "roles",
+     .kind = Kind::kList,
+     .doc = "Roles that every caller of the tenant has.",
+     .max = 64,
+     .of = Kind::kName},
+    {.key = "budget", .kind = Kind::kSection, .doc = "Of this tenant alone.", .section = &kBudget},
+    {.key = "limits",
+     .kind = Kind::kSection,
      .doc = "Instead of the figures of `limits.tenant_id`; narrower unless `widen`.",
      .section = &kLimits},
-    {.key = "widen", .kind = Kind::kFlag,
-     .doc = "Whether `limits` here may be wider than the default.", .fallback = "false"},
+    {.key = "widen",
+     .kind = Kind::kFlag,
+     .doc = "Whether `limits` here may be wider than the default.",
+     .fallback = "false"},
 };
 constexpr Section kTenant{"tenant", "Who is accountable for requests and pays for them.",
                           kTenantFields};
 
 constexpr Field kAllowFields[] = {
-    {.key = "tenants", .kind = Kind::kList, .doc = "Any of these. Not written: any tenant.",
-     .min = 1, .max = 1024, .of = Kind::kName},
-    {.key = "roles", .kind = Kind::kList, .doc = "At least one of these. Not written: any.",
-     .min = 1, .max = 64, .of = Kind::kName},
-    {.key = "credentials", .kind = Kind::kList,
-     .doc = "Proven by any of these kinds. Not written: any kind.", .min = 1, .max = 8,
-     .names = credential_kinds, .later = later_credentials, .of = Kind::kChoice},
+    {.key = "tenants",
+     .kind = Kind::kList,
+     .doc = "Any of these. Not written: any tenant.",
+     .min = 1,
+     .max = 1024,
+     .of = Kind::kName},
+    {.key = "roles",
+     .kind = Kind::kList,
+     .doc = "At least one of these. Not written: any.",
+     .min = 1,
+     .max = 64,
+     .of = Kind::kName},
+    {.key = "credentials",
+     .kind = Kind::kList,
+     .doc = "Proven by any of these kinds. Not written: any kind.",
+     .min = 1,
+     .max = 8,
+     .names = choices::credential_kinds,
+     .later = choices::later_credentials,
+     .of = Kind::kChoice},
 };
 constexpr Section kAllow{"allow", "One line of who may use a route: all that it names must hold.",
                          kAllowFields};
 
 constexpr Field kPromptFields[] = {
-    {.key = "body", .kind = Kind::kBytes, .doc = "The request body.", .fallback = "1MiB",
-     .min = 1, .max = 64 * kMiB},
-    {.key = "input_tokens", .kind = Kind::kCount, .doc = "Input of one request.",
-     .fallback = "32000", .min = 1, .max = std::int64_t{1} << 40},
-    {.key = "output_tokens", .kind = Kind::kCount,
+    {.key = "body",
+     .kind = Kind::kBytes,
+     .doc = "The request body.",
+     .fallback = "1MiB",
+     .min = 1,
+     .max = 64 * kMiB},
+    {.key = "input_tokens",
+     .kind = Kind::kCount,
+     .doc = "Input of one request.",
+     .fallback = "32000",
+     .min = 1,
+     .max = std::int64_t{1} << 40},
+    {.key = "output_tokens",
+     .kind = Kind::kCount,
      .doc = "Output of one choice; written into requests that name no cap.",
-     .fallback = "4096", .min = 1, .max = std::int64_t{1} << 40},
-    {.key = "choices", .kind = Kind::kCount, .doc = "`n` and `best_of`.", .fallback = "1",
-     .min = 1, .max = 128},
-    {.key = "on_output_over", .kind = Kind::kChoice,
+     .fallback = "4096",
+     .min = 1,
+     .max = std::int64_t{1} << 40},
+    {.key = "choices",
+     .kind = Kind::kCount,
+     .doc = "`n` and `best_of`.",
+     .fallback = "1",
+     .min = 1,
+     .max = 128},
+    {.key = "on_output_over",
+     .kind = Kind::kChoice,
      .doc = "A request that asks for more output: cut it to the cap, or refuse it.",
-     .fallback = "clamp", .names = over_caps},
+     .fallback = "clamp",
+     .names = choices::over_caps},
     kMode,
 };
 constexpr Section kPrompt{"prompt", "How large a request may be.", kPromptFields};
 
 constexpr Field kToolFields[] = {
-    {.key = "allow", .kind = Kind::kList,
+    {.key = "allow",
+     .kind = Kind::kList,
      .doc = "Tools that may be offered to the model: a name, a prefix ending in `*`, or `*`. A "
             "provider's own tool goes by its type.",
-     .max = 1024, .of = Kind::kText},
+     .max = 1024,
+     .of = Kind::kText},
     kMode,
 };
 constexpr Section kTools{"tools", "Which tools a caller may offer. None unless named.",
                          kToolFields};
 
 constexpr Field kRouteFields[] = {
-    {.key = "name", .kind = Kind::kName, .doc = "Names it in rules, metrics and records.",
+    {.key = "name",
+     .kind = Kind::kName,
+     .doc = "Names it in rules, metrics and records.",
      .need = kRequired},
-    {.key = "path", .kind = Kind::kRoutePath, .doc = "The one canonical path.",
-     .need = kRequired},
-    {.key = "method", .kind = Kind::kChoice,
-     .doc = "Not written: `GET` for the surface `models`, else `POST`.", .names = methods},
-    {.key = "surface", .kind = Kind::kChoice,
-     .doc = "The API served there. A standard path implies it.", .names = surfaces,
-     .later = later_surfaces},
-    {.key = "exposure", .kind = Kind::kChoice,
-     .doc = "An `internal` route exists on internal listeners only.", .fallback = "public",
-     .names = exposures},
-    {.key = "models", .kind = Kind::kList,
-     .doc = "Models that it serves. Required, but for the surface `models`.", .max = 1024,
+    {.key = "path", .kind = Kind::kRoutePath, .doc = "The one canonical path.", .need = kRequired},
+    {.key = "method",
+     .kind = Kind::kChoice,
+     .doc = "Not written: `GET` for the surface `models`, else `POST`.",
+     .names = choices::methods},
+    {.key = "surface",
+     .kind = Kind::kChoice,
+     .doc = "The API served there. A standard path implies it.",
+     .names = choices::surfaces,
+     .later = choices::later_surfaces},
+    {.key = "exposure",
+     .kind = Kind::kChoice,
+     .doc = "An `internal` route exists on internal listeners only.",
+     .fallback = "public",
+     .names = choices::exposures},
+    {.key = "models",
+     .kind = Kind::kList,
+     .doc = "Models that it serves. Required, but for the surface `models`.",
+     .max = 1024,
      .of = Kind::kModelName},
-    {.key = "allow", .kind = Kind::kList,
-     .doc = "Who may use it: any line that holds lets pass. Not written: nobody.", .max = 256,
-     .section = &kAllow, .of = Kind::kSection},
+    {.key = "allow",
+     .kind = Kind::kList,
+     .doc = "Who may use it: any line that holds lets pass. Not written: nobody.",
+     .max = 256,
+     .section = &kAllow,
+     .of = Kind::kSection},
     kMode,
-    {.key = "prompt", .kind = Kind::kSection, .doc = "How large a request may be.",
+    {.key = "prompt",
+     .kind = Kind::kSection,
+     .doc = "How large a request may be.",
      .section = &kPrompt},
-    {.key = "tools", .kind = Kind::kSection, .doc = "Which tools a caller may offer.",
+    {.key = "tools",
+     .kind = Kind::kSection,
+     .doc = "Which tools a caller may offer.",
      .section = &kTools},
-    {.key = "limits", .kind = Kind::kMap,
-     .doc = "By scope, for this route alone, beside the others.", .section = &kLimits,
-     .keys = scopes},
+    {.key = "limits",
+     .kind = Kind::kMap,
+     .doc = "By scope, for this route alone, beside the others.",
+     .section = &kLimits,
+     .keys = choices::scopes},
     {.key = "content", .kind = Kind::kNotServed, .doc = "Inspection of texts."},
     {.key = "anomalies", .kind = Kind::kNotServed, .doc = "Unusual behaviour."},
     {.key = "mcp", .kind = Kind::kNotServed, .doc = "MCP servers."},
@@ -336,65 +417,118 @@ constexpr Section kRoute{"route",
                          kRouteFields};
 
 constexpr Field kAuditFields[] = {
-    {.key = "content", .kind = Kind::kChoice, .doc = "What of a prompt is recorded.",
-     .fallback = "none", .names = contents, .later = later_contents},
-    {.key = "keep", .kind = Kind::kDuration, .doc = "How long records are kept.",
-     .fallback = "400d", .min = kHour, .max = 36'500 * kDay},
-    {.key = "queue", .kind = Kind::kBytes,
+    {.key = "content",
+     .kind = Kind::kChoice,
+     .doc = "What of a prompt is recorded.",
+     .fallback = "none",
+     .names = choices::contents,
+     .later = choices::later_contents},
+    {.key = "keep",
+     .kind = Kind::kDuration,
+     .doc = "How long records are kept.",
+     .fallback = "400d",
+     .min = kHour,
+     .max = 36'500 * kDay},
+    {.key = "queue",
+     .kind = Kind::kBytes,
      .doc = "Records that may wait for the store; when full, requests are refused.",
-     .fallback = "64MiB", .min = 64 * kKiB, .max = 4096 * kMiB},
+     .fallback = "64MiB",
+     .min = 64 * kKiB,
+     .max = 4096 * kMiB},
 };
 constexpr Section kAudit{"audit", "The trail: one record a request, refused ones too.",
                          kAuditFields};
 
 constexpr Field wait(std::string_view key, std::string_view doc, std::string_view fallback) {
-  return {.key = key, .kind = Kind::kDuration, .doc = doc, .fallback = fallback, .min = kMs,
+  return {.key = key,
+          .kind = Kind::kDuration,
+          .doc = doc,
+          .fallback = fallback,
+          .min = kMs,
           .max = kHour};
 }
 constexpr Field kEdgeFields[] = {
-    {.key = "header_bytes_max", .kind = Kind::kBytes, .doc = "A request's head.",
-     .fallback = "32KiB", .min = kKiB, .max = kMiB},
-    {.key = "headers_max", .kind = Kind::kCount, .doc = "Lines in a head.", .fallback = "100",
-     .min = 8, .max = 1000},
+    {.key = "header_bytes_max",
+     .kind = Kind::kBytes,
+     .doc = "A request's head.",
+     .fallback = "32KiB",
+     .min = kKiB,
+     .max = kMiB},
+    {.key = "headers_max",
+     .kind = Kind::kCount,
+     .doc = "Lines in a head.",
+     .fallback = "100",
+     .min = 8,
+     .max = 1000},
     wait("header_timeout", "From the first byte of a head to its last.", "10s"),
     wait("handshake_timeout", "A TLS handshake.", "10s"),
     wait("body_timeout", "A body, plus a second for each 16 KiB.", "60s"),
     wait("idle_timeout", "Between two requests of a connection.", "60s"),
     wait("stalled_reply_timeout", "A caller that does not read its reply.", "30s"),
-    {.key = "connections_max", .kind = Kind::kCount, .doc = "Of each listener.",
-     .fallback = "10000", .min = 1, .max = 1'000'000},
-    {.key = "reply_bytes_max", .kind = Kind::kBytes, .doc = "A whole reply of an upstream.",
-     .fallback = "32MiB", .min = kKiB, .max = 1024 * kMiB},
+    {.key = "connections_max",
+     .kind = Kind::kCount,
+     .doc = "Of each listener.",
+     .fallback = "10000",
+     .min = 1,
+     .max = 1'000'000},
+    {.key = "reply_bytes_max",
+     .kind = Kind::kBytes,
+     .doc = "A whole reply of an upstream.",
+     .fallback = "32MiB",
+     .min = kKiB,
+     .max = 1024 * kMiB},
     wait("drain_timeout", "From SIGTERM to the end of the last stream.", "30s"),
-    {.key = "workers", .kind = Kind::kCount, .doc = "Event loops; 0 is one a core.",
-     .fallback = "0", .max = 256},
+    {.key = "workers",
+     .kind = Kind::kCount,
+     .doc = "Event loops; 0 is one a core.",
+     .fallback = "0",
+     .max = 256},
 };
 constexpr Section kEdge{"edge", "What a connection may do.", kEdgeFields};
 
 constexpr Field kRootFields[] = {
-    {.key = "listeners", .kind = Kind::kMap,
-     .doc = "By name. Not written: one, `local`, at 127.0.0.1:8080.", .section = &kListener},
+    {.key = "listeners",
+     .kind = Kind::kMap,
+     .doc = "By name. Not written: one, `local`, at 127.0.0.1:8080.",
+     .section = &kListener},
     {.key = "admin", .kind = Kind::kSection, .doc = "The operator's side.", .section = &kAdmin},
-    {.key = "store", .kind = Kind::kSection, .doc = "Where things are kept.",
-     .section = &kStore},
-    {.key = "authentication", .kind = Kind::kSection, .doc = "Which credentials are accepted.",
+    {.key = "store", .kind = Kind::kSection, .doc = "Where things are kept.", .section = &kStore},
+    {.key = "authentication",
+     .kind = Kind::kSection,
+     .doc = "Which credentials are accepted.",
      .section = &kAuthentication},
-    {.key = "upstreams", .kind = Kind::kMap, .doc = "Model servers, by name.",
-     .need = kRequired, .section = &kUpstream},
-    {.key = "models", .kind = Kind::kMap, .doc = "Models, by the name that callers use.",
-     .need = kRequired, .section = &kModel, .key_kind = Kind::kModelName},
+    {.key = "upstreams",
+     .kind = Kind::kMap,
+     .doc = "Model servers, by name.",
+     .need = kRequired,
+     .section = &kUpstream},
+    {.key = "models",
+     .kind = Kind::kMap,
+     .doc = "Models, by the name that callers use.",
+     .need = kRequired,
+     .section = &kModel,
+     .key_kind = Kind::kModelName},
     {.key = "tenants", .kind = Kind::kMap, .doc = "Tenants, by name.", .section = &kTenant},
-    {.key = "limits", .kind = Kind::kMap,
-     .doc = "By scope; every distinct value has its own allowance.", .section = &kLimits,
-     .keys = scopes},
-    {.key = "budgets", .kind = Kind::kMap,
-     .doc = "By scope; every distinct value has its own budget.", .section = &kBudget,
-     .keys = scopes},
-    {.key = "routes", .kind = Kind::kList, .doc = "The doors.", .need = kRequired, .min = 1,
-     .max = 1024, .section = &kRoute, .of = Kind::kSection},
+    {.key = "limits",
+     .kind = Kind::kMap,
+     .doc = "By scope; every distinct value has its own allowance.",
+     .section = &kLimits,
+     .keys = choices::scopes},
+    {.key = "budgets",
+     .kind = Kind::kMap,
+     .doc = "By scope; every distinct value has its own budget.",
+     .section = &kBudget,
+     .keys = choices::scopes},
+    {.key = "routes",
+     .kind = Kind::kList,
+     .doc = "The doors.",
+     .need = kRequired,
+     .min = 1,
+     .max = 1024,
+     .section = &kRoute,
+     .of = Kind::kSection},
     {.key = "audit", .kind = Kind::kSection, .doc = "The trail.", .section = &kAudit},
-    {.key = "edge", .kind = Kind::kSection, .doc = "What a connection may do.",
-     .section = &kEdge},
+    {.key = "edge", .kind = Kind::kSection, .doc = "What a connection may do.", .section = &kEdge},
     {.key = "alerts", .kind = Kind::kNotServed, .doc = "Who is told of what."},
     {.key = "notify", .kind = Kind::kNotServed, .doc = "Where alerts go."},
     {.key = "telemetry", .kind = Kind::kNotServed, .doc = "Traces."},

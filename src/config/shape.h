@@ -25,10 +25,10 @@ enum class Kind : std::uint8_t {
   kDuration,   // From min to max microseconds.
   kBytes,      // From min to max bytes.
   kMoney,
-  kPrice,      // Dollars a million tokens.
-  kShare,      // 0 to 1.
-  kFlag,       // true, false
-  kAddress,    // host:port
+  kPrice,    // Dollars a million tokens.
+  kShare,    // 0 to 1.
+  kFlag,     // true, false
+  kAddress,  // host:port
   kUrl,
   kChoice,     // One of names().
   kSection,    // A mapping of the keys of `section`.
@@ -48,7 +48,7 @@ struct Field {
   Kind kind = Kind::kText;
   std::string_view doc;
   Need need = Need::kOptional;
-  std::string_view fallback;         // What holds when it is not written, as it would be written.
+  std::string_view fallback;  // What holds when it is not written, as it would be written.
   std::int64_t min = 0;
   std::int64_t max = 0;
   Names names = nullptr;             // Of kChoice.

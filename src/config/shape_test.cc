@@ -1,8 +1,8 @@
 #include "config/shape.h"
 
-#include <boost/json.hpp>
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
 #include <fstream>
 #include <iterator>
 #include <set>
@@ -125,8 +125,8 @@ TEST(Scalars, WriteWhatTheyRead) {
   for (const char* text : {"64KiB", "1MiB", "2GiB", "7"}) {
     EXPECT_EQ(format_bytes(*parse_bytes(text)), text);
   }
-  for (const char* text : {"http://127.0.0.1:8000/v1", "https://api.openai.com/v1",
-                           "https://h", "http://[::1]:81/a/b"}) {
+  for (const char* text : {"http://127.0.0.1:8000/v1", "https://api.openai.com/v1", "https://h",
+                           "http://[::1]:81/a/b"}) {
     EXPECT_EQ(format_url(*parse_url(text)), text);
   }
 }

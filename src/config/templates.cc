@@ -139,8 +139,8 @@ std::string models(const Doors& doors) {
       "# them. A model without a price is refused; one of your own may cost 0.\n"
       "models:\n";
   for (const StarterModel& model : doors.models) {
-    made += fmt::format("  \"{}\": {{ upstream: {}, {} }}\n", model.name, model.upstream,
-                        model.rest);
+    made +=
+        fmt::format("  \"{}\": {{ upstream: {}, {} }}\n", model.name, model.upstream, model.rest);
   }
   return made + "\n";
 }
@@ -176,8 +176,8 @@ std::string routes(const Doors& doors) {
       "routes:\n";
   made += route("chat", "/v1/chat/completions", doors.chat, kCaps);
   made += route("completions", "/v1/completions", doors.completions, kCaps);
-  made += route("embeddings", "/v1/embeddings", doors.embeddings,
-                "body: 1MiB, input_tokens: 120000");
+  made +=
+      route("embeddings", "/v1/embeddings", doors.embeddings, "body: 1MiB, input_tokens: 120000");
   made += route("messages", "/v1/messages", doors.messages, kCaps);
   made +=
       "  - name: models                       # Lists what the caller may use.\n"

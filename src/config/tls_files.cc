@@ -45,8 +45,8 @@ std::string check_tls(const Tls& tls) {
     } else if (!key) {
       wrong = fmt::format("`{}` holds no PEM private key without passphrase", tls.key);
     } else if (X509_check_private_key(certificate.get(), key.get()) != 1) {
-      wrong = fmt::format("the key `{}` is not that of the certificate `{}`", tls.key,
-                          tls.certificate);
+      wrong =
+          fmt::format("the key `{}` is not that of the certificate `{}`", tls.key, tls.certificate);
     }
   }
   ERR_clear_error();

@@ -96,9 +96,8 @@ class Validator {
       return;
     }
     const bool listing = a.surface == dialects::Surface::kModels;
-    const auto shared = std::ranges::find_if(a.models, [&](int model) {
-      return std::ranges::count(b.models, model) != 0;
-    });
+    const auto shared = std::ranges::find_if(
+        a.models, [&](int model) { return std::ranges::count(b.models, model) != 0; });
     if ((shared == a.models.end() && !listing) || !share_callers(a, b)) return;
     const std::string what =
         listing ? "a request"

@@ -100,10 +100,9 @@ class Reader {
       problem.line = 1 + static_cast<int>(std::count(text_.begin(), text_.begin() + end, '\n'));
       problem.column = 1;
     }
-    problem.message = fmt::format("not valid YAML: {}{}{}",
-                                  parser_.problem != nullptr ? parser_.problem : "out of memory",
-                                  parser_.context != nullptr ? ", " : "",
-                                  parser_.context != nullptr ? parser_.context : "");
+    problem.message = fmt::format(
+        "not valid YAML: {}{}{}", parser_.problem != nullptr ? parser_.problem : "out of memory",
+        parser_.context != nullptr ? ", " : "", parser_.context != nullptr ? parser_.context : "");
     problems_.push_back(std::move(problem));
     return false;
   }
@@ -265,8 +264,8 @@ const Node* find_path(const Node& root, std::string_view path) {
     } else {
       for (const Node& child : at->children) {
         const std::size_t size = child.key.size();
-        const bool whole = size == path.size() ||
-                           (size < path.size() && (path[size] == '.' || path[size] == '['));
+        const bool whole =
+            size == path.size() || (size < path.size() && (path[size] == '.' || path[size] == '['));
         if (size >= taken && whole && path.starts_with(child.key)) {
           next = &child;
           taken = size;

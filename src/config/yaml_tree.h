@@ -25,14 +25,14 @@ enum class NodeKind : std::uint8_t { kNothing, kScalar, kMapping, kSequence };
 
 struct Node {
   NodeKind kind = NodeKind::kNothing;
-  int line = 0;              // From 1; of the value.
-  int column = 0;            // From 1.
-  std::string key;           // Where the node is a member of a mapping.
+  int line = 0;     // From 1; of the value.
+  int column = 0;   // From 1.
+  std::string key;  // Where the node is a member of a mapping.
   int key_line = 0;
   int key_column = 0;
-  std::string text;          // Of a scalar, after expansion.
-  std::string written;       // Of a scalar, as the file has it; may be shown.
-  bool broken = false;       // A problem was told; nothing more is said of this value.
+  std::string text;     // Of a scalar, after expansion.
+  std::string written;  // Of a scalar, as the file has it; may be shown.
+  bool broken = false;  // A problem was told; nothing more is said of this value.
   std::vector<Node> children;
 
   const Node* find(std::string_view name) const;  // The member of that key, or null.

@@ -66,8 +66,7 @@ TEST(YamlTree, HasBounds) {
   std::string many = "[";
   for (int i = 0; i < kNodesMax; ++i) many += "1,";
   EXPECT_NE(told(many + "]").find("more than 100000 values"), std::string::npos);
-  EXPECT_EQ(told(std::string(kTextBytesMax + 1, ' ')),
-            "t:1:1: the file is larger than 1 MiB\n");
+  EXPECT_EQ(told(std::string(kTextBytesMax + 1, ' ')), "t:1:1: the file is larger than 1 MiB\n");
 }
 
 TEST(YamlTree, TellsNoMoreThanSomebodyCanRead) {

@@ -1,0 +1,57 @@
+#include "config/choices.h"
+
+#include "controls/authentication/authentication.h"
+#include "controls/cost/cost.h"
+#include "controls/limits/limits.h"
+#include "dialects/surface.h"
+#include "tokens/vocabulary.h"
+
+namespace tollgate::config::choices {
+
+List exposures() { return {"public", "internal"}; }
+List modes() { return {"enforce", "observe"}; }
+List dialect_names() { return {"openai", "anthropic"}; }
+List over_caps() { return {"clamp", "refuse"}; }
+List methods() { return {"POST", "GET"}; }
+List contents() { return {"none", "hash"}; }
+List later_contents() { return {"full"}; }
+List whens() { return {"refuse"}; }
+List later_whens() { return {"allow_and_alert", "downgrade_to", "cap_output_tokens"}; }
+List rate_stores() { return {"memory"}; }
+List later_rate_stores() { return {"redis://", "rediss://"}; }
+List money_faults() { return {"refuse"}; }
+List rate_faults() { return {"refuse", "local_share"}; }
+List key_faults() { return {"refuse", "cached"}; }
+List later_ledgers() { return {"postgres://", "postgresql://"}; }
+List later_credentials() { return {"jwt", "introspection", "session", "sessions", "mtls"}; }
+List later_surfaces() {
+  return {"responses", "moderations", "images", "audio", "count_tokens", "mcp"};
+}
+
+List surfaces() {
+  List names;
+  for (int i = 0; i < dialects::kSurfaceCount; ++i) {
+    names.push_back(dialects::name_of(static_cast<dialects::Surface>(i)));
+  }
+  return names;
+}
+List scopes() {
+  List names;
+  for (int i = 0; i < limits::kScopeCount; ++i) {
+    names.push_back(limits::name_of(static_cast<limits::Scope>(i)));
+  }
+  return names;
+}
+List windows() {
+  List names;
+  for (int i = 0; i <= static_cast<int>(cost::Window::kTotal); ++i) {
+    names.push_back(cost::name_of(static_cast<cost::Window>(i)));
+  }
+  return names;
+}
+List credential_kinds() {
+  return {authentication::name_of(authentication::CredentialKind::kApiKey)};
+}
+List vocabularies() { return tokens::known_vocabularies(); }
+
+}  // namespace tollgate::config::choices

@@ -1,0 +1,39 @@
+// The words that a field of Kind::kChoice takes, and those that the public contract knows and
+// this version does not serve. Where a room names its own values they are asked of it.
+//
+// The order is that of the enumerators: View::choice() goes by place.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace tollgate::config::choices {
+
+using List = std::vector<std::string_view>;
+
+List exposures();
+List modes();
+List dialect_names();
+List over_caps();
+List methods();
+List contents();
+List whens();
+List rate_stores();
+List money_faults();
+List rate_faults();
+List key_faults();
+List surfaces();
+List scopes();
+List windows();
+List credential_kinds();
+List vocabularies();
+
+// Known, not served. A name that ends in "://" stands for all that begin with it.
+List later_contents();
+List later_whens();
+List later_rate_stores();
+List later_ledgers();
+List later_credentials();
+List later_surfaces();
+
+}  // namespace tollgate::config::choices
