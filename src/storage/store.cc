@@ -25,7 +25,8 @@ class Store::Lock {
     if (descriptor < 0) {
       return fault(FaultKind::kUnreachable,
                    fmt::format("{}: cannot be opened ({}). The directory of store.ledger must "
-                               "be there and writable for the gateway's user.", file, std::strerror(errno)));
+                               "be there and writable for the gateway's user.",
+                               file, std::strerror(errno)));
     }
     if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
       return fault(FaultKind::kRefusedByPeer,

@@ -7,8 +7,9 @@
 // When the database refuses (disk full, locked, read-only) the group is kept and tried again,
 // healthy() is false and decisions are refused, so nothing leaves unrecorded. Outcomes of what
 // has left already are taken as long as there is room, the last quarter of the queue is theirs;
-// bookings always, since there is one at most for each decision that was taken. What is in the queue when the process is killed is lost with it, at most one
-// group: a request of that group has no record and no booking.
+// bookings always, since there is one at most for each decision that was taken. What is in the
+// queue when the process is killed is lost with it, one group while the disk keeps up: a request
+// of that group has no record and no booking.
 #pragma once
 
 #include <atomic>

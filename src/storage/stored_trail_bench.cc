@@ -74,7 +74,8 @@ void trail_group(benchmark::State& state) {
     if (!trail->flush()) std::abort();
   }
   state.SetItemsProcessed(state.iterations() * 512);
-  state.counters["bytes"] = static_cast<double>(bytes) / static_cast<double>(state.iterations() * 512);
+  state.counters["bytes"] =
+      static_cast<double>(bytes) / static_cast<double>(state.iterations() * 512);
 }
 BENCHMARK(trail_group)->Unit(benchmark::kMicrosecond);
 
