@@ -74,7 +74,8 @@ char* escape(std::string_view text, char* out) {
     std::memcpy(&word, text.data() + at, sizeof word);
     std::memcpy(out, &word, sizeof word);
     const std::uint64_t marks = escape_marks(word);
-    const auto clean = marks == 0 ? sizeof word : static_cast<std::size_t>(std::countr_zero(marks)) / 8;
+    // All eight where there is no mark: 64 zero bits.
+    const std::size_t clean = static_cast<std::size_t>(std::countr_zero(marks)) / 8;
     at += clean;
     out += clean;
     if (marks != 0) out = escape(text[at++], out);
@@ -258,10 +259,10 @@ void append_json_string(std::string_view text, std::string& out) {
   do {
     const std::string_view piece = text.substr(0, kPiece);
     const std::size_t before = out.size();
-    out.resize_and_overwrite(before + kEscapeMax * piece.size(),
-                             [&](char* bytes, std::size_t) -> std::size_t {
-                               return static_cast<std::size_t>(escape(piece, bytes + before) - bytes);
-                             });
+    const auto fill = [&](char* bytes, std::size_t) {
+      return static_cast<std::size_t>(escape(piece, bytes + before) - bytes);
+    };
+    out.resize_and_overwrite(before + kEscapeMax * piece.size(), fill);
     text.remove_prefix(piece.size());
   } while (!text.empty());
   out.push_back('"');

@@ -86,7 +86,8 @@ class StreamReader {
   void start(Surface surface, bool usage_asked);
 
   // Takes any piece of the stream, cut anywhere. Appends to `out` the bytes that the caller
-  // gets; tells text to `sink`. After a Fault (broken event, too long) only end() may follow.
+  // gets; tells text to `sink`. What comes after the last event is dropped.
+  // After a Fault (broken event, too long) only end() or fail() may follow.
   FaultOr<StreamState> feed(std::string_view piece, std::string& out, OutputSink& sink);
 
   // The provider's usage, once a complete one has passed.

@@ -103,13 +103,22 @@ Checked read_refused(dom::element value, const FieldPath& path) {
   return not_served(path, "is not served: what it costs or reaches is not controlled here.");
 }
 
+// A format that is only named ("json_object") adds nothing to the prompt.
+void read_counted(Reading& reading, dom::element value) {
+  dom::object object;
+  dom::element type;
+  const bool only_named = value.get(object) == simdjson::SUCCESS && object.size() == 1 &&
+                          object.at_key("type").get(type) == simdjson::SUCCESS;
+  if (!only_named) reading.add_any(TextKind::kToolDefinition, value);
+}
+
 Checked read_field(Reading& reading, FieldUse use, dom::element value, const FieldPath& path) {
   const bool anthropic = dialect_of(reading.request.surface) == Dialect::kAnthropic;
   switch (use) {
     case FieldUse::kPass: return check_name(path.key, path);
     case FieldUse::kDrop: return {};
     case FieldUse::kRefuse: return read_refused(value, path);
-    case FieldUse::kCountedText: reading.add_any(TextKind::kToolDefinition, value); return {};
+    case FieldUse::kCountedText: read_counted(reading, value); return {};
     case FieldUse::kModel: return read_model(reading, value, path);
     case FieldUse::kMessages:
       return anthropic ? read_anthropic_messages(reading, value, path)

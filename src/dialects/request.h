@@ -5,7 +5,8 @@
 // refused. The upstream gets a fresh serialisation, never the caller's bytes, so the two
 // cannot read one body in two ways. Fields that multiply cost are known and typed; fields that
 // are unknown but harmless pass through; `cache_salt` and other fields that only the operator
-// may set are dropped.
+// may set are dropped, and so is `cache_control`, whose writes have a price of their own. The
+// whole policy is one table, request_fields.cc.
 //
 // Pure: no I/O, no clock. A RequestReader belongs to one thread and is reused from request to
 // request; what read() returns borrows the reader and the body until the next read().

@@ -153,6 +153,12 @@ Checked read_message(Reading& reading, dom::element value, const FieldPath& path
   return {};
 }
 
+Checked check_names(dom::object object, const FieldPath& path) {
+  for (const dom::key_value_pair field : object)
+    if (Checked named = check_name(field.key, FieldPath{&path, field.key}); !named) return named;
+  return {};
+}
+
 // Reads "name" of the object under `key` in a tool, "function" or "custom".
 Checked read_tool_name(Tool& tool, dom::object definition, std::string_view key,
                        const FieldPath& path) {
@@ -161,6 +167,7 @@ Checked read_tool_name(Tool& tool, dom::object definition, std::string_view key,
   if (definition.at_key(key).get(inner) != simdjson::SUCCESS) return missing(at);
   const Expected<dom::object> named = read_object(inner, at);
   if (!named) return std::unexpected(named.error());
+  if (Checked names = check_names(*named, at); !names) return names;
   const FieldPath name_path{&at, "name"};
   dom::element name;
   if (named->at_key("name").get(name) != simdjson::SUCCESS) return missing(name_path);
@@ -174,9 +181,7 @@ Checked read_tool_name(Tool& tool, dom::object definition, std::string_view key,
 Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<dom::object> definition = read_object(value, path);
   if (!definition) return std::unexpected(definition.error());
-  for (const dom::key_value_pair field : *definition)
-    if (Checked named = check_name(field.key, FieldPath{&path, field.key}); !named) return named;
-
+  if (Checked names = check_names(*definition, path); !names) return names;
   Tool tool;
   const FieldPath type_path{&path, "type"};
   dom::element type;
@@ -198,6 +203,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
 Checked read_function(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<dom::object> function = read_object(value, path);
   if (!function) return std::unexpected(function.error());
+  if (Checked names = check_names(*function, path); !names) return names;
   const FieldPath name_path{&path, "name"};
   std::string_view name;
   if (function->at_key("name").get(name) != simdjson::SUCCESS || name.empty())

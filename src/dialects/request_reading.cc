@@ -9,14 +9,27 @@ namespace tollgate::dialects {
 
 namespace dom = simdjson::dom;
 
+namespace {
+
+// Elements or bytes that are kept from request to request.
+constexpr std::size_t kKeptMax = std::size_t{16} << 10;
+
+template <class Container>
+void empty(Container& container) {
+  if (container.capacity() > kKeptMax) container = {};
+  container.clear();
+}
+
+}  // namespace
+
 void Reading::clear(Surface surface) {
   request = Request{};
   request.surface = surface;
-  uses.clear();
-  texts.clear();
-  tools.clear();
-  scratch.clear();
-  scratch_texts.clear();
+  empty(uses);
+  empty(texts);
+  empty(tools);
+  empty(scratch);
+  empty(scratch_texts);
   max_tokens.reset();
   max_completion_tokens.reset();
   thinking_budget.reset();

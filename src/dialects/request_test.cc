@@ -208,6 +208,37 @@ TEST(Request, CountsPromptsChoicesAndTokenIds) {
   EXPECT_EQ(vectors.request->tokens_given, 2);
 }
 
+TEST(Request, CountsTheSchemaOfAFormatButNotItsName) {
+  constexpr std::string_view kBase =
+      R"({"model":"m","messages":[{"role":"user","content":"x"}],"response_format":)";
+  const Asked named(Surface::kChatCompletions, std::string(kBase) + R"({"type":"json_object"}})");
+  ASSERT_TRUE(named.request);
+  EXPECT_TRUE(named.texts(TextKind::kToolDefinition).empty());
+  const std::string schema = R"({"type":"json_schema","json_schema":{"name":"s"}})";
+  const Asked full(Surface::kChatCompletions, std::string(kBase) + schema + "}");
+  ASSERT_TRUE(full.request);
+  EXPECT_EQ(full.texts(TextKind::kToolDefinition), (Strings{schema}));
+}
+
+// A reader that has refused, or has read a large body, reads the next one like a new one.
+TEST(Request, IsReadTheSameAfterAnyOther) {
+  RequestReader reader;
+  std::string large = R"({"model":"m","messages":[)";
+  for (int i = 0; i < 20'000; ++i) large += R"({"role":"user","content":"x"},)";
+  const Padded bodies[] = {Padded(large + R"({"role":"user","content":"x"}]})"), Padded("{"),
+                           Padded(R"({"model":"m"})"), Padded(kChat)};
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_TRUE(reader.read(Surface::kChatCompletions, bodies[0].view()));
+    EXPECT_FALSE(reader.read(Surface::kChatCompletions, bodies[1].view()));
+    EXPECT_FALSE(reader.read(Surface::kChatCompletions, bodies[2].view()));
+    const auto read = reader.read(Surface::kChatCompletions, bodies[3].view());
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->messages, 4);
+    EXPECT_EQ(read->tools.size(), 2u);
+    EXPECT_EQ(read->choices, 2);
+  }
+}
+
 // `extra` stands beside a model and one message.
 struct Refused {
   std::string extra;
@@ -263,6 +294,9 @@ TEST(Request, RefusesWhatCostsMoreThanIsCounted) {
            {R"(,"tools":[{"type":"function"}])", kInvalid, "tools[0].function"},
            {R"(,"tools":[{"type":"function","function":{"name":1}}])", kInvalid,
             "tools[0].function.name"},
+           {R"(,"tools":[{"type":"function","function":{"name":"a","Name":"b"}}])", kInvalid,
+            "tools[0].function.Name"},
+           {R"(,"functions":[{"name":"a","NAME":"b"}])", kInvalid, "functions[0].NAME"},
            {R"(,"tools":{})", kInvalid, "tools"},
            {R"(,"model":"n")", Reason::kDuplicateKey, "model"},
        })

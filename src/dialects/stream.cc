@@ -18,6 +18,10 @@ namespace {
 
 constexpr std::int64_t kChoiceIndexMax = 1 << 20;
 constexpr std::size_t kOpenBlocksMax = 64;
+constexpr std::size_t kParserMax =
+    static_cast<std::size_t>(StreamReader::kEventBytesMax) + simdjson::SIMDJSON_PADDING;
+// Memory of a parser that has seen a longer event is given back before the next stream.
+constexpr std::size_t kParserKeptMax = std::size_t{64} << 10;
 
 enum class Progress : std::uint8_t { kUnseen, kOpen, kFinished };
 
@@ -45,7 +49,7 @@ struct StreamReader::State {
   Surface surface = Surface::kChatCompletions;
   bool usage_asked = false;
   SseSplitter events;
-  dom::parser parser{static_cast<std::size_t>(kEventBytesMax) + simdjson::SIMDJSON_PADDING};
+  dom::parser parser{kParserMax};
   Teller teller;
 
   Identity identity;
@@ -387,6 +391,7 @@ void StreamReader::start(Surface surface, bool usage_asked) {
   state.surface = surface;
   state.usage_asked = usage_asked;
   state.events.clear();
+  if (state.parser.capacity() > kParserKeptMax) state.parser = dom::parser(kParserMax);
   state.identity.id.clear();
   state.identity.model.clear();
   state.identity.created = 0;
