@@ -26,4 +26,14 @@ std::string_view RequestHead::header(std::string_view name) const {
   return {};
 }
 
+std::optional<std::string_view> RequestHead::only_header(std::string_view name) const {
+  std::optional<std::string_view> found;
+  for (const Header& each : headers) {
+    if (!same_name(each.name, name)) continue;
+    if (found && *found != each.value) return std::nullopt;
+    found = each.value;
+  }
+  return found ? *found : std::string_view();
+}
+
 }  // namespace tollgate::pipeline

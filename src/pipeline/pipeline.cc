@@ -99,14 +99,6 @@ class HeldReplyHeaders final : public ReplyHeaders {
     write_account_headers(account, headers);
   }
 
-  static Money cost_of(const Plan& plan, const dialects::Usage& usage) {
-    cost::Amounts amounts;
-    amounts.input = usage.input;
-    amounts.cached_input = usage.cached_input;
-    amounts.output = usage.output;
-    return cost::price(plan.model->prices, amounts);
-  }
-
  private:
   const Clock& clock_;
   const Instant began_;
@@ -181,10 +173,15 @@ Expected<authentication::Identity> Pipeline::identify(Life& life) {
   if (!life.config->authentication.api_keys) {
     return refuse(Reason::kInvalidCredential, "authentication", "No credential is accepted here.");
   }
-  authentication::CredentialHeaders headers;
-  headers.authorization = head.header("authorization");
-  headers.x_api_key = head.header("x-api-key");
-  headers.api_key = head.header("api-key");
+  const std::optional<std::string_view> authorization = head.only_header("authorization");
+  const std::optional<std::string_view> x_api_key = head.only_header("x-api-key");
+  const std::optional<std::string_view> api_key = head.only_header("api-key");
+  if (!authorization || !x_api_key || !api_key) {
+    return refuse(Reason::kCredentialConflict, "authentication",
+                  "The request carries a credential header twice with different values. Send "
+                  "one.");
+  }
+  const authentication::CredentialHeaders headers{*authorization, *x_api_key, *api_key};
   const Expected<std::string_view> secret = authentication::find_credential(headers);
   if (!secret) return std::unexpected(secret.error());
   const Expected<std::string_view> id = authentication::read_key(*secret);
@@ -312,7 +309,7 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   Used used;
   used.input = result.usage.input;
   used.output = result.usage.output;
-  used.cost = HeldReplyHeaders::cost_of(plan, result.usage);
+  used.cost = cost_of(plan, result.usage);
   booking.cached_input = result.usage.cached_input;
   services_.ledger.settle(hold, plan.charges, used, booking, services_.clock.now(),
                           services_.clock.wall());

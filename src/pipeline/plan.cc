@@ -189,6 +189,14 @@ const config::Tenant* tenant_named(const config::Config& config, std::string_vie
   return nullptr;
 }
 
+Money cost_of(const Plan& plan, const dialects::Usage& usage) {
+  cost::Amounts amounts;
+  amounts.input = usage.input;
+  amounts.cached_input = usage.cached_input;
+  amounts.output = usage.output;
+  return cost::price(plan.model->prices, amounts);
+}
+
 std::string_view subject_of(limits::Scope scope, const Facts& facts, const config::Route& route,
                             const config::Model& model, Arena& arena) {
   switch (scope) {

@@ -13,6 +13,7 @@
 #include "base/money.h"
 #include "base/refusal.h"
 #include "config/config.h"
+#include "dialects/reply.h"
 #include "dialects/request.h"
 #include "pipeline/counting.h"
 #include "pipeline/ports.h"
@@ -40,6 +41,9 @@ struct Plan {
   Charges charges;
   std::span<const std::string_view> observed;  // Rules that would have refused.
 };
+
+// What `usage` of the plan's model costs; its amounts are in 0 to kTokensMax.
+Money cost_of(const Plan& plan, const dialects::Usage& usage);
 
 // Views of the plan live in `arena` and `facts`. `record` is told what is known even when the
 // answer is a refusal: route, model, count, cap.

@@ -46,6 +46,8 @@ struct RequestHead {
   authorization::Exposure exposure = authorization::Exposure::kPublic;
 
   std::string_view header(std::string_view name) const;  // The first of that name, or empty.
+  // The same; nothing where two of that name differ.
+  std::optional<std::string_view> only_header(std::string_view name) const;
 };
 
 struct ReplyHead {

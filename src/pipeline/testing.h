@@ -1,0 +1,497 @@
+// The world around a request, for tests: a caller, an upstream, the books, the trail and the
+// keys, all in memory, all turned by hand. One thread, no wall clock.
+//
+// What the real ports hold to is CHECKed here as well: a body is read once, a reply is begun
+// once, a hold is settled once.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "dialects/request.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/ports.h"
+
+namespace tollgate::pipeline::testing {
+
+// 2026-03-04 05:30 UTC.
+inline constexpr WallTime kMorning{Duration(1'772'602'200'000'000)};
+
+class HandClock final : public Clock {
+ public:
+  Instant now() const override { return now_; }
+  WallTime wall() const override { return wall_; }
+  void pass(Duration time) {
+    now_ += time;
+    wall_ += time;
+  }
+
+ private:
+  Instant now_{std::chrono::hours(1000)};
+  WallTime wall_ = kMorning;
+};
+
+// What happened, in order, told by every fake.
+using Story = std::vector<std::string>;
+
+// ---- The caller ------------------------------------------------------------------------------
+
+struct Ask {
+  std::string method = "POST";
+  std::string target = "/v1/chat/completions";
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  IpAddress ip{};
+  authorization::Exposure exposure = authorization::Exposure::kPublic;
+};
+
+class Caller final : public Exchange {
+ public:
+  Caller(Ask ask, Story& story) : ask_(std::move(ask)), story_(story) {
+    for (const auto& [name, value] : ask_.headers) headers_.push_back({name, value});
+    head_.method = ask_.method;
+    head_.target = ask_.target;
+    head_.headers = headers_;
+    head_.client_ip = ask_.ip;
+    head_.listener = "public";
+    head_.exposure = ask_.exposure;
+    body_ = ask_.body + std::string(dialects::RequestReader::kPadding, '\0');
+  }
+
+  const RequestHead& head() const override { return head_; }
+  Arena& arena() override { return arena_; }
+
+  Task<Expected<std::string_view>> read_body(Bytes limit) override {
+    CHECK(!body_read_);
+    body_read_ = true;
+    story_.emplace_back("read_body");
+    const auto size = static_cast<Bytes>(ask_.body.size());
+    if (size > limit) {
+      co_return refuse(Reason::kBodyTooLarge, "edge", "The body is too large.");
+    }
+    co_return std::string_view(body_.data(), ask_.body.size());
+  }
+
+  Task<bool> reply(const ReplyHead& head, std::string_view body) override {
+    CHECK(state_ == State::kNone);
+    keep(head);
+    text.append(body);
+    state_ = State::kComplete;
+    story_.emplace_back("reply");
+    co_return !gone_;
+  }
+  void begin(const ReplyHead& head) override {
+    CHECK(state_ == State::kNone);
+    keep(head);
+    state_ = State::kBegun;
+  }
+  Task<bool> write(std::string_view piece) override {
+    CHECK(state_ == State::kBegun);
+    if (writes_until_gone == 0) leave();
+    if (writes_until_gone > 0) --writes_until_gone;
+    if (gone_) co_return false;
+    pieces.emplace_back(piece);
+    text.append(piece);
+    co_return true;
+  }
+  Task<bool> finish() override {
+    CHECK(state_ == State::kBegun);
+    state_ = State::kComplete;
+    story_.emplace_back("finish");
+    co_return !gone_;
+  }
+
+  void on_caller_gone(Cancellable* wait) override {
+    wait_ = wait;
+    if (gone_ && wait != nullptr) wait->cancel();
+  }
+  bool caller_gone() const override { return gone_; }
+
+  // The caller closes the connection.
+  void leave() {
+    gone_ = true;
+    if (wait_ != nullptr) wait_->cancel();
+  }
+
+  // The first head line of that name; nothing where there is none.
+  std::optional<std::string> header(std::string_view name) const {
+    const std::string start = std::string(name) + ": ";
+    std::size_t at = 0;
+    while (at < headers.size()) {
+      const std::size_t end = headers.find("\r\n", at);
+      const std::string_view line(headers.data() + at, end - at);
+      if (line.starts_with(start)) return std::string(line.substr(start.size()));
+      at = end + 2;
+    }
+    return std::nullopt;
+  }
+  bool complete() const { return state_ == State::kComplete; }
+  bool answered() const { return state_ != State::kNone; }
+  bool body_read() const { return body_read_; }
+
+  int writes_until_gone = -1;  // At which write the caller has left; -1: never.
+  int status = 0;
+  std::string content_type;
+  std::string headers;
+  std::string text;                 // The body of the reply.
+  std::vector<std::string> pieces;  // Its writes.
+
+ private:
+  enum class State : std::uint8_t { kNone, kBegun, kComplete };
+
+  void keep(const ReplyHead& head) {
+    status = head.status;
+    content_type = head.content_type;
+    headers = head.headers;
+  }
+
+  Ask ask_;
+  Story& story_;
+  std::vector<Header> headers_;
+  RequestHead head_;
+  std::string body_;
+  Arena arena_;
+  State state_ = State::kNone;
+  Cancellable* wait_ = nullptr;
+  bool gone_ = false;
+  bool body_read_ = false;
+};
+
+// ---- The upstream ----------------------------------------------------------------------------
+
+// What the upstream will do with the next request.
+struct Script {
+  bool full = false;                     // It takes no further request.
+  std::optional<FaultKind> send_fault;   // No head of a reply comes.
+  bool sent = true;                      // Whether a byte had gone out by then.
+  int status = 200;
+  std::string content_type = "application/json";
+  std::vector<std::string> pieces;       // Of the body, as they come.
+  std::optional<FaultKind> fault;        // After the pieces, instead of the end.
+  bool hangs_before_head = false;        // Waits until the caller leaves…
+  bool hangs_after_pieces = false;       // …or does so there.
+  Duration takes = std::chrono::milliseconds(5);
+};
+
+class ScriptedUpstreams final : public Upstreams {
+ public:
+  ScriptedUpstreams(HandClock& clock, Story& story) : clock_(clock), story_(story) {}
+
+  CallHandle open(const UpstreamRequest& request) override {
+    if (script.full) return nullptr;
+    story_.emplace_back("open");
+    messages.emplace_back(request.message);
+    calls_.push_back(std::make_unique<Call>(script));
+    ++at_work;
+    Call& call = *calls_.back();
+    call.at_work = &at_work;
+    return CallHandle(&call);
+  }
+
+  Task<FaultOr<void>> send(UpstreamCall& opened) override {
+    Call& call = static_cast<Call&>(opened);
+    story_.emplace_back("send");
+    clock_.pass(call.script.takes);
+    if (call.script.hangs_before_head) {
+      co_await call.hang();
+      co_return fault(FaultKind::kCancelled, "given up");
+    }
+    if (call.script.send_fault) co_return fault(*call.script.send_fault, "as the script says");
+    co_return FaultOr<void>{};
+  }
+
+  Script script;
+  std::vector<std::string> messages;  // What was sent, whole.
+  int at_work = 0;                    // Calls not given back.
+
+ private:
+  class Call final : public UpstreamCall {
+   public:
+    explicit Call(const Script& script) : script(script) {}
+    int status() const override { return script.status; }
+    std::string_view header(std::string_view name) const override {
+      return name == "content-type" ? std::string_view(script.content_type) : std::string_view();
+    }
+    Task<FaultOr<std::string_view>> read() override {
+      if (cancelled_) co_return fault(FaultKind::kCancelled, "given up");
+      if (next_ < script.pieces.size()) co_return std::string_view(script.pieces[next_++]);
+      if (script.hangs_after_pieces) {
+        co_await hang();
+        co_return fault(FaultKind::kCancelled, "given up");
+      }
+      if (script.fault) co_return fault(*script.fault, "as the script says");
+      co_return std::string_view();
+    }
+    Task<FaultOr<std::string_view>> read_whole(Bytes limit) override {
+      whole_.clear();
+      for (;;) {
+        const FaultOr<std::string_view> piece = co_await read();
+        if (!piece) co_return std::unexpected(piece.error());
+        if (piece->empty()) break;
+        whole_ += *piece;
+      }
+      const std::size_t size = whole_.size();
+      if (static_cast<Bytes>(size) > limit) co_return fault(FaultKind::kBroken, "too large");
+      whole_.append(dialects::RequestReader::kPadding, '\0');
+      co_return std::string_view(whole_.data(), size);
+    }
+    bool sent() const override { return script.sent; }
+    void cancel() override {
+      cancelled_ = true;
+      if (waiting_) std::exchange(waiting_, {}).resume();
+    }
+    void release() override {
+      CHECK(!released_);
+      released_ = true;
+      --*at_work;
+    }
+
+    struct Hang {
+      Call& call;
+      bool await_ready() const { return call.cancelled_; }
+      void await_suspend(std::coroutine_handle<> waiter) { call.waiting_ = waiter; }
+      void await_resume() const {}
+    };
+    Hang hang() { return {*this}; }
+
+    const Script script;
+    int* at_work = nullptr;
+
+   private:
+    std::size_t next_ = 0;
+    std::string whole_;
+    std::coroutine_handle<> waiting_;
+    bool cancelled_ = false;
+    bool released_ = false;
+  };
+
+  HandClock& clock_;
+  Story& story_;
+  std::vector<std::unique_ptr<Call>> calls_;
+};
+
+// ---- The books -------------------------------------------------------------------------------
+
+struct Charged {
+  std::string rule;
+  std::string subject;
+  std::int64_t amount = 0;
+};
+struct Settled {
+  Used used;
+  std::string id, tenant, user, key_id, route, model;
+  Tokens cached_input = 0;
+  Money held;  // On each budget.
+};
+
+// Lets everything through, unless told otherwise, and writes it down.
+class NotedLedger final : public Ledger {
+ public:
+  explicit NotedLedger(Story& story) : story_(story) {}
+
+  Task<Expected<Hold>> hold(const Charges& charges, Arena& arena, Instant, WallTime) override {
+    story_.emplace_back("hold");
+    limits.clear();
+    budgets.clear();
+    if (refusal) co_return std::unexpected(*refusal);
+    const auto limit_evidence = arena.make<audit::LimitEvidence>(charges.limits.size());
+    for (std::size_t i = 0; i < charges.limits.size(); ++i) {
+      const LimitCharge& charge = charges.limits[i];
+      limits.push_back({charge.policy->rule, std::string(charge.subject), charge.amount});
+      limit_evidence[i] = {charge.policy->scope, charge.subject,        charge.policy->figure,
+                           charge.policy->limit, charge.amount,
+                           charge.policy->limit - charge.amount};
+    }
+    const auto budget_evidence = arena.make<audit::BudgetEvidence>(charges.budgets.size());
+    for (std::size_t i = 0; i < charges.budgets.size(); ++i) {
+      const BudgetCharge& charge = charges.budgets[i];
+      budgets.push_back(
+          {charge.policy->rule, std::string(charge.subject), charge.amount.micro_usd});
+      budget_evidence[i].scope = charge.policy->scope;
+      budget_evidence[i].subject = charge.subject;
+      budget_evidence[i].window = charge.policy->window;
+      budget_evidence[i].limit = charge.policy->limit;
+      budget_evidence[i].held = charge.amount;
+    }
+    Hold made;
+    made.limits = limit_evidence;
+    made.budgets = budget_evidence;
+    made.observed = arena.copy(std::span<const std::string_view>(observed));
+    made.open = true;
+    ++held;
+    co_return made;
+  }
+
+  void settle(Hold& hold, const Charges& charges, const Used& used, const Booking& booking,
+              Instant, WallTime) override {
+    CHECK(hold.open);
+    hold.open = false;
+    story_.emplace_back("settle");
+    Settled made{used,
+                 std::string(booking.id),
+                 std::string(booking.tenant),
+                 std::string(booking.user),
+                 std::string(booking.key_id),
+                 std::string(booking.route),
+                 std::string(booking.model),
+                 booking.cached_input,
+                 charges.budgets.empty() ? Money{} : charges.budgets.front().amount};
+    settled.push_back(std::move(made));
+  }
+
+  std::int64_t open() const { return held - std::ssize(settled); }
+
+  std::optional<Refusal> refusal;
+  std::vector<std::string_view> observed;
+  std::int64_t held = 0;
+  std::vector<Charged> limits;   // Of the last hold.
+  std::vector<Charged> budgets;
+  std::vector<Settled> settled;
+
+ private:
+  Story& story_;
+};
+
+// ---- The trail, the keys, the measures ---------------------------------------------------------
+
+struct Recorded {
+  audit::Phase phase{};
+  std::string id, code, rule, route, model, tenant;
+  audit::Outcome outcome{};
+  audit::UsageSource source{};
+  Tokens input = 0, output = 0;
+  Money cost, held;
+  std::vector<std::string> observed;
+  std::string written;
+};
+
+class NotedTrail final : public Trail {
+ public:
+  explicit NotedTrail(Story& story) : story_(story) {}
+  FaultOr<void> append(const audit::Record& record, audit::Phase phase, Money held,
+                       std::string_view written) override {
+    if (fails) return fault(FaultKind::kRefusedByPeer, "the disk is full");
+    story_.emplace_back(phase == audit::Phase::kDecision ? "decision" : "outcome");
+    Recorded made;
+    made.phase = phase;
+    made.id = record.id;
+    made.code = record.code;
+    made.rule = record.rule;
+    made.route = record.route;
+    made.model = record.model_served;
+    if (record.actor != nullptr) made.tenant = record.actor->tenant;
+    made.outcome = record.outcome;
+    made.source = record.usage_source;
+    made.input = record.input;
+    made.output = record.output;
+    made.cost = record.cost;
+    made.held = held;
+    made.observed.assign(record.observed.begin(), record.observed.end());
+    made.written = written;
+    records.push_back(std::move(made));
+    return {};
+  }
+  bool healthy() const override { return !fails; }
+
+  bool fails = false;
+  std::vector<Recorded> records;
+
+ private:
+  Story& story_;
+};
+
+class FixedKeys final : public KeyStore {
+ public:
+  std::optional<authentication::KeyFacts> find(std::string_view id, Arena& arena) const override {
+    const auto found = keys.find(id);
+    if (found == keys.end()) return std::nullopt;
+    const authentication::KeyRecord& key = found->second;
+    const auto roles = arena.make<std::string_view>(key.roles.size());
+    for (std::size_t i = 0; i < roles.size(); ++i) roles[i] = arena.copy(key.roles[i]);
+    authentication::KeyFacts facts;
+    facts.id = arena.copy(key.id);
+    facts.digest = key.digest;
+    facts.tenant = arena.copy(key.tenant);
+    facts.user = arena.copy(key.user);
+    facts.roles = roles;
+    facts.expires = key.expires;
+    facts.revoked = key.revoked;
+    return facts;
+  }
+
+  std::map<std::string, authentication::KeyRecord, std::less<>> keys;
+};
+
+class NotedMeter final : public Meter {
+ public:
+  void began() override { ++begun; }
+  void ended(const audit::Record&, Duration overhead) override {
+    ++over;
+    last_overhead = overhead;
+  }
+  void counted(std::string_view, Tokens ours, Tokens provider) override {
+    last_count = {ours, provider};
+    ++counts;
+  }
+  int begun = 0, over = 0, counts = 0;
+  Duration last_overhead{};
+  std::pair<Tokens, Tokens> last_count;
+};
+
+inline authentication::Pepper test_pepper() {
+  const std::vector<std::uint8_t> bytes(32, 7);
+  return authentication::Pepper(bytes);
+}
+
+// All of it, around one pipeline.
+struct World {
+  World(std::shared_ptr<const config::Config> configuration, const Vocabularies& shared)
+      : config(std::move(configuration)), vocabularies(shared) {}
+
+  // Makes a key and returns its secret.
+  std::string add_key(std::string_view tenant, std::string_view user = {},
+                      std::vector<std::string> roles = {}) {
+    std::array<std::uint8_t, 64> random{};
+    random.fill(static_cast<std::uint8_t>(keys.keys.size() + 1));
+    authentication::NewKey made = authentication::make_key(random);
+    authentication::KeyRecord record;
+    record.id = made.id;
+    record.digest = pepper.digest(made.secret);
+    record.tenant = tenant;
+    record.user = user;
+    record.roles = std::move(roles);
+    keys.keys[made.id] = record;
+    return made.secret;
+  }
+
+  // Serves as far as it goes: to the end, or to where the upstream hangs.
+  std::unique_ptr<Caller> serve(Ask ask, int writes_until_gone = -1) {
+    auto caller = std::make_unique<Caller>(std::move(ask), story);
+    caller->writes_until_gone = writes_until_gone;
+    start(pipeline.serve(*caller));
+    return caller;
+  }
+
+  Story story;
+  HandClock clock;
+  config::Current config;
+  FixedKeys keys;
+  authentication::Pepper pepper = test_pepper();
+  NotedLedger ledger{story};
+  NotedTrail trail{story};
+  ScriptedUpstreams upstreams{clock, story};
+  NotedMeter meter;
+  const Vocabularies& vocabularies;
+  Pipeline pipeline{
+      {config, clock, keys, pepper, ledger, trail, upstreams, meter, vocabularies}};
+};
+
+}  // namespace tollgate::pipeline::testing
