@@ -56,9 +56,8 @@ tenants:
   intern:                                 # Runs out of money.
     roles: [engineer]
     budget: {{ usd: 0.05, per: day, when_exhausted: refuse }}
-    limits:
-      tenant_id: {{ requests_per_minute: 100000, concurrent_requests: 1000, widen: true }}
-      user_id: {{ requests_per_minute: 100000, output_tokens_per_minute: 10000000, widen: true }}
+    widen: true
+    limits: {{ requests_per_minute: 100000, concurrent_requests: 1000 }}
 
 # Every distinct tenant and user has an allowance of its own.
 limits:
@@ -66,7 +65,7 @@ limits:
     requests_per_minute: 120
     input_tokens_per_minute: 80000
     concurrent_requests: 6
-  user_id: {{ requests_per_minute: 30, output_tokens_per_minute: 20000 }}
+  user_id: {{ requests_per_minute: 600, output_tokens_per_minute: 400000 }}
 
 routes:
   - name: chat
