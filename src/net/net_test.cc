@@ -35,28 +35,286 @@ TEST_F(Net, StreamsInChunks) {
   EXPECT_TRUE(peer->received.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"));
 }
 
-TEST_F(Net, ForwardsToAnUpstreamAndReusesItsConnection) {
+
+TEST_F(Net, ServesPipelinedRequestsInTurn) {
   listen({});
   const auto peer = caller();
-  std::unique_ptr<Peer> up;
-  for (int round = 0; round < 3; ++round) {
-    SCOPED_TRACE(round);
-    peer->received.clear();
-    peer->send(post("/proxy", "question"));
+  std::string all;
+  std::string expected;
+  for (int i = 0; i < 40; ++i) {
+    const std::string body(static_cast<std::size_t>(i) * 97, static_cast<char>('a' + i % 26));
+    all += post("/echo", body);
+    expected += body;
+  }
+  peer->send(all);
+  ASSERT_TRUE(until([&] {
+    peer->poll();
+    return script.bodies.size() == 40;
+  }));
+  std::string got;
+  for (const std::string& body : script.bodies) got += body;
+  EXPECT_EQ(got, expected);
+}
+
+TEST_F(Net, ReadsBodiesHoweverTheyCome) {
+  listen({});
+  for (const std::size_t size : {std::size_t{0}, std::size_t{15'000}, std::size_t{16'300},
+                                 std::size_t{16'384}, std::size_t{300'000}, std::size_t{1 << 20}}) {
+    SCOPED_TRACE(size);
+    const auto peer = caller();
+    std::string body(size, ' ');
+    for (std::size_t i = 0; i < size; ++i) body[i] = static_cast<char>(i * 31 >> 3);
+    const std::string length = post("/echo", body);
+    std::string chunked = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (std::size_t at = 0; at < size; at += 7000) {
+      const std::string chunk = body.substr(at, 7000);
+      char line[32];
+      std::snprintf(line, sizeof line, "%zx\r\n", chunk.size());
+      chunked += line + chunk + "\r\n";
+    }
+    chunked += "0\r\n\r\n";
+    for (const std::string& message : {length, chunked}) {
+      script.bodies.clear();
+      peer->send(message.substr(0, 60));
+      peer->poll();
+      settle();
+      peer->send(message.substr(60));
+      ASSERT_TRUE(until([&] {
+        peer->poll();
+        return !script.bodies.empty();
+      }));
+      EXPECT_TRUE(script.bodies[0] == body);
+    }
+  }
+}
+
+TEST_F(Net, AsksForTheBodyWhenItIsExpectedTo) {
+  listen({});
+  const auto peer = caller();
+  peer->send("POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+  ASSERT_TRUE(until_received(*peer, "HTTP/1.1 100 Continue\r\n\r\n"));
+  EXPECT_TRUE(script.bodies.empty());
+  peer->send("body");
+  ASSERT_TRUE(until_received(*peer, "\r\n\r\nbody"));
+}
+
+TEST_F(Net, RefusesABodyOverTheLimitAndTheCallerGetsTheAnswer) {
+  listen({});
+  script.body_limit = 100;
+  for (const std::string& message :
+       {post("/echo", std::string(900'000, 'x')),
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n" +
+            std::string(101, 'x') + "\r\n0\r\n\r\n"}) {
+    const auto peer = caller();
+    peer->send(message);
+    ASSERT_TRUE(until_closed(*peer));
+    EXPECT_TRUE(peer->received.starts_with("HTTP/1.1 413 ")) << peer->received;
+    EXPECT_NE(peer->received.find("connection: close\r\n"), std::string::npos);
+  }
+  EXPECT_TRUE(script.bodies.empty());
+}
+
+TEST_F(Net, DropsASmallBodyThatNobodyAskedFor) {
+  listen({});
+  const auto peer = caller();
+  peer->send(post("/none", "POST /echo HTTP/1.1\r\nHost: a\r\n\r\n") + post("/echo", "next"));
+  ASSERT_TRUE(until_received(*peer, "\r\n\r\nnext"));
+  EXPECT_EQ(script.served, 2);
+}
+
+TEST_F(Net, AnswersMalformedRequestsAndCloses) {
+  listen({});
+  for (const std::string_view bytes :
+       {"GET / HTTP/1.1\r\n\r\n", "nonsense\r\n\r\n", "GET / HTTP/1.1\nHost: a\n\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "GET / HTTP/3.0\r\nHost: a\r\n\r\n"}) {
+    SCOPED_TRACE(bytes);
+    const auto peer = caller();
+    peer->send(std::string(bytes) + "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(until_closed(*peer));
+    EXPECT_TRUE(peer->received.starts_with("HTTP/1.1 400 Bad Request\r\n"));
+    EXPECT_NE(peer->received.find("x-refused: 1\r\nconnection: close\r\n"), std::string::npos);
+  }
+  EXPECT_EQ(script.served, 0);
+  EXPECT_EQ(script.malformed, 6);
+}
+
+TEST_F(Net, RefusesAHeadThatIsTooLarge) {
+  listen({});
+  const auto peer = caller();
+  peer->send("GET / HTTP/1.1\r\nHost: a\r\n");
+  for (int i = 0; i < 40; ++i) peer->send("A: " + std::string(1000, 'a') + "\r\n");
+  ASSERT_TRUE(until_closed(*peer));
+  EXPECT_TRUE(peer->received.starts_with("HTTP/1.1 400 "));
+  const auto large = caller();
+  large->send("GET /stream HTTP/1.1\r\nHost: a\r\nA: " + std::string(15'000, 'a') + "\r\nB: " +
+              std::string(12'000, 'b') + "\r\n\r\n");
+  ASSERT_TRUE(until_received(*large, "\r\n0\r\n\r\n"));
+}
+
+TEST_F(Net, ServesHttp10WithoutChunks) {
+  listen({});
+  const auto peer = caller();
+  peer->send("GET /stream HTTP/1.0\r\n\r\n");
+  ASSERT_TRUE(until_closed(*peer));
+  EXPECT_TRUE(peer->received.ends_with("connection: close\r\n\r\nonetwothree"));
+}
+
+TEST_F(Net, SendsNoBodyToHeadAndWithNoContent) {
+  listen({});
+  const auto peer = caller();
+  peer->send("HEAD /none HTTP/1.1\r\nHost: a\r\n\r\nGET /nothing HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(until_received(*peer, "204 No Content"));
+  ASSERT_TRUE(until([&] { return script.served == 2; }));
+  EXPECT_NE(peer->received.find("content-length: 4\r\n\r\nHTTP/1.1 204"), std::string::npos);
+}
+
+TEST_F(Net, TellsTheHandlerWhenTheCallerLeaves) {
+  listen({});
+  for (const bool reset : {false, true}) {
+    script.cancelled = 0;
+    const auto peer = caller();
+    peer->send(post("/hold", "x"));
+    const int before = script.served;
     ASSERT_TRUE(until([&] {
       peer->poll();
-      if (!up) up = server.accept();
-      if (up) up->poll();
-      return up && up->received.ends_with("question");
+      return script.served > before;
     }));
-    up->received.clear();
-    up->send("HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 6\r\n\r\nanswer");
-    up->poll();
-    ASSERT_TRUE(until_received(*peer, "\r\n\r\nanswer"));
-    EXPECT_NE(peer->received.find("content-type: a/b"), std::string::npos);
+    settle();
+    EXPECT_EQ(script.cancelled, 0);
+    reset ? peer->reset() : peer->leave();
+    ASSERT_TRUE(until([&] { return script.cancelled == 1; }));
+    ASSERT_TRUE(until([&] { return listener->connections() == 0; }));
   }
-  EXPECT_EQ(server.accept(), nullptr);
-  EXPECT_EQ(pool->connections(), 1);
+}
+
+TEST_F(Net, EndsSlowHeadsAndIdleConnections) {
+  listen({});
+  const auto slow = caller();
+  slow->send("GET / HTTP/1.1\r\nHost: a\r\n");
+  slow->poll();
+  const auto idle = caller();
+  idle->send(post("/echo", "x"));
+  ASSERT_TRUE(until_received(*idle, "\r\n\r\nx"));
+  for (int second = 0; second < 9; ++second) {
+    slow->send("A: b\r\n");
+    slow->poll();
+    pass(std::chrono::seconds(1));
+  }
+  slow->poll();
+  EXPECT_FALSE(slow->closed);
+  pass(std::chrono::seconds(2));
+  EXPECT_TRUE(until_closed(*slow));
+  idle->poll();
+  EXPECT_FALSE(idle->closed);
+  pass(std::chrono::seconds(60));
+  EXPECT_TRUE(until_closed(*idle));
+}
+
+TEST_F(Net, RefusesABodyThatIsTooSlow) {
+  listen({});
+  const auto peer = caller();
+  peer->send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n123");
+  peer->poll();
+  pass(std::chrono::seconds(59));
+  EXPECT_TRUE(script.served == 1 && !script.replied);
+  pass(std::chrono::seconds(2));
+  ASSERT_TRUE(until_received(*peer, "too slowly"));
+  pass(std::chrono::seconds(3));
+  EXPECT_TRUE(until_closed(*peer));
+}
+
+TEST_F(Net, WaitsForACallerThatDoesNotReadAndKeepsNothing) {
+  listen({});
+  const auto peer = caller();
+  peer->reading = false;
+  peer->send("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
+  peer->poll();
+  settle();
+  const std::size_t held_back = script.written;
+  EXPECT_LT(held_back, std::size_t{800} * (64 << 10));
+  settle();
+  EXPECT_EQ(script.written, held_back);
+  peer->reading = true;
+  ASSERT_TRUE(until_received(*peer, "\r\n0\r\n\r\n"));
+  EXPECT_EQ(script.written, std::size_t{800} * (64 << 10));
+}
+
+TEST_F(Net, GivesUpOnACallerThatStalls) {
+  listen({});
+  const auto peer = caller();
+  peer->reading = false;
+  peer->send("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
+  peer->poll();
+  settle();
+  pass(std::chrono::seconds(29));
+  EXPECT_EQ(listener->connections(), 1);
+  pass(std::chrono::seconds(2));
+  ASSERT_TRUE(until([&] { return listener->connections() == 0; }));
+  EXPECT_EQ(script.replied, false);
+}
+
+TEST_F(Net, DrainsIdleConnectionsAtOnceAndOthersAfterTheirReply) {
+  listen({});
+  const auto idle = caller();
+  const auto busy = caller();
+  busy->send(post("/hold", "x"));
+  ASSERT_TRUE(until([&] {
+    busy->poll();
+    return script.served == 1 && listener->connections() == 2;
+  }));
+  settle();
+  bool drained = false;
+  listener->drain([&drained] { drained = true; });
+  EXPECT_TRUE(until_closed(*idle));
+  EXPECT_FALSE(drained);
+  script.cancel();
+  ASSERT_TRUE(until_received(*busy, "connection: close\r\n\r\nheld"));
+  EXPECT_TRUE(until([&] { return drained; }));
+}
+
+TEST_F(Net, AcceptsNoMoreThanItsConnections) {
+  config::Edge edge;
+  edge.connections_max = 2;
+  listen(edge);
+  const auto first = caller();
+  const auto second = caller();
+  const auto third = caller();
+  third->send(post("/echo", "third"));
+  third->poll();
+  settle();
+  EXPECT_EQ(listener->connections(), 2);
+  EXPECT_EQ(script.served, 0);
+  first->leave();
+  ASSERT_TRUE(until_received(*third, "\r\n\r\nthird"));
+}
+
+TEST_F(Net, SaysWhyItCannotListen) {
+  ListenerOptions options;
+  options.name = "public";
+  options.host = "192.0.2.1";
+  const auto opened = Listener::open(loop, options, script);
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message.find("not one of this machine"), std::string::npos);
+}
+
+TEST_F(Net, RunsPostedWorkAndSleeps) {
+  struct Sleeper {
+    static Task<void> sleep(Loop& loop, bool& woke) {
+      co_await loop.sleep(std::chrono::seconds(5));
+      woke = true;
+    }
+  };
+  bool woke = false;
+  bool posted = false;
+  start(Sleeper::sleep(loop, woke));
+  loop.post([&posted] { posted = true; });
+  settle();
+  EXPECT_TRUE(posted && !woke);
+  pass(std::chrono::seconds(6));
+  EXPECT_TRUE(woke);
+  loop.post([this] { loop.stop(); });
+  loop.run();
 }
 
 }  // namespace

@@ -63,12 +63,18 @@ void UpstreamConnection::work() {
   noticed_.unlink();
 }
 
+// Whether it can serve a request: nothing has come that nobody asked for. (What looks readable
+// may be TLS's own, or a read that happened to take exactly what was there.)
+bool UpstreamConnection::quiet() {
+  if (stream.peer_left() || stream.interrupted() != Interrupt::kNone) return false;
+  if (!stream.ready(Side::kRead)) return true;
+  char byte = 0;
+  return stream.read({&byte, 1}).result == Attempt::Result::kWaitRead;
+}
+
 // Whatever comes while nothing was asked ends the connection, except what TLS says by itself.
 void UpstreamConnection::noticed() {
-  if (stream.tls() != nullptr && stream.interrupted() == Interrupt::kNone) {
-    char byte = 0;
-    if (stream.read({&byte, 1}).result == Attempt::Result::kWaitRead) return;
-  }
+  if (quiet()) return;
   const auto same = [this](const auto& each) { return each.get() == this; };
   std::erase_if(origin_.waiting, same);
 }
@@ -117,11 +123,7 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::State::take(Origin& origin) {
     std::unique_ptr<UpstreamConnection> connection = std::move(origin.waiting.back());
     origin.waiting.pop_back();
     // What was told in this turn has not been noticed yet.
-    const bool dead = connection->stream.peer_left() ||
-                      connection->stream.interrupted() != Interrupt::kNone ||
-                      (connection->stream.tls() == nullptr &&
-                       connection->stream.ready(Side::kRead));
-    if (dead) continue;
+    if (!connection->quiet()) continue;
     connection->work();
     return connection;
   }

@@ -24,6 +24,7 @@ class UpstreamConnection {
 
   void rest();  // Is kept for another request from now on, and ends itself when it breaks.
   void work();
+  bool quiet();
 
   Origin& origin() { return origin_; }
 
