@@ -44,7 +44,8 @@ bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_o
   const Tokens slack = plan.input.is_bound ? kInputSlackBound : kInputSlackExact;
   const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReportExact;
   return usage.input <= plan.input.tokens + slack && usage.input >= plan.input.tokens / part &&
-         usage.cached_input >= 0 && usage.cached_input <= usage.input && usage.output <= plan.output_cap_total &&
+         usage.cached_input >= 0 && usage.cached_input <= usage.input &&
+         usage.output <= plan.output_cap_total &&
          usage.output >= least_output / kUnderReportExact &&
          cost_of(plan, usage) <= plan.worst;
 }

@@ -1,0 +1,69 @@
+#include "pipeline/counting.h"
+
+#include <gtest/gtest.h>
+
+#include "pipeline/settings_test.h"
+
+namespace tollgate::pipeline::testing {
+namespace {
+
+TEST(Vocabularies, TellWhatIsNotThere) {
+  Vocabularies vocabularies(TOLLGATE_VOCABULARIES);
+  EXPECT_FALSE(vocabularies.ensure("llama9"));
+  EXPECT_EQ(vocabularies.find("o200k_base"), nullptr);
+  EXPECT_FALSE(Vocabularies("/nowhere").ensure("o200k_base"));
+}
+
+TEST(Counting, IsExactWithAVocabularyAndABoundWithout) {
+  Counting counting(shared_vocabularies());
+  EXPECT_EQ(counting.counter(""), nullptr);
+  EXPECT_EQ(counting.counter("llama9"), nullptr);
+  tokens::Counter* counter = counting.counter("o200k_base");
+  ASSERT_NE(counter, nullptr);
+  EXPECT_EQ(counter, counting.counter("o200k_base"));
+
+  const dialects::Text texts[] = {{dialects::TextKind::kRole, "user"},
+                                  {dialects::TextKind::kContent, "Hello there"}};
+  dialects::Request request;
+  request.messages = 1;
+  request.texts = texts;
+  const Count exact = counting.input(request, counter);
+  EXPECT_FALSE(exact.is_bound);
+  EXPECT_EQ(exact.tokens, 9);
+  const Count bound = counting.input(request, nullptr);
+  EXPECT_TRUE(bound.is_bound);
+  EXPECT_EQ(bound.tokens, 6 + 4 + 11);
+}
+
+TEST(OutputCount, CountsEachChoiceByItselfHoweverItIsCut) {
+  Counting counting(shared_vocabularies());
+  tokens::Counter* counter = counting.counter("o200k_base");
+  const std::string text = "the answer is simple";
+  OutputCount passed(counter);
+  for (const char& c : text) {
+    passed.text(0, {&c, 1});
+    passed.text(1, {&c, 1});
+  }
+  EXPECT_EQ(passed.tokens(), 2 * counter->count(text));
+  EXPECT_EQ(passed.bytes(), 2 * static_cast<Bytes>(text.size()));
+}
+
+TEST(OutputCount, TakesAnyNumberOfChoices) {
+  Counting counting(shared_vocabularies());
+  OutputCount passed(counting.counter("o200k_base"));
+  for (const std::int64_t choice : {std::int64_t{-5}, std::int64_t{0}, std::int64_t{255},
+                                    std::int64_t{1} << 60}) {
+    passed.text(choice, " word");
+  }
+  EXPECT_EQ(passed.tokens(), 4);
+}
+
+TEST(OutputCount, BoundsWhatItCannotCount) {
+  OutputCount passed(nullptr);
+  passed.text(0, "sixteen bytes ab");
+  EXPECT_EQ(passed.tokens(), 16);
+  EXPECT_EQ(passed.tokens_at_least(), 2);
+}
+
+}  // namespace
+}  // namespace tollgate::pipeline::testing
