@@ -109,7 +109,8 @@ TEST(HttpParser, TellsFramingAndWhatComesAfter) {
     EXPECT_EQ(parse_request(head, HeadLimits{}, fields, parsed), "");
     return parsed;
   };
-  const ParsedHead length = parse(with("Content-Length: 12\r\nExpect: 100-Continue\r\n"));
+  const std::string head = with("Content-Length: 12\r\nExpect: 100-Continue\r\n");
+  const ParsedHead length = parse(head);
   EXPECT_EQ(length.framing, Framing::kLength);
   EXPECT_EQ(length.length, 12U);
   EXPECT_TRUE(length.expects_continue);
