@@ -307,7 +307,8 @@ class ChunkDecoder::Parser final : public http::basic_parser<true> {
   explicit Parser(Trailers trailers) : trailers_(trailers) {
     this->body_limit(boost::none);
     this->eager(true);
-    static constexpr std::string_view kHead = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static constexpr std::string_view kHead =
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     error_code error;
     this->put({kHead.data(), kHead.size()}, error);
     in_head_ = false;

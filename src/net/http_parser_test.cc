@@ -77,8 +77,7 @@ TEST(HttpParser, RefusesWhateverAnotherMightReadDifferently) {
       {"HEAD with chunks", "HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {"empty first line", "\r\n\r\n"},
       {"TLS", "\x16\x03\x01\x02\x0a\x01\n"},
-      {"many fields", with("A: 1\r\nA: 1\r\nA: 1\r\nA: 1\r\nA: 1\r\nA: 1\r\nA: 1\r\nA: 1\r\nA: 1\r\n"
-                           "A: 1\r\n")},
+      {"many fields", with("A:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n")},
       {"long line", "GET /" + std::string(600, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n"},
       {"long line without end", "GET /" + std::string(600, 'a')},
       {"long field", with("A: " + std::string(1100, 'a') + "\r\n")},

@@ -49,6 +49,9 @@ void Stream::adopt_tls(ssl_st* ssl) {
 void Stream::close() {
   clear_deadline();
   if (ssl_ != nullptr) {
+    // Else OpenSSL takes the session for damaged and never resumes it. What ends well has sent
+    // its own notice before, in shutdown_write().
+    if (!tls_failed_) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(ssl_);
     ssl_ = nullptr;
   }

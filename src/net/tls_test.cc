@@ -10,7 +10,7 @@
 #include <filesystem>
 
 #include "net/testing.h"
-#include "net/upstream_pool.h"
+#include "net/tls.h"
 
 namespace tollgate::net::testing {
 namespace {
@@ -63,6 +63,7 @@ class TlsNet : public Net {
     options.name = "behind";
     options.host = "127.0.0.1";
     options.tls = *tls;
+    behind_tls = *tls;
     FaultOr<std::unique_ptr<Listener>> opened = Listener::open(loop, options, behind_script);
     ASSERT_TRUE(opened);
     behind = std::move(*opened);
@@ -81,6 +82,7 @@ class TlsNet : public Net {
   }
 
   Script behind_script;
+  std::shared_ptr<const ServerTls> behind_tls;
   std::unique_ptr<Listener> behind;
 };
 
@@ -97,6 +99,21 @@ TEST_F(TlsNet, ForwardsOverTlsOnOneKeptConnection) {
   }
   EXPECT_EQ(behind->connections(), 1);
   EXPECT_EQ(behind_script.served, 3);
+}
+
+TEST_F(TlsNet, ResumesItsSessionWithAnUpstream) {
+  const Certificate certificate("IP:127.0.0.1");
+  listen_behind(certificate.files);
+  const auto peer = caller();
+  for (int i = 0; i < 2; ++i) {
+    peer->received.clear();
+    peer->send(kAsk);
+    ASSERT_TRUE(until_received(*peer, "\r\n\r\nnone")) << peer->received;
+    EXPECT_EQ(SSL_CTX_sess_hits(behind_tls->state().context.get()), i);
+    // A connection that waits for long is ended.
+    pass(std::chrono::seconds(31));
+    EXPECT_EQ(pool->connections(), 0);
+  }
 }
 
 TEST_F(TlsNet, StreamsOverTls) {

@@ -344,7 +344,7 @@ std::string_view Call::take_piece() {
   switch (parsed_.framing) {
     case Framing::kNone: return {};
     case Framing::kLength: {
-      const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(left_, inbox.size()));
+      const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(left_, inbox.size()));
       left_ -= part;
       ended_ = left_ == 0;
       piece_bytes_ = part;

@@ -64,7 +64,8 @@ TEST(Wheel, KeepsItsDeadlinesForAnyHistory) {
       wheel.set(alarms[i], deadlines[i]);
     }
     for (const Instant deadline : deadlines) {
-      if (deadline != Instant::max()) ASSERT_LE(wheel.next(), std::max(deadline, now) + 2 * Wheel::kTick);
+      if (deadline == Instant::max()) continue;
+      ASSERT_LE(wheel.next(), std::max(deadline, now) + 2 * Wheel::kTick);
     }
     now += Duration(random() % (random() % 50 == 0 ? 9'000'000 : 30'000));
     wheel.advance(now);
