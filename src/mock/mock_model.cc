@@ -158,12 +158,13 @@ MockModel::Answer MockModel::answer_to(const dialects::Request& request) {
         return text.kind == dialects::TextKind::kToolDefinition;
       });
   if (!request.tools.empty() && definition != request.texts.end() && !tool_has_answered(request)) {
-    answer.call = ToolCall{std::string(request.tools.front().name), arguments_for(definition->text)};
+    answer.call =
+        ToolCall{std::string(request.tools.front().name), arguments_for(definition->text)};
     answer.finish = "tool_calls";
     answer.choices = 1;
     output = counter_.count(answer.call->name) + counter_.count(answer.call->arguments);
   }
-  answer.inputs = request.choices;
+  answer.inputs = request.prompts;
   answer.wire.reported = {input_of(request), output};
   if (policy_.fail == Fail::kLieLow) answer.wire.reported = {1, 1};
   if (policy_.fail == Fail::kLieHigh) {
@@ -179,7 +180,8 @@ Task<void> MockModel::serve(pipeline::Exchange& exchange) {
   if (path == "/mock/stats") {
     co_return co_await reply_json(
         exchange, 200,
-        fmt::format(R"({{"requests":{},"streams":{},"cancelled":{},"input_tokens":{},"output_tokens":{}}})",
+        fmt::format(R"({{"requests":{},"streams":{},"cancelled":{},"input_tokens":{},)"
+                    R"("output_tokens":{}}})",
                     stats_.requests.load(), stats_.streams.load(), stats_.cancelled.load(),
                     stats_.input_tokens.load(), stats_.output_tokens.load()));
   }
@@ -288,7 +290,8 @@ Task<void> MockModel::send_stream(pipeline::Exchange& exchange, const Answer& an
     co_await pace(1);
     std::string pieces;
     for (std::int64_t c = 0; c < answer.choices; ++c) {
-      pieces += stream_piece(answer.wire, c, kWords[static_cast<std::size_t>(i + c) % kWords.size()]);
+      const std::string_view word = kWords[static_cast<std::size_t>(i + c) % kWords.size()];
+      pieces += stream_piece(answer.wire, c, word);
     }
     there = co_await exchange.write(pieces);
     if (there) stats_.output_tokens += answer.choices;
