@@ -12,7 +12,6 @@
 #include "admin/query.h"
 #include "config/load.h"
 #include "dialects/request.h"
-#include "pipeline/plan.h"
 
 namespace tollgate::admin {
 
@@ -54,11 +53,26 @@ Answer store_problem(const Fault& fault) {
   return problem<Answer>(503, "The store is not available", fault.message);
 }
 
-std::optional<std::string_view> text_field(const simdjson::dom::object& object,
-                                           std::string_view name) {
-  std::string_view text;
-  if (object[name].get(text) != simdjson::SUCCESS) return std::nullopt;
-  return text;
+// The span in the body of POST rotate; a sentence where it cannot be understood.
+OrWords<Duration> read_overlap(std::string_view body) {
+  if (body.empty()) return kOverlapUsual;
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
+    return std::unexpected("the body is no JSON object");
+  }
+  Duration overlap = kOverlapUsual;
+  for (const auto& [name, value] : object) {
+    if (name != "overlap") {
+      return std::unexpected(fmt::format("`{}` is not known here; known is overlap", name));
+    }
+    std::string_view text;
+    const std::optional<Duration> span =
+        value.get(text) == simdjson::SUCCESS ? parse_span(text) : std::nullopt;
+    if (!span) return std::unexpected("`overlap` wants a span such as 24h");
+    overlap = *span;
+  }
+  return overlap;
 }
 
 // The wish in the body of POST keys; a sentence where it cannot be understood.
@@ -111,6 +125,7 @@ bool AdminApi::is_admin(const pipeline::RequestHead& head) const {
   constexpr std::string_view kScheme = "Bearer ";
   const std::string_view given = head.header("authorization");
   const std::string& token = parts_.token.reveal();
+  if (token.empty()) return false;
   if (given.size() != kScheme.size() + token.size() || !given.starts_with(kScheme)) return false;
   return CRYPTO_memcmp(given.data() + kScheme.size(), token.data(), token.size()) == 0;
 }
@@ -197,7 +212,9 @@ AdminApi::Answer AdminApi::keys(const Question& question) {
 AdminApi::Answer AdminApi::create_key(const Question& question) {
   const OrWords<KeyWish> wish = read_wish(question.body);
   if (!wish) return problem<Answer>(400, "Bad request", wish.error());
-  if (pipeline::tenant_named(*parts_.config.get(), wish->tenant) == nullptr) {
+  const std::shared_ptr<const config::Config> config = parts_.config.get();
+  if (std::none_of(config->tenants.begin(), config->tenants.end(),
+                   [&](const config::Tenant& tenant) { return tenant.name == wish->tenant; })) {
     return problem<Answer>(400, "Bad request",
                            fmt::format("No tenant `{}` is configured.", wish->tenant));
   }
@@ -229,28 +246,17 @@ AdminApi::Answer AdminApi::one_key(const Question& question, std::string_view re
 }
 
 AdminApi::Answer AdminApi::rotate_key(const Question& question, const std::string& id) {
-  Duration overlap = kOverlapUsual;
-  if (!question.body.empty()) {
-    simdjson::dom::parser parser;
-    simdjson::dom::object object;
-    if (parser.parse(question.body.data(), question.body.size()).get(object) !=
-        simdjson::SUCCESS) {
-      return problem<Answer>(400, "Bad request", "The body is no JSON object.");
-    }
-    if (const std::optional<std::string_view> text = text_field(object, "overlap")) {
-      const std::optional<Duration> span = parse_span(*text);
-      if (!span) return problem<Answer>(400, "Bad request", "`overlap` wants a span such as 24h.");
-      overlap = *span;
-    }
-  }
+  const OrWords<Duration> overlap = read_overlap(question.body);
+  if (!overlap) return problem<Answer>(400, "Bad request", overlap.error());
   const FaultOr<std::optional<authentication::KeyRecord>> old = parts_.store.keys().show(id);
   if (!old) return store_problem<Answer>(old.error());
   if (!*old) return problem<Answer>(404, "Not found", "There is no key of this id.");
   const WallTime now = parts_.clock.wall();
   const KeyWish wish{(*old)->tenant, (*old)->user, (*old)->roles, (*old)->name, std::nullopt};
-  const FaultOr<MadeKey> made = make_key(wish, parts_.pepper, now);
+  FaultOr<MadeKey> made = make_key(wish, parts_.pepper, now);
   if (!made) return store_problem<Answer>(made.error());
-  const FaultOr<bool> done = parts_.store.keys().rotate(id, made->record, now + overlap);
+  made->record.expires = (*old)->expires;
+  const FaultOr<bool> done = parts_.store.keys().rotate(id, made->record, now + *overlap);
   if (!done) return store_problem<Answer>(done.error());
   if (!*done) return problem<Answer>(409, "Conflict", "A revoked key cannot be rotated.");
   return {201, key_json(made->record, made->secret)};

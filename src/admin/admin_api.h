@@ -9,7 +9,8 @@
 //   POST /admin/v1/keys/ID/rotate      {"overlap"?: "24h"}
 //   GET  /admin/v1/spend?by=&since=&until=&tenant=
 //   GET  /admin/v1/budgets
-//   GET  /admin/v1/audit?tenant=&user=&code=&outcome=&route=&model=&id=&phase=&since=&until=&limit=&before=
+//   GET  /admin/v1/audit?id=&tenant=&user=&key=&route=&model=&code=&outcome=&phase=
+//                        &since=&until=&limit=&before=
 //   GET  /admin/v1/config              in force, secrets masked
 //
 // Everything else is 404. Errors are RFC 9457 problem+json. It runs on a loop of its own and

@@ -1,0 +1,262 @@
+// The admin API against a store in memory: who may ask, and what they are told.
+#include "admin/admin_api.h"
+
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include "pipeline/testing.h"
+
+namespace tollgate::admin {
+namespace {
+
+using pipeline::testing::Ask;
+using pipeline::testing::Caller;
+
+constexpr std::string_view kToken = "admin-token-of-the-test";
+
+class Api : public ::testing::Test {
+ protected:
+  Api() {
+    config::Store where;
+    where.in_memory = true;
+    FaultOr<std::unique_ptr<storage::Store>> opened =
+        storage::Store::open(where, audit::Policy{}, clock_);
+    CHECK(opened.has_value());
+    store_ = std::move(*opened);
+    auto config = std::make_shared<config::Config>();
+    config->version = "abc123";
+    config::Tenant tenant;
+    tenant.name = "acme";
+    config->tenants.push_back(tenant);
+    config::Upstream upstream;
+    upstream.name = "vllm";
+    upstream.credential = config::Secret("sk-upstream-secret");
+    upstream.endpoints = {{false, "10.0.0.5", 8000, "/v1"}};
+    config->upstreams.push_back(upstream);
+    current_.emplace(config);
+    store_->start();
+  }
+  ~Api() override { EXPECT_TRUE(store_->stop()); }
+
+  std::unique_ptr<Caller> ask(std::string method, std::string target, std::string body = {},
+                              std::string authorization = "Bearer " + std::string(kToken)) {
+    Ask asked;
+    asked.method = std::move(method);
+    asked.target = std::move(target);
+    asked.body = std::move(body);
+    if (!authorization.empty()) asked.headers = {{"Authorization", std::move(authorization)}};
+    auto caller = std::make_unique<Caller>(asked, story_);
+    const config::Secret& token = token_;
+    AdminApi api({*current_, *store_, pepper_, metrics_, clock_, token});
+    start(api.serve(*caller));
+    EXPECT_TRUE(caller->complete());
+    return caller;
+  }
+
+  static std::string field(const Caller& caller, std::string_view name) {
+    simdjson::dom::parser parser;
+    simdjson::dom::object object;
+    std::string_view text;
+    if (parser.parse(caller.text).get(object) != simdjson::SUCCESS ||
+        object[name].get(text) != simdjson::SUCCESS) {
+      return "(none)";
+    }
+    return std::string(text);
+  }
+  static bool is_problem(const Caller& caller, int status) {
+    return caller.status == status && caller.content_type == "application/problem+json" &&
+           caller.text.find("\"status\":" + std::to_string(status)) != std::string::npos;
+  }
+
+  pipeline::testing::HandClock clock_;
+  pipeline::testing::Story story_;
+  std::unique_ptr<storage::Store> store_;
+  std::optional<config::Current> current_;
+  authentication::Pepper pepper_ = pipeline::testing::test_pepper();
+  Metrics metrics_;
+  config::Secret token_{std::string(kToken)};
+};
+
+TEST_F(Api, AnswersHealthAndMetricsToAnyone) {
+  for (const std::string_view path : {"/livez", "/readyz", "/healthz", "/metrics"}) {
+    EXPECT_EQ(ask("GET", std::string(path), {}, {})->status, 200) << path;
+  }
+  EXPECT_NE(ask("GET", "/readyz?verbose", {}, {})->text.find("configuration: abc123"),
+            std::string::npos);
+  EXPECT_TRUE(ask("GET", "/metrics", {}, {})->content_type.starts_with("text/plain; version=0.0.4"));
+  EXPECT_TRUE(is_problem(*ask("POST", "/livez", {}, {}), 404));
+  EXPECT_TRUE(is_problem(*ask("GET", "/elsewhere", {}, {}), 404));
+}
+
+TEST_F(Api, WantsTheTokenForAllElse) {
+  const std::string token(kToken);
+  for (const std::string& wrong :
+       {std::string(), std::string("Bearer"), std::string("Bearer "), "Bearer " + token + "x",
+        "Bearer " + token.substr(1), "Bearer x" + token.substr(1), "Basic " + token, token}) {
+    for (const std::string_view path :
+         {"keys", "keys/x", "spend", "budgets", "audit", "config", "nothing"}) {
+      const auto caller = ask("GET", "/admin/v1/" + std::string(path), {}, wrong);
+      EXPECT_TRUE(is_problem(*caller, 401)) << path << " " << wrong;
+      EXPECT_EQ(caller->header("www-authenticate"), "Bearer");
+      EXPECT_FALSE(caller->body_read());
+    }
+  }
+  EXPECT_TRUE(is_problem(*ask("GET", "/admin/v1/nothing"), 404));
+}
+
+TEST_F(Api, LetsNobodyInWhereThereIsNoToken) {
+  token_ = config::Secret();
+  EXPECT_TRUE(is_problem(*ask("GET", "/admin/v1/keys", {}, "Bearer "), 401));
+}
+
+TEST_F(Api, LeadsAKeyThroughItsLife) {
+  const auto made = ask("POST", "/admin/v1/keys",
+                        R"({"tenant":"acme","user":"ada","roles":["r"],"expires":"90d"})");
+  EXPECT_EQ(made->status, 201) << made->text;
+  EXPECT_EQ(made->header("cache-control"), "no-store");
+  const std::string id = field(*made, "id");
+  const std::string secret = field(*made, "secret");
+  EXPECT_EQ(authentication::read_key(secret).value(), id);
+  EXPECT_EQ(field(*made, "expires"), "2026-06-02T05:30:00Z");
+
+  Arena arena;
+  const auto facts = store_->keys().find(id, arena);
+  ASSERT_TRUE(facts);
+  EXPECT_TRUE(authentication::verify(pepper_, *facts, secret, clock_.wall()));
+
+  const auto shown = ask("GET", "/admin/v1/keys/" + id);
+  EXPECT_EQ(shown->status, 200);
+  EXPECT_EQ(shown->text.find(secret), std::string::npos);
+  EXPECT_NE(ask("GET", "/admin/v1/keys?tenant=acme")->text.find(id), std::string::npos);
+  EXPECT_EQ(ask("GET", "/admin/v1/keys?tenant=globex")->text, "[]");
+
+  const auto fresh = ask("POST", "/admin/v1/keys/" + id + "/rotate", R"({"overlap":"1h"})");
+  EXPECT_EQ(fresh->status, 201) << fresh->text;
+  EXPECT_NE(field(*fresh, "secret"), secret);
+  EXPECT_EQ(field(*fresh, "user"), "ada");
+  EXPECT_EQ(field(*fresh, "expires"), "2026-06-02T05:30:00Z");
+  EXPECT_EQ(field(*ask("GET", "/admin/v1/keys/" + id), "expires"), "2026-03-04T06:30:00Z");
+
+  const auto revoked = ask("POST", "/admin/v1/keys/" + id + "/revoke");
+  EXPECT_EQ(field(*revoked, "revoked"), "2026-03-04T05:30:00Z");
+  EXPECT_TRUE(store_->keys().find(id, arena)->revoked);
+  EXPECT_TRUE(is_problem(*ask("POST", "/admin/v1/keys/" + id + "/rotate"), 409));
+}
+
+TEST_F(Api, RefusesKeysThatItCannotUnderstand) {
+  for (const std::string_view body :
+       {"", "{", "[]", "{}", R"({"tenant":"globex"})", R"({"tenant":5})",
+        R"({"tenant":"acme","role":["x"]})", R"({"tenant":"acme","roles":"x"})",
+        R"({"tenant":"acme","roles":[1]})", R"({"tenant":"acme","expires":"soon"})"}) {
+    EXPECT_TRUE(is_problem(*ask("POST", "/admin/v1/keys", std::string(body)), 400)) << body;
+  }
+  EXPECT_EQ(ask("GET", "/admin/v1/keys")->text, "[]");
+  EXPECT_TRUE(is_problem(*ask("GET", "/admin/v1/keys?user=ada"), 400));
+  EXPECT_TRUE(is_problem(*ask("GET", "/admin/v1/keys?tenant=%"), 400));
+  EXPECT_TRUE(is_problem(*ask("DELETE", "/admin/v1/keys"), 404));
+  for (const std::string_view path : {"keys/none", "keys/none/"}) {
+    EXPECT_TRUE(is_problem(*ask("GET", "/admin/v1/" + std::string(path)), 404)) << path;
+  }
+  for (const std::string_view act : {"revoke", "rotate", "delete", "rotate/x"}) {
+    EXPECT_TRUE(is_problem(*ask("POST", "/admin/v1/keys/none/" + std::string(act)), 404)) << act;
+  }
+  const std::string id = field(*ask("POST", "/admin/v1/keys", R"({"tenant":"acme"})"), "id");
+  for (const std::string_view body : {"{", R"({"overlap":5})", R"({"overlap":"x"})",
+                                      R"({"overlp":"1h"})", "[]"}) {
+    EXPECT_TRUE(is_problem(*ask("POST", "/admin/v1/keys/" + id + "/rotate", std::string(body)),
+                           400))
+        << body;
+  }
+  EXPECT_TRUE(is_problem(
+      *ask("POST", "/admin/v1/keys", std::string((64 << 10) + 1, ' ')), 400));
+}
+
+TEST_F(Api, ShowsWhatWasSpentAndDecided) {
+  authentication::Identity actor;
+  actor.tenant = "acme";
+  actor.subject = "ada";
+  actor.credential_id = "key1";
+  audit::Record record;
+  record.id = "req_1";
+  record.time = clock_.wall();
+  record.actor = &actor;
+  record.route = "chat";
+  record.model_served = "small";
+  std::string written;
+  audit::write(record, audit::Phase::kDecision, written);
+  ASSERT_TRUE(store_->trail().append(record, audit::Phase::kDecision, Money{100}, written));
+
+  cost::Policy budget;
+  budget.scope = limits::Scope::kTenantId;
+  budget.limit = {1'000'000};
+  budget.rule = "tenants.acme.budget";
+  const pipeline::BudgetCharge charge{&budget, "acme", Money{100}};
+  pipeline::Charges charges;
+  charges.budgets = {&charge, 1};
+  Arena arena;
+  Expected<pipeline::Hold> hold = run_ready(
+      store_->ledger().hold(charges, arena, clock_.now(), clock_.wall()));
+  ASSERT_TRUE(hold);
+  EXPECT_NE(ask("GET", "/admin/v1/budgets")->text.find(R"("held_usd":0.0001)"),
+            std::string::npos);
+  pipeline::Booking booking;
+  booking.id = record.id;
+  booking.tenant = "acme";
+  booking.user = "ada";
+  booking.key_id = "key1";
+  booking.route = "chat";
+  booking.model = "small";
+  store_->ledger().settle(*hold, charges, {9, 4, Money{49}}, booking, clock_.now(),
+                          clock_.wall());
+  record.cost = {49};
+  written.clear();
+  audit::write(record, audit::Phase::kOutcome, written);
+  ASSERT_TRUE(store_->trail().append(record, audit::Phase::kOutcome, Money{}, written));
+
+  const auto spent = ask("GET", "/admin/v1/spend?by=user&since=1h");
+  EXPECT_EQ(spent->status, 200);
+  EXPECT_NE(spent->text.find(R"("user":"ada","tenant":"acme","requests":1)"), std::string::npos)
+      << spent->text;
+  EXPECT_NE(spent->text.find(R"("cost_usd":0.000049)"), std::string::npos);
+  EXPECT_EQ(ask("GET", "/admin/v1/spend?tenant=globex")->text, "[]");
+
+  const auto trail = ask("GET", "/admin/v1/audit?tenant=acme");
+  EXPECT_EQ(trail->status, 200);
+  simdjson::dom::parser parser;
+  simdjson::dom::array records;
+  ASSERT_EQ(parser.parse(trail->text).get(records), simdjson::SUCCESS) << trail->text;
+  EXPECT_EQ(records.size(), 2U);
+  EXPECT_NE(trail->text.find("\"hash\""), std::string::npos);
+  EXPECT_EQ(ask("GET", "/admin/v1/audit?outcome=refused")->text, "[]");
+
+  const auto budgets = ask("GET", "/admin/v1/budgets");
+  EXPECT_NE(budgets->text.find(R"("spent_usd":0.000049,"held_usd":0.00)"), std::string::npos)
+      << budgets->text;
+}
+
+TEST_F(Api, TellsWhatIsWrongWithAQuestion) {
+  for (const std::string_view question :
+       {"spend?by=moon", "spend?since=soon", "spend?x=1", "audit?limit=0", "audit?limit=999999",
+        "audit?outcome=maybe", "audit?phase=x", "audit?before=x", "audit?tenant=%g1"}) {
+    EXPECT_TRUE(is_problem(*ask("GET", "/admin/v1/" + std::string(question)), 400)) << question;
+  }
+  EXPECT_TRUE(is_problem(*ask("POST", "/admin/v1/spend"), 404));
+}
+
+TEST_F(Api, ShowsTheConfigurationWithoutItsSecrets) {
+  const auto caller = ask("GET", "/admin/v1/config");
+  EXPECT_EQ(caller->status, 200);
+  EXPECT_NE(caller->text.find("vllm"), std::string::npos);
+  EXPECT_EQ(caller->text.find("sk-upstream-secret"), std::string::npos);
+}
+
+TEST_F(Api, AnswersWhatIsNoHttpAsAProblem) {
+  AdminApi api({*current_, *store_, pepper_, metrics_, clock_, token_});
+  std::string headers;
+  std::string body;
+  api.refuse_malformed({}, "A header line has no name.", headers, body);
+  EXPECT_NE(body.find("A header line has no name."), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tollgate::admin
