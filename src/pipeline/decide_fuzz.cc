@@ -1,8 +1,8 @@
 // Any configuration, any caller, any request, any upstream: nothing crashes, every request gets
 // one reply unless its caller has left, and every hold is settled once and within itself.
 //
-// The first bytes make a small configuration and tell what will happen; the rest, up to a zero
-// byte, is the body, and what follows are the upstream's bytes.
+// The first byte says how many follow that make a small configuration and tell what will happen;
+// the rest, up to a zero byte, is the body, and what follows are the upstream's bytes.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -151,7 +151,11 @@ Ask ask_of(Bytestream& bytes, const std::string& key, const config::Config& conf
 }
 
 void run(std::string_view input) {
-  Bytestream bytes(input);
+  const std::size_t settings =
+      input.empty() ? 0 : std::min(input.size(), 1UL + static_cast<std::uint8_t>(input[0]));
+  Bytestream bytes(input.substr(0, settings));
+  (void)bytes.take();
+  Bytestream texts(input.substr(settings));
   static const Vocabularies none("/nowhere");
   const std::shared_ptr<const config::Config> config = config_of(bytes);
   World world(config, none);
@@ -162,8 +166,8 @@ void run(std::string_view input) {
   Ask ask = ask_of(bytes, key, *config);
   const int writes_until_gone = static_cast<int>(bytes.below(8)) - 1;
   const std::size_t piece_bytes = static_cast<std::size_t>(1 + bytes.below(255));
-  ask.body = bytes.until_zero();
-  for (std::string_view rest = bytes.until_zero(); !rest.empty();) {
+  ask.body = texts.until_zero();
+  for (std::string_view rest = texts.until_zero(); !rest.empty();) {
     const std::string_view piece = rest.substr(0, piece_bytes);
     world.upstreams.script.pieces.emplace_back(piece);
     rest.remove_prefix(piece.size());
