@@ -287,9 +287,15 @@ class Gateway {
     return JSON.parse(stdout);
   }
 
-  /** A new key: {id, secret}. */
-  key(tenant = 'acme', ...args) {
-    return this.json('keys', 'create', '--tenant', tenant, ...args);
+  /** A new key: {id, secret}, once the gateway knows it. What asks for that consumes nothing. */
+  async key(tenant = 'acme', ...args) {
+    const key = await this.json('keys', 'create', '--tenant', tenant, ...args);
+    await poll(async () => {
+      const response = await this.post('/v1/chat/completions', '{', key);
+      await response.text();
+      return response.headers.get('x-tollgate-reason') !== 'invalid_credential';
+    }, 'the new key');
+    return key;
   }
 
   openai(key, options = {}) {

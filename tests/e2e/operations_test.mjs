@@ -251,9 +251,8 @@ describe('the admin address', () => {
       async () => (await gateway.metric('tollgate_requests_total', { outcome: 'allowed' })) === 1,
       'the count',
     );
-    assert.equal(
-      await gateway.metric('tollgate_requests_total', { code: 'invalid_credential' }),
-      1,
+    assert.ok(
+      (await gateway.metric('tollgate_requests_total', { code: 'invalid_credential' })) >= 1,
     );
     assert.ok((await gateway.metric('tollgate_spend_usd_total', { tenant: 'acme' })) > 0);
     assert.ok((await gateway.metric('tollgate_overhead_seconds_count')) >= 1);

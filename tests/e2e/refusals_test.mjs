@@ -208,7 +208,7 @@ describe('refusals in the OpenAI dialect', () => {
     const bodies = [
       ['{"model": "small", "messages": [', 'invalid_json'],
       ['', 'invalid_json'],
-      ['[1, 2]', 'invalid_request'],
+      ['[1, 2]', 'invalid_json'],
       ['{"model":"small","model":"hidden","messages":[]}', 'duplicate_key'],
       ['{"model":"small","mod\\u0065l":"hidden","messages":[]}', 'duplicate_key'],
       [
