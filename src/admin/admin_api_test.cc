@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
-#include "pipeline/testing.h"
+#include "pipeline/testing_caller.h"
 
 namespace tollgate::admin {
 namespace {

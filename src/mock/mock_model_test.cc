@@ -5,7 +5,7 @@
 
 #include "dialects/framing.h"
 #include "dialects/reply.h"
-#include "pipeline/testing.h"
+#include "pipeline/testing_caller.h"
 
 namespace tollgate::mock {
 namespace {
