@@ -85,8 +85,12 @@ export function tollgate(args, { env = {}, input = '', cwd } = {}) {
     const result = { stdout: '', stderr: '', code: null };
     child.stdout.on('data', (data) => (result.stdout += data));
     child.stderr.on('data', (data) => (result.stderr += data));
+    const late = setTimeout(() => child.kill('SIGKILL'), DEADLINE_MS);
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ ...result, code: code ?? signal }));
+    child.on('close', (code, signal) => {
+      clearTimeout(late);
+      resolve({ ...result, code: code ?? signal });
+    });
     child.stdin.on('error', () => {});
     child.stdin.end(input);
   });
