@@ -311,6 +311,26 @@ TEST_F(PipelineTest, KeepsNoTextOfThePromptAndNoSecret) {
   }
 }
 
+TEST_F(PipelineTest, RecordsAFingerprintOfTheBodyWhereAskedTo) {
+  const std::string settings = "audit: { content: hash }\n" + std::string(kSettings);
+  World hashing(load_settings(settings), shared_vocabularies());
+  const std::string key = hashing.add_key("acme");
+  hashing.upstreams.script.pieces = {kAnswer};
+  const auto fingerprint = [&](std::string body) {
+    hashing.trail.records.clear();
+    (void)hashing.serve(ask_as(key, std::move(body)));
+    const std::string& written = hashing.trail.records.front().written;
+    const std::size_t at = written.find("\"fingerprint\":");
+    EXPECT_NE(at, std::string::npos) << written;
+    return written.substr(at, 40);
+  };
+  const std::string one = fingerprint(std::string(kHello));
+  EXPECT_EQ(one.substr(0, 31), fingerprint(std::string(kHello)).substr(0, 31));
+  EXPECT_NE(one.substr(0, 31), fingerprint(std::string(kHelloStreamed)).substr(0, 31));
+  (void)world.serve(ask(std::string(kHello)));
+  EXPECT_EQ(last().written.find("fingerprint"), std::string::npos);
+}
+
 TEST_F(PipelineTest, RecordsRulesThatOnlyObserve) {
   World observing(load_settings(settings_with("tools: { allow: [get_weather] }",
                                               "tools: { allow: [get_weather], mode: observe }")),

@@ -74,7 +74,8 @@ std::int64_t amount_of(limits::Figure figure, const Plan& plan) {
     case limits::Figure::kOutputTokensPerMinute:
       return plan.output_cap_total;
     case limits::Figure::kTotalTokensPerMinute:
-      return plan.input.tokens + plan.output_cap_total;
+      // More than any limit is as good as the most that a limit can be asked for.
+      return std::min(plan.input.tokens + plan.output_cap_total, kTokensMax);
   }
   CHECK(false);
 }

@@ -89,6 +89,21 @@ TEST_F(Decide, ClampsAWishAboveTheCapAndKeepsOneBelow) {
   EXPECT_EQ(world.upstreams.messages.back().find("700"), std::string::npos);
 }
 
+// A wish of any size on a route that only observes is charged within what a limit can count.
+TEST_F(Decide, AsksALimitForNoMoreThanCanBeCounted) {
+  const std::string settings =
+      settings_with("prompt: { body: 64KiB,", "prompt: { mode: observe, body: 64KiB,");
+  World observing(load_settings(settings), shared_vocabularies());
+  const std::string key = observing.add_key("acme", "ada");
+  observing.upstreams.script.pieces = {kAnswer};
+  for (const std::string_view wish : {"1099511627776", "9223372036854775807", "1000000000000"}) {
+    (void)observing.serve(ask_as(key, R"({"model":"small","max_tokens":)" + std::string(wish) +
+                                          R"(,"messages":[{"role":"user","content":"x"}]})"));
+    for (const Charged& each : observing.ledger.limits) EXPECT_LE(each.amount, kTokensMax);
+  }
+  EXPECT_EQ(observing.ledger.open(), 0);
+}
+
 TEST_F(Decide, ChargesEmbeddingsForTheirInputAlone) {
   (void)world.serve(ask(R"({"model":"small","input":["Hello there","Hello"]})", "/v1/embeddings"));
   ASSERT_FALSE(world.ledger.budgets.empty());

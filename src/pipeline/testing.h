@@ -163,6 +163,7 @@ class NotedLedger final : public Ledger {
     const auto limit_evidence = arena.make<audit::LimitEvidence>(charges.limits.size());
     for (std::size_t i = 0; i < charges.limits.size(); ++i) {
       const LimitCharge& charge = charges.limits[i];
+      CHECK(charge.amount >= 0 && charge.amount <= kTokensMax);
       limits.push_back({charge.policy->rule, std::string(charge.subject), charge.amount});
       limit_evidence[i] = {charge.policy->scope, charge.subject,        charge.policy->figure,
                            charge.policy->limit, charge.amount,
@@ -171,6 +172,7 @@ class NotedLedger final : public Ledger {
     const auto budget_evidence = arena.make<audit::BudgetEvidence>(charges.budgets.size());
     for (std::size_t i = 0; i < charges.budgets.size(); ++i) {
       const BudgetCharge& charge = charges.budgets[i];
+      CHECK(charge.amount >= Money{});
       budgets.push_back(
           {charge.policy->rule, std::string(charge.subject), charge.amount.micro_usd});
       budget_evidence[i].scope = charge.policy->scope;
@@ -192,6 +194,7 @@ class NotedLedger final : public Ledger {
               Instant, WallTime) override {
     CHECK(hold.open);
     hold.open = false;
+    CHECK(used.input >= 0 && used.output >= 0 && used.cost >= Money{});
     story_.emplace_back("settle");
     Settled made{used,
                  std::string(booking.id),
