@@ -2,12 +2,14 @@
 
 Core 0 has the proxy under test alone; core 1 has the load and the upstream.
 """
+import atexit
 import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -93,6 +95,8 @@ class Target:
     def __init__(self, name, process, port, key="none", folder=None):
         self.name, self.process, self.port, self.key = name, process, port, key
         self.folder = folder
+        # What is still there when a measurement fails must not outlive it.
+        atexit.register(process.kill)
 
     def pids(self):
         return descendants(self.process.pid)
@@ -179,16 +183,19 @@ def start_tollgate(folder, upstream, prefix=(), environment=None):
         raise SystemExit(f"tollgate did not start:\n{(folder / 'stderr.log').read_text()}")
     made = subprocess.run([BIN / "tollgate", "keys", "create", "--tenant", "bench", "--json",
                            "-c", conf], check=True, capture_output=True, text=True)
-    return Target("tollgate", process, port, key=json.loads(made.stdout)["secret"], folder=folder)
+    key = json.loads(made.stdout)["secret"]
+    wait_for(lambda: answers(port, key, (200, 400)))
+    return Target("tollgate", process, port, key=key, folder=folder)
 
 
-def answers(port):
+def answers(port, key="none", statuses=range(600)):
+    """Whether it answers at all, and with one of the statuses: 400 says that the key is known."""
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", data=b"{}",
+                                   headers={"Authorization": f"Bearer {key}"}, method="POST")
     try:
-        urllib.request.urlopen(urllib.request.Request(
-            f"http://127.0.0.1:{port}/", data=b"{}", method="POST"), timeout=1)
-        return True
-    except urllib.error.HTTPError:
-        return True
+        return urllib.request.urlopen(asked, timeout=1).status in statuses
+    except urllib.error.HTTPError as error:
+        return error.code in statuses
     except OSError:
         return False
 
