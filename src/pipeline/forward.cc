@@ -134,7 +134,8 @@ bool is_version_date(std::string_view text) {
 
 void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes,
                          std::string& out) {
-  const config::Endpoint& endpoint = message.upstream.endpoints.front();
+  const config::Endpoint& endpoint =
+      message.upstream.endpoints[static_cast<std::size_t>(message.endpoint)];
   const bool anthropic = message.upstream.speaks == dialects::Dialect::kAnthropic;
   const auto to = std::back_inserter(out);
   out += "POST ";
@@ -186,6 +187,7 @@ Task<Forwarded> Forwarder::forward(const Work& work) {
   const Instant began = clock_.now();
   UpstreamRequest request;
   request.upstream = work.plan.upstream;
+  request.endpoint = work.endpoint;
   request.message = work.message;
   const CallHandle call = upstreams_.open(request);
   if (!call) {

@@ -52,6 +52,7 @@ class ReplyHeaders {
 // Writes the whole HTTP request for the upstream: our own head, then the body written anew.
 struct UpstreamMessage {
   const config::Upstream& upstream;
+  int endpoint;                        // Index into its endpoints.
   dialects::Surface surface;
   dialects::Delivery delivery;
   const RequestHead& caller;           // anthropic-version and traceparent are taken over.
@@ -69,6 +70,7 @@ class Forwarder {
   struct Work {
     Exchange& exchange;
     const Plan& plan;
+    int endpoint;                      // The one that `message` is written for.
     dialects::Delivery delivery;
     bool usage_asked;
     std::string_view message;          // The HTTP request.

@@ -420,6 +420,20 @@ TEST_F(Forward, SpeaksAnthropicToAnthropic) {
   }
 }
 
+TEST_F(Forward, TakesTheEndpointsOfAnUpstreamInTurn) {
+  World two(load_settings(settings_with(R"(url: "http://10.0.0.5:8000/v1")",
+                                        R"(urls: ["http://a:1/v1", "http://b/x"])")),
+            shared_vocabularies());
+  const std::string key = two.add_key("acme");
+  two.upstreams.script.pieces = {kAnswer};
+  for (int i = 0; i < 4; ++i) (void)two.serve(ask_as(key, std::string(kHello)));
+  EXPECT_EQ(two.upstreams.endpoints, (std::vector<int>{0, 1, 0, 1}));
+  EXPECT_TRUE(two.upstreams.messages[0].starts_with(
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: a:1\r\n"));
+  EXPECT_TRUE(two.upstreams.messages[1].starts_with(
+      "POST /x/chat/completions HTTP/1.1\r\nHost: b\r\n"));
+}
+
 TEST_F(Forward, TellsTheMeterHowFarTheCountWasOff) {
   world.upstreams.script.pieces = {whole(reported(12, 4))};
   (void)world.serve(ask(std::string(kHello)));

@@ -71,6 +71,7 @@ struct Pipeline::Life {
   Bytes body_max = 0;
   dialects::Delivery delivery = dialects::Delivery::kWhole;
   bool usage_asked = false;
+  int endpoint = 0;
   Duration upstream_time{};
 };
 
@@ -262,8 +263,9 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body,
   if (dialects::makes_output(*life.surface)) edits.output_tokens = plan->output_cap;
   BufferPool::Lease written = buffers_.lease();
   reader_.write(edits, *written);
-  const UpstreamMessage upstream{*plan->upstream, *life.surface, life.delivery,
-                                 life.exchange.head(), life.record.id};
+  life.endpoint = static_cast<int>(turn_++ % plan->upstream->endpoints.size());
+  const UpstreamMessage upstream{*plan->upstream, life.endpoint,        *life.surface,
+                                 life.delivery,   life.exchange.head(), life.record.id};
   write_upstream_head(upstream, written->size(), message);
   message += *written;
   return plan;
@@ -300,7 +302,7 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
 
   HeldReplyHeaders headers(services_.clock, life.began, life.dialect, life.record, plan, hold,
                            life.wall);
-  const Forwarder::Work work{life.exchange, plan,   life.delivery,
+  const Forwarder::Work work{life.exchange,    plan,    life.endpoint, life.delivery,
                              life.usage_asked, message, life.config->edge.reply_bytes_max,
                              headers};
   const Forwarded result = co_await forwarder_.forward(work);

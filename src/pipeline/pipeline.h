@@ -65,6 +65,7 @@ class Pipeline final : public Handler {
   Forwarder forwarder_;
   RequestIds ids_;
   BufferPool buffers_;
+  std::uint64_t turn_ = 0;  // Endpoints of an upstream take turns.
 };
 
 }  // namespace tollgate::pipeline

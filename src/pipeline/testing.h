@@ -47,6 +47,7 @@ class ScriptedUpstreams final : public Upstreams {
     if (script.full) return nullptr;
     story_.emplace_back("open");
     messages.emplace_back(request.message);
+    endpoints.push_back(request.endpoint);
     calls_.push_back(std::make_unique<Call>(script));
     ++at_work;
     Call& call = *calls_.back();
@@ -67,7 +68,8 @@ class ScriptedUpstreams final : public Upstreams {
   }
 
   Script script;
-  std::vector<std::string> messages;  // What was sent, whole.
+  std::vector<std::string> messages;  // What was sent, whole…
+  std::vector<int> endpoints;         // …and where to.
   int at_work = 0;                    // Calls not given back.
 
  private:
