@@ -1,9 +1,11 @@
-// `tollgate keys`: tenant API keys, in the store that the configuration names. A gateway that
-// runs on the same store notices a change within a twentieth of a second.
+// `tollgate keys`: tenant API keys, in the store that the configuration names. A change returns
+// when the gateway that runs on the same store, if one does, has it in force.
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdio>
 #include <memory>
+#include <thread>
 
 #include "admin/forms.h"
 #include "admin/new_key.h"
@@ -65,6 +67,23 @@ FaultOr<authentication::Pepper> pepper_of(const config::Config& config,
                                                     : named);
 }
 
+// Within two seconds or not at all: a gateway looks for changes twenty times a second.
+void wait_until_in_force(storage::Database& database) {
+  using std::chrono::steady_clock;
+  const FaultOr<std::int64_t> made = storage::key_changes(database);
+  const steady_clock::time_point end = steady_clock::now() + std::chrono::seconds(2);
+  while (storage::gateway_runs(database.path())) {
+    const FaultOr<std::int64_t> seen = storage::key_changes_in_force(database);
+    if (made && seen && *seen >= *made) return;
+    if (steady_clock::now() >= end) {
+      fmt::print(stderr, "tollgate: the change is kept, but the running gateway has not yet "
+                         "confirmed that it has it in force\n");
+      return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
 int create(const KeysOptions& options, const config::Config& config,
            storage::Database& database) {
   if (pipeline::tenant_named(config, options.tenant) == nullptr) {
@@ -83,6 +102,7 @@ int create(const KeysOptions& options, const config::Config& config,
   if (FaultOr<void> kept = storage::create_key(database, made->record); !kept) {
     return faulty(kept.error());
   }
+  wait_until_in_force(database);
   print_key(made->record, made->secret, options.json);
   return kDone;
 }
@@ -114,6 +134,7 @@ int revoke(const KeysOptions& options, storage::Database& database) {
   const FaultOr<bool> done = storage::revoke_key(database, options.id, wall_now());
   if (!done) return faulty(done.error());
   if (!*done) return no_such_key(options.id);
+  wait_until_in_force(database);
   return show(options, database);
 }
 
@@ -135,6 +156,7 @@ int rotate(const KeysOptions& options, const config::Config& config,
       storage::rotate_key(database, options.id, made->record, now + *overlap);
   if (!done) return faulty(done.error());
   if (!*done) return wrong_use(fmt::format("the key `{}` is revoked: create a new one", options.id));
+  wait_until_in_force(database);
   print_key(made->record, made->secret, options.json);
   return kDone;
 }

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/rand.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,11 +14,26 @@
 
 namespace tollgate::storage {
 
+namespace {
+
+std::string lock_file(const std::string& path) { return path + ".lock"; }
+
+// The whole file, of the open file itself: unlike flock(2), such a lock can be asked about
+// without being taken, so that a command never stands in the way of a gateway that starts.
+struct flock whole_file() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+}  // namespace
+
 // Let go by the kernel however the process ends.
 class Store::Lock {
  public:
   static FaultOr<std::unique_ptr<Lock>> take(const std::string& path) {
-    const std::string file = path + ".lock";
+    const std::string file = lock_file(path);
     const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     std::unique_ptr<Lock> lock(new Lock(descriptor));
     if (descriptor < 0) {
@@ -28,7 +42,8 @@ class Store::Lock {
                                "be there and writable for the gateway's user.",
                                file, std::strerror(errno)));
     }
-    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    struct flock wanted = whole_file();
+    if (fcntl(descriptor, F_OFD_SETLK, &wanted) != 0) {
       return fault(FaultKind::kRefusedByPeer,
                    fmt::format("{}: another gateway serves from this database. Stop it, or give "
                                "this one a store.ledger of its own.", path));
@@ -163,6 +178,15 @@ FaultOr<std::unique_ptr<Database>> open_for_command(const config::Store& where) 
                  "address only. Name a sqlite:// file to use this command.");
   }
   return Database::open(where.sqlite_path);
+}
+
+bool gateway_runs(const std::string& path) {
+  const int descriptor = ::open(lock_file(path).c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) return false;  // No gateway ever served from it.
+  struct flock found = whole_file();
+  const bool asked = fcntl(descriptor, F_OFD_GETLK, &found) == 0;
+  close(descriptor);
+  return asked && found.l_type != F_UNLCK;
 }
 
 std::string beside(std::string_view path, std::string_view name) {

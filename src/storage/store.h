@@ -69,6 +69,9 @@ class Store {
 // `memory`, which no other process can see.
 FaultOr<std::unique_ptr<Database>> open_for_command(const config::Store& where);
 
+// Whether a gateway serves from the database at `path` now.
+bool gateway_runs(const std::string& path);
+
 // The path of a file beside the database at `path`.
 std::string beside(std::string_view path, std::string_view name);
 

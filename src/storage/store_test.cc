@@ -69,6 +69,18 @@ TEST_F(AStore, ServesOneGatewayAtATime) {
   EXPECT_TRUE(open_for_command(where_));
 }
 
+TEST_F(AStore, TellsWhetherAGatewayServesAndNeverStandsInItsWay) {
+  EXPECT_FALSE(gateway_runs(path()));
+  {
+    const auto store = open();
+    ASSERT_TRUE(store);
+    EXPECT_TRUE(gateway_runs(path()));
+    EXPECT_TRUE(gateway_runs(path()));
+  }
+  EXPECT_FALSE(gateway_runs(path()));
+  EXPECT_TRUE(open());
+}
+
 TEST_F(AStore, LetsGoOfItsLockHoweverItEnds) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);

@@ -68,16 +68,17 @@ FaultOr<std::vector<KeyRecord>> read_rows(const Database& database, Statement& q
   }
 }
 
-FaultOr<std::int64_t> read_changes(Database& database) {
-  TRY(mark, read_mark(database, "key_changes"));
-  std::int64_t changes = 0;
-  if (mark) std::from_chars(mark->data(), mark->data() + mark->size(), changes);
-  return changes;
+FaultOr<std::int64_t> read_number(Database& database, std::string_view name,
+                                  std::int64_t otherwise) {
+  TRY(mark, read_mark(database, name));
+  std::int64_t number = otherwise;
+  if (mark) std::from_chars(mark->data(), mark->data() + mark->size(), number);
+  return number;
 }
 
 // The number of the change that the open transaction makes.
 FaultOr<std::int64_t> count_change(Database& database) {
-  TRY(changes, read_changes(database));
+  TRY(changes, key_changes(database));
   TRY_DO(write_mark(database, "key_changes", std::to_string(changes + 1)));
   return changes + 1;
 }
@@ -170,6 +171,14 @@ FaultOr<bool> rotate_key(Database& database, std::string_view id, const KeyRecor
   return true;
 }
 
+FaultOr<std::int64_t> key_changes(Database& database) {
+  return read_number(database, "key_changes", 0);
+}
+
+FaultOr<std::int64_t> key_changes_in_force(Database& database) {
+  return read_number(database, "keys_seen", -1);
+}
+
 FaultOr<std::unique_ptr<StoredKeys>> StoredKeys::load(std::unique_ptr<Database> database) {
   std::unique_ptr<StoredKeys> keys(new StoredKeys(std::move(database)));
   TRY_DO(keys->poll());
@@ -207,8 +216,11 @@ FaultOr<void> StoredKeys::poll() {
 }
 
 FaultOr<void> StoredKeys::poll_locked() {
-  TRY(changes, read_changes(*database_));
-  if (changes == seen_) return {};
+  TRY(changes, key_changes(*database_));
+  if (changes == seen_) {
+    tell_seen();
+    return {};
+  }
   TRY(query, database_->prepare(std::string(kColumns) + "WHERE changed > ?"));
   TRY(changed, read_rows(*database_, query.bind(seen_)));
   for (KeyRecord& key : changed) {
@@ -219,7 +231,15 @@ FaultOr<void> StoredKeys::poll_locked() {
   }
   // Rows of a later change may be among them; they are only read once more.
   seen_ = changes;
+  tell_seen();
   return {};
+}
+
+// Where the database cannot be written now, the next poll tries again: the keys are in force
+// all the same.
+void StoredKeys::tell_seen() {
+  if (told_ == seen_) return;
+  if (write_mark(*database_, "keys_seen", std::to_string(seen_))) told_ = seen_;
 }
 
 void StoredKeys::start() {

@@ -2,7 +2,8 @@
 //
 // Every change counts up one number in the transaction that makes it, so that a gateway learns
 // of a change by another process (`tollgate keys revoke`) by reading one row, and then reads
-// only the keys that changed. No key is ever removed: a revoked one stays to be told apart from
+// only the keys that changed. What it has taken over it writes down in turn, so that the command
+// can tell when its change is in force. No key is ever removed: a revoked one stays to be told apart from
 // one that never was.
 #pragma once
 
@@ -42,6 +43,11 @@ FaultOr<bool> expire_key(Database& database, std::string_view id, std::optional<
 // and the old one works until `grace_end`. False: no such key, or a revoked one.
 FaultOr<bool> rotate_key(Database& database, std::string_view id,
                          const authentication::KeyRecord& fresh, WallTime grace_end);
+
+// The number of the last change.
+FaultOr<std::int64_t> key_changes(Database& database);
+// The last change that a gateway on this database has in force; -1 where none ever served.
+FaultOr<std::int64_t> key_changes_in_force(Database& database);
 
 // ---- In memory: for requests ----------------------------------------------------------------
 
@@ -89,12 +95,14 @@ class StoredKeys final : public pipeline::KeyStore {
 
   const Shard& shard_of(std::string_view id) const;
   FaultOr<void> poll_locked();
+  void tell_seen();
 
   std::array<Shard, kShards> shards_;
 
   std::mutex database_mutex_;  // Guards the connection and what was seen through it.
   std::unique_ptr<Database> database_;
   std::int64_t seen_ = -1;
+  std::int64_t told_ = -1;  // What of it the database says.
 
   std::mutex thread_mutex_;
   std::condition_variable wake_;

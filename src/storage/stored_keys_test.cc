@@ -37,6 +37,33 @@ class Keys : public StorageTest {
   Arena arena_;
 };
 
+TEST_F(Keys, AreSaidToBeInForceOnceTheyAre) {
+  const auto command = connect();
+  EXPECT_EQ(key_changes_in_force(*command), 0);
+  ASSERT_TRUE(create_key(*command, key_named("abc")));
+  const FaultOr<std::int64_t> made = key_changes(*command);
+  ASSERT_EQ(made, 1);
+  EXPECT_EQ(key_changes_in_force(*command), 0);
+  ASSERT_TRUE(keys_->poll());
+  EXPECT_EQ(key_changes_in_force(*command), 1);
+  ASSERT_TRUE(keys_->revoke("abc", kMorning));
+  EXPECT_EQ(key_changes_in_force(*command), 2);
+}
+
+TEST_F(Keys, AreInForceWhileNothingCanBeWritten) {
+  const auto command = connect();
+  ASSERT_TRUE(create_key(*command, key_named("abc")));
+  {
+    const FaultOr<Transaction> other = Transaction::begin(*command);
+    ASSERT_TRUE(other);
+    ASSERT_TRUE(keys_->poll());
+    EXPECT_TRUE(keys_->find("abc", arena_));
+    EXPECT_EQ(key_changes_in_force(*command), 0);
+  }
+  ASSERT_TRUE(keys_->poll());  // Nothing new, but something left to tell.
+  EXPECT_EQ(key_changes_in_force(*command), 1);
+}
+
 TEST_F(Keys, AreFoundAsTheyWereMade) {
   EXPECT_FALSE(keys_->find("abc", arena_));
   KeyRecord key = key_named("abc");
