@@ -176,13 +176,14 @@ Task<void> Reel::smuggled() {
 }
 
 Task<void> Reel::flood() {
-  std::vector<AttackRequest> requests(300, as("search", chat_body("small", "Write 5 words", 16)));
-  const std::vector<AttackReply> replies = co_await client_.send_all(requests);
+  // No more at once than it may have at work, so that the rate is what stops it.
+  constexpr int kWaves = 40;
+  const std::vector<AttackRequest> wave(5, as("search", chat_body("small", "Write 5 words", 16)));
   Row row;
-  row.attack = "one tenant floods: 300 requests at once";
-  tally(row, replies);
-  // 120 a minute may pass, and 6 at once.
-  row.held = row.tried - row.stopped <= 125 && row.stopped > 0;
+  row.attack = "one tenant floods: 200 requests";
+  for (int i = 0; i < kWaves; ++i) tally(row, co_await client_.send_all(wave));
+  // 120 a minute may pass, and what is earned back meanwhile.
+  row.held = row.tried - row.stopped <= 130 && row.rules.contains("rate_limited");
   row.remark = fmt::format("{} answered", row.tried - row.stopped);
   add(std::move(row));
 }
@@ -217,10 +218,11 @@ Task<void> Reel::wallet() {
 Task<void> Reel::cut_streams() {
   const Money before = spent_by("search");
   std::vector<AttackRequest> requests(
-      2, as("search", chat_body("gpt-4o", "Write 2000 words", 2000, R"(,"stream":true)")));
+      2, as("search", chat_body("gpt-4o", "Write 2000 words slowly", 2000,
+                          R"(,"stream":true)")));
   for (AttackRequest& request : requests) request.leave_after = 2000;
   // The flood has used the tenant's rate up: it earns two requests a second back.
-  co_await loop_.sleep(std::chrono::milliseconds(1500));
+  co_await loop_.sleep(std::chrono::milliseconds(1600));
   const std::vector<AttackReply> replies = co_await client_.send_all(requests);
   co_await loop_.sleep(std::chrono::milliseconds(500));
   const Money paid{spent_by("search").micro_usd - before.micro_usd};

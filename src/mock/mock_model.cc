@@ -23,6 +23,7 @@ constexpr Bytes kBodyBytesMax = 64 << 20;
 constexpr Tokens kOutputMax = 1'000'000;
 constexpr Tokens kOutputUsual = 48;
 constexpr Tokens kOverrunTimes = 10;
+constexpr std::int64_t kSlowTokensPerSecond = 50;
 constexpr Tokens kLieTimes = 1000;
 
 // Each is one token of o200k_base when a space stands before it; the constructor CHECKs it.
@@ -117,6 +118,7 @@ struct MockModel::Answer {
   std::optional<ToolCall> call;
   std::string_view finish;
   bool streamed = false;
+  std::int64_t tokens_per_second = 0;
 };
 
 MockModel::MockModel(net::Loop& loop, const tokens::Vocabulary& vocabulary, const Policy& policy,
@@ -142,7 +144,11 @@ MockModel::Answer MockModel::answer_to(const dialects::Request& request) {
   answer.wire.id = fmt::format(
       "{}{}", request.surface == Surface::kMessages ? "msg_mock_" : "chatcmpl-mock-", ++serial_);
 
-  Tokens wanted = number_in(last_content(request)).value_or(kOutputUsual);
+  const std::string_view asked = last_content(request);
+  answer.tokens_per_second = asked.find("slowly") == std::string_view::npos
+                                 ? policy_.tokens_per_second
+                                 : kSlowTokensPerSecond;
+  const Tokens wanted = number_in(asked).value_or(kOutputUsual);
   const Tokens cap = request.output_tokens_asked.value_or(kOutputMax);
   if (policy_.fail == Fail::kOverrun) {
     answer.each = std::min(cap * kOverrunTimes, kOutputMax);
@@ -242,9 +248,9 @@ Task<bool> MockModel::misbehave(pipeline::Exchange& exchange) {
   }
 }
 
-Task<void> MockModel::pace(Tokens made) {
-  if (policy_.tokens_per_second <= 0) co_return;
-  co_await loop_.sleep(Duration(made * 1'000'000 / policy_.tokens_per_second));
+Task<void> MockModel::pace(const Answer& answer, Tokens made) {
+  if (answer.tokens_per_second <= 0) co_return;
+  co_await loop_.sleep(Duration(made * 1'000'000 / answer.tokens_per_second));
 }
 
 Task<void> MockModel::send_whole(pipeline::Exchange& exchange, const Answer& answer) {
@@ -257,7 +263,7 @@ Task<void> MockModel::send_whole(pipeline::Exchange& exchange, const Answer& ans
       choices[c] += kWords[(static_cast<std::size_t>(i) + c) % kWords.size()];
     }
   }
-  co_await pace(answer.each);
+  co_await pace(answer, answer.each);
   const ToolCall* call = answer.call ? &*answer.call : nullptr;
   std::string body = whole_reply(answer.wire, choices, call, answer.finish);
   if (policy_.fail == Fail::kCut) {
@@ -287,7 +293,7 @@ Task<void> MockModel::send_stream(pipeline::Exchange& exchange, const Answer& an
   }
   for (Tokens i = 0; call == nullptr && there && i < answer.each; ++i) {
     if (policy_.fail == Fail::kCut && i * 2 >= answer.each) co_return;
-    co_await pace(1);
+    co_await pace(answer, 1);
     std::string pieces;
     for (std::int64_t c = 0; c < answer.choices; ++c) {
       const std::string_view word = kWords[static_cast<std::size_t>(i + c) % kWords.size()];

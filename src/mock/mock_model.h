@@ -4,8 +4,9 @@
 // Part of the product: the demo and the tests run against it, and an operator can try a
 // configuration without a provider. It answers any model name and any credential. The text is
 // made of words that are one token each, so the output has exactly as many tokens as it says.
-// A number in the last message asks for that many tokens ("Write 200 words"); a request that
-// offers tools gets a call of the first one, unless a tool has just answered.
+// A number in the last message asks for that many tokens ("Write 200 words"), the word "slowly"
+// for 50 of them a second; a request that offers tools gets a call of the first one, unless a
+// tool has just answered.
 //
 //   POST /v1/chat/completions /v1/completions /v1/embeddings /v1/messages, GET /v1/models
 //   GET  /mock/stats   what it has served, as JSON
@@ -76,7 +77,7 @@ class MockModel final : public pipeline::Handler {
   Tokens input_of(const dialects::Request& request);
   Task<void> send_whole(pipeline::Exchange& exchange, const Answer& answer);
   Task<void> send_stream(pipeline::Exchange& exchange, const Answer& answer);
-  Task<void> pace(Tokens made);
+  Task<void> pace(const Answer& answer, Tokens made);
   Task<void> reply_json(pipeline::Exchange& exchange, int status, std::string body);
   Task<bool> misbehave(pipeline::Exchange& exchange);
 
