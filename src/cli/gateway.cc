@@ -162,7 +162,9 @@ FaultOr<void> Gateway::Parts::open_listeners(const TlsContexts& tls) {
       net::ListenerOptions options;
       options.name = listener.name;
       options.host = listener.host;
-      options.port = port;  // The first worker finds a free one; the others share it.
+      // The first worker finds the port free, or finds a free one; the others share it.
+      options.port = port;
+      options.claim = worker == workers.front() ? net::Port::kMustBeFree : net::Port::kIsOurs;
       options.exposure = listener.exposure;
       if (const auto found = tls.find(listener.name); found != tls.end()) {
         options.tls = found->second;

@@ -66,7 +66,8 @@ std::string bind_words(const ListenerOptions& options, int error) {
                                   options.host, options.port);
   switch (error) {
     case EADDRINUSE:
-      words += "the port is in use by another process; stop it or choose another port";
+      words += fmt::format("port {} is in use by another process; stop it or choose another port",
+                           options.port);
       break;
     case EACCES:
       words += "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher one";
@@ -75,6 +76,23 @@ std::string bind_words(const ListenerOptions& options, int error) {
     default: words += std::strerror(error);
   }
   return words;
+}
+
+int open_socket(const SocketAddress& address) {
+  const int file = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  if (file >= 0) setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  return file;
+}
+
+// 0, or the error of a socket that would have the address for itself. Nothing is served on it:
+// a socket that was bound alone cannot be shared later.
+int try_alone(const SocketAddress& address, socklen_t length) {
+  const int file = open_socket(address);
+  if (file < 0) return errno;
+  const int error = bind(file, &address.any, length) == 0 ? 0 : errno;
+  ::close(file);
+  return error;
 }
 
 }  // namespace
@@ -90,10 +108,13 @@ Listener::State::~State() { stop_listening(); }
 FaultOr<void> Listener::State::open() {
   FaultOr<std::pair<SocketAddress, socklen_t>> address = bind_address(options);
   if (!address) return std::unexpected(std::move(address.error()));
-  file_ = socket(address->first.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (options.claim == Port::kMustBeFree) {
+    const int error = try_alone(address->first, address->second);
+    if (error != 0) return fault(FaultKind::kUnreachable, bind_words(options, error));
+  }
+  file_ = open_socket(address->first);
   if (file_ < 0) return fault(FaultKind::kUnreachable, bind_words(options, errno));
   const int on = 1;
-  setsockopt(file_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   setsockopt(file_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   // Accepted sockets inherit it.
   setsockopt(file_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

@@ -59,10 +59,18 @@ class ServerTls {
   std::unique_ptr<State> state_;
 };
 
+// Whose a port is that a listener is told to open. Sockets that share one (SO_REUSEPORT) are let
+// in by the kernel for every process of the same user, so the first has to look.
+enum class Port : std::uint8_t {
+  kMustBeFree,  // Nobody else listens there.
+  kIsOurs,      // Another loop of this process has opened it.
+};
+
 struct ListenerOptions {
   std::string name;
   std::string host;
   std::uint16_t port = 0;
+  Port claim = Port::kMustBeFree;
   authorization::Exposure exposure = authorization::Exposure::kPublic;
   std::shared_ptr<const ServerTls> tls;   // Null: plain.
   config::Edge edge;

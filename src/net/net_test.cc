@@ -298,6 +298,44 @@ TEST_F(Net, SaysWhyItCannotListen) {
   EXPECT_NE(opened.error().message.find("not one of this machine"), std::string::npos);
 }
 
+TEST_F(Net, TakesNoPortThatAnotherListensOn) {
+  listen({});
+  ListenerOptions options;
+  options.name = "mesh";
+  options.host = "127.0.0.1";
+  options.port = listener->port();
+  const auto second = Listener::open(loop, options, script);
+  ASSERT_FALSE(second);
+  const std::string in_use = "port " + std::to_string(options.port) + " is in use";
+  EXPECT_NE(second.error().message.find(in_use), std::string::npos) << second.error().message;
+  EXPECT_NE(second.error().message.find("127.0.0.1"), std::string::npos);
+
+  // One that listens on all addresses would take the port's other half.
+  options.host = "0.0.0.0";
+  EXPECT_FALSE(Listener::open(loop, options, script));
+
+  options.host = "127.0.0.1";
+  options.claim = Port::kIsOurs;
+  const auto shared = Listener::open(loop, options, script);
+  ASSERT_TRUE(shared) << shared.error().message;
+  EXPECT_EQ((*shared)->port(), listener->port());
+}
+
+TEST_F(Net, TakesAPortAgainWhoseConnectionsHaveJustEnded) {
+  listen({});
+  const auto peer = caller();
+  peer->send("GET /stream HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  ASSERT_TRUE(until_closed(*peer));
+  ListenerOptions options;
+  options.name = "public";
+  options.host = "127.0.0.1";
+  options.port = listener->port();
+  listener.reset();
+  settle();
+  const auto again = Listener::open(loop, options, script);
+  EXPECT_TRUE(again) << again.error().message;
+}
+
 TEST_F(Net, RunsPostedWorkAndSleeps) {
   struct Sleeper {
     static Task<void> sleep(Loop& loop, bool& woke) {
