@@ -85,10 +85,11 @@ FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {
     }
     if ((room == Room::kDecision && filled > most / 4 * 3) ||
         (room == Room::kCommitted && filled > most)) {
-      return fault(FaultKind::kRefusedByPeer,
-                   fmt::format("The audit trail's queue is full ({} of {} bytes wait): the disk "
-                               "is slower than the requests. See audit.queue.",
-                               filled - bytes, most));
+      if (room == Room::kDecision) {
+        is_full_ = true;
+        healthy_.store(false, std::memory_order_relaxed);
+      }
+      return fault(FaultKind::kRefusedByPeer, full_words(filled - bytes));
     }
     pack(item, queue_);
     if (!asleep_) return {};
@@ -96,6 +97,12 @@ FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {
   }
   wake_.notify_one();
   return {};
+}
+
+std::string StoredTrail::full_words(std::size_t filled) const {
+  return fmt::format("The audit trail's queue is full ({} of {} bytes wait): the disk is slower "
+                     "than the requests, or locked. See audit.queue.",
+                     filled, policy_.queue_bytes);
 }
 
 void StoredTrail::start() {
@@ -158,6 +165,7 @@ FaultOr<void> StoredTrail::write_queue() {
   const std::lock_guard lock(mutex_);
   writing_bytes_ = writer_.kept_bytes();
   fault_message_ = written ? std::string() : written.error().message;
+  if (written) is_full_ = false;
   healthy_.store(written.has_value(), std::memory_order_relaxed);
   return written;
 }
@@ -207,7 +215,8 @@ Bytes StoredTrail::queued_bytes() const {
 
 std::string StoredTrail::unhealthy_because() const {
   const std::lock_guard lock(mutex_);
-  return fault_message_;
+  if (!fault_message_.empty() || !is_full_) return fault_message_;
+  return full_words(queue_.size() + writing_bytes_);
 }
 
 }  // namespace tollgate::storage

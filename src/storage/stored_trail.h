@@ -5,9 +5,10 @@
 // While nothing comes it sleeps, and the first record wakes it; under load nobody wakes it.
 //
 // When the database refuses (disk full, locked, read-only) the group is kept and tried again,
-// healthy() is false and decisions are refused, so nothing leaves unrecorded. Outcomes of what
-// has left already are taken as long as there is room, the last quarter of the queue is theirs;
-// bookings always, since there is one at most for each decision that was taken. What is in the
+// healthy() is false and decisions are refused, so nothing leaves unrecorded. The same holds while
+// the queue has no room for a decision: the disk is slow, or a write waits for a lock. Outcomes of
+// what has left already are taken as long as there is room, the last quarter of the queue is
+// theirs; bookings always, since there is one at most for each decision that was taken. What is in the
 // queue when the process is killed is lost with it, one group while the disk keeps up: a request
 // of that group has no record and no booking.
 #pragma once
@@ -83,6 +84,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
 
   enum class Room : std::uint8_t { kDecision, kCommitted, kUnbounded };
   FaultOr<void> enqueue(const Item& item, Room room);
+  std::string full_words(std::size_t filled) const;
   void run();
   FaultOr<void> write_queue();
   void finish_flushes(std::uint64_t ticket, const FaultOr<void>& written);
@@ -100,6 +102,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::string queue_;
   std::size_t writing_bytes_ = 0;  // Taken off the queue and not durable yet.
   std::string fault_message_;      // Of the last attempt; empty: it went well.
+  bool is_full_ = false;           // A decision found no room, and none has been made since.
   bool asleep_ = false;            // The writer waits for a first record.
   bool running_ = false;
   bool stopping_ = false;

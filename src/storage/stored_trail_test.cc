@@ -189,7 +189,8 @@ TEST_F(Trail, TakesNoDecisionBeyondItsQueueButEndsWhatHasLeft) {
     left.push_back(std::move(request));
   }
   EXPECT_LE(trail->queued_bytes(), policy_.queue_bytes / 4 * 3);
-  EXPECT_TRUE(trail->healthy());
+  EXPECT_FALSE(trail->healthy());  // As it says to whoever asks for a decision.
+  EXPECT_NE(trail->unhealthy_because().find("full"), std::string::npos);
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(left[static_cast<std::size_t>(i)]->end(*trail));
   // A request that never left has no claim on the last quarter.
   Request refused(900);
@@ -199,6 +200,8 @@ TEST_F(Trail, TakesNoDecisionBeyondItsQueueButEndsWhatHasLeft) {
   EXPECT_FALSE(trail->append(refused.record, audit::Phase::kOutcome, Money{}, written));
 
   ASSERT_TRUE(trail->flush());
+  EXPECT_TRUE(trail->healthy());
+  EXPECT_EQ(trail->unhealthy_because(), "");
   EXPECT_TRUE(Request(901).decide(*trail));
 }
 
