@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
   countTokens,
-  poll,
   QUESTION_TOKENS,
   scope,
   startGateway,
@@ -250,7 +249,7 @@ describe('what goes upstream', () => {
     const gateway = await startGateway(t, standard(upstream.url));
     const [acme, globex] = [await gateway.key('acme'), await gateway.key('globex')];
     for (const key of [acme, acme, globex]) assert.equal((await gateway.chat(key)).status, 200);
-    await poll(async () => (await gateway.spend('acme')).requests === 2, 'the books of acme');
-    await poll(async () => (await gateway.spend('globex')).requests === 1, 'the books of globex');
+    await gateway.spendOf(2, 'acme');
+    await gateway.spendOf(1, 'globex');
   });
 });

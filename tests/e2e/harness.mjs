@@ -291,15 +291,18 @@ class Gateway {
     return JSON.parse(stdout);
   }
 
-  /** A new key: {id, secret}, once the gateway knows it. What asks for that consumes nothing. */
-  async key(tenant = 'acme', ...args) {
-    const key = await this.json('keys', 'create', '--tenant', tenant, ...args);
-    await poll(async () => {
-      const response = await this.post('/v1/chat/completions', '{', key);
-      await response.text();
-      return response.headers.get('x-tollgate-reason') !== 'invalid_credential';
-    }, 'the new key');
-    return key;
+  /** A new key: {id, secret}. It is in force when the command returns. */
+  key(tenant = 'acme', ...args) {
+    return this.json('keys', 'create', '--tenant', tenant, ...args);
+  }
+
+  /** Gives it another configuration that is good, and waits until it is in force. */
+  async reload(config) {
+    const taken = () => this.program.stdout.match(/^tollgate: configuration .* in force$/gm) ?? [];
+    const before = taken().length;
+    writeConfig(this.file, config);
+    this.program.signal('SIGHUP');
+    await poll(() => taken().length > before, 'the new configuration');
   }
 
   openai(key, options = {}) {
@@ -358,6 +361,15 @@ class Gateway {
       output: Number(row.output_tokens ?? row.output ?? 0),
       requests: Number(row.requests ?? 0),
     };
+  }
+
+  /** The same, once so many requests are in the books: they follow replies by a moment. */
+  spendOf(requests, tenant = 'acme') {
+    return poll(async () => {
+      const spend = await this.spend(tenant);
+      assert.ok(spend.requests <= requests, `${spend.requests} requests in the books`);
+      return spend.requests === requests && spend;
+    }, `${requests} requests of ${tenant} in the books`);
   }
 
   /** The records of one request, by phase, once its outcome is kept. */
