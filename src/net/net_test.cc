@@ -338,14 +338,14 @@ TEST_F(Net, TakesAPortAgainWhoseConnectionsHaveJustEnded) {
 
 TEST_F(Net, RunsPostedWorkAndSleeps) {
   struct Sleeper {
-    static Task<void> sleep(Loop& loop, bool& woke) {
+    static Task<void> rest(Loop& loop, bool& woke) {
       co_await loop.sleep(std::chrono::seconds(5));
       woke = true;
     }
   };
   bool woke = false;
   bool posted = false;
-  start(Sleeper::sleep(loop, woke));
+  start(Sleeper::rest(loop, woke));
   loop.post([&posted] { posted = true; });
   settle();
   EXPECT_TRUE(posted && !woke);

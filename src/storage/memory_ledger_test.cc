@@ -311,6 +311,13 @@ struct Request {
   Charges charges() const { return {limit_charges, budget_charges}; }
 };
 
+void expect_nothing_held(MemoryLedger& ledger, WallTime wall) {
+  EXPECT_EQ(ledger.open_holds(), 0);
+  for (const WorkStanding& standing : ledger.snapshot(wall).work) EXPECT_EQ(standing.at_work, 0);
+  for (const BudgetStanding& standing : ledger.snapshot(wall).budgets)
+    EXPECT_EQ(standing.held, Money{0});
+}
+
 // I1, I12, I14: the same verdicts and balances as the model, for any history.
 TEST(MemoryLedger, I1I12I14AgreesWithASlowModelForAnyHistory) {
   const limits::Policy tokens = limit(Scope::kUserId, Figure::kTotalTokensPerMinute, 397);
@@ -380,10 +387,7 @@ TEST(MemoryLedger, I1I12I14AgreesWithASlowModelForAnyHistory) {
   EXPECT_GT(refused[Reason::kConcurrencyLimited], 50);
   EXPECT_GT(refused[Reason::kBudgetExhausted], 50);
   while (!open.empty()) settle(0);
-  EXPECT_EQ(ledger.open_holds(), 0);
-  for (const WorkStanding& standing : ledger.snapshot(wall).work) EXPECT_EQ(standing.at_work, 0);
-  for (const BudgetStanding& standing : ledger.snapshot(wall).budgets)
-    EXPECT_EQ(standing.held, Money{0});
+  expect_nothing_held(ledger, wall);
 }
 
 // I1, I12: several threads at once never hold more than there is, and leave nothing behind.
