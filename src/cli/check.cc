@@ -102,6 +102,13 @@ void print_sarif(const std::string& file, const config::Loaded& loaded,
 int check(const CheckOptions& options) {
   const config::Loaded loaded =
       config::load_file(options.config, config::process_environment());
+  // A file that is not there is wrong use of the command, whatever the format of what it says.
+  if (!std::ifstream(options.config)) {
+    for (const config::Problem& problem : loaded.problems) {
+      fmt::print(stderr, "tollgate: {}: {}\n", problem.file, problem.message);
+    }
+    if (options.format == "text") return kWrongUse;
+  }
   std::vector<config::Finding> findings;
   if (loaded.config) findings = config::posture(*loaded.config, read_text(options.config));
   if (options.format == "json") {

@@ -342,9 +342,13 @@ class Builder {
     }
   }
 
-  static authorization::Allow allow(const View& view) {
+  authorization::Allow allow(const View& view) {
     authorization::Allow made;
     made.tenants = view.texts("tenants");
+    for (const std::string& name : made.tenants) {
+      if (index_of(config_.tenants, name) >= 0) continue;
+      tell_item(view, "tenants", name, unknown_name(name, "tenant", config_.tenants));
+    }
     made.roles = view.texts("roles");
     for (const std::string& kind : view.texts("credentials")) {
       if (const auto known = authentication::credential_kind_named(kind)) {

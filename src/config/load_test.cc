@@ -220,7 +220,7 @@ TEST(Load, TellsWhatAFieldExpects) {
       {"authentication: { api_keys: {} }", "authentication: { api_keys: }",
        "t.yaml:2:29: authentication.api_keys: expected a mapping, found nothing; write `{}` for "
        "an empty one\n"},
-      {"  acme: {", "  ac/me: {",
+      {"  acme: {", "  ac/me: {}\n  acme: {",
        "t.yaml:8:3: tenants: `ac/me` cannot be a name here: expected letters, digits, `_`, `.` "
        "or `-`, at most 64\n"},
       {"limits:\n", "admin: { address: 9900 }\nlimits:\n",
@@ -266,6 +266,9 @@ TEST(Load, TellsWhatDoesNotFitTogether) {
        "t.yaml:6:22: models.small.upstream: there is no upstream `vlm`; did you mean `vllm`?\n"},
       {"models: [small]", "models: [smal]",
        "t.yaml:17:14: routes[0].models[0]: there is no model `smal`; did you mean `small`?\n"},
+      {"tenants: [acme]", "tenants: [acme, acmee]",
+       "t.yaml:18:31: routes[0].allow[0].tenants[1]: there is no tenant `acmee`; did you mean "
+       "`acme`?\n"},
       {"models: [small]", "models: [small, small]",
        "t.yaml:17:13: routes[0].models: `small` is there twice\n"},
       {"path: /v1/chat/completions", "path: /chat",
@@ -298,13 +301,14 @@ TEST(Load, TellsWhatDoesNotFitTogether) {
 }
 
 TEST(Load, RoutesThatNothingCanConfuseAreKept) {
-  const std::string text =
+  std::string text =
       small_with("routes:\n",
                  "routes:\n"
                  "  - { name: a, path: /v1/chat/completions, models: [small], allow: [{ tenants: "
                  "[other] }] }\n"
                  "  - { name: b, path: /v1/completions, models: [small], allow: [{}] }\n"
                  "  - { name: c, path: /v1/chat/completions, models: [small] }\n");
+  text.replace(text.find("tenants:\n"), 9, "tenants:\n  other: {}\n");
   EXPECT_NE(load(text).config, nullptr) << told(load(text));
 }
 

@@ -262,13 +262,6 @@ class Posture {
     for (std::size_t i = 0; i < route.access.allow.size(); ++i) {
       const authorization::Allow& line = route.access.allow[i];
       const std::string place = fmt::format("{}.allow[{}]", field, i);
-      for (const std::string& tenant : line.tenants) {
-        if (index_of(config_.tenants, tenant) >= 0) continue;
-        tell("unknown-tenant", place,
-             fmt::format("Route `{}` allows the tenant `{}`, which is not under `tenants`.",
-                         route.name, tenant),
-             fmt::format("tenants: {{ {}: {{}} }}, or remove it", tenant));
-      }
       for (const std::string& role : line.roles) {
         if (some_tenant_has(role)) continue;
         tell("unknown-role", place,
