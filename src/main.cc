@@ -57,8 +57,9 @@ void add_serving(CLI::App& app, Chosen& chosen) {
   sub->add_option("--usage", mock.usage, "Whether it reports usage: on or off")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
-  sub->add_option("--fail", mock.fail, "never, 500, 429, 401, silent, cut, garbage, lie-low, "
-                                       "lie-high or overrun")
+  sub->add_option("--fail", mock.fail,
+                  "never, 500, 429, 401, silent, cut, garbage, lie-low, "
+                  "lie-high or overrun")
       ->capture_default_str();
   sub->callback([&] { chosen = [] { return cli::mock_model(mock); }; });
 }
@@ -122,8 +123,7 @@ void add_keys(CLI::App& app, Chosen& chosen) {
   add_key_action(*keys, chosen, options, "create", "Make a key; its secret is shown once",
                  Action::kCreate);
   add_key_action(*keys, chosen, options, "list", "List the keys", Action::kList);
-  add_key_action(*keys, chosen, options, "show", "Show one key, without its secret",
-                 Action::kShow);
+  add_key_action(*keys, chosen, options, "show", "Show one key, without its secret", Action::kShow);
   add_key_action(*keys, chosen, options, "revoke", "Refuse a key from now on", Action::kRevoke);
   add_key_action(*keys, chosen, options, "rotate", "Make a new secret; the old one runs out",
                  Action::kRotate);

@@ -31,7 +31,7 @@ struct AdminApi::Answer {
 
 struct AdminApi::Question {
   std::string_view method;
-  std::string_view path;   // Behind kPrefix.
+  std::string_view path;  // Behind kPrefix.
   Parameters parameters;
   std::string_view body;
 };
@@ -108,8 +108,8 @@ OrWords<KeyWish> read_wish(std::string_view body) {
       wish.expires_in = parse_span(text);
       if (!wish.expires_in) return std::unexpected("`expires` wants a span such as 90d or 12h");
     } else {
-      return std::unexpected(
-          fmt::format("`{}` is not known here; known are tenant, user, roles, name, expires", name));
+      return std::unexpected(fmt::format(
+          "`{}` is not known here; known are tenant, user, roles, name, expires", name));
     }
   }
   if (wish.tenant.empty()) return std::unexpected("`tenant` is required");
@@ -272,8 +272,7 @@ FaultOr<storage::Database*> AdminApi::reader() {
 }
 
 AdminApi::Answer AdminApi::spend(const Question& question) {
-  const OrWords<storage::SpendQuery> query =
-      spend_query(question.parameters, parts_.clock.wall());
+  const OrWords<storage::SpendQuery> query = spend_query(question.parameters, parts_.clock.wall());
   if (!query) return problem<Answer>(400, "Bad request", query.error());
   if (FaultOr<void> settled = parts_.store.trail().flush(); !settled) {
     return store_problem<Answer>(settled.error());

@@ -42,9 +42,7 @@ using Labels4 = std::tuple<std::string, std::string, std::string, std::string>;
 struct RequestLabels {
   std::string_view route, tenant, outcome, code;
   std::uint64_t hash() const { return mix(mix(mix(mix(1, route), tenant), outcome), code); }
-  bool same(const Labels4& other) const {
-    return other == std::tie(route, tenant, outcome, code);
-  }
+  bool same(const Labels4& other) const { return other == std::tie(route, tenant, outcome, code); }
   Labels4 own() const {
     return {std::string(route), std::string(tenant), std::string(outcome), std::string(code)};
   }
@@ -54,9 +52,7 @@ struct ModelLabels {
   std::string_view tenant, model, upstream;
   std::uint64_t hash() const { return mix(mix(mix(2, tenant), model), upstream); }
   bool same(const Labels3& other) const { return other == std::tie(tenant, model, upstream); }
-  Labels3 own() const {
-    return {std::string(tenant), std::string(model), std::string(upstream)};
-  }
+  Labels3 own() const { return {std::string(tenant), std::string(model), std::string(upstream)}; }
 };
 
 struct NameLabel {
@@ -111,8 +107,7 @@ class Metrics::Shard final : public pipeline::Meter {
     --at_work;
     const std::string_view tenant =
         record.actor == nullptr ? std::string_view() : record.actor->tenant;
-    ++requests.at(
-        RequestLabels{record.route, tenant, audit::name_of(record.outcome), record.code});
+    ++requests.at(RequestLabels{record.route, tenant, audit::name_of(record.outcome), record.code});
     overhead.observe(overhead_time);
     for (const audit::Attempt& attempt : record.attempts) {
       ++upstreams.at(NameLabel{attempt.upstream, attempt.status});
@@ -164,8 +159,9 @@ void write_requests(const Sums& sums, std::string& out) {
   head_of(out, "tollgate_requests_total", "Requests by how they ended.", "counter");
   for (const auto& [labels, count] : sums.requests) {
     const auto& [route, tenant, outcome, code] = labels;
-    fmt::format_to(to, "tollgate_requests_total{{route=\"{}\",tenant=\"{}\",outcome=\"{}\",code=\"{}\"}} {}\n",
-                   escape_label(route), escape_label(tenant), outcome, code, count);
+    fmt::format_to(
+        to, "tollgate_requests_total{{route=\"{}\",tenant=\"{}\",outcome=\"{}\",code=\"{}\"}} {}\n",
+        escape_label(route), escape_label(tenant), outcome, code, count);
   }
   head_of(out, "tollgate_upstream_requests_total",
           "Attempts at an upstream by status; 0 is no reply.", "counter");
@@ -201,8 +197,7 @@ void write_tokens(const Sums& sums, std::string& out) {
           "Our count of the input against the provider's, less one.", "gauge");
   for (const auto& [model, error] : sums.errors) {
     if (error.provider == 0) continue;
-    fmt::format_to(to, "tollgate_token_count_error_ratio{{model=\"{}\"}} {}\n",
-                   escape_label(model),
+    fmt::format_to(to, "tollgate_token_count_error_ratio{{model=\"{}\"}} {}\n", escape_label(model),
                    static_cast<double>(error.ours) / static_cast<double>(error.provider) - 1);
   }
 }

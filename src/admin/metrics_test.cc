@@ -90,7 +90,8 @@ TEST(Metrics, SumTheShards) {
   one.counted("small", 90, 100);
   two.counted("small", 20, 100);
   const auto samples = scrape(metrics.expose());
-  EXPECT_EQ(samples.at(R"(tollgate_requests_total{route="chat",tenant="acme",outcome="allowed",code=""})"),
+  EXPECT_EQ(samples.at(
+                R"(tollgate_requests_total{route="chat",tenant="acme",outcome="allowed",code=""})"),
             "3");
   EXPECT_EQ(
       samples.at(
@@ -120,10 +121,12 @@ TEST(Metrics, KeepLabelsApartThatLookAlikeTogether) {
   meter.ended(a.record, {});
   meter.ended(b.record, {});
   const auto samples = scrape(metrics.expose());
-  EXPECT_EQ(samples.at(R"(tollgate_requests_total{route="ab",tenant="acme",outcome="allowed",code="c"})"),
-            "1");
-  EXPECT_EQ(samples.at(R"(tollgate_requests_total{route="a",tenant="acme",outcome="allowed",code="bc"})"),
-            "1");
+  EXPECT_EQ(
+      samples.at(R"(tollgate_requests_total{route="ab",tenant="acme",outcome="allowed",code="c"})"),
+      "1");
+  EXPECT_EQ(
+      samples.at(R"(tollgate_requests_total{route="a",tenant="acme",outcome="allowed",code="bc"})"),
+      "1");
 }
 
 TEST(Metrics, EscapeLabels) {

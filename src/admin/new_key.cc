@@ -7,8 +7,7 @@
 
 namespace tollgate::admin {
 
-FaultOr<MadeKey> make_key(const KeyWish& wish, const authentication::Pepper& pepper,
-                          WallTime now) {
+FaultOr<MadeKey> make_key(const KeyWish& wish, const authentication::Pepper& pepper, WallTime now) {
   std::array<std::uint8_t, 64> random{};
   if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
     return fault(FaultKind::kRefusedByPeer, "the system gave no random bytes for a key");

@@ -109,14 +109,22 @@ std::optional<Duration> parse_span(std::string_view text) {
   if (text.size() < 2) return std::nullopt;
   std::int64_t unit = 0;
   switch (text.back()) {
-    case 's': unit = 1; break;
-    case 'm': unit = 60; break;
-    case 'h': unit = 3600; break;
-    case 'd': unit = 86'400; break;
-    default: return std::nullopt;
+    case 's':
+      unit = 1;
+      break;
+    case 'm':
+      unit = 60;
+      break;
+    case 'h':
+      unit = 3600;
+      break;
+    case 'd':
+      unit = 86'400;
+      break;
+    default:
+      return std::nullopt;
   }
-  const std::optional<std::int64_t> number =
-      whole<std::int64_t>(text.substr(0, text.size() - 1));
+  const std::optional<std::int64_t> number = whole<std::int64_t>(text.substr(0, text.size() - 1));
   constexpr std::int64_t kTenYears = 3653LL * 86'400;
   if (!number || *number < 1 || *number > kTenYears / unit) return std::nullopt;
   return std::chrono::seconds(*number * unit);
@@ -154,8 +162,8 @@ OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now
   AuditQuestion question;
   storage::AuditQuery& query = question.query;
   const std::pair<std::string_view, std::string*> texts[] = {
-      {"id", &query.id},       {"tenant", &query.tenant}, {"user", &query.subject},
-      {"key", &query.key_id},  {"route", &query.route},   {"model", &query.model},
+      {"id", &query.id},      {"tenant", &query.tenant}, {"user", &query.subject},
+      {"key", &query.key_id}, {"route", &query.route},   {"model", &query.model},
       {"code", &query.code}};
   for (const auto& [name, value] : parameters) {
     const OrWords<bool> time = take_time(name, value, now, query.since, query.until);
@@ -180,8 +188,8 @@ OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now
     } else if (name == "limit" || name == "before") {
       const std::optional<std::int64_t> number = whole<std::int64_t>(value);
       if (!number || *number < 1 || (name == "limit" && *number > storage::kAuditRowsMax)) {
-        return std::unexpected(fmt::format("`{}` wants a whole number from 1 to {}, not `{}`",
-                                           name, storage::kAuditRowsMax, value));
+        return std::unexpected(fmt::format("`{}` wants a whole number from 1 to {}, not `{}`", name,
+                                           storage::kAuditRowsMax, value));
       }
       if (name == "limit") {
         question.limit = *number;

@@ -67,12 +67,20 @@ TEST(Query, NamesWhatItDoesNotKnow) {
 }
 
 TEST(Query, TakesEveryFilterOfTheTrail) {
-  const OrWords<AuditQuestion> question = audit_question(
-      {{"id", "req_1"}, {"tenant", "acme"}, {"user", "ada"}, {"key", "k"}, {"route", "chat"},
-       {"model", "small"}, {"code", "rate_limited"}, {"outcome", "refused"},
-       {"phase", "outcome"}, {"since", "1h"}, {"until", "2026-03-04"}, {"limit", "7"},
-       {"before", "900000"}},
-      kMorning);
+  const OrWords<AuditQuestion> question = audit_question({{"id", "req_1"},
+                                                          {"tenant", "acme"},
+                                                          {"user", "ada"},
+                                                          {"key", "k"},
+                                                          {"route", "chat"},
+                                                          {"model", "small"},
+                                                          {"code", "rate_limited"},
+                                                          {"outcome", "refused"},
+                                                          {"phase", "outcome"},
+                                                          {"since", "1h"},
+                                                          {"until", "2026-03-04"},
+                                                          {"limit", "7"},
+                                                          {"before", "900000"}},
+                                                         kMorning);
   ASSERT_TRUE(question) << question.error();
   EXPECT_EQ(question->query.id, "req_1");
   EXPECT_EQ(question->query.subject, "ada");

@@ -7,8 +7,8 @@ namespace tollgate {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 }  // namespace tollgate
 
-#define CHECK(condition)                                                \
-  do {                                                                  \
-    if (!(condition)) [[unlikely]]                                      \
-      ::tollgate::check_failed(#condition, __FILE__, __LINE__);         \
+#define CHECK(condition)                                        \
+  do {                                                          \
+    if (!(condition)) [[unlikely]]                              \
+      ::tollgate::check_failed(#condition, __FILE__, __LINE__); \
   } while (false)

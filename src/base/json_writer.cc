@@ -22,7 +22,7 @@ constexpr std::array<bool, 256> kSpecial = [] {
 
 // A character of several bytes that is written as an escape instead.
 struct Escape {
-  std::size_t bytes = 0;  // That it takes in the text; 0: it stands as it is.
+  std::size_t bytes = 0;                 // That it takes in the text; 0: it stands as it is.
   std::array<std::uint16_t, 2> units{};  // UTF-16; the second may be 0.
 };
 
@@ -89,12 +89,23 @@ void JsonWriter::quote(std::string_view text) {
     out_.append(text, clean, i - clean);
     clean = i + 1;
     switch (c) {
-      case '"': out_ += "\\\""; break;
-      case '\\': out_ += "\\\\"; break;
-      case '\n': out_ += "\\n"; break;
-      case '\r': out_ += "\\r"; break;
-      case '\t': out_ += "\\t"; break;
-      default: append_unit(out_, c);
+      case '"':
+        out_ += "\\\"";
+        break;
+      case '\\':
+        out_ += "\\\\";
+        break;
+      case '\n':
+        out_ += "\\n";
+        break;
+      case '\r':
+        out_ += "\\r";
+        break;
+      case '\t':
+        out_ += "\\t";
+        break;
+      default:
+        append_unit(out_, c);
     }
   }
   out_.append(text, clean, text.size() - clean);

@@ -148,10 +148,18 @@ TEST(JsonWriter, WritesNumbersThatReadBackTheSame) {
 json::value any_value(JsonWriter& writer, std::mt19937_64& random, int depth) {
   const std::uint64_t kind = random() % (depth > 0 ? 6 : 4);
   switch (kind) {
-    case 0: writer.null(); return nullptr;
-    case 1: writer.value(true); return true;
-    case 2: writer.value(static_cast<std::int64_t>(depth)); return static_cast<std::int64_t>(depth);
-    case 3: writer.value("\"\xe2\x80\xa8"); return "\"\xe2\x80\xa8";
+    case 0:
+      writer.null();
+      return nullptr;
+    case 1:
+      writer.value(true);
+      return true;
+    case 2:
+      writer.value(static_cast<std::int64_t>(depth));
+      return static_cast<std::int64_t>(depth);
+    case 3:
+      writer.value("\"\xe2\x80\xa8");
+      return "\"\xe2\x80\xa8";
     case 4: {
       json::array made;
       writer.begin_array();

@@ -38,8 +38,8 @@ std::optional<std::int64_t> parse_millionths(std::string_view text, std::int64_t
 
 std::string format_millionths(std::int64_t amount) {
   const bool negative = amount < 0;
-  const auto size = negative ? 0 - static_cast<std::uint64_t>(amount)
-                             : static_cast<std::uint64_t>(amount);
+  const auto size =
+      negative ? 0 - static_cast<std::uint64_t>(amount) : static_cast<std::uint64_t>(amount);
   std::string text = fmt::format("{}{}.{:06}", negative ? "-" : "", size / kMicroPerDollar,
                                  size % kMicroPerDollar);
   while (text.back() == '0' && text[text.size() - 3] != '.') text.pop_back();

@@ -12,8 +12,8 @@ namespace task_detail {
 namespace {
 
 constexpr std::size_t kStep = 64;
-constexpr std::size_t kClasses = 64;       // Frames up to 4 KiB are kept.
-constexpr int kKeptPerClass = 4096;        // At most; the rest goes back to the heap.
+constexpr std::size_t kClasses = 64;  // Frames up to 4 KiB are kept.
+constexpr int kKeptPerClass = 4096;   // At most; the rest goes back to the heap.
 
 struct Free {
   Free* next;

@@ -108,7 +108,9 @@ TEST(Task, FreesWhatItOwnsWhenItEnds) {
 TEST(Task, FreesWhatItOwnsWhenNobodyAwaitsIt) {
   bool gone = false;
   Gate gate;
-  { const Task<void> never = hold(Witness(&gone), gate); }
+  {
+    const Task<void> never = hold(Witness(&gone), gate);
+  }
   EXPECT_TRUE(gone);
 }
 

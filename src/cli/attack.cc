@@ -28,14 +28,17 @@ struct Row {
   std::size_t stopped = 0;
   std::set<std::string> rules;
   Money saved;
-  bool held = true;       // Whether the gateway did what it must.
+  bool held = true;  // Whether the gateway did what it must.
   std::string remark;
 };
 
 class Reel {
  public:
   Reel(net::Loop& loop, Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream)
-      : loop_(loop), gateway_(gateway), keys_(keys), upstream_(upstream),
+      : loop_(loop),
+        gateway_(gateway),
+        keys_(keys),
+        upstream_(upstream),
         client_(loop, gateway.listeners().front().url) {}
 
   Task<void> play();
@@ -54,8 +57,7 @@ class Reel {
   Task<void> rogue_model();
 
   // Sends them all at once; every one must be stopped. `worth` is what each would have cost.
-  Task<void> must_stop(std::string attack, const std::vector<AttackRequest>& requests,
-                       Money worth);
+  Task<void> must_stop(std::string attack, const std::vector<AttackRequest>& requests, Money worth);
   void add(Row row);
   Money spent_by(std::string_view tenant) const;
 
@@ -139,16 +141,23 @@ Task<void> Reel::forbidden_doors() {
   requests.push_back(as("acme", chat_body("gpt-4o", "hello", 4096)));
   requests.back().path = "/v1/files";
   requests.push_back(as(
-      "acme", chat_body("gpt-4o", "hello", 4096,
-                        R"(,"tools":[{"type":"function","function":{"name":"delete_users","parameters":{"type":"object"}}}])")));
+      "acme",
+      chat_body(
+          "gpt-4o", "hello", 4096,
+          R"(,"tools":[{"type":"function","function":{"name":"delete_users","parameters":{"type":"object"}}}])")));
   co_await must_stop("models, routes and tools not theirs", requests, worth_of(4096, 1));
 }
 
 Task<void> Reel::forged_bodies() {
   std::vector<AttackRequest> requests;
-  requests.push_back(as("acme", R"({"model":"small","model":"gpt-4o","messages":[{"role":"user","content":"two models"}]})"));
-  requests.push_back(as("acme", R"({"model":"gpt-4o","messages":[{"role":"user","content":"cut off)"));
-  requests.push_back(as("acme", "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"\xff\xfe\"}]}"));
+  requests.push_back(as(
+      "acme",
+      R"({"model":"small","model":"gpt-4o","messages":[{"role":"user","content":"two models"}]})"));
+  requests.push_back(
+      as("acme", R"({"model":"gpt-4o","messages":[{"role":"user","content":"cut off)"));
+  requests.push_back(
+      as("acme",
+         "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"\xff\xfe\"}]}"));
   requests.push_back(as("acme", std::string(100'000, '[')));
   co_await must_stop("bodies that two parsers read in two ways", requests, worth_of(4096, 1));
 }
@@ -160,7 +169,8 @@ Task<void> Reel::dear_requests() {
   while (novel.size() < 400'000) novel += "the same chapter once more, with feeling; ";
   requests.push_back(as("acme", chat_body("gpt-4o", novel, 4096)));
   requests.push_back(as("acme", chat_body("gpt-4o", std::string(2'000'000, 'a'), 4096)));
-  requests.push_back(as("acme", chat_body("gpt-4o", "hello", 4096, R"(,"service_tier":"priority")")));
+  requests.push_back(
+      as("acme", chat_body("gpt-4o", "hello", 4096, R"(,"service_tier":"priority")")));
   co_await must_stop("requests built to be dear", requests, worth_of(100'000, 1));
 }
 
@@ -202,8 +212,8 @@ Task<void> Reel::parallel_streams() {
 
 Task<void> Reel::wallet() {
   constexpr Money kBudget{50'000};
-  std::vector<AttackRequest> requests(
-      400, as("intern", chat_body("gpt-4o", "Write 400 words", 512)));
+  std::vector<AttackRequest> requests(400,
+                                      as("intern", chat_body("gpt-4o", "Write 400 words", 512)));
   const std::vector<AttackReply> replies = co_await client_.send_all(requests);
   Row row;
   row.attack = "a runaway agent: 400 dear requests at once";
@@ -218,8 +228,7 @@ Task<void> Reel::wallet() {
 Task<void> Reel::cut_streams() {
   const Money before = spent_by("search");
   std::vector<AttackRequest> requests(
-      2, as("search", chat_body("gpt-4o", "Write 2000 words slowly", 2000,
-                          R"(,"stream":true)")));
+      2, as("search", chat_body("gpt-4o", "Write 2000 words slowly", 2000, R"(,"stream":true)")));
   for (AttackRequest& request : requests) request.leave_after = 2000;
   // The flood has used the tenant's rate up: it earns two requests a second back.
   co_await loop_.sleep(std::chrono::milliseconds(1600));
@@ -297,8 +306,8 @@ int play_attacks(Gateway& gateway, const DemoKeys& keys, const mock::Stats& upst
   loop.post([&] { start(play_and_stop(reel, loop)); });
   loop.run();
   print_table(reel.rows());
-  const bool held = std::all_of(reel.rows().begin(), reel.rows().end(),
-                                [](const Row& row) { return row.held; });
+  const bool held =
+      std::all_of(reel.rows().begin(), reel.rows().end(), [](const Row& row) { return row.held; });
   fmt::print("\n{}\n", held ? "Every attack was stopped, and every decision is in the trail."
                             : "Some attacks were NOT stopped as they must be.");
   return held ? kDone : kFindings;

@@ -33,9 +33,8 @@ Task<AttackReply> AttackClient::send(const AttackRequest& request) {
                   gateway_.endpoints.front().host, request.extra_headers);
   if (!request.key.empty()) message += "Authorization: Bearer " + request.key + "\r\n";
   message += "Content-Type: application/json\r\n";
-  message += request.framing.empty()
-                 ? fmt::format("Content-Length: {}\r\n", request.body.size())
-                 : request.framing;
+  message += request.framing.empty() ? fmt::format("Content-Length: {}\r\n", request.body.size())
+                                     : request.framing;
   message += "\r\n" + request.body;
 
   pipeline::UpstreamRequest attempt;

@@ -18,17 +18,17 @@ namespace tollgate::cli {
 struct AttackRequest {
   std::string method = "POST";
   std::string path = "/v1/chat/completions";
-  std::string key;                // Empty: none is sent.
+  std::string key;  // Empty: none is sent.
   std::string body;
-  std::string extra_headers;      // Each "name: value\r\n".
-  std::string framing;            // Instead of Content-Length, for smuggling.
-  std::int64_t leave_after = 0;   // Leaves the stream after this many bytes; 0: stays.
+  std::string extra_headers;     // Each "name: value\r\n".
+  std::string framing;           // Instead of Content-Length, for smuggling.
+  std::int64_t leave_after = 0;  // Leaves the stream after this many bytes; 0: stays.
 };
 
 struct AttackReply {
-  int status = 0;                 // 0: no reply.
-  std::string reason;             // x-tollgate-reason
-  std::string rule;               // x-tollgate-rule
+  int status = 0;      // 0: no reply.
+  std::string reason;  // x-tollgate-reason
+  std::string rule;    // x-tollgate-rule
   std::string body;
 };
 

@@ -93,9 +93,9 @@ int audit(const AuditOptions& options) {
   if (!config) return kWrongUse;
   admin::Parameters parameters{{"limit", std::to_string(options.limit)}};
   const std::pair<const char*, const std::string*> filters[] = {
-      {"tenant", &options.tenant}, {"user", &options.user},   {"code", &options.code},
+      {"tenant", &options.tenant},   {"user", &options.user},   {"code", &options.code},
       {"outcome", &options.outcome}, {"route", &options.route}, {"model", &options.model},
-      {"id", &options.id},         {"phase", &options.phase}, {"since", &options.since},
+      {"id", &options.id},           {"phase", &options.phase}, {"since", &options.since},
       {"until", &options.until}};
   for (const auto& [name, value] : filters) {
     if (!value->empty()) parameters.emplace_back(name, *value);

@@ -33,8 +33,7 @@ void print_text(const std::string& file, const config::Loaded& loaded,
     fmt::print("{}: {} problem{}\n", file, loaded.problems.size(),
                loaded.problems.size() == 1 ? "" : "s");
   } else {
-    fmt::print("{}: valid, {} finding{}\n", file, findings.size(),
-               findings.size() == 1 ? "" : "s");
+    fmt::print("{}: valid, {} finding{}\n", file, findings.size(), findings.size() == 1 ? "" : "s");
   }
 }
 
@@ -100,8 +99,7 @@ void print_sarif(const std::string& file, const config::Loaded& loaded,
 }  // namespace
 
 int check(const CheckOptions& options) {
-  const config::Loaded loaded =
-      config::load_file(options.config, config::process_environment());
+  const config::Loaded loaded = config::load_file(options.config, config::process_environment());
   // A file that is not there is wrong use of the command, whatever the format of what it says.
   if (!std::ifstream(options.config)) {
     for (const config::Problem& problem : loaded.problems) {

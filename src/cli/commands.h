@@ -13,8 +13,8 @@ namespace tollgate::cli {
 
 // Exit codes, promised by the contract.
 inline constexpr int kDone = 0;
-inline constexpr int kFindings = 1;   // Or a check that failed.
-inline constexpr int kWrongUse = 2;   // Or an invalid configuration.
+inline constexpr int kFindings = 1;  // Or a check that failed.
+inline constexpr int kWrongUse = 2;  // Or an invalid configuration.
 inline constexpr int kRuntimeFault = 3;
 
 struct ServeOptions {
@@ -23,7 +23,7 @@ struct ServeOptions {
 int serve(const ServeOptions& options);
 
 struct RunOptions {
-  std::string state;             // Directory; empty: ~/.local/state/tollgate.
+  std::string state;  // Directory; empty: ~/.local/state/tollgate.
   std::uint16_t port = 8080;
   std::uint16_t admin_port = 9900;
 };
@@ -40,7 +40,7 @@ struct DemoOptions {
   bool attack = false;
   std::uint16_t port = 8080;
   std::uint16_t admin_port = 9900;
-  std::string state;             // Directory; empty: a temporary one.
+  std::string state;  // Directory; empty: a temporary one.
 };
 int demo(const DemoOptions& options);
 
@@ -54,8 +54,8 @@ int mock_model(const MockModelOptions& options);
 
 struct CheckOptions {
   std::string config = "tollgate.yaml";
-  std::string format = "text";   // text, json, sarif
-  bool strict = false;           // Findings of every kind fail.
+  std::string format = "text";  // text, json, sarif
+  bool strict = false;          // Findings of every kind fail.
 };
 int check(const CheckOptions& options);
 
@@ -69,8 +69,8 @@ struct KeysOptions {
   std::string user;
   std::vector<std::string> roles;
   std::string name;
-  std::string expires;           // A duration from now, "90d".
-  std::string overlap = "24h";   // How long a rotated key still works.
+  std::string expires;          // A duration from now, "90d".
+  std::string overlap = "24h";  // How long a rotated key still works.
   bool json = false;
 };
 int keys(const KeysOptions& options);
@@ -78,7 +78,7 @@ int keys(const KeysOptions& options);
 struct SpendOptions {
   std::string config = "tollgate.yaml";
   std::string by = "tenant";
-  std::string since;             // A duration back from now, or a date.
+  std::string since;  // A duration back from now, or a date.
   std::string until;
   std::string tenant;
   std::string format = "table";  // table, json, csv

@@ -94,15 +94,16 @@ compdef _tollgate tollgate
 
 std::string fish(const std::vector<Node>& nodes) {
   std::string text = "# tollgate completion for fish: tollgate completion fish | source\n";
-  text += "function __tollgate_path\n"
-          "  set -l words (commandline -opc)[2..-1]\n"
-          "  set -l path\n"
-          "  for word in $words\n"
-          "    string match -q -- '-*' $word; and break\n"
-          "    set -a path $word\n"
-          "  end\n"
-          "  string join ' ' -- $path\n"
-          "end\n";
+  text +=
+      "function __tollgate_path\n"
+      "  set -l words (commandline -opc)[2..-1]\n"
+      "  set -l path\n"
+      "  for word in $words\n"
+      "    string match -q -- '-*' $word; and break\n"
+      "    set -a path $word\n"
+      "  end\n"
+      "  string join ' ' -- $path\n"
+      "end\n";
   for (const Node& node : nodes) {
     text += fmt::format("complete -c tollgate -n 'test (__tollgate_path) = \"{}\"' -a '{}'\n",
                         node.path, words_of(node));

@@ -6,7 +6,8 @@ namespace tollgate::cli {
 
 namespace {
 
-constexpr const char* kYaml = R"(# The configuration that `tollgate demo` runs. Change it while the demo runs and
+constexpr const char* kYaml =
+    R"(# The configuration that `tollgate demo` runs. Change it while the demo runs and
 # send SIGHUP, or just save: it is read again.
 listeners:
   public: {{ address: "127.0.0.1:{port}", exposure: public }}

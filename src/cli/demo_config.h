@@ -10,9 +10,9 @@ namespace tollgate::cli {
 struct DemoAddresses {
   std::uint16_t port = 0;
   std::uint16_t admin_port = 0;
-  std::string model_url;        // Of the mock model, "http://127.0.0.1:1234".
-  std::string rogue_url;        // Of a mock that ignores output caps.
-  std::string ledger;           // Absolute path.
+  std::string model_url;  // Of the mock model, "http://127.0.0.1:1234".
+  std::string rogue_url;  // Of a mock that ignores output caps.
+  std::string ledger;     // Absolute path.
 };
 
 std::string demo_yaml(const DemoAddresses& at);

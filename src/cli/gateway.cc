@@ -146,8 +146,7 @@ FaultOr<void> Gateway::Parts::open_store(const config::Config& now) {
   pepper.emplace(std::move(*made));
   admin_token = now.admin.token;
   if (admin_token.empty()) {
-    FaultOr<config::Secret> token =
-        storage::load_or_make_admin_token(store->beside("admin.token"));
+    FaultOr<config::Secret> token = storage::load_or_make_admin_token(store->beside("admin.token"));
     if (!token) return std::unexpected(token.error());
     admin_token = std::move(*token);
   }
@@ -206,24 +205,22 @@ void Gateway::Parts::register_gauges() {
                  [this](const admin::Gauge::Emit& emit) {
                    emit("", static_cast<double>(store->ledger().open_holds()));
                  }});
-  metrics.gauge({"tollgate_budget_remaining_usd", "What is left of each budget in its window.",
-                 [this](const admin::Gauge::Emit& emit) {
-                   const storage::Standings now = store->ledger().snapshot(admin_loop.wall());
-                   for (const storage::BudgetStanding& budget : now.budgets) {
-                     const Money left{std::max<std::int64_t>(
-                         0, budget.limit.micro_usd - budget.spent.micro_usd -
-                                budget.held.micro_usd)};
-                     emit(fmt::format("scope=\"{}\",subject=\"{}\",window=\"{}\"",
-                                      limits::name_of(budget.scope),
-                                      admin::escape_label(budget.subject),
-                                      cost::name_of(budget.window)),
-                          static_cast<double>(left.micro_usd) / 1e6);
-                   }
-                 }});
-  metrics.gauge({"tollgate_audit_healthy", "Whether decisions are being kept.",
-                 [this](const admin::Gauge::Emit& emit) {
-                   emit("", store->trail().healthy() ? 1 : 0);
-                 }});
+  metrics.gauge(
+      {"tollgate_budget_remaining_usd", "What is left of each budget in its window.",
+       [this](const admin::Gauge::Emit& emit) {
+         const storage::Standings now = store->ledger().snapshot(admin_loop.wall());
+         for (const storage::BudgetStanding& budget : now.budgets) {
+           const Money left{std::max<std::int64_t>(
+               0, budget.limit.micro_usd - budget.spent.micro_usd - budget.held.micro_usd)};
+           emit(fmt::format("scope=\"{}\",subject=\"{}\",window=\"{}\"",
+                            limits::name_of(budget.scope), admin::escape_label(budget.subject),
+                            cost::name_of(budget.window)),
+                static_cast<double>(left.micro_usd) / 1e6);
+         }
+       }});
+  metrics.gauge(
+      {"tollgate_audit_healthy", "Whether decisions are being kept.",
+       [this](const admin::Gauge::Emit& emit) { emit("", store->trail().healthy() ? 1 : 0); }});
   metrics.gauge({"tollgate_audit_queue_bytes", "Records that wait for the store.",
                  [this](const admin::Gauge::Emit& emit) {
                    emit("", static_cast<double>(store->trail().queued_bytes()));
@@ -255,10 +252,9 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(std::shared_ptr<const config::C
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const int count = now.edge.workers > 0 ? now.edge.workers : cores;
   for (int i = 0; i < count; ++i) {
-    const Worker::Shared shared{parts->config,          parts->store->keys(),
-                                *parts->pepper,         parts->store->ledger(),
-                                parts->store->trail(),  parts->metrics.shard(),
-                                parts->vocabularies};
+    const Worker::Shared shared{
+        parts->config,         parts->store->keys(),   *parts->pepper,     parts->store->ledger(),
+        parts->store->trail(), parts->metrics.shard(), parts->vocabularies};
     parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_counts));
   }
   if (FaultOr<void> opened = parts->open_listeners(*tls); !opened) {
@@ -294,8 +290,7 @@ FaultOr<void> Gateway::reload(std::shared_ptr<const config::Config> next) {
       worker->loop.post([raw = worker.get(), next, contexts = *tls] {
         for (std::size_t i = 0; i < raw->listeners.size(); ++i) {
           const auto found = contexts.find(next->listeners[i].name);
-          raw->listeners[i]->replace(found == contexts.end() ? nullptr : found->second,
-                                     next->edge);
+          raw->listeners[i]->replace(found == contexts.end() ? nullptr : found->second, next->edge);
         }
       });
     }

@@ -76,19 +76,19 @@ void wait_until_in_force(storage::Database& database) {
     const FaultOr<std::int64_t> seen = storage::key_changes_in_force(database);
     if (made && seen && *seen >= *made) return;
     if (steady_clock::now() >= end) {
-      fmt::print(stderr, "tollgate: the change is kept, but the running gateway has not yet "
-                         "confirmed that it has it in force\n");
+      fmt::print(stderr,
+                 "tollgate: the change is kept, but the running gateway has not yet "
+                 "confirmed that it has it in force\n");
       return;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
 
-int create(const KeysOptions& options, const config::Config& config,
-           storage::Database& database) {
+int create(const KeysOptions& options, const config::Config& config, storage::Database& database) {
   if (pipeline::tenant_named(config, options.tenant) == nullptr) {
-    return wrong_use(fmt::format("no tenant `{}` is configured in {}", options.tenant,
-                                 options.config));
+    return wrong_use(
+        fmt::format("no tenant `{}` is configured in {}", options.tenant, options.config));
   }
   admin::KeyWish wish{options.tenant, options.user, options.roles, options.name, std::nullopt};
   if (!options.expires.empty()) {
@@ -138,8 +138,7 @@ int revoke(const KeysOptions& options, storage::Database& database) {
   return show(options, database);
 }
 
-int rotate(const KeysOptions& options, const config::Config& config,
-           storage::Database& database) {
+int rotate(const KeysOptions& options, const config::Config& config, storage::Database& database) {
   const std::optional<Duration> overlap = admin::parse_span(options.overlap);
   if (!overlap) return wrong_use("--overlap wants a span such as 24h");
   const FaultOr<std::optional<KeyRecord>> old = storage::show_key(database, options.id);
@@ -155,7 +154,8 @@ int rotate(const KeysOptions& options, const config::Config& config,
   const FaultOr<bool> done =
       storage::rotate_key(database, options.id, made->record, now + *overlap);
   if (!done) return faulty(done.error());
-  if (!*done) return wrong_use(fmt::format("the key `{}` is revoked: create a new one", options.id));
+  if (!*done)
+    return wrong_use(fmt::format("the key `{}` is revoked: create a new one", options.id));
   wait_until_in_force(database);
   print_key(made->record, made->secret, options.json);
   return kDone;

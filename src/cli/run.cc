@@ -94,8 +94,9 @@ int run(const RunOptions& options) {
   if (error) return cannot(fmt::format("cannot make {}: {}", state.string(), error.message()));
   config::StarterUpstreams found = found_here(options.port, options.admin_port);
   if (!found.openai && !found.anthropic && !found.ollama_host && !found.vllm_url) {
-    fmt::print("No OPENAI_API_KEY, ANTHROPIC_API_KEY, OLLAMA_HOST or VLLM_BASE_URL is set: a vLLM "
-               "at its usual local address is assumed.\n");
+    fmt::print(
+        "No OPENAI_API_KEY, ANTHROPIC_API_KEY, OLLAMA_HOST or VLLM_BASE_URL is set: a vLLM "
+        "at its usual local address is assumed.\n");
   }
   found.ledger = "sqlite://" + fs::absolute(state / "tollgate.db").string();
   const std::string file = (state / "tollgate.yaml").string();

@@ -1,4 +1,6 @@
 // `tollgate spend`: the books as a table, JSON or CSV.
+#include "storage/spend.h"
+
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -10,7 +12,6 @@
 #include "cli/commands.h"
 #include "cli/load_config.h"
 #include "cli/wall_time.h"
-#include "storage/spend.h"
 #include "storage/store.h"
 
 namespace tollgate::cli {
@@ -35,8 +36,8 @@ void print_csv(storage::SpendBy by, const std::vector<storage::SpendRow>& rows) 
              storage::name_of(by));
   for (const storage::SpendRow& row : rows) {
     fmt::print("{},{},{},{},{},{},{}\n", csv_field(admin::spend_name(by, row)),
-               csv_field(row.tenant), row.spent.requests, row.spent.input,
-               row.spent.cached_input, row.spent.output, format_usd(row.spent.cost));
+               csv_field(row.tenant), row.spent.requests, row.spent.input, row.spent.cached_input,
+               row.spent.output, format_usd(row.spent.cost));
   }
 }
 
@@ -46,12 +47,11 @@ void print_table(storage::SpendBy by, const std::vector<storage::SpendRow>& rows
   storage::Spent sum;
   for (const storage::SpendRow& row : rows) {
     fmt::print("{:<28} {:>10} {:>14} {:>14} {:>16}\n", admin::spend_name(by, row),
-               row.spent.requests, row.spent.input, row.spent.output,
-               format_usd(row.spent.cost));
+               row.spent.requests, row.spent.input, row.spent.output, format_usd(row.spent.cost));
     sum += row.spent;
   }
-  fmt::print("{:<28} {:>10} {:>14} {:>14} {:>16}\n", "in all", sum.requests, sum.input,
-             sum.output, format_usd(sum.cost));
+  fmt::print("{:<28} {:>10} {:>14} {:>14} {:>16}\n", "in all", sum.requests, sum.input, sum.output,
+             format_usd(sum.cost));
 }
 
 }  // namespace

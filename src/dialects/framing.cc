@@ -27,8 +27,8 @@ constexpr Tokens kAnthropicAnyTool = 600;
 
 Tokens framing_tokens(const Request& request) {
   const auto tools = static_cast<Tokens>(request.tools.size());
-  const auto calls = static_cast<Tokens>(std::ranges::count(
-      request.texts, TextKind::kToolCall, &Text::kind));
+  const auto calls =
+      static_cast<Tokens>(std::ranges::count(request.texts, TextKind::kToolCall, &Text::kind));
   const Tokens around_tools = tools * kPerTool + calls * kPerToolCallText;
   switch (request.surface) {
     case Surface::kChatCompletions:
@@ -42,7 +42,8 @@ Tokens framing_tokens(const Request& request) {
       // One text a prompt; prompts of token ids are bounded by their ids.
       return static_cast<Tokens>(request.texts.size()) * kPerPrompt +
              (request.tokens_given > 0 ? request.prompts * kPerPrompt : 0);
-    case Surface::kModels: break;
+    case Surface::kModels:
+      break;
   }
   return 0;
 }

@@ -42,11 +42,20 @@ char* escape(char c, char* out) {
   *out++ = '\\';
   switch (c) {
     case '"':
-    case '\\': *out++ = c; return out;
-    case '\n': *out++ = 'n'; return out;
-    case '\r': *out++ = 'r'; return out;
-    case '\t': *out++ = 't'; return out;
-    default: break;
+    case '\\':
+      *out++ = c;
+      return out;
+    case '\n':
+      *out++ = 'n';
+      return out;
+    case '\r':
+      *out++ = 'r';
+      return out;
+    case '\t':
+      *out++ = 't';
+      return out;
+    default:
+      break;
   }
   std::memcpy(out, "u00", 3);
   out[3] = kHex[static_cast<unsigned char>(c) >> 4];
@@ -151,8 +160,7 @@ bool has_long_number(std::string_view text, int characters) {
 }
 
 Expected<dom::element> StrictJson::parse(std::string_view text, const ReadLimits& limits) {
-  if (parser_.capacity() > kKeptMax && text.size() <= kKeptMax)
-    parser_ = dom::parser(kCapacityMax);
+  if (parser_.capacity() > kKeptMax && text.size() <= kKeptMax) parser_ = dom::parser(kCapacityMax);
   comparisons_ = 0;
   nodes_left_ = limits.nodes;
   depth_max_ = limits.depth;
@@ -166,24 +174,26 @@ Expected<dom::element> StrictJson::parse(std::string_view text, const ReadLimits
     return refuse(Reason::kInvalidJson, "body",
                   fmt::format("The body is not valid JSON: {}.", simdjson::error_message(error)));
   if (has_long_number(text, limits.number_characters))
-    return refuse(Reason::kInvalidJson, "body",
-                  fmt::format("A number in the body has more than {} characters.",
-                              limits.number_characters));
+    return refuse(
+        Reason::kInvalidJson, "body",
+        fmt::format("A number in the body has more than {} characters.", limits.number_characters));
 
   switch (walk(root, 1, FieldPath{})) {
-    case Problem::kNone: return root;
+    case Problem::kNone:
+      return root;
     case Problem::kDepth:
       return refuse(Reason::kInvalidJson, "body",
                     fmt::format("The body is nested deeper than {} levels.", limits.depth));
     case Problem::kNodes:
       return refuse(Reason::kInvalidJson, "body",
                     fmt::format("The body has more than {} values.", limits.nodes));
-    case Problem::kDuplicate: break;
+    case Problem::kDuplicate:
+      break;
   }
-  return refuse(Reason::kDuplicateKey, "body",
-                fmt::format("The body has the field '{}' twice in one object; send it once.",
-                            where_),
-                where_);
+  return refuse(
+      Reason::kDuplicateKey, "body",
+      fmt::format("The body has the field '{}' twice in one object; send it once.", where_),
+      where_);
 }
 
 StrictJson::Problem StrictJson::found(Problem problem, const FieldPath& path) {
@@ -207,7 +217,8 @@ StrictJson::Problem StrictJson::walk(dom::element value, int depth, const FieldP
       }
       return Problem::kNone;
     }
-    default: return Problem::kNone;
+    default:
+      return Problem::kNone;
   }
 }
 
@@ -292,12 +303,24 @@ void append_json(dom::element value, std::string& out) {
       out += separator == '[' ? "[]" : "]";
       return;
     }
-    case dom::element_type::STRING: append_json_string(std::string_view(value), out); return;
-    case dom::element_type::INT64: append_integer(std::int64_t(value), out); return;
-    case dom::element_type::UINT64: append_integer(std::uint64_t(value), out); return;
-    case dom::element_type::DOUBLE: append_double(double(value), out); return;
-    case dom::element_type::BOOL: out += bool(value) ? "true" : "false"; return;
-    case dom::element_type::NULL_VALUE: out += "null"; return;
+    case dom::element_type::STRING:
+      append_json_string(std::string_view(value), out);
+      return;
+    case dom::element_type::INT64:
+      append_integer(std::int64_t(value), out);
+      return;
+    case dom::element_type::UINT64:
+      append_integer(std::uint64_t(value), out);
+      return;
+    case dom::element_type::DOUBLE:
+      append_double(double(value), out);
+      return;
+    case dom::element_type::BOOL:
+      out += bool(value) ? "true" : "false";
+      return;
+    case dom::element_type::NULL_VALUE:
+      out += "null";
+      return;
   }
 }
 

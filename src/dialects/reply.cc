@@ -90,10 +90,14 @@ FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_vie
   state.teller.start(sink);
   switch (surface) {
     case Surface::kChatCompletions:
-    case Surface::kCompletions: return read_choices(surface, reply, state.teller);
-    case Surface::kEmbeddings: return read_embeddings(reply);
-    case Surface::kMessages: return read_message(reply, state.teller);
-    case Surface::kModels: break;
+    case Surface::kCompletions:
+      return read_choices(surface, reply, state.teller);
+    case Surface::kEmbeddings:
+      return read_embeddings(reply);
+    case Surface::kMessages:
+      return read_message(reply, state.teller);
+    case Surface::kModels:
+      break;
   }
   return std::nullopt;
 }

@@ -114,10 +114,10 @@ class StreamReader {
 
 // Writes a refusal as the body that the dialect's SDKs turn into the right exception.
 struct RefusalWords {
-  std::string_view type;     // "invalid_request_error"…
-  std::string_view code;     // error.code; Anthropic: error.details.error_code. May be empty.
+  std::string_view type;  // "invalid_request_error"…
+  std::string_view code;  // error.code; Anthropic: error.details.error_code. May be empty.
   std::string_view message;
-  std::string_view param;    // OpenAI: error.param; empty is null.
+  std::string_view param;  // OpenAI: error.param; empty is null.
   std::string_view request_id;
 };
 void write_refusal(Dialect dialect, const RefusalWords& words, std::string& out);

@@ -98,8 +98,7 @@ std::optional<Usage> read_openai_usage(Surface surface, dom::element usage) {
   const TokenField output = read_tokens(object, "completion_tokens");
   const TokenField total = read_tokens(object, "total_tokens");
   const TokenField cached = read_detail(object, "prompt_tokens_details", "cached_tokens");
-  const TokenField reasoning =
-      read_detail(object, "completion_tokens_details", "reasoning_tokens");
+  const TokenField reasoning = read_detail(object, "completion_tokens_details", "reasoning_tokens");
   if (input.broken || output.broken || total.broken || cached.broken || reasoning.broken)
     return std::nullopt;
   if (!input.tokens || (!output.tokens && makes_output(surface))) return std::nullopt;

@@ -48,8 +48,9 @@ TEST(Reply, TellsTheOutputOfEachSurface) {
   EXPECT_EQ(text.told, (Told{{0, "a"}, {1, "b"}}));
   EXPECT_FALSE(text.usage);
 
-  const ReadReply vectors = read_reply(
-      Surface::kEmbeddings, R"({"data":[{"embedding":[0.5]}],"usage":{"prompt_tokens":3,"total_tokens":3}})");
+  const ReadReply vectors =
+      read_reply(Surface::kEmbeddings,
+                 R"({"data":[{"embedding":[0.5]}],"usage":{"prompt_tokens":3,"total_tokens":3}})");
   EXPECT_TRUE(vectors.told.empty());
   ASSERT_TRUE(vectors.usage);
   EXPECT_EQ(vectors.usage->input, 3);

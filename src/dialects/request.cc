@@ -115,33 +115,52 @@ void read_counted(Reading& reading, dom::element value) {
 Checked read_field(Reading& reading, FieldUse use, dom::element value, const FieldPath& path) {
   const bool anthropic = dialect_of(reading.request.surface) == Dialect::kAnthropic;
   switch (use) {
-    case FieldUse::kPass: return check_name(path.key, path);
-    case FieldUse::kDrop: return {};
-    case FieldUse::kRefuse: return read_refused(value, path);
-    case FieldUse::kCountedText: read_counted(reading, value); return {};
-    case FieldUse::kModel: return read_model(reading, value, path);
+    case FieldUse::kPass:
+      return check_name(path.key, path);
+    case FieldUse::kDrop:
+      return {};
+    case FieldUse::kRefuse:
+      return read_refused(value, path);
+    case FieldUse::kCountedText:
+      read_counted(reading, value);
+      return {};
+    case FieldUse::kModel:
+      return read_model(reading, value, path);
     case FieldUse::kMessages:
       return anthropic ? read_anthropic_messages(reading, value, path)
                        : read_chat_messages(reading, value, path);
-    case FieldUse::kSystem: return read_anthropic_system(reading, value, path);
+    case FieldUse::kSystem:
+      return read_anthropic_system(reading, value, path);
     case FieldUse::kPrompt:
-    case FieldUse::kInput: return read_prompt(reading, value, path);
+    case FieldUse::kInput:
+      return read_prompt(reading, value, path);
     case FieldUse::kTools:
       return anthropic ? read_anthropic_tools(reading, value, path)
                        : read_chat_tools(reading, value, path);
-    case FieldUse::kFunctions: return read_chat_functions(reading, value, path);
-    case FieldUse::kModalities: return read_modalities(value, path);
-    case FieldUse::kChoices: return read_count(reading.n, kChoicesMax, value, path);
-    case FieldUse::kBestOf: return read_count(reading.best_of, kChoicesMax, value, path);
-    case FieldUse::kMaxTokens: return read_cap(reading.max_tokens, value, path);
+    case FieldUse::kFunctions:
+      return read_chat_functions(reading, value, path);
+    case FieldUse::kModalities:
+      return read_modalities(value, path);
+    case FieldUse::kChoices:
+      return read_count(reading.n, kChoicesMax, value, path);
+    case FieldUse::kBestOf:
+      return read_count(reading.best_of, kChoicesMax, value, path);
+    case FieldUse::kMaxTokens:
+      return read_cap(reading.max_tokens, value, path);
     case FieldUse::kMaxCompletionTokens:
       return read_cap(reading.max_completion_tokens, value, path);
-    case FieldUse::kStream: return read_stream(reading, value, path);
-    case FieldUse::kStreamOptions: return read_stream_options(reading, value, path);
-    case FieldUse::kServiceTier: return read_service_tier(reading, value, path);
-    case FieldUse::kSpeed: return read_speed(value, path);
-    case FieldUse::kLogprobCount: return read_logprob_count(value, path);
-    case FieldUse::kThinking: return read_anthropic_thinking(reading, value, path);
+    case FieldUse::kStream:
+      return read_stream(reading, value, path);
+    case FieldUse::kStreamOptions:
+      return read_stream_options(reading, value, path);
+    case FieldUse::kServiceTier:
+      return read_service_tier(reading, value, path);
+    case FieldUse::kSpeed:
+      return read_speed(value, path);
+    case FieldUse::kLogprobCount:
+      return read_logprob_count(value, path);
+    case FieldUse::kThinking:
+      return read_anthropic_thinking(reading, value, path);
   }
   return {};
 }
@@ -239,7 +258,9 @@ void append_field(const Reading& reading, const Edits& edits, FieldUse use,
                   dom::key_value_pair field, std::string& out) {
   append_key(field.key, out);
   switch (use) {
-    case FieldUse::kModel: append_json_string(edits.model, out); return;
+    case FieldUse::kModel:
+      append_json_string(edits.model, out);
+      return;
     case FieldUse::kMaxTokens:
     case FieldUse::kMaxCompletionTokens:
       if (!edits.output_tokens) return append_json(field.value, out);
@@ -250,9 +271,15 @@ void append_field(const Reading& reading, const Edits& edits, FieldUse use,
       return;
     case FieldUse::kMessages:
     case FieldUse::kSystem:
-    case FieldUse::kTools: append_without_cache_control(field.value, out); return;
-    case FieldUse::kThinking: append_thinking(reading, edits, field.value, out); return;
-    default: append_json(field.value, out); return;
+    case FieldUse::kTools:
+      append_without_cache_control(field.value, out);
+      return;
+    case FieldUse::kThinking:
+      append_thinking(reading, edits, field.value, out);
+      return;
+    default:
+      append_json(field.value, out);
+      return;
   }
 }
 
@@ -329,8 +356,7 @@ void RequestReader::write(const Edits& edits, std::string& out) const {
     append_key(chat ? "max_completion_tokens" : "max_tokens", out);
     append_number(*edits.output_tokens, out);
   }
-  const bool has_options =
-      surface == Surface::kChatCompletions || surface == Surface::kCompletions;
+  const bool has_options = surface == Surface::kChatCompletions || surface == Surface::kCompletions;
   if (has_options && reading.request.delivery == Delivery::kStreamed)
     append_stream_options(reading, out);
   out.push_back('}');

@@ -57,7 +57,7 @@ struct Request {
   Tokens tokens_given = 0;                    // Input that came as token ids, not as text.
   std::span<const Text> texts;
   std::span<const Tool> tools;
-  std::string_view service_tier;              // As asked; may be empty.
+  std::string_view service_tier;  // As asked; may be empty.
 };
 
 // What the gateway changes on the way to the upstream.

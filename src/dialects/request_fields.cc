@@ -139,11 +139,16 @@ constexpr auto kAnthropic = std::to_array<Row>({
 
 std::span<const Row> own_rows(Surface surface) {
   switch (surface) {
-    case Surface::kChatCompletions: return kChat;
-    case Surface::kCompletions: return kText;
-    case Surface::kEmbeddings: return kVector;
-    case Surface::kMessages: return kAnthropic;
-    case Surface::kModels: break;
+    case Surface::kChatCompletions:
+      return kChat;
+    case Surface::kCompletions:
+      return kText;
+    case Surface::kEmbeddings:
+      return kVector;
+    case Surface::kMessages:
+      return kAnthropic;
+    case Surface::kModels:
+      break;
   }
   return {};
 }

@@ -15,10 +15,10 @@
 namespace tollgate::dialects {
 
 enum class FieldUse : std::uint8_t {
-  kPass,             // Harmless: handed on as it is.
-  kDrop,             // Only the operator may set it: left out, silently.
-  kRefuse,           // Costs what is not counted: refused unless null or false.
-  kCountedText,      // Handed on, and its text (or its JSON) is a text of the request.
+  kPass,         // Harmless: handed on as it is.
+  kDrop,         // Only the operator may set it: left out, silently.
+  kRefuse,       // Costs what is not counted: refused unless null or false.
+  kCountedText,  // Handed on, and its text (or its JSON) is a text of the request.
   kModel,
   kMessages,
   kSystem,
@@ -26,16 +26,16 @@ enum class FieldUse : std::uint8_t {
   kInput,
   kTools,
   kFunctions,
-  kModalities,       // Text only.
-  kChoices,          // n
+  kModalities,  // Text only.
+  kChoices,     // n
   kBestOf,
   kMaxTokens,
   kMaxCompletionTokens,
   kStream,
   kStreamOptions,
   kServiceTier,
-  kSpeed,            // "standard" only.
-  kLogprobCount,     // A whole number of at most kLogprobsMax, or a boolean.
+  kSpeed,         // "standard" only.
+  kLogprobCount,  // A whole number of at most kLogprobsMax, or a boolean.
   kThinking,
 };
 

@@ -29,8 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                    Surface::kEmbeddings, Surface::kMessages};
   const Surface surface = kSurfaces[data[0] % std::size(kSurfaces)];
   std::string body;
-  const auto read = reader.read(
-      surface, padded(body, {reinterpret_cast<const char*>(data + 1), size - 1}));
+  const auto read =
+      reader.read(surface, padded(body, {reinterpret_cast<const char*>(data + 1), size - 1}));
   if (!read) {
     CHECK(!read.error().message.empty());
     return 0;

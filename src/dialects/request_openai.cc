@@ -1,7 +1,6 @@
 // Messages, tools and prompts as OpenAI's API has them.
-#include <array>
-
 #include <algorithm>
+#include <array>
 
 #include "dialects/request_reading.h"
 
@@ -11,8 +10,8 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kRoles{"system", "developer", "user",
-                                                 "assistant", "tool", "function"};
+constexpr std::array<std::string_view, 6> kRoles{"system",    "developer", "user",
+                                                 "assistant", "tool",      "function"};
 constexpr std::int64_t kTokenIdMax = std::int64_t{1} << 31;
 
 Checked read_part(Reading& reading, dom::element value, const FieldPath& path) {

@@ -78,8 +78,7 @@ Checked read_anthropic_messages(Reading& reading, simdjson::dom::element value,
                                 const FieldPath& path);
 Checked read_anthropic_system(Reading& reading, simdjson::dom::element value,
                               const FieldPath& path);
-Checked read_anthropic_tools(Reading& reading, simdjson::dom::element value,
-                             const FieldPath& path);
+Checked read_anthropic_tools(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_anthropic_thinking(Reading& reading, simdjson::dom::element value,
                                 const FieldPath& path);
 

@@ -112,7 +112,8 @@ TEST(Request, InjectsTheCapUnderTheNameOfTheSurface) {
     std::string_view written;
   };
   const Row rows[] = {
-      {Surface::kChatCompletions, R"({"model":"a","max_tokens":null,"messages":[{"role":"user","content":"x"}]})",
+      {Surface::kChatCompletions,
+       R"({"model":"a","max_tokens":null,"messages":[{"role":"user","content":"x"}]})",
        R"({"model":"b","messages":[{"role":"user","content":"x"}],"max_completion_tokens":9})"},
       {Surface::kChatCompletions,
        R"({"max_completion_tokens":10,"max_tokens":10,"model":"a","messages":[{"role":"user","content":"x"}]})",
@@ -154,8 +155,7 @@ TEST(Request, SeesAllThatMessagesSayAndCost) {
   ASSERT_TRUE(asked.request) << asked.request.error().message;
   EXPECT_EQ(asked.request->output_tokens_asked, 2000);
   EXPECT_EQ(asked.request->messages, 3);
-  EXPECT_EQ(asked.texts(TextKind::kContent),
-            (Strings{"Sys.", "Hi", "well", "blob", "t1", "42"}));
+  EXPECT_EQ(asked.texts(TextKind::kContent), (Strings{"Sys.", "Hi", "well", "blob", "t1", "42"}));
   EXPECT_EQ(asked.texts(TextKind::kToolCall),
             (Strings{"t1", "look", R"({"content":[{"cache_control":1}]})"}));
   ASSERT_EQ(asked.request->tools.size(), 2u);
@@ -173,9 +173,9 @@ TEST(Request, WritesMessagesWithoutCacheWritesAndWithABudgetThatFits) {
   EXPECT_NE(written.find(R"("thinking":{"type":"enabled","budget_tokens":1199})"),
             std::string::npos);
   EXPECT_EQ(written.find("context_management"), std::string::npos);
-  EXPECT_NE(asked.written({.model = "m", .output_tokens = 100})
-                .find(R"("thinking":{"type":"disabled"})"),
-            std::string::npos);
+  EXPECT_NE(
+      asked.written({.model = "m", .output_tokens = 100}).find(R"("thinking":{"type":"disabled"})"),
+      std::string::npos);
   EXPECT_NE(asked.written({.model = "m"}).find(R"("budget_tokens":1500)"), std::string::npos);
 }
 
@@ -266,9 +266,9 @@ TEST(Request, RefusesWhatCostsMoreThanIsCounted) {
     expect_refused(Surface::kChatCompletions,
                    R"("model":"m","messages":[{"role":"user","content":"x"}])",
                    {",\"" + name + "\":true", kUnsupported, name});
-    const Asked off(Surface::kChatCompletions,
-                    R"({"model":"m","messages":[{"role":"user","content":"x"}],")" + name +
-                        "\":false}");
+    const Asked off(
+        Surface::kChatCompletions,
+        R"({"model":"m","messages":[{"role":"user","content":"x"}],")" + name + "\":false}");
     EXPECT_TRUE(off.request) << name;
   }
   const std::string base = R"("model":"m","messages":[{"role":"user","content":"x"}])";
@@ -305,26 +305,27 @@ TEST(Request, RefusesWhatCostsMoreThanIsCounted) {
 
 TEST(Request, NamesTheFieldOfAMessageAtFault) {
   const std::string ok = R"({"role":"user","content":"x"},)";
-  for (const Refused& row : std::initializer_list<Refused>{
-           {"{\"role\":\"user\",\"content\":1}", kInvalid, "messages[1].content"},
-           {"{\"role\":\"user\"}", kInvalid, "messages[1].content"},
-           {"{\"content\":\"x\"}", kInvalid, "messages[1].role"},
-           {"{\"role\":\"root\",\"content\":\"x\"}", kInvalid, "messages[1].role"},
-           {"7", kInvalid, "messages[1]"},
-           {R"({"role":"user","content":"x","Content":"y"})", kInvalid, "messages[1].Content"},
-           {R"({"role":"user","content":[{"type":"text"}]})", kInvalid,
-            "messages[1].content[0].text"},
-           {R"({"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]})",
-            kUnsupported, "messages[1].content[1]"},
-           {R"({"role":"user","content":[{"type":"input_audio","text":"a"}]})", kUnsupported,
-            "messages[1].content[0]"},
-           {R"({"role":"assistant","audio":{"id":"a"},"content":""})", kUnsupported,
-            "messages[1].audio"},
-           {R"({"role":"assistant","tool_calls":[{"id":"a"}]})", kInvalid,
-            "messages[1].tool_calls[0].function"},
-           {R"({"role":"assistant","tool_calls":[{"function":{"name":"a","arguments":{}}}]})",
-            kInvalid, "messages[1].tool_calls[0].function.arguments"},
-       })
+  for (
+      const Refused& row : std::initializer_list<Refused>{
+          {"{\"role\":\"user\",\"content\":1}", kInvalid, "messages[1].content"},
+          {"{\"role\":\"user\"}", kInvalid, "messages[1].content"},
+          {"{\"content\":\"x\"}", kInvalid, "messages[1].role"},
+          {"{\"role\":\"root\",\"content\":\"x\"}", kInvalid, "messages[1].role"},
+          {"7", kInvalid, "messages[1]"},
+          {R"({"role":"user","content":"x","Content":"y"})", kInvalid, "messages[1].Content"},
+          {R"({"role":"user","content":[{"type":"text"}]})", kInvalid,
+           "messages[1].content[0].text"},
+          {R"({"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]})",
+           kUnsupported, "messages[1].content[1]"},
+          {R"({"role":"user","content":[{"type":"input_audio","text":"a"}]})", kUnsupported,
+           "messages[1].content[0]"},
+          {R"({"role":"assistant","audio":{"id":"a"},"content":""})", kUnsupported,
+           "messages[1].audio"},
+          {R"({"role":"assistant","tool_calls":[{"id":"a"}]})", kInvalid,
+           "messages[1].tool_calls[0].function"},
+          {R"({"role":"assistant","tool_calls":[{"function":{"name":"a","arguments":{}}}]})",
+           kInvalid, "messages[1].tool_calls[0].function.arguments"},
+      })
     expect_refused(Surface::kChatCompletions, R"("model":"m","messages":[)" + ok,
                    {row.extra + "]", row.reason, row.param});
 }
@@ -332,21 +333,22 @@ TEST(Request, NamesTheFieldOfAMessageAtFault) {
 TEST(Request, RefusesWhatMessagesOfAnthropicMayNotHold) {
   const std::string base = R"("model":"m","max_tokens":2000,"messages":[)";
   const std::string end = R"({"role":"user","content":"x"}])";
-  for (const Refused& row : std::initializer_list<Refused>{
-           {R"({"role":"user","content":[{"type":"image","source":{}}]}])", kUnsupported,
-            "messages[0].content[0]"},
-           {R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"image","source":{}}]}]}])",
-            kUnsupported, "messages[0].content[0].content[0]"},
-           {R"({"role":"user","content":null}])", kInvalid, "messages[0].content"},
-           {R"({"role":"tool","content":"x"}])", kInvalid, "messages[0].role"},
-           {"]", kInvalid, "messages"},
-           {end + R"(,"mcp_servers":[{}])", kUnsupported, "mcp_servers"},
-           {end + R"(,"container":"c")", kUnsupported, "container"},
-           {end + R"(,"service_tier":"default")", kUnsupported, "service_tier"},
-           {end + R"(,"thinking":{"type":"enabled","budget_tokens":2000})", kInvalid, "thinking"},
-           {end + R"(,"system":[{"type":"image"}])", kUnsupported, "system[0]"},
-           {end + R"(,"tools":[{"input_schema":{}}])", kInvalid, "tools[0].name"},
-       })
+  for (
+      const Refused& row : std::initializer_list<Refused>{
+          {R"({"role":"user","content":[{"type":"image","source":{}}]}])", kUnsupported,
+           "messages[0].content[0]"},
+          {R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"image","source":{}}]}]}])",
+           kUnsupported, "messages[0].content[0].content[0]"},
+          {R"({"role":"user","content":null}])", kInvalid, "messages[0].content"},
+          {R"({"role":"tool","content":"x"}])", kInvalid, "messages[0].role"},
+          {"]", kInvalid, "messages"},
+          {end + R"(,"mcp_servers":[{}])", kUnsupported, "mcp_servers"},
+          {end + R"(,"container":"c")", kUnsupported, "container"},
+          {end + R"(,"service_tier":"default")", kUnsupported, "service_tier"},
+          {end + R"(,"thinking":{"type":"enabled","budget_tokens":2000})", kInvalid, "thinking"},
+          {end + R"(,"system":[{"type":"image"}])", kUnsupported, "system[0]"},
+          {end + R"(,"tools":[{"input_schema":{}}])", kInvalid, "tools[0].name"},
+      })
     expect_refused(Surface::kMessages, base, row);
   expect_refused(Surface::kMessages, R"("model":"m","messages":[)" + end,
                  {"", kInvalid, "max_tokens"});
@@ -355,7 +357,8 @@ TEST(Request, RefusesWhatMessagesOfAnthropicMayNotHold) {
 TEST(Request, RequiresWhatEachSurfaceCannotBeWithout) {
   expect_refused(Surface::kChatCompletions, R"("messages":[{"role":"user","content":"x"}])",
                  {"", kInvalid, "model"});
-  expect_refused(Surface::kChatCompletions, R"("model":null,"messages":[{"role":"user","content":"x"}])",
+  expect_refused(Surface::kChatCompletions,
+                 R"("model":null,"messages":[{"role":"user","content":"x"}])",
                  {"", kInvalid, "model"});
   expect_refused(Surface::kChatCompletions, R"("model":"m")", {"", kInvalid, "messages"});
   expect_refused(Surface::kChatCompletions, R"("model":"m","messages":[])",
@@ -388,11 +391,16 @@ TEST(Framing, GrowsWithToolsInEachDialect) {
 // A random JSON value with keys that never collide with fields the gateway knows.
 std::string random_value(std::mt19937_64& random, int depth) {
   switch (random() % (depth > 3 ? 5 : 7)) {
-    case 0: return std::to_string(static_cast<std::int64_t>(random()));
-    case 1: return fmt::format("{}", static_cast<double>(random() % 100000) / 64);
-    case 2: return random() % 2 == 0 ? "true" : "null";
-    case 3: return "\"a\\n\\\"\\u0001\\u00e9\\ud83d\\ude00" + std::string(random() % 70, 'z') + "\"";
-    case 4: return "\"\"";
+    case 0:
+      return std::to_string(static_cast<std::int64_t>(random()));
+    case 1:
+      return fmt::format("{}", static_cast<double>(random() % 100000) / 64);
+    case 2:
+      return random() % 2 == 0 ? "true" : "null";
+    case 3:
+      return "\"a\\n\\\"\\u0001\\u00e9\\ud83d\\ude00" + std::string(random() % 70, 'z') + "\"";
+    case 4:
+      return "\"\"";
     case 5: {
       std::string array = "[";
       for (std::uint64_t i = 0, n = random() % 4; i < n; ++i)
@@ -402,7 +410,8 @@ std::string random_value(std::mt19937_64& random, int depth) {
     default: {
       std::string object = "{";
       for (std::uint64_t i = 0, n = random() % 20; i < n; ++i)
-        object += fmt::format("{}\"k_{}\":{}", i > 0 ? "," : "", i, random_value(random, depth + 1));
+        object +=
+            fmt::format("{}\"k_{}\":{}", i > 0 ? "," : "", i, random_value(random, depth + 1));
       return object + "}";
     }
   }

@@ -54,7 +54,7 @@ class SseSplitter {
   int data_lines_ = 0;
   std::size_t data_begin_ = 0;  // Of the only data line, from event_ on.
   std::size_t data_size_ = 0;
-  std::string joined_;          // Of several data lines.
+  std::string joined_;  // Of several data lines.
   std::string type_;
 };
 

@@ -98,8 +98,7 @@ FaultOr<Passing> StreamReader::State::read_event(const SseEvent& event) {
   const simdjson::error_code error =
       parser.parse(event.data.data(), event.data.size(), false).get(root);
   if (error != simdjson::SUCCESS)
-    return broken(fmt::format("has an event that is not JSON: {}",
-                              simdjson::error_message(error)));
+    return broken(fmt::format("has an event that is not JSON: {}", simdjson::error_message(error)));
   dom::object object;
   if (root.get(object) != simdjson::SUCCESS) return broken("has an event that is no object");
   return anthropic ? read_anthropic(object) : read_chunk(object);
@@ -216,8 +215,7 @@ void StreamReader::State::read_block_delta(dom::object event) {
   dom::object delta;
   if (event.at_key("delta").get(delta) != simdjson::SUCCESS) return;
   for (const dom::key_value_pair field : delta) {
-    const bool marker =
-        field.key == "type" || field.key == "signature" || field.key == "citation";
+    const bool marker = field.key == "type" || field.key == "signature" || field.key == "citation";
     if (!marker) teller.any(0, field.value);
   }
 }
@@ -239,8 +237,8 @@ void StreamReader::State::read_message_delta(dom::object event) {
     } else if (dom::object delta;
                field.key == "delta" && field.value.get(delta) == simdjson::SUCCESS) {
       dom::element reason;
-      const bool ends = delta.at_key("stop_reason").get(reason) == simdjson::SUCCESS &&
-                        !reason.is_null();
+      const bool ends =
+          delta.at_key("stop_reason").get(reason) == simdjson::SUCCESS && !reason.is_null();
       message_ending = message_ending || ends;
     }
   }

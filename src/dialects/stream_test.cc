@@ -175,8 +175,9 @@ std::vector<std::string> awkward_streams() {
   for (const std::string_view line_end : {"\n", "\r\n", "\r"})
     streams.push_back(with_line_ends(chat, line_end));
   streams.push_back("\xef\xbb\xbf" + chat);
-  streams.push_back("data: {\"choices\":[{\"index\":0,\ndata\ndata:\"delta\":{\"content\":\"x\"}}]}\r\r" +
-                    with_line_ends(kChatUsage, "\r\n") + "data:[DONE]\r\n\r\n");
+  streams.push_back(
+      "data: {\"choices\":[{\"index\":0,\ndata\ndata:\"delta\":{\"content\":\"x\"}}]}\r\r" +
+      with_line_ends(kChatUsage, "\r\n") + "data:[DONE]\r\n\r\n");
   streams.push_back("id: 1\nretry: 5\n\n\n\n" + chat);
   streams.push_back("data: {\"choices\":1}\n\n" + chat);
   streams.push_back("data: {broken\n\n" + chat);
@@ -206,8 +207,14 @@ TEST(Stream, IsTheSameWhereverItIsCut) {
 // Any mixture of events, cut at any places.
 TEST(Stream, IsTheSameForAnyHistoryOfPieces) {
   std::mt19937_64 random{5};
-  const std::string_view events[] = {kChat, kChatUsage, ": c\n\n", "event: x\r\n\r\n", "\n", "\r",
-                                     "data: {\"choices\":[{\"text\":\"t\"}]}\r\r", "data:\n\n"};
+  const std::string_view events[] = {kChat,
+                                     kChatUsage,
+                                     ": c\n\n",
+                                     "event: x\r\n\r\n",
+                                     "\n",
+                                     "\r",
+                                     "data: {\"choices\":[{\"text\":\"t\"}]}\r\r",
+                                     "data:\n\n"};
   StreamReader reader;
   for (int step = 0; step < 500; ++step) {
     SCOPED_TRACE(step);
@@ -268,8 +275,7 @@ TEST(Stream, EndsAChatAtAnyPoint) {
             R"("choices":[{"index":0,"text":"","logprobs":null,"finish_reason":"length"}]})"
             "\n\ndata: [DONE]\n\n");
   // What follows a broken event is the ending, after what was whole.
-  EXPECT_EQ(ended_after(Surface::kChatCompletions, UsageAsked::kNo,
-                        joined({kChat, "data: {\n\n"})),
+  EXPECT_EQ(ended_after(Surface::kChatCompletions, UsageAsked::kNo, joined({kChat, "data: {\n\n"})),
             kDone);
 }
 

@@ -28,10 +28,10 @@ constexpr Tokens kLieTimes = 1000;
 
 // Each is one token of o200k_base when a space stands before it; the constructor CHECKs it.
 constexpr std::array<std::string_view, 32> kWords{
-    " the", " model", " answer", " is", " simple", " and", " every", " word", " of", " it",
-    " costs", " one", " token", " so", " you", " can", " count", " what", " was", " made",
-    " here", " while", " it", " passes", " through", " a", " gate", " that", " keeps", " the",
-    " books", " true"};
+    " the",     " model", " answer", " is",   " simple", " and",   " every", " word",
+    " of",      " it",    " costs",  " one",  " token",  " so",    " you",   " can",
+    " count",   " what",  " was",    " made", " here",   " while", " it",    " passes",
+    " through", " a",     " gate",   " that", " keeps",  " the",   " books", " true"};
 
 constexpr std::array<std::pair<std::string_view, Fail>, 10> kFails{{
     {"never", Fail::kNever},
@@ -81,8 +81,8 @@ std::string arguments_for(std::string_view definition) {
   simdjson::dom::element root;
   if (parser.parse(text).get(root) == simdjson::SUCCESS) {
     simdjson::dom::array required;
-    for (const char* path : {"/function/parameters/required", "/input_schema/required",
-                             "/parameters/required"}) {
+    for (const char* path :
+         {"/function/parameters/required", "/input_schema/required", "/parameters/required"}) {
       if (root.at_pointer(path).get(required) != simdjson::SUCCESS) continue;
       for (const simdjson::dom::element name : required) {
         std::string_view key;
@@ -113,8 +113,8 @@ std::vector<std::string_view> fail_names() {
 struct MockModel::Answer {
   Wire wire;
   std::int64_t choices = 1;
-  std::int64_t inputs = 1;       // Of an embedding.
-  Tokens each = 0;               // Tokens of each choice.
+  std::int64_t inputs = 1;  // Of an embedding.
+  Tokens each = 0;          // Tokens of each choice.
   std::optional<ToolCall> call;
   std::string_view finish;
   bool streamed = false;
@@ -159,10 +159,9 @@ MockModel::Answer MockModel::answer_to(const dialects::Request& request) {
   if (!dialects::makes_output(request.surface)) answer.each = 0;
 
   Tokens output = answer.each * answer.choices;
-  const auto definition =
-      std::find_if(request.texts.begin(), request.texts.end(), [](const dialects::Text& text) {
-        return text.kind == dialects::TextKind::kToolDefinition;
-      });
+  const auto definition = std::find_if(
+      request.texts.begin(), request.texts.end(),
+      [](const dialects::Text& text) { return text.kind == dialects::TextKind::kToolDefinition; });
   if (!request.tools.empty() && definition != request.texts.end() && !tool_has_answered(request)) {
     answer.call =
         ToolCall{std::string(request.tools.front().name), arguments_for(definition->text)};
@@ -194,7 +193,8 @@ Task<void> MockModel::serve(pipeline::Exchange& exchange) {
   const std::optional<Surface> surface = dialects::surface_of_path(path);
   if (!surface) {
     co_return co_await reply_json(
-        exchange, 404, R"({"error":{"message":"no such path","type":"invalid_request_error","param":null,"code":null}})");
+        exchange, 404,
+        R"({"error":{"message":"no such path","type":"invalid_request_error","param":null,"code":null}})");
   }
   if (*surface == Surface::kModels) co_return co_await reply_json(exchange, 200, models_reply());
 
@@ -226,13 +226,19 @@ Task<void> MockModel::serve(pipeline::Exchange& exchange) {
 Task<bool> MockModel::misbehave(pipeline::Exchange& exchange) {
   switch (policy_.fail) {
     case Fail::kStatus500:
-      co_await reply_json(exchange, 500, R"({"error":{"message":"the mock fails as asked","type":"server_error","param":null,"code":null}})");
+      co_await reply_json(
+          exchange, 500,
+          R"({"error":{"message":"the mock fails as asked","type":"server_error","param":null,"code":null}})");
       co_return true;
     case Fail::kStatus429:
-      co_await reply_json(exchange, 429, R"({"error":{"message":"the mock is busy as asked","type":"requests","param":null,"code":"rate_limit_exceeded"}})");
+      co_await reply_json(
+          exchange, 429,
+          R"({"error":{"message":"the mock is busy as asked","type":"requests","param":null,"code":"rate_limit_exceeded"}})");
       co_return true;
     case Fail::kStatus401:
-      co_await reply_json(exchange, 401, R"({"error":{"message":"Incorrect API key provided: sk-mock-provider-secret","type":"invalid_request_error","param":null,"code":"invalid_api_key"}})");
+      co_await reply_json(
+          exchange, 401,
+          R"({"error":{"message":"Incorrect API key provided: sk-mock-provider-secret","type":"invalid_request_error","param":null,"code":"invalid_api_key"}})");
       co_return true;
     case Fail::kGarbage:
       co_await reply_json(exchange, 200, "<html>this is no answer of a model</html>");

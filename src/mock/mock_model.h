@@ -33,15 +33,15 @@ namespace tollgate::mock {
 // How it misbehaves.
 enum class Fail : std::uint8_t {
   kNever,
-  kStatus500,   // Answers 500.
-  kStatus429,   // Answers 429 with Retry-After.
-  kStatus401,   // Answers 401, as for a wrong provider key.
-  kSilent,      // Takes the request and never answers.
-  kCut,         // Breaks off in the middle of the reply.
-  kGarbage,     // Answers 200 with something that is no JSON and no event.
-  kLieLow,      // Reports a usage of 1 and 1.
-  kLieHigh,     // Reports a thousand times the usage.
-  kOverrun,     // Ignores the output cap: makes ten times as much.
+  kStatus500,  // Answers 500.
+  kStatus429,  // Answers 429 with Retry-After.
+  kStatus401,  // Answers 401, as for a wrong provider key.
+  kSilent,     // Takes the request and never answers.
+  kCut,        // Breaks off in the middle of the reply.
+  kGarbage,    // Answers 200 with something that is no JSON and no event.
+  kLieLow,     // Reports a usage of 1 and 1.
+  kLieHigh,    // Reports a thousand times the usage.
+  kOverrun,    // Ignores the output cap: makes ten times as much.
 };
 std::optional<Fail> fail_named(std::string_view name);  // "never", "500", "silent", "lie-low"…
 std::vector<std::string_view> fail_names();
@@ -55,7 +55,7 @@ struct Policy {
 struct Stats {
   std::atomic<std::int64_t> requests = 0;
   std::atomic<std::int64_t> streams = 0;
-  std::atomic<std::int64_t> cancelled = 0;      // The other side left before the end.
+  std::atomic<std::int64_t> cancelled = 0;  // The other side left before the end.
   std::atomic<std::int64_t> input_tokens = 0;
   std::atomic<std::int64_t> output_tokens = 0;  // Really handed out.
 };

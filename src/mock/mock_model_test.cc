@@ -132,9 +132,8 @@ TEST_F(Mock, ReportsExactlyWhatItSendsWholeAndStreamed) {
 }
 
 TEST_F(Mock, CountsTheInputAsThePublishedFormulaDoes) {
-  const auto caller = ask(
-      "/v1/chat/completions",
-      R"({"model":"m","messages":[{"role":"user","content":"Hello there"}]})");
+  const auto caller = ask("/v1/chat/completions",
+                          R"({"model":"m","messages":[{"role":"user","content":"Hello there"}]})");
   // Three tokens a message and three for the reply, around "user" and "Hello there".
   EXPECT_EQ(read_whole(Surface::kChatCompletions, *caller).usage->input, 9);
 }
@@ -146,15 +145,14 @@ TEST_F(Mock, ObeysTheLastNumberAndTheCap) {
     Tokens output;
     std::string_view finish;
   };
-  for (const Case& each :
-       {Case{"Of 3 things name 5", "", 5, "stop"}, Case{"Write 50", ",\"max_tokens\":7", 7, "length"},
-        Case{"no number", "", 48, "stop"}, Case{"Write 0", "", 48, "stop"},
-        Case{"Write 99999999999999999999", ",\"max_tokens\":9", 9, "length"}}) {
+  for (const Case& each : {Case{"Of 3 things name 5", "", 5, "stop"},
+                           Case{"Write 50", ",\"max_tokens\":7", 7, "length"},
+                           Case{"no number", "", 48, "stop"}, Case{"Write 0", "", 48, "stop"},
+                           Case{"Write 99999999999999999999", ",\"max_tokens\":9", 9, "length"}}) {
     SCOPED_TRACE(each.content);
-    const auto caller =
-        ask("/v1/chat/completions", R"({"model":"m","messages":[{"role":"user","content":")" +
-                                        std::string(each.content) + "\"}]" +
-                                        std::string(each.cap) + "}");
+    const auto caller = ask("/v1/chat/completions",
+                            R"({"model":"m","messages":[{"role":"user","content":")" +
+                                std::string(each.content) + "\"}]" + std::string(each.cap) + "}");
     const Told told = read_whole(Surface::kChatCompletions, *caller);
     EXPECT_EQ(told.text.tokens(), each.output);
     EXPECT_NE(caller->text.find("\"finish_reason\":\"" + std::string(each.finish) + "\""),
@@ -163,9 +161,9 @@ TEST_F(Mock, ObeysTheLastNumberAndTheCap) {
 }
 
 TEST_F(Mock, MakesAsManyChoicesAsAsked) {
-  const auto caller = ask(
-      "/v1/chat/completions",
-      R"({"model":"m","n":3,"messages":[{"role":"user","content":"Write 4"}]})");
+  const auto caller =
+      ask("/v1/chat/completions",
+          R"({"model":"m","n":3,"messages":[{"role":"user","content":"Write 4"}]})");
   const Told told = read_whole(Surface::kChatCompletions, *caller);
   EXPECT_EQ(told.text.choices.size(), 3U);
   EXPECT_EQ(told.usage->output, 12);
@@ -235,9 +233,9 @@ TEST_F(Mock, MisbehavesAsAsked) {
   EXPECT_EQ(high.usage->output, 37'000);
   EXPECT_EQ(high.text.tokens(), 37);
 
-  const auto over = with(
-      Fail::kOverrun,
-      R"({"model":"m","max_tokens":5,"messages":[{"role":"user","content":"Write 2"}]})");
+  const auto over =
+      with(Fail::kOverrun,
+           R"({"model":"m","max_tokens":5,"messages":[{"role":"user","content":"Write 2"}]})");
   EXPECT_EQ(read_whole(Surface::kChatCompletions, *over).text.tokens(), 50);
 }
 

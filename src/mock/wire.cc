@@ -178,8 +178,7 @@ std::string openai_chunk(const Wire& wire, std::int64_t choice, std::string_view
   return event({}, out);
 }
 
-std::string anthropic_delta(std::string_view type, std::string_view field,
-                            std::string_view piece) {
+std::string anthropic_delta(std::string_view type, std::string_view field, std::string_view piece) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();

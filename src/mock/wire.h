@@ -26,8 +26,8 @@ struct Wire {
   dialects::Surface surface = dialects::Surface::kChatCompletions;
   std::string id;
   std::string model;
-  bool usage = true;       // Report it at all…
-  bool usage_asked = true; // …and, in an OpenAI stream, was it asked for.
+  bool usage = true;        // Report it at all…
+  bool usage_asked = true;  // …and, in an OpenAI stream, was it asked for.
   Usage reported;
 };
 

@@ -27,29 +27,52 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string_view reason_phrase(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 204: return "No Content";
-    case 304: return "Not Modified";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 402: return "Payment Required";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 415: return "Unsupported Media Type";
-    case 422: return "Unprocessable Content";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    default: return "Status";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 402:
+      return "Payment Required";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 422:
+      return "Unprocessable Content";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    default:
+      return "Status";
   }
 }
 
@@ -92,9 +115,7 @@ void Connection::serve(Listener::State& listener, int file, const IpAddress& pee
   start(live(std::move(connection)));
 }
 
-Task<void> Connection::live(std::unique_ptr<Connection> connection) {
-  co_await connection->run();
-}
+Task<void> Connection::live(std::unique_ptr<Connection> connection) { co_await connection->run(); }
 
 Task<void> Connection::run() {
   if (listener_.options.tls != nullptr && !co_await handshake()) co_return;
@@ -187,8 +208,7 @@ Connection::Next Connection::accept_head(std::size_t length) {
     inbox_.reserve(std::max(inbox_.size(), length + kBodyRoom));
   }
   open_request();
-  complaint_ =
-      parse_request(inbox_.view().substr(0, length), limits_, loop_.fields, parsed_);
+  complaint_ = parse_request(inbox_.view().substr(0, length), limits_, loop_.fields, parsed_);
   head_bytes_ = request_bytes_ = length;
   head_.method = parsed_.method;
   head_.target = parsed_.target;
@@ -240,12 +260,14 @@ Task<Connection::Came> Connection::fill(Body* into, std::size_t most) {
       case Attempt::Result::kDone:
         into != nullptr ? into->add(attempt.bytes) : inbox_.add(attempt.bytes);
         co_return Came::kBytes;
-      case Attempt::Result::kWaitRead: continue;
+      case Attempt::Result::kWaitRead:
+        continue;
       case Attempt::Result::kWaitWrite:
         co_await stream_.wait(Side::kWrite);
         continue;
       case Attempt::Result::kEnd:
-      case Attempt::Result::kFailed: co_return Came::kEnd;
+      case Attempt::Result::kFailed:
+        co_return Came::kEnd;
     }
   }
 }
@@ -261,9 +283,9 @@ Task<Expected<std::string_view>> Connection::read_body(Bytes limit) {
   }
   if (parsed_.framing == Framing::kLength && parsed_.length > most) {
     body_state_ = BodyState::kFailed;
-    co_return refuse(Reason::kBodyTooLarge, "",
-                     fmt::format("The body has {} bytes; at most {} are allowed here.",
-                                 parsed_.length, most));
+    co_return refuse(
+        Reason::kBodyTooLarge, "",
+        fmt::format("The body has {} bytes; at most {} are allowed here.", parsed_.length, most));
   }
   if (parsed_.expects_continue && inbox_.size() == head_bytes_) {
     Pieces pieces;
@@ -274,9 +296,8 @@ Task<Expected<std::string_view>> Connection::read_body(Bytes limit) {
       parsed_.framing == Framing::kLength ? static_cast<std::size_t>(parsed_.length) : most;
   stream_.set_deadline(loop_.now() + edge_.body_timeout +
                        std::chrono::seconds(expected / kBodyBytesPerSecond));
-  Expected<std::string_view> body = parsed_.framing == Framing::kLength
-                                        ? co_await read_length()
-                                        : co_await read_chunks(most);
+  Expected<std::string_view> body =
+      parsed_.framing == Framing::kLength ? co_await read_length() : co_await read_chunks(most);
   stream_.clear_deadline();
   if (body) body_state_ = BodyState::kRead;
   co_return body;
@@ -348,8 +369,7 @@ bool Connection::may_keep_alive() const {
          !parsed_.expects_continue;
 }
 
-void Connection::write_head(const pipeline::ReplyHead& head, Framing framing,
-                            std::size_t length) {
+void Connection::write_head(const pipeline::ReplyHead& head, Framing framing, std::size_t length) {
   out_.clear();
   out_ += "HTTP/1.1 ";
   append_number(out_, static_cast<std::uint64_t>(head.status));

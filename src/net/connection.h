@@ -81,15 +81,15 @@ class Connection final : public pipeline::Exchange, public Link {
   std::unique_ptr<Arena> arena_;
   std::string_view complaint_;
   std::size_t head_bytes_ = 0;
-  std::size_t request_bytes_ = 0;   // In the inbox: the head and what of the body lies there.
-  std::string out_;                 // The reply's head until it is sent.
+  std::size_t request_bytes_ = 0;  // In the inbox: the head and what of the body lies there.
+  std::string out_;                // The reply's head until it is sent.
   pipeline::Cancellable* wait_ = nullptr;
   BodyState body_state_ = BodyState::kUnread;
   ReplyState reply_state_ = ReplyState::kNone;
   Framing reply_framing_ = Framing::kNone;
   bool keep_alive_ = true;
   bool broken_ = false;
-  bool idle_ = false;   // Between requests, with nothing received.
+  bool idle_ = false;  // Between requests, with nothing received.
   bool first_ = true;
 };
 

@@ -164,7 +164,8 @@ Fields gather(const std::vector<Header>& fields) {
           ++found.codings;
         }
         break;
-      default: break;
+      default:
+        break;
     }
   }
   return found;
@@ -172,8 +173,7 @@ Fields gather(const std::vector<Header>& fields) {
 
 // The rules that requests and replies share. The complaint, or empty.
 std::string_view frame(const Fields& found, ParsedHead& parsed) {
-  parsed.keep_alive =
-      !found.close && (parsed.minor_version == 1 || found.keep_alive);
+  parsed.keep_alive = !found.close && (parsed.minor_version == 1 || found.keep_alive);
   if (found.codings > 0) {
     if (found.lengths > 0) return "Transfer-Encoding and Content-Length contradict each other";
     if (parsed.minor_version == 0) return "Transfer-Encoding does not exist in HTTP/1.0";
@@ -319,8 +319,7 @@ class ChunkDecoder::Parser final : public http::basic_parser<true> {
     Step step;
     while (step.consumed < count && !this->is_done() && !malformed) {
       error_code error;
-      const std::size_t used =
-          this->put({bytes + step.consumed, count - step.consumed}, error);
+      const std::size_t used = this->put({bytes + step.consumed, count - step.consumed}, error);
       step.consumed += used;
       if (error == http::error::need_more) break;
       if (error) malformed = true;

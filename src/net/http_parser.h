@@ -19,9 +19,9 @@
 namespace tollgate::net {
 
 struct HeadLimits {
-  std::size_t bytes = 32 << 10;         // All of the head.
-  std::size_t line_bytes = 8 << 10;     // The first line.
-  std::size_t value_bytes = 16 << 10;   // One field.
+  std::size_t bytes = 32 << 10;        // All of the head.
+  std::size_t line_bytes = 8 << 10;    // The first line.
+  std::size_t value_bytes = 16 << 10;  // One field.
   std::size_t fields = 100;
 };
 
@@ -34,7 +34,7 @@ class HeadScan {
   // `bytes` begins with the same bytes as the call before and may be longer.
   State scan(std::string_view bytes);
 
-  std::size_t length() const { return line_; }            // kComplete: with the empty line.
+  std::size_t length() const { return line_; }               // kComplete: with the empty line.
   std::string_view complaint() const { return complaint_; }  // kMalformed
   bool untouched() const { return seen_ == 0; }
 
@@ -42,7 +42,7 @@ class HeadScan {
   State malformed(std::string_view complaint);
 
   HeadLimits limits_;
-  std::size_t line_ = 0;     // Where the line begins that is not complete.
+  std::size_t line_ = 0;  // Where the line begins that is not complete.
   std::size_t seen_ = 0;
   std::size_t lines_ = 0;
   std::string_view complaint_;
@@ -51,12 +51,12 @@ class HeadScan {
 enum class Framing : std::uint8_t { kNone, kLength, kChunked, kUntilClose };
 
 struct ParsedHead {
-  std::string_view method;      // Of a request.
+  std::string_view method;  // Of a request.
   std::string_view target;
-  int status = 0;               // Of a reply.
-  int minor_version = 1;        // HTTP/1.0 or 1.1.
+  int status = 0;         // Of a reply.
+  int minor_version = 1;  // HTTP/1.0 or 1.1.
   Framing framing = Framing::kNone;
-  std::uint64_t length = 0;     // kLength
+  std::uint64_t length = 0;  // kLength
   bool keep_alive = false;
   bool expects_continue = false;
 };

@@ -8,15 +8,17 @@
 namespace tollgate::net {
 namespace {
 
-
 // What a request of these bytes is told, or "" when it is served.
 std::string complaint(std::string_view bytes) {
   const HeadLimits limits{.bytes = 4096, .line_bytes = 512, .value_bytes = 1024, .fields = 10};
   HeadScan scan(limits);
   switch (scan.scan(bytes)) {
-    case HeadScan::State::kMore: return "incomplete";
-    case HeadScan::State::kMalformed: return std::string(scan.complaint());
-    case HeadScan::State::kComplete: break;
+    case HeadScan::State::kMore:
+      return "incomplete";
+    case HeadScan::State::kMalformed:
+      return std::string(scan.complaint());
+    case HeadScan::State::kComplete:
+      break;
   }
   std::vector<pipeline::Header> fields;
   ParsedHead parsed;
@@ -47,7 +49,8 @@ TEST(HttpParser, RefusesWhateverAnotherMightReadDifferently) {
       {"TE identity", with("Transfer-Encoding: identity\r\n")},
       {"TE quoted", with("Transfer-Encoding: \"chunked\"\r\n")},
       {"TE parameter", with("Transfer-Encoding: chunked;q=1\r\n")},
-      {"TE vertical tab", with("Transfer-Encoding: \x0b" "chunked\r\n")},
+      {"TE vertical tab", with("Transfer-Encoding: \x0b"
+                               "chunked\r\n")},
       {"TE in 1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {"fold", with("A: b\r\n c\r\n")},
       {"fold with tab", with("A: b\r\n\tc\r\n")},
@@ -177,9 +180,9 @@ TEST(HttpParser, RefusesBrokenChunks) {
   for (const std::string& bytes :
        {std::string("-3\r\nabc\r\n0\r\n\r\n"), std::string("+3\r\nabc\r\n0\r\n\r\n"),
         std::string("0x3\r\nabc\r\n0\r\n\r\n"), std::string("1_0\r\nabc\r\n"),
-        std::string("3\r\nabcd\r\n0\r\n\r\n"),
-        std::string("fffffffffffffffff\r\nabc"), std::string("\r\n"), std::string("g\r\n"),
-        std::string(" 3\r\nabc\r\n"), "3;" + std::string(100, 'a') + "\r\nabc\r\n0\r\n\r\n",
+        std::string("3\r\nabcd\r\n0\r\n\r\n"), std::string("fffffffffffffffff\r\nabc"),
+        std::string("\r\n"), std::string("g\r\n"), std::string(" 3\r\nabc\r\n"),
+        "3;" + std::string(100, 'a') + "\r\nabc\r\n0\r\n\r\n",
         std::string("3;a\nb\r\nabc\r\n0\r\n\r\n"), std::string("3\r\nabc\r\n0\r\nA: b\r\n\r\n")}) {
     const Decoded made = decode(bytes, Trailers::kRefused, [] { return 4096; });
     EXPECT_FALSE(made.done) << bytes;
@@ -221,8 +224,8 @@ TEST(HttpParser, DecodesTheSameBodyForAnyHistory) {
     const std::size_t length = bytes.size();
     bytes += "GET / HTTP/1.1\r\n";
     const std::uint64_t longest = 1 + random() % 700;
-    const Decoded made = decode(bytes, Trailers::kRefused,
-                                [&random, longest] { return 1 + random() % longest; });
+    const Decoded made =
+        decode(bytes, Trailers::kRefused, [&random, longest] { return 1 + random() % longest; });
     ASSERT_TRUE(made.done);
     ASSERT_EQ(made.body, body);
     ASSERT_EQ(made.used, length);

@@ -72,8 +72,11 @@ std::string bind_words(const ListenerOptions& options, int error) {
     case EACCES:
       words += "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher one";
       break;
-    case EADDRNOTAVAIL: words += "the address is not one of this machine"; break;
-    default: words += std::strerror(error);
+    case EADDRNOTAVAIL:
+      words += "the address is not one of this machine";
+      break;
+    default:
+      words += std::strerror(error);
   }
   return words;
 }
@@ -151,7 +154,8 @@ void Listener::State::accept() {
     }
     switch (errno) {
       case EINTR:
-      case ECONNABORTED: continue;
+      case ECONNABORTED:
+        continue;
       case EMFILE:
       case ENFILE:
       case ENOBUFS:
@@ -160,7 +164,8 @@ void Listener::State::accept() {
         pause();
         loop.wheel.set(*this, loop.now() + kPause);
         return;
-      default: return;
+      default:
+        return;
     }
   }
 }

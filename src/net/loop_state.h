@@ -64,8 +64,8 @@ struct Loop::State {
 
   Wheel wheel;
   Blocks blocks;
-  std::vector<pipeline::Header> fields;   // Of the head being parsed.
-  std::unique_ptr<char[]> record;         // One TLS record being gathered.
+  std::vector<pipeline::Header> fields;  // Of the head being parsed.
+  std::unique_ptr<char[]> record;        // One TLS record being gathered.
 
  private:
   void wait(Duration most);

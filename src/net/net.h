@@ -29,18 +29,18 @@ class Loop : public pipeline::Clock {
   ~Loop() override;
   Loop(const Loop&) = delete;
 
-  void run();                               // Until stop(). On the thread that calls it.
-  void stop();                              // From any thread.
-  void post(std::function<void()> work);    // Runs `work` on the loop. From any thread.
+  void run();                             // Until stop(). On the thread that calls it.
+  void stop();                            // From any thread.
+  void post(std::function<void()> work);  // Runs `work` on the loop. From any thread.
 
-  Instant now() const override;             // The clock itself, not a cached tick. Any thread.
-  WallTime wall() const override;           // Any thread.
+  Instant now() const override;    // The clock itself, not a cached tick. Any thread.
+  WallTime wall() const override;  // Any thread.
 
   // Waits at least `time`, to the coarse tick of the loop's timer wheel (10 ms).
   Task<void> sleep(Duration time);
 
   struct State;
-  State& state() { return *state_; }        // For net's own files.
+  State& state() { return *state_; }  // For net's own files.
 
  private:
   std::unique_ptr<State> state_;
@@ -72,7 +72,7 @@ struct ListenerOptions {
   std::uint16_t port = 0;
   Port claim = Port::kMustBeFree;
   authorization::Exposure exposure = authorization::Exposure::kPublic;
-  std::shared_ptr<const ServerTls> tls;   // Null: plain.
+  std::shared_ptr<const ServerTls> tls;  // Null: plain.
   config::Edge edge;
 };
 
@@ -87,7 +87,7 @@ class Listener {
   ~Listener();
   Listener(const Listener&) = delete;
 
-  std::uint16_t port() const;             // As bound: true where port 0 was asked.
+  std::uint16_t port() const;  // As bound: true where port 0 was asked.
 
   // Accepts no more, closes idle connections and lets requests at work end; each connection
   // closes after its reply. Calls `drained` on the loop when the last is closed.
@@ -134,7 +134,7 @@ class UpstreamPool : public pipeline::Upstreams {
   pipeline::CallHandle open(const pipeline::UpstreamRequest& request) override;
   Task<FaultOr<void>> send(pipeline::UpstreamCall& call) override;
 
-  int connections() const;                // Open now, idle ones included.
+  int connections() const;  // Open now, idle ones included.
 
   struct State;
 

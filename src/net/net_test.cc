@@ -35,7 +35,6 @@ TEST_F(Net, StreamsInChunks) {
   EXPECT_TRUE(peer->received.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"));
 }
 
-
 TEST_F(Net, ServesPipelinedRequestsInTurn) {
   listen({});
   const auto peer = caller();
@@ -147,8 +146,8 @@ TEST_F(Net, RefusesAHeadThatIsTooLarge) {
   ASSERT_TRUE(until_closed(*peer));
   EXPECT_TRUE(peer->received.starts_with("HTTP/1.1 400 "));
   const auto large = caller();
-  large->send("GET /stream HTTP/1.1\r\nHost: a\r\nA: " + std::string(15'000, 'a') + "\r\nB: " +
-              std::string(12'000, 'b') + "\r\n\r\n");
+  large->send("GET /stream HTTP/1.1\r\nHost: a\r\nA: " + std::string(15'000, 'a') +
+              "\r\nB: " + std::string(12'000, 'b') + "\r\n\r\n");
   ASSERT_TRUE(until_received(*large, "\r\n0\r\n\r\n"));
 }
 

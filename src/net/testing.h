@@ -26,13 +26,13 @@ class Peer {
   static std::unique_ptr<Peer> connect(std::uint16_t port);
 
   void send(std::string_view bytes) { unsent_ += bytes; }
-  void poll();            // Sends and receives what is possible.
-  void half_close();      // After all is sent.
-  void leave();           // Closes at once.
-  void reset();           // Closes with a reset.
+  void poll();        // Sends and receives what is possible.
+  void half_close();  // After all is sent.
+  void leave();       // Closes at once.
+  void reset();       // Closes with a reset.
 
   bool reading = true;
-  bool closed = false;    // The other side has ended.
+  bool closed = false;  // The other side has ended.
   std::string received;
   int file() const { return file_; }
 
@@ -66,15 +66,15 @@ class Script final : public pipeline::Handler, public pipeline::Cancellable {
   // For "/proxy": where to.
   pipeline::Upstreams* upstreams = nullptr;
   config::Upstream upstream;
-  std::optional<Fault> fault;       // What the upstream call ended with.
+  std::optional<Fault> fault;  // What the upstream call ended with.
 
   Bytes body_limit = 1 << 20;
   int served = 0;
   int malformed = 0;
   int cancelled = 0;
   bool streaming = false;
-  std::size_t written = 0;          // By "/flood".
-  std::optional<bool> replied;      // What the last write or reply told.
+  std::size_t written = 0;      // By "/flood".
+  std::optional<bool> replied;  // What the last write or reply told.
   std::string complaint;
   std::vector<std::string> bodies;
 
@@ -107,8 +107,8 @@ class Net : public ::testing::Test {
   bool until(const std::function<bool()>& done);
   bool until_received(Peer& peer, std::string_view text);
   bool until_closed(Peer& peer);
-  void settle();                    // Turns until nothing more happens for a while.
-  void pass(Duration time);         // Of the deadlines' clock.
+  void settle();             // Turns until nothing more happens for a while.
+  void pass(Duration time);  // Of the deadlines' clock.
 
   Loop loop;
   UpstreamCounts counts;

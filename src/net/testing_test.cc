@@ -1,3 +1,5 @@
+#include "net/testing.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -5,8 +7,6 @@
 
 #include <cerrno>
 #include <cstdio>
-
-#include "net/testing.h"
 
 namespace tollgate::net::testing {
 
@@ -159,8 +159,8 @@ void Script::cancel() {
 Task<void> Script::proxy(pipeline::Exchange& exchange) {
   const Expected<std::string_view> body = co_await exchange.read_body(body_limit);
   const std::string message =
-      "POST /up HTTP/1.1\r\nhost: up\r\ncontent-length: " +
-      std::to_string(body->size()) + "\r\n\r\n" + std::string(*body);
+      "POST /up HTTP/1.1\r\nhost: up\r\ncontent-length: " + std::to_string(body->size()) +
+      "\r\n\r\n" + std::string(*body);
   const pipeline::UpstreamRequest request{&upstream, 0, message};
   const pipeline::CallHandle call = upstreams->open(request);
   pipeline::ReplyHead head;

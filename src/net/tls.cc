@@ -53,8 +53,8 @@ int keep_session(SSL* ssl, SSL_SESSION* session) {
 }
 
 bool harden(SSL_CTX* context) {
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                   SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_options(
+      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_read_ahead(context, 1);
   return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
          SSL_CTX_set_cipher_list(context, kCiphers) == 1;
@@ -121,15 +121,14 @@ FaultOr<TlsContext> client_tls(const std::string& certificate_authority) {
   }
   if (certificate_authority.empty()) {
     SSL_CTX_set_default_verify_paths(context.get());
-  } else if (SSL_CTX_load_verify_locations(context.get(), certificate_authority.c_str(),
-                                           nullptr) != 1) {
+  } else if (SSL_CTX_load_verify_locations(context.get(), certificate_authority.c_str(), nullptr) !=
+             1) {
     return fault(FaultKind::kBroken, fmt::format("the certificate authority {} cannot be used: {}",
                                                  certificate_authority, last_error()));
   }
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_alpn_protos(context.get(), kAlpn.data(), kAlpn.size());
-  SSL_CTX_set_session_cache_mode(context.get(),
-                                 SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context.get(), keep_session);
   return context;
 }

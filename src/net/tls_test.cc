@@ -1,4 +1,6 @@
 // TLS on both sides at once: the pool calls a listener of ours with certificates made here.
+#include "net/tls.h"
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -10,7 +12,6 @@
 #include <filesystem>
 
 #include "net/testing.h"
-#include "net/tls.h"
 
 namespace tollgate::net::testing {
 namespace {
@@ -214,8 +215,8 @@ TEST_F(TlsNet, ResumesSessionsOfBothVersions) {
     }
     SSL_SESSION_free(session);
   }
-  for (const auto& [version, alpn] : {std::pair(TLS1_1_VERSION, "\x08http/1.1"),
-                                      std::pair(TLS1_3_VERSION, "\x02h2")}) {
+  for (const auto& [version, alpn] :
+       {std::pair(TLS1_1_VERSION, "\x08http/1.1"), std::pair(TLS1_3_VERSION, "\x02h2")}) {
     Client client(behind->port(), version, nullptr, alpn);
     bool failed = false;
     ASSERT_TRUE(until([&] {

@@ -13,8 +13,8 @@ namespace tollgate::net {
 
 namespace {
 
-constexpr std::size_t kReadRoom = 4 << 10;      // What is worth a read.
-constexpr int kInterimRepliesMax = 8;           // 1xx before the reply.
+constexpr std::size_t kReadRoom = 4 << 10;  // What is worth a read.
+constexpr int kInterimRepliesMax = 8;       // 1xx before the reply.
 constexpr std::array<char, kPadding + 1> kNothing{};
 constexpr HeadLimits kReplyLimits = {.bytes = 32 << 10, .fields = 200};
 
@@ -88,16 +88,20 @@ std::unexpected<Fault> Call::interrupted(Phase phase) {
       return failed(FaultKind::kTimeout, "no connection within timeout.connect");
     case Phase::kFirstByte:
       return failed(FaultKind::kTimeout, "no reply within timeout.first_byte");
-    case Phase::kBetweenChunks: break;
+    case Phase::kBetweenChunks:
+      break;
   }
   return failed(FaultKind::kTimeout, "the reply paused for longer than timeout.between_chunks");
 }
 
 Duration Call::patience(Phase phase) const {
   switch (phase) {
-    case Phase::kConnect: return timeout_.connect;
-    case Phase::kFirstByte: return timeout_.first_byte;
-    case Phase::kBetweenChunks: break;
+    case Phase::kConnect:
+      return timeout_.connect;
+    case Phase::kFirstByte:
+      return timeout_.first_byte;
+    case Phase::kBetweenChunks:
+      break;
   }
   return timeout_.between_chunks;
 }
@@ -267,8 +271,8 @@ Task<FaultOr<void>> Call::read_head() {
       answered_ = true;
     }
     if (state == HeadScan::State::kMalformed) {
-      co_return failed(FaultKind::kBroken, fmt::format("the reply is not HTTP: {}",
-                                                       scan.complaint()));
+      co_return failed(FaultKind::kBroken,
+                       fmt::format("the reply is not HTTP: {}", scan.complaint()));
     }
     FaultOr<void> accepted = accept_head(scan.length());
     if (!accepted || parsed_.status >= 200) co_return accepted;
@@ -280,8 +284,7 @@ FaultOr<void> Call::accept_head(std::size_t length) {
   Inbox& inbox = connection_->inbox;
   head_.assign(inbox.view().substr(0, length));
   inbox.consume(length);
-  const ReplyTo request =
-      request_.message.starts_with("HEAD ") ? ReplyTo::kHead : ReplyTo::kOther;
+  const ReplyTo request = request_.message.starts_with("HEAD ") ? ReplyTo::kHead : ReplyTo::kOther;
   parsed_ = {};
   const std::string_view complaint = parse_reply(head_, kReplyLimits, request, fields_, parsed_);
   if (!complaint.empty()) {
@@ -322,12 +325,16 @@ Task<FaultOr<Call::Came>> Call::fill(Phase phase, Body* into, std::size_t most) 
         if (timed) stream.clear_deadline();
         into != nullptr ? into->add(attempt.bytes) : inbox.add(attempt.bytes);
         co_return Came::kBytes;
-      case Attempt::Result::kEnd: co_return Came::kEnd;
+      case Attempt::Result::kEnd:
+        co_return Came::kEnd;
       case Attempt::Result::kFailed:
         co_return failed(FaultKind::kBroken,
                          fmt::format("the connection broke: {}", error_words(attempt.error)));
-      case Attempt::Result::kWaitRead: continue;
-      case Attempt::Result::kWaitWrite: co_await stream.wait(Side::kWrite); continue;
+      case Attempt::Result::kWaitRead:
+        continue;
+      case Attempt::Result::kWaitWrite:
+        co_await stream.wait(Side::kWrite);
+        continue;
     }
   }
 }
@@ -342,7 +349,8 @@ void Call::drop_piece() {
 std::string_view Call::take_piece() {
   Inbox& inbox = connection_->inbox;
   switch (parsed_.framing) {
-    case Framing::kNone: return {};
+    case Framing::kNone:
+      return {};
     case Framing::kLength: {
       const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(left_, inbox.size()));
       left_ -= part;
@@ -350,8 +358,11 @@ std::string_view Call::take_piece() {
       piece_bytes_ = part;
       return inbox.view().substr(0, part);
     }
-    case Framing::kUntilClose: piece_bytes_ = inbox.size(); return inbox.view();
-    case Framing::kChunked: break;
+    case Framing::kUntilClose:
+      piece_bytes_ = inbox.size();
+      return inbox.view();
+    case Framing::kChunked:
+      break;
   }
   const ChunkDecoder::Step step = decoder_->decode(inbox.data(), inbox.size());
   ended_ = decoder_->done();

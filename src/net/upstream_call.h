@@ -35,14 +35,14 @@ class Call final : public pipeline::UpstreamCall {
   Task<FaultOr<std::vector<Address>>> resolve(Instant until);
   Task<FaultOr<void>> connect_to(const Address& address, Instant until);
   Task<FaultOr<void>> handshake(Instant until);
-  Task<FaultOr<void>> exchange();     // Sends the request and reads the head.
+  Task<FaultOr<void>> exchange();  // Sends the request and reads the head.
   Task<FaultOr<void>> write_message();
   Task<FaultOr<void>> read_head();
   Task<FaultOr<Came>> fill(Phase phase, Body* into, std::size_t most);
   Task<FaultOr<std::string_view>> gather(std::string_view first, std::size_t limit);
 
   FaultOr<void> accept_head(std::size_t length);
-  std::string_view take_piece();      // Of what is there; empty: more must come, or it ended.
+  std::string_view take_piece();  // Of what is there; empty: more must come, or it ended.
   void drop_piece();
   std::unexpected<Fault> failed(FaultKind kind, std::string_view what);
   std::unexpected<Fault> interrupted(Phase phase);
@@ -52,21 +52,21 @@ class Call final : public pipeline::UpstreamCall {
   Origin* origin_ = nullptr;
   pipeline::UpstreamRequest request_;
   config::Timeouts timeout_;
-  Instant total_;                     // The call's deadline.
+  Instant total_;  // The call's deadline.
   std::unique_ptr<UpstreamConnection> connection_;
   Resolver::Lookup* lookup_ = nullptr;
 
-  std::string head_;                  // Of the reply; `fields_` points into it.
+  std::string head_;  // Of the reply; `fields_` points into it.
   std::vector<pipeline::Header> fields_;
   ParsedHead parsed_;
   std::optional<ChunkDecoder> decoder_;
-  std::uint64_t left_ = 0;            // Of a body with a length.
-  std::size_t piece_bytes_ = 0;       // In the inbox: the piece that is lent, and its framing.
+  std::uint64_t left_ = 0;       // Of a body with a length.
+  std::size_t piece_bytes_ = 0;  // In the inbox: the piece that is lent, and its framing.
   Body whole_;
   bool sent_ = false;
-  bool answered_ = false;             // A byte of a reply is here.
+  bool answered_ = false;  // A byte of a reply is here.
   bool head_read_ = false;
-  bool ended_ = false;                // The reply was read to its end.
+  bool ended_ = false;  // The reply was read to its end.
   bool broken_ = false;
   bool cancelled_ = false;
 };

@@ -150,8 +150,7 @@ pipeline::CallHandle UpstreamPool::open(const pipeline::UpstreamRequest& request
   const config::Upstream& upstream = *request.upstream;
   CHECK(request.endpoint >= 0 &&
         static_cast<std::size_t>(request.endpoint) < upstream.endpoints.size());
-  const config::Endpoint& endpoint =
-      upstream.endpoints[static_cast<std::size_t>(request.endpoint)];
+  const config::Endpoint& endpoint = upstream.endpoints[static_cast<std::size_t>(request.endpoint)];
   Origin& origin = state_->origin(upstream, endpoint);
   if (origin.at_work->fetch_add(1, std::memory_order_relaxed) >= upstream.concurrent_requests) {
     origin.at_work->fetch_sub(1, std::memory_order_relaxed);

@@ -53,8 +53,8 @@ struct Origin {
   std::atomic<std::int64_t>* at_work = nullptr;
   UpstreamPool::State* pool = nullptr;
   std::vector<std::unique_ptr<UpstreamConnection>> waiting;
-  int connections = 0;   // Waiting ones included.
-  int calls = 0;         // Open ones.
+  int connections = 0;  // Waiting ones included.
+  int calls = 0;        // Open ones.
   TlsSession session;
 };
 

@@ -51,8 +51,8 @@ TEST(OutputCount, CountsEachChoiceByItselfHoweverItIsCut) {
 TEST(OutputCount, TakesAnyNumberOfChoices) {
   Counting counting(shared_vocabularies());
   OutputCount passed(counting.counter("o200k_base"));
-  for (const std::int64_t choice : {std::int64_t{-5}, std::int64_t{0}, std::int64_t{255},
-                                    std::int64_t{1} << 60}) {
+  for (const std::int64_t choice :
+       {std::int64_t{-5}, std::int64_t{0}, std::int64_t{255}, std::int64_t{1} << 60}) {
     passed.text(choice, " word");
   }
   EXPECT_EQ(passed.tokens(), 4);

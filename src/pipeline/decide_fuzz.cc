@@ -77,8 +77,8 @@ config::Route route_of(Bytestream& bytes) {
   route.name = dialects::name_of(route.surface);
   route.access.path = dialects::standard_path(route.surface);
   route.access.mode = mode_of(bytes);
-  route.access.exposure = bytes.below(8) == 0 ? authorization::Exposure::kInternal
-                                              : authorization::Exposure::kPublic;
+  route.access.exposure =
+      bytes.below(8) == 0 ? authorization::Exposure::kInternal : authorization::Exposure::kPublic;
   route.access.models = {"a", "b"};
   route.models = {0, 1};
   if (bytes.below(4) != 0) route.access.allow = {{{"acme"}, {}, {}}};

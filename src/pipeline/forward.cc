@@ -46,8 +46,7 @@ bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_o
   return usage.input <= plan.input.tokens + slack && usage.input >= plan.input.tokens / part &&
          usage.cached_input >= 0 && usage.cached_input <= usage.input &&
          usage.output <= plan.output_cap_total &&
-         usage.output >= least_output / kUnderReportExact &&
-         cost_of(plan, usage) <= plan.worst;
+         usage.output >= least_output / kUnderReportExact && cost_of(plan, usage) <= plan.worst;
 }
 
 // What was held is what it may have cost: for work whose size nobody can tell.
@@ -132,8 +131,7 @@ bool is_version_date(std::string_view text) {
 
 }  // namespace
 
-void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes,
-                         std::string& out) {
+void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes, std::string& out) {
   const config::Endpoint& endpoint =
       message.upstream.endpoints[static_cast<std::size_t>(message.endpoint)];
   const bool anthropic = message.upstream.speaks == dialects::Dialect::kAnthropic;
@@ -267,8 +265,7 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
     result.refusal = upstream_refusal(usage.error(), work.plan.upstream->name);
     co_return;
   }
-  if (*usage &&
-      is_plausible(**usage, work.plan, measured.bytes() / kBytesPerTokenAtMost)) {
+  if (*usage && is_plausible(**usage, work.plan, measured.bytes() / kBytesPerTokenAtMost)) {
     result.provider_input = (*usage)->input;
     result.usage = **usage;
     result.source = audit::UsageSource::kProvider;
@@ -367,8 +364,8 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     out->clear();
     if (!piece || piece->empty()) {
       flow = Flow::kBroken;
-      capped.broken = piece ? Fault{FaultKind::kBroken, "the stream ended too early"}
-                            : piece.error();
+      capped.broken =
+          piece ? Fault{FaultKind::kBroken, "the stream ended too early"} : piece.error();
       break;
     }
     flow = capped.feed(*piece, *out);

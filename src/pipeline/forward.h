@@ -30,13 +30,13 @@ struct Forwarded {
   // A refusal of the provider that the caller gets as it is: bad parameters, for instance.
   int relayed_status = 0;
   audit::Outcome outcome = audit::Outcome::kAllowed;
-  std::string_view cut_code;            // Why it was cut: "caller_gone", "output_cap_exceeded"…
+  std::string_view cut_code;  // Why it was cut: "caller_gone", "output_cap_exceeded"…
   dialects::Usage usage;
   audit::UsageSource source = audit::UsageSource::kNone;
   std::optional<Tokens> provider_input;  // For the error of our count.
-  int status = 0;                       // Of the upstream; 0: none came.
-  Duration waited{};                    // On the upstream, until its last byte.
-  Duration first_byte{};                // From the start of the attempt.
+  int status = 0;                        // Of the upstream; 0: none came.
+  Duration waited{};                     // On the upstream, until its last byte.
+  Duration first_byte{};                 // From the start of the attempt.
 };
 
 // What a reply's head says beside its content, asked for once the usage is known (a whole
@@ -52,14 +52,13 @@ class ReplyHeaders {
 // Writes the whole HTTP request for the upstream: our own head, then the body written anew.
 struct UpstreamMessage {
   const config::Upstream& upstream;
-  int endpoint;                        // Index into its endpoints.
+  int endpoint;  // Index into its endpoints.
   dialects::Surface surface;
   dialects::Delivery delivery;
-  const RequestHead& caller;           // anthropic-version and traceparent are taken over.
+  const RequestHead& caller;  // anthropic-version and traceparent are taken over.
   std::string_view id;
 };
-void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes,
-                         std::string& out);
+void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes, std::string& out);
 
 // One loop's.
 class Forwarder {
@@ -70,10 +69,10 @@ class Forwarder {
   struct Work {
     Exchange& exchange;
     const Plan& plan;
-    int endpoint;                      // The one that `message` is written for.
+    int endpoint;  // The one that `message` is written for.
     dialects::Delivery delivery;
     bool usage_asked;
-    std::string_view message;          // The HTTP request.
+    std::string_view message;  // The HTTP request.
     Bytes reply_bytes_max;
     ReplyHeaders& headers;
   };
@@ -83,8 +82,8 @@ class Forwarder {
   Task<void> relay_whole(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_stream(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_error(const Work& work, UpstreamCall& call, Forwarded& result);
-  void bill(const Plan& plan, const std::optional<dialects::Usage>& reported,
-            OutputCount& passed, Forwarded& result);
+  void bill(const Plan& plan, const std::optional<dialects::Usage>& reported, OutputCount& passed,
+            Forwarded& result);
 
   const Clock& clock_;
   Upstreams& upstreams_;

@@ -99,8 +99,7 @@ std::vector<Bill> bills() {
       {"lies high", answers(200, whole(reported(9000, 4000))), 200, "", kCounted, in, 4},
       {"more output than the cap", answers(200, whole(reported(9, kCap + 1))), 200, "", kCounted,
        in, 4},
-      {"more cached than input", answers(200, whole(reported(9, 4, 10))), 200, "", kCounted, in,
-       4},
+      {"more cached than input", answers(200, whole(reported(9, 4, 10))), 200, "", kCounted, in, 4},
       {"negative", answers(200, whole(reported(-9, -4))), 200, "", kCounted, in, 4},
       {"all of the cap and a longer input", answers(200, whole(reported(20, kCap))), 200, "",
        kCounted, in, 4},
@@ -108,14 +107,14 @@ std::vector<Bill> bills() {
       {"a reply cut", breaks(FaultKind::kBroken), 502, "upstream_error", kCounted, in, kCap},
       {"a reply too slow", breaks(FaultKind::kTimeout), 504, "upstream_timeout", kCounted, in,
        kCap},
-      {"never reached", fails_to_send(FaultKind::kUnreachable, false), 502, "upstream_error",
-       kNone, 0, 0},
-      {"connect timeout", fails_to_send(FaultKind::kTimeout, false), 504, "upstream_timeout",
-       kNone, 0, 0},
+      {"never reached", fails_to_send(FaultKind::kUnreachable, false), 502, "upstream_error", kNone,
+       0, 0},
+      {"connect timeout", fails_to_send(FaultKind::kTimeout, false), 504, "upstream_timeout", kNone,
+       0, 0},
       {"first byte timeout", fails_to_send(FaultKind::kTimeout, true), 504, "upstream_timeout",
        kCounted, in, kCap},
-      {"reset when sent", fails_to_send(FaultKind::kBroken, true), 502, "upstream_error",
-       kCounted, in, kCap},
+      {"reset when sent", fails_to_send(FaultKind::kBroken, true), 502, "upstream_error", kCounted,
+       in, kCap},
       {"at work on all it may", refuses_more(), 503, "overloaded", kNone, 0, 0},
       {"400", answers(400, R"({"error":{"message":"bad top_p"}})"), 400, "", kNone, 0, 0},
       {"400 that is no JSON", answers(400, "nope", "text/plain"), 502, "upstream_error", kNone, 0,
@@ -180,23 +179,22 @@ TEST_F(Forward, PassesAStreamOnAndBillsTheProvidersUsage) {
 
 TEST_F(Forward, ShowsTheUsageOfAStreamToWhomAskedForIt) {
   streams({chunk("the answer") + kFinish + usage_chunk(9, 2) + kDone});
-  const auto caller = world.serve(
-      ask(R"({"model":"small","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"Hello there"}]})"));
+  const auto caller = world.serve(ask(
+      R"({"model":"small","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"Hello there"}]})"));
   EXPECT_EQ(caller->text, chunk("the answer") + kFinish + usage_chunk(9, 2) + kDone);
   expect_settled(9, 2);
 }
 
 TEST_F(Forward, CountsAStreamWithoutUsageAndOneThatLies) {
-  for (const std::string& usage :
-       {std::string(), usage_chunk(9, 0), usage_chunk(1, 4), usage_chunk(90'000, 4),
-        usage_chunk(9, 101)}) {
+  for (const std::string& usage : {std::string(), usage_chunk(9, 0), usage_chunk(1, 4),
+                                   usage_chunk(90'000, 4), usage_chunk(9, 101)}) {
     SCOPED_TRACE(usage);
     world.ledger.settled.clear();
     world.ledger.held = 0;
     world.trail.records.clear();
     streams({chunk("the answer"), chunk(" is simple"), kFinish, usage, kDone});
-    if (usage.empty()) world.upstreams.script.pieces.erase(
-        world.upstreams.script.pieces.begin() + 3);
+    if (usage.empty())
+      world.upstreams.script.pieces.erase(world.upstreams.script.pieces.begin() + 3);
     (void)world.serve(ask(std::string(kHelloStreamed)));
     EXPECT_EQ(last().source, kCounted);
     expect_settled(kHelloTokens, 4);
@@ -256,8 +254,7 @@ TEST_F(Forward, EndsAStreamThatBreaksOffWithTheDialectsError) {
     EXPECT_TRUE(caller->text.starts_with(chunk("the answer")));
     EXPECT_NE(caller->text.find("\"error\""), std::string::npos) << caller->text;
     EXPECT_EQ(last().outcome, audit::Outcome::kCut);
-    EXPECT_EQ(last().code,
-              kind == FaultKind::kTimeout ? "upstream_timeout" : "upstream_error");
+    EXPECT_EQ(last().code, kind == FaultKind::kTimeout ? "upstream_timeout" : "upstream_error");
     expect_settled(kHelloTokens, 2);
   }
 }
@@ -326,9 +323,9 @@ TEST_F(Forward, EndsAStreamAtTheCapCleanlyInBothDialects) {
       for (std::size_t at = 0; at < all.size(); at += size) pieces.push_back(all.substr(at, size));
       streams(pieces);
       const Tokens cap = is_openai ? 100 : 50;
-      const auto caller =
-          is_openai ? world.serve(ask(std::string(kHelloStreamed)))
-                    : world.serve(ask(std::string(kClaudeStreamed), "/v1/messages"));
+      const auto caller = is_openai
+                              ? world.serve(ask(std::string(kHelloStreamed)))
+                              : world.serve(ask(std::string(kClaudeStreamed), "/v1/messages"));
       EXPECT_TRUE(caller->complete());
       EXPECT_EQ(count_of(caller->text, "\" word\""), static_cast<std::size_t>(cap));
       if (is_openai) {
@@ -367,15 +364,15 @@ TEST_F(Forward, CutsAStreamOfAnUnknownVocabularyOnlyWhenItIsSureToBeTooLong) {
 
 TEST_F(Forward, WritesItsOwnHeadAndForwardsNoneOfTheCallers) {
   Ask asked = ask(std::string(kHello));
-  asked.headers.insert(asked.headers.end(),
-                       {{"Host", "gateway.example"},
-                        {"Cookie", "sid=1"},
-                        {"X-Stainless-Lang", "js"},
-                        {"OpenAI-Organization", "org"},
-                        {"X-Forwarded-For", "9.9.9.9"},
-                        {"anthropic-version", "2023-06-01"},
-                        {"traceparent",
-                         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}});
+  asked.headers.insert(
+      asked.headers.end(),
+      {{"Host", "gateway.example"},
+       {"Cookie", "sid=1"},
+       {"X-Stainless-Lang", "js"},
+       {"OpenAI-Organization", "org"},
+       {"X-Forwarded-For", "9.9.9.9"},
+       {"anthropic-version", "2023-06-01"},
+       {"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}});
   const auto caller = world.serve(asked);
   const std::string& sent = world.upstreams.messages.back();
   const std::size_t end = sent.find("\r\n\r\n");
@@ -408,8 +405,9 @@ TEST_F(Forward, SpeaksAnthropicToAnthropic) {
     asked.headers.emplace_back("traceparent", "00-4BF92f3577b34da6a3ce929d0e0e4736-00-01");
     (void)world.serve(asked);
     const std::string& sent = world.upstreams.messages.back();
-    EXPECT_TRUE(sent.starts_with("POST /v1/messages HTTP/1.1\r\nHost: [2001:db8::7]\r\n"
-                                 "x-api-key: sk-ant-secret\r\n"))
+    EXPECT_TRUE(
+        sent.starts_with("POST /v1/messages HTTP/1.1\r\nHost: [2001:db8::7]\r\n"
+                         "x-api-key: sk-ant-secret\r\n"))
         << sent;
     EXPECT_NE(sent.find("\r\nanthropic-version: " + std::string(version.sent) + "\r\n"),
               std::string::npos)
@@ -428,10 +426,10 @@ TEST_F(Forward, TakesTheEndpointsOfAnUpstreamInTurn) {
   two.upstreams.script.pieces = {kAnswer};
   for (int i = 0; i < 4; ++i) (void)two.serve(ask_as(key, std::string(kHello)));
   EXPECT_EQ(two.upstreams.endpoints, (std::vector<int>{0, 1, 0, 1}));
-  EXPECT_TRUE(two.upstreams.messages[0].starts_with(
-      "POST /v1/chat/completions HTTP/1.1\r\nHost: a:1\r\n"));
-  EXPECT_TRUE(two.upstreams.messages[1].starts_with(
-      "POST /x/chat/completions HTTP/1.1\r\nHost: b\r\n"));
+  EXPECT_TRUE(
+      two.upstreams.messages[0].starts_with("POST /v1/chat/completions HTTP/1.1\r\nHost: a:1\r\n"));
+  EXPECT_TRUE(
+      two.upstreams.messages[1].starts_with("POST /x/chat/completions HTTP/1.1\r\nHost: b\r\n"));
 }
 
 TEST_F(Forward, TellsTheMeterHowFarTheCountWasOff) {
@@ -469,8 +467,8 @@ Script random_script(std::mt19937_64& random) {
   script.hangs_after_pieces = random() % 4 == 0;
   if (random() % 4 == 0) script.fault = kFaults[random() % 3];
   if (random() % 4 == 0) {
-    script.pieces = {whole(reported(static_cast<Tokens>(random() % 30),
-                                    static_cast<Tokens>(random() % 120)))};
+    script.pieces = {
+        whole(reported(static_cast<Tokens>(random() % 30), static_cast<Tokens>(random() % 120)))};
     return script;
   }
   script.content_type = "text/event-stream";

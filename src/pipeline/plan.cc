@@ -158,8 +158,7 @@ Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, Plan
   }
   plan.choices = facts.request.choices;
   if (!dialects::makes_output(plan.route->surface)) return {};
-  plan.output_cap =
-      cap_under_limits(facts.config, tenant, *plan.route, plan, caps->output_tokens);
+  plan.output_cap = cap_under_limits(facts.config, tenant, *plan.route, plan, caps->output_tokens);
   if (plan.output_cap > kTokensMax / plan.choices) {
     return refuse(Reason::kInvalidRequest, std::string(rule),
                   "The output asked for, times the choices, is more than can be counted.");
@@ -227,8 +226,7 @@ std::string_view subject_of(limits::Scope scope, const Facts& facts, const confi
   CHECK(false);
 }
 
-Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena,
-                      audit::Record& record) {
+Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audit::Record& record) {
   const config::Config& config = facts.config;
   describe(facts, arena, record);
   Observed observed;
@@ -267,8 +265,8 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena,
   amounts.output = plan.output_cap_total;
   plan.worst = cost::price(plan.model->prices, amounts);
   plan.charges = charges_of(facts, tenant, plan, arena);
-  plan.observed = arena.copy(
-      std::span<const std::string_view>(observed.rules.data(), observed.count));
+  plan.observed =
+      arena.copy(std::span<const std::string_view>(observed.rules.data(), observed.count));
   return plan;
 }
 

@@ -22,7 +22,7 @@ namespace tollgate::pipeline {
 
 struct Facts {
   const config::Config& config;
-  authorization::Target target;                  // Canonical.
+  authorization::Target target;  // Canonical.
   const authentication::Identity& caller;
   const IpAddress& client_ip;
   const dialects::Request& request;
@@ -35,9 +35,9 @@ struct Plan {
   const config::Upstream* upstream = nullptr;
   Count input;
   std::int64_t choices = 1;
-  Tokens output_cap = 0;         // Per choice; 0 where the surface makes no output.
-  Tokens output_cap_total = 0;   // Of all choices.
-  Money worst;                   // The price of input and output_cap_total.
+  Tokens output_cap = 0;        // Per choice; 0 where the surface makes no output.
+  Tokens output_cap_total = 0;  // Of all choices.
+  Money worst;                  // The price of input and output_cap_total.
   Charges charges;
   std::span<const std::string_view> observed;  // Rules that would have refused.
 };
@@ -47,8 +47,7 @@ Money cost_of(const Plan& plan, const dialects::Usage& usage);
 
 // Views of the plan live in `arena` and `facts`. `record` is told what is known even when the
 // answer is a refusal: route, model, count, cap.
-Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena,
-                      audit::Record& record);
+Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audit::Record& record);
 
 // The subject that a scope means for this request. A caller without a user is counted by its
 // credential, so that being nobody in particular escapes no limit on users.

@@ -71,8 +71,7 @@ TEST_F(Decide, CountsIpv6ByTheSubscribersNetwork) {
     (void)world.serve(asked);
     return limit("limits.client_ip.concurrent_requests")->subject;
   };
-  const std::string a =
-      subject_of_ip({0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9});
+  const std::string a = subject_of_ip({0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9});
   EXPECT_EQ(a, "2001:db8:0:1::");
   EXPECT_EQ(a, subject_of_ip({0x20, 1, 0xd, 0xb8, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8}));
   EXPECT_NE(a, subject_of_ip({0x20, 1, 0xd, 0xb8, 0, 0, 0, 2, 9, 9, 9, 9, 9, 9, 9, 9}));
@@ -138,9 +137,8 @@ TEST_F(Decide, SaysTheSameOfTheSameFacts) {
 TEST_F(Decide, RefusesAPromptThatIsTooLong) {
   std::string words;
   for (int i = 0; i < 32'000; ++i) words += " a";
-  const auto caller = world.serve(ask(
-      R"({"model":"small","messages":[{"role":"user","content":")" + words.substr(0, 64'000) +
-      "\"}]}"));
+  const auto caller = world.serve(ask(R"({"model":"small","messages":[{"role":"user","content":")" +
+                                      words.substr(0, 64'000) + "\"}]}"));
   EXPECT_EQ(caller->status, 400);
   EXPECT_EQ(caller->header("x-tollgate-reason"), "prompt_too_large");
   EXPECT_EQ(world.ledger.held, 0);

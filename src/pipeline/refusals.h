@@ -10,7 +10,7 @@ namespace tollgate::pipeline {
 
 struct RefusalRow {
   Reason reason;
-  std::string_view code;           // Ours, stable: x-tollgate-reason and the audit record.
+  std::string_view code;  // Ours, stable: x-tollgate-reason and the audit record.
   int openai_status;
   std::string_view openai_type;
   std::string_view openai_code;

@@ -35,12 +35,12 @@ constexpr RefusalRow kPromised[] = {
      "invalid_api_key", 401, "authentication_error", "", Retry::kNo},
     {Reason::kRouteNotAllowed, "route_not_allowed", 403, "invalid_request_error",
      "permission_denied", 403, "permission_error", "", Retry::kNo},
-    {Reason::kToolNotAllowed, "tool_not_allowed", 403, "invalid_request_error",
-     "permission_denied", 403, "permission_error", "", Retry::kNo},
+    {Reason::kToolNotAllowed, "tool_not_allowed", 403, "invalid_request_error", "permission_denied",
+     403, "permission_error", "", Retry::kNo},
     {Reason::kNotFound, "not_found", 404, "invalid_request_error", "model_not_found", 404,
      "not_found_error", "", Retry::kNo},
-    {Reason::kModelNotAllowed, "model_not_allowed", 404, "invalid_request_error",
-     "model_not_found", 404, "not_found_error", "", Retry::kNo},
+    {Reason::kModelNotAllowed, "model_not_allowed", 404, "invalid_request_error", "model_not_found",
+     404, "not_found_error", "", Retry::kNo},
     {Reason::kModelNotFound, "model_not_found", 404, "invalid_request_error", "model_not_found",
      404, "not_found_error", "", Retry::kNo},
     {Reason::kBodyTooLarge, "body_too_large", 413, "invalid_request_error", "request_too_large",
@@ -127,7 +127,7 @@ TEST(Refusals, HideWhatIsHidden) {
 
 TEST(RequestHead, FindsAHeaderInAnyCaseAndOnlyByItsWholeName) {
   const Header headers[] = {
-      {"Host", "gateway"}, {"X-API-Key", "first"},  {"x-api-key", "second"},
+      {"Host", "gateway"}, {"X-API-Key", "first"},        {"x-api-key", "second"},
       {"x^", "caret"},     {"AUTHORIZATION", "Bearer x"}, {"empty", ""},
   };
   RequestHead head;
@@ -137,8 +137,8 @@ TEST(RequestHead, FindsAHeaderInAnyCaseAndOnlyByItsWholeName) {
   EXPECT_EQ(head.header("X-Api-Key"), "first");
   EXPECT_EQ(head.header("authorization"), "Bearer x");
   EXPECT_EQ(head.header("x^"), "caret");
-  for (const std::string_view absent : {"x-api-ke", "x-api-key2", "api-key", "x_api_key", "x~", "",
-                                        "hos\xf4", "empty"}) {
+  for (const std::string_view absent :
+       {"x-api-ke", "x-api-key2", "api-key", "x_api_key", "x~", "", "hos\xf4", "empty"}) {
     EXPECT_EQ(head.header(absent), "") << absent;
   }
   EXPECT_EQ(RequestHead{}.header("host"), "");

@@ -110,9 +110,8 @@ void write_id_headers(dialects::Dialect dialect, std::string_view id, std::strin
   if (dialect == dialects::Dialect::kAnthropic) line(headers, "request-id", id);
 }
 
-void write_limit_headers(dialects::Dialect dialect,
-                         std::span<const audit::LimitEvidence> limits, WallTime wall,
-                         std::string& headers) {
+void write_limit_headers(dialects::Dialect dialect, std::span<const audit::LimitEvidence> limits,
+                         WallTime wall, std::string& headers) {
   if (const audit::LimitEvidence* found = tightest(limits, Counted::kRequests)) {
     write_limit(dialect, "requests", *found, wall, headers);
   }
@@ -149,13 +148,12 @@ void write_retry_hints(const RefusalRow& row, const Refusal& refusal, double jit
     line(headers, "x-should-retry", "false");
     return;
   }
-  const Duration spread(static_cast<std::int64_t>(
-      static_cast<double>(refusal.retry_after->count()) * jitter * 0.1));
+  const Duration spread(
+      static_cast<std::int64_t>(static_cast<double>(refusal.retry_after->count()) * jitter * 0.1));
   const auto wait = std::min(std::chrono::ceil<milliseconds>(*refusal.retry_after + spread),
                              std::chrono::duration_cast<milliseconds>(kRetryAfterMax));
   line(headers, "retry-after-ms", std::max<std::int64_t>(wait.count(), 1));
-  line(headers, "retry-after",
-       std::max<std::int64_t>(std::chrono::ceil<seconds>(wait).count(), 1));
+  line(headers, "retry-after", std::max<std::int64_t>(std::chrono::ceil<seconds>(wait).count(), 1));
 }
 
 }  // namespace

@@ -22,9 +22,8 @@ void write_id_headers(dialects::Dialect dialect, std::string_view id, std::strin
 
 // The dialect's rate headers from the evidence of a hold: for requests and for tokens the
 // figure with the least share left. Nothing where no such limit applies.
-void write_limit_headers(dialects::Dialect dialect,
-                         std::span<const audit::LimitEvidence> limits, WallTime wall,
-                         std::string& headers);
+void write_limit_headers(dialects::Dialect dialect, std::span<const audit::LimitEvidence> limits,
+                         WallTime wall, std::string& headers);
 
 // x-tollgate-model, -cost-usd (where known), -budget-remaining-usd (where a budget applies; the
 // smallest), -overhead-us.
@@ -32,7 +31,7 @@ struct Account {
   std::string_view model;
   std::optional<Money> cost;
   std::span<const audit::BudgetEvidence> budgets;
-  Money released;                     // What of the hold was not used and is back already.
+  Money released;  // What of the hold was not used and is back already.
   std::optional<Duration> overhead;
 };
 void write_account_headers(const Account& account, std::string& headers);

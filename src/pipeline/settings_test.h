@@ -168,11 +168,13 @@ inline std::string event(std::string_view type, std::string_view data) {
   return "event: " + std::string(type) + "\ndata: " + std::string(data) + "\n\n";
 }
 inline std::string claude_opening(Tokens input) {
-  return event("message_start",
-               R"({"type":"message_start","message":{"id":"m1","type":"message","role":"assistant","model":"claude-opus","content":[],"stop_reason":null,"usage":{"input_tokens":)" +
-                   std::to_string(input) + R"(,"output_tokens":1}}})") +
-         event("content_block_start",
-               R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})");
+  return event(
+             "message_start",
+             R"({"type":"message_start","message":{"id":"m1","type":"message","role":"assistant","model":"claude-opus","content":[],"stop_reason":null,"usage":{"input_tokens":)" +
+                 std::to_string(input) + R"(,"output_tokens":1}}})") +
+         event(
+             "content_block_start",
+             R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})");
 }
 inline std::string claude_delta(std::string_view text) {
   return event("content_block_delta",
@@ -181,9 +183,10 @@ inline std::string claude_delta(std::string_view text) {
 }
 inline std::string claude_closing(Tokens output) {
   return event("content_block_stop", R"({"type":"content_block_stop","index":0})") +
-         event("message_delta",
-               R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":)" +
-                   std::to_string(output) + "}}") +
+         event(
+             "message_delta",
+             R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":)" +
+                 std::to_string(output) + "}}") +
          event("message_stop", R"({"type":"message_stop"})");
 }
 

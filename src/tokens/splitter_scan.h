@@ -61,9 +61,8 @@ inline std::size_t plain_word(const char* at) {
   const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
   // Compared as signed: bytes above 0x7f are below every letter.
   const auto letters_in = [](__m128i of) {
-    return static_cast<std::uint32_t>(_mm_movemask_epi8(
-        _mm_and_si128(_mm_cmpgt_epi8(of, _mm_set1_epi8('a' - 1)),
-                      _mm_cmplt_epi8(of, _mm_set1_epi8('z' + 1)))));
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_and_si128(
+        _mm_cmpgt_epi8(of, _mm_set1_epi8('a' - 1)), _mm_cmplt_epi8(of, _mm_set1_epi8('z' + 1)))));
   };
   const std::uint32_t small = letters_in(bytes);
   const std::uint32_t any = letters_in(folded);

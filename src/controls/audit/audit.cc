@@ -250,10 +250,14 @@ void write_end(Pen& pen, const Record& record) {
 
 std::string_view name_of(Outcome outcome) {
   switch (outcome) {
-    case Outcome::kAllowed: return "allowed";
-    case Outcome::kRefused: return "refused";
-    case Outcome::kDowngraded: return "downgraded";
-    case Outcome::kCut: return "cut";
+    case Outcome::kAllowed:
+      return "allowed";
+    case Outcome::kRefused:
+      return "refused";
+    case Outcome::kDowngraded:
+      return "downgraded";
+    case Outcome::kCut:
+      return "cut";
   }
   return "refused";
 }

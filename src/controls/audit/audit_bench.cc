@@ -13,10 +13,18 @@ struct Sample {
   Record record;
   Sample() {
     for (LimitEvidence& limit : limits)
-      limit = {limits::Scope::kTenantId, "acme", limits::Figure::kInputTokensPerMinute, 80'000,
-               331, 79'669};
+      limit = {limits::Scope::kTenantId,
+               "acme",
+               limits::Figure::kInputTokensPerMinute,
+               80'000,
+               331,
+               79'669};
     for (BudgetEvidence& budget : budgets)
-      budget = {limits::Scope::kTenantId, "acme", cost::Window::kMonth, {500'000'000}, {41'787},
+      budget = {limits::Scope::kTenantId,
+                "acme",
+                cost::Window::kMonth,
+                {500'000'000},
+                {41'787},
                 {12'345'678}};
     actor.tenant = "acme";
     actor.subject = "alice";

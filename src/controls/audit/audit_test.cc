@@ -53,10 +53,10 @@ std::string written(const Record& record, Phase phase) {
 TEST(Audit, TellsTheDecisionWithItsEvidence) {
   const authentication::Identity actor = alice();
   Record record = allowed(actor);
-  const LimitEvidence limits[] = {{limits::Scope::kTenantId, "acme",
-                                   limits::Figure::kRequestsPerMinute, 120, 1, 119}};
-  const BudgetEvidence budgets[] = {{limits::Scope::kTenantId, "acme", cost::Window::kMonth,
-                                     {500'000'000}, {123}, {12'500'000}}};
+  const LimitEvidence limits[] = {
+      {limits::Scope::kTenantId, "acme", limits::Figure::kRequestsPerMinute, 120, 1, 119}};
+  const BudgetEvidence budgets[] = {
+      {limits::Scope::kTenantId, "acme", cost::Window::kMonth, {500'000'000}, {123}, {12'500'000}}};
   record.limits = limits;
   record.budgets = budgets;
   record.observed = kObserved;
@@ -140,12 +140,12 @@ TEST(Audit, EscapesAndReplacesWhatCallersSend) {
       {"a\nb\x1b[31m\x7f", R"(a\u000ab\u001b[31m\u007f)"},
       {"caf\xc3\xa9", "caf\xc3\xa9"},
       {"\xff", "\xef\xbf\xbd"},
-      {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},          // Overlong.
+      {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},                  // Overlong.
       {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},  // A surrogate.
-      {"\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"},          // Cut.
-      {"\xc2\x9b", R"(\u009b)"},                          // C1.
+      {"\xe2\x82", "\xef\xbf\xbd\xef\xbf\xbd"},                  // Cut.
+      {"\xc2\x9b", R"(\u009b)"},                                 // C1.
       {"\xe2\x80\xa8\xe2\x80\xae", R"(\u2028\u202e)"},
-      {"\xf3\xa0\x81\x81", R"(\udb40\udc41)"},            // A tag character.
+      {"\xf3\xa0\x81\x81", R"(\udb40\udc41)"},  // A tag character.
       {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
       {std::string("\0", 1), R"(\u0000)"},
   };
@@ -213,8 +213,8 @@ TEST(Audit, StaysWholeForAnyBytes) {
   Hash previous{};
   for (int step = 0; step < 2'000; ++step) {
     std::string bytes(random() % 600, '\0');
-    for (char& c : bytes) c = static_cast<char>(random() % 3 == 0 ? ",\"time\\}{:"[random() % 10]
-                                                                  : random() % 256);
+    for (char& c : bytes)
+      c = static_cast<char>(random() % 3 == 0 ? ",\"time\\}{:"[random() % 10] : random() % 256);
     const std::string_view texts[] = {bytes, bytes};
     authentication::Identity actor = alice();
     actor.subject = bytes;

@@ -68,8 +68,8 @@ void Pen::digits(std::uint64_t value, int count) {
 
 void Pen::millionths(std::int64_t value) {
   if (value < 0) literal("-");
-  const auto size = value < 0 ? 0 - static_cast<std::uint64_t>(value)
-                              : static_cast<std::uint64_t>(value);
+  const auto size =
+      value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
   number(size / 1'000'000);
   std::uint64_t part = size % 1'000'000;
   if (part == 0) return;
@@ -118,8 +118,9 @@ void Pen::text(std::string_view bytes, std::size_t most) {
 }
 
 void Pen::code_unit(std::uint32_t unit) {
-  const char text[] = {'\\', 'u', kHex[unit >> 12 & 15], kHex[unit >> 8 & 15],
-                       kHex[unit >> 4 & 15], kHex[unit & 15]};
+  const char text[] = {
+      '\\',           'u', kHex[unit >> 12 & 15], kHex[unit >> 8 & 15], kHex[unit >> 4 & 15],
+      kHex[unit & 15]};
   name({text, sizeof text});
 }
 

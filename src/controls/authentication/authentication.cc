@@ -122,7 +122,8 @@ EVP_MAC_CTX* thread_context() {
 
 std::string_view name_of(CredentialKind kind) {
   switch (kind) {
-    case CredentialKind::kApiKey: return "api_key";
+    case CredentialKind::kApiKey:
+      return "api_key";
   }
   CHECK(false);
 }

@@ -25,8 +25,8 @@ namespace tollgate::authentication {
 
 // What the operator writes under `authentication.api_keys`.
 struct Policy {
-  bool api_keys = false;          // Without it no key is accepted at all.
-  std::string pepper_file;        // 32 or more bytes; empty: made beside the ledger at first start.
+  bool api_keys = false;    // Without it no key is accepted at all.
+  std::string pepper_file;  // 32 or more bytes; empty: made beside the ledger at first start.
 };
 
 enum class CredentialKind : std::uint8_t { kApiKey };
@@ -36,7 +36,7 @@ std::optional<CredentialKind> credential_kind_named(std::string_view name);
 // The accountable actor of one request. Views live in the request's arena.
 struct Identity {
   std::string_view tenant;
-  std::string_view subject;        // The user within the tenant; may be empty.
+  std::string_view subject;  // The user within the tenant; may be empty.
   CredentialKind credential_kind = CredentialKind::kApiKey;
   std::string_view credential_id;  // Public: the key's id. Never the secret.
   std::span<const std::string_view> roles;
@@ -81,7 +81,7 @@ struct KeyRecord {
   std::string tenant;
   std::string user;
   std::vector<std::string> roles;
-  std::string name;                     // A label of the operator.
+  std::string name;  // A label of the operator.
   WallTime created{};
   std::optional<WallTime> expires;
   std::optional<WallTime> revoked;

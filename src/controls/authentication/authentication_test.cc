@@ -48,9 +48,12 @@ std::array<std::uint8_t, 64> random_bytes(std::mt19937_64& random) {
 
 TEST(FindCredential, ReadsEachHeaderAndEachWayToWriteBearer) {
   const CredentialHeaders cases[] = {
-      {.authorization = "Bearer secret"},   {.authorization = "bearer secret"},
-      {.authorization = "BEARER   secret"}, {.x_api_key = "secret"},
-      {.api_key = "secret"},                {.authorization = "Bearer", .api_key = "secret"},
+      {.authorization = "Bearer secret"},
+      {.authorization = "bearer secret"},
+      {.authorization = "BEARER   secret"},
+      {.x_api_key = "secret"},
+      {.api_key = "secret"},
+      {.authorization = "Bearer", .api_key = "secret"},
       {.authorization = "Bearer secret", .x_api_key = "secret", .api_key = "secret"},
   };
   for (const CredentialHeaders& headers : cases) {
@@ -105,7 +108,7 @@ TEST(ReadKey, RefusesHostileCredentials) {
   const std::string cases[] = {
       "",
       "tg_live_",
-      std::string(kKeyDigest),                  // What the store keeps.
+      std::string(kKeyDigest),  // What the store keeps.
       "tg_live_" + std::string(kKeyDigest),
       key.substr(0, kKeyLength - 1),
       key + "0",

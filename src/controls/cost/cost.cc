@@ -26,9 +26,7 @@ constexpr std::array<WindowRow, 5> kWindows = {{
     {"total", "in total"},
 }};
 
-sys_days monday_of(sys_days day) {
-  return day - (std::chrono::weekday(day) - std::chrono::Monday);
-}
+sys_days monday_of(sys_days day) { return day - (std::chrono::weekday(day) - std::chrono::Monday); }
 
 std::chrono::year_month month_of(sys_days day) {
   const std::chrono::year_month_day date(day);
@@ -94,11 +92,16 @@ std::optional<Window> window_named(std::string_view name) {
 WallTime start_of(Window window, WallTime now) {
   const sys_days day = std::chrono::floor<days>(now);
   switch (window) {
-    case Window::kHour: return std::chrono::floor<std::chrono::hours>(now);
-    case Window::kDay: return day;
-    case Window::kWeek: return monday_of(day);
-    case Window::kMonth: return sys_days(month_of(day) / std::chrono::day(1));
-    case Window::kTotal: break;
+    case Window::kHour:
+      return std::chrono::floor<std::chrono::hours>(now);
+    case Window::kDay:
+      return day;
+    case Window::kWeek:
+      return monday_of(day);
+    case Window::kMonth:
+      return sys_days(month_of(day) / std::chrono::day(1));
+    case Window::kTotal:
+      break;
   }
   return WallTime{};
 }
@@ -106,14 +109,18 @@ WallTime start_of(Window window, WallTime now) {
 std::optional<WallTime> end_of(Window window, WallTime now) {
   const WallTime start = start_of(window, now);
   switch (window) {
-    case Window::kHour: return start + std::chrono::hours(1);
-    case Window::kDay: return start + days(1);
-    case Window::kWeek: return start + days(7);
+    case Window::kHour:
+      return start + std::chrono::hours(1);
+    case Window::kDay:
+      return start + days(1);
+    case Window::kWeek:
+      return start + days(7);
     case Window::kMonth: {
       const auto next = month_of(std::chrono::floor<days>(start)) + std::chrono::months(1);
       return sys_days(next / std::chrono::day(1));
     }
-    case Window::kTotal: break;
+    case Window::kTotal:
+      break;
   }
   return std::nullopt;
 }
@@ -153,8 +160,8 @@ Balance settle(const Policy& policy, Balance balance, const Taken& taken, Money 
   CHECK(used >= Money{} && taken.amount >= Money{});
   balance = roll(policy, balance, now);
   // Sums of observed holds may have been cut at the end of the range: never below nothing.
-  balance.held.micro_usd = std::max<std::int64_t>(
-      balance.held.micro_usd - taken.amount.micro_usd, 0);
+  balance.held.micro_usd =
+      std::max<std::int64_t>(balance.held.micro_usd - taken.amount.micro_usd, 0);
   if (taken.window_start == balance.window_start)
     balance.spent = add_saturated(balance.spent, used);
   return balance;

@@ -89,8 +89,7 @@ struct Taken {
 
 // Ends a hold as `used`, at least 0. More than was held is an overrun: the balance tells the
 // truth, so it is spent in full. What is used is spent only in the window of the hold.
-Balance settle(const Policy& policy, Balance balance, const Taken& taken, Money used,
-               WallTime now);
+Balance settle(const Policy& policy, Balance balance, const Taken& taken, Money used, WallTime now);
 
 // What could still be held, at least 0.
 Money remaining(const Policy& policy, const Balance& balance);

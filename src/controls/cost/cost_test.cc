@@ -70,8 +70,7 @@ TEST(Cost, StartsWindowsOfTheCalendarInUtc) {
       // A Wednesday, a Monday's first moment and a Sunday's last.
       {Window::kWeek, day(2026, 11, 25), day(2026, 11, 23), day(2026, 11, 30)},
       {Window::kWeek, day(2026, 11, 23), day(2026, 11, 23), day(2026, 11, 30)},
-      {Window::kWeek, day(2026, 11, 30) - microseconds(1), day(2026, 11, 23),
-       day(2026, 11, 30)},
+      {Window::kWeek, day(2026, 11, 30) - microseconds(1), day(2026, 11, 23), day(2026, 11, 30)},
       {Window::kWeek, day(2027, 1, 2), day(2026, 12, 28), day(2027, 1, 4)},
       {Window::kMonth, day(2026, 12, 31) + hours(23), day(2026, 12, 1), day(2027, 1, 1)},
       {Window::kMonth, day(2028, 2, 29), day(2028, 2, 1), day(2028, 3, 1)},

@@ -178,8 +178,8 @@ Balance settle(const Policy& policy, Balance balance, const Taken& taken, std::i
   // been full before taken.after - unused, less all that was given back since (it may have been
   // reserved before). From then on time may have earned back nothing, so it does not count.
   const Span unused = cost_of(policy, taken.amount - used);
-  const std::uint64_t since = std::min<std::uint64_t>(balance.returned - taken.after.returned,
-                                                      2 * kDebtMax.count());
+  const std::uint64_t since =
+      std::min<std::uint64_t>(balance.returned - taken.after.returned, 2 * kDebtMax.count());
   const Span left = {(taken.after.full_at - now).count() - static_cast<std::int64_t>(since),
                      std::min(taken.after.fraction, policy.limit - 1)};
   const Span back = std::clamp(left, Span{}, unused);
@@ -207,16 +207,16 @@ Duration until_full(Balance balance, Instant now) {
   return balance.full_at - now + Duration(balance.fraction > 0 ? 1 : 0);
 }
 
-Expected<std::int64_t> enter(const Policy& policy, std::int64_t at_work,
-                             std::string_view subject) {
+Expected<std::int64_t> enter(const Policy& policy, std::int64_t at_work, std::string_view subject) {
   if (at_work < policy.limit) return at_work + 1;
   Refusal refusal;
   refusal.reason = Reason::kConcurrencyLimited;
   refusal.rule = policy.rule;
   refusal.retry_after = std::chrono::seconds(1);
-  refusal.message = fmt::format("Limit of {} reached ({}): {} at work; try again when one has "
-                                "ended.",
-                                describe(policy, subject), policy.rule, at_work);
+  refusal.message = fmt::format(
+      "Limit of {} reached ({}): {} at work; try again when one has "
+      "ended.",
+      describe(policy, subject), policy.rule, at_work);
   return std::unexpected(std::move(refusal));
 }
 

@@ -34,7 +34,7 @@ enum class Figure : std::uint8_t {
 inline constexpr int kFigureCount = 6;
 std::string_view name_of(Figure figure);  // "requests_per_minute"
 std::optional<Figure> figure_named(std::string_view name);
-Duration window_of(Figure figure);        // 1 min or 1 day; 0 for concurrency.
+Duration window_of(Figure figure);  // 1 min or 1 day; 0 for concurrency.
 
 // One line of `limits`: what each distinct subject of a scope may take.
 struct Policy {
@@ -51,7 +51,7 @@ struct Policy {
 // configuration was reloaded) is off by less than a microsecond.
 struct Balance {
   Instant full_at{};
-  std::int64_t fraction = 0;  // Limit-ths of a microsecond after full_at; 0 to limit - 1.
+  std::int64_t fraction = 0;   // Limit-ths of a microsecond after full_at; 0 to limit - 1.
   std::uint64_t returned = 0;  // Microseconds given back by settle() so far; wraps.
 };
 

@@ -10,10 +10,10 @@ namespace {
 
 std::unexpected<Refusal> too_large(const Facts& facts, Tokens most, std::string_view whose,
                                    std::string rule) {
-  return refuse(Reason::kPromptTooLarge, std::move(rule),
-                fmt::format("The prompt has {}{} tokens, but {} {}. Shorten it.",
-                            facts.input_is_bound ? "at most " : "", facts.input_tokens, whose,
-                            most));
+  return refuse(
+      Reason::kPromptTooLarge, std::move(rule),
+      fmt::format("The prompt has {}{} tokens, but {} {}. Shorten it.",
+                  facts.input_is_bound ? "at most " : "", facts.input_tokens, whose, most));
 }
 
 }  // namespace

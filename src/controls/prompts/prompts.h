@@ -19,21 +19,21 @@ enum class OverCap : std::uint8_t { kClamp, kRefuse };
 
 // What the operator writes under a route's `prompt`.
 struct Policy {
-  Mode mode = Mode::kEnforce;         // Observing injects a cap too: else nothing can be held.
-  Bytes body = 1 << 20;               // 1 B to 64 MiB.
-  Tokens input_tokens = 32'000;       // Per request; 1 to kTokensMax.
-  Tokens output_tokens = 4'096;       // Per choice; 1 to kTokensMax.
-  std::int64_t choices = 1;           // n and best_of; 1 to 128.
+  Mode mode = Mode::kEnforce;    // Observing injects a cap too: else nothing can be held.
+  Bytes body = 1 << 20;          // 1 B to 64 MiB.
+  Tokens input_tokens = 32'000;  // Per request; 1 to kTokensMax.
+  Tokens output_tokens = 4'096;  // Per choice; 1 to kTokensMax.
+  std::int64_t choices = 1;      // n and best_of; 1 to 128.
   OverCap on_output_over = OverCap::kClamp;
 };
 
 struct Facts {
   Bytes body = 0;
   Tokens input_tokens = 0;
-  bool input_is_bound = false;        // Counted by an upper bound; the words say so.
+  bool input_is_bound = false;  // Counted by an upper bound; the words say so.
   std::optional<Tokens> output_tokens_asked;
   std::int64_t choices = 1;
-  Tokens context_tokens = 0;          // Of the model; 0: unknown.
+  Tokens context_tokens = 0;  // Of the model; 0: unknown.
 };
 
 // What the request may make at most, per choice.

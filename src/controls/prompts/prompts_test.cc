@@ -134,10 +134,14 @@ TEST(Prompts, HoldsItsCapsForAnyRequest) {
   std::mt19937_64 random{17};
   const auto any = [&random](std::int64_t around) -> std::int64_t {
     switch (random() % 4) {
-      case 0: return static_cast<std::int64_t>(random() % 3);
-      case 1: return around - 2 + static_cast<std::int64_t>(random() % 5);
-      case 2: return static_cast<std::int64_t>(random() >> 1);
-      default: return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(2 * around));
+      case 0:
+        return static_cast<std::int64_t>(random() % 3);
+      case 1:
+        return around - 2 + static_cast<std::int64_t>(random() % 5);
+      case 2:
+        return static_cast<std::int64_t>(random() >> 1);
+      default:
+        return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(2 * around));
     }
   };
   int passed = 0;
