@@ -161,6 +161,7 @@ class Builder {
       if (made.upstream_name.empty()) made.upstream_name = made.name;
       made.tokenizer = view.text("tokenizer");
       made.context_tokens = view.count("context_tokens");
+      made.reasoning = view.flag("reasoning");
       const View prices = view.section("price_per_million");
       made.prices.input = prices.price("input").value_or(Price{});
       made.prices.cached_input = prices.price("cached_input");

@@ -91,6 +91,7 @@ struct Model {
   std::string upstream_name;  // What the upstream calls it; as `name` unless said.
   std::string tokenizer;      // Known vocabulary, or empty: an upper bound by bytes.
   Tokens context_tokens = 0;  // 0: not said.
+  bool reasoning = false;     // Makes output that nobody sees.
   cost::Prices prices;
 };
 

@@ -98,6 +98,7 @@ json::object models(const Config& config) {
     one["name"] = model.upstream_name;
     if (!model.tokenizer.empty()) one["tokenizer"] = model.tokenizer;
     if (model.context_tokens != 0) one["context_tokens"] = model.context_tokens;
+    one["reasoning"] = model.reasoning;
     one["price_per_million"] = std::move(prices);
     made[model.name] = std::move(one);
   }

@@ -218,6 +218,11 @@ constexpr Field kModelFields[] = {
      .doc = "Input and output together, at most. 0: not known.",
      .fallback = "0",
      .max = std::int64_t{1} << 40},
+    {.key = "reasoning",
+     .kind = Kind::kFlag,
+     .doc = "The model makes output that nobody sees (reasoning): a stream that is cut before "
+            "its usage is charged what was held.",
+     .fallback = "false"},
     {.key = "price_per_million",
      .kind = Kind::kSection,
      .doc = "What it costs. A model without a price is refused.",
