@@ -194,7 +194,7 @@ TEST_F(Api, ShowsWhatWasSpentAndDecided) {
   pipeline::Charges charges;
   charges.budgets = {&charge, 1};
   Arena arena;
-  Expected<pipeline::Hold> hold = run_ready(
+  Expected<pipeline::Hold, pipeline::Shortfall> hold = run_ready(
       store_->ledger().hold(charges, arena, clock_.now(), clock_.wall()));
   ASSERT_TRUE(hold);
   EXPECT_NE(ask("GET", "/admin/v1/budgets")->text.find(R"("held_usd":0.0001)"),

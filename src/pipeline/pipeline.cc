@@ -15,6 +15,7 @@ namespace {
 // Most of a body that is read where no route's cap applies (a control that only observes).
 constexpr Bytes kBodyBytesMax = 64 << 20;
 constexpr std::size_t kClientRequestIdBytesMax = 128;
+constexpr std::string_view kLivePath = "/livez";
 
 // Refusals before a route is known are in the dialect that the path or the headers speak.
 dialects::Dialect dialect_at(std::string_view path, const RequestHead& head) {
@@ -119,6 +120,15 @@ Pipeline::Pipeline(const Services& services)
       forwarder_(services.clock, services.upstreams, counting_, buffers_) {}
 
 Task<void> Pipeline::serve(Exchange& exchange) {
+  // Whoever balances load asks whether we are here: a question to the process, not a request.
+  if (exchange.head().target == kLivePath && exchange.head().method == "GET") {
+    ReplyHead head;
+    head.content_type = "text/plain";
+    head.headers = "cache-control: no-store\r\n";
+    co_await exchange.reply(head, "ok\n");
+    co_return;
+  }
+
   Life life(exchange, services_.config.get(), services_.clock);  // One configuration throughout.
   services_.meter.began();
   Arena& arena = exchange.arena();
@@ -144,7 +154,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   life.caller = *caller;
   life.record.actor = &life.caller;
 
-  // Is there a door here at all? Only then is the body read, up to the door's cap.
+  // Is there a door here that lets them in? Only then is the body read, up to the door's cap.
   if (Expected<void> found = find_routes(life); !found) {
     co_return co_await refuse_request(life, found.error());
   }
@@ -160,9 +170,13 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   // From here on the caller, the route, the model, the tools and the prompt are allowed.
 
   // Can they afford it? Limits and budgets are held together or not at all.
-  Expected<Hold> hold =
+  Expected<Hold, Shortfall> hold =
       co_await services_.ledger.hold(plan->charges, arena, life.began, life.wall);
-  if (!hold) co_return co_await refuse_request(life, hold.error());
+  if (!hold) {
+    life.record.limits = hold.error().limits;
+    life.record.budgets = hold.error().budgets;
+    co_return co_await refuse_request(life, hold.error().refusal);
+  }
   // From here on the request is paid for; serve_held settles it however it ends.
 
   co_await serve_held(life, *plan, *message, *hold);
@@ -232,11 +246,16 @@ Expected<void> Pipeline::find_routes(Life& life) {
   if (*life.surface != dialects::Surface::kModels) {
     life.dialect = dialects::dialect_of(*life.surface);
   }
+  // The models differ, so which of the routes it is tells the body: it may be as large as the
+  // most that any of them lets this caller send.
+  bool let_in = false;
   for (const config::Route& route : config.routes) {
-    if (route.access.path != life.target.path) continue;
+    if (!authorization::lets_in(route.access, life.target, life.caller)) continue;
+    let_in = true;
     const bool observes = route.prompt.mode == Mode::kObserve;
     life.body_max = std::max(life.body_max, observes ? kBodyBytesMax : route.prompt.body);
   }
+  if (!let_in) return std::unexpected(authorization::refuse_caller());
   return {};
 }
 
@@ -302,8 +321,14 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
 
   HeldReplyHeaders headers(services_.clock, life.began, life.dialect, life.record, plan, hold,
                            life.wall);
-  const Forwarder::Work work{life.exchange,    plan,    life.endpoint, life.delivery,
-                             life.usage_asked, message, life.config->edge.reply_bytes_max,
+  const Forwarder::Work work{life.exchange,
+                             plan,
+                             life.endpoint,
+                             life.delivery,
+                             life.usage_asked,
+                             life.record.id,
+                             message,
+                             life.config->edge.reply_bytes_max,
                              headers};
   const Forwarded result = co_await forwarder_.forward(work);
   // From here on the upstream is done with it, one way or another.
@@ -382,6 +407,7 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   ReplyHead head;
   head.status = write_refusal_reply(life.dialect, refusal, life.record.id,
                                     jitter_of(life.record.id), *headers, *body);
+  write_limit_headers(life.dialect, life.record.limits, life.wall, *headers);
   head.headers = *headers;
   co_await life.exchange.reply(head, *body);
   close_record(life);

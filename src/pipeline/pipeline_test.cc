@@ -74,6 +74,59 @@ TEST_F(PipelineTest, NeverReadsTheBodyOfAnUnauthenticatedRequest) {
   expect_clean_books();
 }
 
+class NarrowBodies : public PipelineTest {
+ protected:
+  NarrowBodies()
+      : PipelineTest(settings_with("prompt: { body: 64KiB, input_tokens: 32000, output_tokens: "
+                                   "100, choices: 2 }",
+                                   "prompt: { body: 1KiB }")) {}
+};
+
+// The cap of a route that somebody else may use is no cap for this caller.
+TEST_F(NarrowBodies, AreReadToTheCapOfTheCallersOwnRoutes) {
+  const std::string large(2000, ' ');
+  const auto caller = world.serve(ask(std::string(kHello) + large));
+  EXPECT_EQ(caller->status, 413);
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "body_too_large");
+  const std::string researcher = world.add_key("acme", "eve", {"researcher"});
+  EXPECT_EQ(world.serve(ask_as(researcher, R"({"model":"big","messages":[{"role":"user","content":"x"}]})" +
+                                               large))->status,
+            200);
+  // The larger cap is for the dear model only.
+  EXPECT_EQ(world.serve(ask_as(researcher, std::string(kHello) + large))
+                ->header("x-tollgate-reason"), "body_too_large");
+  expect_clean_books();
+}
+
+TEST_F(PipelineTest, NeverReadsTheBodyOfACallerWhomNoRouteLetsIn) {
+  const std::string globex = world.add_key("globex");
+  Ask asked = ask_as(globex, std::string(kClaude));
+  asked.target = "/v1/messages";
+  const auto caller = world.serve(asked);
+  EXPECT_EQ(caller->status, 403);
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "route_not_allowed");
+  EXPECT_FALSE(caller->body_read());
+  EXPECT_EQ(last().code, "route_not_allowed");
+}
+
+TEST_F(PipelineTest, TellsAnybodyThatItIsAliveAndNothingElse) {
+  Ask asked;
+  asked.method = "GET";
+  asked.target = "/livez";
+  const auto caller = world.serve(asked);
+  EXPECT_EQ(caller->status, 200);
+  EXPECT_EQ(caller->text, "ok\n");
+  EXPECT_TRUE(world.trail.records.empty());
+  EXPECT_EQ(world.meter.begun, 0);
+  for (const std::string target : {"/readyz", "/healthz", "/metrics", "/livez/", "/livez?x"}) {
+    asked.target = target;
+    EXPECT_EQ(world.serve(asked)->status, 401) << target;
+  }
+  asked.target = "/livez";
+  asked.method = "POST";
+  EXPECT_EQ(world.serve(asked)->status, 401);
+}
+
 TEST_F(PipelineTest, TakesOneCredentialFromAnyOfItsHeadersAndTwiceTheSame) {
   using Headers = std::vector<std::pair<std::string, std::string>>;
   for (const Headers& headers :
@@ -214,6 +267,29 @@ TEST_F(PipelineTest, TellsATrueWaitAndAtMostAMinute) {
   }
   EXPECT_FALSE(told("open"));
   EXPECT_EQ(world.ledger.held, 0);
+}
+
+TEST_F(PipelineTest, ShowsHowTheRuleStandsThatRefusedAHold) {
+  Refusal refusal;
+  refusal.reason = Reason::kRateLimited;
+  refusal.rule = "limits.user_id.input_tokens_per_minute";
+  refusal.retry_after = std::chrono::seconds(2);
+  world.ledger.refusal = refusal;
+  world.ledger.short_limits = {{limits::Scope::kUserId, "acme/ada",
+                                limits::Figure::kInputTokensPerMinute, 100, 0, 30}};
+  world.ledger.short_budgets = {
+      {limits::Scope::kTenantId, "acme", cost::Window::kDay, {1000}, {400}, {590}}};
+  const auto openai = world.serve(ask(std::string(kHello)));
+  EXPECT_EQ(openai->status, 429);
+  EXPECT_EQ(openai->header("x-ratelimit-limit-tokens"), "100");
+  EXPECT_EQ(openai->header("x-ratelimit-remaining-tokens"), "30");
+  EXPECT_TRUE(openai->header("x-ratelimit-reset-tokens"));
+  const std::string& decision = world.trail.records.front().written;
+  EXPECT_NE(decision.find(R"("subject":"acme/ada")"), std::string::npos) << decision;
+  EXPECT_NE(decision.find(R"("remaining":30)"), std::string::npos) << decision;
+  EXPECT_NE(decision.find(R"("spent_usd":0.00059)"), std::string::npos) << decision;
+  const auto anthropic = world.serve(ask(std::string(kClaude), "/v1/messages"));
+  EXPECT_EQ(anthropic->header("anthropic-ratelimit-tokens-remaining"), "30");
 }
 
 TEST_F(PipelineTest, ForbidsTheRetryOfAnExhaustedBudgetInBothDialects) {

@@ -212,14 +212,22 @@ struct Booking {
   Tokens cached_input = 0;
 };
 
+// Why a hold was refused, and what the rule that refused had left, in the request's arena; no
+// evidence where the refusal is about no rule.
+struct Shortfall {
+  Refusal refusal;
+  std::span<const audit::LimitEvidence> limits;
+  std::span<const audit::BudgetEvidence> budgets;
+};
+
 // Holds and settles. Safe from any thread.
 class Ledger {
  public:
   virtual ~Ledger() = default;
   // On every charge or on none. A refused hold has taken nothing. Refuses with kRateLimited,
   // kConcurrencyLimited, kBudgetExhausted (the rule in the refusal), kStoreUnavailable.
-  virtual Task<Expected<Hold>> hold(const Charges& charges, Arena& arena, Instant now,
-                                    WallTime wall) = 0;
+  virtual Task<Expected<Hold, Shortfall>> hold(const Charges& charges, Arena& arena,
+                                               Instant now, WallTime wall) = 0;
   // Exactly once for each hold.
   virtual void settle(Hold& hold, const Charges& charges, const Used& used,
                       const Booking& booking, Instant now, WallTime wall) = 0;

@@ -157,11 +157,12 @@ class NotedLedger final : public Ledger {
  public:
   explicit NotedLedger(Story& story) : story_(story) {}
 
-  Task<Expected<Hold>> hold(const Charges& charges, Arena& arena, Instant, WallTime) override {
+  Task<Expected<Hold, Shortfall>> hold(const Charges& charges, Arena& arena, Instant,
+                                       WallTime) override {
     story_.emplace_back("hold");
     limits.clear();
     budgets.clear();
-    if (refusal) co_return std::unexpected(*refusal);
+    if (refusal) co_return std::unexpected(Shortfall{*refusal, short_limits, short_budgets});
     const auto limit_evidence = arena.make<audit::LimitEvidence>(charges.limits.size());
     for (std::size_t i = 0; i < charges.limits.size(); ++i) {
       const LimitCharge& charge = charges.limits[i];
@@ -213,6 +214,8 @@ class NotedLedger final : public Ledger {
   std::int64_t open() const { return held - std::ssize(settled); }
 
   std::optional<Refusal> refusal;
+  std::vector<audit::LimitEvidence> short_limits;    // Of the refusal.
+  std::vector<audit::BudgetEvidence> short_budgets;
   std::vector<std::string_view> observed;
   std::int64_t held = 0;
   std::vector<Charged> limits;   // Of the last hold.

@@ -13,6 +13,7 @@ using pipeline::BudgetCharge;
 using pipeline::Charges;
 using pipeline::Hold;
 using pipeline::LimitCharge;
+using pipeline::Shortfall;
 using pipeline::Used;
 
 // ---- The table ------------------------------------------------------------------------------
@@ -119,23 +120,43 @@ class MemoryLedger::Verdict {
       : most_(charges.limits.size() + charges.budgets.size()), arena_(arena) {}
 
   // Of several refusals the longest wait is the true one; no wait at all outlasts every other.
-  void refuse(Refusal refusal) {
-    const Duration wait = refusal.retry_after.value_or(Duration::max());
-    if (refusal_ && wait <= refusal_->retry_after.value_or(Duration::max())) return;
+  void refuse(Refusal refusal, const audit::LimitEvidence& evidence) {
+    if (!matters_more(refusal)) return;
     refusal_ = std::move(refusal);
+    limit_ = evidence;
+    budget_.reset();
+  }
+  void refuse(Refusal refusal, const audit::BudgetEvidence& evidence) {
+    if (!matters_more(refusal)) return;
+    refusal_ = std::move(refusal);
+    budget_ = evidence;
+    limit_.reset();
   }
   void observe(std::string_view rule) {
     if (observed_.empty()) observed_ = arena_.make<std::string_view>(most_);
     observed_[count_++] = rule;
   }
 
-  std::optional<Refusal>& refusal() { return refusal_; }
+  bool refused() const { return refusal_.has_value(); }
+  Shortfall shortfall() {
+    Shortfall made{*std::move(refusal_), {}, {}};
+    if (limit_) made.limits = arena_.copy(std::span<const audit::LimitEvidence>(&*limit_, 1));
+    if (budget_) made.budgets = arena_.copy(std::span<const audit::BudgetEvidence>(&*budget_, 1));
+    return made;
+  }
   std::span<const std::string_view> observed() const { return observed_.first(count_); }
 
  private:
+  bool matters_more(const Refusal& refusal) const {
+    return !refusal_ || refusal.retry_after.value_or(Duration::max()) >
+                            refusal_->retry_after.value_or(Duration::max());
+  }
+
   const std::size_t most_;
   Arena& arena_;
   std::optional<Refusal> refusal_;
+  std::optional<audit::LimitEvidence> limit_;
+  std::optional<audit::BudgetEvidence> budget_;
   std::span<std::string_view> observed_;
   std::size_t count_ = 0;
 };
@@ -201,8 +222,8 @@ bool MemoryLedger::make_room(Shard& shard, Instant now, WallTime wall) {
 
 // ---- Hold -----------------------------------------------------------------------------------
 
-Task<Expected<Hold>> MemoryLedger::hold(const Charges& charges, Arena& arena, Instant now,
-                                        WallTime wall) {
+Task<Expected<Hold, Shortfall>> MemoryLedger::hold(const Charges& charges, Arena& arena,
+                                                   Instant now, WallTime wall) {
   co_return hold_now(charges, arena, now, wall);
 }
 
@@ -258,7 +279,9 @@ void MemoryLedger::take_limit(const LimitCharge& charge, Slot& slot, Verdict& ve
     } else if (Expected<std::int64_t> in = limits::enter(policy, account.at_work, charge.subject)) {
       account.at_work = *in;
     } else {
-      verdict.refuse(std::move(in.error()));
+      verdict.refuse(std::move(in.error()),
+                     {policy.scope, charge.subject, policy.figure, policy.limit, 0,
+                      std::max<std::int64_t>(policy.limit - account.at_work, 0)});
     }
     slot.at_work = account.at_work;
     return;
@@ -273,7 +296,9 @@ void MemoryLedger::take_limit(const LimitCharge& charge, Slot& slot, Verdict& ve
                                                               charge.subject)) {
     account.rate = *held;
   } else {
-    verdict.refuse(std::move(held.error()));
+    verdict.refuse(std::move(held.error()),
+                   {policy.scope, charge.subject, policy.figure, policy.limit, 0,
+                    limits::remaining(policy, account.rate, now)});
   }
   slot.rate.after = account.rate;
 }
@@ -294,7 +319,10 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
                  cost::hold(policy, account.budget, charge.amount, wall, charge.subject)) {
     account.budget = *held;
   } else {
-    verdict.refuse(std::move(held.error()));
+    // What others hold is what stands between the spent and the limit.
+    const cost::Balance now = cost::roll(policy, account.budget, wall);
+    verdict.refuse(std::move(held.error()), {policy.scope, charge.subject, policy.window,
+                                             policy.limit, now.held, now.spent});
   }
   slot.budget = account.budget;
 }
@@ -312,22 +340,24 @@ void MemoryLedger::give_up(Slots& slots) {
   }
 }
 
-Expected<Hold> MemoryLedger::hold_now(const Charges& charges, Arena& arena, Instant now,
-                                      WallTime wall) {
+Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& arena,
+                                                 Instant now, WallTime wall) {
   Slots& slots = find_places(charges, arena);
   Verdict verdict(charges, arena);
   {
     const Locked locked(*this, slots.shards);
     if (!open_accounts(charges, slots, now, wall))
-      return refuse(Reason::kStoreUnavailable, "store",
-                    "There is no room to keep the books of one more subject; try again later.");
+      return std::unexpected(Shortfall{
+          refuse(Reason::kStoreUnavailable, "store",
+                 "There is no room to keep the books of one more subject; try again later.")
+              .error(), {}, {}});
     for (std::size_t i = 0; i < slots.limits.size(); ++i)
       take_limit(charges.limits[i], slots.limits[i], verdict, now);
     for (std::size_t i = 0; i < slots.budgets.size(); ++i)
       take_budget(charges.budgets[i], slots.budgets[i], verdict, wall);
-    if (verdict.refusal()) give_up(slots);
+    if (verdict.refused()) give_up(slots);
   }
-  if (verdict.refusal()) return std::unexpected(*std::move(verdict.refusal()));
+  if (verdict.refused()) return std::unexpected(verdict.shortfall());
   // From here on everything is held; the evidence is as of this moment.
   slots.open = true;
   open_holds_.fetch_add(1, std::memory_order_relaxed);

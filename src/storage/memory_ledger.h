@@ -73,8 +73,9 @@ class MemoryLedger final : public pipeline::Ledger {
   // Never suspends. Refuses with the longest wait of all rules that refuse, so that whoever
   // waits as told passes; a refusal that no wait helps comes first. kStoreUnavailable: no room
   // for a new account.
-  Task<Expected<pipeline::Hold>> hold(const pipeline::Charges& charges, Arena& arena, Instant now,
-                                      WallTime wall) override;
+  Task<Expected<pipeline::Hold, pipeline::Shortfall>> hold(const pipeline::Charges& charges,
+                                                           Arena& arena, Instant now,
+                                                           WallTime wall) override;
   // `charges` are those of the hold. Requests are not given back; tokens are by their figure.
   void settle(pipeline::Hold& hold, const pipeline::Charges& charges, const pipeline::Used& used,
               const pipeline::Booking& booking, Instant now, WallTime wall) override;
@@ -98,8 +99,9 @@ class MemoryLedger final : public pipeline::Ledger {
   class Locked;
   class Verdict;
 
-  Expected<pipeline::Hold> hold_now(const pipeline::Charges& charges, Arena& arena, Instant now,
-                                    WallTime wall);
+  Expected<pipeline::Hold, pipeline::Shortfall> hold_now(const pipeline::Charges& charges,
+                                                         Arena& arena, Instant now,
+                                                         WallTime wall);
   Slots& find_places(const pipeline::Charges& charges, Arena& arena) const;
   bool open_accounts(const pipeline::Charges& charges, Slots& slots, Instant now, WallTime wall);
   static void take_limit(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,

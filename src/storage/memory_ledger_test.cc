@@ -16,6 +16,7 @@ using pipeline::BudgetCharge;
 using pipeline::Charges;
 using pipeline::Hold;
 using pipeline::LimitCharge;
+using pipeline::Shortfall;
 using pipeline::Used;
 
 constexpr Instant kNow{std::chrono::hours(100)};
@@ -38,8 +39,8 @@ cost::Policy budget(std::int64_t micro_usd, cost::Window window = cost::Window::
   return policy;
 }
 
-Expected<Hold> hold(MemoryLedger& ledger, const Charges& charges, Arena& arena,
-                    Instant now = kNow, WallTime wall = kWall) {
+Expected<Hold, Shortfall> hold(MemoryLedger& ledger, const Charges& charges, Arena& arena,
+                               Instant now = kNow, WallTime wall = kWall) {
   return run_ready(ledger.hold(charges, arena, now, wall));
 }
 
@@ -107,9 +108,9 @@ TEST(MemoryLedger, TakesAllOrNone) {
     const LimitCharge limits[] = {
         {&requests, "acme", row.requests}, {&work, "acme", 1}, {&tokens, "alice", row.tokens}};
     const BudgetCharge budgets[] = {{&money, "acme", {row.money}}};
-    const Expected<Hold> refused = hold(ledger, {limits, budgets}, arena);
+    const Expected<Hold, Shortfall> refused = hold(ledger, {limits, budgets}, arena);
     ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().reason, row.reason);
+    EXPECT_EQ(refused.error().refusal.reason, row.reason);
     EXPECT_EQ(ledger.open_holds(), row.at_work);
     // Each can still give its whole.
     const LimitCharge rest[] = {{&requests, "acme", 10}, {&tokens, "alice", 100}};
@@ -117,6 +118,42 @@ TEST(MemoryLedger, TakesAllOrNone) {
     EXPECT_TRUE(hold(ledger, {rest, whole}, arena));
     EXPECT_EQ(ledger.snapshot(kWall).work[0].at_work, row.at_work);
   }
+}
+
+TEST(MemoryLedger, TellsHowTheRuleStandsThatRefuses) {
+  MemoryLedger ledger({}, nullptr);
+  Arena arena;
+  const limits::Policy requests = limit(Scope::kTenantId, Figure::kRequestsPerMinute, 120);
+  const limits::Policy tokens = limit(Scope::kUserId, Figure::kInputTokensPerMinute, 100);
+  const LimitCharge first[] = {{&requests, "acme", 1}, {&tokens, "alice", 70}};
+  ASSERT_TRUE(hold(ledger, {first, {}}, arena));
+  const LimitCharge second[] = {{&requests, "acme", 1}, {&tokens, "alice", 40}};
+  const Expected<Hold, Shortfall> fast = hold(ledger, {second, {}}, arena);
+  ASSERT_FALSE(fast);
+  EXPECT_TRUE(fast.error().budgets.empty());
+  ASSERT_EQ(fast.error().limits.size(), 1U);
+  const audit::LimitEvidence& rate = fast.error().limits[0];
+  EXPECT_EQ(rate.scope, Scope::kUserId);
+  EXPECT_EQ(rate.subject, "alice");
+  EXPECT_EQ(rate.figure, Figure::kInputTokensPerMinute);
+  EXPECT_EQ(rate.limit, 100);
+  EXPECT_EQ(rate.held, 0);
+  EXPECT_EQ(rate.remaining, 30);
+
+  const cost::Policy money = budget(1'000);
+  const BudgetCharge some[] = {{&money, "acme", {400}}};
+  ASSERT_TRUE(hold(ledger, {{}, some}, arena));
+  const BudgetCharge rest[] = {{&money, "acme", {601}}};
+  const Expected<Hold, Shortfall> poor = hold(ledger, {{}, rest}, arena);
+  ASSERT_FALSE(poor);
+  EXPECT_TRUE(poor.error().limits.empty());
+  ASSERT_EQ(poor.error().budgets.size(), 1U);
+  const audit::BudgetEvidence& budget = poor.error().budgets[0];
+  EXPECT_EQ(budget.subject, "acme");
+  EXPECT_EQ(budget.window, cost::Window::kDay);
+  EXPECT_EQ(budget.limit, Money{1'000});
+  EXPECT_EQ(budget.spent, Money{});
+  EXPECT_EQ(budget.held, Money{400});
 }
 
 TEST(MemoryLedger, TellsTheLongestWaitOfAllThatRefuse) {
@@ -127,11 +164,11 @@ TEST(MemoryLedger, TellsTheLongestWaitOfAllThatRefuse) {
   const LimitCharge all[] = {{&fast, "acme", 60}, {&slow, "alice", 6}};
   ASSERT_TRUE(hold(ledger, {all, {}}, arena));
   const LimitCharge one[] = {{&fast, "acme", 1}, {&slow, "alice", 1}};
-  const Expected<Hold> refused = hold(ledger, {one, {}}, arena);
+  const Expected<Hold, Shortfall> refused = hold(ledger, {one, {}}, arena);
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().rule, slow.rule);
-  EXPECT_NE(refused.error().message.find("`alice`"), std::string::npos);
-  const Duration wait = refused.error().retry_after.value();
+  EXPECT_EQ(refused.error().refusal.rule, slow.rule);
+  EXPECT_NE(refused.error().refusal.message.find("`alice`"), std::string::npos);
+  const Duration wait = refused.error().refusal.retry_after.value();
   EXPECT_EQ(wait, std::chrono::seconds(10));
   EXPECT_FALSE(hold(ledger, {one, {}}, arena, kNow + wait - Duration(1)));
   EXPECT_TRUE(hold(ledger, {one, {}}, arena, kNow + wait));
@@ -244,9 +281,9 @@ TEST(MemoryLedger, BoundsItsAccountsAndEvictsOnlyThoseAtRest) {
     const std::string subject = "192.0.2." + std::to_string(caller);
     const LimitCharge limits[] = {{&requests, subject, 1}};
     Arena own;
-    Expected<Hold> held = hold(ledger, {limits, {}}, own, now);
+    Expected<Hold, Shortfall> held = hold(ledger, {limits, {}}, own, now);
     if (held) ledger.settle(*held, {limits, {}}, {}, {}, now, kWall);
-    return held ? std::optional<Reason>() : held.error().reason;
+    return held ? std::optional<Reason>() : held.error().refusal.reason;
   };
   for (int caller = 0; caller < 400; ++caller) ASSERT_FALSE(knock(caller, kNow));
   EXPECT_EQ(ledger.accounts(), 400u);
@@ -272,7 +309,7 @@ TEST(MemoryLedger, MoneyThatWasSpentIsNeverEvicted) {
   for (int i = 0; i < 500; ++i) {
     const std::string subject = "new-" + std::to_string(i);
     const BudgetCharge budgets[] = {{&money, subject, {1}}};
-    ASSERT_EQ(hold(ledger, {{}, budgets}, arena).error().reason, Reason::kStoreUnavailable);
+    ASSERT_EQ(hold(ledger, {{}, budgets}, arena).error().refusal.reason, Reason::kStoreUnavailable);
   }
   EXPECT_EQ(ledger.snapshot(kWall).budgets.size(), 64u);
 }
@@ -362,10 +399,10 @@ TEST(MemoryLedger, I1I12I14AgreesWithASlowModelForAnyHistory) {
     const bool fits_rate = limits::passes(tokens, rate, amount, now);
     const bool fits_money =
         model.charged(request->tenant, window) + most.micro_usd <= money.limit.micro_usd;
-    Expected<Hold> held = hold(ledger, request->charges(), request->arena, now, wall);
+    Expected<Hold, Shortfall> held = hold(ledger, request->charges(), request->arena, now, wall);
     ASSERT_EQ(held.has_value(), fits_work && fits_rate && fits_money) << step;
     if (!held) {
-      ++refused[held.error().reason];
+      ++refused[held.error().refusal.reason];
     } else {
       request->hold = *held;
       request->taken = {amount, *limits::reserve(tokens, rate, amount, now)};
@@ -407,7 +444,7 @@ TEST(MemoryLedger, I1I12HoldsForSeveralThreadsAtOnce) {
       const LimitCharge limits[] = {{&work, "", 1}, {&tokens, user, 10}};
       const BudgetCharge budgets[] = {{&money, "acme", {100}}};
       const Charges charges{limits, budgets};
-      Expected<Hold> held = hold(ledger, charges, arena, kNow + std::chrono::seconds(i));
+      Expected<Hold, Shortfall> held = hold(ledger, charges, arena, kNow + std::chrono::seconds(i));
       if (held) {
         const std::int64_t here = ++at_work;
         for (std::int64_t seen = most_at_work; here > seen;)

@@ -50,7 +50,7 @@ struct BudgetEvidence {
   std::string_view subject;
   cost::Window window{};
   Money limit;
-  Money held;                  // By this request.
+  Money held;                  // By this request; by the others, where it was refused.
   Money spent;
 };
 struct Attempt {

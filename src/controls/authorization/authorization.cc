@@ -175,6 +175,17 @@ int first_at(std::span<const Policy* const> routes, const Target& target) {
   return -1;
 }
 
+bool lets_in(const Policy& route, const Target& target, const authentication::Identity& caller) {
+  return stands_at(route, target) &&
+         (route.mode == Mode::kObserve || allows(route.allow, caller));
+}
+
+Refusal refuse_caller() {
+  return refuse(Reason::kRouteNotAllowed, "routes",
+                "This credential may not use this path. Ask for it to be allowed.")
+      .error();
+}
+
 Expected<Choice> choose(std::span<const Policy* const> routes, const Target& target,
                         std::string_view model, const authentication::Identity& caller) {
   bool at_the_path = false;
@@ -197,10 +208,7 @@ Expected<Choice> choose(std::span<const Policy* const> routes, const Target& tar
     return refuse(Reason::kNotFound, "routes",
                   "There is nothing at this method and path. Check the base URL of the client.");
   }
-  if (!open_to_the_caller) {
-    return refuse(Reason::kRouteNotAllowed, "routes",
-                  "This credential may not use this path. Ask for it to be allowed.");
-  }
+  if (!open_to_the_caller) return std::unexpected(refuse_caller());
   // The words are the same for a model that others may use and for one that nobody has.
   return refuse(Reason::kModelNotFound, "routes",
                 fmt::format("The model `{}` does not exist or may not be used with this "

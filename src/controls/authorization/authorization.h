@@ -83,6 +83,13 @@ struct Target {
 // Index of the first route that exists at the target, or -1: decided before the body is read.
 int first_at(std::span<const Policy* const> routes, const Target& target);
 
+// Whether the route stands at `target` and lets the caller in, whatever the model: it allows
+// them, or its `allow` is only observed.
+bool lets_in(const Policy& route, const Target& target, const authentication::Identity& caller);
+
+// The answer where routes stand at the target and none lets the caller in.
+Refusal refuse_caller();
+
 // The first route for this model and caller among those at `target`: kNotFound where no route
 // is there; kRouteNotAllowed where the path has routes but none allows the caller;
 // kModelNotFound where those that do serve another model only, whoever else may use this one.

@@ -218,6 +218,28 @@ TEST(FirstAt, FindsWhatExistsOnTheListener) {
   EXPECT_EQ(first_at(routes, {Exposure::kPublic, "GET", kPath}), -1);
 }
 
+TEST(Choose, SaysWhoIsLetInBeforeTheModelIsKnown) {
+  Allow line;
+  line.tenants = {"acme"};
+  Policy closed = route({"small"}, {line});
+  authentication::Identity caller;
+  caller.tenant = "acme";
+  EXPECT_TRUE(lets_in(closed, kPublicPost, caller));
+  EXPECT_FALSE(lets_in(closed, {Exposure::kPublic, "GET", kPath}, caller));
+  EXPECT_FALSE(lets_in(closed, {Exposure::kPublic, "POST", "/other"}, caller));
+  closed.exposure = Exposure::kInternal;
+  EXPECT_FALSE(lets_in(closed, kPublicPost, caller));
+  EXPECT_TRUE(lets_in(closed, kInternalPost, caller));
+  caller.tenant = "globex";
+  EXPECT_FALSE(lets_in(closed, kInternalPost, caller));
+  const Policy* routes[] = {&closed};
+  const Expected<Choice> choice = choose(routes, kInternalPost, "small", caller);
+  ASSERT_FALSE(choice);
+  EXPECT_EQ(choice.error().message, refuse_caller().message);
+  closed.mode = Mode::kObserve;
+  EXPECT_TRUE(lets_in(closed, kInternalPost, caller));
+}
+
 TEST(Tools, AllowsWhatIsNamedAndNothingElse) {
   using Names = std::vector<std::string>;
   const struct {
