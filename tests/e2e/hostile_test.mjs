@@ -25,9 +25,10 @@ describe('hostile bytes', () => {
     key = await gateway.key();
   });
   beforeEach(() => (forwarded = upstream.requests.length));
+  // On a connection of its own: one that is kept alive may be closed as idle at that moment.
   afterEach(async () => {
-    const response = await gateway.chat(key);
-    assert.equal(response.status, 200, 'it goes on serving');
+    const request = head(['Connection: close', `Content-Length: ${body.length}`]) + body;
+    assert.match(await rawExchange(gateway.port, request), /^HTTP\/1\.1 200 /);
   });
 
   const body = JSON.stringify(question());
