@@ -54,6 +54,7 @@ struct StreamReader::State {
 
   Identity identity;
   std::optional<Usage> usage;
+  std::optional<Usage> running;  // OpenAI: told beside choices, the whole only if [DONE] follows.
   AnthropicUsage parts;
   StreamState state = StreamState::kOpen;
   Passing passing = Passing::kHandOn;  // Of the last event.
@@ -91,6 +92,7 @@ FaultOr<Passing> StreamReader::State::read_event(const SseEvent& event) {
   if (event.data.empty()) return Passing::kHandOn;
   const bool anthropic = dialect_of(surface) == Dialect::kAnthropic;
   if (!anthropic && event.data == "[DONE]") {
+    if (!usage) usage = running;
     state = StreamState::kFinished;
     return Passing::kHandOn;
   }
@@ -134,10 +136,14 @@ FaultOr<Passing> StreamReader::State::read_chunk(dom::object chunk) {
     }
   }
   begun = begun || choices_told > 0;
+  // Usage beside choices, or before some, is not yet the whole: of many choices, one may end
+  // before another begins.
+  if (choices_told > 0) {
+    usage.reset();
+    running.reset();
+  }
   if (!has_usage) return Passing::kHandOn;
-  // Usage of a chunk in the middle is not yet the whole.
-  const bool last = choices_told == 0 || choices_open == 0;
-  if (const auto read = read_openai_usage(surface, told_usage); read && last) usage = read;
+  (choices_told > 0 ? running : usage) = read_openai_usage(surface, told_usage);
   const bool only_usage = has_choices && choices_told == 0;
   if (only_usage && !usage_asked) return Passing::kHoldBack;
   usage_handed_on = usage_handed_on || only_usage;
@@ -394,6 +400,7 @@ void StreamReader::start(Surface surface, bool usage_asked) {
   state.identity.model.clear();
   state.identity.created = 0;
   state.usage.reset();
+  state.running.reset();
   state.parts = {};
   state.state = StreamState::kOpen;
   state.passing = Passing::kHandOn;

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -156,6 +157,37 @@ TEST(Stream, HasNoUsageBeforeItIsComplete) {
   EXPECT_FALSE(pass(reader, Surface::kChatCompletions, UsageAsked::kNo, kRunning).usage);
 }
 
+std::string chunk_of(int index, std::string_view finish, std::string_view usage) {
+  return fmt::format(
+      "data: "
+      "{{\"choices\":[{{\"index\":{},\"delta\":{{\"content\":\"a\"}},\"finish_reason\":{}}}]{}}}"
+      "\n\n",
+      index, finish, usage);
+}
+
+// A choice may end, its usage beside it, before another one begins.
+TEST(Stream, TakesUsageBesideAChoiceOnlyAtTheEnd) {
+  constexpr std::string_view kOne = R"(,"usage":{"prompt_tokens":5,"completion_tokens":1})";
+  constexpr std::string_view kTwo = R"(,"usage":{"prompt_tokens":5,"completion_tokens":2})";
+  const std::string first = chunk_of(0, "\"stop\"", kOne);
+  const std::string second = chunk_of(1, "null", "");
+  const std::string last = chunk_of(1, "\"stop\"", kTwo);
+  StreamReader reader;
+  const auto usage_of = [&](std::initializer_list<std::string_view> events) {
+    return pass(reader, Surface::kChatCompletions, UsageAsked::kNo, joined(events)).usage;
+  };
+  EXPECT_FALSE(usage_of({first}));
+  EXPECT_FALSE(usage_of({first, second}));
+  EXPECT_FALSE(usage_of({first, second, last}));
+  EXPECT_FALSE(usage_of({first, second, kDone}));
+  // A chunk of usage alone speaks of what came before it, and of nothing after it.
+  EXPECT_TRUE(usage_of({first, kChatUsage}));
+  EXPECT_FALSE(usage_of({first, kChatUsage, second}));
+  const auto told = usage_of({first, second, last, kDone});
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->output, 2);
+}
+
 std::string with_line_ends(std::string_view stream, std::string_view line_end) {
   std::string changed;
   for (const char c : stream) {
@@ -300,6 +332,38 @@ TEST(Stream, EndsMessagesAtAnyPoint) {
 }
 
 // An ending is a stream that the reader itself takes for complete, wherever it begins.
+// The event that is held back may be the one that told the finish.
+TEST(Stream, EndsWhatAnEventThatIsTakenBackHadFinished) {
+  StreamReader reader;
+  pass(reader, Surface::kChatCompletions, UsageAsked::kNo,
+       "data: {\"id\":\"c1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":"
+       "\"much\"},\"finish_reason\":\"stop\"}]}\n\n");
+  reader.take_back_last_event();
+  std::string out;
+  reader.end(Ending::kLength, {}, out);
+  EXPECT_NE(out.find("\"finish_reason\":\"length\""), std::string::npos) << out;
+
+  pass(reader, Surface::kMessages, UsageAsked::kNo,
+       "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"m\"}}\n\n"
+       "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+       "\"end_turn\"},\"usage\":{\"output_tokens\":9}}\n\n");
+  reader.take_back_last_event();
+  out.clear();
+  reader.end(Ending::kLength, {}, out);
+  EXPECT_NE(out.find("\"stop_reason\":\"max_tokens\""), std::string::npos) << out;
+  EXPECT_EQ(out.find("message_start"), std::string::npos) << out;
+}
+
+TEST(Stream, NamesTheModelThatWasAskedWhereTheUpstreamNamedNone) {
+  StreamReader reader;
+  for (const Surface surface : {Surface::kChatCompletions, Surface::kMessages}) {
+    reader.start(surface, false, "small");
+    std::string out;
+    reader.end(Ending::kLength, {}, out);
+    EXPECT_NE(out.find("\"model\":\"small\""), std::string::npos) << out;
+  }
+}
+
 TEST(Stream, WritesEndingsThatReadAsFinished) {
   for (const Surface surface : {Surface::kChatCompletions, Surface::kMessages}) {
     const std::string stream = surface == Surface::kMessages ? joined({kMessageBegin, kMessageEnd})
