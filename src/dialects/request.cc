@@ -49,7 +49,6 @@ Checked read_stream(Reading& reading, dom::element value, const FieldPath& path)
 Checked read_stream_options(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<dom::object> options = read_object(value, path);
   if (!options) return std::unexpected(options.error());
-  reading.stream_options = *options;
   for (const dom::key_value_pair field : *options) {
     const FieldPath member{&path, field.key};
     if (Checked named = check_name(field.key, member); !named) return named;
@@ -98,6 +97,13 @@ Checked read_logprob_count(dom::element value, const FieldPath& path) {
   return {};
 }
 
+Checked read_unknown(const FieldPath& path) {
+  if (Checked named = check_name(path.key, path); !named) return named;
+  return not_served(path,
+                    "is not known to this version: it may cost or reach what is not controlled "
+                    "here. Leave it out.");
+}
+
 Checked read_refused(dom::element value, const FieldPath& path) {
   if (bool set = true; value.get(set) == simdjson::SUCCESS && !set) return {};
   return not_served(path, "is not served: what it costs or reaches is not controlled here.");
@@ -117,6 +123,8 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
   switch (use) {
     case FieldUse::kPass:
       return check_name(path.key, path);
+    case FieldUse::kUnknown:
+      return read_unknown(path);
     case FieldUse::kDrop:
       return {};
     case FieldUse::kRefuse:
@@ -283,20 +291,45 @@ void append_field(const Reading& reading, const Edits& edits, FieldUse use,
   }
 }
 
-// Usage is asked of every stream, so that it can be settled; StreamReader hides what the
-// caller did not ask for.
-void append_stream_options(const Reading& reading, std::string& out) {
-  append_key("stream_options", out);
-  out.push_back('{');
-  if (reading.stream_options) {
-    for (const dom::key_value_pair field : *reading.stream_options) {
-      if (field.key == "include_usage") continue;
-      append_key(field.key, out);
-      append_json(field.value, out);
-    }
+// The names under which the upstream reads the output cap.
+struct CapNames {
+  bool max_tokens = true;
+  bool max_completion_tokens = false;
+};
+
+CapNames cap_names(const Reading& reading, const Edits& edits) {
+  if (reading.request.surface != Surface::kChatCompletions) return {};
+  return {.max_tokens = edits.cap_field != CapField::kMaxCompletionTokens,
+          .max_completion_tokens = edits.cap_field != CapField::kMaxTokens};
+}
+
+// Whether a field of the caller's goes to the upstream. Usage is asked of every stream, so that
+// it can be settled, and no other option (usage in each chunk is not the whole): StreamReader
+// hides what the caller did not ask for.
+bool is_written(FieldUse use, const Edits& edits, const CapNames& cap) {
+  switch (use) {
+    case FieldUse::kDrop:
+    case FieldUse::kStreamOptions:
+      return false;
+    case FieldUse::kMaxTokens:
+      return !edits.output_tokens || cap.max_tokens;
+    case FieldUse::kMaxCompletionTokens:
+      return !edits.output_tokens || cap.max_completion_tokens;
+    default:
+      return true;
   }
-  append_key("include_usage", out);
-  out += "true}";
+}
+
+// The cap, where the caller has not written it under the name.
+void append_cap(const Reading& reading, Tokens cap, const CapNames& names, std::string& out) {
+  if (names.max_tokens && !reading.max_tokens) {
+    append_key("max_tokens", out);
+    append_number(cap, out);
+  }
+  if (names.max_completion_tokens && !reading.max_completion_tokens) {
+    append_key("max_completion_tokens", out);
+    append_number(cap, out);
+  }
 }
 
 }  // namespace
@@ -344,21 +377,20 @@ void RequestReader::write(const Edits& edits, std::string& out) const {
   const Reading& reading = *state_;
   CHECK(reading.complete);
   const Surface surface = reading.request.surface;
+  const CapNames cap = cap_names(reading, edits);
   out.push_back('{');
   auto use = reading.uses.begin();
   for (const dom::key_value_pair field : reading.body) {
     const FieldUse used = *use++;
-    if (used == FieldUse::kDrop || used == FieldUse::kStreamOptions) continue;
-    append_field(reading, edits, used, field, out);
+    if (is_written(used, edits, cap)) append_field(reading, edits, used, field, out);
   }
-  if (edits.output_tokens && !reading.request.output_tokens_asked && makes_output(surface)) {
-    const bool chat = surface == Surface::kChatCompletions;
-    append_key(chat ? "max_completion_tokens" : "max_tokens", out);
-    append_number(*edits.output_tokens, out);
-  }
+  if (edits.output_tokens && makes_output(surface))
+    append_cap(reading, *edits.output_tokens, cap, out);
   const bool has_options = surface == Surface::kChatCompletions || surface == Surface::kCompletions;
-  if (has_options && reading.request.delivery == Delivery::kStreamed)
-    append_stream_options(reading, out);
+  if (has_options && reading.request.delivery == Delivery::kStreamed) {
+    append_key("stream_options", out);
+    out += "{\"include_usage\":true}";
+  }
   out.push_back('}');
 }
 

@@ -3,10 +3,10 @@
 // The body is parsed once (simdjson DOM): invalid JSON or UTF-8, lone surrogates, a duplicate
 // key, depth over 64, more than 200,000 nodes or a number of more than 32 characters is
 // refused. The upstream gets a fresh serialisation, never the caller's bytes, so the two
-// cannot read one body in two ways. Fields that multiply cost are known and typed; fields that
-// are unknown but harmless pass through; `cache_salt` and other fields that only the operator
-// may set are dropped, and so is `cache_control`, whose writes have a price of their own. The
-// whole policy is one table, request_fields.cc.
+// cannot read one body in two ways. Fields that multiply cost are known and typed; fields
+// known to be harmless pass through; any other at the top is refused by its name. `cache_salt`
+// and other fields that only the operator may set are dropped, and so is `cache_control`, whose
+// writes have a price of their own. The whole policy is one table, request_fields.cc.
 //
 // Pure: no I/O, no clock. A RequestReader belongs to one thread and is reused from request to
 // request; what read() returns borrows the reader and the body until the next read().
@@ -62,8 +62,9 @@ struct Request {
 
 // What the gateway changes on the way to the upstream.
 struct Edits {
-  std::string_view model;               // The name that the upstream knows.
-  std::optional<Tokens> output_tokens;  // Injected or clamped; nothing for embeddings.
+  std::string_view model;                // The name that the upstream knows.
+  std::optional<Tokens> output_tokens;   // Injected or clamped; nothing for embeddings.
+  CapField cap_field = CapField::kBoth;  // Of a chat: what `output_tokens` is written under.
 };
 
 // Bounds of one body; the defaults are those of hardening.
@@ -85,13 +86,15 @@ class RequestReader {
   // `body` must have kPadding readable bytes behind its end. Refuses with kInvalidJson,
   // kDuplicateKey, kInvalidRequest (a required field is missing or of a wrong type) or
   // kUnsupportedParameter (a field that costs what we cannot count: image, audio and file
-  // parts, a service tier above default, `background`, `store: true`…), naming the field.
+  // parts, a service tier above default, `background`, `store: true`… or that no table knows),
+  // naming the field.
   Expected<Request> read(Surface surface, std::string_view body, const ReadLimits& limits = {});
 
-  // Writes the request of the last read(), which must not have refused, with `edits` applied:
-  // the cap under the field that the caller used. Chat and completions that are streamed get
-  // `stream_options: {"include_usage": true}` beside the caller's other options. Appends to
-  // `out`.
+  // Writes the request of the last read(), which must not have refused, with `edits` applied.
+  // The cap is written under the names that the upstream reads, whichever the caller used: a
+  // server ignores a name that it does not know, and would generate without end. Chat and
+  // completions that are streamed get `stream_options: {"include_usage": true}` instead of the
+  // caller's. Appends to `out`.
   void write(const Edits& edits, std::string& out) const;
 
  private:

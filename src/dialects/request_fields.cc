@@ -15,13 +15,21 @@ struct Row {
 
 using enum FieldUse;
 
+// The tables are looked up for each field of each request.
+template <std::size_t kCount>
+consteval std::array<Row, kCount> sorted(std::array<Row, kCount> rows) {
+  std::ranges::sort(rows, {}, &Row::field);
+  return rows;
+}
+
 // Of every surface, where its own table does not say otherwise.
-constexpr auto kCommon = std::to_array<Row>({
+constexpr auto kCommon = sorted(std::to_array<Row>({
     {"model", kModel},
     {"stream", kStream},
     {"max_tokens", kMaxTokens},
     {"service_tier", kServiceTier},
     {"speed", kSpeed},
+    {"metadata", kPass},
     // Which model answers, and where, is the operator's to say.
     {"models", kRefuse},
     {"fallbacks", kRefuse},
@@ -50,8 +58,9 @@ constexpr auto kCommon = std::to_array<Row>({
     {"num_beams", kRefuse},
     {"use_beam_search", kRefuse},
     {"options", kRefuse},
-    // Input that is not in the texts.
+    // Input that is not in the texts, and what a template may add to it.
     {"chat_template", kRefuse},
+    {"chat_template_kwargs", kRefuse},
     {"documents", kRefuse},
     {"images", kRefuse},
     {"prompt_embeds", kRefuse},
@@ -80,54 +89,121 @@ constexpr auto kCommon = std::to_array<Row>({
     {"vllm_xargs", kDrop},
     {"context_management", kDrop},
     {"betas", kDrop},
-});
+}));
 
-constexpr auto kChat = std::to_array<Row>({
-    {"messages", kMessages},
-    {"tools", kTools},
-    {"functions", kFunctions},
+// Of chat and completions: how the next token is chosen, what it is told with, and where the
+// output ends. None of it reaches beyond the cap.
+constexpr auto kSampling = sorted(std::to_array<Row>({
+    {"temperature", kPass},
+    {"top_p", kPass},
+    {"frequency_penalty", kPass},
+    {"presence_penalty", kPass},
+    {"logit_bias", kPass},
+    {"seed", kPass},
+    {"stop", kPass},
+    {"user", kPass},
+    {"safety_identifier", kPass},
+    // vLLM, SGLang, llama.cpp and Ollama.
+    {"top_k", kPass},
+    {"min_p", kPass},
+    {"top_a", kPass},
+    {"typical_p", kPass},
+    {"repetition_penalty", kPass},
+    {"repeat_penalty", kPass},
+    {"repeat_last_n", kPass},
+    {"length_penalty", kPass},
+    {"mirostat", kPass},
+    {"mirostat_eta", kPass},
+    {"mirostat_tau", kPass},
+    {"min_tokens", kPass},
+    {"ignore_eos", kPass},
+    {"stop_token_ids", kPass},
+    {"include_stop_str_in_output", kPass},
+    {"no_stop_trim", kPass},
+    {"allowed_token_ids", kPass},
+    {"bad_words", kPass},
+    {"skip_special_tokens", kPass},
+    {"spaces_between_special_tokens", kPass},
+    {"add_special_tokens", kPass},
+    {"truncate_prompt_tokens", kPass},
+    {"return_token_ids", kPass},
+    {"return_tokens_as_token_ids", kPass},
+    // Some servers describe to the model what its output is held to.
+    {"guided_json", kCountedText},
+    {"guided_regex", kCountedText},
+    {"guided_choice", kCountedText},
+    {"guided_grammar", kCountedText},
+    {"guided_whitespace_pattern", kCountedText},
+    {"structured_outputs", kCountedText},
+    {"structural_tag", kCountedText},
+    {"json_schema", kCountedText},
+    {"grammar", kCountedText},
+    {"regex", kCountedText},
+    {"ebnf", kCountedText},
+    {"response_format", kCountedText},
     {"n", kChoices},
     {"best_of", kBestOf},
     {"max_completion_tokens", kMaxCompletionTokens},
     {"stream_options", kStreamOptions},
-    {"response_format", kCountedText},
-    {"chat_template_kwargs", kCountedText},
+    {"logprobs", kLogprobCount},
+    {"prompt_logprobs", kLogprobCount},
+}));
+
+constexpr auto kChat = sorted(std::to_array<Row>({
+    {"messages", kMessages},
+    {"tools", kTools},
+    {"tool_choice", kPass},
+    {"parallel_tool_calls", kPass},
+    {"functions", kFunctions},
+    {"function_call", kPass},
+    {"reasoning_effort", kPass},
+    {"include_reasoning", kPass},
+    {"separate_reasoning", kPass},
+    {"stream_reasoning", kPass},
+    {"verbosity", kPass},
+    {"add_generation_prompt", kPass},
+    {"continue_final_message", kPass},
     {"modalities", kModalities},
     {"top_logprobs", kLogprobCount},
-    {"prompt_logprobs", kLogprobCount},
     {"prompt", kRefuse},
     {"input", kRefuse},
     {"system", kRefuse},
-});
+}));
 
-constexpr auto kText = std::to_array<Row>({
+constexpr auto kText = sorted(std::to_array<Row>({
     {"prompt", kPrompt},
     {"suffix", kCountedText},
-    {"n", kChoices},
-    {"best_of", kBestOf},
-    {"max_completion_tokens", kMaxCompletionTokens},
-    {"stream_options", kStreamOptions},
-    {"response_format", kCountedText},
-    {"logprobs", kLogprobCount},
-    {"prompt_logprobs", kLogprobCount},
+    {"echo", kPass},
     {"messages", kRefuse},
     {"input", kRefuse},
-});
+}));
 
-constexpr auto kVector = std::to_array<Row>({
+constexpr auto kVector = sorted(std::to_array<Row>({
     {"input", kInput},
+    {"dimensions", kPass},
+    {"encoding_format", kPass},
+    {"user", kPass},
+    {"safety_identifier", kPass},
+    {"truncate_prompt_tokens", kPass},
+    {"add_special_tokens", kPass},
+    {"normalize", kPass},
     {"max_tokens", kRefuse},
     {"stream", kRefuse},
     {"n", kRefuse},
     {"messages", kRefuse},
     {"prompt", kRefuse},
-});
+}));
 
-constexpr auto kAnthropic = std::to_array<Row>({
+constexpr auto kAnthropic = sorted(std::to_array<Row>({
     {"messages", kMessages},
     {"system", kSystem},
     {"tools", kTools},
+    {"tool_choice", kPass},
     {"thinking", kThinking},
+    {"temperature", kPass},
+    {"top_k", kPass},
+    {"top_p", kPass},
+    {"stop_sequences", kPass},
     {"output_config", kCountedText},
     {"output_format", kCountedText},
     {"n", kRefuse},
@@ -135,7 +211,7 @@ constexpr auto kAnthropic = std::to_array<Row>({
     {"max_completion_tokens", kRefuse},
     {"prompt", kRefuse},
     {"max_tokens_to_sample", kRefuse},
-});
+}));
 
 std::span<const Row> own_rows(Surface surface) {
   switch (surface) {
@@ -154,16 +230,18 @@ std::span<const Row> own_rows(Surface surface) {
 }
 
 const Row* row_of(std::span<const Row> rows, std::string_view field) {
-  const auto row = std::ranges::find(rows, field, &Row::field);
-  return row == rows.end() ? nullptr : &*row;
+  const auto row = std::ranges::lower_bound(rows, field, {}, &Row::field);
+  return row == rows.end() || row->field != field ? nullptr : &*row;
 }
 
 }  // namespace
 
 FieldUse use_of(Surface surface, std::string_view field) {
   if (const Row* own = row_of(own_rows(surface), field)) return own->use;
+  const bool samples = surface == Surface::kChatCompletions || surface == Surface::kCompletions;
+  if (const Row* row = samples ? row_of(kSampling, field) : nullptr) return row->use;
   if (const Row* common = row_of(kCommon, field)) return common->use;
-  return kPass;
+  return kUnknown;
 }
 
 }  // namespace tollgate::dialects

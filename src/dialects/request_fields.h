@@ -1,8 +1,9 @@
 // What each field at the top of a request means to the gateway: the one table of the policy.
 //
-// A field that is not in the table passes as it is: an upstream that does not know it refuses
-// or ignores it. So the table must hold every field that multiplies cost, adds input that is
-// not counted, leaves something at the provider, or names another model or address.
+// Only what is in the table as harmless passes. A field that is not in it is refused by its
+// name: what an upstream makes of it may cost more, reach elsewhere, or come with its next
+// version. The table holds unwanted fields too, where dropping one keeps a client working, or
+// where a client that says "off" may.
 //
 // Internal to dialects. No I/O.
 #pragma once
@@ -16,6 +17,7 @@ namespace tollgate::dialects {
 
 enum class FieldUse : std::uint8_t {
   kPass,         // Harmless: handed on as it is.
+  kUnknown,      // In no table: refused unless null.
   kDrop,         // Only the operator may set it: left out, silently.
   kRefuse,       // Costs what is not counted: refused unless null or false.
   kCountedText,  // Handed on, and its text (or its JSON) is a text of the request.

@@ -33,7 +33,6 @@ void Reading::clear(Surface surface) {
   max_tokens.reset();
   max_completion_tokens.reset();
   thinking_budget.reset();
-  stream_options.reset();
   n = best_of = prompts = 1;
   complete = false;
 }

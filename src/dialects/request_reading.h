@@ -37,7 +37,6 @@ struct Reading {
   std::optional<Tokens> max_tokens;
   std::optional<Tokens> max_completion_tokens;
   std::optional<Tokens> thinking_budget;
-  std::optional<simdjson::dom::object> stream_options;
   std::int64_t n = 1;
   std::int64_t best_of = 1;
   std::int64_t prompts = 1;

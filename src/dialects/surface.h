@@ -18,6 +18,10 @@ enum class Surface : std::uint8_t {
 };
 inline constexpr int kSurfaceCount = 5;
 
+// The names under which the output cap of a chat is written. Servers know one or both, and
+// some models of OpenAI refuse both at once. Every other surface has one name: `max_tokens`.
+enum class CapField : std::uint8_t { kBoth, kMaxTokens, kMaxCompletionTokens };
+
 Dialect dialect_of(Surface surface);
 
 // "chat_completions", "completions", "embeddings", "models", "messages".
