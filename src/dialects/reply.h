@@ -82,13 +82,18 @@ class StreamReader {
   static constexpr Bytes kEventBytesMax = 1 << 20;
 
   // Makes ready for a new stream. `usage_asked` as in Request: where false, the chunk that
-  // carries only usage is not handed on.
-  void start(Surface surface, bool usage_asked);
+  // carries only usage is not handed on. `model` names the model in an ending where the
+  // upstream has named none yet; borrowed until the next start().
+  void start(Surface surface, bool usage_asked, std::string_view model = {});
 
   // Takes any piece of the stream, cut anywhere. Appends to `out` the bytes that the caller
   // gets; tells text to `sink`. What comes after the last event is dropped.
   // After a Fault (broken event, too long) only end() or fail() may follow.
   FaultOr<StreamState> feed(std::string_view piece, std::string& out, OutputSink& sink);
+
+  // Forgets that the last event of feed() began or finished anything: it is not handed on after
+  // all, so end() finishes what the caller has seen.
+  void take_back_last_event();
 
   // The provider's usage, once a complete one has passed.
   const std::optional<Usage>& usage() const;

@@ -68,6 +68,24 @@ struct StreamReader::State {
   bool message_started = false;
   bool message_ending = false;  // message_delta with a stop reason has passed.
 
+  std::string_view asked_model;  // For an ending before the upstream has named its own.
+
+  // How things stood before the last event, to take it back.
+  struct Before {
+    StreamState state = StreamState::kOpen;
+    bool begun = false;
+    bool usage_handed_on = false;
+    bool message_started = false;
+    bool message_ending = false;
+    std::size_t blocks = 0;
+  };
+  Before before;
+  std::vector<std::size_t> just_finished;  // Choices, by the last event.
+
+  std::string_view model() const {
+    return identity.model.empty() ? asked_model : std::string_view(identity.model);
+  }
+
   FaultOr<Passing> read_event(const SseEvent& event);
   FaultOr<Passing> read_chunk(dom::object chunk);
   FaultOr<Passing> read_choice(dom::element element);
@@ -88,6 +106,8 @@ struct StreamReader::State {
 // Events -----------------------------------------------------------------------------------
 
 FaultOr<Passing> StreamReader::State::read_event(const SseEvent& event) {
+  before = {state, begun, usage_handed_on, message_started, message_ending, blocks.size()};
+  just_finished.clear();
   if (event.type == "error") failed = true;
   if (event.data.empty()) return Passing::kHandOn;
   const bool anthropic = dialect_of(surface) == Dialect::kAnthropic;
@@ -174,6 +194,7 @@ FaultOr<Passing> StreamReader::State::read_choice(dom::element element) {
     } else if (field.key == "finish_reason" && !field.value.is_null() &&
                choices[at] == Progress::kOpen) {
       choices[at] = Progress::kFinished;
+      just_finished.push_back(at);
       --choices_open;
     }
   }
@@ -260,7 +281,7 @@ void StreamReader::State::begin_chunk(JsonWriter& json) const {
   json.member("id", identity.id.empty() ? std::string_view("tollgate") : identity.id);
   json.member("object", chat ? "chat.completion.chunk" : "text_completion");
   json.member("created", identity.created);
-  json.member("model", std::string_view(identity.model));
+  json.member("model", model());
   json.key("choices");
   json.begin_array();
 }
@@ -336,7 +357,7 @@ void StreamReader::State::write_message_start(const Usage& counted, std::string&
   json.member("id", "msg_tollgate");
   json.member("type", "message");
   json.member("role", "assistant");
-  json.member("model", std::string_view(identity.model));
+  json.member("model", model());
   json.key("content");
   json.begin_array();
   json.end_array();
@@ -390,8 +411,11 @@ StreamReader::StreamReader() : state_(std::make_unique<State>()) {}
 StreamReader::~StreamReader() = default;
 StreamReader::StreamReader(StreamReader&&) noexcept = default;
 
-void StreamReader::start(Surface surface, bool usage_asked) {
+void StreamReader::start(Surface surface, bool usage_asked, std::string_view model) {
   State& state = *state_;
+  state.asked_model = model;
+  state.before = {};
+  state.just_finished.clear();
   state.surface = surface;
   state.usage_asked = usage_asked;
   state.events.clear();
@@ -430,6 +454,21 @@ FaultOr<StreamState> StreamReader::feed(std::string_view piece, std::string& out
   if (std::cmp_greater(state.events.pending(), kEventBytesMax))
     return broken("has an event that is too long");
   return StreamState::kOpen;
+}
+
+void StreamReader::take_back_last_event() {
+  State& state = *state_;
+  for (const std::size_t at : state.just_finished) {
+    state.choices[at] = Progress::kOpen;
+    ++state.choices_open;
+  }
+  state.just_finished.clear();
+  state.state = state.before.state;
+  state.begun = state.before.begun;
+  state.usage_handed_on = state.before.usage_handed_on;
+  state.message_started = state.before.message_started;
+  state.message_ending = state.before.message_ending;
+  if (state.blocks.size() > state.before.blocks) state.blocks.resize(state.before.blocks);
 }
 
 const std::optional<Usage>& StreamReader::usage() const { return state_->usage; }

@@ -332,6 +332,38 @@ TEST(Stream, EndsMessagesAtAnyPoint) {
 }
 
 // An ending is a stream that the reader itself takes for complete, wherever it begins.
+// The event that is held back may be the one that told the finish.
+TEST(Stream, EndsWhatAnEventThatIsTakenBackHadFinished) {
+  StreamReader reader;
+  pass(reader, Surface::kChatCompletions, UsageAsked::kNo,
+       "data: {\"id\":\"c1\",\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":"
+       "\"much\"},\"finish_reason\":\"stop\"}]}\n\n");
+  reader.take_back_last_event();
+  std::string out;
+  reader.end(Ending::kLength, {}, out);
+  EXPECT_NE(out.find("\"finish_reason\":\"length\""), std::string::npos) << out;
+
+  pass(reader, Surface::kMessages, UsageAsked::kNo,
+       "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"m\"}}\n\n"
+       "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"
+       "\"end_turn\"},\"usage\":{\"output_tokens\":9}}\n\n");
+  reader.take_back_last_event();
+  out.clear();
+  reader.end(Ending::kLength, {}, out);
+  EXPECT_NE(out.find("\"stop_reason\":\"max_tokens\""), std::string::npos) << out;
+  EXPECT_EQ(out.find("message_start"), std::string::npos) << out;
+}
+
+TEST(Stream, NamesTheModelThatWasAskedWhereTheUpstreamNamedNone) {
+  StreamReader reader;
+  for (const Surface surface : {Surface::kChatCompletions, Surface::kMessages}) {
+    reader.start(surface, false, "small");
+    std::string out;
+    reader.end(Ending::kLength, {}, out);
+    EXPECT_NE(out.find("\"model\":\"small\""), std::string::npos) << out;
+  }
+}
+
 TEST(Stream, WritesEndingsThatReadAsFinished) {
   for (const Surface surface : {Surface::kChatCompletions, Surface::kMessages}) {
     const std::string stream = surface == Surface::kMessages ? joined({kMessageBegin, kMessageEnd})

@@ -313,6 +313,7 @@ class CappedStream {
       }
       if (passed_.tokens_at_least() > plan_.output_cap_total) {
         out.resize(before);
+        stream_.take_back_last_event();
         return Flow::kCapReached;
       }
       if (*state == dialects::StreamState::kFinished) return Flow::kFinished;
@@ -346,7 +347,7 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     co_return;
   }
   dialects::StreamReader stream;
-  stream.start(work.plan.route->surface, work.usage_asked);
+  stream.start(work.plan.route->surface, work.usage_asked, work.plan.model->name);
   OutputCount passed(counting_.counter(work.plan.model->tokenizer));
   CappedStream capped(stream, passed, work.plan);
   BufferPool::Lease headers = buffers_.lease();
