@@ -1,7 +1,8 @@
 // Questions to the audit trail: find, follow, export, prove.
 //
 // Reads on a connection of the caller's, while the gateway writes. A walk sees one moment of
-// the trail.
+// the trail. Rows of many records are unpacked one at a time; those that by their times or by
+// the moment that an id tells cannot hold what is asked for are passed over.
 #pragma once
 
 #include <cstdint>
@@ -24,17 +25,17 @@ struct AuditQuery {
   std::string subject;
   std::string key_id;
   std::string route;
-  std::string model;                       // The one served.
+  std::string model;  // The one served.
   std::string code;
   std::optional<audit::Outcome> outcome;
   std::optional<audit::Phase> phase;
-  std::optional<WallTime> since;           // Not before…
-  std::optional<WallTime> until;           // …and before.
+  std::optional<WallTime> since;  // Not before…
+  std::optional<WallTime> until;  // …and before.
 };
 
 struct AuditRow {
   std::int64_t sequence = 0;
-  std::string record;                      // One line of JSON, as sealed.
+  std::string record;  // One line of JSON, as sealed.
 };
 
 inline constexpr std::int64_t kAuditRowsMax = 100'000;  // Of one answer in memory.
@@ -58,11 +59,11 @@ FaultOr<void> export_audit(Database& database, const AuditQuery& query,
 
 // What a walk along the chain found.
 struct Proof {
-  std::int64_t records = 0;                // That are proven, from the first kept one.
-  std::int64_t first = 0;                  // Their sequences; 0: there are none.
+  std::int64_t records = 0;  // That are proven, from the first kept one.
+  std::int64_t first = 0;    // Their sequences; 0: there are none.
   std::int64_t last = 0;
-  std::optional<std::int64_t> broken;      // The first record that is not as it was written.
-  std::string why;                         // What is wrong with it.
+  std::optional<std::int64_t> broken;  // The first record that is not as it was written.
+  std::string why;                     // What is wrong with it.
 };
 // Proves that no record was changed, moved, added or removed since it was written, and that the
 // columns that queries use say what the records say. That the newest records were cut off

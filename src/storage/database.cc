@@ -18,6 +18,10 @@
 namespace tollgate::storage {
 namespace {
 
+// The trail is written in large rows: the larger the page, the fewer system calls. SQLite's
+// checkpoint after 1000 pages then bounds its log to 16 MiB.
+constexpr int kPageBytes = 16 << 10;
+
 constexpr const char* kRestore =
     "Stop the gateway, move the file away with its -wal and -shm, and put a backup in its place; "
     "`sqlite3 FILE .recover` may save what is readable";
@@ -30,32 +34,38 @@ std::unexpected<Fault> fault_of(int code, int system_error, const std::string& p
     case SQLITE_LOCKED:
       return fault(FaultKind::kTimeout,
                    fmt::format("{}: another process keeps the database locked. Look for a backup "
-                               "or a `sqlite3` shell that is in a transaction.", path));
+                               "or a `sqlite3` shell that is in a transaction.",
+                               path));
     case SQLITE_FULL:
       return fault(FaultKind::kRefusedByPeer,
                    fmt::format("{}: the disk is full. Free space on its file system; the gateway "
-                               "goes on by itself.", path));
+                               "goes on by itself.",
+                               path));
     case SQLITE_READONLY:
       return fault(FaultKind::kRefusedByPeer,
                    fmt::format("{}: the database is read-only ({}). Make the file and its "
-                               "directory writable for the gateway's user.", path, said));
+                               "directory writable for the gateway's user.",
+                               path, said));
     case SQLITE_PERM:
     case SQLITE_AUTH:
     case SQLITE_CANTOPEN:
       return fault(FaultKind::kUnreachable,
                    fmt::format("{}: the database cannot be opened ({}). The gateway's user must "
-                               "be able to read and write the file and its directory.", path, why));
+                               "be able to read and write the file and its directory.",
+                               path, why));
     case SQLITE_CORRUPT:
       return fault(FaultKind::kCorrupt,
                    fmt::format("{}: the database is damaged ({}). {}.", path, said, kRestore));
     case SQLITE_NOTADB:
       return fault(FaultKind::kCorrupt,
                    fmt::format("{}: this file is not a database, or its first page is damaged. "
-                               "Check the path in store.ledger. {}.", path, kRestore));
+                               "Check the path in store.ledger. {}.",
+                               path, kRestore));
     case SQLITE_IOERR:
       return fault(FaultKind::kRefusedByPeer,
                    fmt::format("{}: the disk failed to read or write ({}). Check the device and "
-                               "the kernel's log.", path, why));
+                               "the kernel's log.",
+                               path, why));
     default:
       return fault(FaultKind::kBroken, fmt::format("{}: SQLite said: {}.", path, said));
   }
@@ -70,7 +80,7 @@ std::unexpected<Fault> fault_of(sqlite3* handle, const std::string& path) {
 // a log whose database is gone. True: there is a database to open.
 FaultOr<bool> exists_whole(const std::string& path) {
   const std::filesystem::path directory = std::filesystem::path(path).parent_path();
-  struct stat status {};
+  struct stat status{};
   if (!directory.empty() && stat(directory.c_str(), &status) != 0) {
     return fault(FaultKind::kUnreachable,
                  fmt::format("{}: the directory {} cannot be reached ({}). Create it for the "
@@ -115,8 +125,8 @@ Statement& Statement::bind(std::int64_t number) {
 Statement& Statement::bind(std::string_view text) {
   // A null pointer would bind NULL.
   const char* start = text.empty() ? "" : text.data();
-  CHECK(sqlite3_bind_text64(prepared_, ++bound_, start, text.size(), SQLITE_STATIC,
-                            SQLITE_UTF8) == SQLITE_OK);
+  CHECK(sqlite3_bind_text64(prepared_, ++bound_, start, text.size(), SQLITE_STATIC, SQLITE_UTF8) ==
+        SQLITE_OK);
   return *this;
 }
 
@@ -208,8 +218,10 @@ FaultOr<void> Database::make(const std::string& path, const DatabaseOptions& opt
   const std::string draft = fmt::format("{}.new-{}", path, getpid());
   const auto fill = [&]() -> FaultOr<void> {
     TRY(made, connect(draft, options));
-    TRY_DO(made->execute(fmt::format("PRAGMA application_id = {}; PRAGMA journal_mode = WAL",
-                                     kApplicationId).c_str()));
+    TRY_DO(made->execute(fmt::format("PRAGMA page_size = {}; PRAGMA application_id = {}; "
+                                     "PRAGMA journal_mode = WAL",
+                                     kPageBytes, kApplicationId)
+                             .c_str()));
     return made->migrate();
   };
   const auto unlink_draft = [&] {
@@ -272,7 +284,8 @@ FaultOr<void> Database::migrate() {
   if (application != kApplicationId) {
     return fault(FaultKind::kCorrupt,
                  fmt::format("{}: is a database of another program. Name a file of its own in "
-                             "store.ledger.", path_));
+                             "store.ledger.",
+                             path_));
   }
   TRY(seen, read_number(*this, "PRAGMA user_version"));
   if (seen == known) return {};
@@ -293,7 +306,8 @@ FaultOr<void> Database::migrate() {
 }
 
 FaultOr<Transaction> Transaction::begin(Database& database) {
-  TRY_DO(database.execute("BEGIN IMMEDIATE"));
+  TRY(begin, database.prepare("BEGIN IMMEDIATE"));
+  TRY_DO(begin.run());
   return Transaction(database);
 }
 
@@ -303,9 +317,10 @@ Transaction::~Transaction() {
 }
 
 FaultOr<void> Transaction::commit() {
-  FaultOr<void> committed = database_->execute("COMMIT");
-  if (committed) database_ = nullptr;
-  return committed;
+  TRY(commit, database_->prepare("COMMIT"));
+  TRY_DO(commit.run());
+  database_ = nullptr;
+  return {};
 }
 
 FaultOr<std::optional<std::string>> read_mark(Database& database, std::string_view name) {
@@ -323,8 +338,6 @@ FaultOr<void> write_mark(Database& database, std::string_view name, std::string_
 
 std::int64_t to_microseconds(WallTime time) { return time.time_since_epoch().count(); }
 
-WallTime from_microseconds(std::int64_t microseconds) {
-  return WallTime(Duration(microseconds));
-}
+WallTime from_microseconds(std::int64_t microseconds) { return WallTime(Duration(microseconds)); }
 
 }  // namespace tollgate::storage

@@ -33,23 +33,24 @@ CREATE TABLE keys (
 CREATE INDEX keys_changed ON keys (changed);
 INSERT INTO marks (name, value) VALUES ('key_changes', '0');
 
--- Ids sort by time, so both B-trees grow at their right edge.
-CREATE TABLE audit (
-  sequence INTEGER PRIMARY KEY,
-  id TEXT NOT NULL,
-  time_us INTEGER NOT NULL,
-  phase INTEGER NOT NULL,
-  outcome INTEGER NOT NULL,
-  code TEXT NOT NULL,
-  tenant TEXT NOT NULL,
-  user TEXT NOT NULL,
-  key_id TEXT NOT NULL,
-  route TEXT NOT NULL,
-  model TEXT NOT NULL,
-  held_micro_usd INTEGER NOT NULL,
-  record TEXT NOT NULL
+-- A row is what one commit wrote: `records` holds `text_bytes` of sealed lines, compressed, of
+-- the sequences from first to last. `opened` are the decisions among them that left and did not
+-- end in the same row, `ended` the decisions of earlier rows that end here. No record up to the
+-- end of the row is later than `reached_us`, so that column grows with the sequence whatever
+-- the clock did.
+CREATE TABLE audit_groups (
+  first_sequence INTEGER PRIMARY KEY,
+  last_sequence INTEGER NOT NULL,
+  earliest_us INTEGER NOT NULL,
+  latest_us INTEGER NOT NULL,
+  reached_us INTEGER NOT NULL,
+  last_hash BLOB NOT NULL,
+  text_bytes INTEGER NOT NULL,
+  opened BLOB NOT NULL,
+  ended BLOB NOT NULL,
+  records BLOB NOT NULL
 ) STRICT;
-CREATE INDEX audit_id ON audit (id);
+CREATE INDEX audit_groups_time ON audit_groups (reached_us, earliest_us);
 
 CREATE TABLE spend_hourly (
   hour_us INTEGER NOT NULL,

@@ -33,14 +33,20 @@ constexpr std::array<By, 7> kBy = {{
 // The subject of a row, as pipeline::subject_of makes it. Empty: not in the books.
 std::string_view column_of(limits::Scope scope) {
   switch (scope) {
-    case limits::Scope::kGlobal: return "''";
-    case limits::Scope::kTenantId: return "tenant";
+    case limits::Scope::kGlobal:
+      return "''";
+    case limits::Scope::kTenantId:
+      return "tenant";
     case limits::Scope::kUserId:
       return "CASE user WHEN '' THEN tenant || '/key:' || key_id ELSE tenant || '/' || user END";
-    case limits::Scope::kKeyId: return "key_id";
-    case limits::Scope::kRoute: return "route";
-    case limits::Scope::kModel: return "model";
-    case limits::Scope::kClientIp: return "";
+    case limits::Scope::kKeyId:
+      return "key_id";
+    case limits::Scope::kRoute:
+      return "route";
+    case limits::Scope::kModel:
+      return "model";
+    case limits::Scope::kClientIp:
+      return "";
   }
   return "";
 }
@@ -56,12 +62,50 @@ Spent& operator+=(Spent& sum, const Spent& more) {
   return sum;
 }
 
-std::size_t HashSpendKey::operator()(const SpendKey& key) const {
+std::size_t SpendGroup::HashKey::operator()(const SpendKey& key) const {
   std::size_t hash = std::hash<std::int64_t>()(key.hour_us);
-  for (const std::string* text : {&key.tenant, &key.user, &key.key_id, &key.route, &key.model}) {
-    hash = hash * 0x9e3779b97f4a7c15U ^ std::hash<std::string>()(*text);
+  for (const std::string_view text : {key.tenant, key.user, key.key_id, key.route, key.model}) {
+    hash = hash * 0x9e3779b97f4a7c15U ^ std::hash<std::string_view>()(text);
   }
   return hash;
+}
+
+SpendGroup::Entry& SpendGroup::entry_of(const SpendKey& key) {
+  const auto found = entries_.find(key);
+  if (found != entries_.end()) return *found;
+  SpendKey own = key;
+  std::size_t bytes = 0;
+  const std::array<std::string_view*, 5> texts = {&own.tenant, &own.user, &own.key_id, &own.route,
+                                                  &own.model};
+  for (const std::string_view* text : texts) bytes += text->size();
+  Sum sum;
+  sum.texts = std::make_unique_for_overwrite<char[]>(bytes);
+  char* at = sum.texts.get();
+  for (std::string_view* text : texts) {
+    text->copy(at, text->size());
+    *text = {at, text->size()};
+    at += text->size();
+  }
+  return *entries_.emplace(own, std::move(sum)).first;
+}
+
+void SpendGroup::add(Entry& entry, const Spent& spent) {
+  if (!entry.second.used) used_.push_back(&entry);
+  entry.second.used = true;
+  entry.second.spent += spent;
+}
+
+void SpendGroup::clear() {
+  for (Entry* entry : used_) {
+    entry->second.spent = Spent{};
+    entry->second.used = false;
+  }
+  used_.clear();
+}
+
+void SpendGroup::forget() {
+  used_.clear();
+  entries_.clear();
 }
 
 std::int64_t hour_of(WallTime time) {
@@ -70,17 +114,29 @@ std::int64_t hour_of(WallTime time) {
 
 FaultOr<void> book(Database& database, const SpendGroup& group) {
   if (group.empty()) return {};
-  TRY(upsert, database.prepare(
-      "INSERT INTO spend_hourly (hour_us, tenant, user, key_id, route, model, requests, input, "
-      "cached_input, output, cost_micro_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-      "ON CONFLICT (hour_us, tenant, user, key_id, route, model) DO UPDATE SET "
-      "requests = requests + excluded.requests, input = input + excluded.input, "
-      "cached_input = cached_input + excluded.cached_input, output = output + excluded.output, "
-      "cost_micro_usd = cost_micro_usd + excluded.cost_micro_usd"));
-  for (const auto& [key, spent] : group) {
-    TRY_DO(upsert.bind(key.hour_us).bind(key.tenant).bind(key.user).bind(key.key_id)
-               .bind(key.route).bind(key.model).bind(spent.requests).bind(spent.input)
-               .bind(spent.cached_input).bind(spent.output).bind(spent.cost.micro_usd).run());
+  TRY(upsert,
+      database.prepare(
+          "INSERT INTO spend_hourly (hour_us, tenant, user, key_id, route, model, requests, input, "
+          "cached_input, output, cost_micro_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+          "ON CONFLICT (hour_us, tenant, user, key_id, route, model) DO UPDATE SET "
+          "requests = requests + excluded.requests, input = input + excluded.input, "
+          "cached_input = cached_input + excluded.cached_input, output = output + excluded.output, "
+          "cost_micro_usd = cost_micro_usd + excluded.cost_micro_usd"));
+  for (const SpendGroup::Entry* entry : group.used()) {
+    const SpendKey& key = entry->first;
+    const Spent& spent = entry->second.spent;
+    TRY_DO(upsert.bind(key.hour_us)
+               .bind(key.tenant)
+               .bind(key.user)
+               .bind(key.key_id)
+               .bind(key.route)
+               .bind(key.model)
+               .bind(spent.requests)
+               .bind(spent.input)
+               .bind(spent.cached_input)
+               .bind(spent.output)
+               .bind(spent.cost.micro_usd)
+               .run());
   }
   return {};
 }
@@ -126,8 +182,9 @@ FaultOr<std::vector<SubjectSpent>> spent_by_subject(Database& database, limits::
   const std::string_view column = column_of(scope);
   if (column.empty()) return subjects;
   std::string sql = "SELECT ";
-  sql.append(column).append(" AS subject, sum(cost_micro_usd) FROM spend_hourly "
-                            "WHERE hour_us >= ? GROUP BY subject");
+  sql.append(column).append(
+      " AS subject, sum(cost_micro_usd) FROM spend_hourly "
+      "WHERE hour_us >= ? GROUP BY subject");
   TRY(statement, database.prepare(sql));
   statement.bind(hour_of(since));
   while (true) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ namespace tollgate::storage {
 
 struct Spent {
   std::int64_t requests = 0;
-  Tokens input = 0;         // All input, cached included.
+  Tokens input = 0;  // All input, cached included.
   Tokens cached_input = 0;
   Tokens output = 0;
   Money cost;
@@ -29,20 +30,48 @@ struct Spent {
 };
 Spent& operator+=(Spent& sum, const Spent& more);
 
-// Who and what something was spent for.
+// Who and what something was spent for. Borrows.
 struct SpendKey {
   std::int64_t hour_us = 0;  // Start of the hour, since the epoch.
-  std::string tenant;
-  std::string user;
-  std::string key_id;
-  std::string route;
-  std::string model;
+  std::string_view tenant;
+  std::string_view user;
+  std::string_view key_id;
+  std::string_view route;
+  std::string_view model;
   friend bool operator==(const SpendKey&, const SpendKey&) = default;
 };
-struct HashSpendKey {
-  std::size_t operator()(const SpendKey& key) const;
+
+// What is to be added to the books in one transaction. It remembers the keys that it has seen,
+// so that adding to one of them allocates nothing.
+class SpendGroup {
+ public:
+  struct Sum {
+    std::unique_ptr<char[]> texts;  // Of the key.
+    Spent spent;
+    bool used = false;
+  };
+  struct HashKey {
+    std::size_t operator()(const SpendKey& key) const;
+  };
+  using Entries = std::unordered_map<SpendKey, Sum, HashKey>;
+  using Entry = Entries::value_type;
+
+  // Stays where it is until forget().
+  Entry& entry_of(const SpendKey& key);
+  void add(Entry& entry, const Spent& spent);
+  void add(const SpendKey& key, const Spent& spent) { add(entry_of(key), spent); }
+
+  bool empty() const { return used_.empty(); }
+  const std::vector<Entry*>& used() const { return used_; }
+  std::size_t keys() const { return entries_.size(); }
+
+  void clear();   // The sums; the keys stay known.
+  void forget();  // The keys as well.
+
+ private:
+  Entries entries_;
+  std::vector<Entry*> used_;
 };
-using SpendGroup = std::unordered_map<SpendKey, Spent, HashSpendKey>;
 
 std::int64_t hour_of(WallTime time);
 

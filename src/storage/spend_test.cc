@@ -15,7 +15,7 @@ class Spend : public StorageTest {
              const std::string& key, const std::string& model, std::int64_t cost) {
     SpendGroup group;
     const SpendKey booked{hour_of(when), tenant, user, key, "chat", model};
-    group[booked] += Spent{1, 10, 4, 5, Money{cost}};
+    group.add(booked, Spent{1, 10, 4, 5, Money{cost}});
     const FaultOr<void> done = book(*database_, group);
     ASSERT_TRUE(done) << done.error().message;
   }

@@ -11,7 +11,9 @@ namespace tollgate::storage {
 namespace {
 
 // Enough for a group under load, so that growing the queue is rare.
-constexpr std::size_t kQueueReserve = 256 << 10;
+constexpr std::size_t kQueueReserve = 1 << 20;
+// What a queue grew beyond that in a bad hour goes back to the system.
+constexpr std::size_t kQueueKept = 8 << 20;
 
 }  // namespace
 
@@ -38,14 +40,6 @@ FaultOr<void> StoredTrail::append(const audit::Record& record, audit::Phase phas
   item.time_us = to_microseconds(record.time);
   item.amount = held;
   item.id = record.id;
-  if (record.actor != nullptr) {
-    item.tenant = record.actor->tenant;
-    item.user = record.actor->subject;
-    item.key_id = record.actor->credential_id;
-  }
-  item.route = record.route;
-  item.model = record.model_served;
-  item.code = record.code;
   item.written = written;
   // A request that never left needs no room of those that did.
   const bool left = phase == audit::Phase::kOutcome &&
@@ -100,9 +94,10 @@ FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {
 }
 
 std::string StoredTrail::full_words(std::size_t filled) const {
-  return fmt::format("The audit trail's queue is full ({} of {} bytes wait): the disk is slower "
-                     "than the requests, or locked. See audit.queue.",
-                     filled, policy_.queue_bytes);
+  return fmt::format(
+      "The audit trail's queue is full ({} of {} bytes wait): the disk is slower "
+      "than the requests, or locked. See audit.queue.",
+      filled, policy_.queue_bytes);
 }
 
 void StoredTrail::start() {
@@ -152,18 +147,19 @@ FaultOr<void> StoredTrail::write_queue() {
   // What failed before goes first: the writer keeps it.
   FaultOr<void> written = writer_.write();
   if (written) {
-    std::string group = writer_.spare();
+    taken_.clear();
+    if (taken_.capacity() > kQueueKept) taken_.shrink_to_fit();
+    taken_.reserve(kQueueReserve);
     {
       const std::lock_guard lock(mutex_);
-      writing_bytes_ = queue_.size();
-      std::swap(group, queue_);
-      if (queue_.capacity() < kQueueReserve) queue_.reserve(kQueueReserve);
+      std::swap(taken_, queue_);
+      writing_bytes_ = taken_.size();
     }
-    writer_.take(std::move(group));
+    writer_.take(taken_);
     written = writer_.write();
   }
   const std::lock_guard lock(mutex_);
-  writing_bytes_ = writer_.kept_bytes();
+  if (written) writing_bytes_ = 0;
   fault_message_ = written ? std::string() : written.error().message;
   if (written) is_full_ = false;
   healthy_.store(written.has_value(), std::memory_order_relaxed);

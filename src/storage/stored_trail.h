@@ -8,9 +8,9 @@
 // healthy() is false and decisions are refused, so nothing leaves unrecorded. The same holds while
 // the queue has no room for a decision: the disk is slow, or a write waits for a lock. Outcomes of
 // what has left already are taken as long as there is room, the last quarter of the queue is
-// theirs; bookings always, since there is one at most for each decision that was taken. What is in the
-// queue when the process is killed is lost with it, one group while the disk keeps up: a request
-// of that group has no record and no booking.
+// theirs; bookings always, since there is one at most for each decision that was taken. What is in
+// the queue when the process is killed is lost with it, one group while the disk keeps up: a
+// request of that group has no record and no booking.
 #pragma once
 
 #include <atomic>
@@ -92,6 +92,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::unique_ptr<Database> database_;
   std::mutex writer_mutex_;  // Guards the writer and its connection; taken before mutex_.
   TrailWriter writer_;
+  std::string taken_;  // What the writer was given last; its room is the next queue's.
   const audit::Policy policy_;
   const pipeline::Clock& clock_;
   std::int64_t recovered_ = 0;

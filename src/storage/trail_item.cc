@@ -8,7 +8,7 @@
 namespace tollgate::storage {
 namespace {
 
-constexpr std::size_t kTexts = 8;
+constexpr std::size_t kTexts = 7;
 
 struct Fixed {
   std::int64_t time_us;
@@ -23,8 +23,7 @@ struct Fixed {
 };
 
 std::array<std::string_view, kTexts> texts_of(const Item& item) {
-  return {item.id, item.tenant, item.user, item.key_id,
-          item.route, item.model, item.code, item.written};
+  return {item.id, item.tenant, item.user, item.key_id, item.route, item.model, item.written};
 }
 
 }  // namespace
@@ -50,8 +49,21 @@ void pack(const Item& item, std::string& out) {
     CHECK(texts[i].size() <= UINT32_MAX);
     fixed.lengths[i] = static_cast<std::uint32_t>(texts[i].size());
   }
-  out.append(reinterpret_cast<const char*>(&fixed), sizeof fixed);
-  for (const std::string_view text : texts) out.append(text);
+  const std::size_t start = out.size();
+  const std::size_t size = start + packed_bytes(item);
+  // Filling the room with zeroes first would take as long as the copy. The second argument is
+  // not `size` where libstdc++ 12 makes more room than was asked for.
+  out.resize_and_overwrite(size, [&](char* bytes, std::size_t) {
+    char* at = bytes + start;
+    std::memcpy(at, &fixed, sizeof fixed);
+    at += sizeof fixed;
+    for (const std::string_view text : texts) {
+      if (text.empty()) continue;
+      std::memcpy(at, text.data(), text.size());
+      at += text.size();
+    }
+    return size;
+  });
 }
 
 Item unpack(std::string_view& packed) {
@@ -70,7 +82,7 @@ Item unpack(std::string_view& packed) {
   item.output = fixed.output;
   std::size_t i = 0;
   for (std::string_view* text : {&item.id, &item.tenant, &item.user, &item.key_id, &item.route,
-                                 &item.model, &item.code, &item.written}) {
+                                 &item.model, &item.written}) {
     *text = packed.substr(0, fixed.lengths[i]);
     packed.remove_prefix(fixed.lengths[i++]);
   }

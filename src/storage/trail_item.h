@@ -20,17 +20,16 @@ struct Item {
   audit::Phase phase = audit::Phase::kDecision;
   audit::Outcome outcome = audit::Outcome::kAllowed;
   std::int64_t time_us = 0;
-  Money amount;             // Held by a decision; the cost of a booking.
-  Tokens input = 0;         // Of a booking.
+  Money amount;      // Held by a decision; the cost of a booking.
+  Tokens input = 0;  // Of a booking.
   Tokens cached_input = 0;
   Tokens output = 0;
   std::string_view id;
-  std::string_view tenant;
+  std::string_view tenant;  // This and the next four: of a booking.
   std::string_view user;
   std::string_view key_id;
   std::string_view route;
   std::string_view model;
-  std::string_view code;
   std::string_view written;  // Of a record.
 };
 

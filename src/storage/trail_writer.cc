@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <charconv>
 
+#include "storage/record_facts.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
 namespace {
 
-constexpr int kPruneBatch = 500;
 constexpr std::int64_t kWritesBetweenMarks = 64;
+// So many keys of the books stay known from one group to the next.
+constexpr std::size_t kKeysKept = 4096;
 
 SpendKey spend_key_of(const Item& item) {
   SpendKey key;
@@ -35,10 +36,6 @@ Spent spent_of(const Item& item) {
   return spent;
 }
 
-bool lets_leave(audit::Outcome outcome) {
-  return outcome == audit::Outcome::kAllowed || outcome == audit::Outcome::kDowngraded;
-}
-
 FaultOr<std::int64_t> read_settled(Database& database) {
   TRY(mark, read_mark(database, kSettled));
   std::int64_t settled = 0;
@@ -46,46 +43,54 @@ FaultOr<std::int64_t> read_settled(Database& database) {
   return settled;
 }
 
-// The two items that end a request of which only the decision is known, the row of `open`.
-void pack_cut(const Statement& open, WallTime now, std::string& group) {
+std::unexpected<Fault> damaged(const Database& database) {
+  return fault(FaultKind::kCorrupt,
+               fmt::format("{}: a record of the audit trail is damaged, so the chain cannot be "
+                           "continued. `tollgate audit verify` names it; restore a backup.",
+                           database.path()));
+}
+
+// The two items that end a request of which only the decision is known.
+void pack_cut(const RecordFacts& decision, Money held, WallTime now, std::string& packed) {
   audit::Record record;
   authentication::Identity actor;
-  record.id = open.text(0);
+  record.id = decision.id;
   record.time = now;
-  actor.tenant = open.text(1);
-  actor.subject = open.text(2);
-  actor.credential_id = open.text(3);
+  actor.tenant = decision.tenant;
+  actor.subject = decision.subject;
+  actor.credential_id = decision.key_id;
   record.actor = &actor;
-  record.route = open.text(4);
-  record.model_served = open.text(5);
+  record.route = decision.route;
+  record.model_served = decision.model;
   record.outcome = audit::Outcome::kCut;
   record.code = "gateway_stopped";
-  record.message = "The gateway stopped before this request ended. What it held is booked as "
-                   "spent, since it may have been.";
-  record.cost = Money{open.integer(6)};
+  record.message =
+      "The gateway stopped before this request ended. What it held is booked as "
+      "spent, since it may have been.";
+  record.cost = held;
   record.usage_source = audit::UsageSource::kCounted;  // Ours; the provider's never came.
   std::string written;
   audit::write(record, audit::Phase::kOutcome, written);
 
   Item item;
   item.kind = ItemKind::kBooking;
-  item.time_us = open.integer(7);  // Money is spent in the window in which it was held.
-  item.amount = record.cost;
-  item.id = record.id;
-  item.tenant = actor.tenant;
-  item.user = actor.subject;
-  item.key_id = actor.credential_id;
-  item.route = record.route;
-  item.model = record.model_served;
-  pack(item, group);
+  item.time_us = to_microseconds(decision.time);  // Spent in the window in which it was held.
+  item.amount = held;
+  item.id = decision.id;
+  item.tenant = decision.tenant;
+  item.user = decision.subject;
+  item.key_id = decision.key_id;
+  item.route = decision.route;
+  item.model = decision.model;
+  pack(item, packed);
+  item = Item{};
   item.kind = ItemKind::kRecord;
   item.phase = audit::Phase::kOutcome;
   item.outcome = record.outcome;
   item.time_us = to_microseconds(now);
-  item.amount = Money{};
-  item.code = record.code;
+  item.id = decision.id;
   item.written = written;
-  pack(item, group);
+  pack(item, packed);
 }
 
 }  // namespace
@@ -107,187 +112,281 @@ std::optional<audit::Hash> parse_hash(std::string_view hex) {
   return hash;
 }
 
-FaultOr<audit::Hash> hash_of(const Database& database, std::string_view sealed) {
-  boost::system::error_code error;
-  const boost::json::value record = boost::json::parse(sealed, error);
-  if (!error && record.is_object()) {
-    const boost::json::value* hex = record.get_object().if_contains("hash");
-    if (hex != nullptr && hex->is_string()) {
-      const std::optional<audit::Hash> hash = parse_hash(hex->get_string());
-      if (hash) return *hash;
-    }
-  }
-  return fault(FaultKind::kCorrupt,
-               fmt::format("{}: a record of the audit trail is damaged, so the chain cannot be "
-                           "continued. `tollgate audit verify` names it; restore a backup.",
-                           database.path()));
+std::optional<audit::Hash> hash_from(std::span<const std::uint8_t> bytes) {
+  audit::Hash hash{};
+  if (bytes.size() != hash.size()) return std::nullopt;
+  std::ranges::copy(bytes, hash.begin());
+  return hash;
 }
+
+TrailWriter::TrailWriter(Database& database)
+    : database_(&database),
+      pool_(std::make_unique<std::pmr::unsynchronized_pool_resource>()),
+      waiting_(pool_.get()),
+      open_(pool_.get()) {}
 
 FaultOr<TrailWriter> TrailWriter::open(Database& database) {
   TrailWriter writer(database);
-  TRY(last, database.prepare("SELECT sequence, record FROM audit ORDER BY sequence DESC LIMIT 1"));
+  TRY(last, database.prepare("SELECT last_sequence, last_hash, reached_us, text_bytes, records "
+                             "FROM audit_groups ORDER BY first_sequence DESC LIMIT 1"));
   TRY(there, last.step());
-  if (there) {
-    writer.sequence_ = static_cast<std::uint64_t>(last.integer(0));
-    TRY(hash, hash_of(database, last.text(1)));
-    writer.hash_ = hash;
+  if (!there) return writer;
+  const std::optional<audit::Hash> hash = hash_from(last.blob(1));
+  if (!hash || !uncompress(last.blob(4), last.integer(3), writer.lines_)) {
+    return damaged(database);
   }
+  // The column is believed if the last record carries the same.
+  std::string_view line = writer.lines_;
+  line.remove_suffix(line.ends_with('\n') ? 1 : 0);
+  line.remove_prefix(line.find_last_of('\n') + 1);
+  if (!line.ends_with(fmt::format("\"hash\":\"{}\"}}", format_hash(*hash)))) {
+    return damaged(database);
+  }
+  writer.sequence_ = static_cast<std::uint64_t>(last.integer(0));
+  writer.hash_ = *hash;
+  writer.reached_us_ = last.integer(2);
+  writer.lines_.clear();
   return writer;
 }
 
-FaultOr<std::int64_t> TrailWriter::recover(WallTime now) {
+// ---- After a crash --------------------------------------------------------------------------
+
+FaultOr<TrailWriter::Holds> TrailWriter::find_open() {
   TRY(settled, read_settled(*database_));
-  std::string group;
-  std::int64_t found = 0;
-  {
-    TRY(open, database_->prepare(
-        "SELECT id, tenant, user, key_id, route, model, sum(held_micro_usd), min(time_us) "
-        "FROM audit d WHERE sequence > ? AND phase = ? AND outcome IN (?, ?) AND NOT EXISTS "
-        "(SELECT 1 FROM audit o WHERE o.id = d.id AND o.phase = ?) GROUP BY id ORDER BY id"));
-    open.bind(settled).bind(static_cast<std::int64_t>(audit::Phase::kDecision))
-        .bind(static_cast<std::int64_t>(audit::Outcome::kAllowed))
-        .bind(static_cast<std::int64_t>(audit::Outcome::kDowngraded))
-        .bind(static_cast<std::int64_t>(audit::Phase::kOutcome));
-    while (true) {
-      TRY(there, open.step());
-      if (!there) break;
-      pack_cut(open, now, group);
-      ++found;
+  TRY(start, row_of(*database_, settled + 1));
+  TRY(rows, database_->prepare("SELECT opened, ended FROM audit_groups WHERE first_sequence >= ? "
+                               "ORDER BY first_sequence"));
+  rows.bind(start);
+  Holds holds;
+  while (true) {
+    TRY(there, rows.step());
+    if (!there) return holds;
+    for (const OpenDecision& decision : read_opened(rows.blob(0))) {
+      holds[static_cast<std::int64_t>(decision.sequence)] = decision.held;
+    }
+    for (const std::uint64_t sequence : read_sequences(rows.blob(1))) {
+      holds.erase(static_cast<std::int64_t>(sequence));
     }
   }
-  take(std::move(group));
+}
+
+FaultOr<void> TrailWriter::cut_requests(const GroupWalk& row, std::string_view lines, Holds& holds,
+                                        WallTime now, std::string& packed) {
+  FactReader reader;
+  for (std::int64_t sequence = row.first(); sequence <= row.last(); ++sequence) {
+    const std::string_view line = take_line(lines);
+    if (holds.empty() || holds.begin()->first != sequence) continue;
+    const std::optional<RecordFacts> decision = reader.read(line);
+    if (!decision || decision->sequence != sequence) return damaged(*database_);
+    const OpenDecision open{static_cast<std::uint64_t>(sequence), holds.begin()->second};
+    open_.try_emplace(std::pmr::string(decision->id, pool_.get()), open);
+    pack_cut(*decision, open.held, now, packed);
+    holds.erase(holds.begin());
+  }
+  return {};
+}
+
+FaultOr<std::int64_t> TrailWriter::recover(WallTime now) {
+  TRY(holds, find_open());
+  const auto found = static_cast<std::int64_t>(holds.size());
+  std::string packed;
+  if (!holds.empty()) {
+    Stretch stretch;
+    stretch.from = holds.begin()->first;
+    TRY(rows, GroupWalk::begin(*database_, stretch, Direction::kOldestFirst));
+    while (!holds.empty()) {
+      TRY(there, rows.step());
+      if (!there || holds.begin()->first < rows.first()) return damaged(*database_);
+      if (holds.begin()->first > rows.last()) continue;
+      TRY(lines, rows.lines());
+      TRY_DO(cut_requests(rows, lines, holds, now, packed));
+    }
+  }
+  take(packed);
   TRY_DO(write());
   TRY_DO(finish());
   return found;
 }
 
-void TrailWriter::release(std::unordered_multimap<std::string, Waiting>::iterator booking) {
-  spend_[booking->second.key] += booking->second.spent;
-  waiting_.erase(booking);
+// ---- Sealing --------------------------------------------------------------------------------
+
+void TrailWriter::take(std::string_view packed) {
+  age_bookings();
+  while (!packed.empty()) {
+    const Item item = unpack(packed);
+    if (item.kind == ItemKind::kBooking) {
+      take_booking(item);
+    } else {
+      take_record(item);
+    }
+  }
+  close_row();
 }
 
-void TrailWriter::take(std::string group) {
+void TrailWriter::age_bookings() {
   for (auto booking = waiting_.begin(); booking != waiting_.end();) {
     const auto next = std::next(booking);
-    if (++booking->second.groups > kBookingWaits) release(booking);
+    if (++booking->second.groups > kBookingWaits) {
+      spend_.add(*booking->second.entry, booking->second.spent);
+      waiting_.erase(booking);
+    }
     booking = next;
   }
-  std::string_view rest = group;
-  std::string id;
-  while (!rest.empty()) {
-    const Item item = unpack(rest);
-    id.assign(item.id);
-    if (item.kind == ItemKind::kBooking) {
-      Waiting waiting;
-      waiting.key = spend_key_of(item);
-      waiting.spent = spent_of(item);
-      waiting_.emplace(id, std::move(waiting));
-    } else if (item.phase == audit::Phase::kOutcome) {
-      auto booking = waiting_.find(id);
-      while (booking != waiting_.end()) {
-        release(booking);
-        booking = waiting_.find(id);
+}
+
+void TrailWriter::take_booking(const Item& item) {
+  Waiting waiting;
+  waiting.entry = &spend_.entry_of(spend_key_of(item));
+  waiting.spent = spent_of(item);
+  const auto [booking, fresh] =
+      waiting_.try_emplace(std::pmr::string(item.id, pool_.get()), waiting);
+  if (fresh) return;
+  // A second booking of one request: neither may be lost.
+  spend_.add(*booking->second.entry, booking->second.spent);
+  booking->second = waiting;
+}
+
+void TrailWriter::take_record(const Item& item) {
+  open_row(item.time_us);
+  Row& row = rows_[ready_];
+  row.last = ++sequence_;
+  hash_ = audit::seal(item.written, sequence_, hash_, lines_);
+  lines_.push_back('\n');
+
+  if (item.phase == audit::Phase::kDecision) {
+    if (lets_leave(item.outcome)) {
+      const OpenDecision decision{sequence_, item.amount};
+      if (open_.try_emplace(std::pmr::string(item.id, pool_.get()), decision).second) {
+        opened_.push_back(decision);
+      }
+    }
+  } else {
+    if (const auto booking = waiting_.find(item.id); booking != waiting_.end()) {
+      spend_.add(*booking->second.entry, booking->second.spent);
+      waiting_.erase(booking);
+    }
+    if (const auto open = open_.find(item.id); open != open_.end()) {
+      const std::uint64_t decided = open->second.sequence;
+      open_.erase(open);
+      if (decided < row.first) {
+        append_sequence(decided, row.ended);
+      } else {
+        std::ranges::lower_bound(opened_, decided, {}, &OpenDecision::sequence)->ended = true;
       }
     }
   }
-  if (group_.empty()) {
-    group_ = std::move(group);
-  } else {
-    group_ += group;
+  if (lines_.size() >= kGroupTextBytes) close_row();
+}
+
+void TrailWriter::open_row(std::int64_t time_us) {
+  if (ready_ == rows_.size()) rows_.emplace_back();
+  Row& row = rows_[ready_];
+  if (lines_.empty()) {
+    row.first = sequence_ + 1;
+    row.earliest_us = row.latest_us = time_us;
+    row.opened.clear();
+    row.ended.clear();
+    opened_.clear();
   }
+  row.earliest_us = std::min(row.earliest_us, time_us);
+  row.latest_us = std::max(row.latest_us, time_us);
+  reached_us_ = std::max(reached_us_, time_us);
 }
 
-std::string TrailWriter::spare() {
-  std::string spare = std::move(group_);
-  group_.clear();
-  return spare;
+void TrailWriter::close_row() {
+  if (lines_.empty()) return;
+  Row& row = rows_[ready_++];
+  row.reached_us = reached_us_;
+  row.text_bytes = static_cast<std::int64_t>(lines_.size());
+  row.last_hash = hash_;
+  for (const OpenDecision& decision : opened_) {
+    if (!decision.ended) append_opened(decision, row.opened);
+  }
+  compress(lines_, row.records);
+  lines_.clear();
 }
 
-FaultOr<void> TrailWriter::insert_records(std::uint64_t& sequence, audit::Hash& hash) {
-  TRY(insert, database_->prepare(
-      "INSERT INTO audit (sequence, id, time_us, phase, outcome, code, tenant, user, key_id, "
-      "route, model, held_micro_usd, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  std::string_view rest = group_;
-  while (!rest.empty()) {
-    const Item item = unpack(rest);
-    if (item.kind != ItemKind::kRecord) continue;
-    ++sequence;
-    sealed_.clear();
-    hash = audit::seal(item.written, sequence, hash, sealed_);
-    TRY_DO(insert.bind(static_cast<std::int64_t>(sequence)).bind(item.id).bind(item.time_us)
-               .bind(static_cast<std::int64_t>(item.phase))
-               .bind(static_cast<std::int64_t>(item.outcome)).bind(item.code).bind(item.tenant)
-               .bind(item.user).bind(item.key_id).bind(item.route).bind(item.model)
-               .bind(item.amount.micro_usd).bind(sealed_).run());
-    if (item.phase == audit::Phase::kOutcome) {
-      open_.erase(std::string(item.id));
-    } else if (lets_leave(item.outcome)) {
-      open_.try_emplace(std::string(item.id), sequence);
-    }
+// ---- Writing --------------------------------------------------------------------------------
+
+FaultOr<void> TrailWriter::insert_rows() {
+  TRY(insert,
+      database_->prepare(
+          "INSERT INTO audit_groups (first_sequence, last_sequence, earliest_us, latest_us, "
+          "reached_us, last_hash, text_bytes, opened, ended, records) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  for (const Row& row : std::span(rows_).first(ready_)) {
+    TRY_DO(insert.bind(static_cast<std::int64_t>(row.first))
+               .bind(static_cast<std::int64_t>(row.last))
+               .bind(row.earliest_us)
+               .bind(row.latest_us)
+               .bind(row.reached_us)
+               .bind_blob(row.last_hash)
+               .bind(row.text_bytes)
+               .bind_blob(bytes_of(row.opened))
+               .bind_blob(bytes_of(row.ended))
+               .bind_blob(bytes_of(row.records))
+               .run());
   }
   return {};
 }
 
-FaultOr<void> TrailWriter::write_settled(std::uint64_t sequence) {
-  for (const auto& [id, decided] : open_) sequence = std::min(sequence, decided - 1);
-  return write_mark(*database_, kSettled, std::to_string(sequence));
+FaultOr<void> TrailWriter::write_settled() {
+  std::uint64_t settled = sequence_;
+  for (const auto& [id, decision] : open_) settled = std::min(settled, decision.sequence - 1);
+  return write_mark(*database_, kSettled, std::to_string(settled));
 }
 
 FaultOr<void> TrailWriter::write() {
-  if (idle()) {
-    group_.clear();
-    return {};
-  }
-  std::uint64_t sequence = sequence_;
-  audit::Hash hash = hash_;
+  if (idle()) return {};
   TRY(transaction, Transaction::begin(*database_));
-  TRY_DO(insert_records(sequence, hash));
+  TRY_DO(insert_rows());
   TRY_DO(book(*database_, spend_));
-  if (writes_ % kWritesBetweenMarks == 0) TRY_DO(write_settled(sequence));
+  if (writes_ % kWritesBetweenMarks == 0) TRY_DO(write_settled());
   TRY_DO(transaction.commit());
   ++writes_;
-  sequence_ = sequence;
-  hash_ = hash;
-  group_.clear();
+  ready_ = 0;
   spend_.clear();
+  if (spend_.keys() > kKeysKept && waiting_.empty()) spend_.forget();
   return {};
 }
 
 FaultOr<void> TrailWriter::finish() {
-  while (!waiting_.empty()) release(waiting_.begin());
+  for (const auto& [id, booking] : waiting_) spend_.add(*booking.entry, booking.spent);
+  waiting_.clear();
   TRY_DO(write());
   TRY(transaction, Transaction::begin(*database_));
-  TRY_DO(write_settled(sequence_));
+  TRY_DO(write_settled());
   return transaction.commit();
 }
 
 FaultOr<bool> TrailWriter::prune(WallTime keep_from) {
   std::int64_t last = 0;
-  std::string before_first;
+  audit::Hash before_first{};
   int count = 0;
   {
     TRY(settled, read_settled(*database_));
-    // The last record stays: the chain goes on from it.
-    const std::int64_t end = std::min(settled, static_cast<std::int64_t>(sequence_) - 1);
-    TRY(oldest, database_->prepare("SELECT sequence, time_us, record FROM audit "
-                                   "WHERE sequence <= ? ORDER BY sequence LIMIT ?"));
-    oldest.bind(end).bind(std::int64_t{kPruneBatch});
-    std::string record;
+    // The last row stays: the chain goes on from it.
+    TRY(oldest,
+        database_->prepare(
+            "SELECT last_sequence, latest_us, last_hash FROM audit_groups WHERE last_sequence <= ? "
+            "AND first_sequence < (SELECT max(first_sequence) FROM audit_groups) "
+            "ORDER BY first_sequence LIMIT ?"));
+    oldest.bind(settled).bind(std::int64_t{kPruneBatch});
     while (true) {
       TRY(there, oldest.step());
       if (!there || oldest.integer(1) >= to_microseconds(keep_from)) break;
+      const std::optional<audit::Hash> hash = hash_from(oldest.blob(2));
+      if (!hash) return damaged(*database_);
       last = oldest.integer(0);
-      record = oldest.text(2);
+      before_first = *hash;
       ++count;
     }
     if (count == 0) return false;
-    TRY(hash, hash_of(*database_, record));
-    before_first = format_hash(hash);
   }
   TRY(transaction, Transaction::begin(*database_));
-  TRY(remove, database_->prepare("DELETE FROM audit WHERE sequence <= ?"));
+  TRY(remove, database_->prepare("DELETE FROM audit_groups WHERE first_sequence <= ?"));
   TRY_DO(remove.bind(last).run());
-  TRY_DO(write_mark(*database_, kBeforeFirst, before_first));
+  TRY_DO(write_mark(*database_, kBeforeFirst, format_hash(before_first)));
   TRY_DO(transaction.commit());
   return count == kPruneBatch;
 }

@@ -5,10 +5,16 @@
 // and recover() books it at what it held: money that may have been spent is never forgotten and
 // none is counted twice.
 //
-// Blocking disk I/O. One thread at a time.
+// Blocking disk I/O. One thread at a time. In the steady state writing allocates nothing of its
+// own: rows, sums and the tables of open requests are used again.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <memory_resource>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -18,6 +24,7 @@
 #include "controls/audit/audit.h"
 #include "storage/database.h"
 #include "storage/spend.h"
+#include "storage/trail_group.h"
 #include "storage/trail_item.h"
 
 namespace tollgate::storage {
@@ -34,51 +41,78 @@ class TrailWriter {
   // record `cut` / `gateway_stopped`, booked at what it held. How many there were.
   FaultOr<std::int64_t> recover(WallTime now);
 
-  // Takes packed items over; they are kept until they are written.
-  void take(std::string group);
+  // Seals packed items; what comes of them is kept until it is written.
+  void take(std::string_view packed);
   // Writes what was taken. After a Fault nothing of it is in the database and all of it is kept.
   FaultOr<void> write();
   // Writes bookings that still wait for their outcome, and how far every request has ended.
   FaultOr<void> finish();
 
-  bool idle() const { return group_.empty() && spend_.empty(); }
-  std::size_t kept_bytes() const { return group_.size(); }
-  // Gives the buffer of a written group back for reuse.
-  std::string spare();
+  bool idle() const { return ready_ == 0 && spend_.empty(); }
 
-  // Deletes the oldest records from before `keep_from`, at most a batch; the chain stays
-  // provable from there on. True: there may be more.
+  // Deletes the oldest rows that are all from before `keep_from`, at most a batch; the chain
+  // stays provable from there on. True: there may be more.
+  static constexpr int kPruneBatch = 64;
   FaultOr<bool> prune(WallTime keep_from);
 
-  std::uint64_t sequence() const { return sequence_; }
-
  private:
+  struct Row {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::int64_t earliest_us = 0;
+    std::int64_t latest_us = 0;
+    std::int64_t reached_us = 0;
+    std::int64_t text_bytes = 0;
+    audit::Hash last_hash{};
+    std::string opened;
+    std::string ended;
+    std::string records;
+  };
   struct Waiting {
-    SpendKey key;
+    SpendGroup::Entry* entry = nullptr;
     Spent spent;
     int groups = 0;
   };
+  struct HashId {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view id) const { return std::hash<std::string_view>()(id); }
+  };
+  template <class Value>
+  using ById = std::pmr::unordered_map<std::pmr::string, Value, HashId, std::equal_to<>>;
 
-  explicit TrailWriter(Database& database) : database_(&database) {}
+  explicit TrailWriter(Database& database);
 
-  FaultOr<void> insert_records(std::uint64_t& sequence, audit::Hash& hash);
-  FaultOr<void> write_settled(std::uint64_t sequence);
-  void release(std::unordered_multimap<std::string, Waiting>::iterator booking);
+  // Decisions of the database without an outcome: what each holds, by sequence.
+  using Holds = std::map<std::int64_t, Money>;
+  FaultOr<Holds> find_open();
+  // Takes those of one row off `holds`.
+  FaultOr<void> cut_requests(const GroupWalk& row, std::string_view lines, Holds& holds,
+                             WallTime now, std::string& packed);
+
+  void take_booking(const Item& item);
+  void take_record(const Item& item);
+  void open_row(std::int64_t time_us);
+  void close_row();
+  void age_bookings();
+  FaultOr<void> insert_rows();
+  FaultOr<void> write_settled();
 
   Database* database_;
-  std::uint64_t sequence_ = 0;  // Of the last record in the database.
+  std::uint64_t sequence_ = 0;  // Of the last record that was sealed.
   audit::Hash hash_{};
+  std::int64_t reached_us_ = 0;  // The latest time of a record.
   std::int64_t writes_ = 0;
 
-  std::string group_;    // Taken and not written.
-  SpendGroup spend_;     // What is booked with it.
-  std::unordered_multimap<std::string, Waiting> waiting_;       // Bookings by request.
-  std::unordered_map<std::string, std::uint64_t> open_;         // Decisions without an outcome.
-  std::string sealed_;
-};
+  std::string lines_;  // Of the row that is being filled.
+  std::vector<OpenDecision> opened_;
+  std::vector<Row> rows_;  // The first ready_ wait to be written; all are used again.
+  std::size_t ready_ = 0;
+  SpendGroup spend_;  // What is booked with them.
 
-// The hash that a sealed record carries; a Fault where it has none.
-FaultOr<audit::Hash> hash_of(const Database& database, std::string_view sealed);
+  std::unique_ptr<std::pmr::unsynchronized_pool_resource> pool_;
+  ById<Waiting> waiting_;    // Bookings by request.
+  ById<OpenDecision> open_;  // Decisions without an outcome, by request.
+};
 
 // The marks of the trail: the hash before the first kept record, and the last sequence up to
 // which every request has ended.
@@ -87,5 +121,7 @@ inline constexpr std::string_view kSettled = "audit_settled";
 
 std::string format_hash(const audit::Hash& hash);
 std::optional<audit::Hash> parse_hash(std::string_view hex);
+// Empty where they are not 32 bytes.
+std::optional<audit::Hash> hash_from(std::span<const std::uint8_t> bytes);
 
 }  // namespace tollgate::storage

@@ -1,0 +1,112 @@
+#include "storage/record_facts.h"
+
+#include <charconv>
+
+namespace tollgate::storage {
+namespace {
+
+using Element = simdjson::dom::element;
+
+std::string_view text_of(const simdjson::simdjson_result<Element>& found) {
+  std::string_view text;
+  return found.get(text) == simdjson::SUCCESS ? text : std::string_view();
+}
+
+std::optional<audit::Outcome> outcome_named(std::string_view name) {
+  for (const audit::Outcome outcome : {audit::Outcome::kAllowed, audit::Outcome::kRefused,
+                                       audit::Outcome::kDowngraded, audit::Outcome::kCut}) {
+    if (audit::name_of(outcome) == name) return outcome;
+  }
+  return std::nullopt;
+}
+
+std::optional<audit::Phase> phase_named(std::string_view name) {
+  if (name == "decision") return audit::Phase::kDecision;
+  if (name == "outcome") return audit::Phase::kOutcome;
+  return std::nullopt;
+}
+
+// The decimal digits of text[at, at + count); -1: there are others.
+int digits(std::string_view text, std::size_t at, std::size_t count) {
+  int value = 0;
+  for (const char c : text.substr(at, count)) {
+    if (c < '0' || c > '9') return -1;
+    value = value * 10 + (c - '0');
+  }
+  return value;
+}
+
+}  // namespace
+
+bool lets_leave(audit::Outcome outcome) {
+  return outcome == audit::Outcome::kAllowed || outcome == audit::Outcome::kDowngraded;
+}
+
+std::optional<WallTime> parse_record_time(std::string_view text) {
+  constexpr std::string_view kForm = "0000-00-00T00:00:00.000000Z";
+  if (text.size() != kForm.size()) return std::nullopt;
+  for (std::size_t i = 0; i < kForm.size(); ++i) {
+    if (kForm[i] != '0' && text[i] != kForm[i]) return std::nullopt;
+  }
+  const int year = digits(text, 0, 4);
+  const int month = digits(text, 5, 2);
+  const int day = digits(text, 8, 2);
+  const int hour = digits(text, 11, 2);
+  const int minute = digits(text, 14, 2);
+  const int second = digits(text, 17, 2);
+  const int microsecond = digits(text, 20, 6);
+  const std::chrono::year_month_day date(std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day)));
+  if (year < 0 || month < 0 || day < 0 || !date.ok() || hour < 0 || hour > 23 || minute < 0 ||
+      minute > 59 || second < 0 || second > 59 || microsecond < 0) {
+    return std::nullopt;
+  }
+  return WallTime(std::chrono::sys_days(date)) + std::chrono::hours(hour) +
+         std::chrono::minutes(minute) + std::chrono::seconds(second) + Duration(microsecond);
+}
+
+std::optional<WallTime> time_of_id(std::string_view id) {
+  constexpr std::string_view kPrefix = "req_";
+  constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+  constexpr std::size_t kTimeCharacters = 10;
+  constexpr std::size_t kCharacters = 26;
+  if (!id.starts_with(kPrefix) || id.size() != kPrefix.size() + kCharacters) return std::nullopt;
+  std::uint64_t ms = 0;
+  for (const char c : id.substr(kPrefix.size(), kTimeCharacters)) {
+    const std::size_t value = kAlphabet.find(c);
+    if (value == std::string_view::npos) return std::nullopt;
+    ms = ms << 5 | value;
+  }
+  if (ms >= std::uint64_t{1} << 48) return std::nullopt;
+  return WallTime(std::chrono::milliseconds(ms));
+}
+
+std::optional<RecordFacts> FactReader::read(std::string_view line) {
+  Element record;
+  RecordFacts facts;
+  if (parser_.parse(line.data(), line.size(), /*realloc_if_needed=*/false).get(record) !=
+          simdjson::SUCCESS ||
+      !record.is_object() || record["sequence"].get(facts.sequence) != simdjson::SUCCESS) {
+    return std::nullopt;
+  }
+  const Element decision =
+      record["decision"].error() == simdjson::SUCCESS ? record["decision"].value_unsafe() : record;
+  const auto time = parse_record_time(text_of(record["time"]));
+  const auto phase = phase_named(text_of(record["phase"]));
+  const auto outcome = outcome_named(text_of(decision["outcome"]));
+  if (!time || !phase || !outcome) return std::nullopt;
+  facts.time = *time;
+  facts.phase = *phase;
+  facts.outcome = *outcome;
+  facts.id = text_of(record["id"]);
+  facts.tenant = text_of(record["actor"]["tenant"]);
+  facts.subject = text_of(record["actor"]["subject"]);
+  facts.key_id = text_of(record["actor"]["credential_id"]);
+  facts.route = text_of(record["route"]);
+  facts.model = text_of(record["model"]["served"]);
+  facts.code = text_of(decision["code"]);
+  return facts;
+}
+
+}  // namespace tollgate::storage

@@ -1,0 +1,50 @@
+// What a sealed record says of itself, for those who look for records and prove them.
+//
+// Pure. One thread at a time.
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/units.h"
+#include "controls/audit/audit.h"
+
+namespace tollgate::storage {
+
+// Texts are as the record has them, cut to audit::kTextBytesMax, and valid until the next read.
+struct RecordFacts {
+  std::int64_t sequence = 0;
+  WallTime time{};
+  audit::Phase phase = audit::Phase::kDecision;
+  audit::Outcome outcome = audit::Outcome::kAllowed;
+  std::string_view id;
+  std::string_view tenant;
+  std::string_view subject;
+  std::string_view key_id;
+  std::string_view route;
+  std::string_view model;  // The one served.
+  std::string_view code;
+};
+
+class FactReader {
+ public:
+  // Empty where `line` is no record. simdjson::SIMDJSON_PADDING bytes after it are readable.
+  std::optional<RecordFacts> read(std::string_view line);
+
+ private:
+  simdjson::dom::parser parser_;
+};
+
+// Whether requests with this verdict went upstream.
+bool lets_leave(audit::Outcome outcome);
+
+// A moment as records write it: RFC 3339 in UTC with microseconds.
+std::optional<WallTime> parse_record_time(std::string_view text);
+
+// When the request was named `id`, to the millisecond; empty for ids that do not tell.
+std::optional<WallTime> time_of_id(std::string_view id);
+
+}  // namespace tollgate::storage

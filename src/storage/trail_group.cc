@@ -1,0 +1,136 @@
+#include "storage/trail_group.h"
+
+#include <fmt/format.h>
+#include <lz4.h>
+#include <simdjson.h>
+
+#include <bit>
+#include <cstring>
+
+#include "base/check.h"
+#include "storage/try.h"
+
+namespace tollgate::storage {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "numbers lie in rows as in memory");
+
+// Trades a few bytes for speed; see LZ4_compress_fast().
+constexpr int kAcceleration = 4;
+// LZ4 cannot say more with one byte, so no row can ask for more memory than it deserves.
+constexpr std::int64_t kExpansionMax = 256;
+
+template <class Number>
+Number take_number(std::span<const std::uint8_t>& bytes) {
+  Number number;
+  std::memcpy(&number, bytes.data(), sizeof number);
+  bytes = bytes.subspan(sizeof number);
+  return number;
+}
+
+}  // namespace
+
+void compress(std::string_view lines, std::string& packed) {
+  CHECK(lines.size() <= LZ4_MAX_INPUT_SIZE);
+  const int size = static_cast<int>(lines.size());
+  const int most = LZ4_compressBound(size);
+  packed.resize_and_overwrite(static_cast<std::size_t>(most), [&](char* out, std::size_t) {
+    return static_cast<std::size_t>(
+        LZ4_compress_fast(lines.data(), out, size, most, kAcceleration));
+  });
+  CHECK(!packed.empty());
+}
+
+bool uncompress(std::span<const std::uint8_t> packed, std::int64_t text_bytes, std::string& lines) {
+  const auto size = static_cast<std::int64_t>(packed.size());
+  if (size > INT32_MAX || text_bytes < 1 || text_bytes > LZ4_MAX_INPUT_SIZE ||
+      text_bytes > size * kExpansionMax) {
+    return false;
+  }
+  lines.reserve(static_cast<std::size_t>(text_bytes) + simdjson::SIMDJSON_PADDING);
+  bool whole = false;
+  const auto wanted = static_cast<std::size_t>(text_bytes);
+  lines.resize_and_overwrite(wanted, [&](char* out, std::size_t) {
+    const int made = LZ4_decompress_safe(reinterpret_cast<const char*>(packed.data()), out,
+                                         static_cast<int>(size), static_cast<int>(wanted));
+    whole = made == static_cast<int>(wanted);
+    return whole ? wanted : 0;
+  });
+  return whole;
+}
+
+std::string_view take_line(std::string_view& lines) {
+  const std::size_t end = lines.find('\n');
+  const std::string_view line = lines.substr(0, end);
+  lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 1);
+  return line;
+}
+
+void append_sequence(std::uint64_t sequence, std::string& bytes) {
+  bytes.append(reinterpret_cast<const char*>(&sequence), sizeof sequence);
+}
+
+void append_opened(const OpenDecision& decision, std::string& bytes) {
+  append_sequence(decision.sequence, bytes);
+  bytes.append(reinterpret_cast<const char*>(&decision.held.micro_usd),
+               sizeof decision.held.micro_usd);
+}
+
+std::vector<OpenDecision> read_opened(std::span<const std::uint8_t> bytes) {
+  std::vector<OpenDecision> opened;
+  while (bytes.size() >= 16) {
+    OpenDecision decision;
+    decision.sequence = take_number<std::uint64_t>(bytes);
+    decision.held.micro_usd = take_number<std::int64_t>(bytes);
+    opened.push_back(decision);
+  }
+  return opened;
+}
+
+std::vector<std::uint64_t> read_sequences(std::span<const std::uint8_t> bytes) {
+  std::vector<std::uint64_t> sequences;
+  while (bytes.size() >= 8) sequences.push_back(take_number<std::uint64_t>(bytes));
+  return sequences;
+}
+
+std::span<const std::uint8_t> bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+FaultOr<std::int64_t> row_of(Database& database, std::int64_t sequence) {
+  TRY(row, database.prepare("SELECT coalesce(max(first_sequence), 0) FROM audit_groups "
+                            "WHERE first_sequence <= ?"));
+  TRY(there, row.bind(sequence).step());
+  return there ? row.integer(0) : 0;
+}
+
+FaultOr<GroupWalk> GroupWalk::begin(Database& database, const Stretch& stretch,
+                                    Direction direction) {
+  TRY(start, row_of(database, stretch.from));
+  // Without `records`, which is read for the rows that are wanted only.
+  constexpr std::string_view kOldest =
+      "SELECT first_sequence, last_sequence, earliest_us, text_bytes FROM audit_groups "
+      "WHERE first_sequence >= ? AND first_sequence < ? AND earliest_us < ? "
+      "ORDER BY first_sequence";
+  constexpr std::string_view kNewest =
+      "SELECT first_sequence, last_sequence, earliest_us, text_bytes FROM audit_groups "
+      "WHERE first_sequence >= ? AND first_sequence < ? AND earliest_us < ? "
+      "ORDER BY first_sequence DESC";
+  TRY(rows, database.prepare(direction == Direction::kOldestFirst ? kOldest : kNewest));
+  rows.bind(start).bind(stretch.below).bind(stretch.until_us);
+  return GroupWalk(database, std::move(rows));
+}
+
+FaultOr<bool> GroupWalk::step() { return rows_.step(); }
+
+FaultOr<std::string_view> GroupWalk::lines() {
+  TRY(read, database_->prepare("SELECT records FROM audit_groups WHERE first_sequence = ?"));
+  TRY(there, read.bind(first()).step());
+  if (there && uncompress(read.blob(0), rows_.integer(3), lines_)) return std::string_view(lines_);
+  return fault(FaultKind::kCorrupt,
+               fmt::format("{}: the records {} to {} of the audit trail are damaged. "
+                           "`tollgate audit verify` says more; restore a backup.",
+                           database_->path(), first(), last()));
+}
+
+}  // namespace tollgate::storage

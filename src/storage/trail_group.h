@@ -1,0 +1,89 @@
+// Records of the trail as they lie in the database: sealed lines, many to a row, compressed.
+//
+// One row a commit costs a fraction of one row a record: records of one moment say mostly the
+// same, so they shrink to a tenth, and what the database does by the row it does once. LZ4 is
+// the compression that costs the least CPU on real records; see docs/decisions/0005.
+//
+// Pure but for the reading of rows. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fault.h"
+#include "base/money.h"
+#include "base/units.h"
+#include "controls/audit/audit.h"
+#include "storage/database.h"
+
+namespace tollgate::storage {
+
+// A row is cut when its lines reach so many bytes; a reader unpacks one row at a time.
+inline constexpr std::size_t kGroupTextBytes = 1 << 20;
+
+// ---- Coding ---------------------------------------------------------------------------------
+
+// Replaces `packed`.
+void compress(std::string_view lines, std::string& packed);
+
+// False where the bytes are not those of `text_bytes` that compress() made. `lines` gets room
+// behind its end for a parser that reads past it.
+bool uncompress(std::span<const std::uint8_t> packed, std::int64_t text_bytes, std::string& lines);
+
+// Takes the first line off, without its end.
+std::string_view take_line(std::string_view& lines);
+
+// A decision that left and had not ended when its row was written. While the request is at work
+// this is all that is known of what it holds.
+struct OpenDecision {
+  std::uint64_t sequence = 0;
+  Money held;
+  bool ended = false;  // While its row is being filled.
+};
+void append_opened(const OpenDecision& decision, std::string& bytes);
+std::vector<OpenDecision> read_opened(std::span<const std::uint8_t> bytes);
+void append_sequence(std::uint64_t sequence, std::string& bytes);
+std::vector<std::uint64_t> read_sequences(std::span<const std::uint8_t> bytes);
+
+std::span<const std::uint8_t> bytes_of(std::string_view text);
+
+// ---- Rows -----------------------------------------------------------------------------------
+
+enum class Direction : std::uint8_t { kOldestFirst, kNewestFirst };
+
+// Which rows a walk sees: those with a record of these sequences, and with one before `until_us`.
+struct Stretch {
+  std::int64_t from = 1;
+  std::int64_t below = INT64_MAX;
+  std::int64_t until_us = INT64_MAX;
+};
+
+// Steps through the rows of one moment of the trail.
+class GroupWalk {
+ public:
+  static FaultOr<GroupWalk> begin(Database& database, const Stretch& stretch, Direction direction);
+
+  // True: a row is here.
+  FaultOr<bool> step();
+  std::int64_t first() const { return rows_.integer(0); }
+  std::int64_t last() const { return rows_.integer(1); }
+  std::int64_t earliest_us() const { return rows_.integer(2); }
+  // Its lines, valid until the next call. kCorrupt where they cannot be read.
+  FaultOr<std::string_view> lines();
+
+ private:
+  GroupWalk(Database& database, Statement rows) : database_(&database), rows_(std::move(rows)) {}
+
+  Database* database_;
+  Statement rows_;
+  std::string lines_;
+};
+
+// First sequence of the row that holds `sequence`, or of the one before it; 0: none.
+FaultOr<std::int64_t> row_of(Database& database, std::int64_t sequence);
+
+}  // namespace tollgate::storage
