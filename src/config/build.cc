@@ -116,6 +116,7 @@ class Builder {
       made.timeout.between_chunks = timeout.duration("between_chunks");
       made.timeout.total = timeout.duration("total");
       made.concurrent_requests = view.count("concurrent_requests");
+      made.output_cap_field = view.choice("output_cap_field", usual_cap_field(made));
       made.certificate_authority = file(view, "certificate_authority");
       if (!made.certificate_authority.empty() && !std::ifstream(made.certificate_authority)) {
         tell(view, "certificate_authority",
@@ -123,6 +124,22 @@ class Builder {
       }
       config_.upstreams.push_back(std::move(made));
     }
+  }
+
+  // What OpenAI serves by itself, or Azure for it, refuses some chats with both names.
+  static bool is_openai(const Endpoint& endpoint) {
+    std::string host;
+    for (const char c : endpoint.host) {
+      host.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c);
+    }
+    return host == "api.openai.com" || host.ends_with(".api.openai.com") ||
+           host.ends_with(".openai.azure.com");
+  }
+
+  static dialects::CapField usual_cap_field(const Upstream& upstream) {
+    const bool openai =
+        !upstream.endpoints.empty() && std::ranges::all_of(upstream.endpoints, is_openai);
+    return openai ? dialects::CapField::kMaxCompletionTokens : dialects::CapField::kBoth;
   }
 
   void endpoints(const View& view, Upstream& made) {

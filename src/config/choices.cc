@@ -11,6 +11,7 @@ namespace tollgate::config::choices {
 List exposures() { return {"public", "internal"}; }
 List modes() { return {"enforce", "observe"}; }
 List dialect_names() { return {"openai", "anthropic"}; }
+List cap_fields() { return {"both", "max_tokens", "max_completion_tokens"}; }
 List over_caps() { return {"clamp", "refuse"}; }
 List methods() { return {"POST", "GET"}; }
 List contents() { return {"none", "hash"}; }

@@ -14,6 +14,7 @@ using List = std::vector<std::string_view>;
 List exposures();
 List modes();
 List dialect_names();
+List cap_fields();  // In the order of dialects::CapField.
 List over_caps();
 List methods();
 List contents();

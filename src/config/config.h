@@ -83,6 +83,7 @@ struct Upstream {
   Timeouts timeout;
   std::int64_t concurrent_requests = 1024;  // Over all endpoints; more are refused as overloaded.
   std::string certificate_authority;        // PEM path; empty: the system's.
+  dialects::CapField output_cap_field = dialects::CapField::kBoth;  // Of a chat.
 };
 
 struct Model {

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "config/choices.h"
 #include "config/load.h"
 #include "config/scalars.h"
 
@@ -73,6 +74,8 @@ json::object upstreams(const Config& config) {
     one["speaks"] = upstream.speaks == dialects::Dialect::kOpenAi ? "openai" : "anthropic";
     if (!upstream.credential.empty()) one["credential"] = text(kMask);
     one["concurrent_requests"] = upstream.concurrent_requests;
+    const auto cap_field = static_cast<std::size_t>(upstream.output_cap_field);
+    one["output_cap_field"] = text(choices::cap_fields()[cap_field]);
     one["timeout"] = {{"connect", format_duration(upstream.timeout.connect)},
                       {"first_byte", format_duration(upstream.timeout.first_byte)},
                       {"between_chunks", format_duration(upstream.timeout.between_chunks)},

@@ -162,6 +162,35 @@ TEST(Load, DefaultsAreThoseOfTheRooms) {
   EXPECT_EQ(config.listeners[0].port, 8080);
 }
 
+// OpenAI refuses some chats with both names; others ignore the one that they do not know.
+TEST(Load, SendsTheOutputCapUnderTheNamesThatAnUpstreamReads) {
+  using enum dialects::CapField;
+  struct Row {
+    std::string_view upstream;
+    dialects::CapField expected;
+  };
+  const Row rows[] = {
+      {"url: http://127.0.0.1:8000/v1", kBoth},
+      {"url: https://api.openai.com/v1", kMaxCompletionTokens},
+      {"url: https://API.OpenAI.com/v1", kMaxCompletionTokens},
+      {"url: https://eu.api.openai.com/v1", kMaxCompletionTokens},
+      {"url: https://mine.openai.azure.com/openai/v1", kMaxCompletionTokens},
+      {"url: https://api.openai.com.example.net/v1", kBoth},
+      {"url: https://myapi.openai.com/v1", kBoth},
+      {"urls: [https://api.openai.com/v1, https://example.net/v1]", kBoth},
+      {"url: https://api.openai.com/v1, output_cap_field: both", kBoth},
+      {"url: https://example.net/v1, output_cap_field: max_tokens", kMaxTokens},
+      {"url: https://example.net/v1, output_cap_field: max_completion_tokens",
+       kMaxCompletionTokens},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.upstream);
+    const Loaded loaded = load(small_with(R"(url: "http://127.0.0.1:8000/v1")", row.upstream));
+    ASSERT_NE(loaded.config, nullptr) << told(loaded);
+    EXPECT_EQ(loaded.config->upstreams[0].output_cap_field, row.expected);
+  }
+}
+
 struct Broken {
   std::string_view from;
   std::string_view to;

@@ -178,6 +178,12 @@ constexpr Field kUpstreamFields[] = {
      .fallback = "1024",
      .min = 1,
      .max = 1'000'000},
+    {.key = "output_cap_field",
+     .kind = Kind::kChoice,
+     .doc = "The names under which the output cap of a chat is sent: all that it may read, as "
+            "what it does not know it ignores. Not written: `both`, or `max_completion_tokens` "
+            "for OpenAI's own and Azure's hosts, which refuse both at once.",
+     .names = choices::cap_fields},
     {.key = "timeout",
      .kind = Kind::kSection,
      .doc = "How long to wait for it.",
