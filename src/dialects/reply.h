@@ -101,6 +101,10 @@ class StreamReader {
   // Whether any part of an answer has been handed on.
   bool begun() const;
 
+  // Whether every choice seen so far has told its finish reason (OpenAI), so that at most the
+  // usage is still to come.
+  bool output_ended() const;
+
   // Whether the upstream told an error in the stream. It has been handed on as it came.
   bool failed() const;
 

@@ -473,6 +473,10 @@ void StreamReader::take_back_last_event() {
 
 const std::optional<Usage>& StreamReader::usage() const { return state_->usage; }
 bool StreamReader::begun() const { return state_->begun; }
+
+bool StreamReader::output_ended() const {
+  return !state_->choices.empty() && state_->choices_open == 0;
+}
 bool StreamReader::failed() const { return state_->failed; }
 
 void StreamReader::end(Ending ending, const Usage& counted, std::string& out) {

@@ -33,12 +33,36 @@ tokens::Counter* Counting::counter(std::string_view tokenizer) {
   return counters_.back().second.get();
 }
 
-Count Counting::input(const dialects::Request& request, tokens::Counter* counter) const {
+namespace {
+
+// A text of more bytes for each token that may be in it is counted a slice at a time.
+constexpr Tokens kBytesPerTokenUsual = 4;
+constexpr std::size_t kSliceBytes = 16 << 10;
+
+// The exact count of `text`, or any figure above `most` where it is more.
+Tokens count_up_to(tokens::Counter& counter, std::string_view text, Tokens most) {
+  if (std::ssize(text) / kBytesPerTokenUsual <= most) return counter.count(text);
+  tokens::StreamCounter sliced(counter);
+  while (!text.empty()) {
+    sliced.feed(text.substr(0, kSliceBytes));
+    text.remove_prefix(std::min(kSliceBytes, text.size()));
+    if (sliced.count() > most && sliced.finish() > most) break;
+  }
+  return sliced.finish();
+}
+
+}  // namespace
+
+Count Counting::input(const dialects::Request& request, tokens::Counter* counter,
+                      Tokens most) const {
   Count count;
   count.is_bound = counter == nullptr;
-  count.tokens = dialects::framing_tokens(request);
+  count.tokens = dialects::framing_tokens(request) + request.tokens_given;
   for (const dialects::Text& text : request.texts) {
-    count.tokens += counter != nullptr ? counter->count(text.text) : tokens::upper_bound(text.text);
+    if (count.tokens > most) break;
+    count.tokens += counter != nullptr
+                        ? count_up_to(*counter, text.text, most - count.tokens)
+                        : tokens::upper_bound(text.text);
   }
   return count;
 }

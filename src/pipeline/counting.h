@@ -49,8 +49,9 @@ class Counting {
   // Null for a name that is empty or not loaded: bounds are used.
   tokens::Counter* counter(std::string_view tokenizer);
 
-  // All that the model will read of `request`, framing included.
-  Count input(const dialects::Request& request, tokens::Counter* counter) const;
+  // All that the model will read of `request`, framing included. Once it is sure to be more than
+  // `most` the rest is not counted: what is refused anyway costs little.
+  Count input(const dialects::Request& request, tokens::Counter* counter, Tokens most) const;
 
  private:
   const Vocabularies& vocabularies_;

@@ -27,10 +27,10 @@ TEST(Counting, IsExactWithAVocabularyAndABoundWithout) {
   dialects::Request request;
   request.messages = 1;
   request.texts = texts;
-  const Count exact = counting.input(request, counter);
+  const Count exact = counting.input(request, counter, kTokensMax);
   EXPECT_FALSE(exact.is_bound);
   EXPECT_EQ(exact.tokens, 9);
-  const Count bound = counting.input(request, nullptr);
+  const Count bound = counting.input(request, nullptr, kTokensMax);
   EXPECT_TRUE(bound.is_bound);
   EXPECT_EQ(bound.tokens, 6 + 4 + 11);
 }
@@ -63,6 +63,24 @@ TEST(OutputCount, BoundsWhatItCannotCount) {
   passed.text(0, "sixteen bytes ab");
   EXPECT_EQ(passed.tokens(), 16);
   EXPECT_EQ(passed.tokens_at_least(), 2);
+}
+
+// What is refused anyway is not counted to its end; what may pass is counted exactly.
+TEST(Counting, StopsOnceATextIsSureToBeTooLong) {
+  const Vocabularies& vocabularies = shared_vocabularies();
+  Counting counting(vocabularies);
+  tokens::Counter* counter = counting.counter("o200k_base");
+  ASSERT_NE(counter, nullptr);
+  std::string words;
+  while (words.size() < 400'000) words += "so many words ";
+  const dialects::Text text{dialects::TextKind::kContent, words};
+  dialects::Request request;
+  request.texts = {&text, 1};
+  const Tokens whole = counting.input(request, counter, kTokensMax).tokens;
+  EXPECT_EQ(counting.input(request, counter, whole).tokens, whole);
+  const Tokens stopped = counting.input(request, counter, 1000).tokens;
+  EXPECT_GT(stopped, 1000);
+  EXPECT_LT(stopped, whole / 2);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "dialects/error_reply.h"
 #include "pipeline/replies.h"
 
 namespace tollgate::pipeline {
@@ -24,6 +25,8 @@ constexpr Tokens kInputSlackBound = 1024;
 // A provider that reports less than this part of what we counted reports nonsense.
 constexpr Tokens kUnderReportExact = 2;
 constexpr Tokens kUnderReportBound = 64;
+// What is read for the usage once a caller with the whole answer is gone.
+constexpr Bytes kDrainBytesMax = 64 << 10;
 // No model sustains tokens longer than this many bytes.
 constexpr Bytes kBytesPerTokenAtMost = 32;
 
@@ -40,13 +43,22 @@ class GoneWatch {
   Exchange& exchange_;
 };
 
+// A figure as it is charged: what the provider reported, but at most what was held for it, and
+// not a figure far below what we saw ourselves.
+Tokens charged(Tokens reported, Tokens ours, Tokens held, Tokens part) {
+  return std::min(reported < ours / part ? ours : reported, held);
+}
+
+bool is_near(Tokens charged_tokens, Tokens reported, Tokens slack) {
+  return reported >= charged_tokens && reported - charged_tokens <= slack;
+}
+
+// Whether the provider's usage can be charged as it stands, given what passed at the least.
 bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_output) {
-  const Tokens slack = plan.input.is_bound ? kInputSlackBound : kInputSlackExact;
   const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReportExact;
-  return usage.input <= plan.input.tokens + slack && usage.input >= plan.input.tokens / part &&
+  return usage.input <= plan.input.tokens && usage.input >= plan.input.tokens / part &&
          usage.cached_input >= 0 && usage.cached_input <= usage.input &&
-         usage.output <= plan.output_cap_total &&
-         usage.output >= least_output / kUnderReportExact && cost_of(plan, usage) <= plan.worst;
+         usage.output <= plan.output_cap_total && usage.output >= least_output / kUnderReportExact;
 }
 
 // What was held is what it may have cost: for work whose size nobody can tell.
@@ -168,16 +180,25 @@ void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes,
 
 void Forwarder::bill(const Plan& plan, const std::optional<dialects::Usage>& reported,
                      OutputCount& passed, Forwarded& result) {
-  if (reported) result.provider_input = reported->input;
-  if (reported && is_plausible(*reported, plan, passed.tokens_at_least())) {
-    result.usage = *reported;
-    result.source = audit::UsageSource::kProvider;
+  result.usage = {};
+  result.source = audit::UsageSource::kCounted;
+  const Tokens output = passed.tokens();
+  if (!reported) {
+    result.usage.input = plan.input.tokens;
+    result.usage.output = std::min(output, plan.output_cap_total);
     return;
   }
-  result.usage = {};
-  result.usage.input = plan.input.tokens;
-  result.usage.output = std::min(passed.tokens(), plan.output_cap_total);
-  result.source = audit::UsageSource::kCounted;
+  result.provider_input = reported->input;
+  const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReportExact;
+  const Tokens slack = plan.input.is_bound ? kInputSlackBound : kInputSlackExact;
+  dialects::Usage& usage = result.usage;
+  usage.input = charged(reported->input, plan.input.tokens, plan.input.tokens, part);
+  const bool is_low = passed.tokens_at_least() / kUnderReportExact > reported->output;
+  usage.output = std::min(is_low ? output : reported->output, plan.output_cap_total);
+  usage.reasoning = std::clamp<Tokens>(reported->reasoning, 0, usage.output);
+  if (!is_near(usage.input, reported->input, slack)) return;
+  usage.cached_input = std::clamp<Tokens>(reported->cached_input, 0, usage.input);
+  if (usage.output == reported->output) result.source = audit::UsageSource::kProvider;
 }
 
 Task<Forwarded> Forwarder::forward(const Work& work) {
@@ -223,6 +244,32 @@ Task<Forwarded> Forwarder::forward(const Work& work) {
   co_return result;
 }
 
+namespace {
+
+void replace_all(std::string& text, std::string_view what, std::string_view with) {
+  if (what.empty()) return;
+  for (std::size_t at = text.find(what); at != std::string::npos;
+       at = text.find(what, at + with.size())) {
+    text.replace(at, what.size(), with);
+  }
+}
+
+// Takes out of a provider's words what a caller is not to know: our credential, where the
+// upstream is, and what it calls the model.
+void hide(dialects::UpstreamError& error, const Plan& plan) {
+  for (std::string* text : {&error.message, &error.param, &error.code, &error.type}) {
+    replace_all(*text, plan.upstream->credential.reveal(), "[hidden]");
+    for (const config::Endpoint& endpoint : plan.upstream->endpoints) {
+      replace_all(*text, endpoint.host, "[hidden]");
+    }
+    if (plan.model->upstream_name != plan.model->name) {
+      replace_all(*text, plan.model->upstream_name, plan.model->name);
+    }
+  }
+}
+
+}  // namespace
+
 Task<void> Forwarder::relay_error(const Work& work, UpstreamCall& call, Forwarded& result) {
   const FaultOr<std::string_view> body = co_await call.read_whole(kErrorBytesMax);
   if (work.exchange.caller_gone()) {
@@ -235,13 +282,30 @@ Task<void> Forwarder::relay_error(const Work& work, UpstreamCall& call, Forwarde
     result.refusal = status_refusal(result.status, work.plan.upstream->name);
     co_return;
   }
+  // Told in our own words and without what is ours alone: never the bytes as they came.
   result.relayed_status = result.status;
+  result.cut_code = "upstream_rejected";
+  dialects::UpstreamError error = dialects::read_error(*body).value_or(dialects::UpstreamError{});
+  if (error.message.empty()) {
+    error.message = fmt::format("The model server refused the request with status {}.",
+                                result.status);
+  }
+  if (error.type.empty()) error.type = "invalid_request_error";
+  hide(error, work.plan);
+  dialects::RefusalWords words;
+  words.type = error.type;
+  words.code = error.code;
+  words.param = error.param;
+  words.message = error.message;
+  words.request_id = work.id;
+  BufferPool::Lease told = buffers_.lease();
+  dialects::write_refusal(dialects::dialect_of(work.plan.route->surface), words, *told);
   BufferPool::Lease headers = buffers_.lease();
   work.headers.write(result, *headers);
   ReplyHead head;
   head.status = result.status;
   head.headers = *headers;
-  if (!co_await work.exchange.reply(head, *body)) cut_by_caller(result);
+  if (!co_await work.exchange.reply(head, *told)) cut_by_caller(result);
 }
 
 Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarded& result) {
@@ -299,7 +363,7 @@ class CappedStream {
   Flow feed(std::string_view piece, std::string& out) {
     // A token is a byte at least, and text in JSON is no shorter than text.
     unread_ += std::ssize(piece);
-    const bool near = passed_.tokens_at_least() + unread_ > plan_.output_cap_total;
+    const bool near = passed_.exceeds(plan_.output_cap_total - unread_);
     if (piece.ends_with("\n\n")) unread_ = 0;
     while (!piece.empty()) {
       const std::size_t end = near ? piece.find_first_of("\r\n") : std::string_view::npos;
@@ -311,7 +375,7 @@ class CappedStream {
         broken = state.error();
         return Flow::kBroken;
       }
-      if (passed_.tokens_at_least() > plan_.output_cap_total) {
+      if (passed_.exceeds(plan_.output_cap_total)) {
         out.resize(before);
         stream_.take_back_last_event();
         return Flow::kCapReached;
@@ -338,6 +402,48 @@ dialects::Usage counted_usage(const Plan& plan, OutputCount& passed) {
 }
 
 }  // namespace
+
+namespace {
+
+// An upstream that broke off in mid-stream is told as the dialect's error event: a clean ending
+// would pass for the whole answer.
+void end_broken(const Forwarder::Work& work, const Fault& broken, dialects::StreamReader& stream,
+                std::string& out, Forwarded& result) {
+  const Refusal refusal = upstream_refusal(broken, work.plan.upstream->name);
+  result.outcome = audit::Outcome::kCut;
+  result.cut_code =
+      refusal.reason == Reason::kUpstreamTimeout ? "upstream_timeout" : "upstream_error";
+  std::string body;
+  std::string unused_headers;
+  write_refusal_reply(dialects::dialect_of(work.plan.route->surface), refusal, work.id, 0,
+                      unused_headers, body);
+  stream.fail(body, out);
+}
+
+}  // namespace
+
+// Reads on for the usage, which is the last that a stream says, and hands nothing on.
+Task<void> Forwarder::drain(UpstreamCall& call, dialects::StreamReader& stream,
+                            OutputCount& passed) {
+  BufferPool::Lease unseen = buffers_.lease();
+  for (Bytes read = 0; !stream.usage() && read < kDrainBytesMax;) {
+    const FaultOr<std::string_view> piece = co_await call.read();
+    if (!piece || piece->empty()) co_return;
+    read += std::ssize(*piece);
+    unseen->clear();
+    if (!stream.feed(*piece, *unseen, passed)) co_return;
+  }
+}
+
+void Forwarder::bill_cut(const Plan& plan, const std::optional<dialects::Usage>& reported,
+                         OutputCount& passed, Forwarded& result) {
+  // Reasoning does not pass by here, so without the provider's word nobody knows how much it was.
+  if (!reported && plan.model->reasoning) {
+    bill_held(plan, result);
+  } else {
+    bill(plan, reported, passed, result);
+  }
+}
 
 Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forwarded& result) {
   if (!is_type(call.header("content-type"), "text/event-stream")) {
@@ -370,19 +476,23 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
       break;
     }
     flow = capped.feed(*piece, *out);
+    // All is said, and only the usage is still to come: a caller that leaves now has the whole
+    // answer, so the upstream is heard to its end.
+    if (stream.output_ended()) work.exchange.on_caller_gone(nullptr);
     if (out->empty()) continue;
     if (!std::exchange(begun, true)) work.exchange.begin(head);
     if (!co_await work.exchange.write(*out)) break;
   }
   if (work.exchange.caller_gone()) {
-    bill(work.plan, stream.usage(), passed, result);
+    if (flow == Flow::kGoesOn && stream.output_ended()) co_await drain(call, stream, passed);
+    bill_cut(work.plan, stream.usage(), passed, result);
     cut_by_caller(result);
     co_return;
   }
+  bill_cut(work.plan, stream.usage(), passed, result);
   if (flow == Flow::kBroken && !begun) {
     // Nothing has reached the caller yet, so they get a true refusal. What the upstream made
     // of it before it broke off is what was metered.
-    bill(work.plan, stream.usage(), passed, result);
     result.refusal = upstream_refusal(*capped.broken, work.plan.upstream->name);
     co_return;
   }
@@ -392,17 +502,8 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     result.cut_code = "output_cap_exceeded";
     stream.end(dialects::Ending::kLength, counted_usage(work.plan, passed), *out);
   } else if (flow == Flow::kBroken) {
-    result.outcome = audit::Outcome::kCut;
-    const Refusal refusal = upstream_refusal(*capped.broken, work.plan.upstream->name);
-    result.cut_code =
-        refusal.reason == Reason::kUpstreamTimeout ? "upstream_timeout" : "upstream_error";
-    std::string body;
-    std::string unused_headers;
-    write_refusal_reply(dialects::dialect_of(work.plan.route->surface), refusal, {}, 0,
-                        unused_headers, body);
-    stream.fail(body, *out);
+    end_broken(work, *capped.broken, stream, *out, result);
   }
-  bill(work.plan, stream.usage(), passed, result);
   if (!std::exchange(begun, true)) work.exchange.begin(head);
   if (!out->empty() && !co_await work.exchange.write(*out)) cut_by_caller(result);
   if (!co_await work.exchange.finish() && result.outcome == audit::Outcome::kAllowed) {

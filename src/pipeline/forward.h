@@ -2,11 +2,12 @@
 //
 // forward() never refuses: by then the request is paid for. It says what happened, and what
 // that used, in a Forwarded, whatever the upstream or the caller did. The rules of the bill:
-//   - the provider's usage where it is complete and plausible (at most what was held, not far
-//     below what passed), else our own count of what passed;
+//   - the provider's usage, figure by figure, but at most what was held and not far below what
+//     passed; without one, our own count of what passed;
 //   - an upstream that answered with an error, or was never reached, is free;
 //   - a whole reply that was cut before it arrived may have been made in full, so it costs what
-//     was held; a stream that was cut costs what had passed.
+//     was held; a stream that was cut costs what had passed, or what was held where the model
+//     reasons unseen.
 #pragma once
 
 #include <optional>
@@ -72,6 +73,7 @@ class Forwarder {
     int endpoint;  // The one that `message` is written for.
     dialects::Delivery delivery;
     bool usage_asked;
+    std::string_view id;       // Of the request.
     std::string_view message;  // The HTTP request.
     Bytes reply_bytes_max;
     ReplyHeaders& headers;
@@ -82,8 +84,11 @@ class Forwarder {
   Task<void> relay_whole(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_stream(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_error(const Work& work, UpstreamCall& call, Forwarded& result);
+  Task<void> drain(UpstreamCall& call, dialects::StreamReader& stream, OutputCount& passed);
   void bill(const Plan& plan, const std::optional<dialects::Usage>& reported, OutputCount& passed,
             Forwarded& result);
+  void bill_cut(const Plan& plan, const std::optional<dialects::Usage>& reported,
+                OutputCount& passed, Forwarded& result);
 
   const Clock& clock_;
   Upstreams& upstreams_;

@@ -17,6 +17,9 @@ constexpr Bytes kBodyBytesMax = 64 << 20;
 constexpr std::size_t kClientRequestIdBytesMax = 128;
 constexpr std::string_view kLivePath = "/livez";
 
+// Who asks is looked up again where the body came later than this after the head.
+constexpr Duration kIdentityFresh = std::chrono::milliseconds(100);
+
 // Refusals before a route is known are in the dialect that the path or the headers speak.
 dialects::Dialect dialect_at(std::string_view path, const RequestHead& head) {
   if (const auto surface = dialects::surface_of_path(path);
@@ -81,22 +84,19 @@ namespace {
 // The head lines of a reply that the model made.
 class HeldReplyHeaders final : public ReplyHeaders {
  public:
+  // `limits` are those that are enforced: a caller is not told to slow down for others.
   HeldReplyHeaders(const Clock& clock, Instant began, dialects::Dialect dialect,
-                   const audit::Record& record, const Plan& plan, const Hold& hold, WallTime wall)
-      : clock_(clock),
-        began_(began),
-        dialect_(dialect),
-        record_(record),
-        plan_(plan),
-        hold_(hold),
-        wall_(wall) {}
+                   const audit::Record& record, const Plan& plan,
+                   std::span<const audit::LimitEvidence> limits, WallTime wall)
+      : clock_(clock), began_(began), dialect_(dialect), record_(record), plan_(plan),
+        limits_(limits), wall_(wall) {}
 
   void write(const Forwarded& so_far, std::string& headers) override {
     write_id_headers(dialect_, record_.id, headers);
-    write_limit_headers(dialect_, hold_.limits, wall_, headers);
+    write_limit_headers(dialect_, limits_, wall_, headers);
     Account account;
     account.model = plan_.model->name;
-    account.budgets = hold_.budgets;
+    account.budgets = record_.budgets;
     if (so_far.source != audit::UsageSource::kNone) {
       const Money cost = cost_of(plan_, so_far.usage);
       account.cost = cost;
@@ -112,9 +112,33 @@ class HeldReplyHeaders final : public ReplyHeaders {
   const dialects::Dialect dialect_;
   const audit::Record& record_;
   const Plan& plan_;
-  const Hold& hold_;
+  const std::span<const audit::LimitEvidence> limits_;
   const WallTime wall_;
 };
+
+// What became of a request, as the trail tells it.
+void tell(const Forwarded& result, Money cost, audit::Record& record) {
+  record.input = result.usage.input;
+  record.cached_input = result.usage.cached_input;
+  record.output = result.usage.output;
+  record.reasoning = result.usage.reasoning;
+  record.usage_source = result.source;
+  record.cost = cost;
+  record.first_byte = result.first_byte;
+  record.outcome = result.outcome;
+  record.code = result.cut_code;
+}
+
+// The evidence of the limits that are enforced; a hold's is in the order of its charges.
+std::span<const audit::LimitEvidence> enforced(const Charges& charges, const Hold& hold,
+                                               Arena& arena) {
+  const auto kept = arena.make<audit::LimitEvidence>(hold.limits.size());
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < hold.limits.size(); ++i) {
+    if (charges.limits[i].policy->mode == Mode::kEnforce) kept[count++] = hold.limits[i];
+  }
+  return kept.first(count);
+}
 
 }  // namespace
 
@@ -143,7 +167,8 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   life.record.config_version = life.config->version;
   life.record.listener = head.listener;
   life.record.client_ip = head.client_ip;
-  life.record.client_request_id = head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
+  life.record.client_request_id =
+      head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
   life.dialect = dialect_at(without_query(head.target), head);
 
   // What is asked, in the one form that routing and authorization share.
@@ -165,6 +190,13 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   if (life.surface == dialects::Surface::kModels) co_return co_await serve_models(life);
   const Expected<std::string_view> body = co_await exchange.read_body(life.body_max);
   if (!body) co_return co_await refuse_request(life, body.error());
+  // A body may take its time, and a key may end meanwhile.
+  if (services_.clock.now() - life.began > kIdentityFresh) {
+    life.wall = services_.clock.wall();
+    if (const auto again = identify(life); !again) {
+      co_return co_await refuse_request(life, again.error());
+    }
+  }
 
   // May they ask this, and what can it cost at most? Pure, from the bytes to the plan.
   BufferPool::Lease message = buffers_.lease();
@@ -174,8 +206,8 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   // From here on the caller, the route, the model, the tools and the prompt are allowed.
 
   // Can they afford it? Limits and budgets are held together or not at all.
-  Expected<Hold, Shortfall> hold =
-      co_await services_.ledger.hold(plan->charges, arena, life.began, life.wall);
+  Expected<Hold, Shortfall> hold = co_await services_.ledger.hold(
+      plan->charges, arena, services_.clock.now(), services_.clock.wall());
   if (!hold) {
     life.record.limits = hold.error().limits;
     life.record.budgets = hold.error().budgets;
@@ -263,7 +295,8 @@ Expected<void> Pipeline::find_routes(Life& life) {
   return {};
 }
 
-Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, std::string& message) {
+Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body,
+                                         std::string& message) {
   Arena& arena = life.exchange.arena();
   life.record.prompt_bytes = static_cast<Bytes>(body.size());
   if (life.config->audit.content == audit::Content::kHash) {
@@ -274,7 +307,7 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, std:
   life.delivery = request->delivery;
   life.usage_asked = request->usage_asked;
 
-  const Facts facts{*life.config,          life.target, life.caller,
+  const Facts facts{*life.config,      life.target, life.caller,
                     life.record.client_ip, *request,    static_cast<Bytes>(body.size())};
   Expected<Plan> plan = decide(facts, counting_, arena, life.record);
   if (!plan) return plan;
@@ -300,7 +333,8 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   life.record.limits = hold.limits;
   life.record.budgets = hold.budgets;
   if (!hold.observed.empty()) {
-    const auto observed = arena.make<std::string_view>(plan.observed.size() + hold.observed.size());
+    const auto observed =
+        arena.make<std::string_view>(plan.observed.size() + hold.observed.size());
     const auto end = std::copy(plan.observed.begin(), plan.observed.end(), observed.begin());
     std::copy(hold.observed.begin(), hold.observed.end(), end);
     life.record.observed = observed;
@@ -322,12 +356,17 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   }
   // From here on the decision is on record.
 
-  HeldReplyHeaders headers(services_.clock, life.began, life.dialect, life.record, plan, hold,
-                           life.wall);
-  const Forwarder::Work work{
-      life.exchange,    plan,           life.endpoint, life.delivery,
-      life.usage_asked, life.record.id, message,       life.config->edge.reply_bytes_max,
-      headers};
+  HeldReplyHeaders headers(services_.clock, life.began, life.dialect, life.record, plan,
+                           enforced(plan.charges, hold, arena), life.wall);
+  const Forwarder::Work work{life.exchange,
+                             plan,
+                             life.endpoint,
+                             life.delivery,
+                             life.usage_asked,
+                             life.record.id,
+                             message,
+                             life.config->edge.reply_bytes_max,
+                             headers};
   const Forwarded result = co_await forwarder_.forward(work);
   // From here on the upstream is done with it, one way or another.
 
@@ -342,15 +381,7 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   const auto attempts = arena.make<audit::Attempt>(1);
   attempts[0] = {plan.upstream->name, result.status, result.waited};
   life.record.attempts = attempts;
-  life.record.input = result.usage.input;
-  life.record.cached_input = result.usage.cached_input;
-  life.record.output = result.usage.output;
-  life.record.reasoning = result.usage.reasoning;
-  life.record.usage_source = result.source;
-  life.record.cost = used.cost;
-  life.record.first_byte = result.first_byte;
-  life.record.outcome = result.outcome;
-  life.record.code = result.cut_code;
+  tell(result, used.cost, life.record);
   life.upstream_time = result.waited;
   if (result.provider_input && !plan.input.is_bound) {
     services_.meter.counted(plan.model->name, plan.input.tokens, *result.provider_input);
@@ -370,8 +401,9 @@ Task<void> Pipeline::serve_models(Life& life) {
   for (const config::Model& model : config.models) {
     const bool usable =
         std::any_of(config.access.begin(), config.access.end(), [&](const auto* route) {
-          const bool reachable = route->exposure == authorization::Exposure::kPublic ||
-                                 life.target.exposure == authorization::Exposure::kInternal;
+          const bool reachable =
+              route->exposure == authorization::Exposure::kPublic ||
+              life.target.exposure == authorization::Exposure::kInternal;
           return reachable && authorization::serves(*route, model.name) &&
                  authorization::allows(route->allow, life.caller);
         });
@@ -443,8 +475,8 @@ void Pipeline::refuse_malformed(const RequestHead& head, std::string_view messag
   refusal.rule = "edge";
   refusal.message = std::string(message);
   services_.meter.began();
-  write_refusal_reply(dialect_at(without_query(head.target), head), refusal, record.id, 0, headers,
-                      out);
+  write_refusal_reply(dialect_at(without_query(head.target), head), refusal, record.id, 0,
+                      headers, out);
   BufferPool::Lease text = buffers_.lease();
   for (const audit::Phase phase : {audit::Phase::kDecision, audit::Phase::kOutcome}) {
     text->clear();

@@ -249,8 +249,9 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
     return std::unexpected(tools.error());
   }
 
-  plan.input = counting.input(facts.request, counting.counter(plan.model->tokenizer));
-  plan.input.tokens += facts.request.tokens_given;
+  const bool enforced = plan.route->prompt.mode == Mode::kEnforce;
+  plan.input = counting.input(facts.request, counting.counter(plan.model->tokenizer),
+                              enforced ? plan.route->prompt.input_tokens : kTokensMax);
   record.input_tokens_counted = plan.input.tokens;
   record.input_is_bound = plan.input.is_bound;
   const config::Tenant* tenant = tenant_named(config, facts.caller.tenant);

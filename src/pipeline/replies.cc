@@ -42,12 +42,20 @@ bool counts_requests(limits::Figure figure) {
   return figure == limits::Figure::kRequestsPerMinute || figure == limits::Figure::kRequestsPerDay;
 }
 
+// What a scope that is shared with others has left is not a caller's to know.
+bool is_callers_own(limits::Scope scope) {
+  return scope == limits::Scope::kTenantId || scope == limits::Scope::kUserId ||
+         scope == limits::Scope::kKeyId || scope == limits::Scope::kClientIp;
+}
+
 // The evidence with the least share left, among the figures on requests or those on tokens.
 const audit::LimitEvidence* tightest(std::span<const audit::LimitEvidence> limits,
                                      Counted counted) {
   const audit::LimitEvidence* found = nullptr;
   for (const audit::LimitEvidence& limit : limits) {
-    if (limit.figure == limits::Figure::kConcurrentRequests) continue;
+    if (limit.figure == limits::Figure::kConcurrentRequests || !is_callers_own(limit.scope)) {
+      continue;
+    }
     if (counts_requests(limit.figure) != (counted == Counted::kRequests)) continue;
     if (found == nullptr || static_cast<__int128>(limit.remaining) * found->limit <
                                 static_cast<__int128>(found->remaining) * limit.limit) {
@@ -125,6 +133,7 @@ void write_account_headers(const Account& account, std::string& headers) {
   if (account.cost) line(headers, "x-tollgate-cost-usd", format_usd(*account.cost));
   std::optional<Money> least;
   for (const audit::BudgetEvidence& budget : account.budgets) {
+    if (!is_callers_own(budget.scope)) continue;
     Money left = add_saturated(budget.limit, Money{-budget.spent.micro_usd});
     left = add_saturated(left, Money{-budget.held.micro_usd});
     left = add_saturated(left, account.released);

@@ -11,6 +11,7 @@ constexpr WallTime kMorning{Duration(1'772'602'200'000'000)};  // 2026-03-04 05:
 
 audit::LimitEvidence evidence(limits::Figure figure, std::int64_t limit, std::int64_t remaining) {
   audit::LimitEvidence made;
+  made.scope = limits::Scope::kTenantId;
   made.figure = figure;
   made.limit = limit;
   made.remaining = remaining;
@@ -57,6 +58,23 @@ TEST(Replies, TellTheTightestLimitOfEachKind) {
   EXPECT_EQ(none, "");
 }
 
+TEST(Replies, TellNothingOfWhatIsSharedWithOthers) {
+  for (const limits::Scope scope :
+       {limits::Scope::kGlobal, limits::Scope::kRoute, limits::Scope::kModel}) {
+    audit::LimitEvidence limit = evidence(limits::Figure::kRequestsPerMinute, 100, 50);
+    limit.scope = scope;
+    audit::BudgetEvidence budget;
+    budget.scope = scope;
+    budget.limit = {5'000'000};
+    Account account;
+    account.budgets = {&budget, 1};
+    std::string headers;
+    write_limit_headers(Dialect::kOpenAi, {&limit, 1}, kMorning, headers);
+    write_account_headers(account, headers);
+    EXPECT_EQ(headers, "") << static_cast<int>(scope);
+  }
+}
+
 TEST(Replies, TellNoLessThanNothingOfALimitOverdrawn) {
   const audit::LimitEvidence limits[] = {evidence(limits::Figure::kRequestsPerMinute, 100, -7)};
   std::string headers;
@@ -66,6 +84,7 @@ TEST(Replies, TellNoLessThanNothingOfALimitOverdrawn) {
 
 TEST(Replies, TellTheSmallestBudgetLeftAfterWhatIsBack) {
   audit::BudgetEvidence budgets[2];
+  budgets[0].scope = budgets[1].scope = limits::Scope::kTenantId;
   budgets[0].limit = {10'000'000};
   budgets[0].spent = {2'000'000};
   budgets[0].held = {1'000'000};

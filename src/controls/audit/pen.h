@@ -60,7 +60,11 @@ class Pen {
       grow(bytes);
     return out_.data() + size_;
   }
-  void grow(std::size_t bytes) { out_.resize(out_.size() + bytes + (1 << 9)); }
+  // Room that is not cleared first: what is not written is cut off by finish().
+  void grow(std::size_t bytes) {
+    out_.resize_and_overwrite(out_.size() + bytes + (1 << 9),
+                              [](char*, std::size_t size) { return size; });
+  }
   void digits(std::uint64_t value, int count);
   void escaped(std::string_view bytes);
   void code_unit(std::uint32_t unit);  // \uXXXX
