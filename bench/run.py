@@ -93,6 +93,30 @@ class Bench:
             target.stop()
         upstream.stop()
 
+    def rate(self):
+        """CPU a request where both answer the same requests a second."""
+        upstream = rig.start_upstream()
+        targets = self.both(upstream)
+        for rate in (6000, 12000):
+            held = rounds_of(targets, lambda it: rig.load(
+                it, self.whole, "--rate", rate, "--seconds", self.arguments.seconds,
+                "--connections", 64), self.arguments.rounds, None)
+            held = [it for it in held
+                    if all(got["requests"] >= 0.95 * rate * self.arguments.seconds
+                           for got in it.values())]
+            if not held:
+                self.row(f"CPU a request at {rate} requests/s", "-", "-", "not sustained")
+                continue
+            cpu = {name: [it[name]["cpu_us"] for it in held] for name in held[0]}
+            ratio = [it["tollgate"]["cpu_us"] / it["nginx"]["cpu_us"] for it in held]
+            self.row(f"CPU a request at {rate} requests/s each, µs", spread(cpu["tollgate"], 1),
+                     spread(cpu["nginx"], 1))
+            self.row("the same, nginx = 1", spread(ratio), "1",
+                     f"{len(held)} rounds, 64 connections")
+        for target in targets:
+            target.stop()
+        upstream.stop()
+
     def latency(self):
         upstream = rig.start_upstream()
         targets = self.both(upstream)
@@ -243,7 +267,7 @@ class Bench:
 
 
 def main():
-    kinds = ("cpu", "latency", "sse", "fleet", "syscalls", "heap", "instructions")
+    kinds = ("cpu", "rate", "latency", "sse", "fleet", "syscalls", "heap", "instructions")
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("kind", nargs="*", help="any of: " + ", ".join(kinds) + " (all of them)")
     parser.add_argument("--rounds", type=int, default=8)
