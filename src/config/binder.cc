@@ -44,11 +44,11 @@ std::vector<std::string_view> keys_of(const Section& section) {
   return keys;
 }
 
-std::string not_served(std::string_view what) {
+std::string not_served(std::string_view what, std::string_view because = {}) {
   return fmt::format(
-      "`{}` is not served by this version of tollgate: remove it (no control is accepted and "
+      "`{}` is not served by this version of tollgate{}{}: remove it (no control is accepted and "
       "then not applied)",
-      what);
+      what, because.empty() ? "" : ", as ", because);
 }
 
 bool is_later(const Field& field, std::string_view text) {
@@ -175,7 +175,10 @@ class Checker {
         const auto known = field.keys();
         if (std::ranges::count(known, child.key) == 0) {
           report_.tell_at_key(child, path,
-                              fmt::format("unknown key `{}`{}", child.key, hint(child.key, known)));
+                              is_later(field, child.key)
+                                  ? not_served(child.key, field.later_because)
+                                  : fmt::format("unknown key `{}`{}", child.key,
+                                                hint(child.key, known)));
           continue;
         }
       } else if (!(field.key_kind == Kind::kModelName ? is_model_name(child.key)
@@ -215,7 +218,9 @@ class Checker {
       refuse(node, path, fmt::format("expected {}, found {}", expectation(field), describe(node)));
       return;
     }
-    if (is_later(field, node.text)) return refuse(node, path, not_served(node.text));
+    if (is_later(field, node.text)) {
+      return refuse(node, path, not_served(node.text, field.later_because));
+    }
     if (field.kind == Kind::kSecret) read_secret(node, path);
     if (node.broken || fits(field, node.text)) return;
     std::string message =

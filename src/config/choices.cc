@@ -21,8 +21,10 @@ List later_whens() { return {"allow_and_alert", "downgrade_to", "cap_output_toke
 List rate_stores() { return {"memory"}; }
 List later_rate_stores() { return {"redis://", "rediss://"}; }
 List money_faults() { return {"refuse"}; }
-List rate_faults() { return {"refuse", "local_share"}; }
-List key_faults() { return {"refuse", "cached"}; }
+List rate_faults() { return {"local_share"}; }
+List later_rate_faults() { return {"refuse"}; }
+List key_faults() { return {"cached"}; }
+List later_key_faults() { return {"refuse"}; }
 List later_ledgers() { return {"postgres://", "postgresql://"}; }
 List later_credentials() { return {"jwt", "introspection", "session", "sessions", "mtls"}; }
 List later_surfaces() {
@@ -43,6 +45,12 @@ List scopes() {
   }
   return names;
 }
+List budget_scopes() {
+  List names = scopes();
+  std::erase(names, limits::name_of(limits::Scope::kClientIp));
+  return names;
+}
+List later_budget_scopes() { return {limits::name_of(limits::Scope::kClientIp)}; }
 List windows() {
   List names;
   for (int i = 0; i <= static_cast<int>(cost::Window::kTotal); ++i) {

@@ -55,7 +55,6 @@ struct Admin {
   Secret token;  // Empty: made at first start, in `admin.token` beside the ledger, 0600.
 };
 
-enum class OnFault : std::uint8_t { kRefuse, kLocalShare, kCached };
 struct Store {
   bool in_memory = false;   // ledger: memory
   std::string sqlite_path;  // ledger: sqlite:///path

@@ -134,7 +134,7 @@ json::object budget(const cost::Policy& policy) {
   made["per"] = text(cost::name_of(policy.window));
   made["mode"] = text(name_of(policy.mode));
   json::array shares;
-  for (const double share : policy.alert_at) shares.emplace_back(share);
+  for (const double share : policy.alert_at) shares.emplace_back(fmt::format("{}", share));
   if (!shares.empty()) made["alert_at"] = std::move(shares);
   made["when_exhausted"] = "refuse";
   return made;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <expected>
 #include <fstream>
 #include <tuple>
 
@@ -84,19 +85,67 @@ Loaded load_text(std::string_view text, const std::string& file, const Environme
   return loaded;
 }
 
-Loaded load_file(const std::string& path, const Environment& environment) {
+namespace {
+
+// The text of the file, or what is wrong with it.
+std::expected<std::string, Loaded> read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
-    return failed(path,
-                  "the file cannot be read: name it with `-c FILE`, or let `tollgate init` "
-                  "write one");
+    return std::unexpected(failed(path,
+                                  "the file cannot be read: name it with `-c FILE`, or let "
+                                  "`tollgate init` write one"));
   }
   std::string text;
   text.resize(kTextBytesMax + 1);
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  if (in.bad()) return failed(path, "the file cannot be read to its end");
-  return load_text(text, path, environment);
+  if (in.bad()) return std::unexpected(failed(path, "the file cannot be read to its end"));
+  return text;
+}
+
+// The root as the commands on the store see it.
+const Section& store_section() {
+  static const std::vector<Field> fields = [] {
+    std::vector<Field> found;
+    for (const std::string_view key : {"store", "authentication", "tenants"}) {
+      found.push_back(*root_section().find(key));
+    }
+    return found;
+  }();
+  static const Section section{root_section().name, root_section().doc, fields};
+  return section;
+}
+
+}  // namespace
+
+Loaded load_file(const std::string& path, const Environment& environment) {
+  const std::expected<std::string, Loaded> text = read_file(path);
+  return text ? load_text(*text, path, environment) : text.error();
+}
+
+Loaded load_store_settings(const std::string& path, const Environment& environment) {
+  const std::expected<std::string, Loaded> text = read_file(path);
+  if (!text) return text.error();
+  Loaded loaded;
+  Report report{path, loaded.problems};
+  Node root = parse_tree(*text, path, loaded.problems);
+  // A name that is no section's stays: it may be meant to be one of ours.
+  std::erase_if(root.children, [](const Node& child) {
+    return root_section().find(child.key) != nullptr && store_section().find(child.key) == nullptr;
+  });
+  if (loaded.problems.empty()) {
+    expand(root, environment, report);
+    check_shape(root, store_section(), report);
+  }
+  if (loaded.problems.empty()) {
+    auto config = std::make_shared<Config>();
+    config->version = version_of(*text);
+    config->file = path;
+    build(View(&root, root_section(), ""), *config, report);
+    if (loaded.problems.empty()) loaded.config = std::move(config);
+  }
+  settle(loaded.problems);
+  return loaded;
 }
 
 }  // namespace tollgate::config

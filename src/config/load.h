@@ -11,6 +11,7 @@
 // Reads the files that the text names (`file:`, TLS) and the environment; nothing else.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -42,8 +43,19 @@ Environment process_environment();
 Loaded load_text(std::string_view text, const std::string& file, const Environment& environment);
 Loaded load_file(const std::string& path, const Environment& environment);
 
+// Reads store, authentication and tenants alone: for commands that work on the store and must
+// not fail at what is wrong elsewhere, so that a leaked key can be revoked where an upstream's
+// secret is not set. Problems of these sections, of YAML and of the names of sections fail.
+// Nothing else of the Config means anything.
+Loaded load_store_settings(const std::string& path, const Environment& environment);
+
 // A weakness of a valid configuration: what `check` reports beside problems.
 struct Finding {
+  enum class Level : std::uint8_t {
+    kWarning,  // Something is open, dear or readable that need not be.
+    kNote,     // Nothing is open: a part of the file does nothing.
+  };
+  Level level = Level::kWarning;
   std::string id;  // "route-without-allow"
   int line = 0;
   std::string field;

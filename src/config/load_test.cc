@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <random>
@@ -114,6 +115,59 @@ TEST(Load, ReadsRoutesLimitsAndBudgets) {
   EXPECT_EQ(config.routes[4].access.exposure, authorization::Exposure::kInternal);
   ASSERT_EQ(config.access.size(), 5u);
   EXPECT_EQ(config.access[4], &config.routes[4].access);
+}
+
+TEST(Load, ReadsWhetherAModelReasons) {
+  EXPECT_FALSE(load(fixture("small.yaml")).config->models[0].reasoning);
+  const Loaded loaded = load(small_with("upstream: vllm", "reasoning: true, upstream: vllm"));
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  EXPECT_TRUE(loaded.config->models[0].reasoning);
+}
+
+class StoreSettings : public ::testing::Test {
+ protected:
+  ~StoreSettings() override { std::remove(path_.c_str()); }
+  Loaded of(std::string_view text) {
+    std::ofstream(path_, std::ios::binary) << text;
+    return load_store_settings(path_, variable);
+  }
+  const std::string path_ = ::testing::TempDir() + "store_settings.yaml";
+};
+
+// A leaked key must be revocable whatever is wrong with the rest of the file.
+TEST_F(StoreSettings, DoNotMindWhatIsWrongElsewhere) {
+  const Loaded loaded =
+      of("store: { ledger: \"sqlite:///x/y.db\" }\n"
+         "authentication: { api_keys: { pepper_file: pepper } }\n"
+         "tenants: { acme: { bugdet: 1 } }\n"
+         "upstreams: { a: { url: 7, credential: \"${UNSET}\" } }\n"
+         "routes: nothing\n"
+         "jwt: 1\n");
+  EXPECT_EQ(loaded.config, nullptr);  // The tenant and the unknown section are wrong.
+  const Loaded sound =
+      of("store: { ledger: \"sqlite:///x/y.db\" }\n"
+         "authentication: { api_keys: { pepper_file: pepper } }\n"
+         "tenants: { acme: {} }\n"
+         "upstreams: { a: { url: 7, credential: \"${UNSET}\" } }\n"
+         "routes: nothing\n");
+  ASSERT_NE(sound.config, nullptr) << told(sound);
+  EXPECT_EQ(sound.config->store.sqlite_path, "/x/y.db");
+  EXPECT_TRUE(sound.config->authentication.pepper_file.ends_with("/pepper"));
+  ASSERT_EQ(sound.config->tenants.size(), 1u);
+  EXPECT_EQ(sound.config->tenants[0].name, "acme");
+}
+
+// Another database than the one that was meant would be worse than none.
+TEST_F(StoreSettings, MindWhatIsTheirs) {
+  for (const std::string_view text :
+       {"stoer: { ledger: memory }\n", "store: { ledger: postgres://x }\n", "store: [1]\n",
+        "store: { ledger: \"sqlite://${UNSET}\" }\n", "tenants: { acme: { bugdet: 1 } }\n",
+        "store: { ledger: memory\n", "upstreams: {}\n---\nstore: {}\n"}) {
+    const Loaded loaded = of(text);
+    EXPECT_EQ(loaded.config, nullptr) << text;
+    EXPECT_FALSE(loaded.problems.empty()) << text;
+  }
+  EXPECT_EQ(load_store_settings("/nowhere/t.yaml", variable).config, nullptr);
 }
 
 TEST(Load, TheThreeFiguresWorkAsWritten) {
@@ -324,6 +378,13 @@ TEST(Load, TellsWhatDoesNotFitTogether) {
        "t.yaml:8:42: tenants.acme.limits.requests_per_minute: wider than "
        "`limits.tenant_id.requests_per_minute`, which is 120: narrow it, or say `widen: true` on "
        "the tenant\n"},
+      {"limits:\n", "store: { on_fault: { rates: refuse } }\nlimits:\n",
+       "t.yaml:9:29: store.on_fault.rates: `refuse` is not served by this version of tollgate, as "
+       "rates are kept inside the process, so there is no fault to refuse at: remove it (no "
+       "control is accepted and then not applied)\n"},
+      {"limits:\n", "budgets: { client_ip: { usd: 1, per: day } }\nlimits:\n",
+       "t.yaml:9:12: budgets: `client_ip` is not served by this version of tollgate, as the books "
+       "do not keep addresses yet: remove it (no control is accepted and then not applied)\n"},
       {"per: day", "per: day, alert_at: [0.8, 0.5]",
        "t.yaml:8:49: tenants.acme.budget.alert_at: expected shares that ascend, each once\n"},
   });

@@ -21,6 +21,14 @@ bool counts_requests(Figure figure) {
   return figure == Figure::kRequestsPerMinute || figure == Figure::kRequestsPerDay;
 }
 
+// Findings of parts that do nothing: the gateway is no weaker for them.
+bool is_note(std::string_view id) {
+  constexpr std::string_view kNotes[] = {"upstream-unused", "model-without-route",
+                                         "tenant-without-route", "limit-never-applies",
+                                         "cap-never-applies"};
+  return std::ranges::count(kNotes, id) != 0;
+}
+
 // Without its last word: "limits.tenant_id.requests_per_minute" is of "limits.tenant_id".
 std::string block_of(const std::string& rule) { return rule.substr(0, rule.rfind('.')); }
 
@@ -48,7 +56,8 @@ class Posture {
   void tell(std::string id, const std::string& field, std::string message, std::string mend) {
     const Node* node = find_path(root_, field);
     const int line = node->key_line != 0 ? node->key_line : std::max(1, node->line);
-    found_.push_back({std::move(id), line, field, std::move(message), std::move(mend)});
+    const auto level = is_note(id) ? Finding::Level::kNote : Finding::Level::kWarning;
+    found_.push_back({level, std::move(id), line, field, std::move(message), std::move(mend)});
   }
 
   // Whether the file itself holds a value there.

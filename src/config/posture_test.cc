@@ -42,6 +42,18 @@ TEST(Posture, SoundFilesHaveNoFinding) {
   EXPECT_EQ(found(fixture("whole.yaml")), "");
 }
 
+TEST(Posture, PartsThatDoNothingAreNotes) {
+  std::string text = fixture("small.yaml");
+  text.replace(text.find("models:\n"), 8,
+               "models:\n  idle: { upstream: vllm, price_per_million: { input: 1, output: 1 } }\n");
+  const Loaded loaded = load(text);
+  ASSERT_NE(loaded.config, nullptr) << format(loaded.problems.front());
+  const std::vector<Finding> findings = posture(*loaded.config, text);
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].id, "model-without-route");
+  EXPECT_EQ(findings[0].level, Finding::Level::kNote);
+}
+
 TEST(Posture, FindsWhatIsWeak) {
   const Row rows[] = {
       {"limits:\n", "listeners: { out: { address: \"0.0.0.0:80\" } }\nlimits:\n",

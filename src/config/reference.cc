@@ -68,6 +68,7 @@ std::string chapter(const Section& section) {
     }
     for (const std::string_view value : field.later != nullptr ? field.later() : Values()) {
       later += fmt::format("{}`{}: {}`", later.empty() ? "" : ", ", field.key, value);
+      if (!field.later_because.empty()) later += fmt::format(" ({})", field.later_because);
     }
     const std::string fallback = field.need == Need::kRequired ? "required"
                                  : field.fallback.empty()      ? ""
@@ -151,7 +152,7 @@ std::string reference() {
       "key; `$${` stands for `${`. A secret may be read from a file: `file:PATH`. Paths are "
       "seen from the folder of the file.\n\n"
       "Scopes, by which limits and budgets are counted: `global`, `tenant_id`, `user_id`, "
-      "`key_id`, `route`, `model`, `client_ip`; every distinct value has its own allowance.\n";
+      "`key_id`, `route`, `model`, `client_ip` (limits only); every distinct value has its own allowance.\n";
   for (const Section* section : all_sections()) made += chapter(*section);
   return made;
 }

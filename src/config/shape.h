@@ -53,6 +53,7 @@ struct Field {
   std::int64_t max = 0;
   Names names = nullptr;             // Of kChoice.
   Names later = nullptr;             // Values known and not served; "x://" is a prefix.
+  std::string_view later_because;    // Why they are not, where there is more to say.
   const Section* section = nullptr;  // Of kSection, kMap, and kList of kSection.
   Kind of = Kind::kText;             // Of kList.
   Names keys = nullptr;              // Of kMap: the only keys there are.

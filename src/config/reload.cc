@@ -1,0 +1,73 @@
+#include "config/reload.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace tollgate::config {
+
+namespace {
+
+bool same_listeners(const Config& a, const Config& b) {
+  return std::ranges::equal(a.listeners, b.listeners, [](const Listener& x, const Listener& y) {
+    return x.name == y.name && x.host == y.host && x.port == y.port && x.exposure == y.exposure &&
+           x.tls.has_value() == y.tls.has_value();
+  });
+}
+
+template <class Policies>
+void tell_rules(const Policies& now, const Policies& next, std::vector<std::string>& gone) {
+  for (const auto& policy : now) {
+    const bool stays = std::ranges::any_of(
+        next, [&](const auto& other) { return other.rule == policy.rule; });
+    if (!stays) gone.push_back(policy.rule);
+  }
+}
+
+template <class Parts>
+auto find_named(const Parts& parts, const std::string& name) {
+  return std::ranges::find_if(parts, [&](const auto& part) { return part.name == name; });
+}
+
+}  // namespace
+
+std::vector<std::string> needs_restart(const Config& now, const Config& next) {
+  std::vector<std::string> fields;
+  const auto tell = [&](bool same, std::string_view field) {
+    if (!same) fields.emplace_back(field);
+  };
+  tell(same_listeners(now, next), "listeners (addresses, exposures, whether they speak TLS)");
+  tell(now.admin.host == next.admin.host && now.admin.port == next.admin.port, "admin.address");
+  tell(now.store.in_memory == next.store.in_memory &&
+           now.store.sqlite_path == next.store.sqlite_path,
+       "store.ledger");
+  tell(now.authentication.pepper_file == next.authentication.pepper_file,
+       "authentication.api_keys.pepper_file");
+  tell(now.audit.keep == next.audit.keep, "audit.keep");
+  tell(now.audit.queue_bytes == next.audit.queue_bytes, "audit.queue");
+  tell(now.edge.workers == next.edge.workers, "edge.workers");
+  return fields;
+}
+
+std::vector<std::string> vanished(const Config& now, const Config& next) {
+  std::vector<std::string> gone;
+  tell_rules(now.limits, next.limits, gone);
+  tell_rules(now.budgets, next.budgets, gone);
+  tell_rules(now.tenant_budgets, next.tenant_budgets, gone);
+  for (const Tenant& tenant : now.tenants) {
+    const auto other = find_named(next.tenants, tenant.name);
+    const std::vector<limits::Policy> none;
+    tell_rules(tenant.limits, other == next.tenants.end() ? none : other->limits, gone);
+  }
+  for (const Route& route : now.routes) {
+    const auto other = find_named(next.routes, route.name);
+    if (other == next.routes.end()) {
+      gone.push_back("routes." + route.name);
+    } else {
+      tell_rules(route.limits, other->limits, gone);
+    }
+  }
+  return gone;
+}
+
+}  // namespace tollgate::config

@@ -1,0 +1,76 @@
+#include "config/reload.h"
+
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "config/load.h"
+
+namespace tollgate::config {
+namespace {
+
+std::string small() {
+  std::ifstream in(std::string(TOLLGATE_SOURCE_DIR) + "/tests/fixtures/small.yaml");
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::shared_ptr<const Config> load(const std::string& text) {
+  const Loaded loaded = load_text(text, "t.yaml", [](const std::string&) { return "set"; });
+  EXPECT_NE(loaded.config, nullptr)
+      << (loaded.problems.empty() ? "" : format(loaded.problems.front()));
+  return loaded.config;
+}
+
+std::string with(std::string text, std::string_view from, std::string_view to) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  if (at != std::string::npos) text.replace(at, from.size(), to);
+  return text;
+}
+
+TEST(Reload, NamesAllThatNeedsARestartAtOnce) {
+  const auto now = load(small());
+  EXPECT_TRUE(needs_restart(*now, *now).empty());
+  const std::pair<std::string_view, std::string_view> rows[] = {
+      {"listeners: { a: { address: \"127.0.0.1:1\" } }\n",
+       "listeners (addresses, exposures, whether they speak TLS)"},
+      {"admin: { address: \"127.0.0.1:9\" }\n", "admin.address"},
+      {"store: { ledger: memory }\n", "store.ledger"},
+      {"audit: { keep: 1d }\n", "audit.keep"},
+      {"audit: { queue: 1MiB }\n", "audit.queue"},
+      {"edge: { workers: 7 }\n", "edge.workers"},
+      {"admin: { token: another }\n", ""},
+      {"edge: { idle_timeout: 7s }\n", ""},
+      {"audit: { content: hash }\n", ""},
+  };
+  for (const auto& [more, expected] : rows) {
+    const auto next = load(small() + std::string(more));
+    EXPECT_EQ(fmt::format("{}", fmt::join(needs_restart(*now, *next), "|")), expected) << more;
+  }
+  const auto both = load(small() + "edge: { workers: 7 }\naudit: { keep: 1d, queue: 1MiB }\n");
+  EXPECT_EQ(needs_restart(*now, *both),
+            (std::vector<std::string>{"audit.keep", "audit.queue", "edge.workers"}));
+}
+
+TEST(Reload, NamesWhatWouldBeGone) {
+  const std::string more =
+      "budgets: { user_id: { usd: 1, per: day, when_exhausted: refuse } }\n";
+  const auto now = load(small() + more);
+  EXPECT_TRUE(vanished(*now, *now).empty());
+  EXPECT_EQ(vanished(*now, *load(small())), std::vector<std::string>{"budgets.user_id"});
+  // What comes, and what gets other figures, is no loss.
+  EXPECT_TRUE(vanished(*load(small()), *now).empty());
+  const auto wider = load(with(small() + more, "requests_per_minute: 120",
+                               "requests_per_minute: 121"));
+  EXPECT_TRUE(vanished(*now, *wider).empty());
+  const auto fewer = load(with(small() + more, "requests_per_minute: 120", "requests_per_day: 9"));
+  EXPECT_EQ(vanished(*now, *fewer),
+            std::vector<std::string>{"limits.tenant_id.requests_per_minute"});
+  const auto renamed = load(with(small() + more, "name: chat", "name: talk"));
+  EXPECT_EQ(vanished(*now, *renamed), std::vector<std::string>{"routes.chat"});
+}
+
+}  // namespace
+}  // namespace tollgate::config
