@@ -19,6 +19,8 @@ using pipeline::Header;
 using BeastView = boost::beast::string_view;
 
 constexpr std::size_t kExtensionBytesMax = 64;
+// As many as the largest size needs: more are zeros in front, which others may cut off.
+constexpr int kSizeDigitsMax = 16;
 
 std::string_view view(BeastView text) { return {text.data(), text.size()}; }
 
@@ -92,6 +94,8 @@ std::string_view words(const error_code& error) {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
+bool is_hex_digit(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'f'); }
+
 // Whether a comma-separated list has `token`.
 bool list_has(std::string_view list, std::string_view token) {
   while (!list.empty()) {
@@ -131,11 +135,14 @@ struct Fields {
   bool keep_alive = false;
   const Header* expect = nullptr;
   const Header* upgrade = nullptr;
+  bool encoded = false;     // The body is said to be compressed.
+  bool underscore = false;  // A name has one.
 };
 
 Fields gather(const std::vector<Header>& fields) {
   Fields found;
   for (const Header& field : fields) {
+    found.underscore = found.underscore || field.name.find('_') != field.name.npos;
     switch (field.name.size()) {
       case 4:
         if (equal_without_case(field.name, "host")) ++found.hosts;
@@ -156,6 +163,11 @@ Fields gather(const std::vector<Header>& fields) {
         if (equal_without_case(field.name, "content-length")) {
           found.length = &field;
           ++found.lengths;
+        }
+        break;
+      case 16:
+        if (equal_without_case(field.name, "content-encoding")) {
+          found.encoded = found.encoded || !equal_without_case(field.value, "identity");
         }
         break;
       case 17:
@@ -263,6 +275,8 @@ std::string_view parse_request(std::string_view head, const HeadLimits& limits,
   if (!complaint.empty()) return complaint;
   const Fields found = gather(fields);
   if (const std::string_view broken = frame(found, parsed); !broken.empty()) return broken;
+  // Servers that make variables of the names take `_` and `-` for the same.
+  if (found.underscore) return "the name of a header field has an underscore";
   if (found.hosts > 1) return "there is more than one Host";
   if (found.hosts == 0 && parsed.minor_version == 1) return "there is no Host";
   if (parsed.method == "CONNECT") return "CONNECT is not served";
@@ -270,6 +284,7 @@ std::string_view parse_request(std::string_view head, const HeadLimits& limits,
   if (body && (parsed.method == "GET" || parsed.method == "HEAD")) {
     return "a GET or HEAD has a body";
   }
+  if (body && found.encoded) return "Content-Encoding is not accepted: send the body as it is";
   if (found.expect != nullptr) {
     if (!equal_without_case(found.expect->value, "100-continue")) {
       return "Expect is not 100-continue";
@@ -319,7 +334,8 @@ class ChunkDecoder::Parser final : public http::basic_parser<true> {
     Step step;
     while (step.consumed < count && !this->is_done() && !malformed) {
       error_code error;
-      const std::size_t used = this->put({bytes + step.consumed, count - step.consumed}, error);
+      begin_ = bytes + step.consumed;
+      const std::size_t used = this->put({begin_, count - step.consumed}, error);
       step.consumed += used;
       if (error == http::error::need_more) break;
       if (error) malformed = true;
@@ -340,7 +356,14 @@ class ChunkDecoder::Parser final : public http::basic_parser<true> {
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(BeastView body, error_code&) override { return body.size(); }
   void on_chunk_header_impl(std::uint64_t, BeastView extensions, error_code& error) override {
-    if (extensions.size() > kExtensionBytesMax) error = stop();
+    // Beast tells the size as a number; its digits stand right before the extensions.
+    int digits = 0;
+    const char* at = extensions.data();
+    while (digits <= kSizeDigitsMax && at > begin_ && is_hex_digit(at[-1])) {
+      --at;
+      ++digits;
+    }
+    if (digits > kSizeDigitsMax || extensions.size() > kExtensionBytesMax) error = stop();
   }
   std::size_t on_chunk_body_impl(std::uint64_t, BeastView body, error_code&) override {
     std::memmove(out_, body.data(), body.size());
@@ -351,6 +374,7 @@ class ChunkDecoder::Parser final : public http::basic_parser<true> {
 
   Trailers trailers_;
   bool in_head_ = true;
+  const char* begin_ = nullptr;  // Of what is being parsed.
   char* out_ = nullptr;
 };
 

@@ -78,6 +78,13 @@ TEST(HttpParser, RefusesWhateverAnotherMightReadDifferently) {
       {"Expect", with("Content-Length: 1\r\nExpect: 200-ok\r\n")},
       {"GET with body", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"},
       {"HEAD with chunks", "HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"},
+      {"underscore in a name", with("X_Forwarded_For: b\r\n")},
+      {"underscore in a known name", with("Content_Length: 3\r\n")},
+      {"compressed", with("Content-Length: 3\r\nContent-Encoding: gzip\r\n")},
+      {"compressed chunks", with("Transfer-Encoding: chunked\r\nContent-Encoding: br\r\n")},
+      {"compressed as well", with("Content-Length: 3\r\nContent-Encoding: identity\r\n"
+                                  "Content-Encoding: zstd\r\n")},
+      {"compressed in a list", with("Content-Length: 3\r\nContent-Encoding: identity, gzip\r\n")},
       {"empty first line", "\r\n\r\n"},
       {"TLS", "\x16\x03\x01\x02\x0a\x01\n"},
       {"many fields", with("A:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\nA:\r\n")},
@@ -183,10 +190,23 @@ TEST(HttpParser, RefusesBrokenChunks) {
         std::string("3\r\nabcd\r\n0\r\n\r\n"), std::string("fffffffffffffffff\r\nabc"),
         std::string("\r\n"), std::string("g\r\n"), std::string(" 3\r\nabc\r\n"),
         "3;" + std::string(100, 'a') + "\r\nabc\r\n0\r\n\r\n",
+        std::string("00000000000000003\r\nabc\r\n0\r\n\r\n"),
+        std::string("3\r\nabc\r\n00000000000000003;a\r\nabc\r\n0\r\n\r\n"),
+        std::string("3\r\nabc\r\n00000000000000000\r\n\r\n"),
         std::string("3;a\nb\r\nabc\r\n0\r\n\r\n"), std::string("3\r\nabc\r\n0\r\nA: b\r\n\r\n")}) {
     const Decoded made = decode(bytes, Trailers::kRefused, [] { return 4096; });
     EXPECT_FALSE(made.done) << bytes;
     EXPECT_TRUE(made.malformed) << bytes;
+  }
+}
+
+TEST(HttpParser, TakesASizeOfSixteenDigitsWhereverItIsCut) {
+  const std::string bytes =
+      "0000000000000003\r\nabc\r\n000000000000000A;a\r\n0123456789\r\n0000000000000000\r\n\r\n";
+  for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+    const Decoded made = decode(bytes, Trailers::kRefused, [piece] { return piece; });
+    EXPECT_TRUE(made.done) << piece;
+    EXPECT_EQ(made.body, "abc0123456789") << piece;
   }
 }
 
