@@ -84,6 +84,12 @@ Attempt Stream::read(std::span<char> into) {
   return {Attempt::Result::kFailed, 0, errno};
 }
 
+void Stream::look() {
+  char byte = 0;
+  const ssize_t got = ::recv(file_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got >= 0 || !would_block(errno)) readable_ = true;
+}
+
 Attempt Stream::write(Pieces& pieces) {
   if (ssl_ != nullptr) return write_tls(pieces);
   const std::span<iovec> rest = pieces.rest();

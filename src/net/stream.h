@@ -87,6 +87,9 @@ class Stream final : public Watched, public Timer {
   auto wait(const Attempt& attempt) { return Wait(*this, attempt.side()); }
 
   bool ready(Side side) const { return side == Side::kRead ? readable_ : writable_; }
+  // Asks the socket whether something to read has come, or the peer has left, since the loop
+  // was last told: a system call.
+  void look();
   Interrupt interrupted() const { return interrupt_; }
   void interrupt(Interrupt why);
 

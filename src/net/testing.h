@@ -67,6 +67,7 @@ class Script final : public pipeline::Handler, public pipeline::Cancellable {
   pipeline::Upstreams* upstreams = nullptr;
   config::Upstream upstream;
   std::optional<Fault> fault;  // What the upstream call ended with.
+  std::optional<bool> sent;    // What it told of that.
 
   Bytes body_limit = 1 << 20;
   int served = 0;
@@ -83,6 +84,7 @@ class Script final : public pipeline::Handler, public pipeline::Cancellable {
   Task<void> stream(pipeline::Exchange& exchange);
   Task<void> flood(pipeline::Exchange& exchange);
   Task<void> hold(pipeline::Exchange& exchange);
+  Task<void> large(pipeline::Exchange& exchange);
   Task<void> proxy(pipeline::Exchange& exchange);
   Task<void> proxy_stream(pipeline::Exchange& exchange);
 

@@ -98,6 +98,7 @@ Task<void> Script::serve(pipeline::Exchange& exchange) {
   if (target == "/stream") co_return co_await stream(exchange);
   if (target == "/flood") co_return co_await flood(exchange);
   if (target == "/hold") co_return co_await hold(exchange);
+  if (target == "/large") co_return co_await large(exchange);
   if (target == "/proxy") co_return co_await proxy(exchange);
   if (target == "/proxy-stream") co_return co_await proxy_stream(exchange);
   pipeline::ReplyHead head;
@@ -141,6 +142,11 @@ Task<void> Script::flood(pipeline::Exchange& exchange) {
   replied = co_await exchange.finish();
 }
 
+Task<void> Script::large(pipeline::Exchange& exchange) {
+  const std::string body(32 << 20, 'x');
+  replied = co_await exchange.reply({}, body);
+}
+
 Task<void> Script::hold(pipeline::Exchange& exchange) {
   static_cast<void>(co_await exchange.read_body(body_limit));
   held_ = {};
@@ -176,6 +182,7 @@ Task<void> Script::proxy(pipeline::Exchange& exchange) {
   exchange.on_caller_gone(nullptr);
   if (!sent || !whole) {
     fault = sent ? whole.error() : sent.error();
+    this->sent = call->sent();
     head.status = 502;
     replied = co_await exchange.reply(head, fault->message);
     co_return;

@@ -114,10 +114,11 @@ Task<FaultOr<void>> Call::send() {
   connection_ = pool_.take(*origin_);
   if (connection_) {
     FaultOr<void> done = co_await exchange();
-    // A kept connection may have ended under our hands, before the upstream has seen anything.
-    if (done || answered_ || cancelled_ || done.error().kind != FaultKind::kBroken) {
-      co_return done;
-    }
+    // A kept connection may have ended under our hands. Once a byte is written the upstream may
+    // be at work, and a second request would be a second bill: only one of which nothing was
+    // written goes out again.
+    const bool untouched = !sent_ && !answered_ && !cancelled_;
+    if (done || !untouched || done.error().kind != FaultKind::kBroken) co_return done;
     connection_.reset();
     broken_ = false;
   }

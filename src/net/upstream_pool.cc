@@ -63,10 +63,13 @@ void UpstreamConnection::work() {
   noticed_.unlink();
 }
 
-// Whether it can serve a request: nothing has come that nobody asked for. (What looks readable
-// may be TLS's own, or a read that happened to take exactly what was there.)
+// Whether it can serve a request: nothing has come that nobody asked for, the end least of all.
+// The socket is asked itself, as a request that is sent into a connection that has ended cannot
+// be sent again. (What looks readable may be TLS's own, or a read that happened to take exactly
+// what was there.)
 bool UpstreamConnection::quiet() {
   if (stream.peer_left() || stream.interrupted() != Interrupt::kNone) return false;
+  if (!stream.ready(Side::kRead)) stream.look();
   if (!stream.ready(Side::kRead)) return true;
   char byte = 0;
   return stream.read({&byte, 1}).result == Attempt::Result::kWaitRead;

@@ -1,4 +1,10 @@
 // The upstream's side over real sockets: what a pool promises to the pipeline.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "net/stream.h"
 #include "net/testing.h"
 
 namespace tollgate::net::testing {
@@ -85,11 +91,11 @@ TEST_F(Upstream, ReplacesAKeptConnectionThatEnded) {
   ASSERT_TRUE(arrives(*peer, up));
   answer(*up, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
   ASSERT_TRUE(until_received(*peer, "content-length: 0"));
-  // It ends just as the next request is sent: seen only after that.
+  // It ends just before the next request comes, seen in the same turn or later.
   peer->received.clear();
+  up->leave();
   peer->send(kAsk);
-  ASSERT_TRUE(arrives(*peer, up));
-  up->reset();
+  peer->poll();
   std::unique_ptr<Peer> fresh;
   ASSERT_TRUE(arrives(*peer, fresh));
   answer(*fresh, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
@@ -97,6 +103,42 @@ TEST_F(Upstream, ReplacesAKeptConnectionThatEnded) {
   // It ends while it waits: dropped at once.
   fresh->leave();
   EXPECT_TRUE(until([&] { return pool->connections() == 0; }));
+}
+
+// What is written may have been worked on, and be billed: it is never written twice.
+TEST_F(Upstream, SendsNothingTwice) {
+  listen({});
+  const auto peer = caller();
+  std::unique_ptr<Peer> up;
+  peer->send(kAsk);
+  ASSERT_TRUE(arrives(*peer, up));
+  answer(*up, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_TRUE(until_received(*peer, "content-length: 0"));
+  peer->received.clear();
+  peer->send(kAsk);
+  ASSERT_TRUE(arrives(*peer, up));
+  up->reset();
+  ASSERT_TRUE(until_received(*peer, "502"));
+  ASSERT_TRUE(script.fault);
+  EXPECT_EQ(script.fault->kind, FaultKind::kBroken);
+  EXPECT_EQ(script.sent, true);
+  settle();
+  EXPECT_EQ(server.accept(), nullptr);
+  EXPECT_EQ(pool->connections(), 0);
+}
+
+TEST_F(Upstream, SeesAnEndThatTheLoopHasNotTold) {
+  std::array<int, 2> files{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, files.data()), 0);
+  Stream stream(loop.state());
+  stream.adopt(files[0]);
+  loop.state().turn(std::chrono::milliseconds(0));
+  stream.look();
+  EXPECT_FALSE(stream.ready(Side::kRead));
+  ::close(files[1]);
+  EXPECT_FALSE(stream.ready(Side::kRead));
+  stream.look();
+  EXPECT_TRUE(stream.ready(Side::kRead));
 }
 
 TEST_F(Upstream, TellsABrokenReply) {
