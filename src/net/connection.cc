@@ -16,7 +16,8 @@ constexpr std::size_t kDroppedBytesMax = 64 << 10;
 // What is read after our last word, so that it is not lost to a reset.
 constexpr std::size_t kLingerBytesMax = 1 << 20;
 constexpr Duration kLingerTime = std::chrono::seconds(2);
-// The slowest body that is served, beyond body_timeout.
+// The slowest body that is served, beyond body_timeout; and whole reply, beyond
+// stalled_reply_timeout.
 constexpr std::size_t kBodyBytesPerSecond = 16 << 10;
 // Less than this is no progress of a reply (a byte now and then would hold it for ever).
 constexpr std::size_t kProgressBytes = 1 << 10;
@@ -407,7 +408,10 @@ Task<bool> Connection::reply(const pipeline::ReplyHead& head, std::string_view b
   Pieces pieces;
   pieces.add(out_);
   if (!bodiless && !head_only()) pieces.add(body);
-  co_return co_await flush(pieces);
+  // Progress alone would let a caller hold a large reply in memory for hours.
+  const Instant until = loop_.now() + edge_.stalled_reply_timeout +
+                        std::chrono::seconds(pieces.bytes() / kBodyBytesPerSecond);
+  co_return co_await flush(pieces, until);
 }
 
 void Connection::begin(const pipeline::ReplyHead& head) {
@@ -454,8 +458,9 @@ Task<bool> Connection::finish() {
   co_return co_await flush(pieces);
 }
 
-// Writes all of it. False: the caller is gone, or takes nothing any more.
-Task<bool> Connection::flush(Pieces& pieces) {
+// Writes all of it. False: the caller is gone, or takes nothing any more, or not all `until`
+// then.
+Task<bool> Connection::flush(Pieces& pieces, Instant until) {
   std::size_t progress = kProgressBytes;
   bool timed = false;
   while (!pieces.empty() && !broken_) {
@@ -469,7 +474,7 @@ Task<bool> Connection::flush(Pieces& pieces) {
       break;
     }
     if (progress >= kProgressBytes) {
-      stream_.set_deadline(loop_.now() + edge_.stalled_reply_timeout);
+      stream_.set_deadline(std::min(loop_.now() + edge_.stalled_reply_timeout, until));
       timed = true;
       progress = 0;
     }

@@ -52,7 +52,7 @@ class Connection final : public pipeline::Exchange, public Link {
   Task<Came> fill(Body* into, std::size_t most);
   Task<Expected<std::string_view>> read_length();
   Task<Expected<std::string_view>> read_chunks(std::size_t limit);
-  Task<bool> flush(Pieces& pieces);
+  Task<bool> flush(Pieces& pieces, Instant until = Instant::max());
   Expected<std::string_view> body_failed(Came came);
 
   void open_request();

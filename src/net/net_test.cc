@@ -1,6 +1,10 @@
 // The caller's side over real sockets: what a listener promises to callers and to its handler.
 #include "net/net.h"
 
+#include <sys/socket.h>
+
+#include <algorithm>
+
 #include "net/testing.h"
 
 namespace tollgate::net::testing {
@@ -249,6 +253,33 @@ TEST_F(Net, GivesUpOnACallerThatStalls) {
   pass(std::chrono::seconds(29));
   EXPECT_EQ(listener->connections(), 1);
   pass(std::chrono::seconds(2));
+  ASSERT_TRUE(until([&] { return listener->connections() == 0; }));
+  EXPECT_EQ(script.replied, false);
+}
+
+// A caller that takes a little now and then makes progress, and still may not do so for ever.
+TEST_F(Net, GivesUpOnACallerThatTakesTooLongForAWholeReply) {
+  config::Edge edge;
+  edge.stalled_reply_timeout = std::chrono::seconds(3000);
+  listen(edge);
+  const auto peer = caller();
+  peer->reading = false;
+  peer->send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  peer->poll();
+  settle();
+  std::string some(256 << 10, ' ');
+  // 32 MiB at 16 KiB a second, and 3000 seconds.
+  for (const int seconds : {2000, 2000, 1000}) {
+    pass(std::chrono::seconds(seconds));
+    EXPECT_EQ(listener->connections(), 1);
+    ssize_t taken = 0;
+    EXPECT_TRUE(until([&] {
+      taken += std::max<ssize_t>(0, recv(peer->file(), some.data(), some.size(), MSG_DONTWAIT));
+      return taken >= 5 << 20;
+    }));
+  }
+  EXPECT_EQ(script.replied, std::nullopt);
+  pass(std::chrono::seconds(60));
   ASSERT_TRUE(until([&] { return listener->connections() == 0; }));
   EXPECT_EQ(script.replied, false);
 }
