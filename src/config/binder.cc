@@ -174,11 +174,11 @@ class Checker {
       if (field.keys != nullptr) {
         const auto known = field.keys();
         if (std::ranges::count(known, child.key) == 0) {
-          report_.tell_at_key(child, path,
-                              is_later(field, child.key)
-                                  ? not_served(child.key, field.later_because)
-                                  : fmt::format("unknown key `{}`{}", child.key,
-                                                hint(child.key, known)));
+          report_.tell_at_key(
+              child, path,
+              is_later(field, child.key)
+                  ? not_served(child.key, field.later_because)
+                  : fmt::format("unknown key `{}`{}", child.key, hint(child.key, known)));
           continue;
         }
       } else if (!(field.key_kind == Kind::kModelName ? is_model_name(child.key)

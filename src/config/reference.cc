@@ -152,7 +152,8 @@ std::string reference() {
       "key; `$${` stands for `${`. A secret may be read from a file: `file:PATH`. Paths are "
       "seen from the folder of the file.\n\n"
       "Scopes, by which limits and budgets are counted: `global`, `tenant_id`, `user_id`, "
-      "`key_id`, `route`, `model`, `client_ip` (limits only); every distinct value has its own allowance.\n";
+      "`key_id`, `route`, `model`, `client_ip` (limits only); every distinct value has its own "
+      "allowance.\n";
   for (const Section* section : all_sections()) made += chapter(*section);
   return made;
 }

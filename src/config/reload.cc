@@ -18,8 +18,8 @@ bool same_listeners(const Config& a, const Config& b) {
 template <class Policies>
 void tell_rules(const Policies& now, const Policies& next, std::vector<std::string>& gone) {
   for (const auto& policy : now) {
-    const bool stays = std::ranges::any_of(
-        next, [&](const auto& other) { return other.rule == policy.rule; });
+    const bool stays =
+        std::ranges::any_of(next, [&](const auto& other) { return other.rule == policy.rule; });
     if (!stays) gone.push_back(policy.rule);
   }
 }

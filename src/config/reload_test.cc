@@ -55,15 +55,14 @@ TEST(Reload, NamesAllThatNeedsARestartAtOnce) {
 }
 
 TEST(Reload, NamesWhatWouldBeGone) {
-  const std::string more =
-      "budgets: { user_id: { usd: 1, per: day, when_exhausted: refuse } }\n";
+  const std::string more = "budgets: { user_id: { usd: 1, per: day, when_exhausted: refuse } }\n";
   const auto now = load(small() + more);
   EXPECT_TRUE(vanished(*now, *now).empty());
   EXPECT_EQ(vanished(*now, *load(small())), std::vector<std::string>{"budgets.user_id"});
   // What comes, and what gets other figures, is no loss.
   EXPECT_TRUE(vanished(*load(small()), *now).empty());
-  const auto wider = load(with(small() + more, "requests_per_minute: 120",
-                               "requests_per_minute: 121"));
+  const auto wider =
+      load(with(small() + more, "requests_per_minute: 120", "requests_per_minute: 121"));
   EXPECT_TRUE(vanished(*now, *wider).empty());
   const auto fewer = load(with(small() + more, "requests_per_minute: 120", "requests_per_day: 9"));
   EXPECT_EQ(vanished(*now, *fewer),
