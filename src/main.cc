@@ -1,8 +1,15 @@
 // The command line: words to options, nothing else. Each command lives in cli/.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <iostream>
 
 #include "cli/commands.h"
 #include "cli/completion.h"
+#include "config/scalars.h"
 
 namespace tollgate {
 namespace {
@@ -11,7 +18,9 @@ namespace {
 using Chosen = std::function<int()>;
 
 void config_option(CLI::App& app, std::string& config) {
-  app.add_option("-c,--config", config, "The configuration file")->capture_default_str();
+  app.add_option("-c,--config", config, "The configuration file")
+      ->type_name("FILE")
+      ->capture_default_str();
 }
 
 CLI::App* command(CLI::App& app, const char* name, const char* says) {
@@ -28,7 +37,7 @@ void add_serving(CLI::App& app, Chosen& chosen) {
 
   static cli::RunOptions run;
   sub = command(app, "run", "Run without a file: providers from the environment, loopback only");
-  sub->add_option("--state", run.state, "Directory of the ledger and the keys");
+  sub->add_option("--state", run.state, "Directory of the ledger and the keys")->type_name("DIR");
   sub->add_option("--port", run.port, "Port of the gateway")->capture_default_str();
   sub->add_option("--admin-port", run.admin_port, "Port of the admin address")
       ->capture_default_str();
@@ -36,7 +45,7 @@ void add_serving(CLI::App& app, Chosen& chosen) {
 
   static cli::InitOptions init;
   sub = command(app, "init", "Write the commented configuration that `run` would run");
-  sub->add_option("file", init.file, "Where to write it")->capture_default_str();
+  sub->add_option("file", init.file, "Where to write it")->type_name("FILE")->capture_default_str();
   sub->callback([&] { chosen = [] { return cli::init(init); }; });
 
   static cli::DemoOptions demo;
@@ -45,7 +54,8 @@ void add_serving(CLI::App& app, Chosen& chosen) {
   sub->add_option("--port", demo.port, "Port of the gateway")->capture_default_str();
   sub->add_option("--admin-port", demo.admin_port, "Port of the admin address")
       ->capture_default_str();
-  sub->add_option("--state", demo.state, "Directory of keys.json, tollgate.yaml and the ledger");
+  sub->add_option("--state", demo.state, "Directory of keys.json, tollgate.yaml and the ledger")
+      ->type_name("DIR");
   sub->callback([&] { chosen = [] { return cli::demo(demo); }; });
 
   static cli::MockModelOptions mock;
@@ -72,7 +82,7 @@ void add_checking(CLI::App& app, Chosen& chosen) {
       ->check(CLI::IsMember({"text", "json", "sarif"}))
       ->capture_default_str();
   sub->add_flag("--json", [](std::int64_t) { check.format = "json"; }, "As --format json");
-  sub->add_flag("--strict", check.strict, "Notes count as findings, too");
+  sub->add_flag("--strict", check.strict, "Notes fail the check, too");
   sub->callback([&] { chosen = [] { return cli::check(check); }; });
 
   sub = command(app, "schema", "Print the JSON Schema of the configuration");
@@ -81,8 +91,10 @@ void add_checking(CLI::App& app, Chosen& chosen) {
   static cli::CountOptions count;
   sub = command(app, "count", "Count tokens exactly, one whole number a line");
   sub->add_option("--tokenizer", count.tokenizer, "o200k_base or cl100k_base")
+      ->check(CLI::IsMember({"o200k_base", "cl100k_base"}))
       ->capture_default_str();
-  sub->add_option("files", count.files, "Files; - or none is the standard input");
+  sub->add_option("files", count.files, "Files; - or none is the standard input")
+      ->type_name("FILE");
   sub->add_flag("--ids", count.ids, "Print the ids, for checking");
   sub->add_flag("--json", count.json, "Print JSON");
   sub->callback([&] { chosen = [] { return cli::count(count); }; });
@@ -134,6 +146,7 @@ void add_books(CLI::App& app, Chosen& chosen) {
   CLI::App* sub = command(app, "spend", "What was used and what it cost");
   config_option(*sub, spend.config);
   sub->add_option("--by", spend.by, "total, tenant, user, key, route, model or hour")
+      ->check(CLI::IsMember({"total", "tenant", "user", "key", "route", "model", "hour"}))
       ->capture_default_str();
   sub->add_option("--since", spend.since, "A duration back from now (24h) or a date (2026-11-01)");
   sub->add_option("--until", spend.until, "The same");
@@ -156,11 +169,13 @@ void add_books(CLI::App& app, Chosen& chosen) {
       made->add_option("--tenant", options.tenant, "Only this tenant");
       made->add_option("--user", options.user, "Only this user");
       made->add_option("--code", options.code, "Only this reason, rate_limited for instance");
-      made->add_option("--outcome", options.outcome, "allowed, refused, downgraded or cut");
+      made->add_option("--outcome", options.outcome, "allowed, refused, downgraded or cut")
+          ->check(CLI::IsMember({"allowed", "refused", "downgraded", "cut"}));
       made->add_option("--route", options.route, "Only this route");
       made->add_option("--model", options.model, "Only this model, as asked or served");
       made->add_option("--id", options.id, "Only this request");
-      made->add_option("--phase", options.phase, "decision or outcome");
+      made->add_option("--phase", options.phase, "decision or outcome")
+          ->check(CLI::IsMember({"decision", "outcome"}));
       made->add_option("--since", options.since, "A duration back from now, or a date");
       made->add_option("--until", options.until, "The same");
       made->add_option("--limit", options.limit, "Records at most")->capture_default_str();
@@ -192,25 +207,70 @@ void add_about(CLI::App& app, Chosen& chosen) {
   sub->callback([&] { chosen = [] { return cli::version(json); }; });
 }
 
+// The first word that should name a command and names none; -1: all do.
+int unknown_command(const CLI::App& app, int argc, char** argv, const CLI::App** within) {
+  *within = &app;
+  for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+    const auto commands = (*within)->get_subcommands(nullptr);
+    if (commands.empty()) return -1;
+    const auto next = std::ranges::find(commands, argv[i], &CLI::App::get_name);
+    if (next == commands.end()) return i;
+    *within = *next;
+  }
+  return -1;
+}
+
+int tell_unknown(const CLI::App& within, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : within.get_subcommands(nullptr)) names.push_back(sub->get_name());
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const std::optional<std::string_view> near = config::nearest(word, known);
+  return cli::wrong_use(
+      fmt::format("there is no command `{}`{}; `tollgate --help` lists all", word,
+                  near ? fmt::format("; did you mean `{}`?", *near) : std::string()));
+}
+
 int main_of(int argc, char** argv) {
   CLI::App app("The security and cost boundary in front of model endpoints.", "tollgate");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "tollgate " TOLLGATE_VERSION, "Print the version");
   Chosen chosen;
   add_serving(app, chosen);
   add_checking(app, chosen);
   add_keys(app, chosen);
   add_books(app, chosen);
   add_about(app, chosen);
+  const CLI::App* within = nullptr;
+  if (const int at = unknown_command(app, argc, argv, &within); at > 0) {
+    return tell_unknown(*within, argv[at]);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);  // Prints help, or what was wrong.
-    return code == 0 ? cli::kDone : cli::kWrongUse;
+    if (error.get_exit_code() == 0) return app.exit(error);  // Prints help, or the version.
+    return cli::wrong_use(fmt::format("{}; --help behind a command explains it", error.what()));
   }
   return chosen();
+}
+
+// What was printed is part of what was asked for: a full disk must not look like success.
+int finish(int code) {
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return code;
+  std::fputs("tollgate: cannot write the output\n", stderr);
+  return cli::kRuntimeFault;
 }
 
 }  // namespace
 }  // namespace tollgate
 
-int main(int argc, char** argv) { return tollgate::main_of(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return tollgate::finish(tollgate::main_of(argc, argv));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "tollgate: %s\n", error.what());
+  } catch (...) {
+    std::fputs("tollgate: an unknown failure\n", stderr);
+  }
+  return tollgate::cli::kRuntimeFault;
+}

@@ -118,25 +118,29 @@ OrWords<KeyWish> read_wish(std::string_view body) {
 
 }  // namespace
 
-AdminApi::AdminApi(const Parts& parts) : parts_(parts) {}
+AdminApi::AdminApi(const Parts& parts) : parts_(parts), token_(parts.token) {}
 AdminApi::~AdminApi() = default;
 
 bool AdminApi::is_admin(const pipeline::RequestHead& head) const {
   constexpr std::string_view kScheme = "Bearer ";
   const std::string_view given = head.header("authorization");
-  const std::string& token = parts_.token.reveal();
+  const std::string& token = token_.reveal();
   if (token.empty()) return false;
   if (given.size() != kScheme.size() + token.size() || !given.starts_with(kScheme)) return false;
   return CRYPTO_memcmp(given.data() + kScheme.size(), token.data(), token.size()) == 0;
 }
 
 AdminApi::Answer AdminApi::ready(std::string_view query) const {
+  const bool draining = draining_.load(std::memory_order_relaxed);
   const bool recording = parts_.store.trail().healthy();
-  const int status = recording ? 200 : 503;
-  if (query != "verbose") return {status, recording ? "ok\n" : "not ready\n", "text/plain"};
+  const int status = recording && !draining ? 200 : 503;
+  if (query != "verbose") {
+    return {status, draining ? "draining\n" : recording ? "ok\n" : "not ready\n", "text/plain"};
+  }
   return {status,
-          fmt::format("configuration: {}\ntrail: {}\n", parts_.config.get()->version,
-                      recording ? "ok" : parts_.store.trail().unhealthy_because()),
+          fmt::format("configuration: {}\ntrail: {}\n{}", parts_.config.get()->version,
+                      recording ? "ok" : parts_.store.trail().unhealthy_because(),
+                      draining ? "draining\n" : ""),
           "text/plain"};
 }
 

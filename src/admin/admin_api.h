@@ -17,9 +17,11 @@
 // may wait for the disk: questions never hold up a request of the gateway.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "admin/metrics.h"
 #include "config/current.h"
@@ -30,17 +32,22 @@ namespace tollgate::admin {
 
 class AdminApi final : public pipeline::Handler {
  public:
-  // All outlive the API.
+  // All but the token outlive the API.
   struct Parts {
     const config::Current& config;
     storage::Store& store;
     const authentication::Pepper& pepper;
     const Metrics& metrics;
     const pipeline::Clock& clock;
-    const config::Secret& token;
+    const config::Secret& token;  // The first; copied.
   };
   explicit AdminApi(const Parts& parts);
   ~AdminApi() override;
+
+  // The token that is asked for from now on. From the loop that serves.
+  void set_token(config::Secret token) { token_ = std::move(token); }
+  // /readyz tells from now on that the gateway goes. From any thread.
+  void begin_draining() { draining_.store(true, std::memory_order_relaxed); }
 
   Task<void> serve(pipeline::Exchange& exchange) override;
   void refuse_malformed(const pipeline::RequestHead& head, std::string_view message,
@@ -62,6 +69,8 @@ class AdminApi final : public pipeline::Handler {
   FaultOr<storage::Database*> reader();
 
   const Parts parts_;
+  config::Secret token_;
+  std::atomic<bool> draining_ = false;
   std::unique_ptr<storage::Database> reader_;
 };
 

@@ -77,13 +77,45 @@ class Api : public ::testing::Test {
   config::Secret token_{std::string(kToken)};
 };
 
+TEST_F(Api, AsksForTheTokenThatIsInForce) {
+  AdminApi api({*current_, *store_, pepper_, metrics_, clock_, token_});
+  const auto status = [&](std::string_view token) {
+    Ask asked;
+    asked.method = "GET";
+    asked.target = "/admin/v1/keys";
+    asked.headers = {{"Authorization", "Bearer " + std::string(token)}};
+    Caller caller(asked, story_);
+    start(api.serve(caller));
+    return caller.status;
+  };
+  EXPECT_EQ(status(kToken), 200);
+  api.set_token(config::Secret("the-next-token"));
+  EXPECT_EQ(status(kToken), 401);
+  EXPECT_EQ(status("the-next-token"), 200);
+}
+
+TEST_F(Api, IsNotReadyOnceItDrains) {
+  AdminApi api({*current_, *store_, pepper_, metrics_, clock_, token_});
+  api.begin_draining();
+  for (const char* target : {"/readyz", "/readyz?verbose", "/healthz"}) {
+    Ask asked;
+    asked.method = "GET";
+    asked.target = target;
+    Caller caller(asked, story_);
+    start(api.serve(caller));
+    EXPECT_EQ(caller.status, 503) << target;
+    EXPECT_NE(caller.text.find("draining\n"), std::string::npos) << target;
+  }
+}
+
 TEST_F(Api, AnswersHealthAndMetricsToAnyone) {
   for (const std::string_view path : {"/livez", "/readyz", "/healthz", "/metrics"}) {
     EXPECT_EQ(ask("GET", std::string(path), {}, {})->status, 200) << path;
   }
   EXPECT_NE(ask("GET", "/readyz?verbose", {}, {})->text.find("configuration: abc123"),
             std::string::npos);
-  EXPECT_TRUE(ask("GET", "/metrics", {}, {})->content_type.starts_with("text/plain; version=0.0.4"));
+  EXPECT_TRUE(
+      ask("GET", "/metrics", {}, {})->content_type.starts_with("text/plain; version=0.0.4"));
   EXPECT_TRUE(is_problem(*ask("POST", "/livez", {}, {}), 404));
   EXPECT_TRUE(is_problem(*ask("GET", "/elsewhere", {}, {}), 404));
 }
@@ -161,14 +193,13 @@ TEST_F(Api, RefusesKeysThatItCannotUnderstand) {
     EXPECT_TRUE(is_problem(*ask("POST", "/admin/v1/keys/none/" + std::string(act)), 404)) << act;
   }
   const std::string id = field(*ask("POST", "/admin/v1/keys", R"({"tenant":"acme"})"), "id");
-  for (const std::string_view body : {"{", R"({"overlap":5})", R"({"overlap":"x"})",
-                                      R"({"overlp":"1h"})", "[]"}) {
-    EXPECT_TRUE(is_problem(*ask("POST", "/admin/v1/keys/" + id + "/rotate", std::string(body)),
-                           400))
+  for (const std::string_view body :
+       {"{", R"({"overlap":5})", R"({"overlap":"x"})", R"({"overlp":"1h"})", "[]"}) {
+    EXPECT_TRUE(
+        is_problem(*ask("POST", "/admin/v1/keys/" + id + "/rotate", std::string(body)), 400))
         << body;
   }
-  EXPECT_TRUE(is_problem(
-      *ask("POST", "/admin/v1/keys", std::string((64 << 10) + 1, ' ')), 400));
+  EXPECT_TRUE(is_problem(*ask("POST", "/admin/v1/keys", std::string((64 << 10) + 1, ' ')), 400));
 }
 
 TEST_F(Api, ShowsWhatWasSpentAndDecided) {
@@ -194,11 +225,10 @@ TEST_F(Api, ShowsWhatWasSpentAndDecided) {
   pipeline::Charges charges;
   charges.budgets = {&charge, 1};
   Arena arena;
-  Expected<pipeline::Hold, pipeline::Shortfall> hold = run_ready(
-      store_->ledger().hold(charges, arena, clock_.now(), clock_.wall()));
+  Expected<pipeline::Hold, pipeline::Shortfall> hold =
+      run_ready(store_->ledger().hold(charges, arena, clock_.now(), clock_.wall()));
   ASSERT_TRUE(hold);
-  EXPECT_NE(ask("GET", "/admin/v1/budgets")->text.find(R"("held_usd":0.0001)"),
-            std::string::npos);
+  EXPECT_NE(ask("GET", "/admin/v1/budgets")->text.find(R"("held_usd":0.0001)"), std::string::npos);
   pipeline::Booking booking;
   booking.id = record.id;
   booking.tenant = "acme";
@@ -206,8 +236,7 @@ TEST_F(Api, ShowsWhatWasSpentAndDecided) {
   booking.key_id = "key1";
   booking.route = "chat";
   booking.model = "small";
-  store_->ledger().settle(*hold, charges, {9, 4, Money{49}}, booking, clock_.now(),
-                          clock_.wall());
+  store_->ledger().settle(*hold, charges, {9, 4, Money{49}}, booking, clock_.now(), clock_.wall());
   record.cost = {49};
   written.clear();
   audit::write(record, audit::Phase::kOutcome, written);

@@ -20,13 +20,17 @@ namespace {
 
 // What one output token of gpt-4o (and of rogue) costs in the demo, micro-dollars.
 constexpr std::int64_t kOutputTokenMicroUsd = 10;
+constexpr std::int64_t kInputTokenNanoUsd = 2'500;
+// The output cap of the demo's route.
+constexpr std::int64_t kCap = 4096;
 
 // One line of the closing table.
 struct Row {
   std::string attack;
   std::size_t tried = 0;
   std::size_t stopped = 0;
-  std::set<std::string> rules;
+  std::set<std::string> rules;  // By name; the reason where there is none.
+  std::set<std::string> reasons;
   Money saved;
   bool held = true;  // Whether the gateway did what it must.
   std::string remark;
@@ -34,11 +38,13 @@ struct Row {
 
 class Reel {
  public:
-  Reel(net::Loop& loop, Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream)
+  Reel(net::Loop& loop, Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream,
+       const tokens::Vocabulary& vocabulary)
       : loop_(loop),
         gateway_(gateway),
         keys_(keys),
         upstream_(upstream),
+        vocabulary_(vocabulary),
         client_(loop, gateway.listeners().front().url) {}
 
   Task<void> play();
@@ -56,8 +62,9 @@ class Reel {
   Task<void> cut_streams();
   Task<void> rogue_model();
 
-  // Sends them all at once; every one must be stopped. `worth` is what each would have cost.
-  Task<void> must_stop(std::string attack, const std::vector<AttackRequest>& requests, Money worth);
+  // Sends them all at once; every one must be stopped. `worths` is what each could have cost.
+  Task<void> must_stop(std::string attack, std::vector<AttackRequest> requests,
+                       std::vector<Money> worths);
   void add(Row row);
   Money spent_by(std::string_view tenant) const;
 
@@ -72,9 +79,19 @@ class Reel {
   Gateway& gateway_;
   const DemoKeys& keys_;
   const mock::Stats& upstream_;
+  const tokens::Vocabulary& vocabulary_;
   AttackClient client_;
   std::vector<Row> rows_;
 };
+
+Money worst_case(std::int64_t input_tokens, std::int64_t output_tokens) {
+  return {(input_tokens * kInputTokenNanoUsd + 999) / 1000 + output_tokens * kOutputTokenMicroUsd};
+}
+
+// Small prompts to gpt-4o with the largest output that its route lets through.
+std::vector<Money> each_worth(const std::vector<AttackRequest>& requests) {
+  return std::vector<Money>(requests.size(), worst_case(0, kCap));
+}
 
 Money worth_of(std::int64_t output_tokens, std::size_t requests) {
   return {output_tokens * kOutputTokenMicroUsd * static_cast<std::int64_t>(requests)};
@@ -85,7 +102,9 @@ void tally(Row& row, const std::vector<AttackReply>& replies) {
     ++row.tried;
     if (reply.status == 200) continue;
     ++row.stopped;
-    if (!reply.reason.empty()) row.rules.insert(reply.reason);
+    row.reasons.insert(reply.reason);
+    const std::string& by = reply.rule.empty() ? reply.reason : reply.rule;
+    if (!by.empty()) row.rules.insert(by);
   }
 }
 
@@ -105,14 +124,16 @@ Money Reel::spent_by(std::string_view tenant) const {
   return most;
 }
 
-Task<void> Reel::must_stop(std::string attack, const std::vector<AttackRequest>& requests,
-                           Money worth) {
+Task<void> Reel::must_stop(std::string attack, std::vector<AttackRequest> requests,
+                           std::vector<Money> worths) {
   const std::vector<AttackReply> replies = co_await client_.send_all(requests);
   Row row;
   row.attack = std::move(attack);
   tally(row, replies);
   row.held = row.stopped == row.tried;
-  row.saved = {worth.micro_usd * static_cast<std::int64_t>(row.stopped)};
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (replies[i].status != 200) row.saved = add_saturated(row.saved, worths[i]);
+  }
   add(std::move(row));
 }
 
@@ -128,7 +149,7 @@ Task<void> Reel::strangers() {
   AttackRequest two = as("acme", body);
   two.extra_headers = "x-api-key: " + keys_.at("search") + "\r\n";
   const std::vector<AttackRequest> requests{nobody, guessed, foreign, two};
-  co_await must_stop("a stranger finds the endpoint", requests, worth_of(4096, 1));
+  co_await must_stop("a stranger finds the endpoint", requests, each_worth(requests));
 }
 
 Task<void> Reel::forbidden_doors() {
@@ -145,7 +166,7 @@ Task<void> Reel::forbidden_doors() {
       chat_body(
           "gpt-4o", "hello", 4096,
           R"(,"tools":[{"type":"function","function":{"name":"delete_users","parameters":{"type":"object"}}}])")));
-  co_await must_stop("models, routes and tools not theirs", requests, worth_of(4096, 1));
+  co_await must_stop("models, routes and tools not theirs", requests, each_worth(requests));
 }
 
 Task<void> Reel::forged_bodies() {
@@ -159,19 +180,30 @@ Task<void> Reel::forged_bodies() {
       as("acme",
          "{\"model\":\"gpt-4o\",\"messages\":[{\"role\":\"user\",\"content\":\"\xff\xfe\"}]}"));
   requests.push_back(as("acme", std::string(100'000, '[')));
-  co_await must_stop("bodies that two parsers read in two ways", requests, worth_of(4096, 1));
+  co_await must_stop("bodies that two parsers read in two ways", requests, each_worth(requests));
 }
 
 Task<void> Reel::dear_requests() {
-  std::vector<AttackRequest> requests;
-  requests.push_back(as("acme", chat_body("gpt-4o", "hello", 4096, R"(,"n":128)")));
   std::string novel;
   while (novel.size() < 400'000) novel += "the same chapter once more, with feeling; ";
-  requests.push_back(as("acme", chat_body("gpt-4o", novel, 4096)));
-  requests.push_back(as("acme", chat_body("gpt-4o", std::string(2'000'000, 'a'), 4096)));
-  requests.push_back(
-      as("acme", chat_body("gpt-4o", "hello", 4096, R"(,"service_tier":"priority")")));
-  co_await must_stop("requests built to be dear", requests, worth_of(100'000, 1));
+  struct Dear {
+    std::string prompt;
+    const char* more;
+    std::int64_t choices;
+  };
+  const Dear all[] = {{"hello", R"(,"n":128)", 128},
+                      {novel, "", 1},
+                      {std::string(2'000'000, 'a'), "", 1},
+                      {"hello", R"(,"service_tier":"priority")", 1}};
+  std::vector<AttackRequest> requests;
+  std::vector<Money> worths;
+  tokens::Counter counter(vocabulary_);
+  for (const Dear& dear : all) {
+    requests.push_back(as("acme", chat_body("gpt-4o", dear.prompt, kCap, dear.more)));
+    // A dear tier costs more than the list says; nobody knows how much.
+    worths.push_back(worst_case(counter.count(dear.prompt), kCap * dear.choices));
+  }
+  co_await must_stop("requests built to be dear", std::move(requests), std::move(worths));
 }
 
 Task<void> Reel::smuggled() {
@@ -182,7 +214,7 @@ Task<void> Reel::smuggled() {
   AttackRequest odd = as("acme", "2\r\n{}\r\n0\r\n\r\n");
   odd.framing = "Transfer-Encoding: xchunked\r\n";
   const std::vector<AttackRequest> requests{both, twice, odd};
-  co_await must_stop("requests smuggled inside requests", requests, worth_of(4096, 1));
+  co_await must_stop("requests smuggled inside requests", requests, each_worth(requests));
 }
 
 Task<void> Reel::flood() {
@@ -193,7 +225,7 @@ Task<void> Reel::flood() {
   row.attack = "one tenant floods: 200 requests";
   for (int i = 0; i < kWaves; ++i) tally(row, co_await client_.send_all(wave));
   // 120 a minute may pass, and what is earned back meanwhile.
-  row.held = row.tried - row.stopped <= 130 && row.rules.contains("rate_limited");
+  row.held = row.tried - row.stopped <= 130 && row.reasons.contains("rate_limited");
   row.remark = fmt::format("{} answered", row.tried - row.stopped);
   add(std::move(row));
 }
@@ -299,10 +331,11 @@ void print_table(const std::vector<Row>& rows) {
 
 }  // namespace
 
-int play_attacks(Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream) {
+int play_attacks(Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream,
+                 const tokens::Vocabulary& vocabulary) {
   fmt::print("Attacking {} :\n", gateway.listeners().front().url);
   net::Loop loop;
-  Reel reel(loop, gateway, keys, upstream);
+  Reel reel(loop, gateway, keys, upstream, vocabulary);
   loop.post([&] { start(play_and_stop(reel, loop)); });
   loop.run();
   print_table(reel.rows());

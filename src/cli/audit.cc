@@ -21,14 +21,30 @@ namespace {
 constexpr Duration kFollowEvery = std::chrono::milliseconds(200);
 constexpr std::int64_t kFollowRows = 1000;
 
-int faulty(const Fault& fault) {
-  fmt::print(stderr, "tollgate: {}\n", fault.message);
-  return kRuntimeFault;
-}
-
 std::string_view text_at(const simdjson::dom::element& root, std::string_view pointer) {
   std::string_view text;
   return root.at_pointer(pointer).get(text) == simdjson::SUCCESS ? text : std::string_view("-");
+}
+
+std::string count_at(const simdjson::dom::element& root, std::string_view pointer) {
+  std::int64_t count = 0;
+  if (root.at_pointer(pointer).get(count) != simdjson::SUCCESS) return "-";
+  return std::to_string(count);
+}
+
+std::string usd_at(const simdjson::dom::element& root, std::string_view pointer) {
+  double usd = 0;
+  if (root.at_pointer(pointer).get(usd) != simdjson::SUCCESS) return "-";
+  return fmt::format("{:.6f}", usd);
+}
+
+constexpr const char* kColumns =
+    "{:<24} {:<8} {:<30} {:<12} {:<14} {:<16} {:<10} {:>8} {:>8} {:>11}  {}\n";
+
+void print_header(bool json) {
+  if (json) return;
+  fmt::print(fmt::runtime(kColumns), "TIME", "PHASE", "ID", "TENANT", "ROUTE", "MODEL", "OUTCOME",
+             "INPUT", "OUTPUT", "COST USD", "CODE");
 }
 
 // One line for a person; the JSON has the rest.
@@ -43,10 +59,11 @@ void print_row(const storage::AuditRow& row, bool json) {
     fmt::print("{} (a record that is no JSON)\n", row.sequence);
     return;
   }
-  fmt::print("{} {:<8} {} {:<10} {:<14} {:<12} {:<10} {}\n", text_at(root, "/time"),
-             text_at(root, "/phase"), text_at(root, "/id"), text_at(root, "/actor/tenant"),
-             text_at(root, "/route"), text_at(root, "/model/served"),
-             text_at(root, "/decision/outcome"), text_at(root, "/decision/code"));
+  fmt::print(fmt::runtime(kColumns), text_at(root, "/time"), text_at(root, "/phase"),
+             text_at(root, "/id"), text_at(root, "/actor/tenant"), text_at(root, "/route"),
+             text_at(root, "/model/served"), text_at(root, "/decision/outcome"),
+             count_at(root, "/usage/input"), count_at(root, "/usage/output"),
+             usd_at(root, "/cost_usd"), text_at(root, "/decision/code"));
 }
 
 int verify(storage::Database& database, bool json) {
@@ -70,6 +87,7 @@ int tail(const AuditOptions& options, const admin::AuditQuestion& question,
       storage::query_audit(database, question.query, question.limit);
   if (!rows) return faulty(rows.error());
   std::reverse(rows->begin(), rows->end());
+  print_header(options.json);
   for (const storage::AuditRow& row : *rows) print_row(row, options.json);
   if (!options.follow) return kDone;
   const FaultOr<std::int64_t> newest = storage::last_sequence(database);
@@ -89,7 +107,7 @@ int tail(const AuditOptions& options, const admin::AuditQuestion& question,
 }  // namespace
 
 int audit(const AuditOptions& options) {
-  const std::shared_ptr<const config::Config> config = load_config(options.config);
+  const std::shared_ptr<const config::Config> config = load_store_settings(options.config);
   if (!config) return kWrongUse;
   admin::Parameters parameters{{"limit", std::to_string(options.limit)}};
   const std::pair<const char*, const std::string*> filters[] = {
@@ -102,10 +120,7 @@ int audit(const AuditOptions& options) {
   }
   const admin::OrWords<admin::AuditQuestion> question =
       admin::audit_question(parameters, wall_now());
-  if (!question) {
-    fmt::print(stderr, "tollgate: {}\n", question.error());
-    return kWrongUse;
-  }
+  if (!question) return wrong_use(question.error());
   const FaultOr<std::unique_ptr<storage::Database>> database =
       storage::open_for_command(config->store);
   if (!database) return faulty(database.error());
@@ -114,6 +129,7 @@ int audit(const AuditOptions& options) {
   const FaultOr<std::vector<storage::AuditRow>> rows =
       storage::query_audit(**database, question->query, question->limit);
   if (!rows) return faulty(rows.error());
+  print_header(options.json);
   for (const storage::AuditRow& row : *rows) print_row(row, options.json);
   return kDone;
 }

@@ -1,10 +1,12 @@
 // `tollgate check`: problems first, then the posture of a configuration that has none.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "cli/commands.h"
 #include "config/load.h"
@@ -14,6 +16,10 @@ namespace tollgate::cli {
 namespace {
 
 namespace json = boost::json;
+
+std::string_view name_of(config::Finding::Level level) {
+  return level == config::Finding::Level::kNote ? "note" : "warning";
+}
 
 std::string read_text(const std::string& file) {
   std::ifstream stream(file, std::ios::binary);
@@ -26,8 +32,8 @@ void print_text(const std::string& file, const config::Loaded& loaded,
     fmt::print("{}\n", config::format(problem));
   }
   for (const config::Finding& finding : findings) {
-    fmt::print("{}:{}: {}: [{}] {}\n    mend: {}\n", file, finding.line, finding.field, finding.id,
-               finding.message, finding.mend);
+    fmt::print("{}:{}: {}: {}: [{}] {}\n    mend: {}\n", file, finding.line, finding.field,
+               name_of(finding.level), finding.id, finding.message, finding.mend);
   }
   if (!loaded.config) {
     fmt::print("{}: {} problem{}\n", file, loaded.problems.size(),
@@ -50,6 +56,7 @@ void print_json(const std::string& file, const config::Loaded& loaded,
   json::array weak;
   for (const config::Finding& finding : findings) {
     weak.push_back(json::object{{"id", finding.id},
+                                {"level", name_of(finding.level)},
                                 {"line", finding.line},
                                 {"field", finding.field},
                                 {"message", finding.message},
@@ -74,6 +81,24 @@ json::object sarif_result(const std::string& file, std::string_view rule, std::s
                              {"region", json::object{{"startLine", std::max(line, 1)}}}}}}}}};
 }
 
+// Each kind of finding once, as SARIF wants its rules.
+json::array sarif_rules(const config::Loaded& loaded,
+                        const std::vector<config::Finding>& findings) {
+  json::array rules;
+  std::set<std::string> told;
+  const auto add = [&](const std::string& id, std::string_view level, std::string_view says) {
+    if (!told.insert(id).second) return;
+    rules.push_back(json::object{{"id", id},
+                                 {"shortDescription", json::object{{"text", says}}},
+                                 {"defaultConfiguration", json::object{{"level", level}}}});
+  };
+  if (!loaded.problems.empty()) add("invalid", "error", "The configuration is not valid.");
+  for (const config::Finding& finding : findings) {
+    add(finding.id, name_of(finding.level), "mend: " + finding.mend);
+  }
+  return rules;
+}
+
 // SARIF 2.1.0 (OASIS), so that code-scanning tools show problems where they are.
 void print_sarif(const std::string& file, const config::Loaded& loaded,
                  const std::vector<config::Finding>& findings) {
@@ -83,15 +108,17 @@ void print_sarif(const std::string& file, const config::Loaded& loaded,
                                    problem.field + ": " + problem.message));
   }
   for (const config::Finding& finding : findings) {
-    results.push_back(sarif_result(file, finding.id, "warning", finding.line,
+    results.push_back(sarif_result(file, finding.id, name_of(finding.level), finding.line,
                                    finding.field + ": " + finding.message + " " + finding.mend));
   }
   const json::object root{
       {"$schema", "https://json.schemastore.org/sarif-2.1.0.json"},
       {"version", "2.1.0"},
       {"runs", json::array{json::object{
-                   {"tool", json::object{{"driver", json::object{{"name", "tollgate"},
-                                                                 {"version", TOLLGATE_VERSION}}}}},
+                   {"tool", json::object{{"driver",
+                                          json::object{{"name", "tollgate"},
+                                                       {"version", TOLLGATE_VERSION},
+                                                       {"rules", sarif_rules(loaded, findings)}}}}},
                    {"results", results}}}}};
   fmt::print("{}\n", json::serialize(root));
 }
@@ -117,7 +144,10 @@ int check(const CheckOptions& options) {
     print_text(options.config, loaded, findings);
   }
   if (!loaded.config) return kWrongUse;
-  return findings.empty() ? kDone : kFindings;
+  const bool fails = std::ranges::any_of(findings, [&](const config::Finding& finding) {
+    return options.strict || finding.level == config::Finding::Level::kWarning;
+  });
+  return fails ? kFindings : kDone;
 }
 
 }  // namespace tollgate::cli

@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "base/fault.h"
 
 namespace tollgate::cli {
 
@@ -16,6 +19,11 @@ inline constexpr int kDone = 0;
 inline constexpr int kFindings = 1;  // Or a check that failed.
 inline constexpr int kWrongUse = 2;  // Or an invalid configuration.
 inline constexpr int kRuntimeFault = 3;
+
+// Tells the fault on stderr; kRuntimeFault.
+int faulty(const Fault& fault);
+// Tells what was wrong with the command on stderr; kWrongUse.
+int wrong_use(std::string_view message);
 
 struct ServeOptions {
   std::string config = "tollgate.yaml";
@@ -55,7 +63,7 @@ int mock_model(const MockModelOptions& options);
 struct CheckOptions {
   std::string config = "tollgate.yaml";
   std::string format = "text";  // text, json, sarif
-  bool strict = false;          // Findings of every kind fail.
+  bool strict = false;          // Notes fail it, too.
 };
 int check(const CheckOptions& options);
 

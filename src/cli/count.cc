@@ -31,15 +31,16 @@ std::optional<std::string> read_input(const std::string& file) {
 
 void print_count(const CountOptions& options, const std::string& file, const std::string& text,
                  tokens::Counter& counter) {
-  if (options.ids) {
-    const std::vector<std::uint32_t> ids = counter.ids(text);
+  const std::vector<std::uint32_t> ids =
+      options.ids ? counter.ids(text) : std::vector<std::uint32_t>();
+  if (options.ids && !options.json) {
     fmt::print("{}\n", fmt::join(ids, " "));
     return;
   }
   const Tokens tokens = counter.count(text);
   if (options.json) {
-    const boost::json::object root{
-        {"file", file}, {"tokenizer", options.tokenizer}, {"tokens", tokens}};
+    boost::json::object root{{"file", file}, {"tokenizer", options.tokenizer}, {"tokens", tokens}};
+    if (options.ids) root["ids"] = boost::json::array(ids.begin(), ids.end());
     fmt::print("{}\n", boost::json::serialize(root));
   } else {
     fmt::print("{}\n", tokens);
@@ -56,10 +57,7 @@ int count(const CountOptions& options) {
     return kWrongUse;
   }
   const auto vocabulary = tokens::Vocabulary::load(options.tokenizer, vocabulary_directory());
-  if (!vocabulary) {
-    fmt::print(stderr, "tollgate: {}\n", vocabulary.error().message);
-    return kRuntimeFault;
-  }
+  if (!vocabulary) return faulty(vocabulary.error());
   tokens::Counter counter(**vocabulary);
   std::vector<std::string> files = options.files;
   if (files.empty()) files.push_back("-");

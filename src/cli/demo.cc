@@ -2,14 +2,18 @@
 #include "cli/demo.h"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <thread>
+#include <utility>
 
 #include "admin/new_key.h"
+#include "base/arena.h"
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/countdown.h"
@@ -35,45 +39,89 @@ struct Tenant {
 };
 constexpr Tenant kTenants[] = {{"acme", "alice"}, {"search", ""}, {"intern", "ivan"}};
 
-int faulty(const Fault& fault) {
-  fmt::print(stderr, "tollgate: {}\n", fault.message);
-  return kRuntimeFault;
-}
-
-// The directory asked for, or a new one of our own.
-FaultOr<fs::path> state_directory(const std::string& asked) {
-  std::error_code error;
-  if (asked.empty()) {
-    std::string name = (fs::temp_directory_path() / "tollgate-demo-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
+// Where the demo keeps what it makes: the directory asked for, or one that ends with it.
+class State {
+ public:
+  static FaultOr<State> open(const std::string& asked) {
+    if (asked.empty()) {
+      std::string name = (fs::temp_directory_path() / "tollgate-demo-XXXXXX").string();
+      if (mkdtemp(name.data()) != nullptr) return State(name, Lifetime::kOfTheDemo);
       return fault(FaultKind::kRefusedByPeer, "cannot make a temporary directory");
     }
-    return fs::path(name);
-  }
-  fs::create_directories(asked, error);
-  if (error) {
+    std::error_code error;
+    fs::create_directories(asked, error);
+    if (!error) return State(fs::absolute(asked), Lifetime::kStays);
     return fault(FaultKind::kRefusedByPeer,
                  fmt::format("cannot make {}: {}", asked, error.message()));
   }
-  return fs::absolute(asked);
+  State(State&& other) noexcept : path_(std::exchange(other.path_, {})), life_(other.life_) {}
+  ~State() {
+    std::error_code ignored;
+    if (life_ == Lifetime::kOfTheDemo && !path_.empty()) fs::remove_all(path_, ignored);
+  }
+
+  std::string file(const char* name) const { return (path_ / name).string(); }
+  const fs::path& path() const { return path_; }
+
+ private:
+  enum class Lifetime : std::uint8_t { kOfTheDemo, kStays };
+  State(fs::path path, Lifetime life) : path_(std::move(path)), life_(life) {}
+
+  fs::path path_;
+  Lifetime life_;
+};
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
-FaultOr<void> write_file(const fs::path& path, const std::string& text) {
+FaultOr<void> write_file(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
   file.close();
-  if (!file) return fault(FaultKind::kRefusedByPeer, "cannot write " + path.string());
+  if (!file) return fault(FaultKind::kRefusedByPeer, "cannot write " + path);
   std::error_code ignored;
   fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, ignored);
   return {};
 }
 
-FaultOr<DemoKeys> make_keys(Gateway& gateway) {
+// The secrets of an earlier demo in the same directory.
+DemoKeys known_keys(const std::string& file) {
+  DemoKeys known;
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  const std::string text = read_file(file);
+  if (parser.parse(text).get(root) != simdjson::SUCCESS) return known;
+  for (const Tenant& tenant : kTenants) {
+    std::string_view secret;
+    if (root["keys"][tenant.name].get(secret) == simdjson::SUCCESS) known[tenant.name] = secret;
+  }
+  return known;
+}
+
+bool works(Gateway& gateway, const authentication::Pepper& pepper, const std::string& tenant,
+           const std::string& secret) {
+  const Expected<std::string_view> id = authentication::read_key(secret);
+  if (!id) return false;
+  Arena arena;
+  const auto facts = gateway.store().keys().find(*id, arena);
+  return facts && facts->tenant == tenant &&
+         authentication::verify(pepper, *facts, secret, wall_now());
+}
+
+// A key for each tenant: that of `known` where it works, else a new one.
+FaultOr<DemoKeys> make_keys(Gateway& gateway, const DemoKeys& known) {
   DemoKeys keys;
   const FaultOr<authentication::Pepper> pepper =
       storage::load_or_make_pepper(gateway.store().beside("pepper"));
   if (!pepper) return std::unexpected(pepper.error());
   for (const Tenant& tenant : kTenants) {
+    const auto old = known.find(tenant.name);
+    if (old != known.end() && works(gateway, *pepper, tenant.name, old->second)) {
+      keys.insert(*old);
+      continue;
+    }
     const admin::KeyWish wish{tenant.name, tenant.user, {}, "demo", std::nullopt};
     const FaultOr<admin::MadeKey> made = admin::make_key(wish, *pepper, wall_now());
     if (!made) return std::unexpected(made.error());
@@ -100,6 +148,13 @@ std::string keys_file(const Gateway& gateway, const DemoKeys& keys) {
   return out + "\n";
 }
 
+// What a shell can call this program by, wherever it is.
+std::string own_path() {
+  std::error_code error;
+  const fs::path path = fs::read_symlink("/proc/self/exe", error);
+  return error ? "tollgate" : path.string();
+}
+
 void print_welcome(const Gateway& gateway, const DemoKeys& keys, const fs::path& state) {
   const std::string& url = gateway.listeners().front().url;
   fmt::print(R"(
@@ -117,13 +172,14 @@ An Anthropic SDK, unchanged:
   export ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY={key}
 
 What was decided, and what it cost:
-  tollgate audit query -c {state}/tollgate.yaml
-  tollgate spend -c {state}/tollgate.yaml
+  {self} audit query -c {state}/tollgate.yaml
+  {self} spend -c {state}/tollgate.yaml
   curl {admin}/metrics
 
 )",
              fmt::arg("state", state.string()), fmt::arg("url", url),
-             fmt::arg("key", keys.at("acme")), fmt::arg("admin", gateway.admin_url()));
+             fmt::arg("key", keys.at("acme")), fmt::arg("admin", gateway.admin_url()),
+             fmt::arg("self", own_path()));
 }
 
 }  // namespace
@@ -167,9 +223,56 @@ std::string MockServer::url() const {
 
 const mock::Stats& MockServer::stats() const { return parts_->stats; }
 
+namespace {
+
+// Puts the configuration of the demo into its directory, and never over another one.
+FaultOr<void> write_config(const State& state, const DemoAddresses& at) {
+  const std::string file = state.file("tollgate.yaml");
+  const std::string text = demo_yaml(at);
+  const std::string there = read_file(file);
+  if (!there.empty() && !there.starts_with(text.substr(0, text.find('\n')))) {
+    return fault(FaultKind::kRefusedByPeer,
+                 file + " is there and is not the demo's: name another directory with --state");
+  }
+  return write_file(file, text);
+}
+
+int serve_demo(const DemoOptions& options, const State& state, const MockServer& model,
+               const MockServer& rogue, const tokens::Vocabulary& vocabulary) {
+  const DemoAddresses at{options.port, options.admin_port, model.url(), rogue.url(),
+                         state.file("tollgate.db")};
+  if (FaultOr<void> free = storage_is_free(at.ledger); !free) return faulty(free.error());
+  if (FaultOr<void> written = write_config(state, at); !written) return faulty(written.error());
+  const std::string file = state.file("tollgate.yaml");
+  const std::shared_ptr<const config::Config> config = load_config(file);
+  if (!config) return kWrongUse;
+  FaultOr<std::unique_ptr<Gateway>> gateway = Gateway::start(config, {vocabulary_directory()});
+  if (!gateway) {
+    (void)faulty(gateway.error());
+    fmt::print(stderr, "tollgate: (--port and --admin-port choose other ports)\n");
+    return kRuntimeFault;
+  }
+  const std::string keys_path = state.file("keys.json");
+  const FaultOr<DemoKeys> keys = make_keys(**gateway, known_keys(keys_path));
+  if (!keys) return faulty(keys.error());
+  if (FaultOr<void> kept = write_file(keys_path, keys_file(**gateway, *keys)); !kept) {
+    return faulty(kept.error());
+  }
+  if (options.attack) {
+    const int code = play_attacks(**gateway, *keys, model.stats(), vocabulary);
+    const FaultOr<void> stopped = (*gateway)->stop();
+    return stopped ? code : faulty(stopped.error());
+  }
+  print_welcome(**gateway, *keys, state.path());
+  print_addresses(**gateway);
+  return run_until_stopped(**gateway, file);
+}
+
+}  // namespace
+
 int demo(const DemoOptions& options) {
   block_signals();
-  const FaultOr<fs::path> state = state_directory(options.state);
+  const FaultOr<State> state = State::open(options.state);
   if (!state) return faulty(state.error());
   const auto vocabulary = tokens::Vocabulary::load("o200k_base", vocabulary_directory());
   if (!vocabulary) return faulty(vocabulary.error());
@@ -181,35 +284,7 @@ int demo(const DemoOptions& options) {
   if (!model) return faulty(model.error());
   const auto rogue = MockServer::start(**vocabulary, rogue_policy);
   if (!rogue) return faulty(rogue.error());
-
-  const DemoAddresses at{options.port, options.admin_port, (*model)->url(), (*rogue)->url(),
-                         (*state / "tollgate.db").string()};
-  const std::string file = (*state / "tollgate.yaml").string();
-  if (FaultOr<void> written = write_file(file, demo_yaml(at)); !written) {
-    return faulty(written.error());
-  }
-  const std::shared_ptr<const config::Config> config = load_config(file);
-  if (!config) return kWrongUse;
-  FaultOr<std::unique_ptr<Gateway>> gateway = Gateway::start(config, {vocabulary_directory()});
-  if (!gateway) {
-    fmt::print(stderr, "tollgate: {}\n", gateway.error().message);
-    fmt::print(stderr, "          (--port and --admin-port choose other ports)\n");
-    return kRuntimeFault;
-  }
-  const FaultOr<DemoKeys> keys = make_keys(**gateway);
-  if (!keys) return faulty(keys.error());
-  if (FaultOr<void> written = write_file(*state / "keys.json", keys_file(**gateway, *keys));
-      !written) {
-    return faulty(written.error());
-  }
-  if (options.attack) {
-    const int code = play_attacks(**gateway, *keys, (*model)->stats());
-    const FaultOr<void> stopped = (*gateway)->stop();
-    return stopped ? code : faulty(stopped.error());
-  }
-  print_welcome(**gateway, *keys, *state);
-  print_addresses(**gateway);
-  return run_until_stopped(**gateway, file);
+  return serve_demo(options, *state, **model, **rogue, **vocabulary);
 }
 
 }  // namespace tollgate::cli

@@ -31,8 +31,9 @@ class MockServer {
 using DemoKeys = std::map<std::string, std::string>;
 
 // Plays the abuses that the gateway stops today against it, tells each as it goes, and ends
-// with a table: tried, stopped, by which rule, money not spent. An exit code: kFindings when
-// something that must be stopped was not.
-int play_attacks(Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream);
+// with a table: tried, stopped, by which rule, money not spent. An exit code: kFindings
+// when something that must be stopped was not. `vocabulary` is that of the demo's gpt-4o.
+int play_attacks(Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream,
+                 const tokens::Vocabulary& vocabulary);
 
 }  // namespace tollgate::cli

@@ -1,6 +1,7 @@
 #include "cli/gateway.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -13,9 +14,12 @@
 
 #include "admin/admin_api.h"
 #include "admin/metrics.h"
+#include "cli/commands.h"
 #include "cli/countdown.h"
+#include "cli/file_watch.h"
 #include "cli/signals.h"
 #include "config/current.h"
+#include "config/reload.h"
 #include "net/net.h"
 #include "pipeline/pipeline.h"
 #include "storage/secret_file.h"
@@ -26,6 +30,8 @@ namespace {
 
 // How often a changed file is looked for.
 constexpr Duration kWatchEvery = std::chrono::seconds(1);
+// How often whoever waits for the end is asked whether it should come at once.
+constexpr Duration kAskEvery = std::chrono::milliseconds(50);
 
 // One event loop with all that belongs to it. Destroyed in the reverse order: listeners first.
 struct Worker {
@@ -80,17 +86,10 @@ std::string url_of(const config::Listener& listener, std::uint16_t port) {
                      listener.host, v6 ? "]" : "", port);
 }
 
-bool same_addresses(const config::Config& a, const config::Config& b) {
-  if (a.listeners.size() != b.listeners.size()) return false;
-  for (std::size_t i = 0; i < a.listeners.size(); ++i) {
-    const config::Listener& x = a.listeners[i];
-    const config::Listener& y = b.listeners[i];
-    if (x.name != y.name || x.host != y.host || x.port != y.port || x.exposure != y.exposure ||
-        x.tls.has_value() != y.tls.has_value()) {
-      return false;
-    }
-  }
-  return a.admin.host == b.admin.host && a.admin.port == b.admin.port;
+// The token of the configuration, or the one that lies beside the ledger.
+FaultOr<config::Secret> admin_token_of(const config::Config& config, const storage::Store& store) {
+  if (!config.admin.token.empty()) return config.admin.token;
+  return storage::load_or_make_admin_token(store.beside("admin.token"));
 }
 
 }  // namespace
@@ -104,6 +103,8 @@ struct Gateway::Parts {
   FaultOr<void> open_admin();
   void register_gauges();
   void run_threads();
+  FaultOr<void> take_over(const std::shared_ptr<const config::Config>& next);
+  void drain(const std::function<bool()>& hurry);
 
   config::Current config;
   net::Loop admin_loop;  // The clock of what is shared, too.
@@ -132,6 +133,7 @@ const std::vector<Gateway::Address>& Gateway::listeners() const { return parts_-
 const std::string& Gateway::admin_url() const { return parts_->admin_url; }
 const config::Secret& Gateway::admin_token() const { return parts_->admin_token; }
 storage::Store& Gateway::store() { return *parts_->store; }
+std::shared_ptr<const config::Config> Gateway::config() const { return parts_->config.get(); }
 
 // The store, and the secrets that lie beside it.
 FaultOr<void> Gateway::Parts::open_store(const config::Config& now) {
@@ -144,12 +146,9 @@ FaultOr<void> Gateway::Parts::open_store(const config::Config& now) {
       storage::load_or_make_pepper(named.empty() ? store->beside("pepper") : named);
   if (!made) return std::unexpected(made.error());
   pepper.emplace(std::move(*made));
-  admin_token = now.admin.token;
-  if (admin_token.empty()) {
-    FaultOr<config::Secret> token = storage::load_or_make_admin_token(store->beside("admin.token"));
-    if (!token) return std::unexpected(token.error());
-    admin_token = std::move(*token);
-  }
+  FaultOr<config::Secret> token = admin_token_of(now, *store);
+  if (!token) return std::unexpected(token.error());
+  admin_token = std::move(*token);
   return store->restore(now);
 }
 
@@ -266,65 +265,76 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(std::shared_ptr<const config::C
   return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));
 }
 
+FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Config>& next) {
+  const std::vector<std::string> fixed = config::needs_restart(*config.get(), *next);
+  if (!fixed.empty()) {
+    return fault(FaultKind::kRefusedByPeer,
+                 fmt::format("{} changed: that needs a restart; the configuration in force stays",
+                             fmt::join(fixed, ", ")));
+  }
+  FaultOr<config::Secret> token = admin_token_of(*next, *store);
+  if (!token) return std::unexpected(token.error());
+  FaultOr<TlsContexts> tls = load_tls(*next);
+  if (!tls) return std::unexpected(tls.error());
+  if (FaultOr<void> loaded = load_vocabularies(*next, vocabularies); !loaded) return loaded;
+  if (FaultOr<void> restored = store->restore(*next); !restored) return restored;
+  config.swap(next);
+  for (const std::unique_ptr<Worker>& worker : workers) {
+    worker->loop.post([raw = worker.get(), next, contexts = *tls] {
+      for (std::size_t i = 0; i < raw->listeners.size(); ++i) {
+        const auto found = contexts.find(next->listeners[i].name);
+        raw->listeners[i]->replace(found == contexts.end() ? nullptr : found->second, next->edge);
+      }
+    });
+  }
+  admin_token = std::move(*token);
+  admin_loop.post([this, next, fresh = admin_token] {
+    admin_api->set_token(fresh);
+    admin_listener->replace(nullptr, next->edge);
+  });
+  return {};
+}
+
 FaultOr<void> Gateway::reload(std::shared_ptr<const config::Config> next) {
-  const std::shared_ptr<const config::Config> now = parts_->config.get();
-  const auto put = [&]() -> FaultOr<void> {
-    if (!same_addresses(*now, *next)) {
-      return fault(FaultKind::kRefusedByPeer,
-                   "the addresses, exposures or TLS of the listeners changed: that needs a "
-                   "restart; the configuration in force stays");
-    }
-    if (now->store.sqlite_path != next->store.sqlite_path ||
-        now->store.in_memory != next->store.in_memory) {
-      return fault(FaultKind::kRefusedByPeer,
-                   "store.ledger changed: that needs a restart; the configuration in force stays");
-    }
-    FaultOr<TlsContexts> tls = load_tls(*next);
-    if (!tls) return std::unexpected(tls.error());
-    if (FaultOr<void> loaded = load_vocabularies(*next, parts_->vocabularies); !loaded) {
-      return loaded;
-    }
-    if (FaultOr<void> restored = parts_->store->restore(*next); !restored) return restored;
-    parts_->config.swap(next);
-    for (const std::unique_ptr<Worker>& worker : parts_->workers) {
-      worker->loop.post([raw = worker.get(), next, contexts = *tls] {
-        for (std::size_t i = 0; i < raw->listeners.size(); ++i) {
-          const auto found = contexts.find(next->listeners[i].name);
-          raw->listeners[i]->replace(found == contexts.end() ? nullptr : found->second, next->edge);
-        }
-      });
-    }
-    return {};
-  };
-  FaultOr<void> done = put();
+  FaultOr<void> done = parts_->take_over(next);
   parts_->metrics.reloaded(done.has_value());
   return done;
 }
 
 void Gateway::reload_failed() { parts_->metrics.reloaded(false); }
 
-FaultOr<void> Gateway::stop() {
-  Parts& parts = *parts_;
-  if (!parts.running) return {};
-  parts.running = false;
-  const Duration patience = parts.config.get()->edge.drain_timeout;
+// Ends every connection: when it is done by itself, or cut.
+void Gateway::Parts::drain(const std::function<bool()>& hurry) {
+  // Whoever routes requests here must hear it before the first connection is refused.
+  admin_api->begin_draining();
   int listeners = 0;
-  for (const auto& worker : parts.workers) listeners += static_cast<int>(worker->listeners.size());
-  Countdown open(listeners);
+  for (const auto& worker : workers) listeners += static_cast<int>(worker->listeners.size());
+  const auto open = std::make_shared<Countdown>(listeners);
   const auto each_listener = [&](auto act) {
-    for (const std::unique_ptr<Worker>& worker : parts.workers) {
+    for (const std::unique_ptr<Worker>& worker : workers) {
       worker->loop.post([raw = worker.get(), act] {
         for (const std::unique_ptr<net::Listener>& listener : raw->listeners) act(*listener);
       });
     }
   };
-  each_listener([&open](net::Listener& listener) { listener.drain([&open] { open.done(); }); });
-  if (!open.wait(patience)) {
+  each_listener([open](net::Listener& listener) { listener.drain([open] { open->done(); }); });
+  Duration left = config.get()->edge.drain_timeout;
+  while (!open->wait(std::min(left, kAskEvery))) {
+    left -= kAskEvery;
+    if (left > Duration(0) && (!hurry || !hurry())) continue;
     each_listener([](net::Listener& listener) { listener.cut(); });
-    if (!open.wait(kCutGrace)) {
+    if (!open->wait(kCutGrace)) {
       std::fputs("tollgate: some requests did not end in time and are cut off\n", stderr);
     }
+    break;
   }
+}
+
+FaultOr<void> Gateway::stop(const std::function<bool()>& hurry) {
+  Parts& parts = *parts_;
+  if (!parts.running) return {};
+  parts.running = false;
+  parts.drain(hurry);
   // From here on every request is settled and recorded; what is left is to keep that.
   for (const std::unique_ptr<Worker>& worker : parts.workers) {
     worker->loop.stop();
@@ -347,17 +357,35 @@ void print_addresses(const Gateway& gateway) {
 
 namespace {
 
-void reload_from(Gateway& gateway, const std::string& file) {
+enum class Cause : std::uint8_t { kSignal, kFile };
+
+// What stands against taking `next` over; empty: nothing.
+std::string refusal_of(Gateway& gateway, const std::shared_ptr<const config::Config>& next,
+                       Cause cause) {
+  if (cause == Cause::kFile) {
+    const std::vector<std::string> gone = config::vanished(*gateway.config(), *next);
+    if (!gone.empty()) {
+      gateway.reload_failed();
+      return fmt::format("{} would be gone; send SIGHUP to take it over all the same",
+                         fmt::join(gone, ", "));
+    }
+  }
+  const FaultOr<void> done = gateway.reload(next);
+  return done ? std::string() : done.error().message;
+}
+
+void reload_from(Gateway& gateway, const std::string& file, Cause cause) {
   notify_service_manager("RELOADING=1");
   const config::Loaded loaded = config::load_file(file, config::process_environment());
   if (!loaded.config) {
     for (const config::Problem& problem : loaded.problems) {
-      fmt::print(stderr, "{}\n", config::format(problem));
+      fmt::print(stderr, "tollgate: {}\n", config::format(problem));
     }
     fmt::print(stderr, "tollgate: {} was not taken over; the configuration in force stays\n", file);
     gateway.reload_failed();
-  } else if (FaultOr<void> done = gateway.reload(loaded.config); !done) {
-    fmt::print(stderr, "tollgate: {} was not taken over: {}\n", file, done.error().message);
+  } else if (const std::string refused = refusal_of(gateway, loaded.config, cause);
+             !refused.empty()) {
+    fmt::print(stderr, "tollgate: {} was not taken over: {}\n", file, refused);
   } else {
     fmt::print("tollgate: configuration {} in force\n", loaded.config->version);
     std::fflush(stdout);
@@ -365,36 +393,28 @@ void reload_from(Gateway& gateway, const std::string& file) {
   notify_service_manager("READY=1");
 }
 
-std::filesystem::file_time_type changed_at(const std::string& file) {
-  std::error_code ignored;
-  const auto time = std::filesystem::last_write_time(file, ignored);
-  return ignored ? std::filesystem::file_time_type() : time;
-}
-
 }  // namespace
 
 int run_until_stopped(Gateway& gateway, const std::string& file) {
   notify_service_manager("READY=1");
-  auto seen = changed_at(file);
+  FileWatch watch(file);
   while (true) {
     const Signal signal = wait_signal(kWatchEvery);
     if (signal == Signal::kStop) break;
-    const auto now = changed_at(file);
-    const bool changed = now != seen && now != std::filesystem::file_time_type();
-    if (signal == Signal::kReload || changed) {
-      seen = now;
-      reload_from(gateway, file);
+    if (signal == Signal::kReload) {
+      watch.taken();
+      reload_from(gateway, file, Cause::kSignal);
+    } else if (watch.settled_anew()) {
+      reload_from(gateway, file, Cause::kFile);
     }
   }
   notify_service_manager("STOPPING=1");
-  fmt::print("tollgate: draining\n");
+  fmt::print("tollgate: draining; a second signal ends it at once\n");
   std::fflush(stdout);
-  if (FaultOr<void> stopped = gateway.stop(); !stopped) {
-    fmt::print(stderr, "tollgate: {}\n", stopped.error().message);
-    return 3;
-  }
+  const auto again = [] { return wait_signal(Duration(0)) == Signal::kStop; };
+  if (FaultOr<void> stopped = gateway.stop(again); !stopped) return faulty(stopped.error());
   fmt::print("tollgate: stopped\n");
-  return 0;
+  return kDone;
 }
 
 std::string vocabulary_directory() {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,15 +41,17 @@ class Gateway {
   const std::string& admin_url() const;
   const config::Secret& admin_token() const;
   storage::Store& store();
+  std::shared_ptr<const config::Config> config() const;  // In force.
 
   // Puts the next configuration in force: requests that have begun keep theirs. A Fault leaves
-  // the old one in force; addresses, the store and the number of workers need a restart.
+  // the old one in force and tells all that needs a restart (config/reload.h).
   FaultOr<void> reload(std::shared_ptr<const config::Config> next);
   void reload_failed();  // A configuration that did not load; for the metrics.
 
-  // Accepts no more, lets what is at work end within edge.drain_timeout, then cuts it; settles
-  // and records everything, and returns. A Fault tells what could not be kept.
-  FaultOr<void> stop();
+  // Accepts no more, lets what is at work end within edge.drain_timeout or until `hurry`, which
+  // is asked again and again, says so, then cuts it; settles and records everything, and
+  // returns. A Fault tells what could not be kept.
+  FaultOr<void> stop(const std::function<bool()>& hurry = {});
 
  private:
   struct Parts;
@@ -59,8 +62,14 @@ class Gateway {
 // Prints the start lines that people and tests read: the addresses, then "ready".
 void print_addresses(const Gateway& gateway);
 
-// Runs until SIGTERM or SIGINT. SIGHUP, or a change of `file`, reloads. An exit code.
+// Runs until SIGTERM or SIGINT; a second one cuts what is still at work. SIGHUP reloads, and so
+// does a change of `file` that has settled and takes no limit, budget or route away. An exit
+// code.
 int run_until_stopped(Gateway& gateway, const std::string& file);
+
+// A Fault where a gateway serves from the database at `ledger` now: its directory is not ours to
+// write in.
+FaultOr<void> storage_is_free(const std::string& ledger);
 
 // Where the vocabulary files are: $TOLLGATE_VOCABULARIES, else as installed or built.
 std::string vocabulary_directory();

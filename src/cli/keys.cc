@@ -24,16 +24,6 @@ namespace {
 
 using authentication::KeyRecord;
 
-int wrong_use(const std::string& message) {
-  fmt::print(stderr, "tollgate: {}\n", message);
-  return kWrongUse;
-}
-
-int faulty(const Fault& fault) {
-  fmt::print(stderr, "tollgate: {}\n", fault.message);
-  return kRuntimeFault;
-}
-
 int no_such_key(const std::string& id) {
   fmt::print(stderr, "tollgate: there is no key `{}`; `tollgate keys list` shows all\n", id);
   return kFindings;
@@ -164,7 +154,7 @@ int rotate(const KeysOptions& options, const config::Config& config, storage::Da
 }  // namespace
 
 int keys(const KeysOptions& options) {
-  const std::shared_ptr<const config::Config> config = load_config(options.config);
+  const std::shared_ptr<const config::Config> config = load_store_settings(options.config);
   if (!config) return kWrongUse;
   const FaultOr<std::unique_ptr<storage::Database>> database =
       storage::open_for_command(config->store);

@@ -43,10 +43,7 @@ int mock_model(const MockModelOptions& options) {
     return kWrongUse;
   }
   const auto vocabulary = tokens::Vocabulary::load("o200k_base", vocabulary_directory());
-  if (!vocabulary) {
-    fmt::print(stderr, "tollgate: {}\n", vocabulary.error().message);
-    return kRuntimeFault;
-  }
+  if (!vocabulary) return faulty(vocabulary.error());
   const mock::Policy policy{options.tokens_per_second, options.usage == "on", *fail};
   mock::Stats stats;
   net::Loop loop;
@@ -55,10 +52,7 @@ int mock_model(const MockModelOptions& options) {
   listen.edge.connections_max = 50'000;
   const std::string host = listen.host;
   const auto listener = net::Listener::open(loop, std::move(listen), model);
-  if (!listener) {
-    fmt::print(stderr, "tollgate: {}\n", listener.error().message);
-    return kRuntimeFault;
-  }
+  if (!listener) return faulty(listener.error());
   const bool v6 = host.find(':') != std::string::npos;
   fmt::print("mock-model: listening on http://{}{}{}:{}\nmock-model: ready\n", v6 ? "[" : "", host,
              v6 ? "]" : "", (*listener)->port());

@@ -71,7 +71,27 @@ FaultOr<std::string> first_key(Gateway& gateway, const std::string& tenant) {
   return made->secret;
 }
 
+// The configuration of what the environment names, with its ledger at `ledger`.
+bool write_starter(const RunOptions& options, const std::string& ledger, const std::string& file) {
+  config::StarterUpstreams found = found_here(options.port, options.admin_port);
+  if (!found.openai && !found.anthropic && !found.ollama_host && !found.vllm_url) {
+    fmt::print(
+        "No OPENAI_API_KEY, ANTHROPIC_API_KEY, OLLAMA_HOST or VLLM_BASE_URL is set: a vLLM "
+        "at its usual local address is assumed.\n");
+  }
+  found.ledger = "sqlite://" + ledger;
+  return write_new(file, config::init_yaml(found));
+}
+
 }  // namespace
+
+FaultOr<void> storage_is_free(const std::string& ledger) {
+  if (!storage::gateway_runs(ledger)) return {};
+  return fault(FaultKind::kRefusedByPeer,
+               fmt::format("another gateway serves from {}: stop it, or name another directory "
+                           "with --state. Nothing was changed.",
+                           ledger));
+}
 
 int init(const InitOptions& options) {
   if (fs::exists(options.file)) {
@@ -92,21 +112,20 @@ int run(const RunOptions& options) {
   std::error_code error;
   fs::create_directories(state, error);
   if (error) return cannot(fmt::format("cannot make {}: {}", state.string(), error.message()));
-  config::StarterUpstreams found = found_here(options.port, options.admin_port);
-  if (!found.openai && !found.anthropic && !found.ollama_host && !found.vllm_url) {
-    fmt::print(
-        "No OPENAI_API_KEY, ANTHROPIC_API_KEY, OLLAMA_HOST or VLLM_BASE_URL is set: a vLLM "
-        "at its usual local address is assumed.\n");
-  }
-  found.ledger = "sqlite://" + fs::absolute(state / "tollgate.db").string();
+  const std::string ledger = fs::absolute(state / "tollgate.db").string();
+  if (FaultOr<void> free = storage_is_free(ledger); !free) return faulty(free.error());
   const std::string file = (state / "tollgate.yaml").string();
-  if (!write_new(file, config::init_yaml(found))) return cannot("cannot write " + file);
+  if (fs::exists(file)) {
+    fmt::print("{} is there already and is used as it is; remove it to have it made anew\n", file);
+  } else if (!write_starter(options, ledger, file)) {
+    return cannot("cannot write " + file);
+  }
   const std::shared_ptr<const config::Config> config = load_config(file);
   if (!config) return kWrongUse;
   FaultOr<std::unique_ptr<Gateway>> gateway = Gateway::start(config, {vocabulary_directory()});
-  if (!gateway) return cannot(gateway.error().message);
+  if (!gateway) return faulty(gateway.error());
   const FaultOr<std::string> secret = first_key(**gateway, config->tenants.front().name);
-  if (!secret) return cannot(secret.error().message);
+  if (!secret) return faulty(secret.error());
   if (!secret->empty()) fmt::print("key (shown once): {}\n", *secret);
   fmt::print("configuration: {}\n", file);
   print_addresses(**gateway);

@@ -1,8 +1,4 @@
 // `tollgate serve`.
-#include <fmt/format.h>
-
-#include <cstdio>
-
 #include "cli/commands.h"
 #include "cli/gateway.h"
 #include "cli/load_config.h"
@@ -15,10 +11,7 @@ int serve(const ServeOptions& options) {
   const std::shared_ptr<const config::Config> config = load_config(options.config);
   if (!config) return kWrongUse;
   FaultOr<std::unique_ptr<Gateway>> gateway = Gateway::start(config, {vocabulary_directory()});
-  if (!gateway) {
-    fmt::print(stderr, "tollgate: {}\n", gateway.error().message);
-    return kRuntimeFault;
-  }
+  if (!gateway) return faulty(gateway.error());
   print_addresses(**gateway);
   return run_until_stopped(**gateway, options.config);
 }

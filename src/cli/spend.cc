@@ -31,54 +31,65 @@ std::string csv_field(const std::string& text) {
   return quoted + '"';
 }
 
+// Users and keys are of a tenant; elsewhere there is none to show.
+bool has_tenant(storage::SpendBy by) {
+  return by == storage::SpendBy::kUser || by == storage::SpendBy::kKey;
+}
+
 void print_csv(storage::SpendBy by, const std::vector<storage::SpendRow>& rows) {
-  fmt::print("{},tenant,requests,input_tokens,cached_input_tokens,output_tokens,cost_usd\n",
-             storage::name_of(by));
+  fmt::print("{},{}requests,input_tokens,cached_input_tokens,output_tokens,cost_usd\n",
+             storage::name_of(by), has_tenant(by) ? "tenant," : "");
   for (const storage::SpendRow& row : rows) {
-    fmt::print("{},{},{},{},{},{},{}\n", csv_field(admin::spend_name(by, row)),
-               csv_field(row.tenant), row.spent.requests, row.spent.input, row.spent.cached_input,
-               row.spent.output, format_usd(row.spent.cost));
+    fmt::print("{},{}{},{},{},{},{}\n", csv_field(admin::spend_name(by, row)),
+               has_tenant(by) ? csv_field(row.tenant) + "," : std::string(), row.spent.requests,
+               row.spent.input, row.spent.cached_input, row.spent.output,
+               format_usd(row.spent.cost));
   }
 }
 
+// Always with six decimals, so that the points of a column stand below each other.
+std::string aligned_usd(Money amount) {
+  constexpr std::int64_t kMicro = 1'000'000;
+  return fmt::format("{}.{:06}", amount.micro_usd / kMicro, amount.micro_usd % kMicro);
+}
+
+void print_line(storage::SpendBy by, const std::string& name, const std::string& tenant,
+                const storage::Spent& spent) {
+  fmt::print("{:<28} ", name);
+  if (has_tenant(by)) fmt::print("{:<16} ", tenant);
+  fmt::print("{:>10} {:>14} {:>14} {:>16}\n", spent.requests, spent.input, spent.output,
+             aligned_usd(spent.cost));
+}
+
 void print_table(storage::SpendBy by, const std::vector<storage::SpendRow>& rows) {
-  fmt::print("{:<28} {:>10} {:>14} {:>14} {:>16}\n", storage::name_of(by), "requests",
-             "input tokens", "output tokens", "cost USD");
+  fmt::print("{:<28} ", storage::name_of(by));
+  if (has_tenant(by)) fmt::print("{:<16} ", "tenant");
+  fmt::print("{:>10} {:>14} {:>14} {:>16}\n", "requests", "input tokens", "output tokens",
+             "cost USD");
   storage::Spent sum;
   for (const storage::SpendRow& row : rows) {
-    fmt::print("{:<28} {:>10} {:>14} {:>14} {:>16}\n", admin::spend_name(by, row),
-               row.spent.requests, row.spent.input, row.spent.output, format_usd(row.spent.cost));
+    print_line(by, admin::spend_name(by, row), row.tenant, row.spent);
     sum += row.spent;
   }
-  fmt::print("{:<28} {:>10} {:>14} {:>14} {:>16}\n", "in all", sum.requests, sum.input, sum.output,
-             format_usd(sum.cost));
+  print_line(by, "in all", {}, sum);
 }
 
 }  // namespace
 
 int spend(const SpendOptions& options) {
-  const std::shared_ptr<const config::Config> config = load_config(options.config);
+  const std::shared_ptr<const config::Config> config = load_store_settings(options.config);
   if (!config) return kWrongUse;
   admin::Parameters parameters{{"by", options.by}};
   if (!options.since.empty()) parameters.emplace_back("since", options.since);
   if (!options.until.empty()) parameters.emplace_back("until", options.until);
   if (!options.tenant.empty()) parameters.emplace_back("tenant", options.tenant);
   const admin::OrWords<storage::SpendQuery> query = admin::spend_query(parameters, wall_now());
-  if (!query) {
-    fmt::print(stderr, "tollgate: {}\n", query.error());
-    return kWrongUse;
-  }
+  if (!query) return wrong_use(query.error());
   const FaultOr<std::unique_ptr<storage::Database>> database =
       storage::open_for_command(config->store);
-  if (!database) {
-    fmt::print(stderr, "tollgate: {}\n", database.error().message);
-    return kRuntimeFault;
-  }
+  if (!database) return faulty(database.error());
   const FaultOr<std::vector<storage::SpendRow>> rows = storage::query_spend(**database, *query);
-  if (!rows) {
-    fmt::print(stderr, "tollgate: {}\n", rows.error().message);
-    return kRuntimeFault;
-  }
+  if (!rows) return faulty(rows.error());
   if (options.format == "json") {
     fmt::print("{}\n", admin::spend_json(query->by, *rows));
   } else if (options.format == "csv") {
