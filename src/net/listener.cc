@@ -20,7 +20,8 @@ namespace {
 
 constexpr int kBacklog = 4096;
 constexpr int kAcceptsPerTurn = 64;
-// How long no connection is accepted when the process has no more files.
+// How long no connection is accepted when the process has no more files, or another loop has
+// the last place.
 constexpr Duration kPause = std::chrono::milliseconds(100);
 
 union SocketAddress {
@@ -101,7 +102,10 @@ int try_alone(const SocketAddress& address, socklen_t length) {
 }  // namespace
 
 Listener::State::State(Loop::State& on, ListenerOptions given, pipeline::Handler& served)
-    : loop(on), options(std::move(given)), handler(served) {
+    : loop(on),
+      options(std::move(given)),
+      handler(served),
+      open_(options.connections == nullptr ? own_ : *options.connections) {
   accepting.state = this;
   drained_.state = this;
 }
@@ -139,10 +143,12 @@ void Listener::State::accept() {
   if (paused_) loop.watch_again(file_, *this, EPOLLIN);
   paused_ = false;
   for (int accepted = 0; accepted < kAcceptsPerTurn; ++accepted) {
-    if (count >= options.edge.connections_max) {
-      // The kernel keeps the next ones waiting; the end of a connection lets them in.
+    if (!take_place()) {
+      // The kernel keeps the next ones waiting; the end of a connection lets them in, and one
+      // that another loop serves does not tell us.
       full_ = true;
       pause();
+      loop.wheel.set(*this, loop.now() + kPause);
       return;
     }
     SocketAddress peer{};
@@ -152,7 +158,9 @@ void Listener::State::accept() {
       Connection::serve(*this, file, peer_of(peer));
       continue;
     }
-    switch (errno) {
+    const int error = errno;
+    give_place();
+    switch (error) {
       case EINTR:
       case ECONNABORTED:
         continue;
@@ -170,6 +178,14 @@ void Listener::State::accept() {
   }
 }
 
+bool Listener::State::take_place() {
+  if (open_.fetch_add(1, std::memory_order_relaxed) < options.edge.connections_max) return true;
+  give_place();
+  return false;
+}
+
+void Listener::State::give_place() { open_.fetch_sub(1, std::memory_order_relaxed); }
+
 void Listener::State::pause() {
   paused_ = true;
   loop.watch_again(file_, *this, 0);
@@ -177,6 +193,7 @@ void Listener::State::pause() {
 
 void Listener::State::closed() {
   --count;
+  give_place();
   if (full_) {
     full_ = false;
     loop.enqueue(accepting);

@@ -1,6 +1,7 @@
 // What is inside of a Listener: the listening socket and the connections it has accepted.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -42,11 +43,15 @@ struct Listener::State final : public Watched, public Timer {
     State* state = nullptr;
   };
   void accept();
+  bool take_place();
+  void give_place();
   void pause();
 
   Accepting accepting;
   Draining drained_;
   std::function<void()> told_;
+  std::atomic<std::int64_t> own_{0};
+  std::atomic<std::int64_t>& open_;  // Connections that connections_max is of.
   int file_ = -1;
   bool paused_ = false;
   bool full_ = false;  // Paused for connections_max.

@@ -74,6 +74,9 @@ struct ListenerOptions {
   authorization::Exposure exposure = authorization::Exposure::kPublic;
   std::shared_ptr<const ServerTls> tls;  // Null: plain.
   config::Edge edge;
+  // Connections that are open now, of all the listeners of this name on other loops too:
+  // edge.connections_max is of them together. Outlives them. Null: it counts for itself.
+  std::atomic<std::int64_t>* connections = nullptr;
 };
 
 // Accepts connections of one address on one loop and serves their requests one after another.
@@ -107,21 +110,23 @@ class Listener {
   std::unique_ptr<State> state_;
 };
 
-// How many requests are at work at each upstream, over all loops: one object for all the pools
-// of a process. Safe from any thread.
-class UpstreamCounts {
+// How many there are of each name, over all loops: one object for a process. Safe from any
+// thread.
+class Counts {
  public:
-  UpstreamCounts();
-  ~UpstreamCounts();
-  UpstreamCounts(const UpstreamCounts&) = delete;
+  Counts();
+  ~Counts();
+  Counts(const Counts&) = delete;
 
-  // Those at the upstream of that name. Lives as long as this object.
-  std::atomic<std::int64_t>& of(std::string_view upstream);
+  // Those of that name. Lives as long as this object.
+  std::atomic<std::int64_t>& of(std::string_view name);
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
+using ListenerCounts = Counts;  // Connections at each listener.
+using UpstreamCounts = Counts;  // Requests at work at each upstream.
 
 // The connections of one loop to all upstreams: kept alive, bounded by each upstream's
 // concurrent_requests, found by endpoint. Calls are released before the pool ends, and `loop`

@@ -319,6 +319,37 @@ TEST_F(Net, AcceptsNoMoreThanItsConnections) {
   ASSERT_TRUE(until_received(*third, "\r\n\r\nthird"));
 }
 
+TEST_F(Net, SharesItsConnectionsWithListenersOnOtherLoops) {
+  ListenerCounts listeners;
+  ListenerOptions options;
+  options.name = "public";
+  options.host = "127.0.0.1";
+  options.edge.connections_max = 2;
+  options.connections = &listeners.of("public");
+  auto one = Listener::open(loop, options, script);
+  ASSERT_TRUE(one);
+  // Not on the same port, so that the test knows which of them gets a caller.
+  auto other = Listener::open(loop, options, script);
+  ASSERT_TRUE(other);
+  const auto first = Peer::connect((*one)->port());
+  auto second = Peer::connect((*one)->port());
+  settle();
+  const auto third = Peer::connect((*other)->port());
+  third->send(post("/echo", "third"));
+  third->poll();
+  settle();
+  EXPECT_EQ((*one)->connections(), 2);
+  EXPECT_EQ((*other)->connections(), 0);
+  EXPECT_EQ(listeners.of("public"), 2);
+  second->leave();
+  pass(std::chrono::seconds(1));
+  ASSERT_TRUE(until_received(*third, "\r\n\r\nthird"));
+  EXPECT_EQ((*other)->connections(), 1);
+  one->reset();
+  other->reset();
+  ASSERT_TRUE(until([&] { return listeners.of("public") == 0; }));
+}
+
 TEST_F(Net, SaysWhyItCannotListen) {
   ListenerOptions options;
   options.name = "public";

@@ -19,21 +19,21 @@ constexpr std::size_t kCallsKept = 256;
 
 }  // namespace
 
-// ---- UpstreamCounts ------------------------------------------------------------------------
+// ---- Counts --------------------------------------------------------------------------------
 
-struct UpstreamCounts::State {
+struct Counts::State {
   std::mutex mutex;
   std::map<std::string, std::atomic<std::int64_t>, std::less<>> counts;
 };
 
-UpstreamCounts::UpstreamCounts() : state_(std::make_unique<State>()) {}
-UpstreamCounts::~UpstreamCounts() = default;
+Counts::Counts() : state_(std::make_unique<State>()) {}
+Counts::~Counts() = default;
 
-std::atomic<std::int64_t>& UpstreamCounts::of(std::string_view upstream) {
+std::atomic<std::int64_t>& Counts::of(std::string_view name) {
   const std::scoped_lock lock(state_->mutex);
-  const auto found = state_->counts.find(upstream);
+  const auto found = state_->counts.find(name);
   if (found != state_->counts.end()) return found->second;
-  return state_->counts[std::string(upstream)];
+  return state_->counts[std::string(name)];
 }
 
 // ---- UpstreamConnection --------------------------------------------------------------------
