@@ -113,6 +113,7 @@ struct Gateway::Parts {
   std::unique_ptr<storage::Store> store;
   std::optional<authentication::Pepper> pepper;
   net::UpstreamCounts upstream_counts;
+  net::ListenerCounts listener_counts;
   std::vector<std::unique_ptr<Worker>> workers;
   std::unique_ptr<admin::AdminApi> admin_api;
   std::unique_ptr<net::Listener> admin_listener;
@@ -164,6 +165,7 @@ FaultOr<void> Gateway::Parts::open_listeners(const TlsContexts& tls) {
       options.port = port;
       options.claim = worker == workers.front() ? net::Port::kMustBeFree : net::Port::kIsOurs;
       options.exposure = listener.exposure;
+      options.connections = &listener_counts.of(listener.name);
       if (const auto found = tls.find(listener.name); found != tls.end()) {
         options.tls = found->second;
       }

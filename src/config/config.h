@@ -119,7 +119,7 @@ struct Edge {
   Duration body_timeout = std::chrono::seconds(60);  // Plus a second for each 16 KiB.
   Duration idle_timeout = std::chrono::seconds(60);
   Duration stalled_reply_timeout = std::chrono::seconds(30);
-  int connections_max = 10'000;                       // A listener.
+  int connections_max = 10'000;                       // A listener, over all workers.
   Bytes reply_bytes_max = 32 << 20;                   // A whole reply of an upstream.
   Duration drain_timeout = std::chrono::seconds(30);  // SIGTERM to the end of the last stream.
   int workers = 0;                                    // Event loops; 0: one a core.
