@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <simdjson.h>
+#include <sys/stat.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -271,6 +272,7 @@ int serve_demo(const DemoOptions& options, const State& state, const MockServer&
 }  // namespace
 
 int demo(const DemoOptions& options) {
+  umask(S_IRWXG | S_IRWXO);  // Keys are among what it writes.
   block_signals();
   const FaultOr<State> state = State::open(options.state);
   if (!state) return faulty(state.error());

@@ -33,8 +33,7 @@ int mock_model(const MockModelOptions& options) {
   block_signals();
   net::ListenerOptions listen;
   if (!split_address(options.listen, listen.host, listen.port)) {
-    fmt::print(stderr, "tollgate: --listen wants HOST:PORT, not `{}`\n", options.listen);
-    return kWrongUse;
+    return wrong_use(fmt::format("--listen wants HOST:PORT, not `{}`", options.listen));
   }
   const std::optional<mock::Fail> fail = mock::fail_named(options.fail);
   if (!fail) {

@@ -49,8 +49,7 @@ TEST(HttpParser, RefusesWhateverAnotherMightReadDifferently) {
       {"TE identity", with("Transfer-Encoding: identity\r\n")},
       {"TE quoted", with("Transfer-Encoding: \"chunked\"\r\n")},
       {"TE parameter", with("Transfer-Encoding: chunked;q=1\r\n")},
-      {"TE vertical tab", with("Transfer-Encoding: \x0b"
-                               "chunked\r\n")},
+      {"TE vertical tab", with("Transfer-Encoding: \vchunked\r\n")},
       {"TE in 1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {"fold", with("A: b\r\n c\r\n")},
       {"fold with tab", with("A: b\r\n\tc\r\n")},

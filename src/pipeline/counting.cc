@@ -60,9 +60,8 @@ Count Counting::input(const dialects::Request& request, tokens::Counter* counter
   count.tokens = dialects::framing_tokens(request) + request.tokens_given;
   for (const dialects::Text& text : request.texts) {
     if (count.tokens > most) break;
-    count.tokens += counter != nullptr
-                        ? count_up_to(*counter, text.text, most - count.tokens)
-                        : tokens::upper_bound(text.text);
+    count.tokens += counter != nullptr ? count_up_to(*counter, text.text, most - count.tokens)
+                                       : tokens::upper_bound(text.text);
   }
   return count;
 }

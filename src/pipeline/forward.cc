@@ -287,8 +287,8 @@ Task<void> Forwarder::relay_error(const Work& work, UpstreamCall& call, Forwarde
   result.cut_code = "upstream_rejected";
   dialects::UpstreamError error = dialects::read_error(*body).value_or(dialects::UpstreamError{});
   if (error.message.empty()) {
-    error.message = fmt::format("The model server refused the request with status {}.",
-                                result.status);
+    error.message =
+        fmt::format("The model server refused the request with status {}.", result.status);
   }
   if (error.type.empty()) error.type = "invalid_request_error";
   hide(error, work.plan);

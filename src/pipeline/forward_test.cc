@@ -122,8 +122,8 @@ std::vector<Bill> bills() {
       {"400 that is no JSON", answers(400, "nope", "text/plain"), 502, "upstream_error", kNone, 0,
        0},
       {"400 that tells our secrets",
-       answers(400, R"({"error":{"message":"llama-8b at 127.0.0.1 with sk-upstream-secret"}})"), 400,
-       "", kNone, 0, 0},
+       answers(400, R"({"error":{"message":"llama-8b at 127.0.0.1 with sk-upstream-secret"}})"),
+       400, "", kNone, 0, 0},
       {"422", answers(422, R"({"detail":"x"})"), 422, "", kNone, 0, 0},
       {"401", answers(401, leak), 502, "upstream_error", kNone, 0, 0},
       {"403", answers(403, leak), 502, "upstream_error", kNone, 0, 0},
@@ -194,8 +194,8 @@ TEST_F(Forward, ShowsTheUsageOfAStreamToWhomAskedForIt) {
 }
 
 TEST_F(Forward, CountsAStreamWithoutUsageAndOneThatLies) {
-  for (const std::string& usage : {std::string(), usage_chunk(9, 0), usage_chunk(1, 4),
-                                   usage_chunk(90'000, 4)}) {
+  for (const std::string& usage :
+       {std::string(), usage_chunk(9, 0), usage_chunk(1, 4), usage_chunk(90'000, 4)}) {
     SCOPED_TRACE(usage);
     world.ledger.settled.clear();
     world.ledger.held = 0;

@@ -88,8 +88,13 @@ class HeldReplyHeaders final : public ReplyHeaders {
   HeldReplyHeaders(const Clock& clock, Instant began, dialects::Dialect dialect,
                    const audit::Record& record, const Plan& plan,
                    std::span<const audit::LimitEvidence> limits, WallTime wall)
-      : clock_(clock), began_(began), dialect_(dialect), record_(record), plan_(plan),
-        limits_(limits), wall_(wall) {}
+      : clock_(clock),
+        began_(began),
+        dialect_(dialect),
+        record_(record),
+        plan_(plan),
+        limits_(limits),
+        wall_(wall) {}
 
   void write(const Forwarded& so_far, std::string& headers) override {
     write_id_headers(dialect_, record_.id, headers);
@@ -167,8 +172,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   life.record.config_version = life.config->version;
   life.record.listener = head.listener;
   life.record.client_ip = head.client_ip;
-  life.record.client_request_id =
-      head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
+  life.record.client_request_id = head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
   life.dialect = dialect_at(without_query(head.target), head);
 
   // What is asked, in the one form that routing and authorization share.
@@ -295,8 +299,7 @@ Expected<void> Pipeline::find_routes(Life& life) {
   return {};
 }
 
-Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body,
-                                         std::string& message) {
+Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, std::string& message) {
   Arena& arena = life.exchange.arena();
   life.record.prompt_bytes = static_cast<Bytes>(body.size());
   if (life.config->audit.content == audit::Content::kHash) {
@@ -307,7 +310,7 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body,
   life.delivery = request->delivery;
   life.usage_asked = request->usage_asked;
 
-  const Facts facts{*life.config,      life.target, life.caller,
+  const Facts facts{*life.config,          life.target, life.caller,
                     life.record.client_ip, *request,    static_cast<Bytes>(body.size())};
   Expected<Plan> plan = decide(facts, counting_, arena, life.record);
   if (!plan) return plan;
@@ -333,8 +336,7 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   life.record.limits = hold.limits;
   life.record.budgets = hold.budgets;
   if (!hold.observed.empty()) {
-    const auto observed =
-        arena.make<std::string_view>(plan.observed.size() + hold.observed.size());
+    const auto observed = arena.make<std::string_view>(plan.observed.size() + hold.observed.size());
     const auto end = std::copy(plan.observed.begin(), plan.observed.end(), observed.begin());
     std::copy(hold.observed.begin(), hold.observed.end(), end);
     life.record.observed = observed;
@@ -358,15 +360,10 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
 
   HeldReplyHeaders headers(services_.clock, life.began, life.dialect, life.record, plan,
                            enforced(plan.charges, hold, arena), life.wall);
-  const Forwarder::Work work{life.exchange,
-                             plan,
-                             life.endpoint,
-                             life.delivery,
-                             life.usage_asked,
-                             life.record.id,
-                             message,
-                             life.config->edge.reply_bytes_max,
-                             headers};
+  const Forwarder::Work work{
+      life.exchange,    plan,           life.endpoint, life.delivery,
+      life.usage_asked, life.record.id, message,       life.config->edge.reply_bytes_max,
+      headers};
   const Forwarded result = co_await forwarder_.forward(work);
   // From here on the upstream is done with it, one way or another.
 
@@ -401,9 +398,8 @@ Task<void> Pipeline::serve_models(Life& life) {
   for (const config::Model& model : config.models) {
     const bool usable =
         std::any_of(config.access.begin(), config.access.end(), [&](const auto* route) {
-          const bool reachable =
-              route->exposure == authorization::Exposure::kPublic ||
-              life.target.exposure == authorization::Exposure::kInternal;
+          const bool reachable = route->exposure == authorization::Exposure::kPublic ||
+                                 life.target.exposure == authorization::Exposure::kInternal;
           return reachable && authorization::serves(*route, model.name) &&
                  authorization::allows(route->allow, life.caller);
         });
@@ -475,8 +471,8 @@ void Pipeline::refuse_malformed(const RequestHead& head, std::string_view messag
   refusal.rule = "edge";
   refusal.message = std::string(message);
   services_.meter.began();
-  write_refusal_reply(dialect_at(without_query(head.target), head), refusal, record.id, 0,
-                      headers, out);
+  write_refusal_reply(dialect_at(without_query(head.target), head), refusal, record.id, 0, headers,
+                      out);
   BufferPool::Lease text = buffers_.lease();
   for (const audit::Phase phase : {audit::Phase::kDecision, audit::Phase::kOutcome}) {
     text->clear();

@@ -12,8 +12,8 @@ TEST_F(PipelineTest, GoesThroughTheStepsInTheirOrder) {
   const auto caller = world.serve(ask(std::string(kHello)));
   EXPECT_EQ(caller->status, 200) << caller->text;
   EXPECT_EQ(caller->text, kAnswer);
-  EXPECT_EQ(world.story, (Story{"read_body", "hold", "decision", "open", "send", "reply", "settle",
-                                "outcome"}));
+  EXPECT_EQ(world.story,
+            (Story{"read_body", "hold", "decision", "open", "send", "reply", "settle", "outcome"}));
   EXPECT_EQ(settled().used.input, 9);
   EXPECT_EQ(settled().used.output, 4);
   EXPECT_EQ(settled().used.cost, Money{49});
@@ -49,7 +49,8 @@ TEST_F(PipelineTest, NeverReadsTheBodyOfAnUnauthenticatedRequest) {
       {{{"Authorization", "Bearer " + foreign}}, "invalid_credential", 401},
       {{{"Authorization", "Bearer " + ada}, {"x-api-key", foreign}}, "credential_conflict", 400},
       {{{"Authorization", "Bearer " + ada}, {"authorization", "Bearer " + foreign}},
-       "credential_conflict", 400},
+       "credential_conflict",
+       400},
       {{{"x-api-key", ada}, {"X-API-Key", foreign}}, "credential_conflict", 400},
       {{{"api-key", ada}, {"API-KEY", ""}}, "credential_conflict", 400},
   };
@@ -89,12 +90,16 @@ TEST_F(NarrowBodies, AreReadToTheCapOfTheCallersOwnRoutes) {
   EXPECT_EQ(caller->status, 413);
   EXPECT_EQ(caller->header("x-tollgate-reason"), "body_too_large");
   const std::string researcher = world.add_key("acme", "eve", {"researcher"});
-  EXPECT_EQ(world.serve(ask_as(researcher, R"({"model":"big","messages":[{"role":"user","content":"x"}]})" +
-                                               large))->status,
-            200);
+  EXPECT_EQ(
+      world
+          .serve(ask_as(researcher,
+                        R"({"model":"big","messages":[{"role":"user","content":"x"}]})" + large))
+          ->status,
+      200);
   // The larger cap is for the dear model only.
-  EXPECT_EQ(world.serve(ask_as(researcher, std::string(kHello) + large))
-                ->header("x-tollgate-reason"), "body_too_large");
+  EXPECT_EQ(
+      world.serve(ask_as(researcher, std::string(kHello) + large))->header("x-tollgate-reason"),
+      "body_too_large");
   expect_clean_books();
 }
 
@@ -176,7 +181,8 @@ TEST_F(PipelineTest, RefusesInTheDialectOfTheSurface) {
   const Refused cases[] = {
       {"no such path", "/v1/responses", "{}", "not_found", 404, R"("code":"model_not_found")"},
       {"a path with dots", "/v1/../v1/messages", "{}", "invalid_request", 400, "error"},
-      {"no JSON", "/v1/chat/completions", "{", "invalid_json", 400, R"("type":"invalid_request_error")"},
+      {"no JSON", "/v1/chat/completions", "{", "invalid_json", 400,
+       R"("type":"invalid_request_error")"},
       {"a key twice", "/v1/chat/completions", R"({"model":"small","model":"big","messages":[]})",
        "duplicate_key", 400, R"("code":"duplicate_key")"},
       {"no such model", "/v1/chat/completions",
@@ -200,8 +206,7 @@ TEST_F(PipelineTest, RefusesInTheDialectOfTheSurface) {
   for (const Refused& each : cases) {
     SCOPED_TRACE(each.what);
     world.trail.records.clear();
-    const auto caller =
-        world.serve(ask(std::string(each.body), std::string(each.target)));
+    const auto caller = world.serve(ask(std::string(each.body), std::string(each.target)));
     EXPECT_EQ(caller->status, each.status);
     EXPECT_EQ(caller->header("x-tollgate-reason"), each.code);
     EXPECT_NE(caller->text.find(each.words), std::string::npos) << caller->text;
@@ -228,8 +233,8 @@ TEST_F(PipelineTest, ReadsNoMoreOfABodyThanTheRouteAllows) {
 }
 
 TEST_F(PipelineTest, ServesAnInternalRouteOnAnInternalListenerOnly) {
-  Ask asked = ask(R"({"model":"big","messages":[{"role":"user","content":"x"}]})",
-                  "/internal/summarize");
+  Ask asked =
+      ask(R"({"model":"big","messages":[{"role":"user","content":"x"}]})", "/internal/summarize");
   EXPECT_EQ(world.serve(asked)->status, 404);
   asked.exposure = authorization::Exposure::kInternal;
   EXPECT_EQ(world.serve(asked)->status, 200);
@@ -275,8 +280,8 @@ TEST_F(PipelineTest, ShowsHowTheRuleStandsThatRefusedAHold) {
   refusal.rule = "limits.user_id.input_tokens_per_minute";
   refusal.retry_after = std::chrono::seconds(2);
   world.ledger.refusal = refusal;
-  world.ledger.short_limits = {{limits::Scope::kUserId, "acme/ada",
-                                limits::Figure::kInputTokensPerMinute, 100, 0, 30}};
+  world.ledger.short_limits = {
+      {limits::Scope::kUserId, "acme/ada", limits::Figure::kInputTokensPerMinute, 100, 0, 30}};
   world.ledger.short_budgets = {
       {limits::Scope::kTenantId, "acme", cost::Window::kDay, {1000}, {400}, {590}}};
   const auto openai = world.serve(ask(std::string(kHello)));
@@ -419,9 +424,9 @@ TEST_F(PipelineTest, RecordsRulesThatOnlyObserve) {
       R"({"model":"small","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"rm"}}]})"));
   EXPECT_EQ(caller->status, 200) << caller->text;
   ASSERT_FALSE(observing.trail.records.empty());
-  EXPECT_EQ(observing.trail.records.front().observed,
-            (std::vector<std::string>{"routes.chat.tools",
-                                      "limits.tenant_id.requests_per_minute"}));
+  EXPECT_EQ(
+      observing.trail.records.front().observed,
+      (std::vector<std::string>{"routes.chat.tools", "limits.tenant_id.requests_per_minute"}));
 }
 
 TEST_F(PipelineTest, AnswersWhatIsNoHttpInTheDialectThatItSeemsToSpeak) {

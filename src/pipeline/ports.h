@@ -72,7 +72,7 @@ class Exchange {
   virtual ~Exchange() = default;
 
   virtual const RequestHead& head() const = 0;
-  virtual Arena& arena() = 0;            // Reset after the request.
+  virtual Arena& arena() = 0;  // Reset after the request.
 
   // The whole body, contiguous, with dialects::RequestReader::kPadding readable bytes behind
   // it. Refuses with kBodyTooLarge over `limit` (chunked too, before more is kept) and with
@@ -160,8 +160,7 @@ class KeyStore {
  public:
   virtual ~KeyStore() = default;
   // Nothing is waited for; what is found is copied into `arena`. Nothing: no such key.
-  virtual std::optional<authentication::KeyFacts> find(std::string_view id,
-                                                       Arena& arena) const = 0;
+  virtual std::optional<authentication::KeyFacts> find(std::string_view id, Arena& arena) const = 0;
 };
 
 // ---- The books -----------------------------------------------------------------------------
@@ -226,11 +225,11 @@ class Ledger {
   virtual ~Ledger() = default;
   // On every charge or on none. A refused hold has taken nothing. Refuses with kRateLimited,
   // kConcurrencyLimited, kBudgetExhausted (the rule in the refusal), kStoreUnavailable.
-  virtual Task<Expected<Hold, Shortfall>> hold(const Charges& charges, Arena& arena,
-                                               Instant now, WallTime wall) = 0;
+  virtual Task<Expected<Hold, Shortfall>> hold(const Charges& charges, Arena& arena, Instant now,
+                                               WallTime wall) = 0;
   // Exactly once for each hold.
-  virtual void settle(Hold& hold, const Charges& charges, const Used& used,
-                      const Booking& booking, Instant now, WallTime wall) = 0;
+  virtual void settle(Hold& hold, const Charges& charges, const Used& used, const Booking& booking,
+                      Instant now, WallTime wall) = 0;
 };
 
 // ---- The trail -----------------------------------------------------------------------------
@@ -256,7 +255,7 @@ class Trail {
 class Meter {
  public:
   virtual ~Meter() = default;
-  virtual void began() = 0;                              // A request's head is here.
+  virtual void began() = 0;  // A request's head is here.
   virtual void ended(const audit::Record& record, Duration overhead) = 0;
   virtual void counted(std::string_view model, Tokens ours, Tokens provider) = 0;
 };

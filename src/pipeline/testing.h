@@ -27,15 +27,15 @@ namespace tollgate::pipeline::testing {
 
 // What the upstream will do with the next request.
 struct Script {
-  bool full = false;                     // It takes no further request.
-  std::optional<FaultKind> send_fault;   // No head of a reply comes.
-  bool sent = true;                      // Whether a byte had gone out by then.
+  bool full = false;                    // It takes no further request.
+  std::optional<FaultKind> send_fault;  // No head of a reply comes.
+  bool sent = true;                     // Whether a byte had gone out by then.
   int status = 200;
   std::string content_type = "application/json";
-  std::vector<std::string> pieces;       // Of the body, as they come.
-  std::optional<FaultKind> fault;        // After the pieces, instead of the end.
-  bool hangs_before_head = false;        // Waits until the caller leaves…
-  bool hangs_after_pieces = false;       // …or does so there.
+  std::vector<std::string> pieces;  // Of the body, as they come.
+  std::optional<FaultKind> fault;   // After the pieces, instead of the end.
+  bool hangs_before_head = false;   // Waits until the caller leaves…
+  bool hangs_after_pieces = false;  // …or does so there.
   Duration takes = std::chrono::milliseconds(5);
 };
 
@@ -168,9 +168,9 @@ class NotedLedger final : public Ledger {
       const LimitCharge& charge = charges.limits[i];
       CHECK(charge.amount >= 0 && charge.amount <= kTokensMax);
       limits.push_back({charge.policy->rule, std::string(charge.subject), charge.amount});
-      limit_evidence[i] = {charge.policy->scope, charge.subject,        charge.policy->figure,
-                           charge.policy->limit, charge.amount,
-                           charge.policy->limit - charge.amount};
+      limit_evidence[i] = {charge.policy->scope,  charge.subject,
+                           charge.policy->figure, charge.policy->limit,
+                           charge.amount,         charge.policy->limit - charge.amount};
     }
     const auto budget_evidence = arena.make<audit::BudgetEvidence>(charges.budgets.size());
     for (std::size_t i = 0; i < charges.budgets.size(); ++i) {
@@ -193,8 +193,8 @@ class NotedLedger final : public Ledger {
     co_return made;
   }
 
-  void settle(Hold& hold, const Charges& charges, const Used& used, const Booking& booking,
-              Instant, WallTime) override {
+  void settle(Hold& hold, const Charges& charges, const Used& used, const Booking& booking, Instant,
+              WallTime) override {
     CHECK(hold.open);
     hold.open = false;
     CHECK(used.input >= 0 && used.output >= 0 && used.cost >= Money{});
@@ -214,11 +214,11 @@ class NotedLedger final : public Ledger {
   std::int64_t open() const { return held - std::ssize(settled); }
 
   std::optional<Refusal> refusal;
-  std::vector<audit::LimitEvidence> short_limits;    // Of the refusal.
+  std::vector<audit::LimitEvidence> short_limits;  // Of the refusal.
   std::vector<audit::BudgetEvidence> short_budgets;
   std::vector<std::string_view> observed;
   std::int64_t held = 0;
-  std::vector<Charged> limits;   // Of the last hold.
+  std::vector<Charged> limits;  // Of the last hold.
   std::vector<Charged> budgets;
   std::vector<Settled> settled;
 
@@ -351,8 +351,7 @@ struct World {
   ScriptedUpstreams upstreams{clock, story};
   NotedMeter meter;
   const Vocabularies& vocabularies;
-  Pipeline pipeline{
-      {config, clock, keys, pepper, ledger, trail, upstreams, meter, vocabularies}};
+  Pipeline pipeline{{config, clock, keys, pepper, ledger, trail, upstreams, meter, vocabularies}};
 };
 
 }  // namespace tollgate::pipeline::testing

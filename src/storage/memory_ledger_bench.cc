@@ -43,7 +43,8 @@ void hold_and_settle(benchmark::State& state) {
                                             {&policies[4], user, 4'096}};
     const pipeline::BudgetCharge budgets[] = {{&budget, "acme", {41'787}}};
     const pipeline::Charges charges{limits, budgets};
-    Expected<pipeline::Hold, pipeline::Shortfall> hold = run_ready(ledger.hold(charges, arena, now, wall));
+    Expected<pipeline::Hold, pipeline::Shortfall> hold =
+        run_ready(ledger.hold(charges, arena, now, wall));
     ledger.settle(*hold, charges, {331, 200, {2'828}}, {}, now, wall);
     arena.reset();
   }

@@ -3,8 +3,8 @@
 // Every change counts up one number in the transaction that makes it, so that a gateway learns
 // of a change by another process (`tollgate keys revoke`) by reading one row, and then reads
 // only the keys that changed. What it has taken over it writes down in turn, so that the command
-// can tell when its change is in force. No key is ever removed: a revoked one stays to be told apart from
-// one that never was.
+// can tell when its change is in force. No key is ever removed: a revoked one stays to be told
+// apart from one that never was.
 #pragma once
 
 #include <array>

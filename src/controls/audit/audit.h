@@ -42,7 +42,7 @@ struct LimitEvidence {
   std::string_view subject;
   limits::Figure figure{};
   std::int64_t limit = 0;
-  std::int64_t held = 0;       // By this request.
+  std::int64_t held = 0;  // By this request.
   std::int64_t remaining = 0;
 };
 struct BudgetEvidence {
@@ -50,17 +50,17 @@ struct BudgetEvidence {
   std::string_view subject;
   cost::Window window{};
   Money limit;
-  Money held;                  // By this request; by the others, where it was refused.
+  Money held;  // By this request; by the others, where it was refused.
   Money spent;
 };
 struct Attempt {
   std::string_view upstream;
-  int status = 0;              // 0: no reply.
+  int status = 0;  // 0: no reply.
   Duration duration{};
 };
 
 struct Record {
-  std::string_view id;         // "req_…", sortable by time.
+  std::string_view id;  // "req_…", sortable by time.
   WallTime time{};
   std::string_view config_version;
   std::string_view listener;
@@ -74,9 +74,9 @@ struct Record {
   std::string_view upstream;
 
   Outcome outcome = Outcome::kAllowed;
-  std::string_view code;       // The reason's code, "rate_limited"; empty when allowed.
+  std::string_view code;  // The reason's code, "rate_limited"; empty when allowed.
   std::string_view rule;
-  std::string_view message;    // What the caller was told.
+  std::string_view message;                    // What the caller was told.
   std::span<const std::string_view> observed;  // Rules that would have refused.
 
   std::span<const LimitEvidence> limits;
@@ -117,8 +117,7 @@ void write(const Record& record, Phase phase, std::string& out);
 // previous_hash and hash, the SHA-256 (hex) of the bytes of the object without the hash member.
 // Appends to `out`. `previous` and the result are 32 bytes.
 using Hash = std::array<std::uint8_t, 32>;
-Hash seal(std::string_view written, std::uint64_t sequence, const Hash& previous,
-          std::string& out);
+Hash seal(std::string_view written, std::uint64_t sequence, const Hash& previous, std::string& out);
 
 // Whether `sealed` carries a hash that is true and a previous_hash equal to `previous`.
 // Sets `own` to the record's own hash if so.

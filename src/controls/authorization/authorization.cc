@@ -86,8 +86,7 @@ bool holds(const Allow& line, const authentication::Identity& caller) {
 }
 
 bool stands_at(const Policy& route, const Target& target) {
-  const bool exists =
-      route.exposure == Exposure::kPublic || target.exposure == Exposure::kInternal;
+  const bool exists = route.exposure == Exposure::kPublic || target.exposure == Exposure::kInternal;
   return exists && route.path == target.path && route.method == target.method;
 }
 
@@ -176,8 +175,7 @@ int first_at(std::span<const Policy* const> routes, const Target& target) {
 }
 
 bool lets_in(const Policy& route, const Target& target, const authentication::Identity& caller) {
-  return stands_at(route, target) &&
-         (route.mode == Mode::kObserve || allows(route.allow, caller));
+  return stands_at(route, target) && (route.mode == Mode::kObserve || allows(route.allow, caller));
 }
 
 Refusal refuse_caller() {

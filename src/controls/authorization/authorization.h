@@ -41,12 +41,12 @@ struct ToolPolicy {
 
 // What the operator writes on a route about who may use it.
 struct Policy {
-  Mode mode = Mode::kEnforce;         // Of `allow` only; a path or model unknown is always refused.
+  Mode mode = Mode::kEnforce;  // Of `allow` only; a path or model unknown is always refused.
   std::string method = "POST";
-  std::string path;                   // Canonical.
+  std::string path;  // Canonical.
   Exposure exposure = Exposure::kPublic;
-  std::vector<std::string> models;    // Names of the configuration.
-  std::vector<Allow> allow;           // Empty: nobody.
+  std::vector<std::string> models;  // Names of the configuration.
+  std::vector<Allow> allow;         // Empty: nobody.
   ToolPolicy tools;
 };
 
@@ -78,7 +78,7 @@ Expected<void> check_tools(const ToolPolicy& policy, std::span<const OfferedTool
 struct Target {
   Exposure exposure = Exposure::kPublic;  // Of the listener.
   std::string_view method;
-  std::string_view path;                  // Canonical.
+  std::string_view path;  // Canonical.
 };
 // Index of the first route that exists at the target, or -1: decided before the body is read.
 int first_at(std::span<const Policy* const> routes, const Target& target);

@@ -68,17 +68,71 @@ TEST(CanonicalPath, GivesOneFormAndCutsTheQueryOff) {
 
 TEST(CanonicalPath, RefusesWhatCouldMeanTwoThings) {
   const std::string cases[] = {
-      "", "*", "v1/chat", "http://host/v1", "host:443", "?x", "#",
-      "/v1#fragment", "/v1?x#fragment", "/v1?x=\x01", "/v1?x= y", "/v1?\xc3\xa9",
-      "/v1%2fchat", "/v1%2Fchat", "/v1%5cchat", "/v1%5Cchat", "/v1\\chat", "/v1%00",
-      std::string("/v1\0", 4), "/v1%3f", "/v1%23", "/v1%25", "/v1%252f", "/v1%20", "/v1%0d%0a",
-      ".", "/.", "/..", "/./", "/../", "/v1/..", "/v1/.", "/v1/../admin", "/v1/./chat",
-      "/v1/%2e%2e/admin", "/v1/.%2e/admin", "/v1/%2E./admin", "/v1/%2e",
-      "//", "//v1", "/v1//chat", "/v1//", "//host/v1",
-      "/v1/%", "/v1/%4", "/v1/%g1", "/v1/%1g", "/v1/%-1", "/v1/% 1", "/v1/%%41",
-      "/v1/\x7f", "/v1/\x1f", "/v1/ chat", "/v1/\t", "/v1/\r\nx: y", "/v1/\"", "/v1/<x>",
-      "/v1/\xc3\xa9", "/v1/%c3%a9", "/v1/%c0%af", "/v1/\xff", "/v1/%ff", "/v1/%ed%a0%80",
-      "/" + std::string(4096, 'a'), "/" + std::string(1 << 20, '%'),
+      "",
+      "*",
+      "v1/chat",
+      "http://host/v1",
+      "host:443",
+      "?x",
+      "#",
+      "/v1#fragment",
+      "/v1?x#fragment",
+      "/v1?x=\x01",
+      "/v1?x= y",
+      "/v1?\xc3\xa9",
+      "/v1%2fchat",
+      "/v1%2Fchat",
+      "/v1%5cchat",
+      "/v1%5Cchat",
+      "/v1\\chat",
+      "/v1%00",
+      std::string("/v1\0", 4),
+      "/v1%3f",
+      "/v1%23",
+      "/v1%25",
+      "/v1%252f",
+      "/v1%20",
+      "/v1%0d%0a",
+      ".",
+      "/.",
+      "/..",
+      "/./",
+      "/../",
+      "/v1/..",
+      "/v1/.",
+      "/v1/../admin",
+      "/v1/./chat",
+      "/v1/%2e%2e/admin",
+      "/v1/.%2e/admin",
+      "/v1/%2E./admin",
+      "/v1/%2e",
+      "//",
+      "//v1",
+      "/v1//chat",
+      "/v1//",
+      "//host/v1",
+      "/v1/%",
+      "/v1/%4",
+      "/v1/%g1",
+      "/v1/%1g",
+      "/v1/%-1",
+      "/v1/% 1",
+      "/v1/%%41",
+      "/v1/\x7f",
+      "/v1/\x1f",
+      "/v1/ chat",
+      "/v1/\t",
+      "/v1/\r\nx: y",
+      "/v1/\"",
+      "/v1/<x>",
+      "/v1/\xc3\xa9",
+      "/v1/%c3%a9",
+      "/v1/%c0%af",
+      "/v1/\xff",
+      "/v1/%ff",
+      "/v1/%ed%a0%80",
+      "/" + std::string(4096, 'a'),
+      "/" + std::string(1 << 20, '%'),
   };
   for (const std::string& target : cases) {
     SCOPED_TRACE(target.substr(0, 60));
@@ -329,8 +383,12 @@ void deny_more(std::vector<Policy>& table, std::mt19937_64& random) {
   Policy& route = table[random() % table.size()];
   Allow* line = route.allow.empty() ? nullptr : &route.allow[random() % route.allow.size()];
   switch (random() % 6) {
-    case 0: route.mode = Mode::kEnforce; break;
-    case 1: route.exposure = Exposure::kInternal; break;
+    case 0:
+      route.mode = Mode::kEnforce;
+      break;
+    case 1:
+      route.exposure = Exposure::kInternal;
+      break;
     case 2:
       if (!route.models.empty()) route.models.pop_back();
       break;
