@@ -184,6 +184,11 @@ std::span<const std::uint8_t> Statement::blob(int column) const {
   return {start, static_cast<std::size_t>(sqlite3_column_bytes(prepared_, column))};
 }
 
+void Database::set_busy_timeout(Duration timeout) {
+  busy_timeout_ = timeout;
+  sqlite3_busy_timeout(handle_, static_cast<int>(timeout.count() / 1000));
+}
+
 FaultOr<std::unique_ptr<Database>> Database::connect(const std::string& path,
                                                      const DatabaseOptions& options) {
   sqlite3* handle = nullptr;
@@ -192,7 +197,7 @@ FaultOr<std::unique_ptr<Database>> Database::connect(const std::string& path,
   std::unique_ptr<Database> opened(new Database(path, handle));
   if (code != SQLITE_OK) return fault_of(handle, path);
   sqlite3_extended_result_codes(handle, 1);
-  sqlite3_busy_timeout(handle, static_cast<int>(options.busy_timeout.count() / 1000));
+  opened->set_busy_timeout(options.busy_timeout);
   // What a damaged or planted schema could make SQLite run is off.
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);

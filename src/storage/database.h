@@ -79,6 +79,10 @@ class Database {
 
   const std::string& path() const { return path_; }
 
+  // How long a statement waits for a lock of another connection.
+  Duration busy_timeout() const { return busy_timeout_; }
+  void set_busy_timeout(Duration timeout);
+
   // From a cache: one Statement of the same text at a time.
   FaultOr<Statement> prepare(std::string_view sql);
   // One or several statements without parameters or results.
@@ -101,6 +105,7 @@ class Database {
 
   std::string path_;
   sqlite3* handle_;
+  Duration busy_timeout_{};
   std::map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>, std::less<>> prepared_;
 };
 

@@ -26,6 +26,7 @@ FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database
       new StoredTrail(std::move(database), std::move(writer), policy, clock));
   trail->recovered_ = recovered;
   trail->queue_.reserve(kQueueReserve);
+  trail->database_->set_busy_timeout(std::min(trail->lock_wait_, kLockWait));
   return trail;
 }
 
@@ -118,6 +119,11 @@ FaultOr<void> StoredTrail::stop() {
   {
     const std::lock_guard lock(mutex_);
     running_ = false;
+  }
+  {
+    // What is lost now is lost for good: a command that writes for a moment is waited for.
+    const std::lock_guard writer_lock(writer_mutex_);
+    database_->set_busy_timeout(lock_wait_);
   }
   FaultOr<void> written = write_queue();
   const std::lock_guard writer_lock(writer_mutex_);

@@ -36,6 +36,9 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
  public:
   static constexpr Duration kGroupEvery = std::chrono::milliseconds(10);
   static constexpr Duration kRetryEvery = std::chrono::milliseconds(250);
+  // So long a group waits for a lock of another process before decisions are refused. Opening and
+  // stopping wait as long as the database was opened to.
+  static constexpr Duration kLockWait = std::chrono::milliseconds(100);
   static constexpr Duration kPruneEvery = std::chrono::minutes(1);
 
   // Continues the trail in `database`, ending first what an earlier gateway left open.
@@ -78,6 +81,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   StoredTrail(std::unique_ptr<Database> database, TrailWriter writer, const audit::Policy& policy,
               const pipeline::Clock& clock)
       : database_(std::move(database)),
+        lock_wait_(database_->busy_timeout()),
         writer_(std::move(writer)),
         policy_(policy),
         clock_(clock) {}
@@ -90,6 +94,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   void finish_flushes(std::uint64_t ticket, const FaultOr<void>& written);
 
   std::unique_ptr<Database> database_;
+  const Duration lock_wait_;  // As it was opened.
   std::mutex writer_mutex_;  // Guards the writer and its connection; taken before mutex_.
   TrailWriter writer_;
   std::string taken_;  // What the writer was given last; its room is the next queue's.

@@ -176,6 +176,36 @@ INSTANTIATE_TEST_SUITE_P(Ways, TrailRefused,
                                                   FaultKind::kTimeout, "locked"}),
                          [](const auto& info) { return std::string(info.param.name); });
 
+// Opened to wait for minutes, as a command may: the writer still tells at once.
+TEST_F(Trail, StopsDecisionsAtOnceWhenTheDatabaseIsLocked) {
+  DatabaseOptions patient;
+  patient.busy_timeout = std::chrono::minutes(10);
+  patient.durability = Durability::kProcess;
+  auto database = Database::open(path(), patient);
+  ASSERT_TRUE(database);
+  const auto trail = StoredTrail::open(*std::move(database), policy_, clock_);
+  ASSERT_TRUE(trail);
+  EXPECT_EQ((*trail)->database().busy_timeout(), StoredTrail::kLockWait);
+  const auto other = connect();
+  ASSERT_TRUE(other->execute("BEGIN IMMEDIATE"));
+  (*trail)->start();
+  Request request(1);
+  ASSERT_TRUE(request.decide(**trail));
+  const FaultOr<void> flushed = (*trail)->flush();
+  ASSERT_FALSE(flushed);
+  EXPECT_EQ(flushed.error().kind, FaultKind::kTimeout);
+  EXPECT_FALSE((*trail)->healthy());
+  EXPECT_FALSE(Request(2).decide(**trail));
+  ASSERT_TRUE(other->execute("ROLLBACK"));
+  ASSERT_TRUE((*trail)->flush());
+  EXPECT_TRUE((*trail)->healthy());
+  EXPECT_TRUE(Request(3).decide(**trail));
+  ASSERT_TRUE(request.end(**trail));
+  ASSERT_TRUE((*trail)->stop());
+  EXPECT_EQ((*trail)->database().busy_timeout(), patient.busy_timeout);
+  EXPECT_EQ(prove().records, 3);
+}
+
 TEST_F(Trail, TakesNoDecisionBeyondItsQueueButEndsWhatHasLeft) {
   policy_.queue_bytes = 64 << 10;
   const auto trail = open_trail();
