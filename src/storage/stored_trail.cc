@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "storage/try.h"
@@ -42,6 +43,14 @@ FaultOr<void> StoredTrail::append(const audit::Record& record, audit::Phase phas
   item.amount = held;
   item.id = record.id;
   item.written = written;
+  if (record.actor == nullptr && record.outcome == audit::Outcome::kRefused) {
+    const bool kept = enqueue(item, Room::kStranger).has_value();
+    // Its two records count as one refusal.
+    if (!kept && phase == audit::Phase::kDecision) {
+      refusals_unrecorded_.fetch_add(1, std::memory_order_relaxed);
+    }
+    return {};
+  }
   // A request that never left needs no room of those that did.
   const bool left = phase == audit::Phase::kOutcome &&
                     (record.outcome != audit::Outcome::kRefused || !record.attempts.empty());
@@ -70,28 +79,39 @@ void StoredTrail::booked(const pipeline::Booking& booking, const pipeline::Used&
 
 FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {
   const std::size_t bytes = packed_bytes(item);
-  const auto most = static_cast<std::size_t>(policy_.queue_bytes);
   {
     const std::lock_guard lock(mutex_);
-    const std::size_t filled = queue_.size() + writing_bytes_ + bytes;
-    if (room == Room::kDecision && !fault_message_.empty()) {
+    if (room <= Room::kDecision && !fault_message_.empty()) {
       return fault(FaultKind::kRefusedByPeer,
                    fmt::format("The audit trail cannot be written: {}", fault_message_));
     }
-    if ((room == Room::kDecision && filled > most / 4 * 3) ||
-        (room == Room::kCommitted && filled > most)) {
+    if (!has_room(bytes, room)) {
       if (room == Room::kDecision) {
         is_full_ = true;
         healthy_.store(false, std::memory_order_relaxed);
       }
-      return fault(FaultKind::kRefusedByPeer, full_words(filled - bytes));
+      return fault(FaultKind::kRefusedByPeer, full_words(queue_.size() + writing_bytes_));
     }
+    if (room == Room::kStranger) strangers_queued_ += bytes;
     pack(item, queue_);
     if (!asleep_) return {};
     asleep_ = false;
   }
   wake_.notify_one();
   return {};
+}
+
+bool StoredTrail::has_room(std::size_t bytes, Room room) const {
+  const auto most = static_cast<std::size_t>(policy_.queue_bytes);
+  const std::size_t filled = queue_.size() + writing_bytes_ + bytes;
+  switch (room) {
+    case Room::kStranger:
+      return filled <= most / 4 * 3 && strangers_queued_ + strangers_writing_ + bytes <= most / 4;
+    case Room::kDecision: return filled <= most / 4 * 3;
+    case Room::kCommitted: return filled <= most;
+    case Room::kUnbounded: break;
+  }
+  return true;
 }
 
 std::string StoredTrail::full_words(std::size_t filled) const {
@@ -160,12 +180,13 @@ FaultOr<void> StoredTrail::write_queue() {
       const std::lock_guard lock(mutex_);
       std::swap(taken_, queue_);
       writing_bytes_ = taken_.size();
+      strangers_writing_ = std::exchange(strangers_queued_, 0);
     }
     writer_.take(taken_);
     written = writer_.write();
   }
   const std::lock_guard lock(mutex_);
-  if (written) writing_bytes_ = 0;
+  if (written) writing_bytes_ = strangers_writing_ = 0;
   fault_message_ = written ? std::string() : written.error().message;
   if (written) is_full_ = false;
   healthy_.store(written.has_value(), std::memory_order_relaxed);

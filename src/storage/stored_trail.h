@@ -8,7 +8,9 @@
 // healthy() is false and decisions are refused, so nothing leaves unrecorded. The same holds while
 // the queue has no room for a decision: the disk is slow, or a write waits for a lock. Outcomes of
 // what has left already are taken as long as there is room, the last quarter of the queue is
-// theirs; bookings always, since there is one at most for each decision that was taken. What is in
+// theirs; bookings always, since there is one at most for each decision that was taken. Refusals of
+// callers that nobody knows fill a quarter of the queue at most: what is beyond is counted and
+// dropped, so that a flood of them takes no decision's place. What is in
 // the queue when the process is killed is lost with it, one group while the disk keeps up: a
 // request of that group has no record and no booking.
 #pragma once
@@ -48,6 +50,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
                                                     const pipeline::Clock& clock);
   ~StoredTrail() override;
 
+  // A refusal without an actor is no Fault where it is not kept: it is counted.
   FaultOr<void> append(const audit::Record& record, audit::Phase phase, Money held,
                        std::string_view written) override;
   bool healthy() const override { return healthy_.load(std::memory_order_relaxed); }
@@ -70,6 +73,10 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
 
   // How many requests of an earlier gateway were ended at open.
   std::int64_t recovered() const { return recovered_; }
+  // How many refusals of callers that nobody knows were not kept.
+  std::int64_t refusals_unrecorded() const {
+    return refusals_unrecorded_.load(std::memory_order_relaxed);
+  }
   // Bytes that wait, for the metrics.
   Bytes queued_bytes() const;
   // Why it is not healthy; empty when it is.
@@ -86,8 +93,9 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
         policy_(policy),
         clock_(clock) {}
 
-  enum class Room : std::uint8_t { kDecision, kCommitted, kUnbounded };
+  enum class Room : std::uint8_t { kStranger, kDecision, kCommitted, kUnbounded };
   FaultOr<void> enqueue(const Item& item, Room room);
+  bool has_room(std::size_t bytes, Room room) const;
   std::string full_words(std::size_t filled) const;
   void run();
   FaultOr<void> write_queue();
@@ -107,6 +115,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::condition_variable flushed_;
   std::string queue_;
   std::size_t writing_bytes_ = 0;  // Taken off the queue and not durable yet.
+  std::size_t strangers_queued_ = 0;   // Of these bytes, refusals without an actor.
+  std::size_t strangers_writing_ = 0;
   std::string fault_message_;      // Of the last attempt; empty: it went well.
   bool is_full_ = false;           // A decision found no room, and none has been made since.
   bool asleep_ = false;            // The writer waits for a first record.
@@ -117,6 +127,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::optional<Fault> flush_fault_;
 
   std::atomic<bool> healthy_{true};
+  std::atomic<std::int64_t> refusals_unrecorded_{0};
   std::thread thread_;
 };
 

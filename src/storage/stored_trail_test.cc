@@ -236,6 +236,45 @@ TEST_F(Trail, TakesNoDecisionBeyondItsQueueButEndsWhatHasLeft) {
   EXPECT_TRUE(Request(901).decide(*trail));
 }
 
+// A flood of callers that nobody knows takes a quarter of the queue, and nobody's place.
+TEST_F(Trail, KeepsRoomForDecisionsInAFloodOfStrangers) {
+  policy_.queue_bytes = 64 << 10;
+  const auto trail = open_trail();
+  const auto refuse_stranger = [&](int n) {
+    Request stranger(1'000 + n);
+    stranger.record.actor = nullptr;
+    stranger.record.outcome = audit::Outcome::kRefused;
+    stranger.record.code = "invalid_api_key";
+    for (const audit::Phase phase : {audit::Phase::kDecision, audit::Phase::kOutcome}) {
+      std::string written;
+      audit::write(stranger.record, phase, written);
+      ASSERT_TRUE(trail->append(stranger.record, phase, Money{}, written));
+    }
+  };
+  for (int n = 0; n < 1'000; ++n) refuse_stranger(n);
+  EXPECT_LE(trail->queued_bytes(), policy_.queue_bytes / 4);
+  EXPECT_TRUE(trail->healthy());
+  const std::int64_t unrecorded = trail->refusals_unrecorded();
+  EXPECT_GT(unrecorded, 800);
+  EXPECT_LT(unrecorded, 1'000);
+  std::int64_t decided = 0;
+  while (Request(decided + 1).decide(*trail)) ++decided;
+  EXPECT_GT(trail->queued_bytes(), policy_.queue_bytes * 7 / 10);
+  EXPECT_GT(decided, 50);
+
+  ASSERT_TRUE(trail->flush());
+  refuse_stranger(1'000);
+  EXPECT_EQ(trail->refusals_unrecorded(), unrecorded);
+  ASSERT_TRUE(trail->flush());
+  EXPECT_GE(prove().records, decided + 2 * (1'001 - unrecorded) - 1);
+  // While nothing can be written, what is refused is counted, not kept.
+  ASSERT_TRUE(trail->database().execute("PRAGMA query_only = 1"));
+  ASSERT_TRUE(Request(900).decide(*trail));
+  ASSERT_FALSE(trail->flush());
+  refuse_stranger(1'001);
+  EXPECT_EQ(trail->refusals_unrecorded(), unrecorded + 1);
+}
+
 TEST_F(Trail, WritesOnItsOwnThreadForManyThreads) {
   const auto trail = open_trail();
   trail->start();
