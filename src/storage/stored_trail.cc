@@ -51,10 +51,11 @@ FaultOr<void> StoredTrail::append(const audit::Record& record, audit::Phase phas
     }
     return {};
   }
-  // A request that never left needs no room of those that did.
+  // A request that never left needs no room of those that did. The outcome of one that did is
+  // never lost alone: its booking would be made, and made again when the next start finds it open.
   const bool left = phase == audit::Phase::kOutcome &&
                     (record.outcome != audit::Outcome::kRefused || !record.attempts.empty());
-  return enqueue(item, left ? Room::kCommitted : Room::kDecision);
+  return enqueue(item, left ? Room::kUnbounded : Room::kDecision);
 }
 
 void StoredTrail::booked(const pipeline::Booking& booking, const pipeline::Used& used,
@@ -108,7 +109,6 @@ bool StoredTrail::has_room(std::size_t bytes, Room room) const {
     case Room::kStranger:
       return filled <= most / 4 * 3 && strangers_queued_ + strangers_writing_ + bytes <= most / 4;
     case Room::kDecision: return filled <= most / 4 * 3;
-    case Room::kCommitted: return filled <= most;
     case Room::kUnbounded: break;
   }
   return true;

@@ -7,8 +7,8 @@
 // When the database refuses (disk full, locked, read-only) the group is kept and tried again,
 // healthy() is false and decisions are refused, so nothing leaves unrecorded. The same holds while
 // the queue has no room for a decision: the disk is slow, or a write waits for a lock. Outcomes of
-// what has left already are taken as long as there is room, the last quarter of the queue is
-// theirs; bookings always, since there is one at most for each decision that was taken. Refusals of
+// what has left already and their bookings are always taken: the last quarter of the queue is
+// theirs, and beyond it there is one of each at most for each request at work. Refusals of
 // callers that nobody knows fill a quarter of the queue at most: what is beyond is counted and
 // dropped, so that a flood of them takes no decision's place. What is in
 // the queue when the process is killed is lost with it, one group while the disk keeps up: a
@@ -93,7 +93,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
         policy_(policy),
         clock_(clock) {}
 
-  enum class Room : std::uint8_t { kStranger, kDecision, kCommitted, kUnbounded };
+  enum class Room : std::uint8_t { kStranger, kDecision, kUnbounded };
   FaultOr<void> enqueue(const Item& item, Room room);
   bool has_room(std::size_t bytes, Room room) const;
   std::string full_words(std::size_t filled) const;

@@ -236,6 +236,30 @@ TEST_F(Trail, TakesNoDecisionBeyondItsQueueButEndsWhatHasLeft) {
   EXPECT_TRUE(Request(901).decide(*trail));
 }
 
+TEST_F(Trail, BooksWhatEndsBehindAFullQueueOnce) {
+  policy_.queue_bytes = 64 << 10;
+  auto trail = open_trail();
+  std::vector<std::unique_ptr<Request>> left;
+  do {
+    left.push_back(std::make_unique<Request>(static_cast<std::int64_t>(left.size() + 1)));
+  } while (left.back()->decide(*trail));
+  left.pop_back();
+  for (const auto& request : left) {
+    request->record.message = "a long way to say that it ended, so that the queue overflows";
+    ASSERT_TRUE(request->end(*trail));
+  }
+  EXPECT_GT(trail->queued_bytes(), policy_.queue_bytes);
+  ASSERT_TRUE(trail->flush());
+  const Totals before = totals();
+  EXPECT_EQ(before.outcomes, static_cast<std::int64_t>(left.size()));
+  trail.reset();
+  trail = open_trail();
+  EXPECT_EQ(trail->recovered(), 0);
+  const Totals after = totals();
+  EXPECT_EQ(after.booked, before.recorded);
+  EXPECT_EQ(after.requests_booked, before.outcomes);
+}
+
 // A flood of callers that nobody knows takes a quarter of the queue, and nobody's place.
 TEST_F(Trail, KeepsRoomForDecisionsInAFloodOfStrangers) {
   policy_.queue_bytes = 64 << 10;
