@@ -52,9 +52,8 @@ void print_count(const CountOptions& options, const std::string& file, const std
 int count(const CountOptions& options) {
   const std::vector<std::string_view> known = tokens::known_vocabularies();
   if (std::find(known.begin(), known.end(), options.tokenizer) == known.end()) {
-    fmt::print(stderr, "tollgate: unknown tokenizer `{}`; known are {}\n", options.tokenizer,
-               fmt::join(known, ", "));
-    return kWrongUse;
+    return wrong_use(fmt::format("unknown tokenizer `{}`; known are {}", options.tokenizer,
+                                 fmt::join(known, ", ")));
   }
   const auto vocabulary = tokens::Vocabulary::load(options.tokenizer, vocabulary_directory());
   if (!vocabulary) return faulty(vocabulary.error());

@@ -37,9 +37,8 @@ int mock_model(const MockModelOptions& options) {
   }
   const std::optional<mock::Fail> fail = mock::fail_named(options.fail);
   if (!fail) {
-    fmt::print(stderr, "tollgate: unknown --fail `{}`; known are {}\n", options.fail,
-               fmt::join(mock::fail_names(), ", "));
-    return kWrongUse;
+    return wrong_use(fmt::format("unknown --fail `{}`; known are {}", options.fail,
+                                 fmt::join(mock::fail_names(), ", ")));
   }
   const auto vocabulary = tokens::Vocabulary::load("o200k_base", vocabulary_directory());
   if (!vocabulary) return faulty(vocabulary.error());

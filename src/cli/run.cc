@@ -95,8 +95,7 @@ FaultOr<void> storage_is_free(const std::string& ledger) {
 
 int init(const InitOptions& options) {
   if (fs::exists(options.file)) {
-    fmt::print(stderr, "tollgate: {} is there already; name another file\n", options.file);
-    return kWrongUse;
+    return wrong_use(options.file + " is there already; name another file");
   }
   if (!write_new(options.file, config::init_yaml(found_here(options.port, options.admin_port)))) {
     return cannot("cannot write " + options.file);
