@@ -97,8 +97,10 @@ Checked read_logprob_count(dom::element value, const FieldPath& path) {
   return {};
 }
 
-Checked read_unknown(const FieldPath& path) {
+// A single value sets a knob; what has a structure can name sources, tools or addresses.
+Checked read_unknown(dom::element value, const FieldPath& path) {
   if (Checked named = check_name(path.key, path); !named) return named;
+  if (!value.is_object() && !value.is_array()) return {};
   return not_served(path,
                     "is not known to this version: it may cost or reach what is not controlled "
                     "here. Leave it out.");
@@ -124,7 +126,7 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
     case FieldUse::kPass:
       return check_name(path.key, path);
     case FieldUse::kUnknown:
-      return read_unknown(path);
+      return read_unknown(value, path);
     case FieldUse::kDrop:
       return {};
     case FieldUse::kRefuse:

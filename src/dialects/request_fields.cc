@@ -75,6 +75,16 @@ constexpr auto kCommon = sorted(std::to_array<Row>({
     {"mcp_servers", kRefuse},
     {"container", kRefuse},
     {"prediction", kRefuse},
+    {"search", kRefuse},
+    {"enable_search", kRefuse},
+    {"web_search", kRefuse},
+    {"use_search", kRefuse},
+    {"search_mode", kRefuse},
+    {"return_images", kRefuse},
+    {"return_related_questions", kRefuse},
+    {"cached_content", kRefuse},
+    {"previous_response_id", kRefuse},
+    {"conversation", kRefuse},
     {"audio", kRefuse},
     // A cache shared between callers tells one what another asked; who may use it, and the
     // order of the queue, is the operator's to say.

@@ -1,9 +1,9 @@
 // What each field at the top of a request means to the gateway: the one table of the policy.
 //
-// Only what is in the table as harmless passes. A field that is not in it is refused by its
-// name: what an upstream makes of it may cost more, reach elsewhere, or come with its next
-// version. The table holds unwanted fields too, where dropping one keeps a client working, or
-// where a client that says "off" may.
+// A field that is not in it passes where it is a single value, and is refused by its name where
+// it is an object or an array: those can name sources, tools and addresses that an upstream, or
+// its next version, would charge for or reach. The table holds unwanted fields too, where
+// dropping one keeps a client working, or where a client that says "off" may.
 //
 // Internal to dialects. No I/O.
 #pragma once
@@ -17,7 +17,7 @@ namespace tollgate::dialects {
 
 enum class FieldUse : std::uint8_t {
   kPass,         // Harmless: handed on as it is.
-  kUnknown,      // In no table: refused unless null.
+  kUnknown,      // In no table: handed on if a single value, refused if it has a structure.
   kDrop,         // Only the operator may set it: left out, silently.
   kRefuse,       // Costs what is not counted: refused unless null or false.
   kCountedText,  // Handed on, and its text (or its JSON) is a text of the request.

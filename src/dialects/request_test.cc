@@ -338,7 +338,7 @@ TEST(Request, RefusesWhatCostsMoreThanIsCounted) {
 }
 
 // What another version of a server reads at the top of a body, nobody knows yet.
-TEST(Request, RefusesWhatItDoesNotKnow) {
+TEST(Request, RefusesAStructureThatItDoesNotKnow) {
   struct Row {
     Surface surface;
     std::string_view base;
@@ -365,8 +365,18 @@ TEST(Request, RefusesWhatItDoesNotKnow) {
       EXPECT_EQ(null.written({.model = "m"}).find("\"" + name + "\":"), std::string::npos);
     }
   }
-  expect_refused(Surface::kChatCompletions, rows[0].base,
-                 {R"(,"zeta":false)", kUnsupported, "zeta"});
+  for (const std::string_view value : {"false", "7", "0.5", "\"text\""}) {
+    const Asked single(Surface::kChatCompletions,
+                       fmt::format("{{{},\"zeta\":{}}}", rows[0].base, value));
+    ASSERT_TRUE(single.request) << value;
+    EXPECT_NE(single.written({.model = "m"}).find(fmt::format("\"zeta\":{}", value)),
+              std::string::npos);
+  }
+  for (const std::string_view search : {"enable_search", "web_search", "search"}) {
+    const std::string extra = fmt::format(",\"{}\":true", search);
+    expect_refused(Surface::kChatCompletions, rows[0].base,
+                   {extra, kUnsupported, std::string(search)});
+  }
 }
 
 TEST(Request, HandsOnWhatIsKnownToBeHarmless) {
