@@ -151,6 +151,10 @@ std::string reference() {
       "`${NAME}` and `${NAME:-default}` take a value from the environment, in any value but a "
       "key; `$${` stands for `${`. A secret may be read from a file: `file:PATH`. Paths are "
       "seen from the folder of the file.\n\n"
+      "A running gateway takes the file over at SIGHUP, and by itself once a change of it has "
+      "settled; by itself it takes no limit, budget or route away. Addresses, exposures and "
+      "whether a listener speaks TLS, `store.ledger`, `pepper_file`, `audit.keep`, `audit.queue` "
+      "and `edge.workers` need a restart: a reload that changes them is refused whole.\n\n"
       "Scopes, by which limits and budgets are counted: `global`, `tenant_id`, `user_id`, "
       "`key_id`, `route`, `model`, `client_ip` (limits only); every distinct value has its own "
       "allowance.\n";
