@@ -403,6 +403,23 @@ std::optional<std::int64_t> counted(Figure figure, const Used& used) {
 
 }  // namespace
 
+// By the window that the account has now: a reload may have changed it since the hold.
+void MemoryLedger::settle_budget(const BudgetCharge& charge, const Slot& slot, Money used,
+                                 WallTime wall) {
+  Account& account = *slot.account;
+  cost::Taken taken{slot.amount, slot.budget.window_start};
+  if (charge.policy->window == account.window) {
+    account.budget = cost::settle(*charge.policy, account.budget, taken, used, wall);
+    return;
+  }
+  cost::Policy now;
+  now.window = account.window;
+  account.budget = cost::roll(now, account.budget, wall);
+  // Held in a window that lies within the wider one of now.
+  taken.window_start = std::min(taken.window_start, account.budget.window_start);
+  account.budget = cost::settle(now, account.budget, taken, used, wall);
+}
+
 void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
                           const pipeline::Booking& booking, Instant now, WallTime wall) {
   CHECK(hold.open && hold.slots != nullptr);
@@ -432,9 +449,7 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
       const Slot& slot = slots.budgets[i];
       --slot.account->pins;
       overrun |= real.cost > slot.amount;
-      slot.account->budget =
-          cost::settle(*charges.budgets[i].policy, slot.account->budget,
-                       {slot.amount, slot.budget.window_start}, real.cost, wall);
+      settle_budget(charges.budgets[i], slot, real.cost, wall);
     }
   }
   open_holds_.fetch_sub(1, std::memory_order_relaxed);
@@ -450,12 +465,13 @@ bool MemoryLedger::restore(const cost::Policy& policy, std::string_view subject,
   const Locked locked(*this, std::uint64_t{1} << (hash >> 58));
   Account* account = find_or_open(hash, policy.rule, subject, Instant::min(), window_start);
   if (account == nullptr) return false;
+  const bool other_window = account->is_budget && account->window != policy.window;
   account->is_budget = true;
   account->scope = policy.scope;
   account->window = policy.window;
   account->budget_limit = policy.limit;
   cost::Balance& budget = account->budget;
-  if (window_start > budget.window_start) budget = {window_start, spent, budget.held};
+  if (other_window || window_start > budget.window_start) budget = {window_start, spent, budget.held};
   else if (window_start == budget.window_start) budget.spent = std::max(budget.spent, spent);
   return true;
 }

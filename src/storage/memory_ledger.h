@@ -80,8 +80,9 @@ class MemoryLedger final : public pipeline::Ledger {
   void settle(pipeline::Hold& hold, const pipeline::Charges& charges, const pipeline::Used& used,
               const pipeline::Booking& booking, Instant now, WallTime wall) override;
 
-  // What `subject` had spent in the window of `window_start` before the ledger began. Never
-  // lowers what is known. False: no room.
+  // What `subject` had spent in the window of `window_start` before the ledger began, by the
+  // books. Never lowers what is known of that window; a rule that has another window from now
+  // on begins anew from the books, and what is held stays held. False: no room.
   bool restore(const cost::Policy& policy, std::string_view subject, WallTime window_start,
                Money spent);
 
@@ -109,6 +110,8 @@ class MemoryLedger final : public pipeline::Ledger {
   static void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict,
                           WallTime wall);
   static void give_up(Slots& slots);
+  static void settle_budget(const pipeline::BudgetCharge& charge, const Slot& slot, Money used,
+                            WallTime wall);
 
   std::uint64_t hash_of(std::string_view rule, std::string_view subject) const;
   Shard& shard_of(std::uint64_t hash) const;

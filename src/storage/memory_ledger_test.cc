@@ -273,6 +273,32 @@ TEST(MemoryLedger, RestoresWhatWasSpentBeforeTheStart) {
   EXPECT_TRUE(hold(ledger, {{}, other}, arena));
 }
 
+// What is spent while the wider window comes into force counts in it too.
+TEST(MemoryLedger, RestoresWhatWasSpentInAWiderWindow) {
+  MemoryLedger ledger({}, nullptr);
+  Arena arena;
+  const cost::Policy hour = budget(1'000, cost::Window::kHour);
+  const cost::Policy month = budget(1'000, cost::Window::kMonth);
+  const WallTime wall = kWall + std::chrono::hours(5);
+  const BudgetCharge first[] = {{&hour, "acme", {200}}};
+  Hold open = hold(ledger, {{}, first}, arena, kNow, wall).value();
+  EXPECT_TRUE(ledger.restore(month, "acme", cost::start_of(cost::Window::kMonth, wall), {700}));
+  const BudgetCharge over[] = {{&month, "acme", {101}}};
+  const BudgetCharge rest[] = {{&month, "acme", {100}}};
+  EXPECT_FALSE(hold(ledger, {{}, over}, arena, kNow, wall));
+  ledger.settle(open, {{}, first}, {1, 1, {150}}, {}, kNow, wall);
+  BudgetStanding standing = ledger.snapshot(wall).budgets.at(0);
+  EXPECT_EQ(standing.spent, Money{850});
+  EXPECT_EQ(standing.held, Money{});
+  EXPECT_EQ(standing.window, cost::Window::kMonth);
+  EXPECT_TRUE(hold(ledger, {{}, rest}, arena, kNow, wall));
+  // And narrower again.
+  EXPECT_TRUE(ledger.restore(hour, "acme", wall, {150}));
+  standing = ledger.snapshot(wall).budgets.at(0);
+  EXPECT_EQ(standing.spent, Money{150});
+  EXPECT_EQ(standing.held, Money{100});
+}
+
 TEST(MemoryLedger, BoundsItsAccountsAndEvictsOnlyThoseAtRest) {
   MemoryLedger ledger({.accounts_max = 400, .key = 9}, nullptr);
   Arena arena;
