@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <utility>
 
 #include "base/check.h"
@@ -84,6 +85,8 @@ struct MemoryLedger::Slot {
   cost::Balance budget_before;
   cost::Balance budget;
   Money amount;
+  Money spent_before;  // In the window, at the settlement.
+  Money spent_after;
 };
 
 struct MemoryLedger::Slots {
@@ -404,20 +407,29 @@ std::optional<std::int64_t> counted(Figure figure, const Used& used) {
 }  // namespace
 
 // By the window that the account has now: a reload may have changed it since the hold.
-void MemoryLedger::settle_budget(const BudgetCharge& charge, const Slot& slot, Money used,
+void MemoryLedger::settle_budget(const BudgetCharge& charge, Slot& slot, Money used,
                                  WallTime wall) {
   Account& account = *slot.account;
-  cost::Taken taken{slot.amount, slot.budget.window_start};
-  if (charge.policy->window == account.window) {
-    account.budget = cost::settle(*charge.policy, account.budget, taken, used, wall);
-    return;
-  }
   cost::Policy now;
   now.window = account.window;
   account.budget = cost::roll(now, account.budget, wall);
+  slot.spent_before = account.budget.spent;
+  cost::Taken taken{slot.amount, slot.budget.window_start};
   // Held in a window that lies within the wider one of now.
-  taken.window_start = std::min(taken.window_start, account.budget.window_start);
+  if (charge.policy->window != account.window)
+    taken.window_start = std::min(taken.window_start, account.budget.window_start);
   account.budget = cost::settle(now, account.budget, taken, used, wall);
+  slot.spent_after = account.budget.spent;
+}
+
+void MemoryLedger::tell_reached(const BudgetCharge& charge, const Slot& slot,
+                                WallTime wall) const {
+  for (const double share : charge.policy->alert_at) {
+    const double mark = std::round(share * static_cast<double>(charge.policy->limit.micro_usd));
+    if (static_cast<double>(slot.spent_before.micro_usd) < mark &&
+        static_cast<double>(slot.spent_after.micro_usd) >= mark)
+      sink_->budget_reached(*charge.policy, charge.subject, share, slot.spent_after, wall);
+  }
 }
 
 void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
@@ -446,7 +458,7 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
         account.rate = limits::settle(policy, account.rate, slots.limits[i].rate, *amount, now);
     }
     for (std::size_t i = 0; i < slots.budgets.size(); ++i) {
-      const Slot& slot = slots.budgets[i];
+      Slot& slot = slots.budgets[i];
       --slot.account->pins;
       overrun |= real.cost > slot.amount;
       settle_budget(charges.budgets[i], slot, real.cost, wall);
@@ -454,7 +466,10 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
   }
   open_holds_.fetch_sub(1, std::memory_order_relaxed);
   if (overrun) overruns_.fetch_add(1, std::memory_order_relaxed);
-  if (sink_ != nullptr) sink_->booked(booking, real, wall);
+  if (sink_ == nullptr) return;
+  sink_->booked(booking, real, wall);
+  for (std::size_t i = 0; i < slots.budgets.size(); ++i)
+    tell_reached(charges.budgets[i], slots.budgets[i], wall);
 }
 
 // ---- The rest -------------------------------------------------------------------------------

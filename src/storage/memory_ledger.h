@@ -31,6 +31,12 @@ class SettlementSink {
   // Once for each settled hold, with no lock held. Any thread; must not wait.
   virtual void booked(const pipeline::Booking& booking, const pipeline::Used& used,
                       WallTime at) = 0;
+  // `spent` has come to `share` of the budget, one of its alert_at: once for each in a window.
+  // With no lock held. Any thread.
+  virtual void budget_reached(const cost::Policy& policy, std::string_view subject, double share,
+                              Money spent, WallTime at) {
+    (void)policy, (void)subject, (void)share, (void)spent, (void)at;
+  }
 };
 
 // How one budget stands, for metrics and the admin API.
@@ -110,8 +116,9 @@ class MemoryLedger final : public pipeline::Ledger {
   static void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict,
                           WallTime wall);
   static void give_up(Slots& slots);
-  static void settle_budget(const pipeline::BudgetCharge& charge, const Slot& slot, Money used,
+  static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,
                             WallTime wall);
+  void tell_reached(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
 
   std::uint64_t hash_of(std::string_view rule, std::string_view subject) const;
   Shard& shard_of(std::uint64_t hash) const;

@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 #include <thread>
+#include <utility>
 
 namespace tollgate::storage {
 namespace {
@@ -48,6 +49,12 @@ struct Booked final : SettlementSink {
   std::vector<std::pair<std::string, Money>> all;
   void booked(const pipeline::Booking& booking, const Used& used, WallTime) override {
     all.emplace_back(booking.id, used.cost);
+  }
+  std::vector<std::pair<double, Money>> reached;
+  void budget_reached(const cost::Policy&, std::string_view subject, double share, Money spent,
+                      WallTime) override {
+    EXPECT_EQ(subject, "acme");
+    reached.emplace_back(share, spent);
   }
 };
 
@@ -297,6 +304,34 @@ TEST(MemoryLedger, RestoresWhatWasSpentInAWiderWindow) {
   standing = ledger.snapshot(wall).budgets.at(0);
   EXPECT_EQ(standing.spent, Money{150});
   EXPECT_EQ(standing.held, Money{100});
+}
+
+TEST(MemoryLedger, TellsOnceAWindowThatABudgetReachedAShare) {
+  Booked booked;
+  MemoryLedger ledger({}, &booked);
+  Arena arena;
+  cost::Policy money = budget(1'000);
+  money.alert_at = {0.5, 0.8, 1.0};
+  const BudgetCharge budgets[] = {{&money, "acme", {400}}};
+  const auto spend = [&](std::int64_t micro_usd, WallTime wall) {
+    Hold held = hold(ledger, {{}, budgets}, arena, kNow, wall).value();
+    ledger.settle(held, {{}, budgets}, {1, 1, {micro_usd}}, {}, kNow, wall);
+    return std::exchange(booked.reached, {});
+  };
+  using Reached = std::vector<std::pair<double, Money>>;
+  EXPECT_EQ(spend(400, kWall), Reached{});
+  EXPECT_EQ(spend(100, kWall), (Reached{{0.5, {500}}}));  // Exactly there.
+  EXPECT_EQ(spend(10, kWall), Reached{});
+  EXPECT_EQ(spend(500, kWall), (Reached{{0.8, {1'010}}, {1.0, {1'010}}}));
+  const WallTime next = kWall + std::chrono::days(1);
+  EXPECT_EQ(spend(400, next), Reached{});
+  EXPECT_EQ(spend(300, next), (Reached{{0.5, {700}}}));
+  // Restored beyond a share: it was told before the restart.
+  MemoryLedger again({}, &booked);
+  ASSERT_TRUE(again.restore(money, "acme", next, {550}));
+  Hold held = hold(again, {{}, budgets}, arena, kNow, next).value();
+  again.settle(held, {{}, budgets}, {1, 1, {10}}, {}, kNow, next);
+  EXPECT_EQ(booked.reached, Reached{});
 }
 
 TEST(MemoryLedger, BoundsItsAccountsAndEvictsOnlyThoseAtRest) {

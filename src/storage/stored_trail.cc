@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/json_writer.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
@@ -76,6 +77,18 @@ void StoredTrail::booked(const pipeline::Booking& booking, const pipeline::Used&
   // Nothing used: the decision may have found no room, and there can be any number of those.
   const bool used_any = used.cost != Money{} || used.input != 0 || used.output != 0;
   (void)enqueue(item, used_any ? Room::kUnbounded : Room::kDecision);
+}
+
+void StoredTrail::budget_reached(const cost::Policy& policy, std::string_view subject,
+                                 double share, Money spent, WallTime) {
+  budget_alerts_.fetch_add(1, std::memory_order_relaxed);
+  // The subject is a caller's own word: written so that it stays in its line.
+  std::string name;
+  JsonWriter(name).value(subject);
+  const std::string_view shown = std::string_view(name).substr(1, name.size() - 2);
+  fmt::print(stderr, "tollgate: budget {} of {} has reached {:g} % ({} of {} USD)\n", policy.rule,
+             shown.empty() ? "all callers" : shown, share * 100, format_usd(spent),
+             format_usd(policy.limit));
 }
 
 FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {

@@ -58,6 +58,11 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // Durable together with the outcome record of `booking.id`. Any thread.
   void booked(const pipeline::Booking& booking, const pipeline::Used& used, WallTime at) override;
 
+  // Says it in one line on stderr, and counts it.
+  void budget_reached(const cost::Policy& policy, std::string_view subject, double share,
+                      Money spent, WallTime at) override;
+  std::int64_t budget_alerts() const { return budget_alerts_.load(std::memory_order_relaxed); }
+
   // From start() to stop() the trail writes on a thread of its own. Without it flush() writes
   // on the caller's, for tests and commands.
   void start();
@@ -128,6 +133,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
 
   std::atomic<bool> healthy_{true};
   std::atomic<std::int64_t> refusals_unrecorded_{0};
+  std::atomic<std::int64_t> budget_alerts_{0};
   std::thread thread_;
 };
 

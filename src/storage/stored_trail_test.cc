@@ -299,6 +299,22 @@ TEST_F(Trail, KeepsRoomForDecisionsInAFloodOfStrangers) {
   EXPECT_EQ(trail->refusals_unrecorded(), unrecorded + 1);
 }
 
+TEST_F(Trail, SaysInOneLineThatABudgetReachedAShare) {
+  const auto trail = open_trail();
+  cost::Policy budget;
+  budget.rule = "tenants.acme.budget";
+  budget.limit = Money{500'000'000};
+  testing::internal::CaptureStderr();
+  trail->budget_reached(budget, "acme", 0.8, Money{400'000'000}, kMorning);
+  trail->budget_reached(budget, "a\nb", 0.07, Money{400'000'000}, kMorning);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(said,
+            "tollgate: budget tenants.acme.budget of acme has reached 80 % (400.00 of 500.00 "
+            "USD)\ntollgate: budget tenants.acme.budget of a\\nb has reached 7 % (400.00 of 500.00 "
+            "USD)\n");
+  EXPECT_EQ(trail->budget_alerts(), 2);
+}
+
 TEST_F(Trail, WritesOnItsOwnThreadForManyThreads) {
   const auto trail = open_trail();
   trail->start();
