@@ -372,10 +372,12 @@ TEST(Request, RefusesAStructureThatItDoesNotKnow) {
     EXPECT_NE(single.written({.model = "m"}).find(fmt::format("\"zeta\":{}", value)),
               std::string::npos);
   }
-  for (const std::string_view search : {"enable_search", "web_search", "search"}) {
-    const std::string extra = fmt::format(",\"{}\":true", search);
+  for (const std::string_view field :
+       {"enable_search", "web_search", "search", "lora_path", "bootstrap_host", "keep_alive",
+        "safe_prompt", "logits_processors", "enable_thinking", "max_tokens_to_sample"}) {
+    const std::string extra = fmt::format(",\"{}\":true", field);
     expect_refused(Surface::kChatCompletions, rows[0].base,
-                   {extra, kUnsupported, std::string(search)});
+                   {extra, kUnsupported, std::string(field)});
   }
 }
 
