@@ -351,8 +351,8 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
 
   // On record before the first byte goes upstream, or it does not go.
   if (!append(life, audit::Phase::kDecision, plan.worst)) {
-    services_.ledger.settle(hold, plan.charges, Used{}, booking, services_.clock.now(),
-                            services_.clock.wall());
+    services_.ledger.settle(hold, plan.charges, Used{.never_left = true}, booking,
+                            services_.clock.now(), services_.clock.wall());
     const Refusal refusal = unrecorded();
     co_return co_await refuse_request(life, refusal);
   }
@@ -371,6 +371,7 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   used.input = result.usage.input;
   used.output = result.usage.output;
   used.cost = cost_of(plan, result.usage);
+  used.never_left = result.status == 0 && result.source == audit::UsageSource::kNone;
   booking.cached_input = result.usage.cached_input;
   services_.ledger.settle(hold, plan.charges, used, booking, services_.clock.now(),
                           services_.clock.wall());

@@ -198,6 +198,7 @@ struct Used {
   Tokens input = 0;
   Tokens output = 0;
   Money cost;
+  bool never_left = false;  // Nothing was sent to an upstream: requests are given back too.
 };
 
 // Who and what a settlement is booked for. Views: copied by the ledger.

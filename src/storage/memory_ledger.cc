@@ -399,6 +399,8 @@ std::optional<std::int64_t> counted(Figure figure, const Used& used) {
     case Figure::kTotalTokensPerMinute: return used.input + used.output;
     case Figure::kRequestsPerMinute:
     case Figure::kRequestsPerDay:
+      if (used.never_left) return 0;
+      break;
     case Figure::kConcurrentRequests: break;
   }
   return std::nullopt;
@@ -444,7 +446,7 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
   // A provider's figures are foreign: none of them may leave the range.
   const Used real = {std::clamp<Tokens>(used.input, 0, kTokensMax),
                      std::clamp<Tokens>(used.output, 0, kTokensMax),
-                     std::max(used.cost, Money{})};
+                     std::max(used.cost, Money{}), used.never_left};
   bool overrun = false;
   {
     const Locked locked(*this, slots.shards);
@@ -486,8 +488,11 @@ bool MemoryLedger::restore(const cost::Policy& policy, std::string_view subject,
   account->window = policy.window;
   account->budget_limit = policy.limit;
   cost::Balance& budget = account->budget;
-  if (other_window || window_start > budget.window_start) budget = {window_start, spent, budget.held};
-  else if (window_start == budget.window_start) budget.spent = std::max(budget.spent, spent);
+  if (other_window || window_start > budget.window_start) {
+    budget = {window_start, spent, budget.held};
+  } else if (window_start == budget.window_start) {
+    budget.spent = std::max(budget.spent, spent);
+  }
   return true;
 }
 

@@ -82,7 +82,8 @@ class MemoryLedger final : public pipeline::Ledger {
   Task<Expected<pipeline::Hold, pipeline::Shortfall>> hold(const pipeline::Charges& charges,
                                                            Arena& arena, Instant now,
                                                            WallTime wall) override;
-  // `charges` are those of the hold. Requests are not given back; tokens are by their figure.
+  // `charges` are those of the hold. Requests are given back only where
+  // nothing left; tokens are by their figure.
   void settle(pipeline::Hold& hold, const pipeline::Charges& charges, const pipeline::Used& used,
               const pipeline::Booking& booking, Instant now, WallTime wall) override;
 

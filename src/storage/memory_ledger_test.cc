@@ -334,6 +334,22 @@ TEST(MemoryLedger, TellsOnceAWindowThatABudgetReachedAShare) {
   EXPECT_EQ(booked.reached, Reached{});
 }
 
+TEST(MemoryLedger, GivesRequestsBackOnlyWhereNothingLeft) {
+  MemoryLedger ledger({}, nullptr);
+  Arena arena;
+  const limits::Policy minute = limit(Scope::kTenantId, Figure::kRequestsPerMinute, 1);
+  const limits::Policy day = limit(Scope::kTenantId, Figure::kRequestsPerDay, 1);
+  const LimitCharge limits[] = {{&minute, "acme", 1}, {&day, "acme", 1}};
+  const Charges charges{limits, {}};
+  for (int i = 0; i < 3; ++i) {
+    Hold held = hold(ledger, charges, arena).value();
+    ledger.settle(held, charges, {.never_left = true}, {}, kNow, kWall);
+  }
+  Hold held = hold(ledger, charges, arena).value();
+  ledger.settle(held, charges, {}, {}, kNow, kWall);
+  EXPECT_EQ(hold(ledger, charges, arena).error().refusal.reason, Reason::kRateLimited);
+}
+
 TEST(MemoryLedger, BoundsItsAccountsAndEvictsOnlyThoseAtRest) {
   MemoryLedger ledger({.accounts_max = 400, .key = 9}, nullptr);
   Arena arena;
