@@ -226,6 +226,16 @@ void Gateway::Parts::register_gauges() {
                  [this](const admin::Gauge::Emit& emit) {
                    emit("", static_cast<double>(store->trail().queued_bytes()));
                  }});
+  metrics.gauge({"tollgate_audit_refusals_unrecorded",
+                 "Refusals of unknown callers that found no room in the queue, since the start.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   emit("", static_cast<double>(store->trail().refusals_unrecorded()));
+                 }});
+  metrics.gauge({"tollgate_budget_alerts",
+                 "Shares of alert_at that budgets reached since the start.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   emit("", static_cast<double>(store->trail().budget_alerts()));
+                 }});
 }
 
 void Gateway::Parts::run_threads() {
