@@ -249,6 +249,7 @@ TEST_F(Forward, SettlesWhenTheCallerLeavesBeforeAnythingWasSent) {
   const auto caller = world.serve(ask(std::string(kHello)));
   caller->leave();
   expect_settled(0, 0);
+  EXPECT_TRUE(settled().used.never_left);
 }
 
 TEST_F(Forward, SettlesWhenTheCallerLeavesWhileAWholeReplyComes) {
@@ -258,6 +259,7 @@ TEST_F(Forward, SettlesWhenTheCallerLeavesWhileAWholeReplyComes) {
   caller->leave();
   EXPECT_EQ(last().code, "caller_gone");
   expect_settled(kHelloTokens, kCap);
+  EXPECT_FALSE(settled().used.never_left);
 }
 
 TEST_F(Forward, EndsAStreamThatBreaksOffWithTheDialectsError) {

@@ -162,6 +162,7 @@ TEST_F(PipelineTest, SendsNothingThatCannotBeRecorded) {
   EXPECT_FALSE(told("open"));
   EXPECT_TRUE(world.upstreams.messages.empty());
   ASSERT_EQ(world.ledger.settled.size(), 1U);
+  EXPECT_TRUE(settled().used.never_left);
   EXPECT_EQ(settled().used.input, 0);
   EXPECT_EQ(settled().used.output, 0);
   EXPECT_EQ(settled().used.cost, Money{});
