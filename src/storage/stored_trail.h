@@ -10,9 +10,10 @@
 // what has left already and their bookings are always taken: the last quarter of the queue is
 // theirs, and beyond it there is one of each at most for each request at work. Refusals of
 // callers that nobody knows fill a quarter of the queue at most: what is beyond is counted and
-// dropped, so that a flood of them takes no decision's place. What is in
-// the queue when the process is killed is lost with it, one group while the disk keeps up: a
-// request of that group has no record and no booking.
+// dropped, so that a flood of them takes no decision's place.
+//
+// What is in the queue when the process is killed is lost with it, one group while the disk keeps
+// up: a request of that group has no record and no booking.
 #pragma once
 
 #include <atomic>
