@@ -40,7 +40,7 @@ class DatabaseFile : public StorageTest {
 
 TEST_F(DatabaseFile, IsMadeWholeForItsOwnerAlone) {
   connect();
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(stat(path().c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
   for (const auto& entry : std::filesystem::directory_iterator(directory_)) {

@@ -25,7 +25,7 @@ struct MemoryLedger::Account {
   std::uint64_t hash = 0;
   std::string rule;
   std::string subject;
-  std::int64_t pins = 0;    // Open holds that point here.
+  std::int64_t pins = 0;  // Open holds that point here.
 
   limits::Scope scope{};
   limits::Balance rate;
@@ -246,8 +246,7 @@ MemoryLedger::Slots& MemoryLedger::find_places(const Charges& charges, Arena& ar
 }
 
 // Every account is pinned as soon as it is found: opening the next may not evict it.
-bool MemoryLedger::open_accounts(const Charges& charges, Slots& slots, Instant now,
-                                 WallTime wall) {
+bool MemoryLedger::open_accounts(const Charges& charges, Slots& slots, Instant now, WallTime wall) {
   const auto open = [&](Slot& slot, const auto& charge) {
     slot.account = find_or_open(slot.hash, charge.policy->rule, charge.subject, now, wall);
     if (slot.account == nullptr) return false;
@@ -294,9 +293,8 @@ void MemoryLedger::take_limit(const LimitCharge& charge, Slot& slot, Verdict& ve
   if (policy.mode == Mode::kObserve) {
     if (!limits::passes(policy, account.rate, slot.rate.amount, now)) verdict.observe(policy.rule);
     account.rate = limits::reserve_observed(policy, account.rate, slot.rate.amount, now);
-  } else if (Expected<limits::Balance> held = limits::reserve(policy, account.rate,
-                                                              slot.rate.amount, now,
-                                                              charge.subject)) {
+  } else if (Expected<limits::Balance> held =
+                 limits::reserve(policy, account.rate, slot.rate.amount, now, charge.subject)) {
     account.rate = *held;
   } else {
     verdict.refuse(std::move(held.error()),
@@ -343,8 +341,8 @@ void MemoryLedger::give_up(Slots& slots) {
   }
 }
 
-Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& arena,
-                                                 Instant now, WallTime wall) {
+Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& arena, Instant now,
+                                                 WallTime wall) {
   Slots& slots = find_places(charges, arena);
   Verdict verdict(charges, arena);
   {
@@ -353,7 +351,9 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& 
       return std::unexpected(Shortfall{
           refuse(Reason::kStoreUnavailable, "store",
                  "There is no room to keep the books of one more subject; try again later.")
-              .error(), {}, {}});
+              .error(),
+          {},
+          {}});
     for (std::size_t i = 0; i < slots.limits.size(); ++i)
       take_limit(charges.limits[i], slots.limits[i], verdict, now);
     for (std::size_t i = 0; i < slots.budgets.size(); ++i)
@@ -371,7 +371,10 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& 
     const limits::Policy& policy = *charges.limits[i].policy;
     const Slot& slot = slots.limits[i];
     const bool work = policy.figure == Figure::kConcurrentRequests;
-    limits[i] = {policy.scope, charges.limits[i].subject, policy.figure, policy.limit,
+    limits[i] = {policy.scope,
+                 charges.limits[i].subject,
+                 policy.figure,
+                 policy.limit,
                  work ? 1 : slot.rate.amount,
                  work ? std::max<std::int64_t>(policy.limit - slot.at_work, 0)
                       : limits::remaining(policy, slot.rate.after, now)};
@@ -381,8 +384,8 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& 
   for (std::size_t i = 0; i < budgets.size(); ++i) {
     const cost::Policy& policy = *charges.budgets[i].policy;
     const Slot& slot = slots.budgets[i];
-    budgets[i] = {policy.scope, charges.budgets[i].subject, policy.window,
-                  policy.limit, slot.amount,                slot.budget.spent};
+    budgets[i] = {policy.scope, charges.budgets[i].subject, policy.window, policy.limit,
+                  slot.amount,  slot.budget.spent};
   }
   return Hold{limits, budgets, verdict.observed(), &slots, true};
 }
@@ -394,14 +397,18 @@ namespace {
 // What a limit counts of what was used; nothing: it is not given back.
 std::optional<std::int64_t> counted(Figure figure, const Used& used) {
   switch (figure) {
-    case Figure::kInputTokensPerMinute: return used.input;
-    case Figure::kOutputTokensPerMinute: return used.output;
-    case Figure::kTotalTokensPerMinute: return used.input + used.output;
+    case Figure::kInputTokensPerMinute:
+      return used.input;
+    case Figure::kOutputTokensPerMinute:
+      return used.output;
+    case Figure::kTotalTokensPerMinute:
+      return used.input + used.output;
     case Figure::kRequestsPerMinute:
     case Figure::kRequestsPerDay:
       if (used.never_left) return 0;
       break;
-    case Figure::kConcurrentRequests: break;
+    case Figure::kConcurrentRequests:
+      break;
   }
   return std::nullopt;
 }
@@ -424,8 +431,7 @@ void MemoryLedger::settle_budget(const BudgetCharge& charge, Slot& slot, Money u
   slot.spent_after = account.budget.spent;
 }
 
-void MemoryLedger::tell_reached(const BudgetCharge& charge, const Slot& slot,
-                                WallTime wall) const {
+void MemoryLedger::tell_reached(const BudgetCharge& charge, const Slot& slot, WallTime wall) const {
   for (const double share : charge.policy->alert_at) {
     const double mark = std::round(share * static_cast<double>(charge.policy->limit.micro_usd));
     if (static_cast<double>(slot.spent_before.micro_usd) < mark &&
@@ -445,8 +451,8 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
 
   // A provider's figures are foreign: none of them may leave the range.
   const Used real = {std::clamp<Tokens>(used.input, 0, kTokensMax),
-                     std::clamp<Tokens>(used.output, 0, kTokensMax),
-                     std::max(used.cost, Money{}), used.never_left};
+                     std::clamp<Tokens>(used.output, 0, kTokensMax), std::max(used.cost, Money{}),
+                     used.never_left};
   bool overrun = false;
   {
     const Locked locked(*this, slots.shards);
@@ -506,9 +512,8 @@ Standings MemoryLedger::snapshot(WallTime wall) const {
           cost::Policy policy;
           policy.window = at->window;
           const cost::Balance budget = cost::roll(policy, at->budget, wall);
-          all.budgets.push_back({at->rule, at->subject, at->scope, at->window,
-                                 budget.window_start, at->budget_limit, budget.spent,
-                                 budget.held});
+          all.budgets.push_back({at->rule, at->subject, at->scope, at->window, budget.window_start,
+                                 at->budget_limit, budget.spent, budget.held});
         }
         if (at->at_work_limit > 0)
           all.work.push_back({at->rule, at->subject, at->scope, at->at_work_limit, at->at_work});

@@ -108,8 +108,7 @@ class MemoryLedger final : public pipeline::Ledger {
   class Verdict;
 
   Expected<pipeline::Hold, pipeline::Shortfall> hold_now(const pipeline::Charges& charges,
-                                                         Arena& arena, Instant now,
-                                                         WallTime wall);
+                                                         Arena& arena, Instant now, WallTime wall);
   Slots& find_places(const pipeline::Charges& charges, Arena& arena) const;
   bool open_accounts(const pipeline::Charges& charges, Slots& slots, Instant now, WallTime wall);
   static void take_limit(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,

@@ -110,8 +110,7 @@ TEST(MemoryLedger, TakesAllOrNone) {
     MemoryLedger ledger({}, nullptr);
     Arena arena;
     const LimitCharge only_work[] = {{&work, "acme", 1}};
-    for (int i = 0; i < row.at_work; ++i)
-      ASSERT_TRUE(hold(ledger, {only_work, {}}, arena));
+    for (int i = 0; i < row.at_work; ++i) ASSERT_TRUE(hold(ledger, {only_work, {}}, arena));
     const LimitCharge limits[] = {
         {&requests, "acme", row.requests}, {&work, "acme", 1}, {&tokens, "alice", row.tokens}};
     const BudgetCharge budgets[] = {{&money, "acme", {row.money}}};
@@ -446,7 +445,8 @@ TEST(MemoryLedger, I1I12I14AgreesWithASlowModelForAnyHistory) {
   std::map<Reason, int> refused;
   const auto settle = [&](std::size_t at) {
     Request& request = *open[at];
-    const Used used{static_cast<Tokens>(random() % 100), static_cast<Tokens>(random() % 100),
+    const Used used{static_cast<Tokens>(random() % 100),
+                    static_cast<Tokens>(random() % 100),
                     {static_cast<std::int64_t>(random() % 3'000)}};
     ledger.settle(request.hold, request.charges(), used, {}, now, wall);
     model.rates[request.user] = limits::settle(tokens, model.rates[request.user], request.taken,

@@ -25,7 +25,8 @@ constexpr std::size_t kFileBytesMax = 4096;
 std::unexpected<Fault> failed(const std::string& path, std::string_view what) {
   return fault(FaultKind::kUnreachable,
                fmt::format("{}: {} ({}). The gateway's user must be able to read and write the "
-                           "file and its directory.", path, what, std::strerror(errno)));
+                           "file and its directory.",
+                           path, what, std::strerror(errno)));
 }
 
 class File {
@@ -48,7 +49,7 @@ FaultOr<std::optional<std::string>> load(const std::string& path) {
     if (errno == ENOENT) return std::optional<std::string>();
     return failed(path, "the secret cannot be read");
   }
-  struct stat status {};
+  struct stat status{};
   if (fstat(file.descriptor(), &status) != 0) return failed(path, "the secret cannot be read");
   if (!S_ISREG(status.st_mode)) {
     return fault(FaultKind::kRefusedByPeer, fmt::format("{}: a secret is an ordinary file.", path));

@@ -15,7 +15,7 @@ class SecretFile : public StorageTest {
 TEST_F(SecretFile, IsMadeOnceForItsOwnerAlone) {
   const FaultOr<authentication::Pepper> made = load_or_make_pepper(file());
   ASSERT_TRUE(made) << made.error().message;
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(stat(file().c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0600U);
   EXPECT_EQ(status.st_size, 32);

@@ -1,7 +1,7 @@
+#include "storage/storage_fixture.h"
+
 #include <boost/json.hpp>
 #include <cmath>
-
-#include "storage/storage_fixture.h"
 
 namespace tollgate::storage {
 

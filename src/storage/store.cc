@@ -21,7 +21,7 @@ std::string lock_file(const std::string& path) { return path + ".lock"; }
 // The whole file, of the open file itself: unlike flock(2), such a lock can be asked about
 // without being taken, so that a command never stands in the way of a gateway that starts.
 struct flock whole_file() {
-  struct flock lock {};
+  struct flock lock{};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
   return lock;
@@ -46,7 +46,8 @@ class Store::Lock {
     if (fcntl(descriptor, F_OFD_SETLK, &wanted) != 0) {
       return fault(FaultKind::kRefusedByPeer,
                    fmt::format("{}: another gateway serves from this database. Stop it, or give "
-                               "this one a store.ledger of its own.", path));
+                               "this one a store.ledger of its own.",
+                               path));
     }
     return lock;
   }
@@ -69,8 +70,8 @@ class Store::Temporary {
     if (error || mkdtemp(name.data()) == nullptr) {
       return fault(FaultKind::kUnreachable,
                    fmt::format("No directory can be made in {} ({}). Set TMPDIR to one that the "
-                               "gateway's user can write.", parent.string(),
-                               std::strerror(errno)));
+                               "gateway's user can write.",
+                               parent.string(), std::strerror(errno)));
     }
     return std::unique_ptr<Temporary>(new Temporary(name));
   }
@@ -90,8 +91,7 @@ Store::Store(const pipeline::Clock& clock) : clock_(clock) {}
 
 Store::~Store() { (void)stop(); }
 
-FaultOr<std::unique_ptr<Store>> Store::open(const config::Store& where,
-                                            const audit::Policy& audit,
+FaultOr<std::unique_ptr<Store>> Store::open(const config::Store& where, const audit::Policy& audit,
                                             const pipeline::Clock& clock) {
   std::unique_ptr<Store> store(new Store(clock));
   if (where.in_memory) {
@@ -134,8 +134,8 @@ FaultOr<void> Store::restore(const config::Config& config) {
                         Money spent) -> FaultOr<void> {
     if (ledger_->restore(budget, subject, start, spent)) return {};
     return fault(FaultKind::kRefusedByPeer,
-                 fmt::format("{}: the ledger has no room for all that have spent under {}.",
-                             path_, budget.rule));
+                 fmt::format("{}: the ledger has no room for all that have spent under {}.", path_,
+                             budget.rule));
   };
   for (const cost::Policy& budget : config.budgets) {
     const WallTime start = cost::start_of(budget.window, now);
@@ -165,9 +165,7 @@ FaultOr<void> Store::stop() {
   return trail_->stop();
 }
 
-FaultOr<std::unique_ptr<Database>> Store::reader() const {
-  return Database::open(path_, options_);
-}
+FaultOr<std::unique_ptr<Database>> Store::reader() const { return Database::open(path_, options_); }
 
 std::string Store::beside(std::string_view name) const { return storage::beside(path_, name); }
 

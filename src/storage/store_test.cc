@@ -95,7 +95,9 @@ TEST_F(AStore, LetsGoOfItsLockHoweverItEnds) {
 }
 
 TEST_F(AStore, IsNotOpenedOverADamagedFile) {
-  { ASSERT_TRUE(open()); }
+  {
+    ASSERT_TRUE(open());
+  }
   {
     std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
     for (int page = 2; page < 8; ++page) {

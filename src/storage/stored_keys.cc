@@ -35,10 +35,9 @@ std::string roles_text(const std::vector<std::string>& roles) {
 FaultOr<KeyRecord> read_row(const Database& database, const Statement& row) {
   KeyRecord key;
   key.id = row.text(0);
-  const std::unexpected<Fault> damaged =
-      fault(FaultKind::kCorrupt,
-            fmt::format("{}: the key {} is damaged. Revoke it and make a new one.",
-                        database.path(), key.id));
+  const std::unexpected<Fault> damaged = fault(
+      FaultKind::kCorrupt, fmt::format("{}: the key {} is damaged. Revoke it and make a new one.",
+                                       database.path(), key.id));
   const std::span<const std::uint8_t> digest = row.blob(1);
   if (digest.size() != key.digest.size()) return damaged;
   std::copy(digest.begin(), digest.end(), key.digest.begin());
@@ -86,26 +85,37 @@ FaultOr<std::int64_t> count_change(Database& database) {
 FaultOr<void> insert(Database& database, const KeyRecord& key, std::int64_t change) {
   TRY(there, show_key(database, key.id));
   if (there) {
-    return fault(FaultKind::kRefusedByPeer,
-                 fmt::format("{}: a key with the id {} is there already.", database.path(),
-                             key.id));
+    return fault(
+        FaultKind::kRefusedByPeer,
+        fmt::format("{}: a key with the id {} is there already.", database.path(), key.id));
   }
-  TRY(statement, database.prepare(
-      "INSERT INTO keys (id, digest, tenant, user, roles, name, created_us, expires_us, "
-      "revoked_us, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  TRY(statement,
+      database.prepare(
+          "INSERT INTO keys (id, digest, tenant, user, roles, name, created_us, expires_us, "
+          "revoked_us, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   const std::string roles = roles_text(key.roles);
-  return statement.bind(key.id).bind_blob(key.digest).bind(key.tenant).bind(key.user)
-      .bind(roles).bind(key.name).bind(to_microseconds(key.created))
-      .bind(microseconds_or_none(key.expires)).bind(microseconds_or_none(key.revoked))
-      .bind(change).run();
+  return statement.bind(key.id)
+      .bind_blob(key.digest)
+      .bind(key.tenant)
+      .bind(key.user)
+      .bind(roles)
+      .bind(key.name)
+      .bind(to_microseconds(key.created))
+      .bind(microseconds_or_none(key.expires))
+      .bind(microseconds_or_none(key.revoked))
+      .bind(change)
+      .run();
 }
 
 // Replaces what may change of a key that is there.
 FaultOr<void> update(Database& database, const KeyRecord& key, std::int64_t change) {
-  TRY(statement, database.prepare(
-      "UPDATE keys SET expires_us = ?, revoked_us = ?, changed = ? WHERE id = ?"));
+  TRY(statement,
+      database.prepare("UPDATE keys SET expires_us = ?, revoked_us = ?, changed = ? WHERE id = ?"));
   return statement.bind(microseconds_or_none(key.expires))
-      .bind(microseconds_or_none(key.revoked)).bind(change).bind(key.id).run();
+      .bind(microseconds_or_none(key.revoked))
+      .bind(change)
+      .bind(key.id)
+      .run();
 }
 
 // Changes the key `id` by `change(key)`, which may leave it as it is. False: no such key.
@@ -149,8 +159,7 @@ FaultOr<bool> revoke_key(Database& database, std::string_view id, WallTime now) 
   });
 }
 
-FaultOr<bool> expire_key(Database& database, std::string_view id,
-                         std::optional<WallTime> expires) {
+FaultOr<bool> expire_key(Database& database, std::string_view id, std::optional<WallTime> expires) {
   return change_key(database, id, [&](KeyRecord& key) { key.expires = expires; });
 }
 
@@ -284,8 +293,7 @@ FaultOr<bool> StoredKeys::expire(std::string_view id, std::optional<WallTime> ex
   return done;
 }
 
-FaultOr<bool> StoredKeys::rotate(std::string_view id, const KeyRecord& fresh,
-                                 WallTime grace_end) {
+FaultOr<bool> StoredKeys::rotate(std::string_view id, const KeyRecord& fresh, WallTime grace_end) {
   const std::lock_guard lock(database_mutex_);
   TRY(done, rotate_key(*database_, id, fresh, grace_end));
   TRY_DO(poll_locked());

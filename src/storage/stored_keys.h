@@ -34,8 +34,7 @@ FaultOr<void> create_key(Database& database, const authentication::KeyRecord& ke
 // Oldest first; of one tenant, or of all where it is empty.
 FaultOr<std::vector<authentication::KeyRecord>> list_keys(Database& database,
                                                           std::string_view tenant);
-FaultOr<std::optional<authentication::KeyRecord>> show_key(Database& database,
-                                                           std::string_view id);
+FaultOr<std::optional<authentication::KeyRecord>> show_key(Database& database, std::string_view id);
 // False: no such key. Revoking a revoked key keeps the first moment.
 FaultOr<bool> revoke_key(Database& database, std::string_view id, WallTime now);
 FaultOr<bool> expire_key(Database& database, std::string_view id, std::optional<WallTime> expires);

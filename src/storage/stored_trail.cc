@@ -79,8 +79,8 @@ void StoredTrail::booked(const pipeline::Booking& booking, const pipeline::Used&
   (void)enqueue(item, used_any ? Room::kUnbounded : Room::kDecision);
 }
 
-void StoredTrail::budget_reached(const cost::Policy& policy, std::string_view subject,
-                                 double share, Money spent, WallTime) {
+void StoredTrail::budget_reached(const cost::Policy& policy, std::string_view subject, double share,
+                                 Money spent, WallTime) {
   budget_alerts_.fetch_add(1, std::memory_order_relaxed);
   // The subject is a caller's own word: written so that it stays in its line.
   std::string name;
@@ -121,8 +121,10 @@ bool StoredTrail::has_room(std::size_t bytes, Room room) const {
   switch (room) {
     case Room::kStranger:
       return filled <= most / 4 * 3 && strangers_queued_ + strangers_writing_ + bytes <= most / 4;
-    case Room::kDecision: return filled <= most / 4 * 3;
-    case Room::kUnbounded: break;
+    case Room::kDecision:
+      return filled <= most / 4 * 3;
+    case Room::kUnbounded:
+      break;
   }
   return true;
 }

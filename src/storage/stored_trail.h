@@ -109,7 +109,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
 
   std::unique_ptr<Database> database_;
   const Duration lock_wait_;  // As it was opened.
-  std::mutex writer_mutex_;  // Guards the writer and its connection; taken before mutex_.
+  std::mutex writer_mutex_;   // Guards the writer and its connection; taken before mutex_.
   TrailWriter writer_;
   std::string taken_;  // What the writer was given last; its room is the next queue's.
   const audit::Policy policy_;
@@ -120,12 +120,12 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::condition_variable wake_;
   std::condition_variable flushed_;
   std::string queue_;
-  std::size_t writing_bytes_ = 0;  // Taken off the queue and not durable yet.
-  std::size_t strangers_queued_ = 0;   // Of these bytes, refusals without an actor.
+  std::size_t writing_bytes_ = 0;     // Taken off the queue and not durable yet.
+  std::size_t strangers_queued_ = 0;  // Of these bytes, refusals without an actor.
   std::size_t strangers_writing_ = 0;
-  std::string fault_message_;      // Of the last attempt; empty: it went well.
-  bool is_full_ = false;           // A decision found no room, and none has been made since.
-  bool asleep_ = false;            // The writer waits for a first record.
+  std::string fault_message_;  // Of the last attempt; empty: it went well.
+  bool is_full_ = false;       // A decision found no room, and none has been made since.
+  bool asleep_ = false;        // The writer waits for a first record.
   bool running_ = false;
   bool stopping_ = false;
   std::uint64_t flush_asked_ = 0;

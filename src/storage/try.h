@@ -5,11 +5,11 @@
 #include <utility>
 
 // Declares `name` as the value that `expression` gives, or returns its error.
-#define TRY(name, expression)                                                     \
-  auto name##_or_error = (expression);                                            \
+#define TRY(name, expression)                                                       \
+  auto name##_or_error = (expression);                                              \
   if (!name##_or_error) return std::unexpected(std::move(name##_or_error.error())); \
   auto& name = *name##_or_error
 
 // The same for an expression without a value.
-#define TRY_DO(expression)                                                     \
+#define TRY_DO(expression) \
   if (auto done = (expression); !done) return std::unexpected(std::move(done.error()))

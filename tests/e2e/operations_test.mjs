@@ -253,8 +253,12 @@ describe('the admin address', () => {
     const text = await (await fetch(`${gateway.admin}/metrics`)).text();
     const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
     assert.equal(checked.status, 0, checked.stderr + checked.stdout);
+    // A stranger learns of no path at all; a caller learns that these are not there.
+    const { secret } = await gateway.key();
+    const headers = { authorization: `Bearer ${secret}` };
     for (const target of ['/metrics', '/admin/v1/keys', '/readyz']) {
-      assert.equal((await fetch(gateway.url + target)).status, 404, target);
+      assert.equal((await fetch(gateway.url + target)).status, 401, target);
+      assert.equal((await fetch(gateway.url + target, { headers })).status, 404, target);
     }
   });
 

@@ -74,17 +74,40 @@ describe('an upstream that', () => {
     const body = JSON.stringify(completion('Hi.', GOOD));
     const upstream = await rawUpstream(t, (socket, number) => {
       connections = number;
-      socket.once('data', () => {
-        socket.write(
+      socket.once('data', () =>
+        socket.end(
           `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-        );
-        socket.once('data', () => socket.destroy());
-      });
+        ),
+      );
     });
     const gateway = await startGateway(t, impatient(upstream.url));
     const key = await gateway.key();
     for (let i = 0; i < 4; ++i) assert.equal((await gateway.chat(key)).status, 200, `request ${i}`);
-    assert.ok(connections >= 2);
+    assert.equal(connections, 4);
+  });
+
+  it('takes a request on a kept connection and closes: it is not sent twice', async (t) => {
+    let asked = 0;
+    const body = JSON.stringify(completion('Hi.', GOOD));
+    const upstream = await rawUpstream(t, (socket) => {
+      socket.once('data', () => {
+        asked += 1;
+        socket.write(
+          `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+        );
+        socket.once('data', () => {
+          asked += 1;
+          socket.destroy();
+        });
+      });
+    });
+    const config = impatient(upstream.url);
+    config.edge = { ...config.edge, workers: 1 }; // Each worker keeps connections of its own.
+    const gateway = await startGateway(t, config);
+    const key = await gateway.key();
+    assert.equal((await gateway.chat(key)).status, 200);
+    await assertRefused(await gateway.chat(key), 502, 'upstream_error');
+    assert.equal(asked, 2, 'the model may have worked on it already');
   });
 
   it('answers with its own errors: ours say so, its words and secrets stay inside', async (t) => {
