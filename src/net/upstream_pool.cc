@@ -13,6 +13,8 @@ namespace {
 // Many servers end an idle connection after a minute or less; one that they ended first is
 // seen and dropped at once.
 constexpr Duration kWaitingTime = std::chrono::seconds(30);
+// What has waited for less is as the loop last saw it: asking the socket again is a system call.
+constexpr Duration kFreshTime = std::chrono::milliseconds(20);
 constexpr std::size_t kWaitingPerOrigin = 256;
 constexpr std::size_t kOriginsKept = 64;
 constexpr std::size_t kCallsKept = 256;
@@ -53,7 +55,8 @@ UpstreamConnection::~UpstreamConnection() {
 void UpstreamConnection::rest() {
   kept = true;
   inbox.rest();
-  stream.set_deadline(origin_.pool->loop.now() + kWaitingTime);
+  rested_ = origin_.pool->loop.now();
+  stream.set_deadline(rested_ + kWaitingTime);
   stream.on_readable = &noticed_;
 }
 
@@ -69,7 +72,8 @@ void UpstreamConnection::work() {
 // what was there.)
 bool UpstreamConnection::quiet() {
   if (stream.peer_left() || stream.interrupted() != Interrupt::kNone) return false;
-  if (!stream.ready(Side::kRead)) stream.look();
+  const bool fresh = origin_.pool->loop.now() - rested_ < kFreshTime;
+  if (!stream.ready(Side::kRead) && !fresh) stream.look();
   if (!stream.ready(Side::kRead)) return true;
   char byte = 0;
   return stream.read({&byte, 1}).result == Attempt::Result::kWaitRead;

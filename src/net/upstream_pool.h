@@ -41,6 +41,7 @@ class UpstreamConnection {
 
   Origin& origin_;
   Noticed noticed_;
+  Instant rested_{};  // Since when it is kept.
 };
 
 // An endpoint of an upstream, and the connections to it that wait, the last used last.
