@@ -58,7 +58,8 @@ bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_o
   const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReportExact;
   return usage.input <= plan.input.tokens && usage.input >= plan.input.tokens / part &&
          usage.cached_input >= 0 && usage.cached_input <= usage.input &&
-         usage.output <= plan.output_cap_total && usage.output >= least_output / kUnderReportExact;
+         usage.output <= plan.output_cap_total &&
+         usage.output >= least_output / kUnderReportExact && cost_of(plan, usage) <= plan.worst;
 }
 
 // What was held is what it may have cost: for work whose size nobody can tell.
@@ -198,6 +199,8 @@ void Forwarder::bill(const Plan& plan, const std::optional<dialects::Usage>& rep
   usage.reasoning = std::clamp<Tokens>(reported->reasoning, 0, usage.output);
   if (!is_near(usage.input, reported->input, slack)) return;
   usage.cached_input = std::clamp<Tokens>(reported->cached_input, 0, usage.input);
+  // Held at the price of input: a cache that is dearer than that is charged no more.
+  if (cost_of(plan, usage) > plan.worst) usage.cached_input = 0;
   if (usage.output == reported->output) result.source = audit::UsageSource::kProvider;
 }
 

@@ -172,6 +172,23 @@ TEST(ForwardBills, SaysWhatEachEndingOfAWholeReplyCosts) {
   }
 }
 
+TEST(ForwardBills, IsNeverAboveTheHoldWhateverTheCacheCosts) {
+  std::string settings(kSettings);
+  const std::string_view plain = "price_per_million: { input: 1, output: 10 }";
+  const std::size_t at = settings.find(plain);
+  ASSERT_NE(at, std::string::npos);
+  settings.replace(at, plain.size(),
+                   "price_per_million: { input: 1, cached_input: 300, output: 10 }");
+  World world(load_settings(settings), shared_vocabularies());
+  Ask ask;
+  ask.headers = {{"x-api-key", world.add_key("acme")}};
+  ask.body = R"({"model":"small","messages":[{"role":"user","content":"Hello there"}]})";
+  world.upstreams.script = answers(200, whole(reported(9, kCap, 9)));
+  (void)world.serve(ask);
+  ASSERT_EQ(world.ledger.settled.size(), 1U);
+  EXPECT_EQ(world.ledger.settled.front().used.cost, world.ledger.settled.front().held);
+}
+
 TEST_F(Forward, PassesAStreamOnAndBillsTheProvidersUsage) {
   streams({chunk("the answer"), chunk(" is simple"), kFinish, usage_chunk(9, 4), kDone});
   const auto caller = world.serve(ask(std::string(kHelloStreamed)));
