@@ -204,8 +204,19 @@ void Forwarder::bill(const Plan& plan, const std::optional<dialects::Usage>& rep
   if (usage.output == reported->output) result.source = audit::UsageSource::kProvider;
 }
 
+void Forwarder::settle(const Work& work, Forwarded& result) {
+  if (std::exchange(result.settled, true)) return;
+  work.attempted.settle(result);
+}
+
 Task<Forwarded> Forwarder::forward(const Work& work) {
   Forwarded result;
+  co_await attempt(work, result);
+  settle(work, result);
+  co_return result;
+}
+
+Task<void> Forwarder::attempt(const Work& work, Forwarded& result) {
   const Instant began = clock_.now();
   UpstreamRequest request;
   request.upstream = work.plan.upstream;
@@ -219,7 +230,7 @@ Task<Forwarded> Forwarder::forward(const Work& work) {
         fmt::format("upstreams.{}.concurrent_requests", work.plan.upstream->name);
     result.refusal->message = "The model server is at work on as many requests as it may take.";
     result.refusal->retry_after = std::chrono::seconds(1);
-    co_return result;
+    co_return;
   }
   const GoneWatch watch(work.exchange, *call);
   const FaultOr<void> sent = co_await upstreams_.send(*call);
@@ -233,7 +244,7 @@ Task<Forwarded> Forwarder::forward(const Work& work) {
     } else {
       result.refusal = upstream_refusal(sent.error(), work.plan.upstream->name);
     }
-    co_return result;
+    co_return;
   }
   result.status = call->status();
   if (result.status != 200) {
@@ -244,7 +255,6 @@ Task<Forwarded> Forwarder::forward(const Work& work) {
     co_await relay_whole(work, *call, result);
   }
   if (result.waited == Duration{}) result.waited = clock_.now() - began;
-  co_return result;
 }
 
 namespace {
@@ -304,10 +314,11 @@ Task<void> Forwarder::relay_error(const Work& work, UpstreamCall& call, Forwarde
   BufferPool::Lease told = buffers_.lease();
   dialects::write_refusal(dialects::dialect_of(work.plan.route->surface), words, *told);
   BufferPool::Lease headers = buffers_.lease();
-  work.headers.write(result, *headers);
+  work.attempted.write_headers(result, *headers);
   ReplyHead head;
   head.status = result.status;
   head.headers = *headers;
+  settle(work, result);
   if (!co_await work.exchange.reply(head, *told)) cut_by_caller(result);
 }
 
@@ -344,9 +355,10 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
     bill(work.plan, *again, passed, result);
   }
   BufferPool::Lease headers = buffers_.lease();
-  work.headers.write(result, *headers);
+  work.attempted.write_headers(result, *headers);
   ReplyHead head;
   head.headers = *headers;
+  settle(work, result);
   if (!co_await work.exchange.reply(head, *body)) cut_by_caller(result);
 }
 
@@ -461,7 +473,7 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   CappedStream capped(stream, passed, work.plan);
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease out = buffers_.lease();
-  work.headers.write(result, *headers);
+  work.attempted.write_headers(result, *headers);
   ReplyHead head;
   head.content_type = "text/event-stream";
   head.headers = *headers;
@@ -482,6 +494,7 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     // All is said, and only the usage is still to come: a caller that leaves now has the whole
     // answer, so the upstream is heard to its end.
     if (stream.output_ended()) work.exchange.on_caller_gone(nullptr);
+    if (flow != Flow::kGoesOn) break;  // The last of it goes out when it is settled.
     if (out->empty()) continue;
     if (!std::exchange(begun, true)) work.exchange.begin(head);
     if (!co_await work.exchange.write(*out)) break;
@@ -499,7 +512,6 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     result.refusal = upstream_refusal(*capped.broken, work.plan.upstream->name);
     co_return;
   }
-  out->clear();
   if (flow == Flow::kCapReached) {
     result.outcome = audit::Outcome::kCut;
     result.cut_code = "output_cap_exceeded";
@@ -507,7 +519,8 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   } else if (flow == Flow::kBroken) {
     end_broken(work, *capped.broken, stream, *out, result);
   }
-  if (!std::exchange(begun, true)) work.exchange.begin(head);
+  settle(work, result);
+  if (!begun) work.exchange.begin(head);
   if (!out->empty() && !co_await work.exchange.write(*out)) cut_by_caller(result);
   if (!co_await work.exchange.finish() && result.outcome == audit::Outcome::kAllowed) {
     cut_by_caller(result);

@@ -38,16 +38,21 @@ struct Forwarded {
   int status = 0;                        // Of the upstream; 0: none came.
   Duration waited{};                     // On the upstream, until its last byte.
   Duration first_byte{};                 // From the start of the attempt.
+  bool settled = false;
 };
 
-// What a reply's head says beside its content, asked for once the usage is known (a whole
-// reply) or at its start (a streamed one).
-class ReplyHeaders {
+// What the request that an attempt is made for does on the way.
+class Attempted {
  public:
-  virtual void write(const Forwarded& so_far, std::string& headers) = 0;
+  // What the reply's head says beside its content, asked for once the usage is known (a whole
+  // reply) or at its start (a streamed one).
+  virtual void write_headers(const Forwarded& so_far, std::string& headers) = 0;
+  // Once, when it is known what was used, and before the caller has the last byte of a reply:
+  // who has a whole answer may ask again at once with what this one did not use.
+  virtual void settle(const Forwarded& result) = 0;
 
  protected:
-  ~ReplyHeaders() = default;
+  ~Attempted() = default;
 };
 
 // Writes the whole HTTP request for the upstream: our own head, then the body written anew.
@@ -76,15 +81,18 @@ class Forwarder {
     std::string_view id;       // Of the request.
     std::string_view message;  // The HTTP request.
     Bytes reply_bytes_max;
-    ReplyHeaders& headers;
+    Attempted& attempted;
   };
+  // Has settled, whatever came of it.
   Task<Forwarded> forward(const Work& work);
 
  private:
+  Task<void> attempt(const Work& work, Forwarded& result);
   Task<void> relay_whole(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_stream(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_error(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> drain(UpstreamCall& call, dialects::StreamReader& stream, OutputCount& passed);
+  void settle(const Work& work, Forwarded& result);
   void bill(const Plan& plan, const std::optional<dialects::Usage>& reported, OutputCount& passed,
             Forwarded& result);
   void bill_cut(const Plan& plan, const std::optional<dialects::Usage>& reported,

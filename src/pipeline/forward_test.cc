@@ -304,6 +304,27 @@ TEST_F(Forward, EndsAnAnthropicStreamThatBreaksOffWithItsErrorEvent) {
   expect_settled(kClaudeTokens, 2);
 }
 
+// Whoever has the whole of an answer may ask again at once with what this one did not use.
+TEST_F(Forward, SettlesBeforeTheCallerHasTheLastOfAStream) {
+  const std::string past_the_cap = chunk(" one two three four five six seven eight nine ten");
+  std::vector<std::string> too_long(20, past_the_cap);
+  const std::vector<std::vector<std::string>> cases = {
+      {chunk("the answer") + kFinish + kDone},
+      {chunk("the answer"), kFinish, kDone},
+      too_long,
+      {chunk("the answer")}};
+  for (const std::vector<std::string>& pieces : cases) {
+    SCOPED_TRACE(pieces.front());
+    world.story.clear();
+    streams(pieces);
+    const auto caller = world.serve(ask(std::string(kHelloStreamed)));
+    ASSERT_TRUE(caller->complete());
+    ASSERT_GE(world.story.size(), 4U);
+    EXPECT_EQ(Story(world.story.end() - 4, world.story.end()),
+              (Story{"settle", "write", "finish", "outcome"}));
+  }
+}
+
 // Nothing has reached the caller yet, so they get a status that tells what happened.
 TEST_F(Forward, RefusesAStreamThatBreaksBeforeItsFirstEvent) {
   const std::vector<std::vector<std::string>> cases = {

@@ -81,46 +81,6 @@ struct Pipeline::Life {
 
 namespace {
 
-// The head lines of a reply that the model made.
-class HeldReplyHeaders final : public ReplyHeaders {
- public:
-  // `limits` are those that are enforced: a caller is not told to slow down for others.
-  HeldReplyHeaders(const Clock& clock, Instant began, dialects::Dialect dialect,
-                   const audit::Record& record, const Plan& plan,
-                   std::span<const audit::LimitEvidence> limits, WallTime wall)
-      : clock_(clock),
-        began_(began),
-        dialect_(dialect),
-        record_(record),
-        plan_(plan),
-        limits_(limits),
-        wall_(wall) {}
-
-  void write(const Forwarded& so_far, std::string& headers) override {
-    write_id_headers(dialect_, record_.id, headers);
-    write_limit_headers(dialect_, limits_, wall_, headers);
-    Account account;
-    account.model = plan_.model->name;
-    account.budgets = record_.budgets;
-    if (so_far.source != audit::UsageSource::kNone) {
-      const Money cost = cost_of(plan_, so_far.usage);
-      account.cost = cost;
-      account.released = {plan_.worst.micro_usd - cost.micro_usd};
-    }
-    account.overhead = clock_.now() - began_ - std::max(so_far.waited, so_far.first_byte);
-    write_account_headers(account, headers);
-  }
-
- private:
-  const Clock& clock_;
-  const Instant began_;
-  const dialects::Dialect dialect_;
-  const audit::Record& record_;
-  const Plan& plan_;
-  const std::span<const audit::LimitEvidence> limits_;
-  const WallTime wall_;
-};
-
 // What became of a request, as the trail tells it.
 void tell(const Forwarded& result, Money cost, audit::Record& record) {
   record.input = result.usage.input;
@@ -144,6 +104,57 @@ std::span<const audit::LimitEvidence> enforced(const Charges& charges, const Hol
   }
   return kept.first(count);
 }
+
+// What the forwarder asks of a request that is held for: the head lines of the reply that the
+// model made, and the settlement.
+class HeldRequest final : public Attempted {
+ public:
+  struct Parts {
+    const Clock& clock;
+    Ledger& ledger;
+    const Plan& plan;
+    Hold& hold;
+    const audit::Record& record;
+    Instant began;
+    WallTime wall;
+    dialects::Dialect dialect;
+  };
+  // `limits` are those that are enforced: a caller is not told to slow down for others.
+  HeldRequest(const Parts& parts, const Booking& booking,
+              std::span<const audit::LimitEvidence> limits)
+      : at_(parts), booking_(booking), limits_(limits) {}
+
+  void write_headers(const Forwarded& so_far, std::string& headers) override {
+    write_id_headers(at_.dialect, at_.record.id, headers);
+    write_limit_headers(at_.dialect, limits_, at_.wall, headers);
+    Account account;
+    account.model = at_.plan.model->name;
+    account.budgets = at_.record.budgets;
+    if (so_far.source != audit::UsageSource::kNone) {
+      const Money cost = cost_of(at_.plan, so_far.usage);
+      account.cost = cost;
+      account.released = {at_.plan.worst.micro_usd - cost.micro_usd};
+    }
+    account.overhead = at_.clock.now() - at_.began - std::max(so_far.waited, so_far.first_byte);
+    write_account_headers(account, headers);
+  }
+
+  void settle(const Forwarded& result) override {
+    Used used;
+    used.input = result.usage.input;
+    used.output = result.usage.output;
+    used.cost = cost_of(at_.plan, result.usage);
+    used.never_left = result.status == 0 && result.source == audit::UsageSource::kNone;
+    booking_.cached_input = result.usage.cached_input;
+    at_.ledger.settle(at_.hold, at_.plan.charges, used, booking_, at_.clock.now(),
+                      at_.clock.wall());
+  }
+
+ private:
+  const Parts at_;
+  Booking booking_;
+  const std::span<const audit::LimitEvidence> limits_;
+};
 
 }  // namespace
 
@@ -358,28 +369,20 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   }
   // From here on the decision is on record.
 
-  HeldReplyHeaders headers(services_.clock, life.began, life.dialect, life.record, plan,
-                           enforced(plan.charges, hold, arena), life.wall);
+  HeldRequest held({services_.clock, services_.ledger, plan, hold, life.record, life.began,
+                    life.wall, life.dialect},
+                   booking, enforced(plan.charges, hold, arena));
   const Forwarder::Work work{
       life.exchange,    plan,           life.endpoint, life.delivery,
       life.usage_asked, life.record.id, message,       life.config->edge.reply_bytes_max,
-      headers};
+      held};
   const Forwarded result = co_await forwarder_.forward(work);
-  // From here on the upstream is done with it, one way or another.
-
-  Used used;
-  used.input = result.usage.input;
-  used.output = result.usage.output;
-  used.cost = cost_of(plan, result.usage);
-  used.never_left = result.status == 0 && result.source == audit::UsageSource::kNone;
-  booking.cached_input = result.usage.cached_input;
-  services_.ledger.settle(hold, plan.charges, used, booking, services_.clock.now(),
-                          services_.clock.wall());
+  // From here on the upstream is done with it, one way or another, and it is settled.
 
   const auto attempts = arena.make<audit::Attempt>(1);
   attempts[0] = {plan.upstream->name, result.status, result.waited};
   life.record.attempts = attempts;
-  tell(result, used.cost, life.record);
+  tell(result, cost_of(plan, result.usage), life.record);
   life.upstream_time = result.waited;
   if (result.provider_input && !plan.input.is_bound) {
     services_.meter.counted(plan.model->name, plan.input.tokens, *result.provider_input);

@@ -13,7 +13,7 @@ TEST_F(PipelineTest, GoesThroughTheStepsInTheirOrder) {
   EXPECT_EQ(caller->status, 200) << caller->text;
   EXPECT_EQ(caller->text, kAnswer);
   EXPECT_EQ(world.story,
-            (Story{"read_body", "hold", "decision", "open", "send", "reply", "settle", "outcome"}));
+            (Story{"read_body", "hold", "decision", "open", "send", "settle", "reply", "outcome"}));
   EXPECT_EQ(settled().used.input, 9);
   EXPECT_EQ(settled().used.output, 4);
   EXPECT_EQ(settled().used.cost, Money{49});

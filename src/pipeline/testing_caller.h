@@ -92,6 +92,7 @@ class Caller final : public Exchange {
     if (writes_until_gone == 0) leave();
     if (writes_until_gone > 0) --writes_until_gone;
     if (gone_) co_return false;
+    story_.emplace_back("write");
     pieces.emplace_back(piece);
     text.append(piece);
     co_return true;

@@ -226,7 +226,8 @@ void TrailWriter::take(std::string_view packed) {
 void TrailWriter::age_bookings() {
   for (auto booking = waiting_.begin(); booking != waiting_.end();) {
     const auto next = std::next(booking);
-    if (++booking->second.groups > kBookingWaits) {
+    // The outcome of an open decision always comes, however slowly its caller reads.
+    if (++booking->second.groups > kBookingWaits && !open_.contains(booking->first)) {
       spend_.add(*booking->second.entry, booking->second.spent);
       waiting_.erase(booking);
     }

@@ -31,7 +31,8 @@ namespace tollgate::storage {
 
 class TrailWriter {
  public:
-  // A booking that waits in vain for an outcome record is booked alone after so many groups.
+  // A booking whose request has no open decision waits so many groups for an outcome record and
+  // is then booked alone.
   static constexpr int kBookingWaits = 200;
 
   // Continues the chain that the database holds. `database` outlives the writer.

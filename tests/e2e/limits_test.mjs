@@ -15,7 +15,7 @@ import {
   thrown,
   waitAsTold,
 } from './harness.mjs';
-import { completion, fakeUpstream, sendJson } from './fake_upstream.mjs';
+import { completion, fakeUpstream, sendJson, streamWords } from './fake_upstream.mjs';
 
 const USED = { input: QUESTION_TOKENS, output: 2 };
 const COST = QUESTION_TOKENS * 0.001 + 0.02;
@@ -182,6 +182,39 @@ describe('rate limits', () => {
     const { response } = await fourth;
     upstream.release();
     for (const each of [...running, response]) assert.equal((await each).status, 200);
+  });
+});
+
+describe('one at a time', () => {
+  it('whoever has a whole answer may ask again at once', async (t) => {
+    const gateway = await startGateway(t, {
+      ...standard((await answering(t)).url),
+      limits: { tenant_id: { concurrent_requests: 1 } },
+    });
+    const key = await gateway.key();
+    for (let i = 0; i < 100; i += 1) assert.equal((await gateway.chat(key)).status, 200, `${i}`);
+  });
+
+  it('and so may who has a stream to its end', async (t) => {
+    const upstream = await fakeUpstream(t, ({ response }) =>
+      streamWords(response, ['Hi', '.'], USED),
+    );
+    const gateway = await startGateway(t, {
+      ...standard(upstream.url),
+      limits: { tenant_id: { concurrent_requests: 1 } },
+    });
+    const key = await gateway.key();
+    const client = gateway.openai(key, { maxRetries: 0 });
+    for (let i = 0; i < 100; i += 1) {
+      let text = '';
+      for await (const chunk of await client.chat.completions.create({
+        ...question(),
+        stream: true,
+      })) {
+        text += chunk.choices[0]?.delta.content ?? '';
+      }
+      assert.equal(text, 'Hi.');
+    }
   });
 });
 
