@@ -308,11 +308,10 @@ TEST_F(Forward, EndsAnAnthropicStreamThatBreaksOffWithItsErrorEvent) {
 TEST_F(Forward, SettlesBeforeTheCallerHasTheLastOfAStream) {
   const std::string past_the_cap = chunk(" one two three four five six seven eight nine ten");
   std::vector<std::string> too_long(20, past_the_cap);
-  const std::vector<std::vector<std::string>> cases = {
-      {chunk("the answer") + kFinish + kDone},
-      {chunk("the answer"), kFinish, kDone},
-      too_long,
-      {chunk("the answer")}};
+  const std::vector<std::vector<std::string>> cases = {{chunk("the answer") + kFinish + kDone},
+                                                       {chunk("the answer"), kFinish, kDone},
+                                                       too_long,
+                                                       {chunk("the answer")}};
   for (const std::vector<std::string>& pieces : cases) {
     SCOPED_TRACE(pieces.front());
     world.story.clear();

@@ -372,10 +372,15 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   HeldRequest held({services_.clock, services_.ledger, plan, hold, life.record, life.began,
                     life.wall, life.dialect},
                    booking, enforced(plan.charges, hold, arena));
-  const Forwarder::Work work{
-      life.exchange,    plan,           life.endpoint, life.delivery,
-      life.usage_asked, life.record.id, message,       life.config->edge.reply_bytes_max,
-      held};
+  const Forwarder::Work work{life.exchange,
+                             plan,
+                             life.endpoint,
+                             life.delivery,
+                             life.usage_asked,
+                             life.record.id,
+                             message,
+                             life.config->edge.reply_bytes_max,
+                             held};
   const Forwarded result = co_await forwarder_.forward(work);
   // From here on the upstream is done with it, one way or another, and it is settled.
 
