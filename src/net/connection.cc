@@ -463,6 +463,7 @@ Task<bool> Connection::finish() {
 Task<bool> Connection::flush(Pieces& pieces, Instant until) {
   std::size_t progress = kProgressBytes;
   bool timed = false;
+  co_await loop_.gather();
   while (!pieces.empty() && !broken_) {
     const Attempt attempt = stream_.write(pieces);
     if (attempt.result == Attempt::Result::kDone) {

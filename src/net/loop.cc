@@ -21,6 +21,14 @@ Instant clock_now() {
 
 constexpr int kEventsPerTurn = 256;
 constexpr std::size_t kArenasKept = 256;
+// So long may what is ready to be sent wait for others.
+constexpr int kRunsBetweenSends = 32;
+
+void run_first(Link& queue) {
+  Runnable& first = static_cast<Runnable&>(*queue.next);
+  first.unlink();
+  first.run();
+}
 
 class Sleep final : public Timer {
  public:
@@ -109,12 +117,10 @@ void Loop::State::run_queue() {
   for (std::function<void()>& work : running_) work();
   running_.clear();
   // What is put in from here on waits for the next turn, after the events that are there.
-  Link batch;
-  batch.take_all(queue_);
-  while (batch.linked()) {
-    Runnable& next = static_cast<Runnable&>(*batch.next);
-    next.unlink();
-    next.run();
+  batch_.take_all(queue_);
+  while (batch_.linked()) {
+    for (int count = 0; batch_.linked() && count < kRunsBetweenSends; ++count) run_first(batch_);
+    while (sending_.linked()) run_first(sending_);
   }
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <coroutine>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -50,6 +51,11 @@ struct Loop::State {
     if (!next.linked()) next.join(queue_);
   }
 
+  // Waits, before a send, for the others of this turn: what many requests have to send goes out
+  // together. A first send wakes the peer's processor, the next ones find it awake.
+  class Gather;
+  Gather gather();
+
   void watch(int file, Watched& watched, std::uint32_t events);
   void watch_again(int file, Watched& watched, std::uint32_t events);
 
@@ -76,6 +82,8 @@ struct Loop::State {
   Duration skipped_{0};
   Instant now_;
   Link queue_;
+  Link batch_;    // Of this turn, what has not run yet.
+  Link sending_;  // What waits in gather().
   std::vector<std::unique_ptr<Arena>> arenas_;
   std::string date_;
   std::int64_t date_second_ = -1;
@@ -84,5 +92,23 @@ struct Loop::State {
   std::vector<std::function<void()>> posted_;
   std::vector<std::function<void()>> running_;
 };
+
+class Loop::State::Gather final : public Runnable {
+ public:
+  explicit Gather(State& loop) : loop_(loop) {}
+  bool await_ready() const { return !loop_.batch_.linked() && !loop_.sending_.linked(); }
+  void await_suspend(std::coroutine_handle<> sender) {
+    sender_ = sender;
+    join(loop_.sending_);
+  }
+  void await_resume() {}
+  void run() override { sender_.resume(); }
+
+ private:
+  State& loop_;
+  std::coroutine_handle<> sender_;
+};
+
+inline Loop::State::Gather Loop::State::gather() { return Gather(*this); }
 
 }  // namespace tollgate::net

@@ -238,6 +238,8 @@ Task<FaultOr<void>> Call::write_message() {
   Pieces pieces;
   pieces.add(request_.message);
   bool timed = false;
+  co_await pool_.loop.gather();
+  if (stream.interrupted() != Interrupt::kNone) co_return interrupted(Phase::kFirstByte);
   while (!pieces.empty()) {
     const Attempt attempt = stream.write(pieces);
     if (attempt.result == Attempt::Result::kDone) {
