@@ -150,6 +150,28 @@ class PipelineTest : public ::testing::Test {
   std::string ada;
 };
 
+inline constexpr Tokens kCap = 100;
+// The same words as kHello; what the Messages API adds has no published formula, so it is bounded.
+inline constexpr Tokens kClaudeTokens = 22;
+inline constexpr audit::UsageSource kNone = audit::UsageSource::kNone;
+inline constexpr audit::UsageSource kProvider = audit::UsageSource::kProvider;
+inline constexpr audit::UsageSource kCounted = audit::UsageSource::kCounted;
+
+inline std::string whole(std::string_view usage, std::string_view text = "the answer is simple") {
+  std::string body =
+      R"({"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":")";
+  body += text;
+  body += R"("},"finish_reason":"stop"}])";
+  if (!usage.empty()) body += ",\"usage\":" + std::string(usage);
+  return body + "}";
+}
+
+inline std::string reported(Tokens input, Tokens output, Tokens cached = 0) {
+  return R"({"prompt_tokens":)" + std::to_string(input) + R"(,"completion_tokens":)" +
+         std::to_string(output) + R"(,"total_tokens":)" + std::to_string(input + output) +
+         R"(,"prompt_tokens_details":{"cached_tokens":)" + std::to_string(cached) + "}}";
+}
+
 inline std::string chunk(std::string_view content) {
   return R"(data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"llama-8b","choices":[{"index":0,"delta":{"content":")" +
          std::string(content) + "\"},\"finish_reason\":null}]}\n\n";

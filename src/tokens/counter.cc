@@ -78,20 +78,32 @@ class WordCache {
 
 }  // namespace
 
+// A block with fewer pieces than this is not worth its while…
+constexpr int kBlockPieces = 4;
+// …and so many pieces behind it are looked at alone.
+constexpr int kAloneAfterSparse = 8;
+
 struct Counter::Work {
   explicit Work(const Tables& tables) : encoder(tables) {}
 
-  Tokens count(std::string_view piece, const char* text_end) {
-    if (piece.size() > WordCache::kWordBytesMax) {
-      return static_cast<Tokens>(encoder.encode(piece).size());
-    }
+  [[gnu::always_inline]] Tokens count(std::string_view piece, const char* text_end) {
+    if (piece.size() > WordCache::kWordBytesMax) [[unlikely]]
+      return encode(piece);
     const WordCache::Word word = WordCache::pack(piece, text_end);
     const std::size_t home = WordCache::home(word);
-    std::uint32_t count = cache.find(word, home);
-    if (count == 0) [[unlikely]] {
-      count = static_cast<std::uint32_t>(encoder.encode(piece).size());
-      cache.keep(word, home, count);
-    }
+    const std::uint32_t count = cache.find(word, home);
+    if (count == 0) [[unlikely]]
+      return encode(piece, word, home);
+    return count;
+  }
+
+  // Apart, so that the loops have no more to save than they need.
+  [[gnu::noinline]] Tokens encode(std::string_view piece) {
+    return static_cast<Tokens>(encoder.encode(piece).size());
+  }
+  [[gnu::noinline]] Tokens encode(std::string_view piece, WordCache::Word word, std::size_t home) {
+    const Tokens count = encode(piece);
+    cache.keep(word, home, static_cast<std::uint32_t>(count));
     return count;
   }
 
@@ -99,8 +111,21 @@ struct Counter::Work {
   Tokens count_all(const Classes& classes, std::string_view text) {
     const char* const end = text.data() + text.size();
     Tokens total = 0;
-    for (Splitter<kPattern> splitter(classes, text); !splitter.done();) {
-      total += count(splitter.next(), end);
+    Splitter<kPattern> splitter(classes, text);
+    while (!splitter.done()) {
+      int begin = 0;
+      int pieces = 0;
+      std::uint64_t starts = splitter.block_starts();
+      // Without waiting for the length of one word to find the next.
+      for (starts &= starts - 1; starts != 0; starts &= starts - 1, ++pieces) {
+        const int next = std::countr_zero(starts);
+        total += count({splitter.at() + begin, static_cast<std::size_t>(next - begin)}, end);
+        begin = next;
+      }
+      splitter.skip(begin);
+      // Where words are few, as in data, one look at many bytes for each is dear.
+      const int alone = begin >= 40 ? 0 : pieces >= kBlockPieces ? 1 : kAloneAfterSparse;
+      for (int i = 0; i < alone && !splitter.done(); ++i) total += count(splitter.next(), end);
     }
     return total;
   }

@@ -87,7 +87,68 @@ inline std::size_t plain_word(const char* at) {
 #endif
 }
 
+// Where pieces begin in a block of text that begins with one, bit by byte. Only as far as the
+// commonest forms go, words with a space or an ASCII symbol before or behind them; what the last
+// bit begins is not known to end, and everything before it is.
+//
+// Any two of them that follow each other are decided by the bytes up to the second one alone, so
+// what comes behind the block cannot change them.
+inline constexpr std::ptrdiff_t kBlockBytes = 64;
+
+template <Pattern kPattern>
+inline std::uint64_t plain_starts(const char* at) {
+#ifdef __SSE2__
+  std::uint64_t small = 0;
+  std::uint64_t capital = 0;
+  std::uint64_t space = 0;
+  std::uint64_t symbol = 0;
+  for (int part = 0; part < 4; ++part) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at) + part);
+    // Compared as signed: bytes above 0x7f are below everything.
+    const auto within = [](__m128i of, char from, char to) {
+      return _mm_and_si128(_mm_cmpgt_epi8(of, _mm_set1_epi8(static_cast<char>(from - 1))),
+                           _mm_cmplt_epi8(of, _mm_set1_epi8(static_cast<char>(to + 1))));
+    };
+    const auto mask = [part](__m128i of) {
+      return static_cast<std::uint64_t>(static_cast<std::uint32_t>(_mm_movemask_epi8(of)))
+             << (16 * part);
+    };
+    const __m128i letters = within(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
+    const __m128i capitals = within(bytes, 'A', 'Z');
+    const __m128i blank = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' '));
+    const __m128i apostrophe = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\''));
+    const __m128i digits = within(bytes, '0', '9');
+    const __m128i none = _mm_or_si128(_mm_or_si128(letters, digits), apostrophe);
+    small |= mask(_mm_andnot_si128(capitals, letters));
+    capital |= mask(_mm_and_si128(capitals, letters));
+    space |= mask(blank);
+    symbol |= mask(_mm_andnot_si128(none, within(bytes, '!', '~')));
+  }
+  const std::uint64_t letter = small | capital;
+  const std::uint64_t after_letter = letter << 1;
+  const std::uint64_t after_space = space << 1;
+  const std::uint64_t after_symbol = symbol << 1;
+  // A second space, and a symbol behind a space or another symbol, belong together in ways that
+  // take a closer look, and so does every byte of another kind.
+  const std::uint64_t unclear =
+      ~(letter | space | symbol) | (space & after_space) | (symbol & (after_space | after_symbol));
+  std::uint64_t starts = 1 | space | (symbol & after_letter);
+  if constexpr (kPattern == Pattern::kO200k) starts |= capital & (small << 1);
+  // Below the first unclear byte; all of them where there is none.
+  return starts & ((unclear & (0 - unclear)) - 1);
+#else
+  static_cast<void>(at);
+  return 0;
+#endif
+}
+
 }  // namespace scan
+
+template <Pattern kPattern>
+std::uint64_t Splitter<kPattern>::block_starts() const {
+  if (end_ - at_ < scan::kBlockBytes + scan::kPlainBytes) return 0;
+  return scan::plain_starts<kPattern>(at_);
+}
 
 template <Pattern kPattern>
 auto Splitter<kPattern>::peek(const char* at) -> Character {

@@ -132,6 +132,28 @@ TEST_P(OfVocabulary, CountsTheSameColdAndWarm) {
   }
 }
 
+// Words and what lies between them, in every neighbourhood: counting cuts many of them at once,
+// the ids are found piece by piece.
+TEST_P(OfVocabulary, CountsManyWordsAtOnceAsOneByOne) {
+  const std::vector<std::string> between = {
+      " ", " ", " ",    "  ",  ".", ", ",   " (", "/", "\n",   "\t",   "'s",  "'", "-", "é",
+      "ß", "7", "2024", "://", "_", "\r\n", "日", "…", "\xff", "\x01", ".\n", "A", "' "};
+  std::mt19937_64 random{12};
+  for (int step = 0; step < 5000; ++step) {
+    std::string text;
+    const std::size_t bytes = random() % 400;
+    const std::uint64_t plain = random() % 4;  // How much of it is ordinary prose.
+    while (text.size() < bytes) {
+      for (std::uint64_t letters = random() % 9; letters > 0; --letters) {
+        const bool capital = random() % 8 == 0;
+        text += static_cast<char>((capital ? 'A' : 'a') + random() % 26);
+      }
+      text += random() % 4 < plain ? " " : between[random() % between.size()];
+    }
+    ASSERT_EQ(counter_.count(text), static_cast<Tokens>(counter_.ids(text).size())) << text;
+  }
+}
+
 // More different words than the cache has room for, so that they push each other out.
 TEST_P(OfVocabulary, CountsTheSameWhenTheCacheIsFull) {
   std::mt19937_64 random{8};
