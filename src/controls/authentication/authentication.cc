@@ -101,22 +101,45 @@ struct FreeMac {
   void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
 };
 
-// A context for HMAC-SHA-256 that a thread keeps: finding the algorithm anew would take longer
-// than the digest. OpenSSL wipes it when the thread ends.
-EVP_MAC_CTX* thread_context() {
-  static thread_local const std::unique_ptr<EVP_MAC_CTX, FreeMac> context = [] {
+// HMAC-SHA-256 with the key that a thread used last: finding the algorithm anew would take longer
+// than the digest, and so does taking up the key. OpenSSL wipes it when the thread ends.
+class KeyedHash {
+ public:
+  using Key = std::array<std::uint8_t, 32>;
+
+  KeyedHash() {
     const std::unique_ptr<EVP_MAC, FreeMac> mac(EVP_MAC_fetch(nullptr, "HMAC", nullptr));
     CHECK(mac != nullptr);
-    std::unique_ptr<EVP_MAC_CTX, FreeMac> made(EVP_MAC_CTX_new(mac.get()));
-    CHECK(made != nullptr);
+    context_.reset(EVP_MAC_CTX_new(mac.get()));
+    CHECK(context_ != nullptr);
     char name[] = "SHA256";
     const OSSL_PARAM settings[] = {OSSL_PARAM_construct_utf8_string("digest", name, 0),
                                    OSSL_PARAM_construct_end()};
-    CHECK(EVP_MAC_CTX_set_params(made.get(), settings) == 1);
+    CHECK(EVP_MAC_CTX_set_params(context_.get(), settings) == 1);
+  }
+  KeyedHash(const KeyedHash&) = delete;
+  ~KeyedHash() { OPENSSL_cleanse(key_.data(), key_.size()); }
+
+  Digest hash(const Key& key, std::string_view bytes) {
+    const bool same = keyed_ && CRYPTO_memcmp(key.data(), key_.data(), key.size()) == 0;
+    CHECK(EVP_MAC_init(context_.get(), same ? nullptr : key.data(), same ? 0 : key.size(),
+                       nullptr) == 1);
+    key_ = key;
+    keyed_ = true;
+    Digest made;
+    std::size_t size = 0;
+    CHECK(EVP_MAC_update(context_.get(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                         bytes.size()) == 1);
+    CHECK(EVP_MAC_final(context_.get(), made.data(), &size, made.size()) == 1);
+    CHECK(size == made.size());
     return made;
-  }();
-  return context.get();
-}
+  }
+
+ private:
+  std::unique_ptr<EVP_MAC_CTX, FreeMac> context_;
+  Key key_{};
+  bool keyed_ = false;
+};
 
 }  // namespace
 
@@ -189,15 +212,8 @@ Pepper::Pepper(Pepper&& other) noexcept : key_(other.key_) {
 }
 
 Digest Pepper::digest(std::string_view secret) const {
-  EVP_MAC_CTX* context = thread_context();
-  Digest made;
-  std::size_t size = 0;
-  CHECK(EVP_MAC_init(context, key_.data(), key_.size(), nullptr) == 1);
-  CHECK(EVP_MAC_update(context, reinterpret_cast<const unsigned char*>(secret.data()),
-                       secret.size()) == 1);
-  CHECK(EVP_MAC_final(context, made.data(), &size, made.size()) == 1);
-  CHECK(size == made.size());
-  return made;
+  static thread_local KeyedHash keyed;
+  return keyed.hash(key_, secret);
 }
 
 Expected<void> verify(const Pepper& pepper, const KeyFacts& facts, std::string_view secret,

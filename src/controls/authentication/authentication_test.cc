@@ -163,6 +163,19 @@ TEST(Pepper, GivesOtherDigestsUnderAnotherPepperAndForAnotherSecret) {
   EXPECT_EQ(hex(pepper.digest(kKey)), kKeyDigest);  // The thread's context keeps nothing.
 }
 
+// A thread keeps the key that it used last; that one never answers for another.
+TEST(Pepper, GivesTheSameDigestHoweverManyPeppersTakeTurns) {
+  const Pepper pepper = counting_pepper();
+  const Pepper other = counting_pepper(1);
+  const Digest first = pepper.digest("secret");
+  const Digest second = other.digest("secret");
+  for (int turn = 0; turn < 3; ++turn) {
+    EXPECT_EQ(pepper.digest("secret"), first);
+    EXPECT_EQ(pepper.digest("secret"), first);
+    EXPECT_EQ(other.digest("secret"), second);
+  }
+}
+
 TEST(Pepper, MovesWithItsSecret) {
   Pepper from = counting_pepper();
   const Pepper to = std::move(from);
