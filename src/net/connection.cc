@@ -280,7 +280,7 @@ Task<Expected<std::string_view>> Connection::read_body(Bytes limit) {
   const auto most = static_cast<std::size_t>(std::max<Bytes>(limit, 0));
   if (parsed_.framing == Framing::kNone) {
     body_state_ = BodyState::kRead;
-    co_return std::string_view(inbox_.data() + head_bytes_, 0);
+    co_return inbox_.view().substr(head_bytes_, 0);
   }
   if (parsed_.framing == Framing::kLength && parsed_.length > most) {
     body_state_ = BodyState::kFailed;

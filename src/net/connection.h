@@ -16,7 +16,7 @@ class Connection final : public pipeline::Exchange, public Link {
  public:
   // Serves `file` from now on. Frees itself at its end and tells the listener.
   static void serve(Listener::State& listener, int file, const IpAddress& peer);
-  ~Connection();
+  ~Connection() override;
 
   // A drain: closes when no request is at work, else after its reply.
   void drain();
