@@ -194,7 +194,7 @@ OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now
       if (name == "limit") {
         question.limit = *number;
       } else {
-        question.before = *number;
+        question.before = number;
       }
     } else {
       return unknown(name,

@@ -51,6 +51,8 @@ Escape escape_at(std::string_view text) {
         return {4, {0xdb40, unit(0xdc00 + ((third & 1) << 6) + (byte(3) & 0x3f))}};
       }
       break;
+    default:
+      break;
   }
   return {};
 }

@@ -25,7 +25,8 @@ std::optional<std::int64_t> parse_millionths(std::string_view text, std::int64_t
       continue;
     }
     if (c < '0' || c > '9') return std::nullopt;
-    if (decimals >= 0 && ++decimals > kDecimals) return std::nullopt;
+    if (decimals >= 0) ++decimals;
+    if (decimals > kDecimals) return std::nullopt;
     digits = true;
     whole = whole * 10 + (c - '0');
     if (whole > (static_cast<__int128>(1) << 70)) return std::nullopt;

@@ -247,8 +247,8 @@ void Gateway::Parts::run_threads() {
   running = true;
 }
 
-FaultOr<std::unique_ptr<Gateway>> Gateway::start(std::shared_ptr<const config::Config> config,
-                                                 const GatewayOptions& options) {
+FaultOr<std::unique_ptr<Gateway>> Gateway::start(
+    const std::shared_ptr<const config::Config>& config, const GatewayOptions& options) {
   const config::Config& now = *config;
   FaultOr<TlsContexts> tls = load_tls(now);
   if (!tls) return std::unexpected(tls.error());
@@ -307,7 +307,7 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
   return {};
 }
 
-FaultOr<void> Gateway::reload(std::shared_ptr<const config::Config> next) {
+FaultOr<void> Gateway::reload(const std::shared_ptr<const config::Config>& next) {
   FaultOr<void> done = parts_->take_over(next);
   parts_->metrics.reloaded(done.has_value());
   return done;
@@ -322,7 +322,7 @@ void Gateway::Parts::drain(const std::function<bool()>& hurry) {
   int listeners = 0;
   for (const auto& worker : workers) listeners += static_cast<int>(worker->listeners.size());
   const auto open = std::make_shared<Countdown>(listeners);
-  const auto each_listener = [&](auto act) {
+  const auto each_listener = [&](const auto& act) {
     for (const std::unique_ptr<Worker>& worker : workers) {
       worker->loop.post([raw = worker.get(), act] {
         for (const std::unique_ptr<net::Listener>& listener : raw->listeners) act(*listener);

@@ -27,8 +27,8 @@ struct GatewayOptions {
 
 class Gateway {
  public:
-  static FaultOr<std::unique_ptr<Gateway>> start(std::shared_ptr<const config::Config> config,
-                                                 const GatewayOptions& options);
+  static FaultOr<std::unique_ptr<Gateway>> start(
+      const std::shared_ptr<const config::Config>& config, const GatewayOptions& options);
   ~Gateway();
   Gateway(const Gateway&) = delete;
 
@@ -45,7 +45,7 @@ class Gateway {
 
   // Puts the next configuration in force: requests that have begun keep theirs. A Fault leaves
   // the old one in force and tells all that needs a restart (config/reload.h).
-  FaultOr<void> reload(std::shared_ptr<const config::Config> next);
+  FaultOr<void> reload(const std::shared_ptr<const config::Config>& next);
   void reload_failed();  // A configuration that did not load; for the metrics.
 
   // Accepts no more, lets what is at work end within edge.drain_timeout or until `hurry`, which

@@ -21,7 +21,7 @@ namespace {
 // RFC 4180: quoted where it must be. A leading = + - @ would be a formula in a spreadsheet.
 std::string csv_field(const std::string& text) {
   const bool formula = !text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos;
-  const std::string safe = formula ? "'" + text : text;
+  std::string safe = formula ? "'" + text : text;
   if (safe.find_first_of(",\"\r\n") == std::string::npos) return safe;
   std::string quoted = "\"";
   for (const char c : safe) {

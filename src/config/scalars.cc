@@ -91,7 +91,7 @@ std::optional<Bytes> parse_bytes(std::string_view text) {
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto count = parse_count(text.substr(0, digits));
   if (!count) return std::nullopt;
-  if (digits == text.size()) return *count;
+  if (digits == text.size()) return count;
   for (const Unit& unit : kSizes) {
     if (text.substr(digits) != unit.name) continue;
     if (*count > kCountMax / unit.size) return std::nullopt;

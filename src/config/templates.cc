@@ -35,7 +35,7 @@ std::string list(const std::vector<std::string>& names) {
   return "[" + made + "]";
 }
 
-void add(Doors& doors, std::vector<std::vector<std::string>*> behind, StarterModel model) {
+void add(Doors& doors, const std::vector<std::vector<std::string>*>& behind, StarterModel model) {
   const bool known = std::ranges::count(doors.models, model.name, &StarterModel::name) != 0;
   if (known || !is_model_name(model.name)) return;
   for (std::vector<std::string>* door : behind) door->push_back(model.name);

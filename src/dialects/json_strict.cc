@@ -57,7 +57,7 @@ char* escape(char c, char* out) {
     default:
       break;
   }
-  std::memcpy(out, "u00", 3);
+  std::memcpy(out, "u00", 3);  // NOLINT: the string goes on.
   out[3] = kHex[static_cast<unsigned char>(c) >> 4];
   out[4] = kHex[c & 15];
   return out + 5;

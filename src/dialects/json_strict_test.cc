@@ -74,10 +74,16 @@ TEST(StrictJson, RefusesWhatTwoParsersReadInTwoWays) {
 
 TEST(StrictJson, AcceptsWhatIsWithinItsBounds) {
   const std::string digits(30, '1');
-  for (const std::string& text :
-       {nested(64), std::string(R"(["\ud83d\ude00"])"), std::string("[18446744073709551615]"),
-        "[0." + digits + "]", "[\"" + digits + digits + "\"]", std::string("{\"a\":{\"a\":1}}"),
-        "[\"\\\"" + digits + digits + "\",1]"}) {
+  const std::string texts[] = {
+      nested(64),
+      R"(["\ud83d\ude00"])",
+      "[18446744073709551615]",
+      "[0." + digits + "]",
+      "[\"" + digits + digits + "\"]",
+      R"({"a":{"a":1}})",
+      "[\"\\\"" + digits + digits + "\",1]",
+  };
+  for (const std::string& text : texts) {
     SCOPED_TRACE(text);
     EXPECT_TRUE(outcome_of(text).accepted);
   }
@@ -141,7 +147,7 @@ TEST(StrictJson, WritesWhatReadsBackAsTheSameValue) {
     simdjson::dom::parser parser;
     const Padded padded(text);
     simdjson::dom::element value;
-    ASSERT_FALSE(parser.parse(padded.view().data(), text.size(), false).get(value));
+    ASSERT_FALSE(parser.parse(padded.view().data(), padded.view().size(), false).get(value));
     std::string written;
     append_json(value, written);
     EXPECT_EQ(compact(written), compact(text));

@@ -1,9 +1,9 @@
 #include "storage/stored_trail.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <random>
 #include <set>
 

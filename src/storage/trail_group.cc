@@ -36,7 +36,7 @@ void compress(std::string_view lines, std::string& packed) {
   const int most = LZ4_compressBound(size);
   packed.resize_and_overwrite(static_cast<std::size_t>(most), [&](char* out, std::size_t) {
     return static_cast<std::size_t>(
-        LZ4_compress_fast(lines.data(), out, size, most, kAcceleration));
+        LZ4_compress_fast(lines.data(), out, size, most, kAcceleration));  // NOLINT: with its size.
   });
   CHECK(!packed.empty());
 }
