@@ -188,9 +188,10 @@ struct Charges {
 struct Hold {
   std::span<const audit::LimitEvidence> limits;
   std::span<const audit::BudgetEvidence> budgets;
-  std::span<const std::string_view> observed;  // Rules in observe mode that would have refused.
-  void* slots = nullptr;                       // The ledger's own, in the arena.
-  bool open = false;                           // CHECKed at settle: once.
+  // Rules that would have refused: in observe mode, or budgets that allow and alert.
+  std::span<const std::string_view> observed;
+  void* slots = nullptr;  // The ledger's own, in the arena.
+  bool open = false;      // CHECKed at settle: once.
 };
 
 // What was really used, to settle a hold with.
@@ -231,6 +232,9 @@ class Ledger {
   // Exactly once for each hold.
   virtual void settle(Hold& hold, const Charges& charges, const Used& used, const Booking& booking,
                       Instant now, WallTime wall) = 0;
+  // All budgets that refused, in the order of the charges: what they say of a request that no
+  // longer fits may be tried. Empty where only limits refused.
+  std::span<const cost::Policy* const> exhausted;
 };
 
 // ---- The trail -----------------------------------------------------------------------------

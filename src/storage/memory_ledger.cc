@@ -35,6 +35,7 @@ struct MemoryLedger::Account {
   cost::Window window{};
   Money budget_limit;
   bool is_budget = false;
+  WallTime told_window = WallTime::min();  // The last of which it was told that it is over.
 
   // Whether a new account would say the same.
   bool at_rest(Instant now, WallTime wall) const {
@@ -85,6 +86,7 @@ struct MemoryLedger::Slot {
   cost::Balance budget_before;
   cost::Balance budget;
   Money amount;
+  bool over = false;   // Let through beyond the limit, and to be told.
   Money spent_before;  // In the window, at the settlement.
   Money spent_after;
 };
@@ -129,7 +131,9 @@ class MemoryLedger::Verdict {
     limit_ = evidence;
     budget_.reset();
   }
-  void refuse(Refusal refusal, const audit::BudgetEvidence& evidence) {
+  void refuse(Refusal refusal, const cost::Policy& policy, const audit::BudgetEvidence& evidence) {
+    if (exhausted_.empty()) exhausted_ = arena_.make<const cost::Policy*>(most_);
+    exhausted_[exhausted_count_++] = &policy;
     if (!matters_more(refusal)) return;
     refusal_ = std::move(refusal);
     budget_ = evidence;
@@ -142,7 +146,7 @@ class MemoryLedger::Verdict {
 
   bool refused() const { return refusal_.has_value(); }
   Shortfall shortfall() {
-    Shortfall made{*std::move(refusal_), {}, {}};
+    Shortfall made{*std::move(refusal_), {}, {}, exhausted_.first(exhausted_count_)};
     if (limit_) made.limits = arena_.copy(std::span<const audit::LimitEvidence>(&*limit_, 1));
     if (budget_) made.budgets = arena_.copy(std::span<const audit::BudgetEvidence>(&*budget_, 1));
     return made;
@@ -162,6 +166,8 @@ class MemoryLedger::Verdict {
   std::optional<audit::BudgetEvidence> budget_;
   std::span<std::string_view> observed_;
   std::size_t count_ = 0;
+  std::span<const cost::Policy*> exhausted_;
+  std::size_t exhausted_count_ = 0;
 };
 
 MemoryLedger::MemoryLedger(const Options& options, SettlementSink* sink)
@@ -313,8 +319,10 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
   account.budget_limit = policy.limit;
   slot.budget_before = account.budget;
   slot.amount = charge.amount;
-  if (policy.mode == Mode::kObserve) {
-    if (!cost::passes(policy, account.budget, charge.amount, wall)) verdict.observe(policy.rule);
+  if (cost::lets_through(policy)) {
+    const bool over = !cost::passes(policy, account.budget, charge.amount, wall);
+    if (over) verdict.observe(policy.rule);
+    slot.over = over && policy.mode == Mode::kEnforce;
     account.budget = cost::hold_observed(policy, account.budget, charge.amount, wall);
   } else if (Expected<cost::Balance> held =
                  cost::hold(policy, account.budget, charge.amount, wall, charge.subject)) {
@@ -322,8 +330,9 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
   } else {
     // What others hold is what stands between the spent and the limit.
     const cost::Balance now = cost::roll(policy, account.budget, wall);
-    verdict.refuse(std::move(held.error()), {policy.scope, charge.subject, policy.window,
-                                             policy.limit, now.held, now.spent});
+    verdict.refuse(
+        std::move(held.error()), policy,
+        {policy.scope, charge.subject, policy.window, policy.limit, now.held, now.spent});
   }
   slot.budget = account.budget;
 }
@@ -342,6 +351,23 @@ void MemoryLedger::give_up(Slots& slots) {
 }
 
 Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& arena, Instant now,
+// Leaves `over` to the budgets that were not told of in their window yet.
+void MemoryLedger::mark_told(Slots& slots) {
+  for (Slot& slot : slots.budgets) {
+    if (!slot.over) continue;
+    const WallTime window = slot.budget.window_start;
+    slot.over = std::exchange(slot.account->told_window, window) != window;
+  }
+}
+
+void MemoryLedger::tell_over(const BudgetCharge& charge, const Slot& slot, WallTime wall) const {
+  if (!slot.over || sink_ == nullptr) return;
+  const Money balance = add_saturated(slot.budget.spent, slot.budget.held);
+  const auto limit = static_cast<double>(charge.policy->limit.micro_usd);
+  const double share = limit > 0 ? static_cast<double>(balance.micro_usd) / limit : 1;
+  sink_->budget_reached(*charge.policy, charge.subject, share, balance, wall);
+}
+
                                                  WallTime wall) {
   Slots& slots = find_places(charges, arena);
   Verdict verdict(charges, arena);
@@ -354,17 +380,24 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& 
               .error(),
           {},
           {}});
+          {},
     for (std::size_t i = 0; i < slots.limits.size(); ++i)
       take_limit(charges.limits[i], slots.limits[i], verdict, now);
     for (std::size_t i = 0; i < slots.budgets.size(); ++i)
       take_budget(charges.budgets[i], slots.budgets[i], verdict, wall);
-    if (verdict.refused()) give_up(slots);
+    if (verdict.refused()) {
+      give_up(slots);
+    } else {
+      mark_told(slots);
+    }
   }
   if (verdict.refused()) return std::unexpected(verdict.shortfall());
   // From here on everything is held; the evidence is as of this moment.
   slots.open = true;
   open_holds_.fetch_add(1, std::memory_order_relaxed);
 
+  for (std::size_t i = 0; i < slots.budgets.size(); ++i)
+    tell_over(charges.budgets[i], slots.budgets[i], wall);
   const std::span<audit::LimitEvidence> limits =
       arena.make<audit::LimitEvidence>(slots.limits.size());
   for (std::size_t i = 0; i < limits.size(); ++i) {

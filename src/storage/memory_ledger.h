@@ -32,6 +32,8 @@ class SettlementSink {
   virtual void booked(const pipeline::Booking& booking, const pipeline::Used& used,
                       WallTime at) = 0;
   // `spent` has come to `share` of the budget, one of its alert_at: once for each in a window.
+  // Or a budget that allows and alerts let a request through that no longer fits: `spent` is
+  // then what is spent and held, above the limit; once in a window for each subject.
   // With no lock held. Any thread.
   virtual void budget_reached(const cost::Policy& policy, std::string_view subject, double share,
                               Money spent, WallTime at) {
@@ -117,6 +119,8 @@ class MemoryLedger final : public pipeline::Ledger {
                           WallTime wall);
   static void give_up(Slots& slots);
   static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,
+  static void mark_told(Slots& slots);
+  void tell_over(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
                             WallTime wall);
   void tell_reached(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
 

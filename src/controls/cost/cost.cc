@@ -148,6 +148,10 @@ Expected<Balance> hold(const Policy& policy, Balance balance, Money amount, Wall
   return balance;
 }
 
+bool lets_through(const Policy& policy) {
+  return policy.mode == Mode::kObserve || policy.when_exhausted == WhenExhausted::kAllowAndAlert;
+}
+
 Balance hold_observed(const Policy& policy, Balance balance, Money amount, WallTime now) {
   CHECK(amount >= Money{});
   balance = roll(policy, balance, now);

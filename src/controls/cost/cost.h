@@ -46,7 +46,14 @@ WallTime start_of(Window window, WallTime now);
 // The first moment after it; nothing for total.
 std::optional<WallTime> end_of(Window window, WallTime now);
 
-enum class WhenExhausted : std::uint8_t { kRefuse };
+// What becomes of a request whose worst case no longer fits: it is refused, decided anew for a
+// cheaper model or for less output, or let through and told.
+enum class WhenExhausted : std::uint8_t {
+  kRefuse,
+  kAllowAndAlert,
+  kDowngradeTo,
+  kCapOutputTokens,
+};
 
 // One budget: a scope, a window and an amount for each distinct subject.
 struct Policy {
@@ -55,6 +62,8 @@ struct Policy {
   Money limit;
   Window window = Window::kMonth;
   WhenExhausted when_exhausted = WhenExhausted::kRefuse;
+  std::string downgrade_to;      // Of kDowngradeTo: the name of a model.
+  Tokens cap_output_tokens = 0;  // Of kCapOutputTokens: of each choice, at least 1.
   std::vector<double> alert_at;  // Shares of the limit, ascending, 0 to 1: metric and log only.
   std::string rule;              // "tenants.acme.budget"; names it everywhere.
 };
@@ -78,7 +87,11 @@ bool passes(const Policy& policy, Balance balance, Money amount, WallTime now);
 Expected<Balance> hold(const Policy& policy, Balance balance, Money amount, WallTime now,
                        std::string_view subject = {});
 
-// The same without refusing, for a budget in observe mode. Sums stop at the end of the range.
+// Whether the budget only tells what no longer fits: it is observed, or allows and alerts.
+bool lets_through(const Policy& policy);
+
+// The same as hold() without refusing, for a budget that lets through. Sums stop at the end of
+// the range.
 Balance hold_observed(const Policy& policy, Balance balance, Money amount, WallTime now);
 
 // One hold, to settle it with. A hold may name several budgets; each keeps its own.
