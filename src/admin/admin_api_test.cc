@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include "pipeline/testing_caller.h"
+#include "pipeline/testing_executor.h"
 
 namespace tollgate::admin {
 namespace {
@@ -225,8 +226,9 @@ TEST_F(Api, ShowsWhatWasSpentAndDecided) {
   pipeline::Charges charges;
   charges.budgets = {&charge, 1};
   Arena arena;
+  pipeline::testing::HandExecutor executor;
   Expected<pipeline::Hold, pipeline::Shortfall> hold =
-      run_ready(store_->ledger().hold(charges, arena, clock_.now(), clock_.wall()));
+      run_ready(store_->ledger().hold(charges, arena, executor, clock_.now(), clock_.wall()));
   ASSERT_TRUE(hold);
   EXPECT_NE(ask("GET", "/admin/v1/budgets")->text.find(R"("held_usd":0.0001)"), std::string::npos);
   pipeline::Booking booking;

@@ -49,7 +49,7 @@ struct Worker {
   Worker(const Shared& shared, net::UpstreamCounts& counts)
       : pool(loop, counts),
         pipeline({shared.config, loop, shared.keys, shared.pepper, shared.ledger, shared.trail,
-                  pool, shared.meter, shared.vocabularies}) {}
+                  pool, shared.meter, shared.vocabularies, loop}) {}
 
   net::Loop loop;
   net::UpstreamPool pool;

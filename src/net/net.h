@@ -23,15 +23,15 @@
 
 namespace tollgate::net {
 
-class Loop : public pipeline::Clock {
+class Loop : public pipeline::Clock, public pipeline::Executor {
  public:
   Loop();
   ~Loop() override;
   Loop(const Loop&) = delete;
 
-  void run();                             // Until stop(). On the thread that calls it.
-  void stop();                            // From any thread.
-  void post(std::function<void()> work);  // Runs `work` on the loop. From any thread.
+  void run();   // Until stop(). On the thread that calls it.
+  void stop();  // From any thread.
+  void post(std::function<void()> work) override;
 
   Instant now() const override;    // The clock itself, not a cached tick. Any thread.
   WallTime wall() const override;  // Any thread.

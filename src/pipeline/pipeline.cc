@@ -222,7 +222,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
 
   // Can they afford it? Limits and budgets are held together or not at all.
   Expected<Hold, Shortfall> hold = co_await services_.ledger.hold(
-      plan->charges, arena, services_.clock.now(), services_.clock.wall());
+      plan->charges, arena, services_.executor, services_.clock.now(), services_.clock.wall());
   if (!hold) {
     life.record.limits = hold.error().limits;
     life.record.budgets = hold.error().budgets;

@@ -35,6 +35,7 @@ struct Services {
   Upstreams& upstreams;
   Meter& meter;
   const Vocabularies& vocabularies;
+  Executor& executor;  // Of the pipeline's own loop.
 };
 
 class Pipeline final : public Handler {

@@ -140,13 +140,17 @@ Expected<void> check_tools(const Facts& facts, const config::Route& route, Arena
 }
 
 // The caps on size, and with them the most that the request can make.
-Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, Plan& plan,
-                          Arena& arena, Observed& observed) {
+Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, const Terms& terms,
+                          Plan& plan, Arena& arena, Observed& observed) {
+  const Tokens most = terms.output_tokens.value_or(kTokensMax);
   prompts::Facts asked;
   asked.body = facts.body_bytes;
   asked.input_tokens = plan.input.tokens;
   asked.input_is_bound = plan.input.is_bound;
   asked.output_tokens_asked = facts.request.output_tokens_asked;
+  if (asked.output_tokens_asked) {
+    asked.output_tokens_asked = std::min(*asked.output_tokens_asked, most);
+  }
   asked.choices = facts.request.choices;
   asked.context_tokens = plan.model->context_tokens;
   const std::string_view rule = join(arena, "routes.", plan.route->name, ".prompt");
@@ -158,7 +162,8 @@ Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, Plan
   }
   plan.choices = facts.request.choices;
   if (!dialects::makes_output(plan.route->surface)) return {};
-  plan.output_cap = cap_under_limits(facts.config, tenant, *plan.route, plan, caps->output_tokens);
+  const Tokens cap = std::min(caps->output_tokens, most);
+  plan.output_cap = cap_under_limits(facts.config, tenant, *plan.route, plan, cap);
   if (plan.output_cap > kTokensMax / plan.choices) {
     return refuse(Reason::kInvalidRequest, std::string(rule),
                   "The output asked for, times the choices, is more than can be counted.");
@@ -226,19 +231,21 @@ std::string_view subject_of(limits::Scope scope, const Facts& facts, const confi
   CHECK(false);
 }
 
-Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audit::Record& record) {
+Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audit::Record& record,
+                      const Terms& terms, const Plan* before) {
   const config::Config& config = facts.config;
   describe(facts, arena, record);
   Observed observed;
   Plan plan;
 
+  const std::string_view model = terms.model.empty() ? facts.request.model : terms.model;
   const Expected<authorization::Choice> choice =
-      authorization::choose(config.access, facts.target, facts.request.model, facts.caller);
+      authorization::choose(config.access, facts.target, model, facts.caller);
   if (!choice) return std::unexpected(choice.error());
   plan.route = &config.routes[choice->route];
   record.route = plan.route->name;
   if (choice->observed) observed.add(join(arena, "routes.", plan.route->name, ".allow"));
-  plan.model = model_named(config, *plan.route, facts.request.model);
+  plan.model = model_named(config, *plan.route, model);
   CHECK(plan.model != nullptr);
   plan.upstream = &config.upstreams[plan.model->upstream];
   record.model_served = plan.model->name;
@@ -249,13 +256,18 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
     return std::unexpected(tools.error());
   }
 
-  const bool enforced = plan.route->prompt.mode == Mode::kEnforce;
-  plan.input = counting.input(facts.request, counting.counter(plan.model->tokenizer),
-                              enforced ? plan.route->prompt.input_tokens : kTokensMax);
+  if (before != nullptr && before->model->tokenizer == plan.model->tokenizer) {
+    plan.input = before->input;
+  } else {
+    const bool enforced = plan.route->prompt.mode == Mode::kEnforce;
+    plan.input = counting.input(facts.request, counting.counter(plan.model->tokenizer),
+                                enforced ? plan.route->prompt.input_tokens : kTokensMax);
+  }
   record.input_tokens_counted = plan.input.tokens;
   record.input_is_bound = plan.input.is_bound;
   const config::Tenant* tenant = tenant_named(config, facts.caller.tenant);
-  if (Expected<void> capped = cap_output(facts, tenant, plan, arena, observed); !capped) {
+  if (Expected<void> capped = cap_output(facts, tenant, terms, plan, arena, observed);
+      !capped) {
     return std::unexpected(capped.error());
   }
   record.output_tokens_cap = plan.output_cap_total;

@@ -6,6 +6,7 @@
 // The same facts give the same plan, or the same refusal.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -29,6 +30,14 @@ struct Facts {
   Bytes body_bytes = 0;
 };
 
+// On what terms a request is decided: as it asks, or as a budget that it no longer fits would
+// still have it.
+struct Terms {
+  std::string_view model;               // Of the configuration; empty: the one asked.
+  std::optional<Tokens> output_tokens;  // Of each choice, at most.
+  const cost::Policy* budget = nullptr;  // Whose policy says so; null: as asked.
+};
+
 struct Plan {
   const config::Route* route = nullptr;
   const config::Model* model = nullptr;
@@ -47,7 +56,13 @@ Money cost_of(const Plan& plan, const dialects::Usage& usage);
 
 // Views of the plan live in `arena` and `facts`. `record` is told what is known even when the
 // answer is a refusal: route, model, count, cap.
-Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audit::Record& record);
+//
+// On other terms everything is decided anew for the model of the terms, as if the caller had
+// asked for it: who may use it here, what fits its context, its count, its price, its limits and
+// budgets. `before`, where there is one, is a plan of the same request: what it counted is taken
+// over where the tokenizer is the same.
+Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audit::Record& record,
+                      const Terms& terms = {}, const Plan* before = nullptr);
 
 // The subject that a scope means for this request. A caller without a user is counted by its
 // credential, so that being nobody in particular escapes no limit on users.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +29,18 @@ class Clock {
   virtual ~Clock() = default;
   virtual Instant now() const = 0;
   virtual WallTime wall() const = 0;
+};
+
+// ---- Threads ------------------------------------------------------------------------------
+
+// Runs work later on the one thread that a loop's requests belong to: how an answer that comes
+// on another thread gets back to a coroutine that waits for it. Any thread.
+class Executor {
+ public:
+  virtual void post(std::function<void()> work) = 0;
+
+ protected:
+  ~Executor() = default;
 };
 
 // ---- The caller's side: net implements, one Exchange a request -----------------------------
@@ -219,6 +232,9 @@ struct Shortfall {
   Refusal refusal;
   std::span<const audit::LimitEvidence> limits;
   std::span<const audit::BudgetEvidence> budgets;
+  // All budgets that refused, in the order of the charges: what they say of a request that no
+  // longer fits may be tried. Empty where only limits refused.
+  std::span<const cost::Policy* const> exhausted;
 };
 
 // Holds and settles. Safe from any thread.
@@ -226,15 +242,13 @@ class Ledger {
  public:
   virtual ~Ledger() = default;
   // On every charge or on none. A refused hold has taken nothing. Refuses with kRateLimited,
-  // kConcurrencyLimited, kBudgetExhausted (the rule in the refusal), kStoreUnavailable.
-  virtual Task<Expected<Hold, Shortfall>> hold(const Charges& charges, Arena& arena, Instant now,
-                                               WallTime wall) = 0;
+  // kConcurrencyLimited, kBudgetExhausted (the rule in the refusal), kStoreUnavailable. May wait
+  // for the store; the waiter goes on through `executor`, its own loop's.
+  virtual Task<Expected<Hold, Shortfall>> hold(const Charges& charges, Arena& arena,
+                                               Executor& executor, Instant now, WallTime wall) = 0;
   // Exactly once for each hold.
   virtual void settle(Hold& hold, const Charges& charges, const Used& used, const Booking& booking,
                       Instant now, WallTime wall) = 0;
-  // All budgets that refused, in the order of the charges: what they say of a request that no
-  // longer fits may be tried. Empty where only limits refused.
-  std::span<const cost::Policy* const> exhausted;
 };
 
 // ---- The trail -----------------------------------------------------------------------------

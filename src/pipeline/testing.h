@@ -20,6 +20,7 @@
 #include "pipeline/pipeline.h"
 #include "pipeline/ports.h"
 #include "pipeline/testing_caller.h"
+#include "pipeline/testing_executor.h"
 
 namespace tollgate::pipeline::testing {
 
@@ -157,7 +158,7 @@ class NotedLedger final : public Ledger {
  public:
   explicit NotedLedger(Story& story) : story_(story) {}
 
-  Task<Expected<Hold, Shortfall>> hold(const Charges& charges, Arena& arena, Instant,
+  Task<Expected<Hold, Shortfall>> hold(const Charges& charges, Arena& arena, Executor&, Instant,
                                        WallTime) override {
     story_.emplace_back("hold");
     limits.clear();
@@ -350,8 +351,10 @@ struct World {
   NotedTrail trail{story};
   ScriptedUpstreams upstreams{clock, story};
   NotedMeter meter;
+  HandExecutor executor;
   const Vocabularies& vocabularies;
-  Pipeline pipeline{{config, clock, keys, pepper, ledger, trail, upstreams, meter, vocabularies}};
+  Pipeline pipeline{
+      {config, clock, keys, pepper, ledger, trail, upstreams, meter, vocabularies, executor}};
 };
 
 }  // namespace tollgate::pipeline::testing

@@ -232,7 +232,8 @@ bool MemoryLedger::make_room(Shard& shard, Instant now, WallTime wall) {
 // ---- Hold -----------------------------------------------------------------------------------
 
 Task<Expected<Hold, Shortfall>> MemoryLedger::hold(const Charges& charges, Arena& arena,
-                                                   Instant now, WallTime wall) {
+                                                   pipeline::Executor&, Instant now,
+                                                   WallTime wall) {
   co_return hold_now(charges, arena, now, wall);
 }
 
@@ -350,7 +351,6 @@ void MemoryLedger::give_up(Slots& slots) {
   }
 }
 
-Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& arena, Instant now,
 // Leaves `over` to the budgets that were not told of in their window yet.
 void MemoryLedger::mark_told(Slots& slots) {
   for (Slot& slot : slots.budgets) {
@@ -368,6 +368,7 @@ void MemoryLedger::tell_over(const BudgetCharge& charge, const Slot& slot, WallT
   sink_->budget_reached(*charge.policy, charge.subject, share, balance, wall);
 }
 
+Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& arena, Instant now,
                                                  WallTime wall) {
   Slots& slots = find_places(charges, arena);
   Verdict verdict(charges, arena);
@@ -379,8 +380,8 @@ void MemoryLedger::tell_over(const BudgetCharge& charge, const Slot& slot, WallT
                  "There is no room to keep the books of one more subject; try again later.")
               .error(),
           {},
-          {}});
           {},
+          {}});
     for (std::size_t i = 0; i < slots.limits.size(); ++i)
       take_limit(charges.limits[i], slots.limits[i], verdict, now);
     for (std::size_t i = 0; i < slots.budgets.size(); ++i)
@@ -395,9 +396,9 @@ void MemoryLedger::tell_over(const BudgetCharge& charge, const Slot& slot, WallT
   // From here on everything is held; the evidence is as of this moment.
   slots.open = true;
   open_holds_.fetch_add(1, std::memory_order_relaxed);
-
   for (std::size_t i = 0; i < slots.budgets.size(); ++i)
     tell_over(charges.budgets[i], slots.budgets[i], wall);
+
   const std::span<audit::LimitEvidence> limits =
       arena.make<audit::LimitEvidence>(slots.limits.size());
   for (std::size_t i = 0; i < limits.size(); ++i) {

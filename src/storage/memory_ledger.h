@@ -82,8 +82,9 @@ class MemoryLedger final : public pipeline::Ledger {
   // waits as told passes; a refusal that no wait helps comes first. kStoreUnavailable: no room
   // for a new account.
   Task<Expected<pipeline::Hold, pipeline::Shortfall>> hold(const pipeline::Charges& charges,
-                                                           Arena& arena, Instant now,
-                                                           WallTime wall) override;
+                                                           Arena& arena,
+                                                           pipeline::Executor& executor,
+                                                           Instant now, WallTime wall) override;
   // `charges` are those of the hold. Requests are given back only where
   // nothing left; tokens are by their figure.
   void settle(pipeline::Hold& hold, const pipeline::Charges& charges, const pipeline::Used& used,
@@ -118,9 +119,9 @@ class MemoryLedger final : public pipeline::Ledger {
   static void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict,
                           WallTime wall);
   static void give_up(Slots& slots);
-  static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,
   static void mark_told(Slots& slots);
   void tell_over(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
+  static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,
                             WallTime wall);
   void tell_reached(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "pipeline/testing_executor.h"
 #include "storage/memory_ledger.h"
 
 namespace tollgate::storage {
@@ -30,6 +31,7 @@ void hold_and_settle(benchmark::State& state) {
   for (int i = 0; i < 1'024; ++i) users.push_back("user-" + std::to_string(i));
 
   Arena arena;
+  pipeline::testing::HandExecutor executor;
   Instant now{std::chrono::hours(1)};
   const WallTime wall{std::chrono::hours(500'000)};
   std::size_t turn = static_cast<std::size_t>(state.thread_index()) * 77;
@@ -44,7 +46,7 @@ void hold_and_settle(benchmark::State& state) {
     const pipeline::BudgetCharge budgets[] = {{&budget, "acme", {41'787}}};
     const pipeline::Charges charges{limits, budgets};
     Expected<pipeline::Hold, pipeline::Shortfall> hold =
-        run_ready(ledger.hold(charges, arena, now, wall));
+        run_ready(ledger.hold(charges, arena, executor, now, wall));
     ledger.settle(*hold, charges, {331, 200, {2'828}}, {}, now, wall);
     arena.reset();
   }

@@ -8,6 +8,8 @@
 #include <thread>
 #include <utility>
 
+#include "pipeline/testing_executor.h"
+
 namespace tollgate::storage {
 namespace {
 
@@ -42,7 +44,8 @@ cost::Policy budget(std::int64_t micro_usd, cost::Window window = cost::Window::
 
 Expected<Hold, Shortfall> hold(MemoryLedger& ledger, const Charges& charges, Arena& arena,
                                Instant now = kNow, WallTime wall = kWall) {
-  return run_ready(ledger.hold(charges, arena, now, wall));
+  pipeline::testing::HandExecutor executor;
+  return run_ready(ledger.hold(charges, arena, executor, now, wall));
 }
 
 struct Booked final : SettlementSink {
