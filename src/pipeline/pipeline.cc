@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "pipeline/alternatives.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 
@@ -73,6 +74,8 @@ struct Pipeline::Life {
   dialects::Dialect dialect = dialects::Dialect::kOpenAi;
   std::optional<dialects::Surface> surface;
   Bytes body_max = 0;
+  dialects::Request request;  // Borrows the reader: read() sees to it that it is its own.
+  std::uint64_t read = 0;     // Which read of the pipeline's that was; 0: none yet.
   dialects::Delivery delivery = dialects::Delivery::kWhole;
   bool usage_asked = false;
   int endpoint = 0;
@@ -90,8 +93,10 @@ void tell(const Forwarded& result, Money cost, audit::Record& record) {
   record.usage_source = result.source;
   record.cost = cost;
   record.first_byte = result.first_byte;
+  if (!result.cut_code.empty()) record.code = result.cut_code;
+  if (result.outcome == audit::Outcome::kAllowed) return;  // It ended as it was decided.
   record.outcome = result.outcome;
-  record.code = result.cut_code;
+  record.rule = {};
 }
 
 // The evidence of the limits that are enforced; a hold's is in the order of its charges.
@@ -129,6 +134,7 @@ class HeldRequest final : public Attempted {
     write_limit_headers(at_.dialect, limits_, at_.wall, headers);
     Account account;
     account.model = at_.plan.model->name;
+    if (at_.record.outcome == audit::Outcome::kDowngraded) account.rule = at_.record.rule;
     account.budgets = at_.record.budgets;
     if (so_far.source != audit::UsageSource::kNone) {
       const Money cost = cost_of(at_.plan, so_far.usage);
@@ -215,14 +221,14 @@ Task<void> Pipeline::serve(Exchange& exchange) {
 
   // May they ask this, and what can it cost at most? Pure, from the bytes to the plan.
   BufferPool::Lease message = buffers_.lease();
-  const Expected<Plan> plan = read_and_decide(life, *body, *message);
+  Expected<Plan> plan = read_and_decide(life, *body, {}, nullptr, *message);
   if (!plan) co_return co_await refuse_request(life, plan.error());
-  life.record.observed = plan->observed;
   // From here on the caller, the route, the model, the tools and the prompt are allowed.
 
   // Can they afford it? Limits and budgets are held together or not at all.
   Expected<Hold, Shortfall> hold = co_await services_.ledger.hold(
       plan->charges, arena, services_.executor, services_.clock.now(), services_.clock.wall());
+  if (!hold) hold = co_await hold_otherwise(life, *body, hold.error(), *plan, *message);
   if (!hold) {
     life.record.limits = hold.error().limits;
     life.record.budgets = hold.error().budgets;
@@ -310,21 +316,34 @@ Expected<void> Pipeline::find_routes(Life& life) {
   return {};
 }
 
-Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, std::string& message) {
-  Arena& arena = life.exchange.arena();
-  life.record.prompt_bytes = static_cast<Bytes>(body.size());
-  if (life.config->audit.content == audit::Content::kHash) {
-    life.record.fingerprint = audit::fingerprint(body, fingerprint_key_);
-  }
+// What the reader holds may be another request's since this one has waited; its body is still
+// the same, and so is what is read of it.
+Expected<void> Pipeline::read(Life& life, std::string_view body) {
+  if (life.read != 0 && life.read == reads_) return {};
+  ++reads_;
   const Expected<dialects::Request> request = reader_.read(*life.surface, body);
   if (!request) return std::unexpected(request.error());
+  life.read = reads_;
+  life.request = *request;
   life.delivery = request->delivery;
   life.usage_asked = request->usage_asked;
+  return {};
+}
 
-  const Facts facts{*life.config,          life.target, life.caller,
-                    life.record.client_ip, *request,    static_cast<Bytes>(body.size())};
-  Expected<Plan> plan = decide(facts, counting_, arena, life.record);
+Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, const Terms& terms,
+                                         const Plan* before, std::string& message) {
+  Arena& arena = life.exchange.arena();
+  life.record.prompt_bytes = static_cast<Bytes>(body.size());
+  if (life.config->audit.content == audit::Content::kHash && life.record.fingerprint == 0) {
+    life.record.fingerprint = audit::fingerprint(body, fingerprint_key_);
+  }
+  if (Expected<void> sound = read(life, body); !sound) return std::unexpected(sound.error());
+
+  const Facts facts{*life.config,          life.target,  life.caller,
+                    life.record.client_ip, life.request, static_cast<Bytes>(body.size())};
+  Expected<Plan> plan = decide(facts, counting_, arena, life.record, terms, before);
   if (!plan) return plan;
+  life.record.observed = plan->observed;
 
   // Written anew while the reader still holds the request; never the caller's bytes.
   dialects::Edits edits;
@@ -336,9 +355,42 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, std:
   life.endpoint = static_cast<int>(turn_++ % plan->upstream->endpoints.size());
   const UpstreamMessage upstream{*plan->upstream, life.endpoint,        *life.surface,
                                  life.delivery,   life.exchange.head(), life.record.id};
+  message.clear();
   write_upstream_head(upstream, written->size(), message);
   message += *written;
   return plan;
+}
+
+Task<Expected<Hold, Shortfall>> Pipeline::hold_otherwise(Life& life, std::string_view body,
+                                                         const Shortfall& refused, Plan& plan,
+                                                         std::string& message) {
+  const audit::Record as_asked = life.record;
+  Alternatives alternatives(plan);
+  alternatives.add(plan, {}, refused.exhausted);
+  Shortfall answer = refused;
+  audit::Record answered = as_asked;
+  while (const std::optional<Terms> terms = alternatives.next()) {
+    const Expected<Plan> other = read_and_decide(life, body, *terms, &plan, message);
+    if (!other) continue;  // Not for this caller, here, or at this size.
+    Expected<Hold, Shortfall> hold =
+        co_await services_.ledger.hold(other->charges, life.exchange.arena(), services_.executor,
+                                       services_.clock.now(), services_.clock.wall());
+    if (hold) {
+      plan = *other;
+      life.record.outcome = audit::Outcome::kDowngraded;
+      life.record.code = row_of(Reason::kBudgetExhausted).code;
+      life.record.rule = terms->budget->rule;
+      co_return hold;
+    }
+    alternatives.add(*other, *terms, hold.error().exhausted);
+    // What would fit after a wait is no reason to tell that no wait helps.
+    if (hold.error().refusal.retry_after && !answer.refusal.retry_after) {
+      answer = hold.error();
+      answered = life.record;
+    }
+  }
+  life.record = answered;
+  co_return std::unexpected(std::move(answer));
 }
 
 Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string& message,

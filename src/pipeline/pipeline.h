@@ -51,7 +51,14 @@ class Pipeline final : public Handler {
 
   Expected<authentication::Identity> identify(Life& life);
   Expected<void> find_routes(Life& life);
-  Expected<Plan> read_and_decide(Life& life, std::string_view body, std::string& message);
+  Expected<void> read(Life& life, std::string_view body);
+  Expected<Plan> read_and_decide(Life& life, std::string_view body, const Terms& terms,
+                                 const Plan* before, std::string& message);
+  // What the budgets that `refused` say of such a request, each in turn. The hold is of what
+  // `plan` and `message` then are; where nothing fits they stay, and so does the refusal.
+  Task<Expected<Hold, Shortfall>> hold_otherwise(Life& life, std::string_view body,
+                                                 const Shortfall& refused, Plan& plan,
+                                                 std::string& message);
   Task<void> serve_models(Life& life);
   Task<void> serve_held(Life& life, const Plan& plan, const std::string& message, Hold& hold);
   Task<void> refuse_request(Life& life, const Refusal& refusal);
@@ -63,6 +70,7 @@ class Pipeline final : public Handler {
   const std::uint64_t fingerprint_key_;
   Counting counting_;
   dialects::RequestReader reader_;
+  std::uint64_t reads_ = 0;  // What the reader holds is of the last of them.
   Forwarder forwarder_;
   RequestIds ids_;
   BufferPool buffers_;

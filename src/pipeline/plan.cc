@@ -142,15 +142,11 @@ Expected<void> check_tools(const Facts& facts, const config::Route& route, Arena
 // The caps on size, and with them the most that the request can make.
 Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, const Terms& terms,
                           Plan& plan, Arena& arena, Observed& observed) {
-  const Tokens most = terms.output_tokens.value_or(kTokensMax);
   prompts::Facts asked;
   asked.body = facts.body_bytes;
   asked.input_tokens = plan.input.tokens;
   asked.input_is_bound = plan.input.is_bound;
   asked.output_tokens_asked = facts.request.output_tokens_asked;
-  if (asked.output_tokens_asked) {
-    asked.output_tokens_asked = std::min(*asked.output_tokens_asked, most);
-  }
   asked.choices = facts.request.choices;
   asked.context_tokens = plan.model->context_tokens;
   const std::string_view rule = join(arena, "routes.", plan.route->name, ".prompt");
@@ -162,7 +158,7 @@ Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, cons
   }
   plan.choices = facts.request.choices;
   if (!dialects::makes_output(plan.route->surface)) return {};
-  const Tokens cap = std::min(caps->output_tokens, most);
+  const Tokens cap = std::min(caps->output_tokens, terms.output_tokens.value_or(kTokensMax));
   plan.output_cap = cap_under_limits(facts.config, tenant, *plan.route, plan, cap);
   if (plan.output_cap > kTokensMax / plan.choices) {
     return refuse(Reason::kInvalidRequest, std::string(rule),
@@ -266,8 +262,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
   record.input_tokens_counted = plan.input.tokens;
   record.input_is_bound = plan.input.is_bound;
   const config::Tenant* tenant = tenant_named(config, facts.caller.tenant);
-  if (Expected<void> capped = cap_output(facts, tenant, terms, plan, arena, observed);
-      !capped) {
+  if (Expected<void> capped = cap_output(facts, tenant, terms, plan, arena, observed); !capped) {
     return std::unexpected(capped.error());
   }
   record.output_tokens_cap = plan.output_cap_total;

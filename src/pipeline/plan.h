@@ -33,8 +33,8 @@ struct Facts {
 // On what terms a request is decided: as it asks, or as a budget that it no longer fits would
 // still have it.
 struct Terms {
-  std::string_view model;               // Of the configuration; empty: the one asked.
-  std::optional<Tokens> output_tokens;  // Of each choice, at most.
+  std::string_view model;                // Of the configuration; empty: the one asked.
+  std::optional<Tokens> output_tokens;   // Of each choice, at most.
   const cost::Policy* budget = nullptr;  // Whose policy says so; null: as asked.
 };
 

@@ -130,6 +130,7 @@ void write_limit_headers(dialects::Dialect dialect, std::span<const audit::Limit
 
 void write_account_headers(const Account& account, std::string& headers) {
   if (!account.model.empty()) line(headers, "x-tollgate-model", account.model);
+  if (!account.rule.empty()) line(headers, "x-tollgate-rule", printable(account.rule));
   if (account.cost) line(headers, "x-tollgate-cost-usd", format_usd(*account.cost));
   std::optional<Money> least;
   for (const audit::BudgetEvidence& budget : account.budgets) {

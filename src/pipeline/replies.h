@@ -25,10 +25,11 @@ void write_id_headers(dialects::Dialect dialect, std::string_view id, std::strin
 void write_limit_headers(dialects::Dialect dialect, std::span<const audit::LimitEvidence> limits,
                          WallTime wall, std::string& headers);
 
-// x-tollgate-model, -cost-usd (where known), -budget-remaining-usd (where a budget applies; the
-// smallest), -overhead-us.
+// x-tollgate-model, -rule (where a budget's changed what was asked), -cost-usd (where known),
+// -budget-remaining-usd (where a budget applies; the smallest), -overhead-us.
 struct Account {
   std::string_view model;
+  std::string_view rule;
   std::optional<Money> cost;
   std::span<const audit::BudgetEvidence> budgets;
   Money released;  // What of the hold was not used and is back already.
