@@ -160,6 +160,11 @@ class Checker {
         return map(node, field, path);
       case Kind::kList:
         return list(node, field, path);
+      case Kind::kChoice:
+        if (field.section != nullptr && node.kind == NodeKind::kMapping) {
+          return one_of(node, field, path);
+        }
+        return scalar(node, field, path);
       default:
         return scalar(node, field, path);
     }
@@ -195,6 +200,14 @@ class Checker {
     }
   }
 
+  void one_of(Node& node, const Field& field, const std::string& path) {
+    if (node.broken) return;
+    section(node, *field.section, path);
+    if (node.children.size() == 1) return;
+    refuse(node, path,
+           fmt::format("expected {}, found {} keys", expectation(field), node.children.size()));
+  }
+
   void list(Node& node, const Field& field, const std::string& path) {
     if (!expect(node, NodeKind::kSequence, path)) return;
     const auto size = static_cast<std::int64_t>(node.children.size());
@@ -209,11 +222,6 @@ class Checker {
 
   void scalar(Node& node, const Field& field, const std::string& path) {
     if (node.broken) return;
-    if (node.kind == NodeKind::kMapping && !node.children.empty() &&
-        is_later(field, node.children.front().key)) {
-      refuse(node, path, not_served(node.children.front().key));
-      return;
-    }
     if (node.kind != NodeKind::kScalar) {
       refuse(node, path, fmt::format("expected {}, found {}", expectation(field), describe(node)));
       return;

@@ -226,6 +226,7 @@ class Builder {
     made.limit = view.money("usd").value_or(Money{});
     made.window = view.choice("per", made.window);
     made.when_exhausted = view.choice("when_exhausted", made.when_exhausted);
+    when_exhausted(view.section("when_exhausted"), made);
     for (const std::string& share : view.texts("alert_at")) {
       made.alert_at.push_back(parse_share(share).value_or(0));
     }
@@ -234,6 +235,19 @@ class Builder {
     }
     made.rule = view.path();
     return made;
+  }
+
+  void when_exhausted(const View& view, cost::Policy& made) {
+    if (view.has("downgrade_to")) {
+      made.when_exhausted = cost::WhenExhausted::kDowngradeTo;
+      made.downgrade_to = view.text("downgrade_to");
+      if (index_of(config_.models, made.downgrade_to) < 0) {
+        tell(view, "downgrade_to", unknown_name(made.downgrade_to, "model", config_.models));
+      }
+    } else if (view.has("cap_output_tokens")) {
+      made.when_exhausted = cost::WhenExhausted::kCapOutputTokens;
+      made.cap_output_tokens = std::max<Tokens>(1, view.count("cap_output_tokens"));
+    }
   }
 
   void limits_and_budgets() {

@@ -30,6 +30,10 @@ int index_of(const Parts& parts, std::string_view name) {
 // may have several.
 bool share_callers(const Route& a, const Route& b);
 
+// Whether a request for another model may be served by `model` instead: on the same path and
+// method, for a caller of `tenant` (of any, where that is empty) whom both routes may allow.
+bool can_stand_in(const Config& config, int model, std::string_view tenant);
+
 // Whether a certificate and key are readable PEM and belong together; else what is wrong.
 std::string check_tls(const Tls& tls);
 

@@ -16,8 +16,7 @@ List over_caps() { return {"clamp", "refuse"}; }
 List methods() { return {"POST", "GET"}; }
 List contents() { return {"none", "hash"}; }
 List later_contents() { return {"full"}; }
-List whens() { return {"refuse"}; }
-List later_whens() { return {"allow_and_alert", "downgrade_to", "cap_output_tokens"}; }
+List whens() { return {"refuse", "allow_and_alert"}; }
 List rate_stores() { return {"memory"}; }
 List later_rate_stores() { return {"redis://", "rediss://"}; }
 List money_faults() { return {"refuse"}; }

@@ -32,7 +32,6 @@ List vocabularies();
 
 // Known, not served. A name that ends in "://" stands for all that begin with it.
 List later_contents();
-List later_whens();
 List later_rate_stores();
 List later_rate_faults();
 List later_key_faults();

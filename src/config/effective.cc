@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "base/check.h"
 #include "config/choices.h"
 #include "config/load.h"
 #include "config/scalars.h"
@@ -129,6 +130,20 @@ json::object figures_by_scope(const std::vector<limits::Policy>& policies) {
   return made;
 }
 
+json::value when_exhausted(const cost::Policy& policy) {
+  switch (policy.when_exhausted) {
+    case cost::WhenExhausted::kRefuse:
+      return "refuse";
+    case cost::WhenExhausted::kAllowAndAlert:
+      return "allow_and_alert";
+    case cost::WhenExhausted::kDowngradeTo:
+      return json::object{{"downgrade_to", policy.downgrade_to}};
+    case cost::WhenExhausted::kCapOutputTokens:
+      return json::object{{"cap_output_tokens", policy.cap_output_tokens}};
+  }
+  CHECK(false);
+}
+
 json::object budget(const cost::Policy& policy) {
   json::object made{{"usd", format_usd(policy.limit)}};
   made["per"] = text(cost::name_of(policy.window));
@@ -136,7 +151,7 @@ json::object budget(const cost::Policy& policy) {
   json::array shares;
   for (const double share : policy.alert_at) shares.emplace_back(fmt::format("{}", share));
   if (!shares.empty()) made["alert_at"] = std::move(shares);
-  made["when_exhausted"] = "refuse";
+  made["when_exhausted"] = when_exhausted(policy);
   return made;
 }
 

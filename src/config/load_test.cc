@@ -414,10 +414,6 @@ TEST(Load, KnowsWhatItDoesNotServe) {
       row("limits:\n", "store: { rates: \"redis://h\" }\nlimits:\n", "9:17: store.rates",
           "redis://h"),
       row("limits:\n", "audit: { content: full }\nlimits:\n", "9:19: audit.content", "full"),
-      row("when_exhausted: refuse", "when_exhausted: { cap_output_tokens: 9 }",
-          "8:55: tenants.acme.budget.when_exhausted", "cap_output_tokens"),
-      row("when_exhausted: refuse", "when_exhausted: allow_and_alert",
-          "8:55: tenants.acme.budget.when_exhausted", "allow_and_alert"),
       row("speaks: openai", "speaks: openai, queue: { length: 1 }", "4:60: upstreams.vllm.queue",
           "queue"),
       row("    prompt:", "    content: {}\n    prompt:", "19:5: routes[0].content", "content"),
@@ -434,14 +430,14 @@ TEST(Load, NamesEveryPartOfTheContractThatItDoesNotServe) {
       load_text(fixture("beyond.yaml"), "t.yaml", [](const std::string&) { return "x"; });
   std::vector<std::string> fields;
   for (const Problem& problem : loaded.problems) fields.push_back(problem.field);
-  EXPECT_EQ(fields,
-            (std::vector<std::string>{
-                "listeners.public.tls", "listeners.mesh.tls", "listeners.mesh.tls.client_ca",
-                "authentication.jwt", "authentication.introspection", "authentication.sessions",
-                "authentication.mtls", "upstreams.vllm.queue", "models.small.tokenizer",
-                "models.gpt-4o.fallback", "tenants.acme.budget.when_exhausted", "routes[0].content",
-                "routes[0].anomalies", "routes[1].path", "routes[2].allow[0].credentials[0]",
-                "routes[4].mcp", "alerts", "notify", "telemetry"}))
+  EXPECT_EQ(
+      fields,
+      (std::vector<std::string>{
+          "listeners.public.tls", "listeners.mesh.tls", "listeners.mesh.tls.client_ca",
+          "authentication.jwt", "authentication.introspection", "authentication.sessions",
+          "authentication.mtls", "upstreams.vllm.queue", "models.small.tokenizer",
+          "models.gpt-4o.fallback", "routes[0].content", "routes[0].anomalies", "routes[1].path",
+          "routes[2].allow[0].credentials[0]", "routes[4].mcp", "alerts", "notify", "telemetry"}))
       << told(loaded);
 }
 

@@ -23,9 +23,9 @@ bool counts_requests(Figure figure) {
 
 // Findings of parts that do nothing: the gateway is no weaker for them.
 bool is_note(std::string_view id) {
-  constexpr std::string_view kNotes[] = {"upstream-unused", "model-without-route",
+  constexpr std::string_view kNotes[] = {"upstream-unused",      "model-without-route",
                                          "tenant-without-route", "limit-never-applies",
-                                         "cap-never-applies"};
+                                         "cap-never-applies",    "output-cap-never-lower"};
   return std::ranges::count(kNotes, id) != 0;
 }
 
@@ -190,6 +190,30 @@ class Posture {
     }
   }
 
+  // What a budget says and what can never come about. `tenant`: the one whose it is, or none.
+  void exhausted(const cost::Policy& policy, std::string_view tenant) {
+    const std::string field = policy.rule + ".when_exhausted";
+    const int model = index_of(config_.models, policy.downgrade_to);
+    if (model >= 0 && !can_stand_in(config_, model, tenant)) {
+      tell("downgrade-not-allowed", field,
+           fmt::format("No route lets `{}` use `{}` where it may use another model: what no "
+                       "longer fits is refused.",
+                       tenant, policy.downgrade_to),
+           fmt::format("a route that allows `{}` to use `{}`", tenant, policy.downgrade_to));
+    }
+    const bool lowers = std::ranges::any_of(config_.routes, [&](const Route& route) {
+      return dialects::makes_output(route.surface) &&
+             (route.prompt.mode == Mode::kObserve ||
+              route.prompt.output_tokens > policy.cap_output_tokens);
+    });
+    if (policy.when_exhausted == cost::WhenExhausted::kCapOutputTokens && !lowers) {
+      tell("output-cap-never-lower", field,
+           fmt::format("No route gives more than {} output tokens: what no longer fits is refused.",
+                       policy.cap_output_tokens),
+           "a lower `cap_output_tokens`");
+    }
+  }
+
   void budget(const std::string& field) {
     if (written(field, "when_exhausted")) return;
     tell("budget-without-when-exhausted", field,
@@ -198,8 +222,14 @@ class Posture {
   }
 
   void budgets() {
-    for (const cost::Policy& policy : config_.budgets) budget(policy.rule);
-    for (const cost::Policy& policy : config_.tenant_budgets) budget(policy.rule);
+    for (const cost::Policy& policy : config_.budgets) {
+      budget(policy.rule);
+      exhausted(policy, {});
+    }
+    for (std::size_t i = 0; i < config_.tenant_budgets.size(); ++i) {
+      budget(config_.tenant_budgets[i].rule);
+      exhausted(config_.tenant_budgets[i], config_.tenant_budget_of[i]);
+    }
   }
 
   void models() {

@@ -14,6 +14,8 @@ std::string choices(const Field& field) {
     if (!list.empty()) list += ", ";
     list += fmt::format("`{}`", name);
   }
+  if (field.section == nullptr) return list;
+  for (const Field& key : field.section->fields) list += fmt::format(", `{{ {}: … }}`", key.key);
   return list;
 }
 
@@ -50,6 +52,9 @@ std::string type_word(const Field& field) {
       item.kind = field.of;
       return fmt::format("{}, each {}", list_expectation(field), expectation(item));
     }
+    case Kind::kChoice:
+      if (field.section == nullptr) return expectation(field);
+      return fmt::format("{0}; [{1}](#{1})", expectation(field), field.section->name);
     default:
       return expectation(field);
   }

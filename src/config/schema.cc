@@ -39,7 +39,13 @@ json::object choice(const Field& field) {
   json::array names;
   for (const std::string_view name : field.names()) names.push_back(json::string(name));
   json::object variable{{"type", "string"}, {"pattern", json::string(kVariable)}};
-  return {{"anyOf", json::array{json::object{{"enum", std::move(names)}}, std::move(variable)}}};
+  json::array any{json::object{{"enum", std::move(names)}}, std::move(variable)};
+  if (field.section != nullptr) {
+    json::object one = reference_to(*field.section);
+    one["minProperties"] = one["maxProperties"] = 1;
+    any.push_back(std::move(one));
+  }
+  return {{"anyOf", std::move(any)}};
 }
 
 json::object map(const Field& field) {

@@ -244,6 +244,24 @@ constexpr Field kModelFields[] = {
 };
 constexpr Section kModel{"model", "A model that callers may ask for by this name.", kModelFields};
 
+constexpr Field kWhenExhaustedFields[] = {
+    {.key = "downgrade_to",
+     .kind = Kind::kModelName,
+     .doc = "Served by this model instead, on the same path, where that fits and the caller may "
+            "use it."},
+    {.key = "cap_output_tokens",
+     .kind = Kind::kCount,
+     .doc = "Served with at most so many output tokens for each choice, where that fits.",
+     .min = 1,
+     .max = kLimitMax},
+};
+constexpr Section kWhenExhausted{
+    "when_exhausted",
+    "One of the two. The request is decided anew: it passes every control and is counted, priced "
+    "and held as the one that is really served. Where that does not fit either, what the budgets "
+    "say that it does not fit is tried next, four times at most; then the request is refused.",
+    kWhenExhaustedFields};
+
 constexpr Field kBudgetFields[] = {
     {.key = "usd",
      .kind = Kind::kMoney,
@@ -262,10 +280,12 @@ constexpr Field kBudgetFields[] = {
      .of = Kind::kShare},
     {.key = "when_exhausted",
      .kind = Kind::kChoice,
-     .doc = "What happens to a request whose worst case no longer fits.",
+     .doc = "What happens to a request whose worst case no longer fits. `allow_and_alert` lets it "
+            "through: the record names the budget, and the log and the metric tell it once a "
+            "window; the other budgets still hold.",
      .fallback = "refuse",
      .names = choices::whens,
-     .later = choices::later_whens},
+     .section = &kWhenExhausted},
 };
 constexpr Section kBudget{"budget",
                           "Money that may be spent in a window. The worst case of a request is "

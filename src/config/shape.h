@@ -30,7 +30,7 @@ enum class Kind : std::uint8_t {
   kFlag,     // true, false
   kAddress,  // host:port
   kUrl,
-  kChoice,     // One of names().
+  kChoice,     // One of names(), or a mapping of one key of `section`, where there is one.
   kSection,    // A mapping of the keys of `section`.
   kMap,        // A mapping from names to `section`, or to keys() where those are given.
   kList,       // A list of `of`.
@@ -54,7 +54,7 @@ struct Field {
   Names names = nullptr;             // Of kChoice.
   Names later = nullptr;             // Values known and not served; "x://" is a prefix.
   std::string_view later_because;    // Why they are not, where there is more to say.
-  const Section* section = nullptr;  // Of kSection, kMap, and kList of kSection.
+  const Section* section = nullptr;  // Of kSection, kMap, kList of kSection, and kChoice.
   Kind of = Kind::kText;             // Of kList.
   Names keys = nullptr;              // Of kMap: the only keys there are.
   Kind key_kind = Kind::kName;       // Of kMap without keys: kName or kModelName.

@@ -36,6 +36,8 @@ class Validator {
       for (std::size_t j = 0; j < i; ++j) pair(j, i);
     }
     for (const Tenant& tenant : config_.tenants) width(tenant);
+    for (const cost::Policy& budget : config_.budgets) downgrade(budget);
+    for (const cost::Policy& budget : config_.tenant_budgets) downgrade(budget);
   }
 
  private:
@@ -127,12 +129,45 @@ class Validator {
     }
   }
 
+  void downgrade(const cost::Policy& budget) {
+    const int index = index_of(config_.models, budget.downgrade_to);
+    if (index < 0 || can_stand_in(config_, index, {})) return;
+    const Model& model = config_.models[static_cast<std::size_t>(index)];
+    if (model.upstream < 0) return;
+    const Upstream& upstream = config_.upstreams[static_cast<std::size_t>(model.upstream)];
+    tell(budget.rule + ".when_exhausted.downgrade_to",
+         fmt::format("`{}` can stand in for no other model: a request stays on its path and in "
+                     "its dialect, and no path that serves another model serves `{}`, which "
+                     "speaks {}; name it in the `models` of a route there, or name "
+                     "another",
+                     model.name, model.name, name_of(upstream.speaks)));
+  }
+
   const Config& config_;
   const Node& root_;
   Report& report_;
 };
 
+bool admits(const Route& route, std::string_view tenant) {
+  return tenant.empty() ||
+         std::ranges::any_of(route.access.allow, [&](const authorization::Allow& line) {
+           return line.tenants.empty() || std::ranges::count(line.tenants, tenant) != 0;
+         });
+}
+
 }  // namespace
+
+bool can_stand_in(const Config& config, int model, std::string_view tenant) {
+  return std::ranges::any_of(config.routes, [&](const Route& serves) {
+    if (std::ranges::count(serves.models, model) == 0 || !admits(serves, tenant)) return false;
+    return std::ranges::any_of(config.routes, [&](const Route& asked) {
+      const bool other = std::ranges::any_of(asked.models, [&](int each) { return each != model; });
+      return other && asked.access.path == serves.access.path &&
+             asked.access.method == serves.access.method && admits(asked, tenant) &&
+             (&asked == &serves || share_callers(asked, serves));
+    });
+  });
+}
 
 bool share_callers(const Route& a, const Route& b) {
   return std::ranges::any_of(a.access.allow, [&](const authorization::Allow& one) {
