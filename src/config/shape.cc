@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/choices.h"
+#include "config/shape_allowances.h"
 
 namespace tollgate::config {
 
@@ -12,16 +13,8 @@ constexpr std::int64_t kMs = 1'000;
 constexpr std::int64_t kSecond = 1'000 * kMs;
 constexpr std::int64_t kHour = 3600 * kSecond;
 constexpr std::int64_t kDay = 24 * kHour;
-constexpr std::int64_t kLimitMax = 1'000'000'000'000;
 constexpr std::int64_t kKiB = 1 << 10;
 constexpr std::int64_t kMiB = 1 << 20;
-constexpr auto kRequired = Need::kRequired;
-
-constexpr Field kMode{.key = "mode",
-                      .kind = Kind::kChoice,
-                      .doc = "`observe` records what would have been refused and lets it pass.",
-                      .fallback = "enforce",
-                      .names = choices::modes};
 
 constexpr Field kTlsFields[] = {
     {.key = "certificate",
@@ -243,71 +236,6 @@ constexpr Field kModelFields[] = {
     {.key = "fallback", .kind = Kind::kNotServed, .doc = "Models that step in."},
 };
 constexpr Section kModel{"model", "A model that callers may ask for by this name.", kModelFields};
-
-constexpr Field kWhenExhaustedFields[] = {
-    {.key = "downgrade_to",
-     .kind = Kind::kModelName,
-     .doc = "Served by this model instead, on the same path, where that fits and the caller may "
-            "use it."},
-    {.key = "cap_output_tokens",
-     .kind = Kind::kCount,
-     .doc = "Served with at most so many output tokens for each choice, where that fits.",
-     .min = 1,
-     .max = kLimitMax},
-};
-constexpr Section kWhenExhausted{
-    "when_exhausted",
-    "One of the two. The request is decided anew: it passes every control and is counted, priced "
-    "and held as the one that is really served. Where that does not fit either, what the budgets "
-    "say that it does not fit is tried next, four times at most; then the request is refused.",
-    kWhenExhaustedFields};
-
-constexpr Field kBudgetFields[] = {
-    {.key = "usd",
-     .kind = Kind::kMoney,
-     .doc = "The amount. 0 lets nothing priced pass.",
-     .need = kRequired},
-    {.key = "per",
-     .kind = Kind::kChoice,
-     .doc = "The window, of the calendar in UTC; weeks begin on Monday.",
-     .need = kRequired,
-     .names = choices::windows},
-    kMode,
-    {.key = "alert_at",
-     .kind = Kind::kList,
-     .doc = "Shares of the amount, ascending, at which the log and the metric tell.",
-     .max = 16,
-     .of = Kind::kShare},
-    {.key = "when_exhausted",
-     .kind = Kind::kChoice,
-     .doc = "What happens to a request whose worst case no longer fits. `allow_and_alert` lets it "
-            "through: the record names the budget, and the log and the metric tell it once a "
-            "window; the other budgets still hold.",
-     .fallback = "refuse",
-     .names = choices::whens,
-     .section = &kWhenExhausted},
-};
-constexpr Section kBudget{"budget",
-                          "Money that may be spent in a window. The worst case of a request is "
-                          "held before it leaves.",
-                          kBudgetFields};
-
-constexpr Field figure(std::string_view key, std::string_view doc) {
-  return {.key = key, .kind = Kind::kCount, .doc = doc, .min = 1, .max = kLimitMax};
-}
-constexpr Field kLimitFields[] = {
-    figure("requests_per_minute", "Requests in a minute; a rested subject may take all at once."),
-    figure("requests_per_day", "Requests in 24 hours."),
-    figure("input_tokens_per_minute", "Tokens of prompts."),
-    figure("output_tokens_per_minute", "Tokens of answers; the output cap is held ahead."),
-    figure("total_tokens_per_minute", "Both together."),
-    figure("concurrent_requests", "Requests at work at the same time."),
-    kMode,
-};
-constexpr Section kLimits{"limits",
-                          "What each distinct subject of a scope may take. A request takes from "
-                          "all its limits or from none.",
-                          kLimitFields};
 
 constexpr Field kTenantFields[] = {
     {.key = "roles",
