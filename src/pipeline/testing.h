@@ -19,6 +19,7 @@
 #include "dialects/request.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/ports.h"
+#include "pipeline/testing_books.h"
 #include "pipeline/testing_caller.h"
 #include "pipeline/testing_executor.h"
 
@@ -158,11 +159,18 @@ class NotedLedger final : public Ledger {
  public:
   explicit NotedLedger(Story& story) : story_(story) {}
 
-  Task<Expected<Hold, Shortfall>> hold(const Charges& charges, Arena& arena, Executor&, Instant,
-                                       WallTime) override {
+  Task<Expected<Hold, Shortfall>> hold(const Charges& charges, Arena& arena, Executor& executor,
+                                       Instant, WallTime wall) override {
     story_.emplace_back("hold");
+    if (waits) co_await Turn{executor};
     limits.clear();
     budgets.clear();
+    if (books != nullptr) {
+      if (std::optional<Shortfall> shortfall = books->take(charges, arena, wall)) {
+        co_return std::unexpected(*shortfall);
+      }
+      observed = books->observed;
+    }
     if (refusal) co_return std::unexpected(Shortfall{*refusal, short_limits, short_budgets});
     const auto limit_evidence = arena.make<audit::LimitEvidence>(charges.limits.size());
     for (std::size_t i = 0; i < charges.limits.size(); ++i) {
@@ -195,8 +203,9 @@ class NotedLedger final : public Ledger {
   }
 
   void settle(Hold& hold, const Charges& charges, const Used& used, const Booking& booking, Instant,
-              WallTime) override {
+              WallTime wall) override {
     CHECK(hold.open);
+    if (books != nullptr) books->settle(charges, used.cost, wall);
     hold.open = false;
     CHECK(used.input >= 0 && used.output >= 0 && used.cost >= Money{});
     story_.emplace_back("settle");
@@ -214,6 +223,8 @@ class NotedLedger final : public Ledger {
 
   std::int64_t open() const { return held - std::ssize(settled); }
 
+  Books* books = nullptr;  // Where budgets are to be kept.
+  bool waits = false;      // A hold goes on by its executor.
   std::optional<Refusal> refusal;
   std::vector<audit::LimitEvidence> short_limits;  // Of the refusal.
   std::vector<audit::BudgetEvidence> short_budgets;
@@ -224,6 +235,15 @@ class NotedLedger final : public Ledger {
   std::vector<Settled> settled;
 
  private:
+  struct Turn {
+    Executor& executor;
+    bool await_ready() const { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) {
+      executor.post([waiter] { waiter.resume(); });
+    }
+    void await_resume() const {}
+  };
+
   Story& story_;
 };
 
