@@ -11,16 +11,6 @@ namespace tollgate::config {
 
 namespace {
 
-// "there is no model `x`; did you mean `y`?"
-template <class Parts>
-std::string unknown_name(std::string_view name, std::string_view what, const Parts& parts) {
-  std::vector<std::string_view> known;
-  for (const auto& part : parts) known.push_back(part.name);
-  const auto near = nearest(name, known);
-  return fmt::format("there is no {} `{}`{}", what, name,
-                     near ? fmt::format("; did you mean `{}`?", *near) : "");
-}
-
 class Builder {
  public:
   Builder(const View& root, Config& config, Report& report)
@@ -241,9 +231,6 @@ class Builder {
     if (view.has("downgrade_to")) {
       made.when_exhausted = cost::WhenExhausted::kDowngradeTo;
       made.downgrade_to = view.text("downgrade_to");
-      if (index_of(config_.models, made.downgrade_to) < 0) {
-        tell(view, "downgrade_to", unknown_name(made.downgrade_to, "model", config_.models));
-      }
     } else if (view.has("cap_output_tokens")) {
       made.when_exhausted = cost::WhenExhausted::kCapOutputTokens;
       made.cap_output_tokens = std::max<Tokens>(1, view.count("cap_output_tokens"));

@@ -1,11 +1,15 @@
 // The parts of the loader: from a checked tree to a Config, and what must hold across it.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/binder.h"
 #include "config/config.h"
+#include "config/scalars.h"
 
 namespace tollgate::config {
 
@@ -24,6 +28,16 @@ int index_of(const Parts& parts, std::string_view name) {
     if (parts[i].name == name) return static_cast<int>(i);
   }
   return -1;
+}
+
+// "there is no model `x`; did you mean `y`?"
+template <class Parts>
+std::string unknown_name(std::string_view name, std::string_view what, const Parts& parts) {
+  std::vector<std::string_view> known;
+  for (const auto& part : parts) known.push_back(part.name);
+  const auto near = nearest(name, known);
+  return fmt::format("there is no {} `{}`{}", what, name,
+                     near ? fmt::format("; did you mean `{}`?", *near) : "");
 }
 
 // Whether some caller could be allowed by both routes. Roles do not keep routes apart: a caller

@@ -147,7 +147,8 @@ TEST_F(StoreSettings, DoNotMindWhatIsWrongElsewhere) {
   const Loaded sound =
       of("store: { ledger: \"sqlite:///x/y.db\" }\n"
          "authentication: { api_keys: { pepper_file: pepper } }\n"
-         "tenants: { acme: {} }\n"
+         "tenants: { acme: { budget: { usd: 1, per: day, when_exhausted: { downgrade_to: x } } } "
+         "}\n"
          "upstreams: { a: { url: 7, credential: \"${UNSET}\" } }\n"
          "routes: nothing\n");
   ASSERT_NE(sound.config, nullptr) << told(sound);

@@ -130,12 +130,16 @@ class Validator {
   }
 
   void downgrade(const cost::Policy& budget) {
+    if (budget.downgrade_to.empty()) return;
+    const std::string field = budget.rule + ".when_exhausted.downgrade_to";
     const int index = index_of(config_.models, budget.downgrade_to);
-    if (index < 0 || can_stand_in(config_, index, {})) return;
+    if (index < 0) {
+      return tell(field, unknown_name(budget.downgrade_to, "model", config_.models));
+    }
     const Model& model = config_.models[static_cast<std::size_t>(index)];
-    if (model.upstream < 0) return;
+    if (model.upstream < 0 || can_stand_in(config_, index, {})) return;
     const Upstream& upstream = config_.upstreams[static_cast<std::size_t>(model.upstream)];
-    tell(budget.rule + ".when_exhausted.downgrade_to",
+    tell(field,
          fmt::format("`{}` can stand in for no other model: a request stays on its path and in "
                      "its dialect, and no path that serves another model serves `{}`, which "
                      "speaks {}; name it in the `models` of a route there, or name "

@@ -94,7 +94,7 @@ config::Route route_of(Bytestream& bytes) {
   return route;
 }
 
-std::shared_ptr<const config::Config> config_of(Bytestream& bytes) {
+std::shared_ptr<config::Config> config_of(Bytestream& bytes) {
   auto config = std::make_shared<config::Config>();
   config->version = "fuzz";
   config->authentication.api_keys = bytes.below(16) != 0;
@@ -119,6 +119,20 @@ std::shared_ptr<const config::Config> config_of(Bytestream& bytes) {
   for (const config::Route& route : config->routes) config->access.push_back(&route.access);
   if (bytes.flag()) config->audit.content = audit::Content::kHash;
   return config;
+}
+
+// What the budgets say of what they do not hold. Read last, so that older inputs still mean what
+// they did: without bytes a budget refuses.
+void say_when_exhausted(Bytestream& bytes, config::Config& config) {
+  int number = 0;
+  for (std::vector<cost::Policy>* budgets : {&config.budgets, &config.tenant_budgets}) {
+    for (cost::Policy& budget : *budgets) {
+      budget.rule = "budgets." + std::to_string(number++);
+      budget.when_exhausted = static_cast<cost::WhenExhausted>(bytes.below(4));
+      budget.downgrade_to = bytes.flag() ? "a" : "b";
+      budget.cap_output_tokens = std::int64_t{1} << bytes.below(40);
+    }
+  }
 }
 
 Script script_of(Bytestream& bytes) {
@@ -157,7 +171,7 @@ void run(std::string_view input) {
   (void)bytes.take();
   Bytestream texts(input.substr(settings));
   static const Vocabularies none("/nowhere");
-  const std::shared_ptr<const config::Config> config = config_of(bytes);
+  const std::shared_ptr<config::Config> config = config_of(bytes);
   World world(config, none);
   const std::string key = world.add_key("acme", bytes.flag() ? "ada" : "");
   world.upstreams.script = script_of(bytes);
@@ -166,6 +180,9 @@ void run(std::string_view input) {
   Ask ask = ask_of(bytes, key, *config);
   const int writes_until_gone = static_cast<int>(bytes.below(8)) - 1;
   const std::size_t piece_bytes = static_cast<std::size_t>(1 + bytes.below(255));
+  say_when_exhausted(bytes, *config);
+  Books books;
+  if (bytes.flag()) world.ledger.books = &books;
   ask.body = texts.until_zero();
   for (std::string_view rest = texts.until_zero(); !rest.empty();) {
     const std::string_view piece = rest.substr(0, piece_bytes);
@@ -180,6 +197,7 @@ void run(std::string_view input) {
   CHECK(world.ledger.open() == 0);
   CHECK(world.upstreams.at_work == 0);
   CHECK(world.upstreams.messages.empty() || world.ledger.held == 1);
+  for (const auto& [account, balance] : books.balances) CHECK(balance.held == Money{});
   for (const Settled& settled : world.ledger.settled) {
     CHECK(settled.held == Money{} || settled.used.cost <= settled.held);
   }
