@@ -50,7 +50,7 @@ models:
 tenants:
   acme:
     roles: [engineer]
-    budget: {{ usd: 500, per: month, alert_at: [0.5, 0.8, 1.0], when_exhausted: refuse }}
+    budget: {{ usd: 500, per: month, alert_at: [0.5, 0.8, 1.0], when_exhausted: {{ downgrade_to: small }} }}
   search:
     roles: [service]
     budget: {{ usd: 50, per: day, when_exhausted: refuse }}
