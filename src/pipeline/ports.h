@@ -264,6 +264,10 @@ class Trail {
   // become durable together. Any thread.
   virtual FaultOr<void> append(const audit::Record& record, audit::Phase phase, Money held,
                                std::string_view written) = 0;
+  // Waits until the decision `id`, which was appended just now, survives the loss of power; goes
+  // on through `executor`, the loop's own. A Fault means that it may not: nothing may be
+  // forwarded, and the request ends with an outcome as any other. `id` outlives the task.
+  virtual Task<FaultOr<void>> committed(std::string_view id, Executor& executor) = 0;
   // Whether records are being kept right now.
   virtual bool healthy() const = 0;
 };

@@ -286,9 +286,15 @@ class NotedTrail final : public Trail {
     records.push_back(std::move(made));
     return {};
   }
+  Task<FaultOr<void>> committed(std::string_view, Executor&) override {
+    story_.emplace_back("committed");
+    if (commit_fails) co_return fault(FaultKind::kRefusedByPeer, "the disk is full");
+    co_return FaultOr<void>();
+  }
   bool healthy() const override { return !fails; }
 
   bool fails = false;
+  bool commit_fails = false;
   std::vector<Recorded> records;
 
  private:

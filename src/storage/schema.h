@@ -10,7 +10,7 @@ namespace tollgate::storage {
 inline constexpr std::int64_t kApplicationId = 0x74677465;
 
 // Step i takes a file of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 1> kSchemaSteps = {R"sql(
+inline constexpr std::array<const char*, 2> kSchemaSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -65,6 +65,16 @@ CREATE TABLE spend_hourly (
   output INTEGER NOT NULL,
   cost_micro_usd INTEGER NOT NULL,
   PRIMARY KEY (hour_us, tenant, user, key_id, route, model)
+) STRICT, WITHOUT ROWID;
+)sql",
+                                                            R"sql(
+-- `journal_written`: the journal's position behind the records of the row.
+ALTER TABLE audit_groups ADD COLUMN journal_written INTEGER NOT NULL DEFAULT 0;
+
+-- Bookings that were taken off the journal and whose outcome was not in the same group.
+CREATE TABLE waiting_bookings (
+  id TEXT NOT NULL PRIMARY KEY,
+  packed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql"};
 

@@ -12,22 +12,26 @@
 namespace tollgate::storage {
 namespace {
 
-// Enough for a group under load, so that growing the queue is rare.
-constexpr std::size_t kQueueReserve = 1 << 20;
-// What a queue grew beyond that in a bad hour goes back to the system.
-constexpr std::size_t kQueueKept = 8 << 20;
+// What the memory beside the journal grew to in a bad hour goes back to the system.
+constexpr std::size_t kOverflowKept = 1 << 20;
 
 }  // namespace
 
 FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database> database,
                                                         const audit::Policy& policy,
-                                                        const pipeline::Clock& clock) {
+                                                        const pipeline::Clock& clock,
+                                                        const JournalOptions& options) {
   TRY(writer, TrailWriter::open(*database));
+  TRY(found, find_journal(*database, {writer.journal_written()}, options));
+  TRY(journal, Journal::begin(found.directory, found.id, found.next_number, options));
+  // First what is in the journal alone, then the ends of what is open after it.
+  TRY(replayed, replay(found, writer));
   TRY(recovered, writer.recover(clock.wall()));
+  TRY_DO(mark_at_work(*database, found, options));
   std::unique_ptr<StoredTrail> trail(
-      new StoredTrail(std::move(database), std::move(writer), policy, clock));
+      new StoredTrail(std::move(database), std::move(writer), std::move(journal), policy, clock));
+  trail->replayed_ = replayed;
   trail->recovered_ = recovered;
-  trail->queue_.reserve(kQueueReserve);
   trail->database_->set_busy_timeout(std::min(trail->lock_wait_, kLockWait));
   return trail;
 }
@@ -57,6 +61,33 @@ FaultOr<void> StoredTrail::append(const audit::Record& record, audit::Phase phas
   const bool left = phase == audit::Phase::kOutcome &&
                     (record.outcome != audit::Outcome::kRefused || !record.attempts.empty());
   return enqueue(item, left ? Room::kUnbounded : Room::kDecision);
+}
+
+Task<FaultOr<void>> StoredTrail::committed(std::string_view id, pipeline::Executor& executor) {
+  Commit commit{*this, id, executor, {}, {}};
+  co_return co_await commit;
+}
+
+bool StoredTrail::wait(Commit& commit, std::coroutine_handle<> handle) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (queued_bytes_ == 0 && writing_bytes_ == 0 && fault_message_.empty()) return false;
+    commit.waiter = handle;
+    commits_.push_back(&commit);
+    asleep_ = false;
+  }
+  // From here on the writer may end it at any moment.
+  wake_.notify_one();
+  return true;
+}
+
+void StoredTrail::end_commits(std::vector<Commit*>& commits, const FaultOr<void>& written) {
+  for (Commit* commit : commits) {
+    commit->result = written;
+    pipeline::Executor& executor = commit->executor;
+    executor.post([handle = commit->waiter] { handle.resume(); });
+  }
+  commits.clear();
 }
 
 void StoredTrail::booked(const pipeline::Booking& booking, const pipeline::Used& used,
@@ -92,22 +123,16 @@ void StoredTrail::budget_reached(const cost::Policy& policy, std::string_view su
 }
 
 FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {
-  const std::size_t bytes = packed_bytes(item);
   {
     const std::lock_guard lock(mutex_);
-    if (room <= Room::kDecision && !fault_message_.empty()) {
-      return fault(FaultKind::kRefusedByPeer,
-                   fmt::format("The audit trail cannot be written: {}", fault_message_));
-    }
-    if (!has_room(bytes, room)) {
-      if (room == Room::kDecision) {
-        is_full_ = true;
-        healthy_.store(false, std::memory_order_relaxed);
+    if (!withdrawn_.empty() && item.kind == ItemKind::kRecord &&
+        item.phase == audit::Phase::kOutcome) {
+      if (const auto found = withdrawn_.find(item.id); found != withdrawn_.end()) {
+        withdrawn_.erase(found);
+        room = Room::kUnbounded;
       }
-      return fault(FaultKind::kRefusedByPeer, full_words(queue_.size() + writing_bytes_));
     }
-    if (room == Room::kStranger) strangers_queued_ += bytes;
-    pack(item, queue_);
+    TRY_DO(keep(item, room));
     if (!asleep_) return {};
     asleep_ = false;
   }
@@ -115,9 +140,38 @@ FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {
   return {};
 }
 
+FaultOr<void> StoredTrail::keep(const Item& item, Room room) {
+  const std::size_t bytes = packed_bytes(item);
+  if (room <= Room::kDecision && !fault_message_.empty()) {
+    return fault(FaultKind::kRefusedByPeer,
+                 fmt::format("The audit trail cannot be written: {}", fault_message_));
+  }
+  if (!has_room(bytes, room)) {
+    if (room == Room::kDecision) {
+      is_full_ = true;
+      healthy_.store(false, std::memory_order_relaxed);
+    }
+    return fault(FaultKind::kRefusedByPeer, full_words(queued_bytes_ + writing_bytes_));
+  }
+  // What overflowed goes first, so all that comes behind it has to wait with it.
+  FaultOr<void> kept =
+      overflow_.empty() ? journal_->append(item) : fault(FaultKind::kRefusedByPeer, journal_fault_);
+  if (!kept) {
+    if (overflow_.empty() && journal_->is_short()) {
+      journal_fault_ = kept.error().message;
+      healthy_.store(false, std::memory_order_relaxed);
+    }
+    if (room != Room::kUnbounded) return kept;
+    pack(item, overflow_);
+  }
+  queued_bytes_ += bytes;
+  if (room == Room::kStranger) strangers_queued_ += bytes;
+  return {};
+}
+
 bool StoredTrail::has_room(std::size_t bytes, Room room) const {
   const auto most = static_cast<std::size_t>(policy_.queue_bytes);
-  const std::size_t filled = queue_.size() + writing_bytes_ + bytes;
+  const std::size_t filled = queued_bytes_ + writing_bytes_ + bytes;
   switch (room) {
     case Room::kStranger:
       return filled <= most / 4 * 3 && strangers_queued_ + strangers_writing_ + bytes <= most / 4;
@@ -163,8 +217,17 @@ FaultOr<void> StoredTrail::stop() {
   FaultOr<void> written = write_queue();
   const std::lock_guard writer_lock(writer_mutex_);
   if (written) written = writer_.finish();
+  if (written) written = mark_clean(*database_);
   if (!written) {
-    written.error().message += " What the trail had not written yet is lost with this process.";
+    written.error().message += fmt::format(
+        " What the trail had not written yet is in the journal {}, and is written at the next "
+        "start.",
+        journal_directory(database_->path()));
+    const std::lock_guard lock(mutex_);
+    if (const std::size_t lost = overflow_.size() + overflow_taken_.size(); lost > 0) {
+      written.error().message +=
+          fmt::format(" {} bytes that it had no room for are lost with this process.", lost);
+    }
   }
   return written;
 }
@@ -184,28 +247,57 @@ FaultOr<void> StoredTrail::flush() {
 }
 
 FaultOr<void> StoredTrail::write_queue() {
+  std::vector<Commit*> ended;
   const std::lock_guard writer_lock(writer_mutex_);
   // What failed before goes first: the writer keeps it.
   FaultOr<void> written = writer_.write();
   if (written) {
-    taken_.clear();
-    if (taken_.capacity() > kQueueKept) taken_.shrink_to_fit();
-    taken_.reserve(kQueueReserve);
-    {
-      const std::lock_guard lock(mutex_);
-      std::swap(taken_, queue_);
-      writing_bytes_ = taken_.size();
-      strangers_writing_ = std::exchange(strangers_queued_, 0);
-    }
-    writer_.take(taken_);
+    take_queue();
     written = writer_.write();
   }
-  const std::lock_guard lock(mutex_);
-  if (written) writing_bytes_ = strangers_writing_ = 0;
-  fault_message_ = written ? std::string() : written.error().message;
-  if (written) is_full_ = false;
-  healthy_.store(written.has_value(), std::memory_order_relaxed);
+  if (written) overflow_taken_.clear();
+  // A Fault here is told to whoever needs a segment that is not there.
+  (void)journal_->tend({writer_.journal_written()});
+  {
+    const std::lock_guard lock(mutex_);
+    std::swap(ended, commits_writing_);
+    if (written) {
+      writing_bytes_ = strangers_writing_ = 0;
+      is_full_ = false;
+    } else {
+      // Who came meanwhile is not asked to wait for the next attempt either.
+      ended.insert(ended.end(), commits_.begin(), commits_.end());
+      commits_.clear();
+      for (const Commit* commit : ended) withdrawn_.emplace(commit->id);
+    }
+    fault_message_ = written ? std::string() : written.error().message;
+    if (!journal_->is_short()) journal_fault_.clear();
+    healthy_.store(written.has_value() && journal_fault_.empty(), std::memory_order_relaxed);
+  }
+  end_commits(ended, written);
   return written;
+}
+
+void StoredTrail::take_queue() {
+  overflow_taken_.clear();
+  if (overflow_taken_.capacity() > kOverflowKept) overflow_taken_.shrink_to_fit();
+  JournalPosition reached;
+  {
+    const std::lock_guard lock(mutex_);
+    journal_->take(stretches_);
+    reached = journal_->end();
+    std::swap(overflow_taken_, overflow_);
+    std::swap(commits_writing_, commits_);
+    writing_bytes_ = std::exchange(queued_bytes_, 0);
+    strangers_writing_ = std::exchange(strangers_queued_, 0);
+  }
+  writer_.begin_group();
+  for (const std::string_view stretch : stretches_) {
+    EntryCursor entries(stretch);
+    for (std::string_view packed; entries.next(packed);) CHECK(writer_.take(packed));
+  }
+  writer_.take_all(overflow_taken_);
+  writer_.end_group(reached.value);
 }
 
 void StoredTrail::finish_flushes(std::uint64_t ticket, const FaultOr<void>& written) {
@@ -220,9 +312,11 @@ void StoredTrail::run() {
   Instant pruned = clock_.now();
   bool more_to_prune = false;
   std::unique_lock lock(mutex_);
-  const auto asked = [this] { return stopping_ || flush_asked_ != flush_done_; };
-  while (!stopping_ || flush_asked_ != flush_done_) {
-    if (queue_.empty() && fault_message_.empty() && !asked()) {
+  const auto asked = [this] {
+    return stopping_ || flush_asked_ != flush_done_ || !commits_.empty();
+  };
+  while (!stopping_ || flush_asked_ != flush_done_ || !commits_.empty()) {
+    if (queued_bytes_ == 0 && fault_message_.empty() && journal_fault_.empty() && !asked()) {
       asleep_ = true;
       wake_.wait_for(lock, more_to_prune ? kRetryEvery : kPruneEvery,
                      [&] { return !asleep_ || asked(); });
@@ -248,13 +342,14 @@ FaultOr<bool> StoredTrail::prune() {
 
 Bytes StoredTrail::queued_bytes() const {
   const std::lock_guard lock(mutex_);
-  return static_cast<Bytes>(queue_.size() + writing_bytes_);
+  return static_cast<Bytes>(queued_bytes_ + writing_bytes_);
 }
 
 std::string StoredTrail::unhealthy_because() const {
   const std::lock_guard lock(mutex_);
-  if (!fault_message_.empty() || !is_full_) return fault_message_;
-  return full_words(queue_.size() + writing_bytes_);
+  if (!fault_message_.empty()) return fault_message_;
+  if (!journal_fault_.empty()) return journal_fault_;
+  return is_full_ ? full_words(queued_bytes_ + writing_bytes_) : std::string();
 }
 
 }  // namespace tollgate::storage

@@ -1,35 +1,42 @@
-// The audit trail on SQLite: a bounded queue in memory and one thread that writes it in groups.
+// The audit trail on SQLite: a bounded queue in a journal and one thread that writes it in groups.
 //
-// A record costs the request a copy under a mutex. The writer takes all that is there, at most
-// every kGroupEvery, seals it and commits it together with the bookings of the same requests.
-// While nothing comes it sleeps, and the first record wakes it; under load nobody wakes it.
+// A record costs the request a copy under a mutex, into memory that outlives the process: what
+// was appended is kept whatever instruction a kill hits, and the next start goes on with it
+// (journal.h). The writer takes all that is there, at most every kGroupEvery, seals it and commits
+// it together with the bookings of the same requests. While nothing comes it sleeps, and the
+// first record wakes it; under load nobody wakes it. A decision that must survive the loss of
+// power waits for its commit (committed()); then groups are written one after another, each with
+// all that came meanwhile.
 //
 // When the database refuses (disk full, locked, read-only) the group is kept and tried again,
 // healthy() is false and decisions are refused, so nothing leaves unrecorded. The same holds while
-// the queue has no room for a decision: the disk is slow, or a write waits for a lock. Outcomes of
-// what has left already and their bookings are always taken: the last quarter of the queue is
-// theirs, and beyond it there is one of each at most for each request at work. Refusals of
-// callers that nobody knows fill a quarter of the queue at most: what is beyond is counted and
-// dropped, so that a flood of them takes no decision's place.
-//
-// What is in the queue when the process is killed is lost with it, one group while the disk keeps
-// up: a request of that group has no record and no booking.
+// the queue has no room for a decision: the disk is slow, or a write waits for a lock, or there is
+// no room on the disk for the journal to go on. Outcomes of what has left already and their
+// bookings are always taken: the last quarter of the queue is theirs, and beyond it there is one
+// of each at most for each request at work; where the journal cannot go on they wait in ordinary
+// memory. Refusals of callers that nobody knows fill a quarter of the queue at most: what is
+// beyond is counted and dropped, so that a flood of them takes no decision's place.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
+#include <coroutine>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "base/fault.h"
 #include "controls/audit/audit.h"
 #include "pipeline/ports.h"
 #include "storage/database.h"
+#include "storage/journal.h"
+#include "storage/journal_open.h"
 #include "storage/memory_ledger.h"
 #include "storage/trail_writer.h"
 
@@ -44,16 +51,18 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   static constexpr Duration kLockWait = std::chrono::milliseconds(100);
   static constexpr Duration kPruneEvery = std::chrono::minutes(1);
 
-  // Continues the trail in `database`, ending first what an earlier gateway left open.
-  // `clock` outlives the trail.
+  // Continues the trail in `database`, whose journal lies beside it, ending first what an earlier
+  // gateway left open. `clock` outlives the trail.
   static FaultOr<std::unique_ptr<StoredTrail>> open(std::unique_ptr<Database> database,
                                                     const audit::Policy& policy,
-                                                    const pipeline::Clock& clock);
+                                                    const pipeline::Clock& clock,
+                                                    const JournalOptions& options = {});
   ~StoredTrail() override;
 
   // A refusal without an actor is no Fault where it is not kept: it is counted.
   FaultOr<void> append(const audit::Record& record, audit::Phase phase, Money held,
                        std::string_view written) override;
+  Task<FaultOr<void>> committed(std::string_view id, pipeline::Executor& executor) override;
   bool healthy() const override { return healthy_.load(std::memory_order_relaxed); }
 
   // Durable together with the outcome record of `booking.id`. Any thread.
@@ -67,7 +76,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // From start() to stop() the trail writes on a thread of its own. Without it flush() writes
   // on the caller's, for tests and commands.
   void start();
-  // Writes all that is left and ends the thread. A Fault tells what could not be kept.
+  // Writes all that is left and ends the thread. A Fault tells what could not be written; it is
+  // in the journal, but for what the journal had no room for.
   FaultOr<void> stop();
 
   // Waits until all that was appended before is durable. A Fault after one attempt that failed;
@@ -79,6 +89,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
 
   // How many requests of an earlier gateway were ended at open.
   std::int64_t recovered() const { return recovered_; }
+  // How many records and bookings of an earlier gateway were taken from the journal at open.
+  std::int64_t replayed() const { return replayed_; }
   // How many refusals of callers that nobody knows were not kept.
   std::int64_t refusals_unrecorded() const {
     return refusals_unrecorded_.load(std::memory_order_relaxed);
@@ -89,41 +101,66 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::string unhealthy_because() const;
   // For tests: the writer's own connection, while no thread runs.
   Database& database() { return *database_; }
+  Journal& journal() { return *journal_; }
 
  private:
-  StoredTrail(std::unique_ptr<Database> database, TrailWriter writer, const audit::Policy& policy,
+  StoredTrail(std::unique_ptr<Database> database, TrailWriter writer,
+              std::unique_ptr<Journal> journal, const audit::Policy& policy,
               const pipeline::Clock& clock)
       : database_(std::move(database)),
         lock_wait_(database_->busy_timeout()),
         writer_(std::move(writer)),
         policy_(policy),
-        clock_(clock) {}
+        clock_(clock),
+        journal_(std::move(journal)) {}
 
   enum class Room : std::uint8_t { kStranger, kDecision, kUnbounded };
+  // A decision that waits for its commit.
+  struct Commit {
+    StoredTrail& trail;
+    std::string_view id;
+    pipeline::Executor& executor;
+    FaultOr<void> result;
+    std::coroutine_handle<> waiter;
+
+    bool await_ready() const { return false; }
+    bool await_suspend(std::coroutine_handle<> handle) { return trail.wait(*this, handle); }
+    FaultOr<void> await_resume() { return std::move(result); }
+  };
+  bool wait(Commit& commit, std::coroutine_handle<> handle);
+  void end_commits(std::vector<Commit*>& commits, const FaultOr<void>& written);
+
   FaultOr<void> enqueue(const Item& item, Room room);
+  FaultOr<void> keep(const Item& item, Room room);
   bool has_room(std::size_t bytes, Room room) const;
   std::string full_words(std::size_t filled) const;
   void run();
   FaultOr<void> write_queue();
+  void take_queue();
   void finish_flushes(std::uint64_t ticket, const FaultOr<void>& written);
 
   std::unique_ptr<Database> database_;
   const Duration lock_wait_;  // As it was opened.
   std::mutex writer_mutex_;   // Guards the writer and its connection; taken before mutex_.
   TrailWriter writer_;
-  std::string taken_;  // What the writer was given last; its room is the next queue's.
+  std::vector<std::string_view> stretches_;  // Of the journal, given to the writer last.
+  std::string overflow_taken_;
   const audit::Policy policy_;
   const pipeline::Clock& clock_;
   std::int64_t recovered_ = 0;
+  std::int64_t replayed_ = 0;
 
   mutable std::mutex mutex_;  // Guards all below.
   std::condition_variable wake_;
   std::condition_variable flushed_;
-  std::string queue_;
+  std::unique_ptr<Journal> journal_;  // The pointer is fixed.
+  std::string overflow_;              // What must be kept and the journal had no room for.
+  std::size_t queued_bytes_ = 0;      // In both, not given to the writer yet.
   std::size_t writing_bytes_ = 0;     // Taken off the queue and not durable yet.
   std::size_t strangers_queued_ = 0;  // Of these bytes, refusals without an actor.
   std::size_t strangers_writing_ = 0;
   std::string fault_message_;  // Of the last attempt; empty: it went well.
+  std::string journal_fault_;  // Why the journal could not go on, while it cannot.
   bool is_full_ = false;       // A decision found no room, and none has been made since.
   bool asleep_ = false;        // The writer waits for a first record.
   bool running_ = false;
@@ -131,6 +168,11 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::uint64_t flush_asked_ = 0;
   std::uint64_t flush_done_ = 0;
   std::optional<Fault> flush_fault_;
+  std::vector<Commit*> commits_;          // Wait for the next group…
+  std::vector<Commit*> commits_writing_;  // …or for the one that is being written.
+  // Requests whose decision was appended and not committed in time: they never left, but their
+  // outcome must be kept, else they look as if they had.
+  std::set<std::string, std::less<>> withdrawn_;
 
   std::atomic<bool> healthy_{true};
   std::atomic<std::int64_t> refusals_unrecorded_{0};

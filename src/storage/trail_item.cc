@@ -35,7 +35,19 @@ std::size_t packed_bytes(const Item& item) {
 }
 
 void pack(const Item& item, std::string& out) {
-  Fixed fixed{};
+  const std::size_t start = out.size();
+  const std::size_t size = start + packed_bytes(item);
+  // Filling the room with zeroes first would take as long as the copy. The second argument is
+  // not `size` where libstdc++ 12 makes more room than was asked for.
+  out.resize_and_overwrite(size, [&](char* bytes, std::size_t) {
+    pack(item, bytes + start);
+    return size;
+  });
+}
+
+void pack(const Item& item, char* out) {
+  Fixed fixed;
+  std::memset(&fixed, 0, sizeof fixed);  // The gaps between members as well: they are kept.
   fixed.time_us = item.time_us;
   fixed.amount = item.amount.micro_usd;
   fixed.input = item.input;
@@ -49,27 +61,25 @@ void pack(const Item& item, std::string& out) {
     CHECK(texts[i].size() <= UINT32_MAX);
     fixed.lengths[i] = static_cast<std::uint32_t>(texts[i].size());
   }
-  const std::size_t start = out.size();
-  const std::size_t size = start + packed_bytes(item);
-  // Filling the room with zeroes first would take as long as the copy. The second argument is
-  // not `size` where libstdc++ 12 makes more room than was asked for.
-  out.resize_and_overwrite(size, [&](char* bytes, std::size_t) {
-    char* at = bytes + start;
-    std::memcpy(at, &fixed, sizeof fixed);
-    at += sizeof fixed;
-    for (const std::string_view text : texts) {
-      if (text.empty()) continue;
-      std::memcpy(at, text.data(), text.size());
-      at += text.size();
-    }
-    return size;
-  });
+  std::memcpy(out, &fixed, sizeof fixed);
+  out += sizeof fixed;
+  for (const std::string_view text : texts) {
+    if (text.empty()) continue;
+    std::memcpy(out, text.data(), text.size());
+    out += text.size();
+  }
 }
 
-Item unpack(std::string_view& packed) {
+std::optional<Item> unpack(std::string_view& packed) {
   Fixed fixed;
-  CHECK(packed.size() >= sizeof fixed);
+  if (packed.size() < sizeof fixed) return std::nullopt;
   std::memcpy(&fixed, packed.data(), sizeof fixed);
+  std::uint64_t texts_bytes = 0;
+  for (const std::uint32_t length : fixed.lengths) texts_bytes += length;
+  if (texts_bytes > packed.size() - sizeof fixed || fixed.kind > ItemKind::kBooking ||
+      fixed.phase > audit::Phase::kOutcome || fixed.outcome > audit::Outcome::kCut) {
+    return std::nullopt;
+  }
   packed.remove_prefix(sizeof fixed);
   Item item;
   item.kind = fixed.kind;

@@ -1,9 +1,12 @@
 // What waits for the trail's writer: records and bookings, flat in one buffer.
 //
 // A request's thread copies bytes behind bytes and is done; nothing is allocated for one item.
+// These are the bytes that the journal keeps across a crash: whoever changes them raises
+// kJournalFormat.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,8 +39,11 @@ struct Item {
 // How many bytes pack() appends.
 std::size_t packed_bytes(const Item& item);
 void pack(const Item& item, std::string& out);
+// Writes packed_bytes() to `out`.
+void pack(const Item& item, char* out);
 
-// Takes the first item off `packed`, which pack() wrote; the item points into it.
-Item unpack(std::string_view& packed);
+// Takes the first item off `packed`; the item points into it. Nothing where the bytes are not
+// those of an item.
+std::optional<Item> unpack(std::string_view& packed);
 
 }  // namespace tollgate::storage

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/check.h"
 #include "storage/record_facts.h"
 #include "storage/try.h"
 
@@ -50,8 +51,16 @@ std::unexpected<Fault> damaged(const Database& database) {
                            database.path()));
 }
 
-// The two items that end a request of which only the decision is known.
-void pack_cut(const RecordFacts& decision, Money held, WallTime now, std::string& packed) {
+// Of a line that audit::write() made, which begins with it; empty: it is none.
+std::string_view id_of(std::string_view line) {
+  constexpr std::string_view kBefore = R"({"id":")";
+  if (!line.starts_with(kBefore)) return {};
+  line.remove_prefix(kBefore.size());
+  return line.substr(0, line.find('"'));
+}
+
+// The outcome of a request of which only the decision is known, and what it spent.
+void pack_cut(const RecordFacts& decision, const Spent& spent, WallTime now, std::string& packed) {
   audit::Record record;
   authentication::Identity actor;
   record.id = decision.id;
@@ -66,12 +75,27 @@ void pack_cut(const RecordFacts& decision, Money held, WallTime now, std::string
   record.code = "gateway_stopped";
   record.message =
       "The gateway stopped before this request ended. What it held is booked as "
-      "spent, since it may have been.";
-  record.cost = held;
+      "spent, since it may have been, unless it was settled already.";
+  record.input = spent.input;
+  record.cached_input = spent.cached_input;
+  record.output = spent.output;
+  record.cost = spent.cost;
   record.usage_source = audit::UsageSource::kCounted;  // Ours; the provider's never came.
   std::string written;
   audit::write(record, audit::Phase::kOutcome, written);
 
+  Item item;
+  item.kind = ItemKind::kRecord;
+  item.phase = audit::Phase::kOutcome;
+  item.outcome = record.outcome;
+  item.time_us = to_microseconds(now);
+  item.id = decision.id;
+  item.written = written;
+  pack(item, packed);
+}
+
+// Books what a request held.
+void pack_held(const RecordFacts& decision, Money held, std::string& packed) {
   Item item;
   item.kind = ItemKind::kBooking;
   item.time_us = to_microseconds(decision.time);  // Spent in the window in which it was held.
@@ -82,14 +106,6 @@ void pack_cut(const RecordFacts& decision, Money held, WallTime now, std::string
   item.key_id = decision.key_id;
   item.route = decision.route;
   item.model = decision.model;
-  pack(item, packed);
-  item = Item{};
-  item.kind = ItemKind::kRecord;
-  item.phase = audit::Phase::kOutcome;
-  item.outcome = record.outcome;
-  item.time_us = to_microseconds(now);
-  item.id = decision.id;
-  item.written = written;
   pack(item, packed);
 }
 
@@ -127,10 +143,20 @@ TrailWriter::TrailWriter(Database& database)
 
 FaultOr<TrailWriter> TrailWriter::open(Database& database) {
   TrailWriter writer(database);
-  TRY(last, database.prepare("SELECT last_sequence, last_hash, reached_us, text_bytes, records "
-                             "FROM audit_groups ORDER BY first_sequence DESC LIMIT 1"));
+  TRY(last,
+      database.prepare("SELECT last_sequence, last_hash, reached_us, text_bytes, records, "
+                       "journal_written FROM audit_groups ORDER BY first_sequence DESC LIMIT 1"));
   TRY(there, last.step());
+  TRY(mark, read_mark(database, kJournalWritten));
+  if (mark) {
+    std::from_chars(mark->data(), mark->data() + mark->size(), writer.journal_written_);
+  }
+  writer.journal_taken_ = writer.journal_written_;
+  TRY_DO(writer.load_waiting());
   if (!there) return writer;
+  writer.journal_written_ =
+      std::max(writer.journal_written_, static_cast<std::uint64_t>(last.integer(5)));
+  writer.journal_taken_ = writer.journal_written_;
   const std::optional<audit::Hash> hash = hash_from(last.blob(1));
   if (!hash || !uncompress(last.blob(4), last.integer(3), writer.lines_)) {
     return damaged(database);
@@ -146,6 +172,7 @@ FaultOr<TrailWriter> TrailWriter::open(Database& database) {
   writer.hash_ = *hash;
   writer.reached_us_ = last.integer(2);
   writer.lines_.clear();
+  TRY_DO(writer.load_open());
   return writer;
 }
 
@@ -170,39 +197,65 @@ FaultOr<TrailWriter::Holds> TrailWriter::find_open() {
   }
 }
 
-FaultOr<void> TrailWriter::cut_requests(const GroupWalk& row, std::string_view lines, Holds& holds,
-                                        WallTime now, std::string& packed) {
-  FactReader reader;
-  for (std::int64_t sequence = row.first(); sequence <= row.last(); ++sequence) {
-    const std::string_view line = take_line(lines);
-    if (holds.empty() || holds.begin()->first != sequence) continue;
-    const std::optional<RecordFacts> decision = reader.read(line);
-    if (!decision || decision->sequence != sequence) return damaged(*database_);
-    const OpenDecision open{static_cast<std::uint64_t>(sequence), holds.begin()->second};
-    open_.try_emplace(std::pmr::string(decision->id, pool_.get()), open);
-    pack_cut(*decision, open.held, now, packed);
-    holds.erase(holds.begin());
+template <class Take>
+FaultOr<void> TrailWriter::walk_open(Holds holds, const Take& take) {
+  if (holds.empty()) return {};
+  Stretch stretch;
+  stretch.from = holds.begin()->first;
+  TRY(rows, GroupWalk::begin(*database_, stretch, Direction::kOldestFirst));
+  while (!holds.empty()) {
+    TRY(there, rows.step());
+    if (!there || holds.begin()->first < rows.first()) return damaged(*database_);
+    if (holds.begin()->first > rows.last()) continue;
+    TRY(lines, rows.lines());
+    std::string_view rest = lines;
+    for (std::int64_t sequence = rows.first(); sequence <= rows.last(); ++sequence) {
+      const std::string_view line = take_line(rest);
+      if (holds.empty() || holds.begin()->first != sequence) continue;
+      TRY_DO(take(sequence, holds.begin()->second, line));
+      holds.erase(holds.begin());
+    }
   }
   return {};
 }
 
-FaultOr<std::int64_t> TrailWriter::recover(WallTime now) {
+FaultOr<void> TrailWriter::load_open() {
   TRY(holds, find_open());
+  const auto load = [&](std::int64_t sequence, Money held, std::string_view line) -> FaultOr<void> {
+    const std::string_view id = id_of(line);
+    if (id.empty()) return damaged(*database_);
+    const OpenDecision open{static_cast<std::uint64_t>(sequence), held};
+    open_.try_emplace(std::pmr::string(id, pool_.get()), open);
+    return {};
+  };
+  return walk_open(std::move(holds), load);
+}
+
+FaultOr<std::int64_t> TrailWriter::recover(WallTime now) {
+  Holds holds;
+  for (const auto& [id, open] : open_) {
+    holds[static_cast<std::int64_t>(open.sequence)] = open.held;
+  }
   const auto found = static_cast<std::int64_t>(holds.size());
   std::string packed;
-  if (!holds.empty()) {
-    Stretch stretch;
-    stretch.from = holds.begin()->first;
-    TRY(rows, GroupWalk::begin(*database_, stretch, Direction::kOldestFirst));
-    while (!holds.empty()) {
-      TRY(there, rows.step());
-      if (!there || holds.begin()->first < rows.first()) return damaged(*database_);
-      if (holds.begin()->first > rows.last()) continue;
-      TRY(lines, rows.lines());
-      TRY_DO(cut_requests(rows, lines, holds, now, packed));
+  FactReader reader;
+  const auto cut = [&](std::int64_t sequence, Money held, std::string_view line) -> FaultOr<void> {
+    const std::optional<RecordFacts> decision = reader.read(line);
+    if (!decision || decision->sequence != sequence) return damaged(*database_);
+    Spent spent;
+    spent.cost = held;
+    if (const auto booking = waiting_.find(decision->id); booking != waiting_.end()) {
+      spent = booking->second.spent;  // It was settled; only its outcome is missing.
+    } else {
+      pack_held(*decision, held, packed);
     }
-  }
-  take(packed);
+    pack_cut(*decision, spent, now, packed);
+    return {};
+  };
+  TRY_DO(walk_open(std::move(holds), cut));
+  begin_group();
+  take_all(packed);
+  end_group(journal_taken_);
   TRY_DO(write());
   TRY_DO(finish());
   return found;
@@ -210,17 +263,38 @@ FaultOr<std::int64_t> TrailWriter::recover(WallTime now) {
 
 // ---- Sealing --------------------------------------------------------------------------------
 
-void TrailWriter::take(std::string_view packed) {
-  age_bookings();
-  while (!packed.empty()) {
-    const Item item = unpack(packed);
-    if (item.kind == ItemKind::kBooking) {
-      take_booking(item);
-    } else {
-      take_record(item);
-    }
+void TrailWriter::begin_group() { age_bookings(); }
+
+bool TrailWriter::take(std::string_view packed) {
+  const std::string_view all = packed;
+  const std::optional<Item> item = unpack(packed);
+  if (!item || !packed.empty()) return false;
+  if (item->kind == ItemKind::kBooking) {
+    take_booking(*item, all);
+  } else {
+    take_record(*item);
   }
+  return true;
+}
+
+void TrailWriter::take_all(std::string_view packed) {
+  while (!packed.empty()) {
+    std::string_view rest = packed;
+    CHECK(unpack(rest));
+    CHECK(take(packed.substr(0, packed.size() - rest.size())));
+    packed = rest;
+  }
+}
+
+void TrailWriter::end_group(std::uint64_t reached) {
   close_row();
+  // What goes on waiting is in no group that is written: it gets a place of its own.
+  for (auto& [id, booking] : waiting_) {
+    if (booking.packed.empty()) continue;
+    changes_.push_back({std::string(id), std::string(std::exchange(booking.packed, {}))});
+    booking.stored = true;
+  }
+  journal_taken_ = reached;
 }
 
 void TrailWriter::age_bookings() {
@@ -228,23 +302,30 @@ void TrailWriter::age_bookings() {
     const auto next = std::next(booking);
     // The outcome of an open decision always comes, however slowly its caller reads.
     if (++booking->second.groups > kBookingWaits && !open_.contains(booking->first)) {
-      spend_.add(*booking->second.entry, booking->second.spent);
-      waiting_.erase(booking);
+      book_waiting(booking);
     }
     booking = next;
   }
 }
 
-void TrailWriter::take_booking(const Item& item) {
+void TrailWriter::book_waiting(ById<Waiting>::iterator booking) {
+  spend_.add(*booking->second.entry, booking->second.spent);
+  if (booking->second.stored) changes_.push_back({std::string(booking->first), {}});
+  waiting_.erase(booking);
+}
+
+void TrailWriter::take_booking(const Item& item, std::string_view packed) {
   Waiting waiting;
+  waiting.packed = packed;
   waiting.entry = &spend_.entry_of(spend_key_of(item));
   waiting.spent = spent_of(item);
   const auto [booking, fresh] =
-      waiting_.try_emplace(std::pmr::string(item.id, pool_.get()), waiting);
+      waiting_.try_emplace(std::pmr::string(item.id, pool_.get()), std::move(waiting));
   if (fresh) return;
   // A second booking of one request: neither may be lost.
   spend_.add(*booking->second.entry, booking->second.spent);
-  booking->second = waiting;
+  waiting.stored = booking->second.stored;  // The place is taken over.
+  booking->second = std::move(waiting);
 }
 
 void TrailWriter::take_record(const Item& item) {
@@ -263,8 +344,7 @@ void TrailWriter::take_record(const Item& item) {
     }
   } else {
     if (const auto booking = waiting_.find(item.id); booking != waiting_.end()) {
-      spend_.add(*booking->second.entry, booking->second.spent);
-      waiting_.erase(booking);
+      book_waiting(booking);
     }
     if (const auto open = open_.find(item.id); open != open_.end()) {
       const std::uint64_t decided = open->second.sequence;
@@ -313,8 +393,8 @@ FaultOr<void> TrailWriter::insert_rows() {
   TRY(insert,
       database_->prepare(
           "INSERT INTO audit_groups (first_sequence, last_sequence, earliest_us, latest_us, "
-          "reached_us, last_hash, text_bytes, opened, ended, records) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+          "reached_us, last_hash, text_bytes, opened, ended, records, journal_written) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   for (const Row& row : std::span(rows_).first(ready_)) {
     TRY_DO(insert.bind(static_cast<std::int64_t>(row.first))
                .bind(static_cast<std::int64_t>(row.last))
@@ -326,7 +406,44 @@ FaultOr<void> TrailWriter::insert_rows() {
                .bind_blob(bytes_of(row.opened))
                .bind_blob(bytes_of(row.ended))
                .bind_blob(bytes_of(row.records))
+               .bind(static_cast<std::int64_t>(journal_taken_))
                .run());
+  }
+  // A mark would be one more page in every commit.
+  if (ready_ > 0 || journal_taken_ == journal_written_) return {};
+  return write_mark(*database_, kJournalWritten, std::to_string(journal_taken_));
+}
+
+FaultOr<void> TrailWriter::load_waiting() {
+  TRY(rows, database_->prepare("SELECT packed FROM waiting_bookings"));
+  while (true) {
+    TRY(there, rows.step());
+    if (!there) return {};
+    const std::span<const std::uint8_t> bytes = rows.blob(0);
+    std::string_view packed(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::optional<Item> item = unpack(packed);
+    if (!item || item->kind != ItemKind::kBooking) {
+      return fault(FaultKind::kCorrupt,
+                   fmt::format("{}: a booking that waits for its outcome is damaged. Restore a "
+                               "backup.",
+                               database_->path()));
+    }
+    take_booking(*item, {});
+    waiting_.find(item->id)->second.stored = true;
+  }
+}
+
+FaultOr<void> TrailWriter::write_waiting() {
+  if (changes_.empty()) return {};
+  TRY(put, database_->prepare("INSERT INTO waiting_bookings (id, packed) VALUES (?, ?) "
+                              "ON CONFLICT (id) DO UPDATE SET packed = excluded.packed"));
+  TRY(remove, database_->prepare("DELETE FROM waiting_bookings WHERE id = ?"));
+  for (const Change& change : changes_) {
+    if (change.packed.empty()) {
+      TRY_DO(remove.bind(change.id).run());
+    } else {
+      TRY_DO(put.bind(change.id).bind_blob(bytes_of(change.packed)).run());
+    }
   }
   return {};
 }
@@ -342,18 +459,20 @@ FaultOr<void> TrailWriter::write() {
   TRY(transaction, Transaction::begin(*database_));
   TRY_DO(insert_rows());
   TRY_DO(book(*database_, spend_));
+  TRY_DO(write_waiting());
   if (writes_ % kWritesBetweenMarks == 0) TRY_DO(write_settled());
   TRY_DO(transaction.commit());
   ++writes_;
   ready_ = 0;
+  changes_.clear();
+  journal_written_ = journal_taken_;
   spend_.clear();
   if (spend_.keys() > kKeysKept && waiting_.empty()) spend_.forget();
   return {};
 }
 
 FaultOr<void> TrailWriter::finish() {
-  for (const auto& [id, booking] : waiting_) spend_.add(*booking.entry, booking.spent);
-  waiting_.clear();
+  while (!waiting_.empty()) book_waiting(waiting_.begin());
   TRY_DO(write());
   TRY(transaction, Transaction::begin(*database_));
   TRY_DO(write_settled());

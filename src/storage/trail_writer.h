@@ -3,7 +3,10 @@
 // A booking becomes durable in the transaction that holds the outcome record of its request.
 // So after any crash a decision without an outcome is a request that is not in the books yet,
 // and recover() books it at what it held: money that may have been spent is never forgotten and
-// none is counted twice.
+// none is counted twice. A booking whose outcome is not there yet lies in a table of its own.
+//
+// Items come from the journal, and how far it is read is written in the transaction that holds
+// what was read: whatever a crash leaves of the two, every item is taken once.
 //
 // Blocking disk I/O. One thread at a time. In the steady state writing allocates nothing of its
 // own: rows, sums and the tables of open requests are used again.
@@ -35,21 +38,32 @@ class TrailWriter {
   // is then booked alone.
   static constexpr int kBookingWaits = 200;
 
-  // Continues the chain that the database holds. `database` outlives the writer.
+  // Continues the chain that the database holds, knowing the requests that are open in it.
+  // `database` outlives the writer.
   static FaultOr<TrailWriter> open(Database& database);
 
   // Ends every request that an earlier gateway let pass and did not end: with an outcome
   // record `cut` / `gateway_stopped`, booked at what it held. How many there were.
   FaultOr<std::int64_t> recover(WallTime now);
 
-  // Seals packed items; what comes of them is kept until it is written.
-  void take(std::string_view packed);
+  // Seals items, one group between begin_group() and end_group(); what comes of them is kept
+  // until it is written. `packed` is one item by pack(), borrowed until the group's end. False:
+  // it is none.
+  void begin_group();
+  bool take(std::string_view packed);
+  // Several behind one another, that this process packed.
+  void take_all(std::string_view packed);
+  // `reached`: the journal's position behind the group.
+  void end_group(std::uint64_t reached);
   // Writes what was taken. After a Fault nothing of it is in the database and all of it is kept.
   FaultOr<void> write();
   // Writes bookings that still wait for their outcome, and how far every request has ended.
   FaultOr<void> finish();
 
   bool idle() const { return ready_ == 0 && spend_.empty(); }
+
+  // Up to where the journal is in the database.
+  std::uint64_t journal_written() const { return journal_written_; }
 
   // Deletes the oldest rows that are all from before `keep_from`, at most a batch; the chain
   // stays provable from there on. True: there may be more.
@@ -73,6 +87,13 @@ class TrailWriter {
     SpendGroup::Entry* entry = nullptr;
     Spent spent;
     int groups = 0;
+    std::string_view packed;  // Until the group's end, while it is in no table.
+    bool stored = false;      // Or is about to be.
+  };
+  // To the table of waiting bookings: put there, or taken off where `packed` is empty.
+  struct Change {
+    std::string id;
+    std::string packed;
   };
   struct HashId {
     using is_transparent = void;
@@ -83,18 +104,22 @@ class TrailWriter {
 
   explicit TrailWriter(Database& database);
 
-  // Decisions of the database without an outcome: what each holds, by sequence.
+  // Decisions without an outcome: what each holds, by sequence.
   using Holds = std::map<std::int64_t, Money>;
   FaultOr<Holds> find_open();
-  // Takes those of one row off `holds`.
-  FaultOr<void> cut_requests(const GroupWalk& row, std::string_view lines, Holds& holds,
-                             WallTime now, std::string& packed);
+  FaultOr<void> load_open();
+  // Calls `take` with the sequence, the hold and the line of each decision in `holds`.
+  template <class Take>
+  FaultOr<void> walk_open(Holds holds, const Take& take);
 
-  void take_booking(const Item& item);
+  FaultOr<void> load_waiting();
+  void take_booking(const Item& item, std::string_view packed);
   void take_record(const Item& item);
   void open_row(std::int64_t time_us);
   void close_row();
+  void book_waiting(ById<Waiting>::iterator booking);
   void age_bookings();
+  FaultOr<void> write_waiting();
   FaultOr<void> insert_rows();
   FaultOr<void> write_settled();
 
@@ -103,15 +128,18 @@ class TrailWriter {
   audit::Hash hash_{};
   std::int64_t reached_us_ = 0;  // The latest time of a record.
   std::int64_t writes_ = 0;
+  std::uint64_t journal_taken_ = 0;
+  std::uint64_t journal_written_ = 0;
 
   std::string lines_;  // Of the row that is being filled.
   std::vector<OpenDecision> opened_;
   std::vector<Row> rows_;  // The first ready_ wait to be written; all are used again.
   std::size_t ready_ = 0;
-  SpendGroup spend_;  // What is booked with them.
+  SpendGroup spend_;  // What is booked with them,
 
   std::unique_ptr<std::pmr::unsynchronized_pool_resource> pool_;
-  ById<Waiting> waiting_;    // Bookings by request.
+  ById<Waiting> waiting_;  // Bookings by request.
+  std::vector<Change> changes_;
   ById<OpenDecision> open_;  // Decisions without an outcome, by request.
 };
 
@@ -119,6 +147,8 @@ class TrailWriter {
 // which every request has ended.
 inline constexpr std::string_view kBeforeFirst = "audit_before_first";
 inline constexpr std::string_view kSettled = "audit_settled";
+// Up to where the journal is in the database, where the last row of the trail says less.
+inline constexpr std::string_view kJournalWritten = "journal_written";
 
 std::string format_hash(const audit::Hash& hash);
 std::optional<audit::Hash> parse_hash(std::string_view hex);
