@@ -206,5 +206,20 @@ TEST(Cost, ObservesWithoutRefusing) {
   EXPECT_EQ(hold_observed(policy, held, kMost, now).held, kMost);
 }
 
+// Observe mode wins over whatever else the budget says.
+TEST(Cost, LetsThroughWhatIsObservedOrAllowedWithAnAlert) {
+  Policy policy = policy_of(Window::kDay, 10);
+  for (const auto& [says, enforced] : {std::pair(WhenExhausted::kRefuse, false),
+                                       {WhenExhausted::kAllowAndAlert, true},
+                                       {WhenExhausted::kDowngradeTo, false},
+                                       {WhenExhausted::kCapOutputTokens, false}}) {
+    policy.when_exhausted = says;
+    policy.mode = Mode::kEnforce;
+    EXPECT_EQ(lets_through(policy), enforced);
+    policy.mode = Mode::kObserve;
+    EXPECT_TRUE(lets_through(policy));
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::cost
