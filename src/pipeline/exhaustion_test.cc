@@ -146,6 +146,16 @@ TEST(Exhausted, IsServedByTheModelThatFits) {
       << gateway.decision().written;
 }
 
+// What was counted by one tokenizer is not what another counts.
+TEST(Exhausted, IsCountedByTheTokenizerOfTheModelThatServesIt) {
+  Gateway asked("1", "refuse");
+  (void)asked.ask(hello_to("mid"));
+  Gateway gateway("0.005", "{ downgrade_to: mid }");
+  expect_downgraded(gateway, *gateway.ask(hello_to("big")), "mid");
+  EXPECT_EQ(gateway.decision().held, asked.decision().held);
+  EXPECT_GT(gateway.decision().held, (Money{9 * 10 + 100 * 20}));
+}
+
 // With room for what was asked nothing is said of the budget.
 TEST(Exhausted, IsNotWhatFits) {
   Gateway gateway("1", "{ downgrade_to: small }");
