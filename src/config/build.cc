@@ -393,6 +393,7 @@ class Builder {
     config_.audit.content = view.choice("content", config_.audit.content);
     config_.audit.keep = view.duration("keep");
     config_.audit.queue_bytes = view.bytes("queue");
+    config_.audit.survives = view.choice("survives", config_.audit.survives);
   }
 
   void edge() {

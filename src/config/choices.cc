@@ -15,6 +15,7 @@ List cap_fields() { return {"both", "max_tokens", "max_completion_tokens"}; }
 List over_caps() { return {"clamp", "refuse"}; }
 List methods() { return {"POST", "GET"}; }
 List contents() { return {"none", "hash"}; }
+List survivals() { return {"kill", "power_loss"}; }
 List later_contents() { return {"full"}; }
 List whens() { return {"refuse", "allow_and_alert"}; }
 List rate_stores() { return {"memory"}; }

@@ -18,6 +18,7 @@ List cap_fields();  // In the order of dialects::CapField.
 List over_caps();
 List methods();
 List contents();
+List survivals();
 List whens();
 List rate_stores();
 List money_faults();

@@ -248,9 +248,11 @@ std::string effective_json(const Config& config) {
   root["limits"] = figures_by_scope(config.limits);
   root["budgets"] = budgets(config);
   root["routes"] = routes(config);
-  root["audit"] = {{"content", config.audit.content == audit::Content::kNone ? "none" : "hash"},
-                   {"keep", format_duration(config.audit.keep)},
-                   {"queue", format_bytes(config.audit.queue_bytes)}};
+  root["audit"] = {
+      {"content", config.audit.content == audit::Content::kNone ? "none" : "hash"},
+      {"keep", format_duration(config.audit.keep)},
+      {"queue", format_bytes(config.audit.queue_bytes)},
+      {"survives", config.audit.survives == audit::Survives::kKill ? "kill" : "power_loss"}};
   root["edge"] = edge(config.edge);
   return json::serialize(root);
 }

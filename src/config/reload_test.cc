@@ -44,6 +44,7 @@ TEST(Reload, NamesAllThatNeedsARestartAtOnce) {
       {"admin: { token: another }\n", ""},
       {"edge: { idle_timeout: 7s }\n", ""},
       {"audit: { content: hash }\n", ""},
+      {"audit: { survives: power_loss }\n", ""},
   };
   for (const auto& [more, expected] : rows) {
     const auto next = load(small() + std::string(more));

@@ -400,6 +400,13 @@ constexpr Field kAuditFields[] = {
      .fallback = "64MiB",
      .min = 64 * kKiB,
      .max = 4096 * kMiB},
+    {.key = "survives",
+     .kind = Kind::kChoice,
+     .doc = "What a decision survives by the time its request is forwarded: `kill`, the end of the "
+            "process at any moment; `power_loss`, that of the machine, for which forwarding waits "
+            "until the decision is on the disk. Outcomes and bookings survive a kill either way.",
+     .fallback = "kill",
+     .names = choices::survivals},
 };
 constexpr Section kAudit{"audit", "The trail: one record a request, refused ones too.",
                          kAuditFields};

@@ -413,7 +413,11 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   booking.model = plan.model->name;
 
   // On record before the first byte goes upstream, or it does not go.
-  if (!append(life, audit::Phase::kDecision, plan.worst)) {
+  bool recorded = append(life, audit::Phase::kDecision, plan.worst);
+  if (recorded && life.config->audit.survives == audit::Survives::kPowerLoss) {
+    recorded = (co_await services_.trail.committed(life.record.id, services_.executor)).has_value();
+  }
+  if (!recorded) {
     services_.ledger.settle(hold, plan.charges, Used{.never_left = true}, booking,
                             services_.clock.now(), services_.clock.wall());
     const Refusal refusal = unrecorded();

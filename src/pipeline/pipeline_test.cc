@@ -169,6 +169,32 @@ TEST_F(PipelineTest, SendsNothingThatCannotBeRecorded) {
   expect_clean_books();
 }
 
+class PowerLossTest : public PipelineTest {
+ protected:
+  PowerLossTest() : PipelineTest(std::string(kSettings) + "audit: { survives: power_loss }\n") {}
+};
+
+TEST_F(PowerLossTest, SendsNothingBeforeTheDecisionIsOnTheDisk) {
+  EXPECT_EQ(world.serve(ask(std::string(kHello)))->status, 200);
+  EXPECT_EQ(world.story, (Story{"read_body", "hold", "decision", "committed", "open", "send",
+                                "settle", "reply", "outcome"}));
+  expect_clean_books();
+}
+
+TEST_F(PowerLossTest, RefusesWhatCannotBeCommittedAndEndsItsRecord) {
+  world.trail.commit_fails = true;
+  const auto caller = world.serve(ask(std::string(kHello)));
+  EXPECT_EQ(caller->status, 503);
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "audit_unavailable");
+  EXPECT_FALSE(told("open"));
+  EXPECT_TRUE(settled().used.never_left);
+  EXPECT_EQ(settled().used.cost, Money{});
+  // The decision that let it pass is in the trail, so it has to have its end there.
+  EXPECT_EQ(world.trail.records.back().phase, audit::Phase::kOutcome);
+  EXPECT_EQ(world.trail.records.back().outcome, audit::Outcome::kRefused);
+  expect_clean_books();
+}
+
 struct Refused {
   std::string_view what;
   std::string_view target;

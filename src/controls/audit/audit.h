@@ -24,11 +24,18 @@ namespace tollgate::audit {
 
 enum class Content : std::uint8_t { kNone, kHash };  // `full` comes with the content policy.
 
+// What a decision can survive by the time its request is forwarded.
+enum class Survives : std::uint8_t {
+  kKill,       // The end of the process at any instruction; costs nothing.
+  kPowerLoss,  // That of the machine: forwarding waits for the disk.
+};
+
 // What the operator writes under `audit`.
 struct Policy {
   Content content = Content::kNone;
   Duration keep = std::chrono::hours(24 * 400);
   Bytes queue_bytes = 64 << 20;  // Most that may wait for the store; full refuses requests.
+  Survives survives = Survives::kKill;
 };
 
 enum class Phase : std::uint8_t { kDecision, kOutcome };
