@@ -165,13 +165,13 @@ class NotedLedger final : public Ledger {
     if (waits) co_await Turn{executor};
     limits.clear();
     budgets.clear();
+    if (refusal) co_return std::unexpected(Shortfall{*refusal, short_limits, short_budgets});
     if (books != nullptr) {
       if (std::optional<Shortfall> shortfall = books->take(charges, arena, wall)) {
         co_return std::unexpected(*shortfall);
       }
       observed = books->observed;
     }
-    if (refusal) co_return std::unexpected(Shortfall{*refusal, short_limits, short_budgets});
     const auto limit_evidence = arena.make<audit::LimitEvidence>(charges.limits.size());
     for (std::size_t i = 0; i < charges.limits.size(); ++i) {
       const LimitCharge& charge = charges.limits[i];
