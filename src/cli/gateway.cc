@@ -150,7 +150,7 @@ FaultOr<void> Gateway::Parts::open_store(const config::Config& now) {
   FaultOr<config::Secret> token = admin_token_of(now, *store);
   if (!token) return std::unexpected(token.error());
   admin_token = std::move(*token);
-  return store->restore(now);
+  return store->count_budgets(now);
 }
 
 FaultOr<void> Gateway::Parts::open_listeners(const TlsContexts& tls) {
@@ -289,7 +289,7 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
   FaultOr<TlsContexts> tls = load_tls(*next);
   if (!tls) return std::unexpected(tls.error());
   if (FaultOr<void> loaded = load_vocabularies(*next, vocabularies); !loaded) return loaded;
-  if (FaultOr<void> restored = store->restore(*next); !restored) return restored;
+  if (FaultOr<void> counted = store->count_budgets(*next); !counted) return counted;
   config.swap(next);
   for (const std::unique_ptr<Worker>& worker : workers) {
     worker->loop.post([raw = worker.get(), next, contexts = *tls] {

@@ -474,7 +474,7 @@ Task<void> Pipeline::serve_models(Life& life) {
   BufferPool::Lease body = buffers_.lease();
   write_id_headers(life.dialect, life.record.id, *headers);
   dialects::write_models(life.dialect, models.first(count), *body);
-  if (!append(life, audit::Phase::kDecision, Money{})) {
+  if (!append(life, audit::Phase::kDecision)) {
     const Refusal refusal = unrecorded();
     co_return co_await refuse_request(life, refusal);
   }
@@ -491,7 +491,7 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   life.record.rule = refusal.rule;
   life.record.message = refusal.message;
   // A refusal is given whether or not it can be recorded: nothing is forwarded either way.
-  if (!decided_before) (void)append(life, audit::Phase::kDecision, Money{});
+  if (!decided_before) (void)append(life, audit::Phase::kDecision);
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease body = buffers_.lease();
   ReplyHead head;
@@ -505,7 +505,7 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
 
 void Pipeline::close_record(Life& life) {
   life.record.total = services_.clock.now() - life.began;
-  (void)append(life, audit::Phase::kOutcome, Money{});
+  (void)append(life, audit::Phase::kOutcome);
   services_.meter.ended(life.record, life.record.total - life.upstream_time);
 }
 
@@ -542,7 +542,7 @@ void Pipeline::refuse_malformed(const RequestHead& head, std::string_view messag
   for (const audit::Phase phase : {audit::Phase::kDecision, audit::Phase::kOutcome}) {
     text->clear();
     audit::write(record, phase, *text);
-    (void)services_.trail.append(record, phase, Money{}, *text);
+    (void)services_.trail.append(record, phase, {}, *text);
   }
   services_.meter.ended(record, Duration{});
 }

@@ -63,7 +63,7 @@ class Pipeline final : public Handler {
   Task<void> serve_held(Life& life, const Plan& plan, const std::string& message, Hold& hold);
   Task<void> refuse_request(Life& life, const Refusal& refusal);
   // Whether the trail took it.
-  bool append(const Life& life, audit::Phase phase, Money held);
+  bool append(const Life& life, audit::Phase phase, Money held = {});
   void close_record(Life& life);
 
   Services services_;

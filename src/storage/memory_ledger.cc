@@ -1,5 +1,7 @@
 #include "storage/memory_ledger.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -17,74 +19,16 @@ using pipeline::LimitCharge;
 using pipeline::Shortfall;
 using pipeline::Used;
 
-// ---- The table ------------------------------------------------------------------------------
-
-// One subject of one rule. Which of the balances is used follows from the rule.
-struct MemoryLedger::Account {
-  Account* next = nullptr;  // In its bucket.
-  std::uint64_t hash = 0;
-  std::string rule;
-  std::string subject;
-  std::int64_t pins = 0;  // Open holds that point here.
-
-  limits::Scope scope{};
-  limits::Balance rate;
-  std::int64_t at_work = 0;
-  std::int64_t at_work_limit = 0;  // 0: this is no rule on concurrency.
-  cost::Balance budget;
-  cost::Window window{};
-  Money budget_limit;
-  bool is_budget = false;
-  WallTime told_window = WallTime::min();  // The last of which it was told that it is over.
-
-  // Whether a new account would say the same.
-  bool at_rest(Instant now, WallTime wall) const {
-    if (pins != 0 || at_work != 0 || budget.held != Money{} || rate.full_at >= now) return false;
-    return budget.spent == Money{} || cost::start_of(window, wall) > budget.window_start;
-  }
-};
-
-struct alignas(64) MemoryLedger::Shard {
-  std::mutex mutex;
-  std::vector<Account*> buckets = std::vector<Account*>(16);
-  std::size_t size = 0;
-  std::size_t hand = 0;  // Where the search for accounts at rest goes on.
-
-  Account*& bucket(std::uint64_t hash) { return buckets[hash & (buckets.size() - 1)]; }
-
-  void add(Account* account) {
-    if (size >= buckets.size()) grow();
-    Account*& head = bucket(account->hash);
-    account->next = head;
-    head = account;
-    ++size;
-  }
-
-  void grow() {
-    std::vector<Account*> old(buckets.size() * 2);
-    old.swap(buckets);
-    for (Account* account : old) {
-      while (account != nullptr) {
-        Account* next = account->next;
-        Account*& head = bucket(account->hash);
-        account->next = head;
-        head = account;
-        account = next;
-      }
-    }
-  }
-};
-
 // What a hold took of one charge, and what was there before it.
 struct MemoryLedger::Slot {
-  Account* account = nullptr;
+  LedgerAccount* account = nullptr;
   std::uint64_t hash = 0;
   limits::Balance rate_before;
   limits::Taken rate;
   std::int64_t at_work_before = 0;
   std::int64_t at_work = 0;
   cost::Balance budget_before;
-  cost::Balance budget;
+  cost::Balance budget;  // With what others have taken.
   Money amount;
   bool over = false;   // Let through beyond the limit, and to be told.
   Money spent_before;  // In the window, at the settlement.
@@ -94,35 +38,19 @@ struct MemoryLedger::Slot {
 struct MemoryLedger::Slots {
   std::span<Slot> limits;
   std::span<Slot> budgets;
+  std::string_view accounts;  // Of the budgets, packed.
+  WallTime held_at{};
   std::uint64_t shards = 0;  // One bit each.
   bool open = false;
-};
-
-// Holds the locks of a set of shards, taken in ascending order so that two never wait for each
-// other.
-class MemoryLedger::Locked {
- public:
-  Locked(const MemoryLedger& ledger, std::uint64_t shards) : ledger_(ledger), shards_(shards) {
-    for (std::uint64_t left = shards_; left != 0; left &= left - 1)
-      ledger_.shards_[std::countr_zero(left)].mutex.lock();
-  }
-  ~Locked() {
-    for (std::uint64_t left = shards_; left != 0; left &= left - 1)
-      ledger_.shards_[std::countr_zero(left)].mutex.unlock();
-  }
-  Locked(const Locked&) = delete;
-  Locked& operator=(const Locked&) = delete;
-
- private:
-  const MemoryLedger& ledger_;
-  const std::uint64_t shards_;
 };
 
 // Collects what the rules say: the refusal that matters most, and who would have refused.
 class MemoryLedger::Verdict {
  public:
   Verdict(const Charges& charges, Arena& arena)
-      : most_(charges.limits.size() + charges.budgets.size()), arena_(arena) {}
+      : most_(charges.limits.size() + charges.budgets.size()),
+        budgets_(charges.budgets.size()),
+        arena_(arena) {}
 
   // Of several refusals the longest wait is the true one; no wait at all outlasts every other.
   void refuse(Refusal refusal, const audit::LimitEvidence& evidence) {
@@ -144,7 +72,14 @@ class MemoryLedger::Verdict {
     observed_[count_++] = rule;
   }
 
+  // The store must be asked for more.
+  void need(const LeaseNeed& need) {
+    if (needs_.empty()) needs_ = arena_.make<LeaseNeed>(budgets_);
+    needs_[need_count_++] = need;
+  }
+
   bool refused() const { return refusal_.has_value(); }
+  std::span<const LeaseNeed> needs() const { return needs_.first(need_count_); }
   Shortfall shortfall() {
     Shortfall made{*std::move(refusal_), {}, {}, exhausted_.first(exhausted_count_)};
     if (limit_) made.limits = arena_.copy(std::span<const audit::LimitEvidence>(&*limit_, 1));
@@ -160,6 +95,7 @@ class MemoryLedger::Verdict {
   }
 
   const std::size_t most_;
+  const std::size_t budgets_;
   Arena& arena_;
   std::optional<Refusal> refusal_;
   std::optional<audit::LimitEvidence> limit_;
@@ -168,73 +104,68 @@ class MemoryLedger::Verdict {
   std::size_t count_ = 0;
   std::span<const cost::Policy*> exhausted_;
   std::size_t exhausted_count_ = 0;
+  std::span<LeaseNeed> needs_;
+  std::size_t need_count_ = 0;
 };
 
 MemoryLedger::MemoryLedger(const Options& options, SettlementSink* sink)
-    : options_(options), sink_(sink), shards_(std::make_unique<Shard[]>(kShards)) {}
-
-MemoryLedger::~MemoryLedger() {
-  for (std::size_t i = 0; i < kShards; ++i) {
-    for (Account* account : shards_[i].buckets) {
-      while (account != nullptr) delete std::exchange(account, account->next);
-    }
-  }
-}
-
-std::uint64_t MemoryLedger::hash_of(std::string_view rule, std::string_view subject) const {
-  return audit::fingerprint(subject, audit::fingerprint(rule, options_.key));
-}
-
-// The bucket is chosen by the low bits, the shard by the high ones.
-MemoryLedger::Shard& MemoryLedger::shard_of(std::uint64_t hash) const {
-  return shards_[hash >> 58];
-}
-
-MemoryLedger::Account* MemoryLedger::find_or_open(std::uint64_t hash, std::string_view rule,
-                                                  std::string_view subject, Instant now,
-                                                  WallTime wall) {
-  Shard& shard = shard_of(hash);
-  for (Account* account = shard.bucket(hash); account != nullptr; account = account->next) {
-    if (account->hash == hash && account->subject == subject && account->rule == rule)
-      return account;
-  }
-  if (accounts_.fetch_add(1, std::memory_order_relaxed) >= options_.accounts_max &&
-      !make_room(shard, now, wall)) {
-    accounts_.fetch_sub(1, std::memory_order_relaxed);
-    return nullptr;
-  }
-  auto account = std::make_unique<Account>();
-  account->hash = hash;
-  account->rule = rule;
-  account->subject = subject;
-  shard.add(account.get());
-  return account.release();
-}
-
-// Looks at a bounded part of the shard, so that a flood of new subjects stays cheap to refuse.
-bool MemoryLedger::make_room(Shard& shard, Instant now, WallTime wall) {
-  constexpr std::size_t kBucketsSeen = 64;
-  const std::size_t seen = std::min(kBucketsSeen, shard.buckets.size());
-  for (std::size_t i = 0; i < seen; ++i) {
-    shard.hand = (shard.hand + 1) & (shard.buckets.size() - 1);
-    for (Account** at = &shard.buckets[shard.hand]; *at != nullptr; at = &(*at)->next) {
-      if (!(*at)->at_rest(now, wall)) continue;
-      const std::unique_ptr<Account> gone(*at);
-      *at = gone->next;
-      --shard.size;
-      accounts_.fetch_sub(1, std::memory_order_relaxed);
-      return true;
-    }
-  }
-  return false;
-}
+    : accounts_(options.accounts_max, options.key), sink_(sink) {}
 
 // ---- Hold -----------------------------------------------------------------------------------
 
+namespace {
+
+// So often a request asks the store for more before it gives up.
+constexpr int kAsksMax = 8;
+// An answer that left too little is not asked for again sooner.
+constexpr Duration kAskAgain = std::chrono::milliseconds(100);
+// A lease is to last about so long; and at first for so many requests.
+constexpr Duration kLeaseLasts = std::chrono::seconds(1);
+constexpr std::int64_t kRequestsAhead = 8;
+
+Shortfall unavailable(std::string_view why) {
+  Shortfall made;
+  made.refusal.reason = Reason::kStoreUnavailable;
+  made.refusal.rule = "store";
+  made.refusal.message = fmt::format("{} Nothing was forwarded; try again shortly.", why);
+  made.refusal.retry_after = std::chrono::seconds(1);
+  return made;
+}
+
+// What is spent and would be held beyond what is leased; below 0: what is left of the lease.
+Money lack_of(const LedgerAccount& account, Money held) {
+  const Money used = add_saturated(account.budget.spent, held);
+  return add_saturated(used, Money{-account.leased.micro_usd});
+}
+
+Money times(Money money, std::int64_t factor) {
+  std::int64_t product = 0;
+  if (__builtin_mul_overflow(money.micro_usd, factor, &product)) return {INT64_MAX};
+  return {product};
+}
+
+// How much to ask for ahead of need: twice as much each time that a lease did not last.
+Money next_step(const LedgerAccount& account, Money least, Instant now) {
+  const bool soon = account.step > Money{} && now - account.asked_at < kLeaseLasts;
+  const Money usual = soon ? times(account.step, 2) : Money{account.step.micro_usd / 2};
+  return std::max(usual, times(least, kRequestsAhead));
+}
+
+}  // namespace
+
 Task<Expected<Hold, Shortfall>> MemoryLedger::hold(const Charges& charges, Arena& arena,
-                                                   pipeline::Executor&, Instant now,
+                                                   pipeline::Executor& executor, Instant now,
                                                    WallTime wall) {
-  co_return hold_now(charges, arena, now, wall);
+  for (int round = 0; round < kAsksMax; ++round) {
+    std::span<const LeaseNeed> needs;
+    Expected<Hold, Shortfall> held = hold_now(charges, arena, now, wall, needs);
+    if (needs.empty()) co_return held;
+    LeaseWait answers(*lender_, needs, executor);
+    const std::optional<Fault> fault = co_await answers;
+    if (fault) co_return std::unexpected(unavailable("The store of the budgets cannot be asked."));
+  }
+  // Every time somebody else took what had been leased.
+  co_return std::unexpected(unavailable("Too many requests share what is left of a budget."));
 }
 
 MemoryLedger::Slots& MemoryLedger::find_places(const Charges& charges, Arena& arena) const {
@@ -242,8 +173,8 @@ MemoryLedger::Slots& MemoryLedger::find_places(const Charges& charges, Arena& ar
   slots.limits = arena.make<Slot>(charges.limits.size());
   slots.budgets = arena.make<Slot>(charges.budgets.size());
   const auto place = [&](Slot& slot, std::string_view rule, std::string_view subject) {
-    slot.hash = hash_of(rule, subject);
-    slots.shards |= std::uint64_t{1} << (slot.hash >> 58);
+    slot.hash = accounts_.hash_of(rule, subject);
+    slots.shards |= LedgerAccounts::shard_bit(slot.hash);
   };
   for (std::size_t i = 0; i < slots.limits.size(); ++i)
     place(slots.limits[i], charges.limits[i].policy->rule, charges.limits[i].subject);
@@ -255,7 +186,8 @@ MemoryLedger::Slots& MemoryLedger::find_places(const Charges& charges, Arena& ar
 // Every account is pinned as soon as it is found: opening the next may not evict it.
 bool MemoryLedger::open_accounts(const Charges& charges, Slots& slots, Instant now, WallTime wall) {
   const auto open = [&](Slot& slot, const auto& charge) {
-    slot.account = find_or_open(slot.hash, charge.policy->rule, charge.subject, now, wall);
+    slot.account =
+        accounts_.find_or_open(slot.hash, charge.policy->rule, charge.subject, now, wall);
     if (slot.account == nullptr) return false;
     ++slot.account->pins;
     slot.account->scope = charge.policy->scope;
@@ -277,7 +209,7 @@ bool MemoryLedger::open_accounts(const Charges& charges, Slots& slots, Instant n
 void MemoryLedger::take_limit(const LimitCharge& charge, Slot& slot, Verdict& verdict,
                               Instant now) {
   const limits::Policy& policy = *charge.policy;
-  Account& account = *slot.account;
+  LedgerAccount& account = *slot.account;
   slot.rate_before = account.rate;
   slot.at_work_before = account.at_work;
   if (policy.figure == Figure::kConcurrentRequests) {
@@ -311,35 +243,90 @@ void MemoryLedger::take_limit(const LimitCharge& charge, Slot& slot, Verdict& ve
   slot.rate.after = account.rate;
 }
 
-void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& verdict,
-                               WallTime wall) {
-  const cost::Policy& policy = *charge.policy;
-  Account& account = *slot.account;
+// A new window begins with nothing spent and nothing leased.
+void MemoryLedger::roll(const cost::Policy& policy, LedgerAccount& account, WallTime wall) {
+  const bool other = account.is_budget && account.window != policy.window;
   account.is_budget = true;
   account.window = policy.window;
   account.budget_limit = policy.limit;
+  const cost::Balance now = cost::roll(policy, account.budget, wall);
+  const bool fresh = now.window_start != account.budget.window_start;
+  account.budget = now;
+  if (!fresh && !other) return;
+  account.leased_known = false;
+  account.leased = account.others = account.step = Money{};
+  if (lender_ != nullptr) account.budget.spent = Money{};
+}
+
+AccountId MemoryLedger::account_of(const BudgetCharge& charge, const Slot& slot) {
+  return {charge.policy->rule, charge.subject, slot.budget.window_start};
+}
+
+LeaseNeed MemoryLedger::need_of(const BudgetCharge& charge, Slot& slot, Money least, Instant now) {
+  LedgerAccount& account = *slot.account;
+  account.step = next_step(account, std::max(least, charge.amount), now);
+  account.asked_at = now;
+  account.asking = true;
+  LeaseNeed need;
+  need.account = {charge.policy->rule, charge.subject, account.budget.window_start};
+  need.hash = slot.hash;
+  need.limit = charge.policy->limit;
+  need.least = least;
+  if (!cost::lets_through(*charge.policy)) need.ahead = account.step;
+  return need;
+}
+
+void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& verdict,
+                               Instant now, WallTime wall) {
+  const cost::Policy& policy = *charge.policy;
+  LedgerAccount& account = *slot.account;
+  roll(policy, account, wall);
   slot.budget_before = account.budget;
   slot.amount = charge.amount;
-  if (cost::lets_through(policy)) {
-    const bool over = !cost::passes(policy, account.budget, charge.amount, wall);
+  const bool lets_through = cost::lets_through(policy);
+  if (lender_ != nullptr && !account.leased_known) {
+    verdict.need(need_of(charge, slot, lets_through ? Money{} : charge.amount, now));
+    return;
+  }
+  cost::Balance view = account.view();
+  if (lets_through) {
+    const bool over = !cost::passes(policy, view, charge.amount, wall);
     if (over) verdict.observe(policy.rule);
     slot.over = over && policy.mode == Mode::kEnforce;
-    account.budget = cost::hold_observed(policy, account.budget, charge.amount, wall);
+    view = cost::hold_observed(policy, view, charge.amount, wall);
   } else if (Expected<cost::Balance> held =
-                 cost::hold(policy, account.budget, charge.amount, wall, charge.subject)) {
-    account.budget = *held;
+                 cost::hold(policy, view, charge.amount, wall, charge.subject)) {
+    view = *held;
+    const Money lack = lack_of(account, view.held);
+    if (lender_ != nullptr && lack > Money{}) {
+      verdict.need(need_of(charge, slot, lack, now));
+      return;
+    }
+  } else if (lender_ != nullptr && !lender_->exclusive() && now - account.asked_at > kAskAgain) {
+    // Others may have given back.
+    verdict.need(
+        need_of(charge, slot, lack_of(account, add_saturated(view.held, charge.amount)), now));
+    return;
   } else {
     // What others hold is what stands between the spent and the limit.
-    const cost::Balance now = cost::roll(policy, account.budget, wall);
-    verdict.refuse(
-        std::move(held.error()), policy,
-        {policy.scope, charge.subject, policy.window, policy.limit, now.held, now.spent});
+    verdict.refuse(std::move(held.error()), policy,
+                   {policy.scope, charge.subject, policy.window, policy.limit, view.held,
+                    view.spent, policy.rule, view.window_start});
   }
-  slot.budget = account.budget;
+  account.budget.held = view.held;
+  slot.budget = view;
 }
 
 // Backwards, as two charges may name the same account.
-void MemoryLedger::give_up(Slots& slots) {
+// Accounts that the store is asked about stay pinned until it answers.
+void MemoryLedger::give_up(Slots& slots, std::span<const LeaseNeed> needs) {
+  for (const LeaseNeed& need : needs) {
+    for (Slot& slot : slots.budgets) {
+      if (slot.hash != need.hash) continue;
+      ++slot.account->pins;
+      break;
+    }
+  }
   for (std::size_t i = slots.budgets.size(); i-- > 0;) {
     slots.budgets[i].account->budget = slots.budgets[i].budget_before;
     --slots.budgets[i].account->pins;
@@ -356,7 +343,7 @@ void MemoryLedger::mark_told(Slots& slots) {
   for (Slot& slot : slots.budgets) {
     if (!slot.over) continue;
     const WallTime window = slot.budget.window_start;
-    slot.over = std::exchange(slot.account->told_window, window) != window;
+    slot.over = std::exchange(slot.account->over_told, window) != window;
   }
 }
 
@@ -369,36 +356,43 @@ void MemoryLedger::tell_over(const BudgetCharge& charge, const Slot& slot, WallT
 }
 
 Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& arena, Instant now,
-                                                 WallTime wall) {
+                                                 WallTime wall, std::span<const LeaseNeed>& needs) {
   Slots& slots = find_places(charges, arena);
   Verdict verdict(charges, arena);
+  std::span<const LeaseNeed> ahead;
   {
-    const Locked locked(*this, slots.shards);
-    if (!open_accounts(charges, slots, now, wall))
-      return std::unexpected(Shortfall{
-          refuse(Reason::kStoreUnavailable, "store",
-                 "There is no room to keep the books of one more subject; try again later.")
-              .error(),
-          {},
-          {},
-          {}});
+    const LedgerAccounts::Locked locked(accounts_, slots.shards);
+    if (!open_accounts(charges, slots, now, wall)) {
+      return std::unexpected(
+          unavailable("There is no room to keep the books of one more subject."));
+    }
     for (std::size_t i = 0; i < slots.limits.size(); ++i)
       take_limit(charges.limits[i], slots.limits[i], verdict, now);
     for (std::size_t i = 0; i < slots.budgets.size(); ++i)
-      take_budget(charges.budgets[i], slots.budgets[i], verdict, wall);
-    if (verdict.refused()) {
-      give_up(slots);
+      take_budget(charges.budgets[i], slots.budgets[i], verdict, now, wall);
+    // A refusal that more money does not mend is given at once.
+    if (!verdict.refused()) needs = verdict.needs();
+    if (verdict.refused() || !needs.empty()) {
+      give_up(slots, needs);
     } else {
       mark_told(slots);
+      ahead = low_leases(charges, slots, now, arena);
     }
   }
   if (verdict.refused()) return std::unexpected(verdict.shortfall());
+  if (!needs.empty()) return Hold{};
   // From here on everything is held; the evidence is as of this moment.
   slots.open = true;
+  slots.held_at = wall;
   open_holds_.fetch_add(1, std::memory_order_relaxed);
   for (std::size_t i = 0; i < slots.budgets.size(); ++i)
     tell_over(charges.budgets[i], slots.budgets[i], wall);
+  if (!ahead.empty()) lender_->ask(ahead, nullptr);
+  return evidence(charges, slots, verdict.observed(), arena, now);
+}
 
+Hold MemoryLedger::evidence(const Charges& charges, Slots& slots,
+                            std::span<const std::string_view> observed, Arena& arena, Instant now) {
   const std::span<audit::LimitEvidence> limits =
       arena.make<audit::LimitEvidence>(slots.limits.size());
   for (std::size_t i = 0; i < limits.size(); ++i) {
@@ -415,13 +409,86 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& 
   }
   const std::span<audit::BudgetEvidence> budgets =
       arena.make<audit::BudgetEvidence>(slots.budgets.size());
+  std::size_t bytes = 0;
   for (std::size_t i = 0; i < budgets.size(); ++i) {
     const cost::Policy& policy = *charges.budgets[i].policy;
     const Slot& slot = slots.budgets[i];
-    budgets[i] = {policy.scope, charges.budgets[i].subject, policy.window, policy.limit,
-                  slot.amount,  slot.budget.spent};
+    budgets[i] = {
+        policy.scope, charges.budgets[i].subject, policy.window, policy.limit,
+        slot.amount,  slot.budget.spent,          policy.rule,   slot.budget.window_start};
+    bytes += packed_bytes(account_of(charges.budgets[i], slot));
   }
-  return Hold{limits, budgets, verdict.observed(), &slots, true};
+  const std::span<char> packed = arena.make<char>(bytes);
+  char* at = packed.data();
+  for (std::size_t i = 0; i < budgets.size(); ++i)
+    at = pack(account_of(charges.budgets[i], slots.budgets[i]), at);
+  slots.accounts = {packed.data(), packed.size()};
+  Hold made;
+  made.limits = limits;
+  made.budgets = budgets;
+  made.observed = observed;
+  made.slots = &slots;
+  made.open = true;
+  return made;
+}
+
+// ---- Leases ---------------------------------------------------------------------------------
+
+// What is to be asked for before a request has to wait for it.
+std::span<const LeaseNeed> MemoryLedger::low_leases(const Charges& charges, Slots& slots,
+                                                    Instant now, Arena& arena) const {
+  std::span<LeaseNeed> needs;
+  std::size_t count = 0;
+  if (lender_ == nullptr) return needs;
+  for (std::size_t i = 0; i < slots.budgets.size(); ++i) {
+    LedgerAccount& account = *slots.budgets[i].account;
+    const Money rest{-lack_of(account, account.budget.held).micro_usd};
+    const bool low = rest < Money{account.step.micro_usd / 2};
+    const bool more = add_saturated(account.leased, account.others) < account.budget_limit;
+    if (account.asking || !low || !more || cost::lets_through(*charges.budgets[i].policy)) continue;
+    if (needs.empty()) needs = arena.make<LeaseNeed>(slots.budgets.size());
+    needs[count++] = need_of(charges.budgets[i], slots.budgets[i], Money{}, now);
+    ++account.pins;
+  }
+  return needs.first(count);
+}
+
+bool MemoryLedger::know(const cost::Policy& policy, std::string_view subject, WallTime window_start,
+                        const Lease& lease) {
+  const std::uint64_t hash = accounts_.hash_of(policy.rule, subject);
+  const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
+  LedgerAccount* const found =
+      accounts_.find_or_open(hash, policy.rule, subject, Instant::min(), window_start);
+  if (found == nullptr) return false;
+  LedgerAccount& account = *found;
+  account.scope = policy.scope;
+  roll(policy, account, window_start);
+  if (account.budget.window_start != window_start || account.asking) return true;
+  if (!account.leased_known) take_answer(account, lease);
+  account.others = add_saturated(lease.taken, Money{-account.leased.micro_usd});
+  return true;
+}
+
+void MemoryLedger::take_answer(LedgerAccount& account, const Lease& lease) {
+  if (!account.leased_known) {
+    account.leased_known = true;
+    account.budget.spent = add_saturated(account.budget.spent, lease.spent);
+  }
+  account.leased = lease.leased;
+  account.others = add_saturated(lease.taken, Money{-lease.leased.micro_usd});
+}
+
+void MemoryLedger::answered(const AccountId& id, std::uint64_t hash, int needs,
+                            const std::optional<Lease>& lease) {
+  const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
+  LedgerAccount* const found = accounts_.find(hash, id.rule, id.subject);
+  CHECK(found != nullptr && found->pins >= needs);
+  LedgerAccount& account = *found;
+  account.pins -= needs;
+  account.asking = false;
+  // The window may have ended meanwhile: what was leased is of the old one.
+  if (!lease || id.window_start != account.budget.window_start) return;
+  take_answer(account, *lease);
 }
 
 // ---- Settle ---------------------------------------------------------------------------------
@@ -452,17 +519,17 @@ std::optional<std::int64_t> counted(Figure figure, const Used& used) {
 // By the window that the account has now: a reload may have changed it since the hold.
 void MemoryLedger::settle_budget(const BudgetCharge& charge, Slot& slot, Money used,
                                  WallTime wall) {
-  Account& account = *slot.account;
+  LedgerAccount& account = *slot.account;
   cost::Policy now;
   now.window = account.window;
   account.budget = cost::roll(now, account.budget, wall);
-  slot.spent_before = account.budget.spent;
+  slot.spent_before = account.view().spent;
   cost::Taken taken{slot.amount, slot.budget.window_start};
   // Held in a window that lies within the wider one of now.
   if (charge.policy->window != account.window)
     taken.window_start = std::min(taken.window_start, account.budget.window_start);
   account.budget = cost::settle(now, account.budget, taken, used, wall);
-  slot.spent_after = account.budget.spent;
+  slot.spent_after = account.view().spent;
 }
 
 void MemoryLedger::tell_reached(const BudgetCharge& charge, const Slot& slot, WallTime wall) const {
@@ -489,10 +556,10 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
                      used.never_left};
   bool overrun = false;
   {
-    const Locked locked(*this, slots.shards);
+    const LedgerAccounts::Locked locked(accounts_, slots.shards);
     for (std::size_t i = 0; i < slots.limits.size(); ++i) {
       const limits::Policy& policy = *charges.limits[i].policy;
-      Account& account = *slots.limits[i].account;
+      LedgerAccount& account = *slots.limits[i].account;
       --account.pins;
       if (policy.figure == Figure::kConcurrentRequests)
         account.at_work = limits::leave(account.at_work);
@@ -509,51 +576,28 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
   open_holds_.fetch_sub(1, std::memory_order_relaxed);
   if (overrun) overruns_.fetch_add(1, std::memory_order_relaxed);
   if (sink_ == nullptr) return;
-  sink_->booked(booking, real, wall);
+  sink_->booked(booking, real, slots.accounts, slots.held_at);
   for (std::size_t i = 0; i < slots.budgets.size(); ++i)
     tell_reached(charges.budgets[i], slots.budgets[i], wall);
 }
 
 // ---- The rest -------------------------------------------------------------------------------
 
-bool MemoryLedger::restore(const cost::Policy& policy, std::string_view subject,
-                           WallTime window_start, Money spent) {
-  const std::uint64_t hash = hash_of(policy.rule, subject);
-  const Locked locked(*this, std::uint64_t{1} << (hash >> 58));
-  Account* account = find_or_open(hash, policy.rule, subject, Instant::min(), window_start);
-  if (account == nullptr) return false;
-  const bool other_window = account->is_budget && account->window != policy.window;
-  account->is_budget = true;
-  account->scope = policy.scope;
-  account->window = policy.window;
-  account->budget_limit = policy.limit;
-  cost::Balance& budget = account->budget;
-  if (other_window || window_start > budget.window_start) {
-    budget = {window_start, spent, budget.held};
-  } else if (window_start == budget.window_start) {
-    budget.spent = std::max(budget.spent, spent);
-  }
-  return true;
-}
-
 Standings MemoryLedger::snapshot(WallTime wall) const {
   Standings all;
-  for (std::size_t i = 0; i < kShards; ++i) {
-    const std::lock_guard locked(shards_[i].mutex);
-    for (const Account* head : shards_[i].buckets) {
-      for (const Account* at = head; at != nullptr; at = at->next) {
-        if (at->is_budget) {
-          cost::Policy policy;
-          policy.window = at->window;
-          const cost::Balance budget = cost::roll(policy, at->budget, wall);
-          all.budgets.push_back({at->rule, at->subject, at->scope, at->window, budget.window_start,
-                                 at->budget_limit, budget.spent, budget.held});
-        }
-        if (at->at_work_limit > 0)
-          all.work.push_back({at->rule, at->subject, at->scope, at->at_work_limit, at->at_work});
-      }
+  accounts_.each([&](const LedgerAccount& account) {
+    if (account.is_budget) {
+      cost::Policy policy;
+      policy.window = account.window;
+      const cost::Balance budget = cost::roll(policy, account.view(), wall);
+      all.budgets.push_back({account.rule, account.subject, account.scope, account.window,
+                             budget.window_start, account.budget_limit, budget.spent, budget.held});
     }
-  }
+    if (account.at_work_limit > 0) {
+      all.work.push_back(
+          {account.rule, account.subject, account.scope, account.at_work_limit, account.at_work});
+    }
+  });
   return all;
 }
 

@@ -1,13 +1,13 @@
 // The books in memory: every hold and settlement of one gateway is served from here.
 //
-// Each subject of each rule has one account. A hold locks the shards of its accounts in one
-// order, takes all charges or none, and remembers what it took; settling undoes and books it
-// exactly once. Nothing is read from a disk or a network: what was spent before the start is
-// told by restore(), and every settlement is handed to a sink that keeps it.
+// Each subject of each rule has one account. A hold locks the shards of its accounts, takes all
+// charges or none, and remembers what it took; settling undoes and books it exactly once, and
+// hands it to a sink that keeps it.
 //
-// The number of accounts has a bound. When it is reached, accounts at rest (full, nothing held,
-// nothing spent in the window) make room; they are as good as new. Where none is found the
-// request is refused.
+// Of a budget only what is leased from the store is held: where that is too little the request
+// waits for more, or is refused where there is no more. So nothing is read from a disk or a
+// network while the lease lasts, and what the lease does not cover cannot be spent, whatever
+// becomes of this process or of its view of the others.
 //
 // Safe from any thread. In the steady state nothing is allocated from the heap.
 #pragma once
@@ -21,6 +21,8 @@
 #include <vector>
 
 #include "pipeline/ports.h"
+#include "storage/ledger_accounts.h"
+#include "storage/lender.h"
 
 namespace tollgate::storage {
 
@@ -29,8 +31,9 @@ class SettlementSink {
  public:
   virtual ~SettlementSink() = default;
   // Once for each settled hold, with no lock held. Any thread; must not wait.
+  // `accounts`: of the budgets that it was held on, packed; `at`: when it was held.
   virtual void booked(const pipeline::Booking& booking, const pipeline::Used& used,
-                      WallTime at) = 0;
+                      std::string_view accounts, WallTime at) = 0;
   // `spent` has come to `share` of the budget, one of its alert_at: once for each in a window.
   // Or a budget that allows and alerts let a request through that no longer fits: `spent` is
   // then what is spent and held, above the limit; once in a window for each subject.
@@ -65,7 +68,7 @@ struct Standings {
   std::vector<WorkStanding> work;
 };
 
-class MemoryLedger final : public pipeline::Ledger {
+class MemoryLedger final : public pipeline::Ledger, public Borrower {
  public:
   static constexpr std::size_t kAccountsMax = 1'000'000;
 
@@ -76,9 +79,8 @@ class MemoryLedger final : public pipeline::Ledger {
 
   // `sink` may be null (nothing is kept) and must outlive the ledger.
   MemoryLedger(const Options& options, SettlementSink* sink);
-  ~MemoryLedger() override;
 
-  // Never suspends. Refuses with the longest wait of all rules that refuse, so that whoever
+  // Refuses with the longest wait of all rules that refuse, so that whoever
   // waits as told passes; a refusal that no wait helps comes first. kStoreUnavailable: no room
   // for a new account.
   Task<Expected<pipeline::Hold, pipeline::Shortfall>> hold(const pipeline::Charges& charges,
@@ -90,51 +92,59 @@ class MemoryLedger final : public pipeline::Ledger {
   void settle(pipeline::Hold& hold, const pipeline::Charges& charges, const pipeline::Used& used,
               const pipeline::Booking& booking, Instant now, WallTime wall) override;
 
-  // What `subject` had spent in the window of `window_start` before the ledger began, by the
-  // books. Never lowers what is known of that window; a rule that has another window from now
-  // on begins anew from the books, and what is held stays held. False: no room.
-  bool restore(const cost::Policy& policy, std::string_view subject, WallTime window_start,
-               Money spent);
+  // From here on budgets are served from leases of `lender`, which outlives the holds. Before
+  // the first hold. Without one a budget is this ledger's alone.
+  void lend_from(Lender& lender) { lender_ = &lender; }
+  // How an account stands by the store, before anybody asks for it. False: no room.
+  bool know(const cost::Policy& policy, std::string_view subject, WallTime window_start,
+            const Lease& lease);
+  void answered(const AccountId& account, std::uint64_t hash, int needs,
+                const std::optional<Lease>& lease) override;
 
   Standings snapshot(WallTime wall) const;
   std::int64_t open_holds() const { return open_holds_.load(std::memory_order_relaxed); }
   std::int64_t overruns() const { return overruns_.load(std::memory_order_relaxed); }
-  std::size_t accounts() const { return accounts_.load(std::memory_order_relaxed); }
+  std::size_t accounts() const { return accounts_.count(); }
 
  private:
-  static constexpr std::size_t kShards = 64;
-  struct Account;
-  struct Shard;
   struct Slot;
   struct Slots;
-  class Locked;
   class Verdict;
 
+  // Fills `needs` where the store must be asked before the hold can be tried again; nothing is
+  // held then.
   Expected<pipeline::Hold, pipeline::Shortfall> hold_now(const pipeline::Charges& charges,
-                                                         Arena& arena, Instant now, WallTime wall);
+                                                         Arena& arena, Instant now, WallTime wall,
+                                                         std::span<const LeaseNeed>& needs);
   Slots& find_places(const pipeline::Charges& charges, Arena& arena) const;
   bool open_accounts(const pipeline::Charges& charges, Slots& slots, Instant now, WallTime wall);
   static void take_limit(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
                          Instant now);
-  static void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict,
-                          WallTime wall);
-  static void give_up(Slots& slots);
-  static void mark_told(Slots& slots);
-  void tell_over(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
+  void roll(const cost::Policy& policy, LedgerAccount& account, WallTime wall);
+  static LeaseNeed need_of(const pipeline::BudgetCharge& charge, Slot& slot, Money least,
+                           Instant now);
+  void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict, Instant now,
+                   WallTime wall);
+  static void give_up(Slots& slots, std::span<const LeaseNeed> needs);
+  static pipeline::Hold evidence(const pipeline::Charges& charges, Slots& slots,
+                                 std::span<const std::string_view> observed, Arena& arena,
+                                 Instant now);
+  std::span<const LeaseNeed> low_leases(const pipeline::Charges& charges, Slots& slots, Instant now,
+                                        Arena& arena) const;
+  static void take_answer(LedgerAccount& account, const Lease& lease);
+  static AccountId account_of(const pipeline::BudgetCharge& charge, const Slot& slot);
+
   static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,
                             WallTime wall);
   void tell_reached(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
+  // Or a budget that allows and alerts let a request through that no longer fits: `spent` is
+  // then what is spent and held, above the limit; once in a window for each subject.
+  static void mark_told(Slots& slots);
+  void tell_over(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
 
-  std::uint64_t hash_of(std::string_view rule, std::string_view subject) const;
-  Shard& shard_of(std::uint64_t hash) const;
-  Account* find_or_open(std::uint64_t hash, std::string_view rule, std::string_view subject,
-                        Instant now, WallTime wall);
-  bool make_room(Shard& shard, Instant now, WallTime wall);
-
-  const Options options_;
+  LedgerAccounts accounts_;
   SettlementSink* const sink_;
-  const std::unique_ptr<Shard[]> shards_;
-  std::atomic<std::size_t> accounts_ = 0;
+  Lender* lender_ = nullptr;
   std::atomic<std::int64_t> open_holds_ = 0;
   std::atomic<std::int64_t> overruns_ = 0;
 };

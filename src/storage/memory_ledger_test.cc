@@ -50,7 +50,8 @@ Expected<Hold, Shortfall> hold(MemoryLedger& ledger, const Charges& charges, Are
 
 struct Booked final : SettlementSink {
   std::vector<std::pair<std::string, Money>> all;
-  void booked(const pipeline::Booking& booking, const Used& used, WallTime) override {
+  void booked(const pipeline::Booking& booking, const Used& used, std::string_view,
+              WallTime) override {
     all.emplace_back(booking.id, used.cost);
   }
   std::vector<std::pair<double, Money>> reached;
@@ -268,46 +269,6 @@ TEST(MemoryLedger, BooksAnOverrunInFullAndCountsIt) {
   EXPECT_EQ(sink.all.back().second, Money{0});
 }
 
-TEST(MemoryLedger, RestoresWhatWasSpentBeforeTheStart) {
-  MemoryLedger ledger({}, nullptr);
-  Arena arena;
-  const cost::Policy money = budget(1'000);
-  EXPECT_TRUE(ledger.restore(money, "acme", kWall, {900}));
-  EXPECT_TRUE(ledger.restore(money, "acme", kWall, {100}));  // Never lowers.
-  const BudgetCharge over[] = {{&money, "acme", {101}}};
-  const BudgetCharge rest[] = {{&money, "acme", {100}}};
-  const BudgetCharge other[] = {{&money, "search", {1'000}}};
-  EXPECT_FALSE(hold(ledger, {{}, over}, arena));
-  EXPECT_TRUE(hold(ledger, {{}, rest}, arena));
-  EXPECT_TRUE(hold(ledger, {{}, other}, arena));
-}
-
-// What is spent while the wider window comes into force counts in it too.
-TEST(MemoryLedger, RestoresWhatWasSpentInAWiderWindow) {
-  MemoryLedger ledger({}, nullptr);
-  Arena arena;
-  const cost::Policy hour = budget(1'000, cost::Window::kHour);
-  const cost::Policy month = budget(1'000, cost::Window::kMonth);
-  const WallTime wall = kWall + std::chrono::hours(5);
-  const BudgetCharge first[] = {{&hour, "acme", {200}}};
-  Hold open = hold(ledger, {{}, first}, arena, kNow, wall).value();
-  EXPECT_TRUE(ledger.restore(month, "acme", cost::start_of(cost::Window::kMonth, wall), {700}));
-  const BudgetCharge over[] = {{&month, "acme", {101}}};
-  const BudgetCharge rest[] = {{&month, "acme", {100}}};
-  EXPECT_FALSE(hold(ledger, {{}, over}, arena, kNow, wall));
-  ledger.settle(open, {{}, first}, {1, 1, {150}}, {}, kNow, wall);
-  BudgetStanding standing = ledger.snapshot(wall).budgets.at(0);
-  EXPECT_EQ(standing.spent, Money{850});
-  EXPECT_EQ(standing.held, Money{});
-  EXPECT_EQ(standing.window, cost::Window::kMonth);
-  EXPECT_TRUE(hold(ledger, {{}, rest}, arena, kNow, wall));
-  // And narrower again.
-  EXPECT_TRUE(ledger.restore(hour, "acme", wall, {150}));
-  standing = ledger.snapshot(wall).budgets.at(0);
-  EXPECT_EQ(standing.spent, Money{150});
-  EXPECT_EQ(standing.held, Money{100});
-}
-
 TEST(MemoryLedger, TellsOnceAWindowThatABudgetReachedAShare) {
   Booked booked;
   MemoryLedger ledger({}, &booked);
@@ -328,12 +289,6 @@ TEST(MemoryLedger, TellsOnceAWindowThatABudgetReachedAShare) {
   const WallTime next = kWall + std::chrono::days(1);
   EXPECT_EQ(spend(400, next), Reached{});
   EXPECT_EQ(spend(300, next), (Reached{{0.5, {700}}}));
-  // Restored beyond a share: it was told before the restart.
-  MemoryLedger again({}, &booked);
-  ASSERT_TRUE(again.restore(money, "acme", next, {550}));
-  Hold held = hold(again, {{}, budgets}, arena, kNow, next).value();
-  again.settle(held, {{}, budgets}, {1, 1, {10}}, {}, kNow, next);
-  EXPECT_EQ(booked.reached, Reached{});
 }
 
 TEST(MemoryLedger, GivesRequestsBackOnlyWhereNothingLeft) {
@@ -382,9 +337,12 @@ TEST(MemoryLedger, MoneyThatWasSpentIsNeverEvicted) {
   MemoryLedger ledger({.accounts_max = 64}, nullptr);
   Arena arena;
   const cost::Policy money = budget(1'000);
-  for (int i = 0; i < 64; ++i)
-    ASSERT_TRUE(ledger.restore(money, "tenant-" + std::to_string(i), kWall, {1}));
-  EXPECT_FALSE(ledger.restore(money, "one more", kWall, {1}));
+  for (int i = 0; i < 64; ++i) {
+    const std::string subject = "tenant-" + std::to_string(i);
+    const BudgetCharge budgets[] = {{&money, subject, {1}}};
+    Hold held = hold(ledger, {{}, budgets}, arena).value();
+    ledger.settle(held, {{}, budgets}, {1, 1, {1}}, {}, kNow, kWall);
+  }
   for (int i = 0; i < 500; ++i) {
     const std::string subject = "new-" + std::to_string(i);
     const BudgetCharge budgets[] = {{&money, subject, {1}}};

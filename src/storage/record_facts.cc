@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "storage/accounts.h"
+
 namespace tollgate::storage {
 namespace {
 
@@ -34,6 +36,19 @@ int digits(std::string_view text, std::size_t at, std::size_t count) {
     value = value * 10 + (c - '0');
   }
   return value;
+}
+
+void append_accounts(const simdjson::simdjson_result<Element>& found, std::string& packed) {
+  simdjson::dom::array budgets;
+  if (found.get(budgets) != simdjson::SUCCESS) return;
+  for (const Element budget : budgets) {
+    const auto start = parse_record_time(text_of(budget["window_start"]));
+    if (!start) continue;  // Of a release that kept no accounts.
+    const AccountId account{text_of(budget["rule"]), text_of(budget["subject"]), *start};
+    const std::size_t before = packed.size();
+    packed.resize(before + packed_bytes(account));
+    pack(account, packed.data() + before);
+  }
 }
 
 }  // namespace
@@ -106,6 +121,9 @@ std::optional<RecordFacts> FactReader::read(std::string_view line) {
   facts.route = text_of(record["route"]);
   facts.model = text_of(record["model"]["served"]);
   facts.code = text_of(decision["code"]);
+  accounts_.clear();
+  append_accounts(record["budget"], accounts_);
+  facts.accounts = accounts_;
   return facts;
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/units.h"
@@ -27,6 +28,7 @@ struct RecordFacts {
   std::string_view route;
   std::string_view model;  // The one served.
   std::string_view code;
+  std::string_view accounts;  // Of the budgets that it was held on, packed; see accounts.h.
 };
 
 class FactReader {
@@ -36,6 +38,7 @@ class FactReader {
 
  private:
   simdjson::dom::parser parser_;
+  std::string accounts_;
 };
 
 // Whether requests with this verdict went upstream.

@@ -10,7 +10,7 @@ namespace tollgate::storage {
 inline constexpr std::int64_t kApplicationId = 0x74677465;
 
 // Step i takes a file of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 2> kSchemaSteps = {R"sql(
+inline constexpr std::array<const char*, 3> kSchemaSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -76,6 +76,40 @@ CREATE TABLE waiting_bookings (
   id TEXT NOT NULL PRIMARY KEY,
   packed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+)sql",
+                                                            R"sql(
+-- What all gateways together have taken of an account of a budget, and what each of them has
+-- leased and, by the books, spent of it. Between them, limit = free + taken, and taken is the sum
+-- of what is leased and of what "books" entries added. An entry is never changed.
+CREATE TABLE allowances (
+  rule TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  window_start_us INTEGER NOT NULL,
+  taken_micro_usd INTEGER NOT NULL,
+  PRIMARY KEY (rule, subject, window_start_us)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE leases (
+  rule TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  window_start_us INTEGER NOT NULL,
+  gateway TEXT NOT NULL,
+  leased_micro_usd INTEGER NOT NULL,
+  spent_micro_usd INTEGER NOT NULL,
+  PRIMARY KEY (rule, subject, window_start_us, gateway)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX leases_open ON leases (gateway) WHERE leased_micro_usd > spent_micro_usd;
+
+CREATE TABLE allowance_entries (
+  sequence INTEGER PRIMARY KEY,
+  rule TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  window_start_us INTEGER NOT NULL,
+  gateway TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  amount_micro_usd INTEGER NOT NULL,
+  at_us INTEGER NOT NULL
+) STRICT;
 )sql"};
 
 }  // namespace tollgate::storage

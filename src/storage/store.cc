@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "storage/allowances.h"
 #include "storage/spend.h"
 #include "storage/try.h"
 
@@ -123,35 +124,58 @@ FaultOr<std::unique_ptr<Store>> Store::open(const config::Store& where, const au
     return fault(FaultKind::kBroken, "The system gave no random bytes.");
   }
   store->ledger_ = std::make_unique<MemoryLedger>(options, store->trail_.get());
+  TRY_DO(store->lend());
   return store;
 }
 
-FaultOr<void> Store::restore(const config::Config& config) {
-  TRY_DO(trail_->flush());
-  TRY(database, reader());
-  const WallTime now = clock_.wall();
-  const auto tell = [&](const cost::Policy& budget, std::string_view subject, WallTime start,
-                        Money spent) -> FaultOr<void> {
-    if (ledger_->restore(budget, subject, start, spent)) return {};
-    return fault(FaultKind::kRefusedByPeer,
-                 fmt::format("{}: the ledger has no room for all that have spent under {}.", path_,
-                             budget.rule));
-  };
-  for (const cost::Policy& budget : config.budgets) {
-    const WallTime start = cost::start_of(budget.window, now);
-    TRY(subjects, spent_by_subject(*database, budget.scope, start));
-    for (const SubjectSpent& spent : subjects) {
-      TRY_DO(tell(budget, spent.subject, start, spent.cost));
-    }
-  }
-  for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
-    const cost::Policy& budget = config.tenant_budgets[i];
-    const std::string& tenant = config.tenant_budget_of[i];
-    const WallTime start = cost::start_of(budget.window, now);
-    TRY(spent, spent_since(*database, limits::Scope::kTenantId, tenant, start));
-    TRY_DO(tell(budget, tenant, start, spent));
-  }
+// What an earlier gateway held is in the books by now, so the rest of its leases is free again.
+FaultOr<void> Store::lend() {
+  TRY_DO(trail_->write_with([this](Database& database) -> FaultOr<void> {
+    TRY(free_again, Allowances(database, kOnlyGateway).reclaim(clock_.wall()));
+    (void)free_again;
+    return {};
+  }));
+  lender_ = std::make_unique<StoreLender>(kOnlyGateway, *ledger_, clock_,
+                                          [trail = trail_.get()] { trail->write_now(); });
+  trail_->join(*lender_);
+  ledger_->lend_from(*lender_);
   return {};
+}
+
+FaultOr<void> Store::count_budgets(const config::Config& config) {
+  return trail_->write_with([&](Database& database) -> FaultOr<void> {
+    const WallTime now = clock_.wall();
+    for (const cost::Policy& budget : config.budgets) {
+      const WallTime start = cost::start_of(budget.window, now);
+      TRY(subjects, spent_by_subject(database, budget.scope, start));
+      for (const SubjectSpent& spent : subjects) {
+        TRY_DO(count_budget(database, budget, spent.subject, spent.cost));
+      }
+    }
+    for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
+      const cost::Policy& budget = config.tenant_budgets[i];
+      const std::string& tenant = config.tenant_budget_of[i];
+      const WallTime start = cost::start_of(budget.window, now);
+      TRY(spent, spent_since(database, limits::Scope::kTenantId, tenant, start));
+      TRY_DO(count_budget(database, budget, tenant, spent));
+    }
+    return {};
+  });
+}
+
+FaultOr<void> Store::count_budget(Database& database, const cost::Policy& budget,
+                                  std::string_view subject, Money spent) {
+  Allowances allowances(database, kOnlyGateway);
+  const WallTime now = clock_.wall();
+  LeaseAsk ask;
+  ask.account = {budget.rule, subject, cost::start_of(budget.window, now)};
+  ask.limit = budget.limit;
+  TRY_DO(allowances.raise(ask.account, spent, now));
+  TRY(lease, allowances.lease(ask, now));
+  if (ledger_->know(budget, subject, ask.account.window_start, lease)) return {};
+  return fault(FaultKind::kRefusedByPeer,
+               fmt::format("{}: the ledger has no room for all that have spent under {}.", path_,
+                           budget.rule));
 }
 
 void Store::start() {

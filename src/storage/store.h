@@ -13,6 +13,7 @@
 #include "pipeline/ports.h"
 #include "storage/database.h"
 #include "storage/memory_ledger.h"
+#include "storage/store_lender.h"
 #include "storage/stored_keys.h"
 #include "storage/stored_trail.h"
 
@@ -34,9 +35,10 @@ class Store {
   StoredTrail& trail() { return *trail_; }
   MemoryLedger& ledger() { return *ledger_; }
 
-  // Tells the ledger what the budgets of `config` have spent in their current windows. At
-  // start, and at a reload before the new configuration serves.
-  FaultOr<void> restore(const config::Config& config);
+  // Sees to it that the budgets of `config` count all that the books know of their current
+  // windows, also what was spent while they were not in force. At start, and at a reload before
+  // the new configuration serves.
+  FaultOr<void> count_budgets(const config::Config& config);
 
   // From start() to stop() threads poll the keys and write the trail.
   void start();
@@ -54,6 +56,9 @@ class Store {
   class Temporary;  // A directory that goes with the store.
 
   explicit Store(const pipeline::Clock& clock);
+  FaultOr<void> lend();
+  FaultOr<void> count_budget(Database& database, const cost::Policy& budget,
+                             std::string_view subject, Money spent);
 
   const pipeline::Clock& clock_;
   std::string path_;
@@ -61,8 +66,9 @@ class Store {
   std::unique_ptr<Temporary> temporary_;
   std::unique_ptr<Lock> lock_;
   std::unique_ptr<StoredKeys> keys_;
-  std::unique_ptr<StoredTrail> trail_;
-  std::unique_ptr<MemoryLedger> ledger_;  // Books into trail_.
+  std::unique_ptr<MemoryLedger> ledger_;  // Books into trail_, borrows from lender_.
+  std::unique_ptr<StoreLender> lender_;   // Writes with trail_.
+  std::unique_ptr<StoredTrail> trail_;    // Ends first: it writes what is left.
 };
 
 // For commands, beside a gateway that may run: the database that `where` names. A Fault for

@@ -47,7 +47,7 @@ TEST_F(AStore, FillsTheBudgetsFromTheBooks) {
   clock_.set(kMorning + std::chrono::hours(2));
   const auto store = open();
   ASSERT_TRUE(store) << store.error().message;
-  ASSERT_TRUE((*store)->restore(config));
+  ASSERT_TRUE((*store)->count_budgets(config));
   std::map<std::string, Money> spent;
   for (const BudgetStanding& standing : (*store)->ledger().snapshot(clock_.wall()).budgets) {
     spent[standing.rule + " " + standing.subject] = standing.spent;

@@ -91,7 +91,7 @@ void StoredTrail::end_commits(std::vector<Commit*>& commits, const FaultOr<void>
 }
 
 void StoredTrail::booked(const pipeline::Booking& booking, const pipeline::Used& used,
-                         WallTime at) {
+                         std::string_view accounts, WallTime at) {
   Item item;
   item.kind = ItemKind::kBooking;
   item.time_us = to_microseconds(at);
@@ -105,6 +105,7 @@ void StoredTrail::booked(const pipeline::Booking& booking, const pipeline::Used&
   item.key_id = booking.key_id;
   item.route = booking.route;
   item.model = booking.model;
+  item.accounts = accounts;
   // Nothing used: the decision may have found no room, and there can be any number of those.
   const bool used_any = used.cost != Money{} || used.input != 0 || used.output != 0;
   (void)enqueue(item, used_any ? Room::kUnbounded : Room::kDecision);
@@ -246,11 +247,36 @@ FaultOr<void> StoredTrail::flush() {
   return {};
 }
 
+void StoredTrail::join(GroupPart& part) {
+  const std::lock_guard lock(writer_mutex_);
+  writer_.join(part);
+}
+
+void StoredTrail::write_now() {
+  {
+    const std::lock_guard lock(mutex_);
+    write_asked_ = true;
+    if (!running_) return;
+    asleep_ = false;
+  }
+  wake_.notify_one();
+}
+
+FaultOr<void> StoredTrail::write_with(
+    const std::function<FaultOr<void>(Database& database)>& work) {
+  TRY_DO(flush());
+  const std::lock_guard lock(writer_mutex_);
+  TRY(transaction, Transaction::begin(*database_));
+  TRY_DO(work(*database_));
+  return transaction.commit();
+}
+
 FaultOr<void> StoredTrail::write_queue() {
   std::vector<Commit*> ended;
   const std::lock_guard writer_lock(writer_mutex_);
   // What failed before goes first: the writer keeps it.
-  FaultOr<void> written = writer_.write();
+  FaultOr<void> written;
+  if (writer_.keeps()) written = writer_.write();
   if (written) {
     take_queue();
     written = writer_.write();
@@ -313,7 +339,7 @@ void StoredTrail::run() {
   bool more_to_prune = false;
   std::unique_lock lock(mutex_);
   const auto asked = [this] {
-    return stopping_ || flush_asked_ != flush_done_ || !commits_.empty();
+    return stopping_ || write_asked_ || flush_asked_ != flush_done_ || !commits_.empty();
   };
   while (!stopping_ || flush_asked_ != flush_done_ || !commits_.empty()) {
     if (queued_bytes_ == 0 && fault_message_.empty() && journal_fault_.empty() && !asked()) {
@@ -324,6 +350,7 @@ void StoredTrail::run() {
     }
     wake_.wait_for(lock, fault_message_.empty() ? kGroupEvery : kRetryEvery, asked);
     const std::uint64_t ticket = flush_asked_;
+    write_asked_ = false;
     lock.unlock();
     const FaultOr<void> written = write_queue();
     if (written && (more_to_prune || clock_.now() - pruned >= kPruneEvery)) {

@@ -22,6 +22,7 @@
 #include <condition_variable>
 #include <coroutine>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -66,7 +67,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   bool healthy() const override { return healthy_.load(std::memory_order_relaxed); }
 
   // Durable together with the outcome record of `booking.id`. Any thread.
-  void booked(const pipeline::Booking& booking, const pipeline::Used& used, WallTime at) override;
+  void booked(const pipeline::Booking& booking, const pipeline::Used& used,
+              std::string_view accounts, WallTime at) override;
 
   // Says it in one line on stderr, and counts it.
   void budget_reached(const cost::Policy& policy, std::string_view subject, double share,
@@ -83,6 +85,13 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // Waits until all that was appended before is durable. A Fault after one attempt that failed;
   // what was appended is kept for the next. Any thread.
   FaultOr<void> flush();
+
+  // From here on `part` writes in the transaction of each group; write_now() begins one as soon
+  // as it may. Any thread.
+  void join(GroupPart& part);
+  void write_now();
+  // Does `work` in a transaction of its own, behind all that was appended before. Any thread.
+  FaultOr<void> write_with(const std::function<FaultOr<void>(Database& database)>& work);
 
   // Deletes records that the policy keeps no longer. True: there may be more.
   FaultOr<bool> prune();
@@ -164,6 +173,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   bool is_full_ = false;       // A decision found no room, and none has been made since.
   bool asleep_ = false;        // The writer waits for a first record.
   bool running_ = false;
+  bool write_asked_ = false;  // By write_now().
   bool stopping_ = false;
   std::uint64_t flush_asked_ = 0;
   std::uint64_t flush_done_ = 0;

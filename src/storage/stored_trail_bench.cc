@@ -66,7 +66,7 @@ void trail_group(benchmark::State& state) {
       for (const audit::Phase phase : {audit::Phase::kDecision, audit::Phase::kOutcome}) {
         text.clear();
         audit::write(record, phase, text);
-        if (phase == audit::Phase::kOutcome) trail->booked(booking, used, record.time);
+        if (phase == audit::Phase::kOutcome) trail->booked(booking, used, {}, record.time);
         if (!trail->append(record, phase, Money{200}, text)) std::abort();
         bytes += static_cast<std::int64_t>(text.size());
       }

@@ -95,7 +95,7 @@ TEST_F(Trail, BooksASettlementOnlyTogetherWithItsOutcome) {
   booking.id = request.id;
   pipeline::Used used;
   used.cost = Money{4};
-  trail->booked(booking, used, kMorning);
+  trail->booked(booking, used, {}, kMorning);
   ASSERT_TRUE(trail->flush());
   EXPECT_EQ(totals().booked, Money{});
   std::string written;

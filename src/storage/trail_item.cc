@@ -8,7 +8,7 @@
 namespace tollgate::storage {
 namespace {
 
-constexpr std::size_t kTexts = 7;
+constexpr std::size_t kTexts = 8;
 
 struct Fixed {
   std::int64_t time_us;
@@ -23,7 +23,8 @@ struct Fixed {
 };
 
 std::array<std::string_view, kTexts> texts_of(const Item& item) {
-  return {item.id, item.tenant, item.user, item.key_id, item.route, item.model, item.written};
+  return {item.id,    item.tenant, item.user,     item.key_id,
+          item.route, item.model,  item.accounts, item.written};
 }
 
 }  // namespace
@@ -92,7 +93,7 @@ std::optional<Item> unpack(std::string_view& packed) {
   item.output = fixed.output;
   std::size_t i = 0;
   for (std::string_view* text : {&item.id, &item.tenant, &item.user, &item.key_id, &item.route,
-                                 &item.model, &item.written}) {
+                                 &item.model, &item.accounts, &item.written}) {
     *text = packed.substr(0, fixed.lengths[i]);
     packed.remove_prefix(fixed.lengths[i++]);
   }

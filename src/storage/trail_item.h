@@ -33,7 +33,8 @@ struct Item {
   std::string_view key_id;
   std::string_view route;
   std::string_view model;
-  std::string_view written;  // Of a record.
+  std::string_view accounts;  // Of a booking; see accounts.h.
+  std::string_view written;   // Of a record.
 };
 
 // How many bytes pack() appends.

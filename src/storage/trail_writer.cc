@@ -106,6 +106,7 @@ void pack_held(const RecordFacts& decision, Money held, std::string& packed) {
   item.key_id = decision.key_id;
   item.route = decision.route;
   item.model = decision.model;
+  item.accounts = decision.accounts;
   pack(item, packed);
 }
 
@@ -221,7 +222,8 @@ FaultOr<void> TrailWriter::walk_open(Holds holds, const Take& take) {
 
 FaultOr<void> TrailWriter::load_open() {
   TRY(holds, find_open());
-  const auto load = [&](std::int64_t sequence, Money held, std::string_view line) -> FaultOr<void> {
+  const auto load = [&](std::int64_t sequence, Money held,
+                        std::string_view line) -> FaultOr<void> {
     const std::string_view id = id_of(line);
     if (id.empty()) return damaged(*database_);
     const OpenDecision open{static_cast<std::uint64_t>(sequence), held};
@@ -310,12 +312,14 @@ void TrailWriter::age_bookings() {
 
 void TrailWriter::book_waiting(ById<Waiting>::iterator booking) {
   spend_.add(*booking->second.entry, booking->second.spent);
+  sums_.add(booking->second.accounts, booking->second.spent.cost);
   if (booking->second.stored) changes_.push_back({std::string(booking->first), {}});
   waiting_.erase(booking);
 }
 
 void TrailWriter::take_booking(const Item& item, std::string_view packed) {
   Waiting waiting;
+  waiting.accounts = std::pmr::string(item.accounts, pool_.get());
   waiting.packed = packed;
   waiting.entry = &spend_.entry_of(spend_key_of(item));
   waiting.spent = spent_of(item);
@@ -324,6 +328,7 @@ void TrailWriter::take_booking(const Item& item, std::string_view packed) {
   if (fresh) return;
   // A second booking of one request: neither may be lost.
   spend_.add(*booking->second.entry, booking->second.spent);
+  sums_.add(booking->second.accounts, booking->second.spent.cost);
   waiting.stored = booking->second.stored;  // The place is taken over.
   booking->second = std::move(waiting);
 }
@@ -456,9 +461,19 @@ FaultOr<void> TrailWriter::write_settled() {
 
 FaultOr<void> TrailWriter::write() {
   if (idle()) return {};
+  const FaultOr<void> written = write_group();
+  if (part_ == nullptr) return written;
+  written ? part_->committed() : part_->failed(written.error());
+  return written;
+}
+
+FaultOr<void> TrailWriter::write_group() {
   TRY(transaction, Transaction::begin(*database_));
+  if (part_ != nullptr) TRY_DO(part_->write(*database_));
   TRY_DO(insert_rows());
   TRY_DO(book(*database_, spend_));
+  Allowances allowances(*database_, kOnlyGateway);
+  TRY_DO(sums_.write(allowances, from_microseconds(reached_us_)));
   TRY_DO(write_waiting());
   if (writes_ % kWritesBetweenMarks == 0) TRY_DO(write_settled());
   TRY_DO(transaction.commit());
@@ -467,6 +482,7 @@ FaultOr<void> TrailWriter::write() {
   changes_.clear();
   journal_written_ = journal_taken_;
   spend_.clear();
+  sums_.clear();
   if (spend_.keys() > kKeysKept && waiting_.empty()) spend_.forget();
   return {};
 }

@@ -25,7 +25,9 @@
 
 #include "base/fault.h"
 #include "controls/audit/audit.h"
+#include "storage/account_sums.h"
 #include "storage/database.h"
+#include "storage/group_part.h"
 #include "storage/spend.h"
 #include "storage/trail_group.h"
 #include "storage/trail_item.h"
@@ -60,7 +62,12 @@ class TrailWriter {
   // Writes bookings that still wait for their outcome, and how far every request has ended.
   FaultOr<void> finish();
 
-  bool idle() const { return ready_ == 0 && spend_.empty(); }
+  // Whether something was taken and is not written.
+  bool keeps() const { return ready_ > 0 || !spend_.empty(); }
+  bool idle() const { return !keeps() && (part_ == nullptr || part_->idle()); }
+
+  // From here on `part` writes with each group.
+  void join(GroupPart& part) { part_ = &part; }
 
   // Up to where the journal is in the database.
   std::uint64_t journal_written() const { return journal_written_; }
@@ -86,6 +93,7 @@ class TrailWriter {
   struct Waiting {
     SpendGroup::Entry* entry = nullptr;
     Spent spent;
+    std::pmr::string accounts;  // Of its budgets, packed.
     int groups = 0;
     std::string_view packed;  // Until the group's end, while it is in no table.
     bool stored = false;      // Or is about to be.
@@ -118,6 +126,7 @@ class TrailWriter {
   void open_row(std::int64_t time_us);
   void close_row();
   void book_waiting(ById<Waiting>::iterator booking);
+  FaultOr<void> write_group();
   void age_bookings();
   FaultOr<void> write_waiting();
   FaultOr<void> insert_rows();
@@ -136,6 +145,8 @@ class TrailWriter {
   std::vector<Row> rows_;  // The first ready_ wait to be written; all are used again.
   std::size_t ready_ = 0;
   SpendGroup spend_;  // What is booked with them,
+  AccountSums sums_;  // and on which accounts of budgets.
+  GroupPart* part_ = nullptr;
 
   std::unique_ptr<std::pmr::unsynchronized_pool_resource> pool_;
   ById<Waiting> waiting_;  // Bookings by request.

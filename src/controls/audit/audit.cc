@@ -150,6 +150,12 @@ void write_budgets(Pen& pen, std::span<const BudgetEvidence> budgets) {
     pen.money(budget.held);
     pen.literal(",\"spent_usd\":");
     pen.money(budget.spent);
+    if (!budget.rule.empty()) {
+      pen.literal(",\"rule\":");
+      pen.text(budget.rule, kTextBytesMax);
+      pen.literal(",\"window_start\":");
+      pen.time(budget.window_start);
+    }
     pen.literal("}");
   }
   pen.literal("]");

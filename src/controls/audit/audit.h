@@ -59,6 +59,8 @@ struct BudgetEvidence {
   Money limit;
   Money held;  // By this request; by the others, where it was refused.
   Money spent;
+  std::string_view rule;  // With the subject and the start of the window: the account.
+  WallTime window_start{};
 };
 struct Attempt {
   std::string_view upstream;

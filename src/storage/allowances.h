@@ -1,0 +1,87 @@
+// What each account of a budget still has, kept by the store for all of its gateways.
+//
+// A gateway leases slices. What is leased is durable as taken until it is given back, so that
+// holds can be served from memory: a gateway that dies takes along at most what it had leased,
+// and no two gateways can spend the same money. What the books prove to be spent is part of what
+// is leased; the rest of a dead gateway's lease comes back when it starts again.
+//
+//   limit = free + sum over gateways of (spent + leased and not spent)
+//
+// Everything here happens in the transaction of the caller. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/fault.h"
+#include "base/money.h"
+#include "controls/cost/cost.h"
+#include "controls/limits/limits.h"
+#include "storage/accounts.h"
+#include "storage/database.h"
+
+namespace tollgate::storage {
+
+// One account that needs more than it has leased. Borrows the account's texts.
+struct LeaseAsk {
+  AccountId account;
+  Money limit;  // By the configuration of whoever asks.
+  Money least;  // With less than this nobody is helped, so nothing is leased. 0: only to know.
+  Money all;    // So much all that wait need together; at least `least`.
+  Money ahead;  // More than that, so that the next need not ask; shrinks with what is free.
+};
+
+struct Lease {
+  Money leased;  // By this gateway in this window, in all; what it spent is part of it.
+  Money spent;   // Of that, by the books.
+  Money taken;   // By all gateways.
+};
+
+// Whose the leases of a store are that has one gateway at a time.
+inline constexpr std::string_view kOnlyGateway = "gateway";
+
+class Allowances {
+ public:
+  // `gateway` names whose leases they are. `database` outlives it.
+  Allowances(Database& database, std::string_view gateway)
+      : database_(database), gateway_(gateway) {}
+
+  FaultOr<Lease> lease(const LeaseAsk& ask, WallTime now);
+
+  // Of what is leased only `keep` stays leased, at least what is spent.
+  FaultOr<void> give_back(const AccountId& account, Money keep, WallTime now);
+
+  // Something that was held on the account is spent, by the books. More than was leased, by a
+  // budget that lets through, is taken all the same: it is spent.
+  FaultOr<void> spend(const AccountId& account, Money spent, WallTime now);
+
+  // Once all that an earlier start of this gateway held is in the books: gives back whatever
+  // is leased and not spent. How much that was.
+  FaultOr<Money> reclaim(WallTime now);
+
+  // By the books `spent` was spent of what the account counts in its window. Where that is more
+  // than was counted, because the rule was not in force all the time, the rest is taken too.
+  FaultOr<void> raise(const AccountId& account, Money spent, WallTime now);
+
+ private:
+  struct Row {
+    Money leased;
+    Money spent;
+  };
+  FaultOr<Money> read_taken(const AccountId& account);
+  FaultOr<Row> read_lease(const AccountId& account);
+  FaultOr<void> write_lease(const AccountId& account, const Row& row);
+  // Moves `amount` into what is taken (or out of it), with its entry.
+  FaultOr<void> take(const AccountId& account, std::string_view kind, Money amount, WallTime now);
+
+  Database& database_;
+  const std::string gateway_;
+};
+
+// How much is leased where `free` is left: all that is needed, and ahead of it at most a quarter
+// of the rest, so that slices shrink to one request's worth near the end.
+Money slice(Money free, const LeaseAsk& ask);
+
+}  // namespace tollgate::storage

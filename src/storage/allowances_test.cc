@@ -1,0 +1,160 @@
+// The allowances in the database, against the slow model that the tests of the ledger use.
+#include "storage/allowances.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "storage/account_sums.h"
+#include "storage/hand_lender.h"
+#include "storage/storage_fixture.h"
+
+namespace tollgate::storage {
+namespace {
+
+constexpr AccountId kAcme{"tenants.acme.budget", "acme", kMorning};
+
+class AllowancesTest : public StorageTest {
+ protected:
+  std::int64_t number(const std::string& sql) {
+    auto statement = database->prepare(sql);
+    EXPECT_TRUE(statement) << statement.error().message;
+    EXPECT_TRUE(statement->step().value());
+    return statement->integer(0);
+  }
+  static LeaseAsk ask(std::int64_t limit, std::int64_t least, std::int64_t ahead = 0) {
+    LeaseAsk made;
+    made.account = kAcme;
+    made.limit = {limit};
+    made.least = made.all = {least};
+    made.ahead = {ahead};
+    return made;
+  }
+
+  std::unique_ptr<Database> database = connect();
+  Allowances one{*database, "one"};
+  Allowances two{*database, "two"};
+};
+
+TEST_F(AllowancesTest, LeasesUpToTheLimitAndNoFurther) {
+  EXPECT_EQ(one.lease(ask(1'000, 600), kMorning)->leased, Money{600});
+  EXPECT_EQ(two.lease(ask(1'000, 600), kMorning)->leased, Money{0});
+  const Lease last = two.lease(ask(1'000, 400), kMorning).value();
+  EXPECT_EQ(last.leased, Money{400});
+  EXPECT_EQ(last.taken, Money{1'000});
+}
+
+TEST_F(AllowancesTest, TakesBackOnlyWhatIsNotSpent) {
+  ASSERT_TRUE(one.lease(ask(1'000, 600), kMorning));
+  ASSERT_TRUE(one.spend(kAcme, {250}, kMorning));
+  ASSERT_TRUE(one.give_back(kAcme, {100}, kMorning));
+  EXPECT_EQ(two.lease(ask(1'000, 0), kMorning)->taken, Money{250});
+  EXPECT_EQ(one.lease(ask(1'000, 0), kMorning)->leased, Money{250});
+}
+
+TEST_F(AllowancesTest, ReclaimsOnlyItsOwn) {
+  ASSERT_TRUE(one.lease(ask(1'000, 300), kMorning));
+  ASSERT_TRUE(two.lease(ask(1'000, 300), kMorning));
+  ASSERT_TRUE(one.spend(kAcme, {100}, kMorning));
+  EXPECT_EQ(one.reclaim(kMorning).value(), Money{200});
+  EXPECT_EQ(one.reclaim(kMorning).value(), Money{0});
+  EXPECT_EQ(one.lease(ask(1'000, 0), kMorning)->taken, Money{400});
+}
+
+// A budget that was not in the configuration all the time counts what was spent meanwhile.
+TEST_F(AllowancesTest, RaisesToWhatTheBooksKnow) {
+  ASSERT_TRUE(one.raise(kAcme, {500}, kMorning));
+  EXPECT_EQ(one.lease(ask(1'000, 0), kMorning)->taken, Money{500});
+  ASSERT_TRUE(one.lease(ask(1'000, 300), kMorning));
+  ASSERT_TRUE(one.spend(kAcme, {100}, kMorning));
+  // All of it was counted: nothing changes.
+  ASSERT_TRUE(one.raise(kAcme, {600}, kMorning));
+  EXPECT_EQ(one.lease(ask(1'000, 0), kMorning)->taken, Money{800});
+  // 50 were spent while the rule was away.
+  ASSERT_TRUE(one.raise(kAcme, {650}, kMorning));
+  EXPECT_EQ(one.lease(ask(1'000, 0), kMorning)->taken, Money{850});
+}
+
+TEST_F(AllowancesTest, BooksSumsOnEveryAccountOfAList) {
+  std::string list;
+  for (const AccountId& account : {kAcme, AccountId{"budgets.user_id", "acme/ada", kMorning}}) {
+    const std::size_t before = list.size();
+    list.resize(before + packed_bytes(account));
+    pack(account, list.data() + before);
+  }
+  AccountSums sums;
+  sums.add(list, {30});
+  sums.add(list, {12});
+  ASSERT_TRUE(sums.write(one, kMorning));
+  EXPECT_EQ(number("SELECT sum(spent_micro_usd) FROM leases"), 84);
+  EXPECT_EQ(number("SELECT count(*) FROM leases WHERE spent_micro_usd = 42"), 2);
+  sums.clear();
+  EXPECT_TRUE(sums.empty());
+  sums.add(list, {1});
+  ASSERT_TRUE(sums.write(one, kMorning));
+  EXPECT_EQ(number("SELECT sum(spent_micro_usd) FROM leases"), 86);
+}
+
+TEST(Accounts, AreReadBackAndNothingElseIs) {
+  std::string packed(packed_bytes(kAcme), '\0');
+  EXPECT_EQ(pack(kAcme, packed.data()), packed.data() + packed.size());
+  for (std::size_t i = 0; i < packed.size(); ++i) {
+    std::string_view cut = std::string_view(packed).substr(0, i);
+    EXPECT_FALSE(take_account(cut)) << i;
+  }
+  std::string_view whole = packed;
+  EXPECT_EQ(take_account(whole), kAcme);
+  EXPECT_TRUE(whole.empty());
+}
+
+// I2, I6, I9: for any history the rows are what the entries add up to, and what the model says.
+TEST_F(AllowancesTest, AgreeWithASlowModelForAnyHistory) {
+  std::mt19937_64 random{5};
+  HandStore model;
+  const char* const names[] = {"one", "two"};
+  Allowances* const gateways[] = {&one, &two};
+  const std::string key = HandStore::key(kAcme);
+  constexpr std::int64_t kLimit = 100'000;
+  for (int step = 0; step < 2'000; ++step) {
+    const std::size_t who = random() % 2;
+    const auto amount = static_cast<std::int64_t>(random() % 9'000);
+    switch (random() % 5) {
+      case 0:
+      case 1: {
+        const LeaseAsk asked = ask(kLimit, amount, static_cast<std::int64_t>(random() % 30'000));
+        const Lease expected = model.lease(names[who], key, asked);
+        const Lease given = gateways[who]->lease(asked, kMorning).value();
+        ASSERT_EQ(given.leased, expected.leased) << step;
+        ASSERT_EQ(given.spent, expected.spent) << step;
+        ASSERT_EQ(given.taken, expected.taken) << step;
+        break;
+      }
+      case 2: {
+        HandStore::Row& row = model.accounts[key].gateways[names[who]];
+        // What was held on a lease is spent, seldom more.
+        const Money most{row.leased.micro_usd - row.spent.micro_usd};
+        const Money spent = random() % 50 == 0 ? Money{amount} : std::min(most, Money{amount});
+        model.spend(names[who], key, spent);
+        ASSERT_TRUE(gateways[who]->spend(kAcme, spent, kMorning));
+        break;
+      }
+      case 3: {
+        HandStore::Row& row = model.accounts[key].gateways[names[who]];
+        row.leased = std::min(row.leased, std::max(row.spent, Money{amount}));
+        ASSERT_TRUE(gateways[who]->give_back(kAcme, {amount}, kMorning));
+        break;
+      }
+      default:
+        if (random() % 20 != 0) break;
+        model.reclaim(names[who]);
+        ASSERT_TRUE(gateways[who]->reclaim(kMorning));
+    }
+    const std::int64_t taken = model.accounts[key].taken().micro_usd;
+    ASSERT_EQ(number("SELECT coalesce(sum(taken_micro_usd), 0) FROM allowances"), taken) << step;
+    ASSERT_EQ(number("SELECT coalesce(sum(amount_micro_usd), 0) FROM allowance_entries"), taken);
+    ASSERT_EQ(number("SELECT coalesce(sum(leased_micro_usd), 0) FROM leases"), taken);
+  }
+}
+
+}  // namespace
+}  // namespace tollgate::storage

@@ -1,0 +1,343 @@
+// Holds from leases: what is leased is all that can be spent, whoever asks, waits or dies.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <memory>
+#include <random>
+
+#include "pipeline/testing_executor.h"
+#include "storage/hand_lender.h"
+#include "storage/memory_ledger.h"
+
+namespace tollgate::storage {
+namespace {
+
+using pipeline::BudgetCharge;
+using pipeline::Charges;
+using pipeline::Hold;
+using pipeline::Shortfall;
+using pipeline::Used;
+using pipeline::testing::HandExecutor;
+
+constexpr Instant kNow{std::chrono::hours(1)};
+constexpr WallTime kWall{std::chrono::hours(490'000)};
+
+cost::Policy budget(std::int64_t micro_usd) {
+  cost::Policy policy;
+  policy.limit = {micro_usd};
+  policy.window = cost::Window::kDay;
+  policy.rule = "tenants.acme.budget";
+  return policy;
+}
+
+// One gateway: its ledger, and what it books goes to the store at once.
+class Gateway final : public SettlementSink {
+ public:
+  Gateway(HandStore& store, std::string name)
+      : lender(store, name), store_(store), name_(std::move(name)) {
+    ledger.lend_from(lender);
+  }
+  void booked(const pipeline::Booking&, const Used& used, std::string_view accounts,
+              WallTime) override {
+    store_.spend(name_, accounts, used.cost);
+  }
+  void answer_all() {
+    while (!lender.asked.empty() || executor.run()) {
+      if (!lender.asked.empty()) lender.answer(ledger);
+    }
+  }
+
+  HandLender lender;
+  MemoryLedger ledger{{}, this};
+  HandExecutor executor;
+
+ private:
+  HandStore& store_;
+  const std::string name_;
+};
+
+// One request on one budget.
+struct Request {
+  Request(Gateway& on, const cost::Policy& policy, std::int64_t micro_usd, Instant at = kNow,
+          WallTime wall = kWall, std::string subject = "acme")
+      : gateway(on), policy(policy), subject(std::move(subject)), wall(wall) {
+    charge = {&this->policy, this->subject, {micro_usd}};
+    charges.budgets = {&charge, 1};
+    start(ask(*this, at));
+  }
+  static Task<void> ask(Request& self, Instant at) {
+    self.result = co_await self.gateway.ledger.hold(self.charges, self.arena, self.gateway.executor,
+                                                    at, self.wall);
+  }
+  void settle(std::int64_t micro_usd) {
+    Used used;
+    used.cost = {micro_usd};
+    gateway.ledger.settle(result->value(), charges, used, {}, kNow, wall);
+  }
+  bool waits() const { return !result.has_value(); }
+  bool held() const { return result && result->has_value(); }
+  Reason refused() const { return result->error().refusal.reason; }
+
+  Gateway& gateway;
+  const cost::Policy policy;
+  const std::string subject;
+  const WallTime wall;
+  BudgetCharge charge;
+  Charges charges;
+  Arena arena;
+  std::optional<Expected<Hold, Shortfall>> result;
+};
+
+TEST(Lease, IsAskedForOnceAndThenServedFromMemory) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  const cost::Policy policy = budget(1'000'000);
+  Request first(gateway, policy, 100);
+  EXPECT_TRUE(first.waits());
+  ASSERT_EQ(gateway.lender.asked.size(), 1U);
+  EXPECT_EQ(gateway.lender.asked[0].ask.least, Money{100});
+  gateway.answer_all();
+  ASSERT_TRUE(first.held());
+  const Request second(gateway, policy, 100);
+  EXPECT_TRUE(second.held());
+  EXPECT_TRUE(gateway.lender.asked.empty());
+}
+
+TEST(Lease, IsAskedForAheadOfNeedAndForMoreEachTime) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  const cost::Policy policy = budget(1'000'000'000);
+  std::deque<Request> requests;
+  requests.emplace_back(gateway, policy, 100);
+  gateway.answer_all();
+  int asked = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    requests.emplace_back(gateway, policy, 100, kNow + std::chrono::microseconds(i));
+    ASSERT_TRUE(requests.back().held()) << i;  // Nobody waits.
+    asked += static_cast<int>(gateway.lender.asked.size());
+    gateway.answer_all();
+  }
+  EXPECT_LE(asked, 16);
+}
+
+TEST(Lease, RefusesWhatTheStoreHasNotAndTellsWhatOthersTook) {
+  HandStore store;
+  Gateway one(store, "one");
+  Gateway two(store, "two");
+  const cost::Policy policy = budget(1'000);
+  Request big(one, policy, 700);
+  one.answer_all();
+  ASSERT_TRUE(big.held());
+  Request over(two, policy, 400);
+  two.answer_all();
+  ASSERT_FALSE(over.held());
+  EXPECT_EQ(over.refused(), Reason::kBudgetExhausted);
+  ASSERT_EQ(over.result->error().budgets.size(), 1U);
+  EXPECT_GE(over.result->error().budgets[0].spent, Money{700});
+  EXPECT_EQ(over.result->error().exhausted.size(), 1U);
+}
+
+TEST(Lease, OfAnotherIsAskedForAgainAfterAWhile) {
+  HandStore store;
+  Gateway one(store, "one");
+  Gateway two(store, "two");
+  one.lender.is_exclusive = two.lender.is_exclusive = false;
+  const cost::Policy policy = budget(1'000);
+  Request big(one, policy, 1'000);
+  one.answer_all();
+  const Request over(two, policy, 400);
+  two.answer_all();
+  ASSERT_FALSE(over.held());
+  // Soon after nobody is asked again; the flood of a client that retries stays in memory.
+  const Request soon(two, policy, 400, kNow + std::chrono::milliseconds(50));
+  EXPECT_FALSE(soon.waits());
+  EXPECT_TRUE(two.lender.asked.empty());
+  big.settle(10);
+  store.reclaim("one");
+  const Request later(two, policy, 400, kNow + std::chrono::seconds(1));
+  EXPECT_TRUE(later.waits());
+  two.answer_all();
+  EXPECT_TRUE(later.held());
+}
+
+TEST(Lease, ThatCannotBeHadRefusesAndHoldsNothing) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  const cost::Policy policy = budget(1'000);
+  const Request first(gateway, policy, 600);
+  gateway.lender.answer(gateway.ledger, Fault{FaultKind::kTimeout, "away"});
+  gateway.executor.run();
+  ASSERT_FALSE(first.waits());
+  EXPECT_EQ(first.refused(), Reason::kStoreUnavailable);
+  EXPECT_EQ(gateway.ledger.open_holds(), 0);
+  const Request second(gateway, policy, 600);
+  gateway.answer_all();
+  EXPECT_TRUE(second.held());
+}
+
+TEST(Lease, OfAnEndedWindowIsNotSpentInTheNext) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  const cost::Policy policy = budget(1'000);
+  Request today(gateway, policy, 900);
+  gateway.answer_all();
+  const WallTime tomorrow = kWall + std::chrono::days(1);
+  const Request next(gateway, policy, 100, kNow, tomorrow);
+  EXPECT_TRUE(next.waits());
+  gateway.answer_all();
+  EXPECT_TRUE(next.held());
+  today.settle(900);
+  for (const auto& [key, account] : store.accounts) {
+    EXPECT_LE(account.taken(), account.limit);
+  }
+}
+
+TEST(Lease, BringsWhatWasSpentBeforeTheStart) {
+  HandStore store;
+  const cost::Policy policy = budget(1'000);
+  {
+    Gateway before(store, "a");
+    Request request(before, policy, 800);
+    before.answer_all();
+    request.settle(750);
+  }
+  store.reclaim("a");
+  Gateway after(store, "a");
+  const Request over(after, policy, 251);
+  after.answer_all();
+  EXPECT_FALSE(over.held());
+  const Request fits(after, policy, 250);
+  after.answer_all();
+  EXPECT_TRUE(fits.held());
+  EXPECT_EQ(after.ledger.snapshot(kWall).budgets.at(0).spent, Money{750});
+}
+
+TEST(Lease, KnowsWhatIsSpentOfABudgetThatLetsThrough) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  cost::Policy policy = budget(1'000);
+  policy.mode = Mode::kObserve;
+  Request first(gateway, policy, 5'000);
+  EXPECT_TRUE(first.waits());
+  gateway.answer_all();
+  ASSERT_TRUE(first.held());
+  EXPECT_EQ(first.result->value().observed.size(), 1U);
+  first.settle(4'000);
+  EXPECT_EQ(store.accounts.begin()->second.taken(), Money{4'000});
+}
+
+// Of what others want, the least is served when not all can be.
+TEST(Lease, OfTheRestGoesToWhomItIsEnoughFor) {
+  LeaseAsk ask;
+  ask.least = {10};
+  ask.all = {100};
+  ask.ahead = {1'000};
+  EXPECT_EQ(slice({9}, ask), Money{});
+  EXPECT_EQ(slice({10}, ask), Money{10});
+  EXPECT_EQ(slice({99}, ask), Money{99});
+  EXPECT_EQ(slice({500}, ask), Money{200});
+  EXPECT_EQ(slice({100'000}, ask), Money{1'100});
+  EXPECT_EQ(slice({-5}, ask), Money{});
+  ask.least = ask.all = Money{};
+  EXPECT_EQ(slice({0}, ask), Money{});
+  EXPECT_EQ(slice({400}, ask), Money{100});
+}
+
+// Ends a gateway in the middle of everything and starts it again: what it held is booked as spent,
+// as the journal tells it, and only then is the rest of its leases taken back.
+std::int64_t kill_and_start(HandStore& store, std::unique_ptr<Gateway>& gateway, const char* name,
+                            std::deque<std::unique_ptr<Request>>& open) {
+  std::int64_t booked = 0;
+  gateway->answer_all();  // Nobody waits any more.
+  std::erase_if(open, [&](const std::unique_ptr<Request>& request) {
+    if (&request->gateway != gateway.get()) return false;
+    if (request->held() && request->result->value().open) {
+      booked += request->charge.amount.micro_usd;
+      std::string accounts;
+      for (const audit::BudgetEvidence& budget : request->result->value().budgets) {
+        accounts += HandStore::key({budget.rule, budget.subject, budget.window_start});
+      }
+      store.spend(name, accounts, request->charge.amount);
+    }
+    return true;
+  });
+  store.reclaim(name);
+  gateway = std::make_unique<Gateway>(store, name);
+  gateway->lender.is_exclusive = false;
+  return booked;
+}
+
+// Gateways that hold, settle, wait, lose the store and die: never is more spent and held of an
+// account than its limit.
+TEST(Lease, IsNeverOverspentInAnyHistory) {
+  constexpr const char* kNames[] = {"a", "b", "c"};
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random{seed};
+    HandStore store;
+    const auto limit = static_cast<std::int64_t>(1 + random() % 20'000);
+    const cost::Policy policy = budget(limit);
+    std::vector<std::unique_ptr<Gateway>> gateways;
+    for (const char* name : kNames) {
+      gateways.push_back(std::make_unique<Gateway>(store, name));
+      gateways.back()->lender.is_exclusive = false;
+    }
+    std::deque<std::unique_ptr<Request>> open;
+    std::int64_t spent = 0;
+    WallTime wall = kWall;
+    Instant now = kNow;
+    for (int step = 0; step < 400; ++step) {
+      now += std::chrono::milliseconds(random() % 300);
+      const std::size_t turn = random() % gateways.size();
+      Gateway& gateway = *gateways[turn];
+      if (random() % 64 == 0) {
+        spent += kill_and_start(store, gateways[turn], kNames[turn], open);
+        continue;
+      }
+      switch (random() % 8) {
+        case 0:
+        case 1:
+        case 2:
+          open.push_back(std::make_unique<Request>(gateway, policy, random() % 2'000, now, wall));
+          break;
+        case 3:
+          if (!gateway.lender.asked.empty()) gateway.lender.answer(gateway.ledger);
+          break;
+        case 4:
+          gateway.executor.run();
+          break;
+        case 5:
+          if (random() % 4 == 0 && !gateway.lender.asked.empty()) {
+            gateway.lender.answer(gateway.ledger, Fault{FaultKind::kTimeout, "away"});
+          }
+          break;
+        default:
+          if (!open.empty() && open.front()->held()) {
+            const std::int64_t amount = open.front()->charge.amount.micro_usd;
+            const auto used =
+                static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(amount + 1));
+            open.front()->settle(used);
+            spent += used;
+          }
+          if (!open.empty() && !open.front()->waits()) open.pop_front();
+      }
+      std::int64_t held = 0;
+      for (const auto& request : open) {
+        if (request->held() && request->result->value().open) {
+          held += request->charge.amount.micro_usd;
+        }
+      }
+      ASSERT_LE(spent + held, limit) << step;
+      for (const auto& [key, account] : store.accounts) ASSERT_LE(account.taken(), Money{limit});
+    }
+    for (const auto& gateway : gateways) gateway->answer_all();
+    for (const auto& request : open) {
+      ASSERT_FALSE(request->waits());
+      if (request->held() && request->result->value().open) request->settle(0);
+    }
+    for (const auto& gateway : gateways) EXPECT_EQ(gateway->ledger.open_holds(), 0);
+  }
+}
+
+}  // namespace
+}  // namespace tollgate::storage

@@ -1,0 +1,128 @@
+// The accounts that a ledger keeps in memory: one for each subject of each rule.
+//
+// They lie in shards, each under its own mutex. Whoever works on several accounts at once locks
+// the shards of all of them, in one order, so that two never wait for each other. The number of
+// accounts has a bound; when it is reached, accounts at rest (full, nothing held, nothing spent
+// in the window) make room: they are as good as new.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controls/cost/cost.h"
+#include "controls/limits/limits.h"
+
+namespace tollgate::storage {
+
+// One subject of one rule. Which of the balances is used follows from the rule.
+struct LedgerAccount {
+  LedgerAccount* next = nullptr;  // In its bucket.
+  std::uint64_t hash = 0;
+  std::string rule;
+  std::string subject;
+  std::int64_t pins = 0;  // Open holds, and questions to the store, that point here.
+
+  limits::Scope scope{};
+  limits::Balance rate;
+  std::int64_t at_work = 0;
+  std::int64_t at_work_limit = 0;  // 0: this is no rule on concurrency.
+
+  cost::Balance budget;  // What this gateway has spent and holds.
+  cost::Window window{};
+  Money budget_limit;
+  bool is_budget = false;
+  // Window in which a request that does not fit was let through and told.
+  WallTime over_told = WallTime::min();
+
+  // What the store has granted of the budget's window; see lender.h.
+  bool leased_known = false;
+  bool asking = false;
+  Money leased;        // By this gateway, in all.
+  Money others;        // Taken by other gateways, as of the last answer.
+  Money step;          // Asked for ahead of need last…
+  Instant asked_at{};  // …at this time.
+
+  bool at_rest(Instant now, WallTime wall) const;
+  // What everybody has spent, as far as this gateway knows, and what it holds.
+  cost::Balance view() const {
+    return {budget.window_start, add_saturated(budget.spent, others), budget.held};
+  }
+};
+
+class LedgerAccounts {
+ public:
+  static constexpr std::size_t kShards = 64;
+
+  LedgerAccounts(std::size_t most, std::uint64_t key);
+  ~LedgerAccounts();
+  LedgerAccounts(const LedgerAccounts&) = delete;
+
+  // Under a secret key: callers must not be able to choose collisions.
+  std::uint64_t hash_of(std::string_view rule, std::string_view subject) const;
+  static std::uint64_t shard_bit(std::uint64_t hash) { return std::uint64_t{1} << (hash >> 58); }
+
+  // Holds the locks of a set of shards, one bit each.
+  class Locked {
+   public:
+    Locked(const LedgerAccounts& accounts, std::uint64_t shards);
+    ~Locked();
+    Locked(const Locked&) = delete;
+
+   private:
+    const LedgerAccounts& accounts_;
+    const std::uint64_t shards_;
+  };
+
+  // With the account's shard locked. Null: there is none.
+  LedgerAccount* find(std::uint64_t hash, std::string_view rule, std::string_view subject) const;
+  // The same, made where there is none. Null: no room.
+  LedgerAccount* find_or_open(std::uint64_t hash, std::string_view rule, std::string_view subject,
+                              Instant now, WallTime wall);
+
+  std::size_t count() const { return count_.load(std::memory_order_relaxed); }
+
+  // Visits every account, a shard at a time under its lock.
+  template <class Visit>
+  void each(Visit visit) const {
+    for (std::size_t i = 0; i < kShards; ++i) {
+      const Locked locked(*this, std::uint64_t{1} << i);
+      for_shard(i, [&](LedgerAccount& account) { visit(account); });
+    }
+  }
+
+ private:
+  struct Shard {
+    alignas(64) mutable std::mutex mutex;
+    std::vector<LedgerAccount*> buckets = std::vector<LedgerAccount*>(16);
+    std::size_t size = 0;
+    std::size_t hand = 0;  // Where the search for accounts at rest goes on.
+
+    LedgerAccount*& bucket(std::uint64_t hash) { return buckets[hash & (buckets.size() - 1)]; }
+    void add(LedgerAccount* account);
+    void grow();
+  };
+
+  // The bucket is chosen by the low bits, the shard by the high ones.
+  Shard& shard_of(std::uint64_t hash) const { return shards_[hash >> 58]; }
+  bool make_room(Shard& shard, Instant now, WallTime wall);
+  template <class Visit>
+  void for_shard(std::size_t index, Visit visit) const {
+    for (LedgerAccount* head : shards_[index].buckets) {
+      for (LedgerAccount* at = head; at != nullptr; at = at->next) visit(*at);
+    }
+  }
+
+  const std::size_t most_;
+  const std::uint64_t key_;
+  const std::unique_ptr<Shard[]> shards_;
+  std::atomic<std::size_t> count_ = 0;
+};
+
+}  // namespace tollgate::storage

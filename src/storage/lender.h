@@ -1,0 +1,85 @@
+// What a ledger asks of its store: more of an account's allowance than it has leased.
+//
+// A ledger serves holds from what is leased, in memory. Where that is too little the request
+// waits while the store is asked, and ahead of need it is asked without anybody waiting. An
+// answer is told to the ledger first, then to whoever waited.
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "base/fault.h"
+#include "base/money.h"
+#include "pipeline/ports.h"
+#include "storage/accounts.h"
+#include "storage/allowances.h"
+
+namespace tollgate::storage {
+
+struct LeaseNeed {
+  AccountId account;  // Borrowed until ask() returns.
+  std::uint64_t hash = 0;
+  Money limit;
+  Money least;  // 0: whatever there is, or only to know how it stands.
+  Money ahead;
+};
+
+class LeaseWait;
+
+class Lender {
+ public:
+  virtual ~Lender() = default;
+  // Must not wait. `wait` is null where nobody does; else it is told once all are answered. Any
+  // thread.
+  virtual void ask(std::span<const LeaseNeed> needs, LeaseWait* wait) = 0;
+  // Whether nobody else takes of the same allowances, so that what was heard last is still true.
+  virtual bool exclusive() const = 0;
+};
+
+// Takes the answers. Any thread.
+class Borrower {
+ public:
+  // One answer for `needs` needs of an account; no lease: the store could not be asked.
+  virtual void answered(const AccountId& account, std::uint64_t hash, int needs,
+                        const std::optional<Lease>& lease) = 0;
+
+ protected:
+  ~Borrower() = default;
+};
+
+// co_await waits until all needs are answered, and goes on through the executor.
+class LeaseWait {
+ public:
+  LeaseWait(Lender& lender, std::span<const LeaseNeed> needs, pipeline::Executor& executor)
+      : lender_(lender), needs_(needs), executor_(executor), left_(needs.size()) {}
+  LeaseWait(const LeaseWait&) = delete;
+
+  bool await_ready() const { return needs_.empty(); }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    waiter_ = waiter;
+    lender_.ask(needs_, this);
+  }
+  // The first Fault of the store, if one of them could not be asked.
+  std::optional<Fault> await_resume() { return std::move(fault_); }
+
+  // One need is answered. Any thread, one at a time.
+  void answered(const std::optional<Fault>& fault) {
+    if (fault && !fault_) fault_ = fault;
+    if (--left_ == 0) executor_.post([waiter = waiter_] { waiter.resume(); });
+  }
+
+ private:
+  Lender& lender_;
+  const std::span<const LeaseNeed> needs_;
+  pipeline::Executor& executor_;
+  std::size_t left_;
+  std::optional<Fault> fault_;
+  std::coroutine_handle<> waiter_;
+};
+
+}  // namespace tollgate::storage

@@ -1,0 +1,58 @@
+// Lends from the store, in the transactions of the trail's writer: what was asked for since the
+// last group is answered together, and one fsync serves all of it.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "pipeline/ports.h"
+#include "storage/allowances.h"
+#include "storage/group_part.h"
+#include "storage/lender.h"
+
+namespace tollgate::storage {
+
+class StoreLender final : public Lender, public GroupPart {
+ public:
+  // `wake` makes the writer begin a group now; any thread. All outlive the lender.
+  StoreLender(std::string_view gateway, Borrower& borrower, const pipeline::Clock& clock,
+              std::function<void()> wake);
+
+  void ask(std::span<const LeaseNeed> needs, LeaseWait* wait) override;
+  // A SQLite file is one gateway's.
+  bool exclusive() const override { return true; }
+
+  bool idle() const override;
+  FaultOr<void> write(Database& database) override;
+  void committed() override;
+  void failed(const Fault& fault) override;
+
+ private:
+  // What is asked for one account, by all that need it.
+  struct Question {
+    std::string account;  // Packed.
+    std::uint64_t hash = 0;
+    LeaseAsk ask;
+    int needs = 0;
+    std::vector<LeaseWait*> waits;
+    Lease answer;
+  };
+
+  void take_questions();
+  void answer(const std::optional<Fault>& fault);
+
+  const std::string gateway_;
+  Borrower& borrower_;
+  const pipeline::Clock& clock_;
+  const std::function<void()> wake_;
+
+  mutable std::mutex mutex_;  // Guards asked_.
+  std::unordered_map<std::string, Question> asked_;
+  std::vector<Question> writing_;  // The writer's own.
+};
+
+}  // namespace tollgate::storage
