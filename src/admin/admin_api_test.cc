@@ -5,7 +5,7 @@
 #include <simdjson.h>
 
 #include "pipeline/testing_caller.h"
-#include "pipeline/testing_executor.h"
+#include "base/hand_executor.h"
 
 namespace tollgate::admin {
 namespace {
@@ -231,7 +231,7 @@ TEST_F(Api, ShowsWhatWasSpentAndDecided) {
   pipeline::Charges charges;
   charges.budgets = {&charge, 1};
   Arena arena;
-  pipeline::testing::HandExecutor executor;
+  HandExecutor executor;
   // The first hold on a budget asks the store.
   std::optional<Expected<pipeline::Hold, pipeline::Shortfall>> answer;
   start(keep(store_->ledger().hold(charges, arena, executor, clock_.now(), clock_.wall()), answer));

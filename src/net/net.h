@@ -23,7 +23,7 @@
 
 namespace tollgate::net {
 
-class Loop : public pipeline::Clock, public pipeline::Executor {
+class Loop : public pipeline::Clock, public Executor {
  public:
   Loop();
   ~Loop() override;

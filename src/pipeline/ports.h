@@ -12,6 +12,7 @@
 
 #include "base/address.h"
 #include "base/arena.h"
+#include "base/executor.h"
 #include "base/fault.h"
 #include "base/refusal.h"
 #include "base/task.h"
@@ -29,18 +30,6 @@ class Clock {
   virtual ~Clock() = default;
   virtual Instant now() const = 0;
   virtual WallTime wall() const = 0;
-};
-
-// ---- Threads ------------------------------------------------------------------------------
-
-// Runs work later on the one thread that a loop's requests belong to: how an answer that comes
-// on another thread gets back to a coroutine that waits for it. Any thread.
-class Executor {
- public:
-  virtual void post(std::function<void()> work) = 0;
-
- protected:
-  ~Executor() = default;
 };
 
 // ---- The caller's side: net implements, one Exchange a request -----------------------------

@@ -16,12 +16,12 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/hand_executor.h"
 #include "dialects/request.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/ports.h"
 #include "pipeline/testing_books.h"
 #include "pipeline/testing_caller.h"
-#include "pipeline/testing_executor.h"
 
 namespace tollgate::pipeline::testing {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <random>
 
-#include "pipeline/testing_executor.h"
+#include "base/hand_executor.h"
 #include "storage/hand_lender.h"
 #include "storage/memory_ledger.h"
 
@@ -17,7 +17,6 @@ using pipeline::Charges;
 using pipeline::Hold;
 using pipeline::Shortfall;
 using pipeline::Used;
-using pipeline::testing::HandExecutor;
 
 constexpr Instant kNow{std::chrono::hours(1)};
 constexpr WallTime kWall{std::chrono::hours(490'000)};

@@ -54,6 +54,10 @@ struct LedgerAccount {
   cost::Balance view() const {
     return {budget.window_start, add_saturated(budget.spent, others), budget.held};
   }
+  // What is spent and would be held beyond what is leased; below 0: what is left of the lease.
+  Money lack(Money held) const {
+    return add_saturated(add_saturated(budget.spent, held), Money{-leased.micro_usd});
+  }
 };
 
 class LedgerAccounts {

@@ -55,7 +55,7 @@ class Borrower {
 // co_await waits until all needs are answered, and goes on through the executor.
 class LeaseWait {
  public:
-  LeaseWait(Lender& lender, std::span<const LeaseNeed> needs, pipeline::Executor& executor)
+  LeaseWait(Lender& lender, std::span<const LeaseNeed> needs, Executor& executor)
       : lender_(lender), needs_(needs), executor_(executor), left_(needs.size()) {}
   LeaseWait(const LeaseWait&) = delete;
 
@@ -76,7 +76,7 @@ class LeaseWait {
  private:
   Lender& lender_;
   const std::span<const LeaseNeed> needs_;
-  pipeline::Executor& executor_;
+  Executor& executor_;
   std::size_t left_;
   std::optional<Fault> fault_;
   std::coroutine_handle<> waiter_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "storage/memory_ledger_slots.h"
 
 namespace tollgate::storage {
 
@@ -18,31 +19,6 @@ using pipeline::Hold;
 using pipeline::LimitCharge;
 using pipeline::Shortfall;
 using pipeline::Used;
-
-// What a hold took of one charge, and what was there before it.
-struct MemoryLedger::Slot {
-  LedgerAccount* account = nullptr;
-  std::uint64_t hash = 0;
-  limits::Balance rate_before;
-  limits::Taken rate;
-  std::int64_t at_work_before = 0;
-  std::int64_t at_work = 0;
-  cost::Balance budget_before;
-  cost::Balance budget;  // With what others have taken.
-  Money amount;
-  bool over = false;   // Let through beyond the limit, and to be told.
-  Money spent_before;  // In the window, at the settlement.
-  Money spent_after;
-};
-
-struct MemoryLedger::Slots {
-  std::span<Slot> limits;
-  std::span<Slot> budgets;
-  std::string_view accounts;  // Of the budgets, packed.
-  WallTime held_at{};
-  std::uint64_t shards = 0;  // One bit each.
-  bool open = false;
-};
 
 // Collects what the rules say: the refusal that matters most, and who would have refused.
 class MemoryLedger::Verdict {
@@ -119,10 +95,6 @@ namespace {
 constexpr int kAsksMax = 8;
 // An answer that left too little is not asked for again sooner.
 constexpr Duration kAskAgain = std::chrono::milliseconds(100);
-// A lease is to last about so long; and at first for so many requests.
-constexpr Duration kLeaseLasts = std::chrono::seconds(1);
-constexpr std::int64_t kRequestsAhead = 8;
-
 Shortfall unavailable(std::string_view why) {
   Shortfall made;
   made.refusal.reason = Reason::kStoreUnavailable;
@@ -132,30 +104,10 @@ Shortfall unavailable(std::string_view why) {
   return made;
 }
 
-// What is spent and would be held beyond what is leased; below 0: what is left of the lease.
-Money lack_of(const LedgerAccount& account, Money held) {
-  const Money used = add_saturated(account.budget.spent, held);
-  return add_saturated(used, Money{-account.leased.micro_usd});
-}
-
-Money times(Money money, std::int64_t factor) {
-  std::int64_t product = 0;
-  if (__builtin_mul_overflow(money.micro_usd, factor, &product)) return {INT64_MAX};
-  return {product};
-}
-
-// How much to ask for ahead of need: twice as much each time that a lease did not last.
-Money next_step(const LedgerAccount& account, Money least, Instant now) {
-  const bool soon = account.step > Money{} && now - account.asked_at < kLeaseLasts;
-  const Money usual = soon ? times(account.step, 2) : Money{account.step.micro_usd / 2};
-  return std::max(usual, times(least, kRequestsAhead));
-}
-
 }  // namespace
 
 Task<Expected<Hold, Shortfall>> MemoryLedger::hold(const Charges& charges, Arena& arena,
-                                                   pipeline::Executor& executor, Instant now,
-                                                   WallTime wall) {
+                                                   Executor& executor, Instant now, WallTime wall) {
   for (int round = 0; round < kAsksMax; ++round) {
     std::span<const LeaseNeed> needs;
     Expected<Hold, Shortfall> held = hold_now(charges, arena, now, wall, needs);
@@ -258,24 +210,6 @@ void MemoryLedger::roll(const cost::Policy& policy, LedgerAccount& account, Wall
   if (lender_ != nullptr) account.budget.spent = Money{};
 }
 
-AccountId MemoryLedger::account_of(const BudgetCharge& charge, const Slot& slot) {
-  return {charge.policy->rule, charge.subject, slot.budget.window_start};
-}
-
-LeaseNeed MemoryLedger::need_of(const BudgetCharge& charge, Slot& slot, Money least, Instant now) {
-  LedgerAccount& account = *slot.account;
-  account.step = next_step(account, std::max(least, charge.amount), now);
-  account.asked_at = now;
-  account.asking = true;
-  LeaseNeed need;
-  need.account = {charge.policy->rule, charge.subject, account.budget.window_start};
-  need.hash = slot.hash;
-  need.limit = charge.policy->limit;
-  need.least = least;
-  if (!cost::lets_through(*charge.policy)) need.ahead = account.step;
-  return need;
-}
-
 void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& verdict,
                                Instant now, WallTime wall) {
   const cost::Policy& policy = *charge.policy;
@@ -297,15 +231,14 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
   } else if (Expected<cost::Balance> held =
                  cost::hold(policy, view, charge.amount, wall, charge.subject)) {
     view = *held;
-    const Money lack = lack_of(account, view.held);
+    const Money lack = account.lack(view.held);
     if (lender_ != nullptr && lack > Money{}) {
       verdict.need(need_of(charge, slot, lack, now));
       return;
     }
   } else if (lender_ != nullptr && !lender_->exclusive() && now - account.asked_at > kAskAgain) {
     // Others may have given back.
-    verdict.need(
-        need_of(charge, slot, lack_of(account, add_saturated(view.held, charge.amount)), now));
+    verdict.need(need_of(charge, slot, account.lack(add_saturated(view.held, charge.amount)), now));
     return;
   } else {
     // What others hold is what stands between the spent and the limit.
@@ -430,65 +363,6 @@ Hold MemoryLedger::evidence(const Charges& charges, Slots& slots,
   made.slots = &slots;
   made.open = true;
   return made;
-}
-
-// ---- Leases ---------------------------------------------------------------------------------
-
-// What is to be asked for before a request has to wait for it.
-std::span<const LeaseNeed> MemoryLedger::low_leases(const Charges& charges, Slots& slots,
-                                                    Instant now, Arena& arena) const {
-  std::span<LeaseNeed> needs;
-  std::size_t count = 0;
-  if (lender_ == nullptr) return needs;
-  for (std::size_t i = 0; i < slots.budgets.size(); ++i) {
-    LedgerAccount& account = *slots.budgets[i].account;
-    const Money rest{-lack_of(account, account.budget.held).micro_usd};
-    const bool low = rest < Money{account.step.micro_usd / 2};
-    const bool more = add_saturated(account.leased, account.others) < account.budget_limit;
-    if (account.asking || !low || !more || cost::lets_through(*charges.budgets[i].policy)) continue;
-    if (needs.empty()) needs = arena.make<LeaseNeed>(slots.budgets.size());
-    needs[count++] = need_of(charges.budgets[i], slots.budgets[i], Money{}, now);
-    ++account.pins;
-  }
-  return needs.first(count);
-}
-
-bool MemoryLedger::know(const cost::Policy& policy, std::string_view subject, WallTime window_start,
-                        const Lease& lease) {
-  const std::uint64_t hash = accounts_.hash_of(policy.rule, subject);
-  const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
-  LedgerAccount* const found =
-      accounts_.find_or_open(hash, policy.rule, subject, Instant::min(), window_start);
-  if (found == nullptr) return false;
-  LedgerAccount& account = *found;
-  account.scope = policy.scope;
-  roll(policy, account, window_start);
-  if (account.budget.window_start != window_start || account.asking) return true;
-  if (!account.leased_known) take_answer(account, lease);
-  account.others = add_saturated(lease.taken, Money{-account.leased.micro_usd});
-  return true;
-}
-
-void MemoryLedger::take_answer(LedgerAccount& account, const Lease& lease) {
-  if (!account.leased_known) {
-    account.leased_known = true;
-    account.budget.spent = add_saturated(account.budget.spent, lease.spent);
-  }
-  account.leased = lease.leased;
-  account.others = add_saturated(lease.taken, Money{-lease.leased.micro_usd});
-}
-
-void MemoryLedger::answered(const AccountId& id, std::uint64_t hash, int needs,
-                            const std::optional<Lease>& lease) {
-  const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
-  LedgerAccount* const found = accounts_.find(hash, id.rule, id.subject);
-  CHECK(found != nullptr && found->pins >= needs);
-  LedgerAccount& account = *found;
-  account.pins -= needs;
-  account.asking = false;
-  // The window may have ended meanwhile: what was leased is of the old one.
-  if (!lease || id.window_start != account.budget.window_start) return;
-  take_answer(account, *lease);
 }
 
 // ---- Settle ---------------------------------------------------------------------------------

@@ -84,8 +84,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
   // waits as told passes; a refusal that no wait helps comes first. kStoreUnavailable: no room
   // for a new account.
   Task<Expected<pipeline::Hold, pipeline::Shortfall>> hold(const pipeline::Charges& charges,
-                                                           Arena& arena,
-                                                           pipeline::Executor& executor,
+                                                           Arena& arena, Executor& executor,
                                                            Instant now, WallTime wall) override;
   // `charges` are those of the hold. Requests are given back only where
   // nothing left; tokens are by their figure.

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "pipeline/testing_executor.h"
+#include "base/hand_executor.h"
 #include "storage/memory_ledger.h"
 
 namespace tollgate::storage {
@@ -27,7 +27,7 @@ class RichLender final : public Lender {
 };
 
 Task<void> hold_once(MemoryLedger& ledger, const pipeline::Charges& charges, Arena& arena,
-                     pipeline::Executor& executor, Instant now, WallTime wall) {
+                     Executor& executor, Instant now, WallTime wall) {
   Expected<pipeline::Hold, pipeline::Shortfall> hold =
       co_await ledger.hold(charges, arena, executor, now, wall);
   ledger.settle(*hold, charges, {1, 1, {1}}, {}, now, wall);
@@ -58,7 +58,7 @@ void hold_and_settle(benchmark::State& state) {
   for (int i = 0; i < 1'024; ++i) users.push_back("user-" + std::to_string(i));
 
   Arena arena;
-  pipeline::testing::HandExecutor executor;
+  HandExecutor executor;
   Instant now{std::chrono::hours(1)};
   const WallTime wall{std::chrono::hours(500'000)};
   {

@@ -8,7 +8,7 @@
 #include <thread>
 #include <utility>
 
-#include "pipeline/testing_executor.h"
+#include "base/hand_executor.h"
 
 namespace tollgate::storage {
 namespace {
@@ -44,7 +44,7 @@ cost::Policy budget(std::int64_t micro_usd, cost::Window window = cost::Window::
 
 Expected<Hold, Shortfall> hold(MemoryLedger& ledger, const Charges& charges, Arena& arena,
                                Instant now = kNow, WallTime wall = kWall) {
-  pipeline::testing::HandExecutor executor;
+  HandExecutor executor;
   return run_ready(ledger.hold(charges, arena, executor, now, wall));
 }
 

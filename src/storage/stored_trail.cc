@@ -63,7 +63,7 @@ FaultOr<void> StoredTrail::append(const audit::Record& record, audit::Phase phas
   return enqueue(item, left ? Room::kUnbounded : Room::kDecision);
 }
 
-Task<FaultOr<void>> StoredTrail::committed(std::string_view id, pipeline::Executor& executor) {
+Task<FaultOr<void>> StoredTrail::committed(std::string_view id, Executor& executor) {
   Commit commit{*this, id, executor, {}, {}};
   co_return co_await commit;
 }
@@ -84,7 +84,7 @@ bool StoredTrail::wait(Commit& commit, std::coroutine_handle<> handle) {
 void StoredTrail::end_commits(std::vector<Commit*>& commits, const FaultOr<void>& written) {
   for (Commit* commit : commits) {
     commit->result = written;
-    pipeline::Executor& executor = commit->executor;
+    Executor& executor = commit->executor;
     executor.post([handle = commit->waiter] { handle.resume(); });
   }
   commits.clear();

@@ -63,7 +63,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // A refusal without an actor is no Fault where it is not kept: it is counted.
   FaultOr<void> append(const audit::Record& record, audit::Phase phase, Money held,
                        std::string_view written) override;
-  Task<FaultOr<void>> committed(std::string_view id, pipeline::Executor& executor) override;
+  Task<FaultOr<void>> committed(std::string_view id, Executor& executor) override;
   bool healthy() const override { return healthy_.load(std::memory_order_relaxed); }
 
   // Durable together with the outcome record of `booking.id`. Any thread.
@@ -128,7 +128,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   struct Commit {
     StoredTrail& trail;
     std::string_view id;
-    pipeline::Executor& executor;
+    Executor& executor;
     FaultOr<void> result;
     std::coroutine_handle<> waiter;
 

@@ -222,8 +222,7 @@ FaultOr<void> TrailWriter::walk_open(Holds holds, const Take& take) {
 
 FaultOr<void> TrailWriter::load_open() {
   TRY(holds, find_open());
-  const auto load = [&](std::int64_t sequence, Money held,
-                        std::string_view line) -> FaultOr<void> {
+  const auto load = [&](std::int64_t sequence, Money held, std::string_view line) -> FaultOr<void> {
     const std::string_view id = id_of(line);
     if (id.empty()) return damaged(*database_);
     const OpenDecision open{static_cast<std::uint64_t>(sequence), held};
