@@ -56,7 +56,7 @@ void start_segment(char* segment, const SegmentHeader& header) {
   HeaderBytes bytes;
   std::memset(&bytes, 0, sizeof bytes);
   bytes.magic = kMagic;
-  bytes.format = kJournalFormat;
+  bytes.format = header.format;
   bytes.id = header.id;
   bytes.number = header.number;
   bytes.bytes = header.bytes;

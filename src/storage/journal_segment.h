@@ -47,6 +47,7 @@ struct SegmentHeader {
   JournalId id{};
   std::uint64_t number = 0;
   std::uint64_t bytes = 0;  // Of the file.
+  std::uint32_t format = kJournalFormat;
 };
 
 // Makes `segment` the empty segment that `header` tells of. Killed half way it is a blank one.
