@@ -5,10 +5,10 @@ import { atEnd } from './harness.mjs';
 
 /**
  * `answer({request, response, body, number})` is called with each whole request. Its requests are
- * in `upstream.requests` in the order they came.
+ * in `upstream.requests` in the order they came; `upstream.at_work` of them have not ended.
  */
 export async function fakeUpstream(t, answer) {
-  const upstream = { requests: [], cut: 0 };
+  const upstream = { requests: [], cut: 0, at_work: 0 };
   const server = http.createServer((request, response) => {
     const pieces = [];
     request.on('data', (piece) => pieces.push(piece));
@@ -20,6 +20,8 @@ export async function fakeUpstream(t, answer) {
     request.on('end', () => {
       const text = Buffer.concat(pieces).toString();
       const body = text ? JSON.parse(text) : null;
+      upstream.at_work += 1;
+      response.on('close', () => (upstream.at_work -= 1));
       const number = upstream.requests.push({
         url: request.url,
         headers: request.headers,
