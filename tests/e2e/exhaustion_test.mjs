@@ -181,6 +181,29 @@ describe('exhausted budgets', () => {
     near(usd, 4 * (QUESTION_TOKENS * 0.0001 + 0.1));
   });
 
+  it('keep what was held for the other model when it is killed', async (t) => {
+    const upstream = await fakeUpstream(t, () => {}); // Never answers.
+    const made = config(upstream.url, {
+      usd: 0.45,
+      per: 'total',
+      when_exhausted: { downgrade_to: 'cheap' },
+    });
+    const gateway = await startGateway(t, made);
+    const key = await gateway.key();
+    const gone = gateway.chat(key, { max_tokens: 100 }).catch(() => {});
+    await poll(() => upstream.requests.length === 1, 'the request at work');
+    await gateway.program.kill();
+    await gone;
+    const again = await startGateway(t, made, { cwd: gateway.cwd });
+    near((await again.spend()).usd, QUESTION_TOKENS * 0.0001 + 0.1);
+    const told = await again.json('spend', '--by', 'model');
+    const rows = Array.isArray(told) ? told : (told.rows ?? told.spend ?? told.data);
+    assert.deepEqual(
+      rows.map((row) => row.model ?? row.subject ?? row.name),
+      ['cheap'],
+    );
+  });
+
   it('open no model to whom it is closed', async (t) => {
     const mock = await startMock(t);
     const made = config(mock.url, {
