@@ -1,0 +1,108 @@
+// When a ledger asks its store for more, and what it makes of the answers.
+#include <algorithm>
+
+#include "base/check.h"
+#include "storage/memory_ledger_slots.h"
+
+namespace tollgate::storage {
+
+using pipeline::BudgetCharge;
+using pipeline::Charges;
+
+namespace {
+
+// A lease is to last about so long; and at first for so many requests.
+constexpr Duration kLeaseLasts = std::chrono::seconds(1);
+constexpr std::int64_t kRequestsAhead = 8;
+
+Money times(Money money, std::int64_t factor) {
+  std::int64_t product = 0;
+  if (__builtin_mul_overflow(money.micro_usd, factor, &product)) return {INT64_MAX};
+  return {product};
+}
+
+// How much to ask for ahead of need: twice as much each time that a lease did not last.
+Money next_step(const LedgerAccount& account, Money least, Instant now) {
+  const bool soon = account.step > Money{} && now - account.asked_at < kLeaseLasts;
+  const Money usual = soon ? times(account.step, 2) : Money{account.step.micro_usd / 2};
+  return std::max(usual, times(least, kRequestsAhead));
+}
+
+}  // namespace
+
+AccountId MemoryLedger::account_of(const BudgetCharge& charge, const Slot& slot) {
+  return {charge.policy->rule, charge.subject, slot.budget.window_start};
+}
+
+LeaseNeed MemoryLedger::need_of(const BudgetCharge& charge, Slot& slot, Money least, Instant now) {
+  LedgerAccount& account = *slot.account;
+  account.step = next_step(account, std::max(least, charge.amount), now);
+  account.asked_at = now;
+  account.asking = true;
+  LeaseNeed need;
+  need.account = {charge.policy->rule, charge.subject, account.budget.window_start};
+  need.hash = slot.hash;
+  need.limit = charge.policy->limit;
+  need.least = least;
+  if (!cost::lets_through(*charge.policy)) need.ahead = account.step;
+  return need;
+}
+
+// What is to be asked for before a request has to wait for it.
+std::span<const LeaseNeed> MemoryLedger::low_leases(const Charges& charges, Slots& slots,
+                                                    Instant now, Arena& arena) const {
+  std::span<LeaseNeed> needs;
+  std::size_t count = 0;
+  if (lender_ == nullptr) return needs;
+  for (std::size_t i = 0; i < slots.budgets.size(); ++i) {
+    LedgerAccount& account = *slots.budgets[i].account;
+    const Money rest{-account.lack(account.budget.held).micro_usd};
+    const bool low = rest < Money{account.step.micro_usd / 2};
+    const bool more = add_saturated(account.leased, account.others) < account.budget_limit;
+    if (account.asking || !low || !more || cost::lets_through(*charges.budgets[i].policy)) continue;
+    if (needs.empty()) needs = arena.make<LeaseNeed>(slots.budgets.size());
+    needs[count++] = need_of(charges.budgets[i], slots.budgets[i], Money{}, now);
+    ++account.pins;
+  }
+  return needs.first(count);
+}
+
+bool MemoryLedger::know(const cost::Policy& policy, std::string_view subject, WallTime window_start,
+                        const Lease& lease) {
+  const std::uint64_t hash = accounts_.hash_of(policy.rule, subject);
+  const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
+  LedgerAccount* const found =
+      accounts_.find_or_open(hash, policy.rule, subject, Instant::min(), window_start);
+  if (found == nullptr) return false;
+  LedgerAccount& account = *found;
+  account.scope = policy.scope;
+  roll(policy, account, window_start);
+  if (account.budget.window_start != window_start || account.asking) return true;
+  if (!account.leased_known) take_answer(account, lease);
+  account.others = add_saturated(lease.taken, Money{-account.leased.micro_usd});
+  return true;
+}
+
+void MemoryLedger::take_answer(LedgerAccount& account, const Lease& lease) {
+  if (!account.leased_known) {
+    account.leased_known = true;
+    account.budget.spent = add_saturated(account.budget.spent, lease.spent);
+  }
+  account.leased = lease.leased;
+  account.others = add_saturated(lease.taken, Money{-lease.leased.micro_usd});
+}
+
+void MemoryLedger::answered(const AccountId& id, std::uint64_t hash, int needs,
+                            const std::optional<Lease>& lease) {
+  const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
+  LedgerAccount* const found = accounts_.find(hash, id.rule, id.subject);
+  CHECK(found != nullptr && found->pins >= needs);
+  LedgerAccount& account = *found;
+  account.pins -= needs;
+  account.asking = false;
+  // The window may have ended meanwhile: what was leased is of the old one.
+  if (!lease || id.window_start != account.budget.window_start) return;
+  take_answer(account, *lease);
+}
+
+}  // namespace tollgate::storage
