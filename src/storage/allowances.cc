@@ -105,7 +105,7 @@ FaultOr<void> Allowances::spend(const AccountId& account, Money spent, WallTime 
   return write_lease(account, row);
 }
 
-FaultOr<Money> Allowances::reclaim(WallTime now) {
+FaultOr<Money> Allowances::end_leases(Books books, WallTime now) {
   Money all;
   TRY(open, database_.prepare("SELECT rule, subject, window_start_us, leased_micro_usd, "
                               "spent_micro_usd FROM leases WHERE gateway = ? AND "
@@ -116,7 +116,8 @@ FaultOr<Money> Allowances::reclaim(WallTime now) {
     if (!there) break;
     const AccountId account{open.text(0), open.text(1), from_microseconds(open.integer(2))};
     const Money unspent = difference({open.integer(3)}, {open.integer(4)});
-    TRY_DO(take(account, "reclaim", Money{-unspent.micro_usd}, now));
+    TRY_DO(take(account, "end", Money{-unspent.micro_usd}, now));
+    if (books == Books::kMayLack) TRY_DO(take(account, "unproven", unspent, now));
     all = add_saturated(all, unspent);
   }
   TRY(update, database_.prepare("UPDATE leases SET leased_micro_usd = spent_micro_usd "

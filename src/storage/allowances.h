@@ -57,9 +57,11 @@ class Allowances {
   // budget that lets through, is taken all the same: it is spent.
   FaultOr<void> spend(const AccountId& account, Money spent, WallTime now);
 
-  // Once all that an earlier start of this gateway held is in the books: gives back whatever
-  // is leased and not spent. How much that was.
-  FaultOr<Money> reclaim(WallTime now);
+  // Ends the leases of an earlier start of this gateway, once what it held is in the books. What is
+  // leased and not spent is given back; where the books may lack some of it, it may have been
+  // spent, and stays taken. How much that was.
+  enum class Books : std::uint8_t { kWhole, kMayLack };
+  FaultOr<Money> end_leases(Books books, WallTime now);
 
   // By the books `spent` was spent of what the account counts in its window. Where that is more
   // than was counted, because the rule was not in force all the time, the rest is taken too.

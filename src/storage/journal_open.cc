@@ -120,6 +120,7 @@ FaultOr<FoundJournal> find_journal(Database& database, JournalPosition written,
   std::optional<JournalId> id = id_mark ? parse_id(*id_mark) : std::nullopt;
   if (std::filesystem::exists(found.directory + "/" + std::string(kAcceptLoss))) {
     TRY_DO(set_aside(found.directory));
+    found.may_lack = true;
     TRY(fresh, random_id());
     found.id = fresh;
     TRY_DO(mark_named(database, found));
@@ -146,6 +147,7 @@ FaultOr<FoundJournal> find_journal(Database& database, JournalPosition written,
   JournalEnd end = JournalEnd::kPowerLoss;
   if (state == kClean) end = JournalEnd::kClean;
   if (state == boot_of(options)) end = JournalEnd::kKilled;
+  found.may_lack = end == JournalEnd::kPowerLoss;
   if (!found.files.empty()) {
     TRY(contents, read_journal(found.directory, found.id, written, end));
     found.contents = std::move(contents);

@@ -29,6 +29,9 @@ struct FoundJournal {
   std::uint64_t next_number = 1;  // Of the segment to begin with.
   JournalContents contents;       // What an earlier process left.
   std::vector<std::string> files;
+  // What an earlier gateway held may be in no journal: the power was lost, or the operator went
+  // on without it.
+  bool may_lack = false;
 };
 
 // Finds what belongs to `database`, which has the journal up to `written`, and makes a directory

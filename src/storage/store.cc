@@ -128,11 +128,19 @@ FaultOr<std::unique_ptr<Store>> Store::open(const config::Store& where, const au
   return store;
 }
 
-// What an earlier gateway held is in the books by now, so the rest of its leases is free again.
+// What an earlier gateway held is in the books by now, so the rest of its leases is free again;
+// but for what it held when the power was lost.
 FaultOr<void> Store::lend() {
   TRY_DO(trail_->write_with([this](Database& database) -> FaultOr<void> {
-    TRY(free_again, Allowances(database, kOnlyGateway).reclaim(clock_.wall()));
-    (void)free_again;
+    const Allowances::Books books =
+        trail_->may_lack() ? Allowances::Books::kMayLack : Allowances::Books::kWhole;
+    TRY(rest, Allowances(database, kOnlyGateway).end_leases(books, clock_.wall()));
+    if (trail_->may_lack() && rest > Money{}) {
+      fmt::print(stderr,
+                 "tollgate: {}: {} USD that the last gateway had leased count as spent, as what "
+                 "it did with them may be lost\n",
+                 path_, format_usd(rest));
+    }
     return {};
   }));
   lender_ = std::make_unique<StoreLender>(kOnlyGateway, *ledger_, clock_,

@@ -32,6 +32,7 @@ FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database
       new StoredTrail(std::move(database), std::move(writer), std::move(journal), policy, clock));
   trail->replayed_ = replayed;
   trail->recovered_ = recovered;
+  trail->may_lack_ = found.may_lack;
   trail->database_->set_busy_timeout(std::min(trail->lock_wait_, kLockWait));
   return trail;
 }

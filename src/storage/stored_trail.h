@@ -100,6 +100,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::int64_t recovered() const { return recovered_; }
   // How many records and bookings of an earlier gateway were taken from the journal at open.
   std::int64_t replayed() const { return replayed_; }
+  // Whether what an earlier gateway held may not be among them.
+  bool may_lack() const { return may_lack_; }
   // How many refusals of callers that nobody knows were not kept.
   std::int64_t refusals_unrecorded() const {
     return refusals_unrecorded_.load(std::memory_order_relaxed);
@@ -157,6 +159,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   const audit::Policy policy_;
   const pipeline::Clock& clock_;
   std::int64_t recovered_ = 0;
+  bool may_lack_ = false;
   std::int64_t replayed_ = 0;
 
   mutable std::mutex mutex_;  // Guards all below.
