@@ -33,6 +33,17 @@ std::unexpected<Fault> no_segment(const std::string& file, int error) {
                            file, std::strerror(error)));
 }
 
+// False: errno says why.
+bool sync_directory(const std::string& directory) {
+  const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const int result = fsync(descriptor);
+  const int error = errno;
+  close(descriptor);
+  errno = error;
+  return result == 0;
+}
+
 // One behind the highest number that a file here has.
 std::uint64_t next_file_in(const std::string& directory) {
   std::uint64_t next = 0;
@@ -82,12 +93,10 @@ class Journal::Segment {
   void remove() { unlink(file_.c_str()); }
   // The file and its header, on the disk.
   FaultOr<void> keep(const std::string& directory) {
-    const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const bool kept =
-        descriptor >= 0 && msync(start_, kPageBytes, MS_SYNC) == 0 && fsync(descriptor) == 0;
-    const int error = errno;
-    if (descriptor >= 0) close(descriptor);
-    if (!kept) return no_segment(file_, error);
+    const std::string parent = std::filesystem::path(directory).parent_path();
+    const bool kept = msync(start_, kPageBytes, MS_SYNC) == 0 && sync_directory(directory) &&
+                      sync_directory(parent.empty() ? "." : parent);
+    if (!kept) return no_segment(file_, errno);
     return {};
   }
 

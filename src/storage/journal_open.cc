@@ -153,6 +153,7 @@ FaultOr<FoundJournal> find_journal(Database& database, JournalPosition written,
     found.contents = std::move(contents);
   }
   if (found.contents.unreadable > 0) {
+    found.may_lack = true;
     fmt::print(stderr,
                "tollgate: {}: up to {} bytes at the end of the journal cannot be read and are "
                "passed over\n",

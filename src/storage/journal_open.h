@@ -29,8 +29,8 @@ struct FoundJournal {
   std::uint64_t next_number = 1;  // Of the segment to begin with.
   JournalContents contents;       // What an earlier process left.
   std::vector<std::string> files;
-  // What an earlier gateway held may be in no journal: the power was lost, or the operator went
-  // on without it.
+  // What an earlier gateway held may be in no journal: the power was lost, its end cannot be
+  // read, or the operator went on without it.
   bool may_lack = false;
 };
 

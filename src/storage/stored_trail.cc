@@ -156,14 +156,15 @@ FaultOr<void> StoredTrail::keep(const Item& item, Room room) {
     return fault(FaultKind::kRefusedByPeer, full_words(queued_bytes_ + writing_bytes_));
   }
   // What overflowed goes first, so all that comes behind it has to wait with it.
-  FaultOr<void> kept =
-      overflow_.empty() ? journal_->append(item) : fault(FaultKind::kRefusedByPeer, journal_fault_);
+  FaultOr<void> kept = overflow_.empty() ? journal_->append(item)
+                                         : fault(FaultKind::kRefusedByPeer, overflow_because_);
   if (!kept) {
     if (overflow_.empty() && journal_->is_short()) {
       journal_fault_ = kept.error().message;
       healthy_.store(false, std::memory_order_relaxed);
     }
     if (room != Room::kUnbounded) return kept;
+    overflow_because_ = kept.error().message;
     pack(item, overflow_);
   }
   queued_bytes_ += bytes;

@@ -166,7 +166,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::condition_variable wake_;
   std::condition_variable flushed_;
   std::unique_ptr<Journal> journal_;  // The pointer is fixed.
-  std::string overflow_;              // What must be kept and the journal had no room for.
+  std::string overflow_;              // What must be kept and the journal had no room for…
+  std::string overflow_because_;      // …and why.
   std::size_t queued_bytes_ = 0;      // In both, not given to the writer yet.
   std::size_t writing_bytes_ = 0;     // Taken off the queue and not durable yet.
   std::size_t strangers_queued_ = 0;  // Of these bytes, refusals without an actor.

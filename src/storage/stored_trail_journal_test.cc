@@ -160,6 +160,7 @@ TEST_F(Journaled, TakesUpWhatAKilledGatewayHadNotWritten) {
     }
   }
   EXPECT_EQ(totals().decisions, 0);
+  EXPECT_EQ(std::filesystem::status(journal()).permissions(), std::filesystem::perms::owner_all);
   kill();
   const auto trail = open();
   EXPECT_EQ(trail->replayed(), 200 + 2 * 100);
@@ -416,6 +417,27 @@ TEST_F(Journaled, RefusesDecisionsWithoutRoomAndKeepsWhatMustBeKept) {
   EXPECT_TRUE(Request(901).decide(*trail));
   kill();
   EXPECT_EQ(open()->recovered(), 1);
+  EXPECT_FALSE(prove().broken) << prove().why;
+}
+
+// What is longer than a segment is no reason to lose what must be kept, nor to refuse for longer
+// than until the next group.
+TEST_F(Journaled, KeepsAnOutcomeThatIsLongerThanASegment) {
+  const auto trail = open();
+  Request request(1);
+  ASSERT_TRUE(request.decide(*trail));
+  std::string written;
+  audit::write(request.record, audit::Phase::kOutcome, written);
+  written.insert(written.size() - 1, ",\"more\":\"" + std::string(20'000, 'x') + "\"");
+  ASSERT_TRUE(trail->append(request.record, audit::Phase::kOutcome, Money{}, written));
+  const FaultOr<void> behind = Request(2).decide(*trail);
+  ASSERT_FALSE(behind);
+  EXPECT_NE(behind.error().message.find("longer than a segment"), std::string::npos);
+  ASSERT_TRUE(trail->flush());
+  EXPECT_TRUE(Request(2).decide(*trail));
+  ASSERT_TRUE(trail->flush());
+  const std::vector<std::string> outcomes = ids("outcome");
+  EXPECT_EQ(outcomes.size(), 1U);
   EXPECT_FALSE(prove().broken) << prove().why;
 }
 
