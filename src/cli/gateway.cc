@@ -38,7 +38,7 @@ struct Worker {
   // What all workers share.
   struct Shared {
     const config::Current& config;
-    const pipeline::KeyStore& keys;
+    pipeline::KeyStore& keys;
     const authentication::Pepper& pepper;
     pipeline::Ledger& ledger;
     pipeline::Trail& trail;

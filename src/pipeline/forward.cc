@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "dialects/error_reply.h"
+#include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 
 namespace tollgate::pipeline {
@@ -30,17 +31,22 @@ constexpr Bytes kDrainBytesMax = 64 << 10;
 // No model sustains tokens longer than this many bytes.
 constexpr Bytes kBytesPerTokenAtMost = 32;
 
-// While it lives, a caller that leaves cancels the call.
+// While it lives, a caller that leaves cancels the call, and so does a stop.
 class GoneWatch {
  public:
-  GoneWatch(Exchange& exchange, UpstreamCall& call) : exchange_(exchange) {
+  GoneWatch(Exchange& exchange, Stop& stop, UpstreamCall& call) : exchange_(exchange), stop_(stop) {
     exchange_.on_caller_gone(&call);
+    stop_.watch(&call);
   }
   GoneWatch(const GoneWatch&) = delete;
-  ~GoneWatch() { exchange_.on_caller_gone(nullptr); }
+  ~GoneWatch() {
+    exchange_.on_caller_gone(nullptr);
+    stop_.watch(nullptr);
+  }
 
  private:
   Exchange& exchange_;
+  Stop& stop_;
 };
 
 // A figure as it is charged: what the provider reported, but at most what was held for it, and
@@ -88,6 +94,11 @@ Refusal upstream_refusal(const Fault& fault, std::string_view upstream) {
                           : "The model server's answer could not be understood or ended too early.";
   }
   return refusal;
+}
+
+// Why there is no answer, or no more of it.
+Refusal refusal_of(const Forwarder::Work& work, const Fault& fault) {
+  return work.stop.asked() ? revoked() : upstream_refusal(fault, work.plan.upstream->name);
 }
 
 // What the caller gets to see of a provider's error that is not theirs to mend.
@@ -143,6 +154,14 @@ bool is_version_date(std::string_view text) {
 }
 
 }  // namespace
+
+Refusal revoked() {
+  Refusal refusal;
+  refusal.reason = Reason::kRevokedCredential;
+  refusal.rule = "authentication";
+  refusal.message = "The API key was revoked while the request was at work.";
+  return refusal;
+}
 
 void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes, std::string& out) {
   const config::Endpoint& endpoint =
@@ -232,7 +251,7 @@ Task<void> Forwarder::attempt(const Work& work, Forwarded& result) {
     result.refusal->retry_after = std::chrono::seconds(1);
     co_return;
   }
-  const GoneWatch watch(work.exchange, *call);
+  const GoneWatch watch(work.exchange, work.stop, *call);
   const FaultOr<void> sent = co_await upstreams_.send(*call);
   result.first_byte = clock_.now() - began;
   if (!sent) {
@@ -242,7 +261,7 @@ Task<void> Forwarder::attempt(const Work& work, Forwarded& result) {
     if (work.exchange.caller_gone()) {
       cut_by_caller(result);
     } else {
-      result.refusal = upstream_refusal(sent.error(), work.plan.upstream->name);
+      result.refusal = refusal_of(work, sent.error());
     }
     co_return;
   }
@@ -331,7 +350,7 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
     if (work.exchange.caller_gone()) {
       cut_by_caller(result);
     } else {
-      result.refusal = upstream_refusal(body.error(), work.plan.upstream->name);
+      result.refusal = refusal_of(work, body.error());
     }
     co_return;
   }
@@ -424,10 +443,9 @@ namespace {
 // would pass for the whole answer.
 void end_broken(const Forwarder::Work& work, const Fault& broken, dialects::StreamReader& stream,
                 std::string& out, Forwarded& result) {
-  const Refusal refusal = upstream_refusal(broken, work.plan.upstream->name);
+  const Refusal refusal = refusal_of(work, broken);
   result.outcome = audit::Outcome::kCut;
-  result.cut_code =
-      refusal.reason == Reason::kUpstreamTimeout ? "upstream_timeout" : "upstream_error";
+  result.cut_code = row_of(refusal.reason).code;
   std::string body;
   std::string unused_headers;
   write_refusal_reply(dialects::dialect_of(work.plan.route->surface), refusal, work.id, 0,
@@ -509,7 +527,7 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   if (flow == Flow::kBroken && !begun) {
     // Nothing has reached the caller yet, so they get a true refusal. What the upstream made
     // of it before it broke off is what was metered.
-    result.refusal = upstream_refusal(*capped.broken, work.plan.upstream->name);
+    result.refusal = refusal_of(work, *capped.broken);
     co_return;
   }
   if (flow == Flow::kCapReached) {

@@ -41,6 +41,25 @@ struct Forwarded {
   bool settled = false;
 };
 
+// Ends a request from outside while it is at work, on its loop: its key was revoked.
+class Stop {
+ public:
+  void ask() {
+    asked_ = true;
+    if (call_ != nullptr) call_->cancel();
+  }
+  bool asked() const { return asked_; }
+  // The call to be given up; null: none.
+  void watch(Cancellable* call) {
+    call_ = call;
+    if (asked_ && call_ != nullptr) call_->cancel();
+  }
+
+ private:
+  Cancellable* call_ = nullptr;
+  bool asked_ = false;
+};
+
 // What the request that an attempt is made for does on the way.
 class Attempted {
  public:
@@ -66,6 +85,9 @@ struct UpstreamMessage {
 };
 void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes, std::string& out);
 
+// The answer to a request whose key was revoked while it was at work.
+Refusal revoked();
+
 // One loop's.
 class Forwarder {
  public:
@@ -82,6 +104,7 @@ class Forwarder {
     std::string_view message;  // The HTTP request.
     Bytes reply_bytes_max;
     Attempted& attempted;
+    Stop& stop;
   };
   // Has settled, whatever came of it.
   Task<Forwarded> forward(const Work& work);

@@ -100,6 +100,49 @@ TEST_F(Forward, SettlesWhenTheCallerLeavesBeforeTheUpstreamAnswers) {
   expect_settled(kHelloTokens, kCap);
 }
 
+// A key that is revoked takes down what is at work with it: a stream ends with the dialect's error,
+// a whole reply is refused, and both are paid as far as they were made.
+TEST_F(Forward, EndsAStreamWhoseKeyIsRevoked) {
+  streams({chunk("the answer"), chunk(" is simple")});
+  world.upstreams.script.hangs_after_pieces = true;
+  const auto caller = world.serve(ask(std::string(kHelloStreamed)));
+  ASSERT_FALSE(caller->complete());
+  world.keys.revoke(world.keys.keys.begin()->first);
+  EXPECT_FALSE(caller->complete());  // Not on the store's thread.
+  world.executor.run();
+  EXPECT_TRUE(caller->complete());
+  EXPECT_NE(caller->text.find("revoked"), std::string::npos) << caller->text;
+  EXPECT_EQ(last().outcome, audit::Outcome::kCut);
+  EXPECT_EQ(last().code, "revoked_credential");
+  expect_settled(kHelloTokens, 4);
+  EXPECT_EQ(world.upstreams.at_work, 0);
+}
+
+TEST_F(Forward, RefusesAWholeReplyWhoseKeyIsRevokedMeanwhile) {
+  world.upstreams.script.hangs_before_head = true;
+  const auto caller = world.serve(ask(std::string(kHello)));
+  world.keys.revoke(world.keys.keys.begin()->first);
+  world.executor.run();
+  ASSERT_TRUE(caller->complete());
+  EXPECT_EQ(caller->status, 401);
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "revoked_credential");
+  expect_settled(kHelloTokens, kCap);
+}
+
+TEST_F(Forward, LeavesTheRequestsOfOtherKeysAlone) {
+  streams({chunk("the answer")});
+  world.upstreams.script.hangs_after_pieces = true;
+  const auto caller = world.serve(ask(std::string(kHelloStreamed)));
+  world.add_key("acme", "another");
+  ASSERT_EQ(world.keys.keys.size(), 2U);
+  for (const auto& [id, key] : world.keys.keys) {
+    if (key.user == "another") world.keys.revoke(id);
+  }
+  world.executor.run();
+  EXPECT_FALSE(caller->complete());
+  caller->leave();
+}
+
 TEST_F(Forward, SettlesWhenTheCallerLeavesBeforeAnythingWasSent) {
   world.upstreams.script.hangs_before_head = true;
   world.upstreams.script.sent = false;

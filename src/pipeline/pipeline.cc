@@ -61,8 +61,23 @@ Refusal unrecorded() {
 }  // namespace
 
 struct Pipeline::Life {
-  Life(Exchange& exchange, std::shared_ptr<const config::Config> config, const Clock& clock)
-      : exchange(exchange), config(std::move(config)), began(clock.now()), wall(clock.wall()) {}
+  Life(Pipeline& pipeline, Exchange& exchange)
+      : pipeline(pipeline),
+        exchange(exchange),
+        config(pipeline.services_.config.get()),  // One configuration throughout.
+        began(pipeline.services_.clock.now()),
+        wall(pipeline.services_.clock.wall()),
+        next(pipeline.at_work_) {
+    if (next != nullptr) next->previous = this;
+    pipeline.at_work_ = this;
+  }
+  Life(const Life&) = delete;
+  ~Life() {
+    (previous != nullptr ? previous->next : pipeline.at_work_) = next;
+    if (next != nullptr) next->previous = previous;
+  }
+
+  Pipeline& pipeline;
 
   Exchange& exchange;
   std::shared_ptr<const config::Config> config;
@@ -80,6 +95,10 @@ struct Pipeline::Life {
   bool usage_asked = false;
   int endpoint = 0;
   Duration upstream_time{};
+  Stop stop;
+
+  Life* previous = nullptr;  // Of those at work.
+  Life* next = nullptr;
 };
 
 namespace {
@@ -168,7 +187,19 @@ Pipeline::Pipeline(const Services& services)
     : services_(services),
       fingerprint_key_(fingerprint_key(services.pepper)),
       counting_(services.vocabularies),
-      forwarder_(services.clock, services.upstreams, counting_, buffers_) {}
+      forwarder_(services.clock, services.upstreams, counting_, buffers_) {
+  services_.keys.watch(*this);
+}
+
+Pipeline::~Pipeline() { services_.keys.unwatch(*this); }
+
+void Pipeline::revoked(std::string_view id) {
+  services_.executor.post([this, id = std::string(id)] {
+    for (Life* life = at_work_; life != nullptr; life = life->next) {
+      if (life->caller.credential_id == id) life->stop.ask();
+    }
+  });
+}
 
 Task<void> Pipeline::serve(Exchange& exchange) {
   // Whoever balances load asks whether we are here: a question to the process, not a request.
@@ -180,7 +211,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
     co_return;
   }
 
-  Life life(exchange, services_.config.get(), services_.clock);  // One configuration throughout.
+  Life life(*this, exchange);
   services_.meter.began();
   Arena& arena = exchange.arena();
   const RequestHead& head = exchange.head();
@@ -436,7 +467,8 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
                              life.record.id,
                              message,
                              life.config->edge.reply_bytes_max,
-                             held};
+                             held,
+                             life.stop};
   const Forwarded result = co_await forwarder_.forward(work);
   // From here on the upstream is done with it, one way or another, and it is settled.
 

@@ -28,7 +28,7 @@ namespace tollgate::pipeline {
 struct Services {
   const config::Current& config;
   const Clock& clock;
-  const KeyStore& keys;
+  KeyStore& keys;
   const authentication::Pepper& pepper;
   Ledger& ledger;
   Trail& trail;
@@ -38,13 +38,17 @@ struct Services {
   Executor& executor;  // Of the pipeline's own loop.
 };
 
-class Pipeline final : public Handler {
+class Pipeline final : public Handler, public KeyWatcher {
  public:
   explicit Pipeline(const Services& services);
+  ~Pipeline() override;
 
   Task<void> serve(Exchange& exchange) override;
   void refuse_malformed(const RequestHead& head, std::string_view message, std::string& headers,
                         std::string& out) override;
+
+  // Ends what is at work with that key. Any thread.
+  void revoked(std::string_view id) override;
 
  private:
   struct Life;  // What one request gathers on its way.
@@ -74,7 +78,8 @@ class Pipeline final : public Handler {
   Forwarder forwarder_;
   RequestIds ids_;
   BufferPool buffers_;
-  std::uint64_t turn_ = 0;  // Endpoints of an upstream take turns.
+  Life* at_work_ = nullptr;  // All that is, a list.
+  std::uint64_t turn_ = 0;   // Endpoints of an upstream take turns.
 };
 
 }  // namespace tollgate::pipeline

@@ -157,12 +157,24 @@ class Upstreams {
 
 // ---- Keys ----------------------------------------------------------------------------------
 
+// Hears of keys that are revoked from now on, on the store's thread.
+class KeyWatcher {
+ public:
+  virtual void revoked(std::string_view id) = 0;
+
+ protected:
+  ~KeyWatcher() = default;
+};
+
 // Keys, served from memory. Safe from any thread.
 class KeyStore {
  public:
   virtual ~KeyStore() = default;
   // Nothing is waited for; what is found is copied into `arena`. Nothing: no such key.
   virtual std::optional<authentication::KeyFacts> find(std::string_view id, Arena& arena) const = 0;
+  // `watcher` hears of every revocation that find() tells from now on, until unwatch() returns.
+  virtual void watch(KeyWatcher& watcher) = 0;
+  virtual void unwatch(KeyWatcher& watcher) = 0;
 };
 
 // ---- The books -----------------------------------------------------------------------------

@@ -320,7 +320,15 @@ class FixedKeys final : public KeyStore {
     return facts;
   }
 
+  void watch(KeyWatcher& watcher) override { watchers.push_back(&watcher); }
+  void unwatch(KeyWatcher& watcher) override { std::erase(watchers, &watcher); }
+  void revoke(const std::string& id) {
+    keys.at(id).revoked = WallTime{};
+    for (KeyWatcher* watcher : watchers) watcher->revoked(id);
+  }
+
   std::map<std::string, authentication::KeyRecord, std::less<>> keys;
+  std::vector<KeyWatcher*> watchers;
 };
 
 class NotedMeter final : public Meter {

@@ -219,6 +219,21 @@ std::optional<KeyFacts> StoredKeys::find(std::string_view id, Arena& arena) cons
   return facts;
 }
 
+void StoredKeys::watch(pipeline::KeyWatcher& watcher) {
+  const std::lock_guard lock(watchers_mutex_);
+  watchers_.push_back(&watcher);
+}
+
+void StoredKeys::unwatch(pipeline::KeyWatcher& watcher) {
+  const std::lock_guard lock(watchers_mutex_);
+  std::erase(watchers_, &watcher);
+}
+
+void StoredKeys::tell_revoked(std::string_view id) {
+  const std::lock_guard lock(watchers_mutex_);
+  for (pipeline::KeyWatcher* watcher : watchers_) watcher->revoked(id);
+}
+
 FaultOr<void> StoredKeys::poll() {
   const std::lock_guard lock(database_mutex_);
   return poll_locked();
@@ -234,9 +249,13 @@ FaultOr<void> StoredKeys::poll_locked() {
   TRY(changed, read_rows(*database_, query.bind(seen_)));
   for (KeyRecord& key : changed) {
     Shard& shard = const_cast<Shard&>(shard_of(key.id));
-    const std::unique_lock lock(shard.mutex);
     std::string id = key.id;
-    shard.keys.insert_or_assign(std::move(id), std::move(key));
+    const bool is_revoked = key.revoked.has_value();
+    {
+      const std::unique_lock lock(shard.mutex);
+      shard.keys.insert_or_assign(id, std::move(key));
+    }
+    if (is_revoked) tell_revoked(id);
   }
   // Rows of a later change may be among them; they are only read once more.
   seen_ = changes;

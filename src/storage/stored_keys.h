@@ -59,6 +59,8 @@ class StoredKeys final : public pipeline::KeyStore {
   ~StoredKeys() override;
 
   std::optional<authentication::KeyFacts> find(std::string_view id, Arena& arena) const override;
+  void watch(pipeline::KeyWatcher& watcher) override;
+  void unwatch(pipeline::KeyWatcher& watcher) override;
 
   // Takes over what changed in the database. While it cannot be read the keys stay as they are
   // known. From any thread.
@@ -95,6 +97,7 @@ class StoredKeys final : public pipeline::KeyStore {
   const Shard& shard_of(std::string_view id) const;
   FaultOr<void> poll_locked();
   void tell_seen();
+  void tell_revoked(std::string_view id);
 
   std::array<Shard, kShards> shards_;
 
@@ -102,6 +105,9 @@ class StoredKeys final : public pipeline::KeyStore {
   std::unique_ptr<Database> database_;
   std::int64_t seen_ = -1;
   std::int64_t told_ = -1;  // What of it the database says.
+
+  std::mutex watchers_mutex_;
+  std::vector<pipeline::KeyWatcher*> watchers_;
 
   std::mutex thread_mutex_;
   std::condition_variable wake_;
