@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "config/scalars.h"
+#include "controls/cost/time_zone.h"
 
 namespace tollgate::config {
 
@@ -103,6 +104,8 @@ bool fits(const Field& field, std::string_view text) {
       return parse_host_port(text).has_value();
     case Kind::kUrl:
       return parse_url(text).has_value();
+    case Kind::kTimeZone:
+      return cost::TimeZone::named(text).has_value();
     case Kind::kChoice:
       return std::ranges::count(field.names(), text) != 0;
     case Kind::kSection:
@@ -237,6 +240,9 @@ class Checker {
       if (const auto near = nearest(node.text, field.names())) {
         message += fmt::format("; did you mean `{}`?", *near);
       }
+    } else if (field.kind == Kind::kTimeZone) {
+      const std::vector<std::string_view> near = nearest_time_zones(node.text);
+      if (!near.empty()) message += fmt::format("; near that: {}", quoted(near));
     }
     refuse(node, path, std::move(message));
   }

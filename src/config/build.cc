@@ -215,6 +215,11 @@ class Builder {
     made.scope = scope;
     made.limit = view.money("usd").value_or(Money{});
     made.window = view.choice("per", made.window);
+    const std::string zone = (view.has("time_zone") ? view : root_).text("time_zone");
+    made.zone = cost::TimeZone::named(zone).value_or(made.zone);
+    if (made.window == cost::Window::kTotal && view.has("time_zone")) {
+      tell(view, "time_zone", "a budget in `total` has no calendar: remove `time_zone`");
+    }
     made.when_exhausted = view.choice("when_exhausted", made.when_exhausted);
     when_exhausted(view.section("when_exhausted"), made);
     for (const std::string& share : view.texts("alert_at")) {

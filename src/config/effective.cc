@@ -147,6 +147,7 @@ json::value when_exhausted(const cost::Policy& policy) {
 json::object budget(const cost::Policy& policy) {
   json::object made{{"usd", format_usd(policy.limit)}};
   made["per"] = text(cost::name_of(policy.window));
+  if (policy.window != cost::Window::kTotal) made["time_zone"] = text(policy.zone.name());
   made["mode"] = text(name_of(policy.mode));
   json::array shares;
   for (const double share : policy.alert_at) shares.emplace_back(fmt::format("{}", share));

@@ -123,6 +123,8 @@ std::string expectation(const Field& field) {
       return "`true` or `false`";
     case Kind::kAddress:
       return "an address and port such as `127.0.0.1:8080` or `[::1]:8080`";
+    case Kind::kTimeZone:
+      return "a time zone of the IANA database such as `Europe/Berlin`, or `UTC`";
     case Kind::kUrl:
       return "`http://` or `https://`, a host and perhaps a port and a path";
     case Kind::kChoice:

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/money.h"
+#include "controls/cost/time_zone.h"
 
 namespace tollgate::config {
 
@@ -246,6 +247,40 @@ std::optional<std::string_view> nearest(std::string_view text,
     }
   }
   return best;
+}
+
+namespace {
+
+// As people write the name of a place.
+std::string plain(std::string_view name) {
+  std::string made;
+  for (const char c : name) {
+    const bool upper = c >= 'A' && c <= 'Z';
+    made.push_back(upper ? static_cast<char>(c + ('a' - 'A')) : c == ' ' ? '_' : c);
+  }
+  return made;
+}
+
+}  // namespace
+
+std::vector<std::string_view> nearest_time_zones(std::string_view text) {
+  constexpr std::size_t kTold = 3;
+  if (text.empty() || text.size() > kComparedMax) return {};
+  const std::string wanted = plain(text);
+  std::vector<std::pair<std::size_t, std::string_view>> found;
+  for (const std::string_view name : cost::known_time_zones()) {
+    if (name.size() > kComparedMax) continue;
+    const std::string whole = plain(name);
+    const std::string place = whole.substr(whole.rfind('/') + 1);
+    const std::size_t far = std::min(distance(wanted, whole), distance(wanted, place));
+    if (far <= std::max<std::size_t>(1, text.size() / 4)) found.emplace_back(far, name);
+  }
+  std::ranges::sort(found);
+  std::vector<std::string_view> names;
+  for (const auto& [far, name] : found) {
+    if (far == found.front().first && names.size() < kTold) names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace tollgate::config

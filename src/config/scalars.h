@@ -51,4 +51,7 @@ bool is_canonical_path(std::string_view text);
 std::optional<std::string_view> nearest(std::string_view text,
                                         const std::vector<std::string_view>& known);
 
+// The time zones whose name or place is nearest to `text`, at most three. None: nothing is near.
+std::vector<std::string_view> nearest_time_zones(std::string_view text);
+
 }  // namespace tollgate::config

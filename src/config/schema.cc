@@ -94,6 +94,8 @@ json::object type_of(const Field& field) {
     }
     case Kind::kUrl:
       return pattern("^https?://[^@?#]+$");
+    case Kind::kTimeZone:
+      return pattern("^(UTC|[A-Za-z_]+/[A-Za-z0-9_+/-]+)$");
     case Kind::kAddress:
       return pattern("^(localhost|[0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$");
     case Kind::kName:

@@ -30,6 +30,7 @@ enum class Kind : std::uint8_t {
   kFlag,     // true, false
   kAddress,  // host:port
   kUrl,
+  kTimeZone,   // A name that cost::TimeZone knows.
   kChoice,     // One of names(), or a mapping of one key of `section`, where there is one.
   kSection,    // A mapping of the keys of `section`.
   kMap,        // A mapping from names to `section`, or to keys() where those are given.

@@ -102,6 +102,40 @@ TEST(Lease, IsAskedForOnceAndThenServedFromMemory) {
   EXPECT_TRUE(gateway.lender.asked.empty());
 }
 
+// A reload: the window of now has another start, so it is another account of the store. What was
+// held before is spent in the window that holds its moment.
+TEST(Lease, IsOfTheWindowOfTheTimeZoneThatIsInForce) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  cost::Policy policy = budget(1'000'000);
+  const WallTime utc = cost::start_of(policy.window, policy.zone, kWall);
+  Request spent(gateway, policy, 100);
+  gateway.answer_all();
+  spent.settle(60);
+  Request open(gateway, policy, 100);
+  for (const char* zone : {"Asia/Kathmandu", "America/New_York", "UTC"}) {
+    SCOPED_TRACE(zone);
+    policy.zone = cost::TimeZone::named(zone).value();
+    const WallTime start = cost::start_of(policy.window, policy.zone, kWall);
+    Request next(gateway, policy, 10);
+    ASSERT_TRUE(next.waits());
+    ASSERT_EQ(gateway.lender.asked.size(), 1U);
+    EXPECT_EQ(gateway.lender.asked[0].account, HandStore::key({policy.rule, "acme", start}));
+    gateway.answer_all();
+    ASSERT_TRUE(next.held());
+    const BudgetStanding standing = gateway.ledger.snapshot(kWall).budgets.at(0);
+    EXPECT_EQ(standing.window_start, start);
+    EXPECT_EQ(standing.held, Money{110});
+    EXPECT_EQ(standing.spent, Money{start == utc ? 60 : 0});
+    next.settle(0);
+  }
+  // Another name of the same calendar is the same account.
+  policy.zone = cost::TimeZone::named("Etc/UTC").value();
+  EXPECT_TRUE(Request(gateway, policy, 10).held());
+  open.settle(70);
+  EXPECT_EQ(gateway.ledger.snapshot(kWall).budgets.at(0).spent, Money{130});
+}
+
 TEST(Lease, IsAskedForAheadOfNeedAndForMoreEachTime) {
   HandStore store;
   Gateway gateway(store, "a");

@@ -11,7 +11,7 @@ namespace tollgate::storage {
 bool LedgerAccount::at_rest(Instant now, WallTime wall) const {
   if (pins != 0 || at_work != 0 || budget.held != Money{} || rate.full_at >= now) return false;
   return (budget.spent == Money{} && leased == Money{}) ||
-         cost::start_of(window, wall) > budget.window_start;
+         (wall >= budget.window_end && cost::start_of(window, zone, wall) > budget.window_start);
 }
 
 void LedgerAccounts::Shard::add(LedgerAccount* account) {

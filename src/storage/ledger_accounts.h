@@ -36,6 +36,7 @@ struct LedgerAccount {
 
   cost::Balance budget;  // What this gateway has spent and holds.
   cost::Window window{};
+  cost::TimeZone zone;
   Money budget_limit;
   bool is_budget = false;
   // Window in which a request that does not fit was let through and told.
@@ -52,7 +53,8 @@ struct LedgerAccount {
   bool at_rest(Instant now, WallTime wall) const;
   // What everybody has spent, as far as this gateway knows, and what it holds.
   cost::Balance view() const {
-    return {budget.window_start, add_saturated(budget.spent, others), budget.held};
+    return {budget.window_start, add_saturated(budget.spent, others), budget.held,
+            budget.window_end};
   }
   // What is spent and would be held beyond what is leased; below 0: what is left of the lease.
   Money lack(Money held) const {

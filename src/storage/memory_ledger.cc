@@ -195,16 +195,22 @@ void MemoryLedger::take_limit(const LimitCharge& charge, Slot& slot, Verdict& ve
   slot.rate.after = account.rate;
 }
 
-// A new window begins with nothing spent and nothing leased.
+// A new window begins with nothing spent and nothing leased. So does the one of another calendar
+// that a reload brings: what was spent in it until now the store knows.
 void MemoryLedger::roll(const cost::Policy& policy, LedgerAccount& account, WallTime wall) {
-  const bool other = account.is_budget && account.window != policy.window;
+  const bool other =
+      account.is_budget && (account.window != policy.window || account.zone != policy.zone);
   account.is_budget = true;
   account.window = policy.window;
+  account.zone = policy.zone;
   account.budget_limit = policy.limit;
-  const cost::Balance now = cost::roll(policy, account.budget, wall);
+  cost::Balance now = account.budget;
+  if (other) now.window_start = now.window_end = WallTime::min();
+  now = cost::roll(policy, now, wall);
   const bool fresh = now.window_start != account.budget.window_start;
+  if (other && now.window_start <= account.budget.window_start) now.spent = account.budget.spent;
   account.budget = now;
-  if (!fresh && !other) return;
+  if (!fresh) return;
   account.leased_known = false;
   account.leased = account.others = account.step = Money{};
   if (lender_ != nullptr) account.budget.spent = Money{};
@@ -244,7 +250,7 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
     // What others hold is what stands between the spent and the limit.
     verdict.refuse(std::move(held.error()), policy,
                    {policy.scope, charge.subject, policy.window, policy.limit, view.held,
-                    view.spent, policy.rule, view.window_start});
+                    view.spent, policy.rule, view.window_start, view.window_end, policy.zone});
   }
   account.budget.held = view.held;
   slot.budget = view;
@@ -346,9 +352,16 @@ Hold MemoryLedger::evidence(const Charges& charges, Slots& slots,
   for (std::size_t i = 0; i < budgets.size(); ++i) {
     const cost::Policy& policy = *charges.budgets[i].policy;
     const Slot& slot = slots.budgets[i];
-    budgets[i] = {
-        policy.scope, charges.budgets[i].subject, policy.window, policy.limit,
-        slot.amount,  slot.budget.spent,          policy.rule,   slot.budget.window_start};
+    budgets[i] = {policy.scope,
+                  charges.budgets[i].subject,
+                  policy.window,
+                  policy.limit,
+                  slot.amount,
+                  slot.budget.spent,
+                  policy.rule,
+                  slot.budget.window_start,
+                  slot.budget.window_end,
+                  policy.zone};
     bytes += packed_bytes(account_of(charges.budgets[i], slot));
   }
   const std::span<char> packed = arena.make<char>(bytes);
@@ -392,16 +405,18 @@ std::optional<std::int64_t> counted(Figure figure, const Used& used) {
 
 // By the window that the account has now: a reload may have changed it since the hold.
 void MemoryLedger::settle_budget(const BudgetCharge& charge, Slot& slot, Money used,
-                                 WallTime wall) {
+                                 WallTime held_at, WallTime wall) {
   LedgerAccount& account = *slot.account;
   cost::Policy now;
   now.window = account.window;
+  now.zone = account.zone;
   account.budget = cost::roll(now, account.budget, wall);
   slot.spent_before = account.view().spent;
   cost::Taken taken{slot.amount, slot.budget.window_start};
-  // Held in a window that lies within the wider one of now.
-  if (charge.policy->window != account.window)
-    taken.window_start = std::min(taken.window_start, account.budget.window_start);
+  // Held in a window of another calendar, at a moment that lies in the one of now.
+  const bool other = charge.policy->window != now.window || charge.policy->zone != now.zone;
+  if (other && held_at >= account.budget.window_start)
+    taken.window_start = account.budget.window_start;
   account.budget = cost::settle(now, account.budget, taken, used, wall);
   slot.spent_after = account.view().spent;
 }
@@ -444,7 +459,7 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
       Slot& slot = slots.budgets[i];
       --slot.account->pins;
       overrun |= real.cost > slot.amount;
-      settle_budget(charges.budgets[i], slot, real.cost, wall);
+      settle_budget(charges.budgets[i], slot, real.cost, slots.held_at, wall);
     }
   }
   open_holds_.fetch_sub(1, std::memory_order_relaxed);
@@ -463,6 +478,7 @@ Standings MemoryLedger::snapshot(WallTime wall) const {
     if (account.is_budget) {
       cost::Policy policy;
       policy.window = account.window;
+      policy.zone = account.zone;
       const cost::Balance budget = cost::roll(policy, account.view(), wall);
       all.budgets.push_back({account.rule, account.subject, account.scope, account.window,
                              budget.window_start, account.budget_limit, budget.spent, budget.held});

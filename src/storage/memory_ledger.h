@@ -134,7 +134,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
   static AccountId account_of(const pipeline::BudgetCharge& charge, const Slot& slot);
 
   static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,
-                            WallTime wall);
+                            WallTime held_at, WallTime wall);
   void tell_reached(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
   // Or a budget that allows and alerts let a request through that no longer fits: `spent` is
   // then what is spent and held, above the limit; once in a window for each subject.

@@ -431,7 +431,7 @@ TEST(MemoryLedger, I1I12I14AgreesWithASlowModelForAnyHistory) {
     request->limit_charges = {{&work, request->tenant, 1}, {&tokens, request->user, amount}};
     request->budget_charges = {{&money, request->tenant, most}};
 
-    const WallTime window = cost::start_of(money.window, wall);
+    const WallTime window = cost::start_of(money.window, money.zone, wall);
     const limits::Balance rate = model.rates[request->user];
     const bool fits_work = model.work.count(request->tenant) < 5;
     const bool fits_rate = limits::passes(tokens, rate, amount, now);

@@ -10,7 +10,7 @@ namespace tollgate::storage {
 inline constexpr std::int64_t kApplicationId = 0x74677465;
 
 // Step i takes a file of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 3> kSchemaSteps = {R"sql(
+inline constexpr std::array<const char*, 4> kSchemaSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -110,6 +110,13 @@ CREATE TABLE allowance_entries (
   amount_micro_usd INTEGER NOT NULL,
   at_us INTEGER NOT NULL
 ) STRICT;
+)sql",
+                                                            R"sql(
+-- By the quarter of an hour, at which the windows of every time zone begin. What an hour had is
+-- of its last quarter: a window that began within it counts too much rather than too little.
+ALTER TABLE spend_hourly RENAME TO spend;
+ALTER TABLE spend RENAME COLUMN hour_us TO quarter_us;
+UPDATE spend SET quarter_us = quarter_us + 2700000000;
 )sql"};
 
 }  // namespace tollgate::storage

@@ -9,10 +9,15 @@ namespace tollgate::storage {
 namespace {
 
 constexpr std::int64_t kHour = Duration(std::chrono::hours(1)).count();
+using Quarters = std::chrono::duration<std::int64_t, std::ratio<15 * 60>>;
+
+std::int64_t hour_of(WallTime time) {
+  return to_microseconds(std::chrono::floor<std::chrono::hours>(time));
+}
 
 constexpr std::string_view kSums =
     "sum(requests), sum(input), sum(cached_input), sum(output), sum(cost_micro_usd) "
-    "FROM spend_hourly WHERE hour_us >= ?1 AND hour_us < ?2 AND (?3 = '' OR tenant = ?3) ";
+    "FROM spend WHERE quarter_us >= ?1 AND quarter_us < ?2 AND (?3 = '' OR tenant = ?3) ";
 
 struct By {
   SpendBy by;
@@ -27,7 +32,8 @@ constexpr std::array<By, 7> kBy = {{
     {SpendBy::kKey, "key", "key_id, tenant", "GROUP BY tenant, key_id ORDER BY 7 DESC, 1, 2"},
     {SpendBy::kRoute, "route", "route, ''", "GROUP BY route ORDER BY 7 DESC, 1"},
     {SpendBy::kModel, "model", "model, ''", "GROUP BY model ORDER BY 7 DESC, 1"},
-    {SpendBy::kHour, "hour", "hour_us, ''", "GROUP BY hour_us ORDER BY hour_us"},
+    {SpendBy::kHour, "hour", "quarter_us - quarter_us % 3600000000 AS hour_us, ''",
+     "GROUP BY hour_us ORDER BY hour_us"},
 }};
 
 // The subject of a row, as pipeline::subject_of makes it. Empty: not in the books.
@@ -63,7 +69,7 @@ Spent& operator+=(Spent& sum, const Spent& more) {
 }
 
 std::size_t SpendGroup::HashKey::operator()(const SpendKey& key) const {
-  std::size_t hash = std::hash<std::int64_t>()(key.hour_us);
+  std::size_t hash = std::hash<std::int64_t>()(key.quarter_us);
   for (const std::string_view text : {key.tenant, key.user, key.key_id, key.route, key.model}) {
     hash = hash * 0x9e3779b97f4a7c15U ^ std::hash<std::string_view>()(text);
   }
@@ -108,24 +114,24 @@ void SpendGroup::forget() {
   entries_.clear();
 }
 
-std::int64_t hour_of(WallTime time) {
-  return to_microseconds(std::chrono::floor<std::chrono::hours>(time));
+std::int64_t quarter_of(WallTime time) {
+  return to_microseconds(std::chrono::floor<Quarters>(time));
 }
 
 FaultOr<void> book(Database& database, const SpendGroup& group) {
   if (group.empty()) return {};
   TRY(upsert,
       database.prepare(
-          "INSERT INTO spend_hourly (hour_us, tenant, user, key_id, route, model, requests, input, "
+          "INSERT INTO spend (quarter_us, tenant, user, key_id, route, model, requests, input, "
           "cached_input, output, cost_micro_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-          "ON CONFLICT (hour_us, tenant, user, key_id, route, model) DO UPDATE SET "
+          "ON CONFLICT (quarter_us, tenant, user, key_id, route, model) DO UPDATE SET "
           "requests = requests + excluded.requests, input = input + excluded.input, "
           "cached_input = cached_input + excluded.cached_input, output = output + excluded.output, "
           "cost_micro_usd = cost_micro_usd + excluded.cost_micro_usd"));
   for (const SpendGroup::Entry* entry : group.used()) {
     const SpendKey& key = entry->first;
     const Spent& spent = entry->second.spent;
-    TRY_DO(upsert.bind(key.hour_us)
+    TRY_DO(upsert.bind(key.quarter_us)
                .bind(key.tenant)
                .bind(key.user)
                .bind(key.key_id)
@@ -183,10 +189,10 @@ FaultOr<std::vector<SubjectSpent>> spent_by_subject(Database& database, limits::
   if (column.empty()) return subjects;
   std::string sql = "SELECT ";
   sql.append(column).append(
-      " AS subject, sum(cost_micro_usd) FROM spend_hourly "
-      "WHERE hour_us >= ? GROUP BY subject");
+      " AS subject, sum(cost_micro_usd) FROM spend "
+      "WHERE quarter_us >= ? GROUP BY subject");
   TRY(statement, database.prepare(sql));
-  statement.bind(hour_of(since));
+  statement.bind(quarter_of(since));
   while (true) {
     TRY(there, statement.step());
     if (!there) return subjects;
@@ -198,10 +204,10 @@ FaultOr<Money> spent_since(Database& database, limits::Scope scope, std::string_
                            WallTime since) {
   const std::string_view column = column_of(scope);
   if (column.empty()) return Money{};
-  std::string sql = "SELECT sum(cost_micro_usd) FROM spend_hourly WHERE hour_us >= ? AND ";
+  std::string sql = "SELECT sum(cost_micro_usd) FROM spend WHERE quarter_us >= ? AND ";
   sql.append(column).append(" = ?");
   TRY(statement, database.prepare(sql));
-  statement.bind(hour_of(since)).bind(scope == limits::Scope::kGlobal ? "" : subject);
+  statement.bind(quarter_of(since)).bind(scope == limits::Scope::kGlobal ? "" : subject);
   TRY(there, statement.step());
   return Money{there ? statement.integer(0) : 0};
 }

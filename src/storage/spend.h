@@ -1,7 +1,9 @@
-// The books: what was used and what it cost, by the hour and by who and what it was for.
+// The books: what was used and what it cost, by the quarter of an hour and by who and what it was
+// for.
 //
-// An hour is the finest that a budget's window can start at, so the sum over hours is exactly
-// what was spent in a window, and the table stays small whatever the traffic.
+// Midnight comes at a quarter of an hour of UTC in every time zone, so the sum over quarters is
+// exactly what was spent in a window, and the table stays small whatever the traffic. See
+// docs/decisions/0009-quarters.md.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +34,7 @@ Spent& operator+=(Spent& sum, const Spent& more);
 
 // Who and what something was spent for. Borrows.
 struct SpendKey {
-  std::int64_t hour_us = 0;  // Start of the hour, since the epoch.
+  std::int64_t quarter_us = 0;  // Start of the quarter of an hour, since the epoch.
   std::string_view tenant;
   std::string_view user;
   std::string_view key_id;
@@ -73,7 +75,7 @@ class SpendGroup {
   std::vector<Entry*> used_;
 };
 
-std::int64_t hour_of(WallTime time);
+std::int64_t quarter_of(WallTime time);
 
 // Adds a group to the table, in the caller's transaction.
 FaultOr<void> book(Database& database, const SpendGroup& group);

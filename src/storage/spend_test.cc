@@ -1,11 +1,16 @@
 #include "storage/spend.h"
 
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include "storage/schema.h"
 #include "storage/storage_fixture.h"
 
 namespace tollgate::storage {
 namespace {
 
 using std::chrono::hours;
+using std::chrono::minutes;
 
 class Spend : public StorageTest {
  protected:
@@ -14,7 +19,7 @@ class Spend : public StorageTest {
   void spend(WallTime when, const std::string& tenant, const std::string& user,
              const std::string& key, const std::string& model, std::int64_t cost) {
     SpendGroup group;
-    const SpendKey booked{hour_of(when), tenant, user, key, "chat", model};
+    const SpendKey booked{quarter_of(when), tenant, user, key, "chat", model};
     group.add(booked, Spent{1, 10, 4, 5, Money{cost}});
     const FaultOr<void> done = book(*database_, group);
     ASSERT_TRUE(done) << done.error().message;
@@ -75,11 +80,71 @@ TEST_F(Spend, CutsAtWholeHours) {
   query.until = kMorning + hours(1);  // 06:30: the hour that holds it counts.
   std::vector<SpendRow> rows = ask(query);
   ASSERT_EQ(rows.size(), 2U);
-  EXPECT_EQ(rows[0].name, std::to_string(hour_of(kMorning)));
+  EXPECT_EQ(rows[0].name, std::to_string(to_microseconds(std::chrono::floor<hours>(kMorning))));
   EXPECT_EQ(rows[0].spent.cost, Money{120});
   query.until = std::chrono::floor<hours>(kMorning) + hours(1);
   rows = ask(query);
   ASSERT_EQ(rows.size(), 1U);
+}
+
+// Midnight in Kathmandu is at a quarter past six in the evening.
+TEST_F(Spend, TellsQuartersOfAnHourApart) {
+  const WallTime midnight = std::chrono::floor<hours>(kMorning) + minutes(15);
+  spend(midnight - Duration(1), "acme", "ada", "k1", "small", 100);
+  spend(midnight, "acme", "ada", "k1", "small", 20);
+  spend(midnight + minutes(14), "acme", "ada", "k1", "small", 3);
+  EXPECT_EQ(spent_since(*database_, limits::Scope::kTenantId, "acme", midnight), Money{23});
+  const auto subjects = spent_by_subject(*database_, limits::Scope::kUserId, midnight);
+  ASSERT_TRUE(subjects);
+  ASSERT_EQ(subjects->size(), 1U);
+  EXPECT_EQ(subjects->front().cost, Money{23});
+  // Who asks by the hour sees hours.
+  SpendQuery query;
+  query.by = SpendBy::kHour;
+  const std::vector<SpendRow> rows = ask(query);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].name, std::to_string(to_microseconds(std::chrono::floor<hours>(kMorning))));
+  EXPECT_EQ(rows[0].spent.cost, Money{123});
+}
+
+// A file of the version that kept whole hours.
+TEST_F(StorageTest, CountsAnOldHourInEveryWindowThatBeganWithinIt) {
+  const WallTime hour = std::chrono::floor<hours>(kMorning);
+  {
+    sqlite3* old = nullptr;
+    ASSERT_EQ(sqlite3_open(path().c_str(), &old), SQLITE_OK);
+    std::string made =
+        fmt::format("PRAGMA application_id = {}; PRAGMA user_version = 3;", kApplicationId);
+    for (int step = 0; step < 3; ++step) made += kSchemaSteps[static_cast<std::size_t>(step)];
+    for (int i = 0; i < 3; ++i) {
+      made += fmt::format(
+          "INSERT INTO spend_hourly VALUES ({}, 'acme', 'ada', 'k1', 'chat', "
+          "'small', 1, 2, 0, 3, {});",
+          to_microseconds(hour + hours(i)),
+          i == 0   ? 100
+          : i == 1 ? 20
+                   : 3);
+    }
+    ASSERT_EQ(sqlite3_exec(old, made.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(old);
+  }
+  const std::unique_ptr<Database> database = connect();
+  const auto since = [&](WallTime start) {
+    return spent_since(*database, limits::Scope::kTenantId, "acme", start).value_or(Money{-1});
+  };
+  EXPECT_EQ(since(hour), Money{123});
+  EXPECT_EQ(since(hour + minutes(30)), Money{123});
+  EXPECT_EQ(since(hour + hours(1)), Money{23});
+  EXPECT_EQ(since(hour + hours(1) + minutes(45)), Money{23});
+  SpendQuery query;
+  query.by = SpendBy::kHour;
+  query.since = hour + hours(1);
+  query.until = hour + hours(2);
+  const auto rows = query_spend(*database, query);
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 1U);
+  EXPECT_EQ(rows->front().name, std::to_string(to_microseconds(hour + hours(1))));
+  EXPECT_EQ(rows->front().spent.cost, Money{20});
 }
 
 TEST_F(Spend, NamesSubjectsAsTheLedgerDoes) {

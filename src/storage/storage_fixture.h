@@ -96,7 +96,7 @@ struct Request {
     used.input = 10;
     used.output = n;
     used.cost = Money{n};
-    trail.booked(booking, used, {}, kMorning);
+    trail.booked(booking, used, {}, record.time);
     record.cost = used.cost;
     record.output = used.output;
     record.usage_source = audit::UsageSource::kProvider;

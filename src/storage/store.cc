@@ -154,7 +154,7 @@ FaultOr<void> Store::count_budgets(const config::Config& config) {
   return trail_->write_with([&](Database& database) -> FaultOr<void> {
     const WallTime now = clock_.wall();
     for (const cost::Policy& budget : config.budgets) {
-      const WallTime start = cost::start_of(budget.window, now);
+      const WallTime start = cost::start_of(budget.window, budget.zone, now);
       TRY(subjects, spent_by_subject(database, budget.scope, start));
       for (const SubjectSpent& spent : subjects) {
         TRY_DO(count_budget(database, budget, spent.subject, spent.cost));
@@ -163,7 +163,7 @@ FaultOr<void> Store::count_budgets(const config::Config& config) {
     for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
       const cost::Policy& budget = config.tenant_budgets[i];
       const std::string& tenant = config.tenant_budget_of[i];
-      const WallTime start = cost::start_of(budget.window, now);
+      const WallTime start = cost::start_of(budget.window, budget.zone, now);
       TRY(spent, spent_since(database, limits::Scope::kTenantId, tenant, start));
       TRY_DO(count_budget(database, budget, tenant, spent));
     }
@@ -176,7 +176,7 @@ FaultOr<void> Store::count_budget(Database& database, const cost::Policy& budget
   Allowances allowances(database, kOnlyGateway);
   const WallTime now = clock_.wall();
   LeaseAsk ask;
-  ask.account = {budget.rule, subject, cost::start_of(budget.window, now)};
+  ask.account = {budget.rule, subject, cost::start_of(budget.window, budget.zone, now)};
   ask.limit = budget.limit;
   TRY_DO(allowances.raise(ask.account, spent, now));
   TRY(lease, allowances.lease(ask, now));

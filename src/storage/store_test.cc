@@ -60,6 +60,43 @@ TEST_F(AStore, FillsTheBudgetsFromTheBooks) {
   EXPECT_EQ(spent["budgets.tenant_idday acme"], Money{7});
 }
 
+// Of requests in the quarters of one hour: half past five is on the hour in Kolkata.
+TEST_F(AStore, FillsTheBudgetsOfEachTimeZoneFromTheBooks) {
+  {
+    const auto store = open();
+    ASSERT_TRUE(store) << store.error().message;
+    (*store)->start();
+    for (int n = 1; n <= 2; ++n) {
+      Request request(n);
+      request.record.time = n == 1 ? kMorning - Duration(1) : kMorning;
+      ASSERT_TRUE(request.decide((*store)->trail()));
+      ASSERT_TRUE(request.end((*store)->trail()));
+    }
+    ASSERT_TRUE((*store)->stop());
+  }
+  config::Config config;
+  std::map<std::string, Money> expected;
+  const struct {
+    const char* zone;
+    std::int64_t spent;
+  } rows[] = {{"UTC", 1 + 2}, {"Asia/Kolkata", 2}, {"Asia/Kathmandu", 1 + 2}};
+  for (const auto& row : rows) {
+    config.budgets.push_back(budget(limits::Scope::kTenantId, cost::Window::kHour));
+    config.budgets.back().zone = cost::TimeZone::named(row.zone).value();
+    config.budgets.back().rule = row.zone;
+    expected[row.zone] = Money{row.spent};
+  }
+  clock_.set(kMorning + std::chrono::minutes(10));
+  const auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  ASSERT_TRUE((*store)->count_budgets(config));
+  std::map<std::string, Money> spent;
+  for (const BudgetStanding& standing : (*store)->ledger().snapshot(clock_.wall()).budgets) {
+    spent[standing.rule] = standing.spent;
+  }
+  EXPECT_EQ(spent, expected);
+}
+
 Task<void> hold_once(MemoryLedger& ledger, const pipeline::Charges& charges, Arena& arena,
                      Executor& executor, bool& held) {
   const Expected<pipeline::Hold, pipeline::Shortfall> answer =

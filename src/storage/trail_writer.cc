@@ -18,7 +18,7 @@ constexpr std::size_t kKeysKept = 4096;
 
 SpendKey spend_key_of(const Item& item) {
   SpendKey key;
-  key.hour_us = hour_of(from_microseconds(item.time_us));
+  key.quarter_us = quarter_of(from_microseconds(item.time_us));
   key.tenant = item.tenant;
   key.user = item.user;
   key.key_id = item.key_id;

@@ -155,6 +155,10 @@ void write_budgets(Pen& pen, std::span<const BudgetEvidence> budgets) {
       pen.text(budget.rule, kTextBytesMax);
       pen.literal(",\"window_start\":");
       pen.time(budget.window_start);
+      if (budget.window_end > budget.window_start && budget.window_end != WallTime::max()) {
+        pen.literal(",\"window_end\":");
+        pen.time_ahead(budget.window_end, budget.zone.stretch_of(budget.window_end).ahead);
+      }
     }
     pen.literal("}");
   }

@@ -61,6 +61,8 @@ struct BudgetEvidence {
   Money spent;
   std::string_view rule;  // With the subject and the start of the window: the account.
   WallTime window_start{};
+  WallTime window_end{};  // Told where it is one, as the clocks of `zone` read then.
+  cost::TimeZone zone;
 };
 struct Attempt {
   std::string_view upstream;

@@ -84,6 +84,39 @@ TEST(Audit, TellsTheDecisionWithItsEvidence) {
       R"("fingerprint":"00000000000000ab"},"tools":{"offered":["search_docs","get_weather"]}})");
 }
 
+// The start is a part of the account's name, in UTC; the end is for people.
+TEST(Audit, TellsTheEndOfABudgetsWindowByItsClocks) {
+  const authentication::Identity actor = alice();
+  const WallTime start{std::chrono::sys_days(std::chrono::year(2026) / 11 / 24)};
+  const struct {
+    const char* zone;
+    WallTime end;
+    std::string_view told;
+  } rows[] = {
+      {"UTC", start + std::chrono::hours(24), R"(,"window_end":"2026-11-25T00:00:00+00:00"})"},
+      {"Europe/Berlin", start + std::chrono::hours(23),
+       R"(,"window_end":"2026-11-25T00:00:00+01:00"})"},
+      {"America/St_Johns", start + std::chrono::minutes(27 * 60 + 30),
+       R"(,"window_end":"2026-11-25T00:00:00-03:30"})"},
+      {"UTC", WallTime::max(), "}"},
+      {"UTC", WallTime::min(), "}"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.told);
+    Record record = allowed(actor);
+    BudgetEvidence budget{limits::Scope::kTenantId, "acme", cost::Window::kDay, {1}, {2}, {3}};
+    budget.rule = "budgets.tenant_id";
+    budget.window_start = start;
+    budget.window_end = row.end;
+    budget.zone = cost::TimeZone::named(row.zone).value();
+    record.budgets = {&budget, 1};
+    const std::string line = written(record, Phase::kDecision);
+    EXPECT_NE(line.find(R"("window_start":"2026-11-24T00:00:00.000000Z")" + std::string(row.told)),
+              std::string::npos)
+        << line;
+  }
+}
+
 TEST(Audit, TellsTheOutcomeWithoutTheEvidence) {
   const authentication::Identity actor = alice();
   Record record = allowed(actor);

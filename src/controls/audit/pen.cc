@@ -79,12 +79,10 @@ void Pen::millionths(std::int64_t value) {
   digits(part, places);
 }
 
-void Pen::time(WallTime moment) {
+void Pen::reading(WallTime moment) {
   const auto day = std::chrono::floor<std::chrono::days>(moment);
   const std::chrono::year_month_day date(day);
-  const auto us = static_cast<std::uint64_t>((moment - day).count());
-  const std::uint64_t second = us / 1'000'000;
-  literal("\"");
+  const auto second = static_cast<std::uint64_t>((moment - day) / std::chrono::seconds(1));
   digits(static_cast<std::uint64_t>(std::clamp(static_cast<int>(date.year()), 0, 9999)), 4);
   literal("-");
   digits(static_cast<unsigned>(date.month()), 2);
@@ -96,9 +94,27 @@ void Pen::time(WallTime moment) {
   digits(second / 60 % 60, 2);
   literal(":");
   digits(second % 60, 2);
+}
+
+void Pen::time(WallTime moment) {
+  literal("\"");
+  reading(moment);
   literal(".");
-  digits(us % 1'000'000, 6);
+  const Duration second = moment - std::chrono::floor<std::chrono::seconds>(moment);
+  digits(static_cast<std::uint64_t>(second.count()), 6);
   literal("Z\"");
+}
+
+void Pen::time_ahead(WallTime moment, Duration ahead) {
+  const auto minutes = std::chrono::round<std::chrono::minutes>(ahead);
+  const auto size = static_cast<std::uint64_t>(std::chrono::abs(minutes).count());
+  literal("\"");
+  reading(moment + minutes);
+  literal(minutes < minutes.zero() ? "-" : "+");
+  digits(size / 60, 2);
+  literal(":");
+  digits(size % 60, 2);
+  literal("\"");
 }
 
 void Pen::hex(std::uint64_t value) {

@@ -49,6 +49,8 @@ class Pen {
 
   // RFC 3339 in UTC with microseconds; years 0 to 9999.
   void time(WallTime moment);
+  // As a clock reads that is `ahead` of UTC, with that offset, to the second.
+  void time_ahead(WallTime moment, Duration ahead);
   void hex(std::uint64_t value);
 
   // A quoted string of any bytes, at most `most` of them.
@@ -66,6 +68,7 @@ class Pen {
                               [](char*, std::size_t size) { return size; });
   }
   void digits(std::uint64_t value, int count);
+  void reading(WallTime moment);  // "2026-11-25T12:59:07"
   void escaped(std::string_view bytes);
   void code_unit(std::uint32_t unit);  // \uXXXX
 

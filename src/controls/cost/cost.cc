@@ -12,7 +12,8 @@ namespace tollgate::cost {
 namespace {
 
 using std::chrono::days;
-using std::chrono::sys_days;
+using std::chrono::hours;
+using std::chrono::local_days;
 
 struct WindowRow {
   std::string_view name;
@@ -26,20 +27,46 @@ constexpr std::array<WindowRow, 5> kWindows = {{
     {"total", "in total"},
 }};
 
-sys_days monday_of(sys_days day) { return day - (std::chrono::weekday(day) - std::chrono::Monday); }
-
-std::chrono::year_month month_of(sys_days day) {
-  const std::chrono::year_month_day date(day);
-  return date.year() / date.month();
+// The date on which the window begins that holds `day`.
+local_days opening(Window window, local_days day) {
+  if (window == Window::kWeek) return day - (std::chrono::weekday(day) - std::chrono::Monday);
+  if (window == Window::kMonth) {
+    const std::chrono::year_month_day date(day);
+    return local_days(date.year() / date.month() / 1);
+  }
+  return day;
 }
 
-std::string in_words(WallTime moment) {
-  const auto day = std::chrono::floor<days>(moment);
+// The same of the window after the one that begins on `day`.
+local_days next_opening(Window window, local_days day) {
+  if (window == Window::kWeek) return day + days(7);
+  if (window == Window::kMonth)
+    return local_days(std::chrono::year_month_day(day) + std::chrono::months(1));
+  return day + days(1);
+}
+
+Span hour_of(TimeZone zone, WallTime now) {
+  const TimeZone::Stretch stretch = zone.stretch_of(now);
+  const auto on_the_hour = std::chrono::floor<hours>(stretch.local(now));
+  const WallTime start(on_the_hour.time_since_epoch() - stretch.ahead);
+  return {std::max(start, stretch.start), std::min(start + hours(1), stretch.end)};
+}
+
+std::string in_words(WallTime moment, TimeZone zone) {
+  const TimeZone::Stretch stretch = zone.stretch_of(moment);
+  const auto minutes_ahead = std::chrono::round<std::chrono::minutes>(stretch.ahead);
+  const LocalTime local(moment.time_since_epoch() + minutes_ahead);
+  const auto day = std::chrono::floor<days>(local);
   const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(moment - day));
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                     time.hours().count(), time.minutes().count(), time.seconds().count());
+  const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(local - day));
+  std::string words =
+      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                  time.hours().count(), time.minutes().count(), time.seconds().count());
+  if (zone == TimeZone()) return words + "Z";
+  const std::chrono::hh_mm_ss ahead(minutes_ahead);
+  return words + fmt::format("{}{:02}:{:02} ({})", ahead.is_negative() ? '-' : '+',
+                             ahead.hours().count(), ahead.minutes().count(), zone.name());
 }
 
 Money charged(const Balance& balance) { return add_saturated(balance.spent, balance.held); }
@@ -61,8 +88,9 @@ Refusal exhausted(const Policy& policy, const Balance& balance, Money amount, Wa
       format_usd(amount));
   if (amount > policy.limit) {
     refusal.message += " It is more than the whole budget; ask for fewer tokens.";
-  } else if (const std::optional<WallTime> end = end_of(policy.window, now)) {
-    refusal.message += fmt::format(" Ask for fewer tokens, or again after {}.", in_words(*end));
+  } else if (const std::optional<WallTime> end = end_of(policy.window, policy.zone, now)) {
+    refusal.message +=
+        fmt::format(" Ask for fewer tokens, or again after {}.", in_words(*end, policy.zone));
   } else {
     refusal.message += " Ask for fewer tokens, or for a larger budget.";
   }
@@ -89,48 +117,38 @@ std::optional<Window> window_named(std::string_view name) {
   return static_cast<Window>(found - kWindows.begin());
 }
 
-WallTime start_of(Window window, WallTime now) {
-  const sys_days day = std::chrono::floor<days>(now);
-  switch (window) {
-    case Window::kHour:
-      return std::chrono::floor<std::chrono::hours>(now);
-    case Window::kDay:
-      return day;
-    case Window::kWeek:
-      return monday_of(day);
-    case Window::kMonth:
-      return sys_days(month_of(day) / std::chrono::day(1));
-    case Window::kTotal:
-      break;
+Span span_of(Window window, TimeZone zone, WallTime now) {
+  if (window == Window::kTotal) return {WallTime{}, WallTime::max()};
+  if (window == Window::kHour) return hour_of(zone, now);
+  local_days day = opening(window, std::chrono::floor<days>(zone.stretch_of(now).local(now)));
+  Span span{zone.first(day), {}};
+  // More than once only where the clocks went back over midnight: what then comes again of the
+  // day before is of the day that had begun.
+  while (true) {
+    day = next_opening(window, day);
+    span.end = zone.first(day);
+    if (now < span.end) return span;
+    span.start = span.end;
   }
-  return WallTime{};
 }
 
-std::optional<WallTime> end_of(Window window, WallTime now) {
-  const WallTime start = start_of(window, now);
-  switch (window) {
-    case Window::kHour:
-      return start + std::chrono::hours(1);
-    case Window::kDay:
-      return start + days(1);
-    case Window::kWeek:
-      return start + days(7);
-    case Window::kMonth: {
-      const auto next = month_of(std::chrono::floor<days>(start)) + std::chrono::months(1);
-      return sys_days(next / std::chrono::day(1));
-    }
-    case Window::kTotal:
-      break;
-  }
-  return std::nullopt;
+WallTime start_of(Window window, TimeZone zone, WallTime now) {
+  return span_of(window, zone, now).start;
+}
+
+std::optional<WallTime> end_of(Window window, TimeZone zone, WallTime now) {
+  if (window == Window::kTotal) return std::nullopt;
+  return span_of(window, zone, now).end;
 }
 
 Balance roll(const Policy& policy, Balance balance, WallTime now) {
-  const WallTime start = start_of(policy.window, now);
-  if (start > balance.window_start) {
-    balance.window_start = start;
-    balance.spent = {};
-  }
+  if (now < balance.window_end) [[likely]]
+    return balance;
+  const Span span = span_of(policy.window, policy.zone, now);
+  if (span.start < balance.window_start) return balance;
+  if (span.start > balance.window_start) balance.spent = {};
+  balance.window_start = span.start;
+  balance.window_end = span.end;
   return balance;
 }
 

@@ -2,8 +2,8 @@
 // what it really cost is settled once.
 //
 // A budget's balance is what was spent in its current window and what is held; a hold passes
-// only where spent + held + amount <= limit. The window is of the calendar, in UTC; a hold
-// settles in the window in which it was taken.
+// only where spent + held + amount <= limit. The window is of the calendar of the budget's time
+// zone; a hold settles in the window in which it was taken.
 //
 // Pure: no I/O, no clock. Safe from any thread.
 #pragma once
@@ -17,6 +17,7 @@
 #include "base/money.h"
 #include "base/refusal.h"
 #include "base/units.h"
+#include "controls/cost/time_zone.h"
 #include "controls/limits/limits.h"
 
 namespace tollgate::cost {
@@ -41,10 +42,19 @@ enum class Window : std::uint8_t { kHour, kDay, kWeek, kMonth, kTotal };
 std::string_view name_of(Window window);  // "month"
 std::optional<Window> window_named(std::string_view name);
 
-// The start of the window that holds `now`: weeks start on Monday; total starts at the epoch.
-WallTime start_of(Window window, WallTime now);
-// The first moment after it; nothing for total.
-std::optional<WallTime> end_of(Window window, WallTime now);
+// From `start` to before `end`.
+struct Span {
+  WallTime start;
+  WallTime end;
+};
+// The window that holds `now`. A day begins where its date does: at midnight, or at the change of
+// the clocks that skips midnight; a week on Monday, a month on its first day. An hour begins on
+// the hour, and ends early where the clocks are changed within it. `kTotal` is from the epoch to
+// the end of time.
+Span span_of(Window window, TimeZone zone, WallTime now);
+WallTime start_of(Window window, TimeZone zone, WallTime now);
+// Nothing for total.
+std::optional<WallTime> end_of(Window window, TimeZone zone, WallTime now);
 
 // What becomes of a request whose worst case no longer fits: it is refused, decided anew for a
 // cheaper model or for less output, or let through and told.
@@ -61,6 +71,7 @@ struct Policy {
   limits::Scope scope = limits::Scope::kTenantId;
   Money limit;
   Window window = Window::kMonth;
+  TimeZone zone;
   WhenExhausted when_exhausted = WhenExhausted::kRefuse;
   std::string downgrade_to;      // Of kDowngradeTo: the name of a model.
   Tokens cap_output_tokens = 0;  // Of kCapOutputTokens: of each choice, at least 1.
@@ -72,10 +83,13 @@ struct Balance {
   WallTime window_start{};
   Money spent;
   Money held;
+  // Until here the calendar need not be asked. The beginning of time: it was not asked yet.
+  WallTime window_end = WallTime::min();
 };
 
 // The balance in the window of `now`: a new window starts with nothing spent; what is held
-// stays held. A clock that was set back does not reopen a window that has ended.
+// stays held. A clock that was set back does not reopen a window that has ended. `balance` is of
+// the window and zone of `policy`; whoever changes them takes its window_end away.
 Balance roll(const Policy& policy, Balance balance, WallTime now);
 
 // Whether hold() would let `amount` through.
