@@ -173,6 +173,7 @@ class Builder {
       made.prices.input = prices.price("input").value_or(Price{});
       made.prices.cached_input = prices.price("cached_input");
       made.prices.output = prices.price("output").value_or(Price{});
+      made.price_version = cost::version_of(made.prices);
       config_.models.push_back(std::move(made));
     }
   }

@@ -245,6 +245,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
   CHECK(plan.model != nullptr);
   plan.upstream = &config.upstreams[plan.model->upstream];
   record.model_served = plan.model->name;
+  record.price_version = plan.model->price_version;
   record.upstream = plan.upstream->name;
   // From here on the caller may ask this model here.
 

@@ -241,12 +241,15 @@ void write_route(Pen& pen, const Record& record) {
   }
 }
 
+void write_price(Pen& pen, const Record& record) {
+  if (record.price_version.empty()) return;
+  pen.literal(",\"price_version\":");
+  pen.text(record.price_version, kTextBytesMax);
+}
+
 void write_end(Pen& pen, const Record& record) {
   write_usage(pen, record);
-  if (!record.price_version.empty()) {
-    pen.literal(",\"price_version\":");
-    pen.text(record.price_version, kTextBytesMax);
-  }
+  write_price(pen, record);
   write_attempts(pen, record.attempts);
   pen.literal(",\"duration\":{");
   Members members(pen);
@@ -291,6 +294,7 @@ void write(const Record& record, Phase phase, std::string& out) {
   if (phase == Phase::kDecision) {
     write_limits(pen, record.limits);
     write_budgets(pen, record.budgets);
+    write_price(pen, record);
     write_prompt(pen, record);
     if (!record.tools_offered.empty()) {
       pen.literal(",\"tools\":{\"offered\":");

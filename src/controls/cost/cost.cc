@@ -99,6 +99,12 @@ Refusal exhausted(const Policy& policy, const Balance& balance, Money amount, Wa
 
 }  // namespace
 
+std::string version_of(const Prices& prices) {
+  return fmt::format("{}/{}/{}", format_price_per_million(prices.input),
+                     format_price_per_million(prices.cached_input.value_or(prices.input)),
+                     format_price_per_million(prices.output));
+}
+
 Money price(const Prices& prices, const Amounts& amounts) {
   CHECK(amounts.cached_input >= 0 && amounts.cached_input <= amounts.input);
   Bill bill;

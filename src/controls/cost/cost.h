@@ -38,6 +38,10 @@ struct Amounts {
 // Rounded up once. A CHECK holds the amounts in 0 to kTokensMax and cached_input <= input.
 Money price(const Prices& prices, const Amounts& amounts);
 
+// What says in a record which prices a request was held and settled at: dollars a million tokens
+// of input, cached input and output, "2.5/1.25/10".
+std::string version_of(const Prices& prices);
+
 enum class Window : std::uint8_t { kHour, kDay, kWeek, kMonth, kTotal };
 std::string_view name_of(Window window);  // "month"
 std::optional<Window> window_named(std::string_view name);
