@@ -147,4 +147,17 @@ describe('the books', () => {
     assert.ok(Math.abs((await again.spend()).usd - BUDGET) < 1e-6);
     assert.equal(upstream.requests.length, 10);
   });
+
+  it('a record names the account and the prices that it was held at', async (t) => {
+    const upstream = await fakeUpstream(t, ({ response }) =>
+      sendJson(response, completion('one', { input: QUESTION_TOKENS, output: 1 })),
+    );
+    const gateway = await startGateway(t, small(upstream));
+    const response = await gateway.chat(await gateway.key());
+    const { decision, outcome } = await gateway.records(response.headers.get('x-request-id'));
+    const [budget] = decision.budget;
+    assert.equal(budget.rule, 'tenants.acme.budget');
+    assert.equal(budget.window_start, '1970-01-01T00:00:00.000000Z'); // A total has no other.
+    for (const record of [decision, outcome]) assert.equal(record.price_version, '1000/500/10000');
+  });
 });
