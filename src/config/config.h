@@ -93,7 +93,7 @@ struct Model {
   Tokens context_tokens = 0;  // 0: not said.
   bool reasoning = false;     // Makes output that nobody sees.
   cost::Prices prices;
-  std::string price_version;  // "2.5/1.25/10": the prices themselves, as records name them.
+  std::string price_version;  // "2.50/1.25/10.00": the prices themselves, as records name them.
 };
 
 struct Tenant {

@@ -158,6 +158,6 @@ describe('the books', () => {
     const [budget] = decision.budget;
     assert.equal(budget.rule, 'tenants.acme.budget');
     assert.equal(budget.window_start, '1970-01-01T00:00:00.000000Z'); // A total has no other.
-    for (const record of [decision, outcome]) assert.equal(record.price_version, '1000/500/10000');
+    for (const record of [decision, outcome]) assert.equal(record.price_version, '1000.00/500.00/10000.00');
   });
 });

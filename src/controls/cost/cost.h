@@ -39,7 +39,7 @@ struct Amounts {
 Money price(const Prices& prices, const Amounts& amounts);
 
 // What says in a record which prices a request was held and settled at: dollars a million tokens
-// of input, cached input and output, "2.5/1.25/10".
+// of input, cached input and output, "2.50/1.25/10.00".
 std::string version_of(const Prices& prices);
 
 enum class Window : std::uint8_t { kHour, kDay, kWeek, kMonth, kTotal };
