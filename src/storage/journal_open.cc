@@ -22,6 +22,8 @@ constexpr std::string_view kIdMark = "journal_id";
 // kClean, or the run of the machine in which a gateway is at work.
 constexpr std::string_view kStateMark = "journal_state";
 constexpr std::string_view kClean = "clean";
+// Whether what an earlier gateway held may be in no journal: "yes", or not.
+constexpr std::string_view kLackMark = "journal_may_lack";
 constexpr std::string_view kAcceptLoss = "accept-loss";
 constexpr Bytes kReplayGroupBytes = 4 << 20;
 
@@ -93,6 +95,7 @@ FaultOr<void> set_aside(const std::string& directory) {
 FaultOr<void> mark_named(Database& database, const FoundJournal& found) {
   TRY(transaction, Transaction::begin(database));
   TRY_DO(write_mark(database, kIdMark, hex_of(found.id)));
+  if (found.may_lack) TRY_DO(write_mark(database, kLackMark, "yes"));
   TRY_DO(write_mark(database, kStateMark, kClean));
   const JournalPosition start = JournalPosition::start_of(found.next_number);
   TRY_DO(write_mark(database, kJournalWritten, std::to_string(start.value)));
@@ -117,6 +120,8 @@ FaultOr<FoundJournal> find_journal(Database& database, JournalPosition written,
   found.next_number = written.number() + 1;
   TRY(id_mark, read_mark(database, kIdMark));
   TRY(state, read_mark(database, kStateMark));
+  TRY(lack, read_mark(database, kLackMark));
+  found.may_lack = lack == "yes";
   std::optional<JournalId> id = id_mark ? parse_id(*id_mark) : std::nullopt;
   if (std::filesystem::exists(found.directory + "/" + std::string(kAcceptLoss))) {
     TRY_DO(set_aside(found.directory));
@@ -147,7 +152,7 @@ FaultOr<FoundJournal> find_journal(Database& database, JournalPosition written,
   JournalEnd end = JournalEnd::kPowerLoss;
   if (state == kClean) end = JournalEnd::kClean;
   if (state == boot_of(options)) end = JournalEnd::kKilled;
-  found.may_lack = end == JournalEnd::kPowerLoss;
+  if (end == JournalEnd::kPowerLoss) found.may_lack = true;
   if (!found.files.empty()) {
     TRY(contents, read_journal(found.directory, found.id, written, end));
     found.contents = std::move(contents);
@@ -198,10 +203,13 @@ FaultOr<void> mark_at_work(Database& database, const FoundJournal& found,
   const JournalPosition start = JournalPosition::start_of(found.next_number);
   TRY_DO(write_mark(database, kJournalWritten, std::to_string(start.value)));
   TRY_DO(write_mark(database, kStateMark, boot_of(options)));
+  if (found.may_lack) TRY_DO(write_mark(database, kLackMark, "yes"));
   TRY_DO(transaction.commit());
   for (const std::string& file : found.files) unlink(file.c_str());
   return {};
 }
+
+FaultOr<void> forget_lack(Database& database) { return write_mark(database, kLackMark, "no"); }
 
 FaultOr<void> mark_clean(Database& database) {
   TRY(transaction, Transaction::begin(database));

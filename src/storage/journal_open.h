@@ -30,7 +30,7 @@ struct FoundJournal {
   JournalContents contents;       // What an earlier process left.
   std::vector<std::string> files;
   // What an earlier gateway held may be in no journal: the power was lost, its end cannot be
-  // read, or the operator went on without it.
+  // read, or the operator went on without it. It is so at every start until forget_lack().
   bool may_lack = false;
 };
 
@@ -46,6 +46,8 @@ FaultOr<std::int64_t> replay(const FoundJournal& found, TrailWriter& writer);
 // gateway is at work. The files are deleted.
 FaultOr<void> mark_at_work(Database& database, const FoundJournal& found,
                            const JournalOptions& options);
+// Says that what may be lacking is made up for, in the caller's transaction.
+FaultOr<void> forget_lack(Database& database);
 // Says that the journal holds nothing that the database does not have.
 FaultOr<void> mark_clean(Database& database);
 
