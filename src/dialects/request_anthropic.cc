@@ -140,15 +140,10 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
 }  // namespace
 
 Checked read_anthropic_messages(Reading& reading, dom::element value, const FieldPath& path) {
-  const Expected<dom::array> messages = read_array(value, path);
+  const Expected<int> messages = read_each(reading, value, path, read_message);
   if (!messages) return std::unexpected(messages.error());
-  FieldPath element{&path, {}, 0};
-  for (const dom::element message : *messages) {
-    if (Checked read = read_message(reading, message, element); !read) return read;
-    ++element.index;
-  }
-  if (element.index == 0) return wrong_type(path, "a list of at least one message");
-  reading.request.messages = element.index;
+  if (*messages == 0) return wrong_type(path, "a list of at least one message");
+  reading.request.messages = *messages;
   return {};
 }
 
@@ -157,13 +152,8 @@ Checked read_anthropic_system(Reading& reading, dom::element value, const FieldP
 }
 
 Checked read_anthropic_tools(Reading& reading, dom::element value, const FieldPath& path) {
-  const Expected<dom::array> tools = read_array(value, path);
+  const Expected<int> tools = read_each(reading, value, path, read_tool);
   if (!tools) return std::unexpected(tools.error());
-  FieldPath element{&path, {}, 0};
-  for (const dom::element tool : *tools) {
-    if (Checked read = read_tool(reading, tool, element); !read) return read;
-    ++element.index;
-  }
   return {};
 }
 

@@ -240,37 +240,22 @@ Checked read_batched(Reading& reading, dom::element value, const FieldPath& path
 }  // namespace
 
 Checked read_chat_messages(Reading& reading, dom::element value, const FieldPath& path) {
-  const Expected<dom::array> messages = read_array(value, path);
+  const Expected<int> messages = read_each(reading, value, path, read_message);
   if (!messages) return std::unexpected(messages.error());
-  FieldPath element{&path, {}, 0};
-  for (const dom::element message : *messages) {
-    if (Checked read = read_message(reading, message, element); !read) return read;
-    ++element.index;
-  }
-  if (element.index == 0) return wrong_type(path, "a list of at least one message");
-  reading.request.messages = element.index;
+  if (*messages == 0) return wrong_type(path, "a list of at least one message");
+  reading.request.messages = *messages;
   return {};
 }
 
 Checked read_chat_tools(Reading& reading, dom::element value, const FieldPath& path) {
-  const Expected<dom::array> tools = read_array(value, path);
+  const Expected<int> tools = read_each(reading, value, path, read_tool);
   if (!tools) return std::unexpected(tools.error());
-  FieldPath element{&path, {}, 0};
-  for (const dom::element tool : *tools) {
-    if (Checked read = read_tool(reading, tool, element); !read) return read;
-    ++element.index;
-  }
   return {};
 }
 
 Checked read_chat_functions(Reading& reading, dom::element value, const FieldPath& path) {
-  const Expected<dom::array> functions = read_array(value, path);
+  const Expected<int> functions = read_each(reading, value, path, read_function);
   if (!functions) return std::unexpected(functions.error());
-  FieldPath element{&path, {}, 0};
-  for (const dom::element function : *functions) {
-    if (Checked read = read_function(reading, function, element); !read) return read;
-    ++element.index;
-  }
   return {};
 }
 

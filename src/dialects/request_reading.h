@@ -68,6 +68,22 @@ Expected<std::int64_t> read_integer(simdjson::dom::element value, std::int64_t l
 Checked check_name(std::string_view key, const FieldPath& path);
 
 // The messages of each dialect, and what else its top level has of its own.
+// Reads every element of an array by `read_one(reading, element, path)`; how many there are.
+template <class ReadOne>
+Expected<int> read_each(Reading& reading, simdjson::dom::element value, const FieldPath& path,
+                        ReadOne read_one) {
+  const Expected<simdjson::dom::array> array = read_array(value, path);
+  if (!array) return std::unexpected(array.error());
+  FieldPath element{&path, {}, 0};
+  for (const simdjson::dom::element one : *array) {
+    if (Checked read = read_one(reading, one, element); !read) {
+      return std::unexpected(std::move(read.error()));
+    }
+    ++element.index;
+  }
+  return static_cast<int>(element.index);
+}
+
 Checked read_chat_messages(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_chat_tools(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_chat_functions(Reading& reading, simdjson::dom::element value, const FieldPath& path);
