@@ -201,11 +201,16 @@ void MemoryLedger::roll(const cost::Policy& policy, LedgerAccount& account, Wall
   const bool other =
       account.is_budget && (account.window != policy.window || account.zone != policy.zone);
   account.is_budget = true;
+  account.budget_limit = policy.limit;
+  if (!other && account.budget.lasts(wall)) [[likely]]
+    return;
   account.window = policy.window;
   account.zone = policy.zone;
-  account.budget_limit = policy.limit;
   cost::Balance now = account.budget;
-  if (other) now.window_start = now.window_end = WallTime::min();
+  if (other) {
+    now.window_start = WallTime::min();
+    now.window_end = {};
+  }
   now = cost::roll(policy, now, wall);
   const bool fresh = now.window_start != account.budget.window_start;
   if (other && now.window_start <= account.budget.window_start) now.spent = account.budget.spent;
@@ -403,22 +408,26 @@ std::optional<std::int64_t> counted(Figure figure, const Used& used) {
 
 }  // namespace
 
-// By the window that the account has now: a reload may have changed it since the hold.
+// By the calendar that the account has now: a reload may have changed it since the hold.
 void MemoryLedger::settle_budget(const BudgetCharge& charge, Slot& slot, Money used,
                                  WallTime held_at, WallTime wall) {
   LedgerAccount& account = *slot.account;
+  const auto settle = [&](const cost::Policy& now, cost::Taken taken) {
+    if (!account.budget.lasts(wall)) account.budget = cost::roll(now, account.budget, wall);
+    // Held in a window of another calendar, at a moment that lies in the one of now.
+    if (&now != charge.policy && held_at >= account.budget.window_start)
+      taken.window_start = account.budget.window_start;
+    slot.spent_before = account.view().spent;
+    account.budget = cost::settle(now, account.budget, taken, used, wall);
+    slot.spent_after = account.view().spent;
+  };
+  const cost::Taken taken{slot.amount, slot.budget.window_start};
+  if (account.window == charge.policy->window && account.zone == charge.policy->zone) [[likely]]
+    return settle(*charge.policy, taken);
   cost::Policy now;
   now.window = account.window;
   now.zone = account.zone;
-  account.budget = cost::roll(now, account.budget, wall);
-  slot.spent_before = account.view().spent;
-  cost::Taken taken{slot.amount, slot.budget.window_start};
-  // Held in a window of another calendar, at a moment that lies in the one of now.
-  const bool other = charge.policy->window != now.window || charge.policy->zone != now.zone;
-  if (other && held_at >= account.budget.window_start)
-    taken.window_start = account.budget.window_start;
-  account.budget = cost::settle(now, account.budget, taken, used, wall);
-  slot.spent_after = account.view().spent;
+  settle(now, taken);
 }
 
 void MemoryLedger::tell_reached(const BudgetCharge& charge, const Slot& slot, WallTime wall) const {

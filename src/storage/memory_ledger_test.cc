@@ -396,7 +396,8 @@ void expect_nothing_held(MemoryLedger& ledger, WallTime wall) {
 TEST(MemoryLedger, I1I12I14AgreesWithASlowModelForAnyHistory) {
   const limits::Policy tokens = limit(Scope::kUserId, Figure::kTotalTokensPerMinute, 397);
   const limits::Policy work = limit(Scope::kTenantId, Figure::kConcurrentRequests, 5);
-  const cost::Policy money = budget(100'000, cost::Window::kHour);
+  cost::Policy money = budget(100'000, cost::Window::kHour);
+  money.zone = cost::TimeZone::named("Asia/Kathmandu").value();
   MemoryLedger ledger({.key = 3}, nullptr);
   Model model;
   std::vector<std::unique_ptr<Request>> open;

@@ -277,6 +277,26 @@ describe('budgets', () => {
     );
   });
 
+  it('a day ends at midnight of its time zone', async (t) => {
+    const upstream = await answering(t);
+    const config = standard(upstream.url);
+    config.time_zone = 'Asia/Kathmandu';
+    config.tenants.acme.budget = { usd: 1.2, per: 'day', when_exhausted: 'refuse' };
+    const gateway = await startGateway(t, config);
+    const key = await gateway.key();
+    const passed = await gateway.chat(key, dear);
+    assert.equal(passed.status, 200);
+    const { decision } = await gateway.records(passed.headers.get('x-request-id'));
+    const [budget] = decision.budget;
+    assert.match(budget.window_start, /T18:15:00\.000000Z$/);
+    assert.match(budget.window_end, /T00:00:00\+05:45$/);
+    assert.equal(Date.parse(budget.window_end) - Date.parse(budget.window_start), 86_400_000);
+    let response = passed;
+    while (response.status === 200) response = await gateway.chat(key, dear);
+    const { body } = await assertRefused(response, 429, 'budget_exhausted');
+    assert.match(body.error.message, /again after \S+T00:00:00\+05:45 \(Asia\/Kathmandu\)\./);
+  });
+
   it('no SDK asks again', async (t) => {
     const upstream = await answering(t);
     const config = standard(upstream.url);

@@ -71,6 +71,17 @@ std::string in_words(WallTime moment, TimeZone zone) {
 
 Money charged(const Balance& balance) { return add_saturated(balance.spent, balance.held); }
 
+// In its place: on the path of a request every copy of a balance waits for the last one.
+void advance(const Policy& policy, Balance& balance, WallTime now) {
+  if (balance.lasts(now)) [[likely]]
+    return;
+  const Span span = span_of(policy.window, policy.zone, now);
+  if (span.start < balance.window_start) return;
+  if (span.start > balance.window_start) balance.spent = {};
+  balance.window_start = span.start;
+  balance.window_end = span.end;
+}
+
 bool fits(const Policy& policy, const Balance& rolled, Money amount) {
   const std::optional<Money> sum = add(charged(rolled), amount);
   return sum && *sum <= policy.limit;
@@ -147,52 +158,51 @@ std::optional<WallTime> end_of(Window window, TimeZone zone, WallTime now) {
   return span_of(window, zone, now).end;
 }
 
-Balance roll(const Policy& policy, Balance balance, WallTime now) {
-  if (now < balance.window_end) [[likely]]
-    return balance;
-  const Span span = span_of(policy.window, policy.zone, now);
-  if (span.start < balance.window_start) return balance;
-  if (span.start > balance.window_start) balance.spent = {};
-  balance.window_start = span.start;
-  balance.window_end = span.end;
-  return balance;
+Balance roll(const Policy& policy, const Balance& balance, WallTime now) {
+  Balance rolled = balance;
+  advance(policy, rolled, now);
+  return rolled;
 }
 
-bool passes(const Policy& policy, Balance balance, Money amount, WallTime now) {
+bool passes(const Policy& policy, const Balance& balance, Money amount, WallTime now) {
+  if (balance.lasts(now)) return fits(policy, balance, amount);
   return fits(policy, roll(policy, balance, now), amount);
 }
 
-Expected<Balance> hold(const Policy& policy, Balance balance, Money amount, WallTime now,
+Expected<Balance> hold(const Policy& policy, const Balance& balance, Money amount, WallTime now,
                        std::string_view subject) {
   CHECK(amount >= Money{});
-  balance = roll(policy, balance, now);
-  if (!fits(policy, balance, amount)) [[unlikely]]
-    return std::unexpected(exhausted(policy, balance, amount, now, subject));
-  balance.held.micro_usd += amount.micro_usd;
-  return balance;
+  Balance held = balance;
+  advance(policy, held, now);
+  if (!fits(policy, held, amount)) [[unlikely]]
+    return std::unexpected(exhausted(policy, held, amount, now, subject));
+  held.held.micro_usd += amount.micro_usd;
+  return held;
 }
 
 bool lets_through(const Policy& policy) {
   return policy.mode == Mode::kObserve || policy.when_exhausted == WhenExhausted::kAllowAndAlert;
 }
 
-Balance hold_observed(const Policy& policy, Balance balance, Money amount, WallTime now) {
+Balance hold_observed(const Policy& policy, const Balance& balance, Money amount, WallTime now) {
   CHECK(amount >= Money{});
-  balance = roll(policy, balance, now);
-  balance.held = add_saturated(balance.held, amount);
-  return balance;
+  Balance held = balance;
+  advance(policy, held, now);
+  held.held = add_saturated(held.held, amount);
+  return held;
 }
 
-Balance settle(const Policy& policy, Balance balance, const Taken& taken, Money used,
+Balance settle(const Policy& policy, const Balance& balance, const Taken& taken, Money used,
                WallTime now) {
   CHECK(used >= Money{} && taken.amount >= Money{});
-  balance = roll(policy, balance, now);
+  Balance settled = balance;
+  advance(policy, settled, now);
   // Sums of observed holds may have been cut at the end of the range: never below nothing.
-  balance.held.micro_usd =
-      std::max<std::int64_t>(balance.held.micro_usd - taken.amount.micro_usd, 0);
-  if (taken.window_start == balance.window_start)
-    balance.spent = add_saturated(balance.spent, used);
-  return balance;
+  settled.held.micro_usd =
+      std::max<std::int64_t>(settled.held.micro_usd - taken.amount.micro_usd, 0);
+  if (taken.window_start == settled.window_start)
+    settled.spent = add_saturated(settled.spent, used);
+  return settled;
 }
 
 Money remaining(const Policy& policy, const Balance& balance) {

@@ -87,22 +87,23 @@ struct Balance {
   WallTime window_start{};
   Money spent;
   Money held;
-  // Until here the calendar need not be asked. The beginning of time: it was not asked yet.
-  WallTime window_end = WallTime::min();
+  WallTime window_end{};  // The epoch: the calendar was not asked yet.
+  // Whether `now` is of the same window still; then roll() changes nothing.
+  bool lasts(WallTime now) const { return now < window_end; }
 };
 
 // The balance in the window of `now`: a new window starts with nothing spent; what is held
 // stays held. A clock that was set back does not reopen a window that has ended. `balance` is of
 // the window and zone of `policy`; whoever changes them takes its window_end away.
-Balance roll(const Policy& policy, Balance balance, WallTime now);
+Balance roll(const Policy& policy, const Balance& balance, WallTime now);
 
 // Whether hold() would let `amount` through.
-bool passes(const Policy& policy, Balance balance, Money amount, WallTime now);
+bool passes(const Policy& policy, const Balance& balance, Money amount, WallTime now);
 
 // Takes a hold of `amount`, at least 0. Refuses with kBudgetExhausted where spent + held +
 // amount > limit (or the sum would overflow); no wait is told, the message says when the window
 // ends. `subject` is for the words of the refusal only.
-Expected<Balance> hold(const Policy& policy, Balance balance, Money amount, WallTime now,
+Expected<Balance> hold(const Policy& policy, const Balance& balance, Money amount, WallTime now,
                        std::string_view subject = {});
 
 // Whether the budget only tells what no longer fits: it is observed, or allows and alerts.
@@ -110,7 +111,7 @@ bool lets_through(const Policy& policy);
 
 // The same as hold() without refusing, for a budget that lets through. Sums stop at the end of
 // the range.
-Balance hold_observed(const Policy& policy, Balance balance, Money amount, WallTime now);
+Balance hold_observed(const Policy& policy, const Balance& balance, Money amount, WallTime now);
 
 // One hold, to settle it with. A hold may name several budgets; each keeps its own.
 struct Taken {
@@ -120,7 +121,8 @@ struct Taken {
 
 // Ends a hold as `used`, at least 0. More than was held is an overrun: the balance tells the
 // truth, so it is spent in full. What is used is spent only in the window of the hold.
-Balance settle(const Policy& policy, Balance balance, const Taken& taken, Money used, WallTime now);
+Balance settle(const Policy& policy, const Balance& balance, const Taken& taken, Money used,
+               WallTime now);
 
 // What could still be held, at least 0.
 Money remaining(const Policy& policy, const Balance& balance);
