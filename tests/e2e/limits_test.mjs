@@ -291,10 +291,22 @@ describe('budgets', () => {
     assert.match(budget.window_start, /T18:15:00\.000000Z$/);
     assert.match(budget.window_end, /T00:00:00\+05:45$/);
     assert.equal(Date.parse(budget.window_end) - Date.parse(budget.window_start), 86_400_000);
+    let count = 1;
     let response = passed;
-    while (response.status === 200) response = await gateway.chat(key, dear);
+    while (response.status === 200) {
+      response = await gateway.chat(key, dear);
+      count += response.status === 200;
+    }
     const { body } = await assertRefused(response, 429, 'budget_exhausted');
     assert.match(body.error.message, /again after \S+T00:00:00\+05:45 \(Asia\/Kathmandu\)\./);
+    // What was spent just now is of today in any other zone too.
+    await gateway.spendOf(count);
+    for (const zone of ['America/New_York', 'UTC']) {
+      config.time_zone = zone;
+      await gateway.reload(config);
+      const refused = await assertRefused(await gateway.chat(key, dear), 429, 'budget_exhausted');
+      assert.match(refused.body.error.message, zone === 'UTC' ? /T00:00:00Z\./ : /New_York\)\./);
+    }
   });
 
   it('no SDK asks again', async (t) => {
