@@ -68,10 +68,11 @@ struct Request {
     self.result = co_await self.gateway.ledger.hold(self.charges, self.arena, self.gateway.executor,
                                                     at, self.wall);
   }
-  void settle(std::int64_t micro_usd) {
+  void settle(std::int64_t micro_usd) { settle(micro_usd, wall); }
+  void settle(std::int64_t micro_usd, WallTime at) {
     Used used;
     used.cost = {micro_usd};
-    gateway.ledger.settle(result->value(), charges, used, {}, kNow, wall);
+    gateway.ledger.settle(result->value(), charges, used, {}, kNow, at);
   }
   bool waits() const { return !result.has_value(); }
   bool held() const { return result && result->has_value(); }
@@ -223,6 +224,23 @@ TEST(Lease, OfAnEndedWindowIsNotSpentInTheNext) {
   for (const auto& [key, account] : store.accounts) {
     EXPECT_LE(account.taken(), account.limit);
   }
+}
+
+// A settlement may be the first that sees the next window.
+TEST(Lease, OfAnEndedWindowIsNotSpentInTheNextThatASettlementBegan) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  const cost::Policy policy = budget(1'000);
+  Request today(gateway, policy, 900);
+  gateway.answer_all();
+  const WallTime tomorrow = kWall + std::chrono::days(1);
+  today.settle(900, tomorrow);
+  const Request next(gateway, policy, 100, kNow, tomorrow);
+  EXPECT_TRUE(next.waits());
+  gateway.answer_all();
+  EXPECT_TRUE(next.held());
+  ASSERT_EQ(store.accounts.size(), 2U);
+  for (const auto& [key, account] : store.accounts) EXPECT_GE(account.taken(), Money{100});
 }
 
 TEST(Lease, BringsWhatWasSpentBeforeTheStart) {

@@ -56,6 +56,11 @@ struct LedgerAccount {
     return {budget.window_start, add_saturated(budget.spent, others), budget.held,
             budget.window_end};
   }
+  // The window is another: nothing of it is leased yet.
+  void forget_lease() {
+    leased_known = false;
+    leased = others = step = Money{};
+  }
   // What is spent and would be held beyond what is leased; below 0: what is left of the lease.
   Money lack(Money held) const {
     return add_saturated(add_saturated(budget.spent, held), Money{-leased.micro_usd});

@@ -216,8 +216,7 @@ void MemoryLedger::roll(const cost::Policy& policy, LedgerAccount& account, Wall
   if (other && now.window_start <= account.budget.window_start) now.spent = account.budget.spent;
   account.budget = now;
   if (!fresh) return;
-  account.leased_known = false;
-  account.leased = account.others = account.step = Money{};
+  account.forget_lease();
   if (lender_ != nullptr) account.budget.spent = Money{};
 }
 
@@ -413,7 +412,12 @@ void MemoryLedger::settle_budget(const BudgetCharge& charge, Slot& slot, Money u
                                  WallTime held_at, WallTime wall) {
   LedgerAccount& account = *slot.account;
   const auto settle = [&](const cost::Policy& now, cost::Taken taken) {
-    if (!account.budget.lasts(wall)) account.budget = cost::roll(now, account.budget, wall);
+    if (!account.budget.lasts(wall)) {
+      const WallTime before = account.budget.window_start;
+      account.budget = cost::roll(now, account.budget, wall);
+      // What was leased was of the window that has ended.
+      if (account.budget.window_start != before) account.forget_lease();
+    }
     // Held in a window of another calendar, at a moment that lies in the one of now.
     if (&now != charge.policy && held_at >= account.budget.window_start)
       taken.window_start = account.budget.window_start;
