@@ -1,0 +1,147 @@
+// One gateway: its clocks, the requests that it serves and what becomes of them when it dies.
+//
+// Its ledger is the shipped one. A request goes through the steps that the pipeline takes with
+// the books and the trail, in the same order, one step at a time, so that it may die between any
+// two of them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/arena.h"
+#include "base/hand_executor.h"
+#include "pipeline/ports.h"
+#include "sim/oracle.h"
+#include "sim/settings.h"
+#include "sim/store_link.h"
+
+namespace tollgate::sim {
+
+class GatewayClock final : public pipeline::Clock {
+ public:
+  explicit GatewayClock(const std::int64_t& now_us) : now_us_(now_us) {}
+  Instant now() const override { return Instant(Duration(kStart + now_us_ + ahead_us)); }
+  WallTime wall() const override { return WallTime(Duration(kWallStart + now_us_ + skew_us)); }
+
+  std::int64_t ahead_us = 0;  // Only grows.
+  std::int64_t skew_us = 0;
+
+ private:
+  static constexpr std::int64_t kStart = 3'600'000'000;
+  // Ten minutes before a month ends.
+  static constexpr std::int64_t kWallStart = 1'772'322'600'000'000;
+
+  const std::int64_t& now_us_;
+};
+
+struct Request {
+  enum class State : std::uint8_t { kAsks, kHeld, kDecided, kLeft, kSettled, kGone };
+
+  std::string id;
+  Caller caller;
+  std::shared_ptr<const Settings> settings;
+  std::vector<pipeline::LimitCharge> limits;
+  std::vector<pipeline::BudgetCharge> budgets;
+  pipeline::Charges charges;
+  cost::Amounts bound;
+  Money worst;
+  Arena arena;
+  Instant now{};
+  WallTime wall{};
+  std::optional<Expected<pipeline::Hold, pipeline::Shortfall>> result;
+  State state = State::kAsks;
+  std::uint64_t decided_at = 0;  // The decision's position in the journal.
+  std::string accounts;          // That it is held on, packed.
+};
+
+class Gateway final : public storage::SettlementSink {
+ public:
+  struct Parts {
+    int number = 0;
+    const Plan* plan = nullptr;
+    Chance* chance = nullptr;
+    Story* story = nullptr;
+    Oracle* oracle = nullptr;
+    const std::int64_t* now_us = nullptr;
+  };
+  explicit Gateway(const Parts& parts);
+  ~Gateway() override;
+
+  // One of the links serves each start; made anew by whoever knows the store.
+  using MakeLink = std::function<std::unique_ptr<StoreLink>(Gateway& gateway)>;
+  void start(const MakeLink& make, std::shared_ptr<const Settings> settings);
+  void ask(std::string id);
+  // Takes one request a step on its way; which one, chance says.
+  void go_on();
+  void work(Crash crash);
+  void run();  // What was posted.
+  void reload(std::shared_ptr<const Settings> settings);
+  enum class Death : std::uint8_t { kKill, kPowerLoss };
+  void die(Death death);
+  // Every request ends and everything is written, if the store is there; then it is down.
+  bool stop();
+
+  bool up() const { return ledger_ != nullptr; }
+  int starts() const { return starts_; }
+  bool idle() const { return requests_.empty() && link_->idle(); }
+  // As the ledger tells it, against the oracle (I12, I14).
+  void check() const;
+
+  void booked(const pipeline::Booking& booking, const pipeline::Used& used,
+              std::string_view accounts, WallTime at) override;
+
+  std::string name;
+  GatewayClock clock;
+  JournalModel journal;
+  std::int64_t boots = 1;  // Of its machine.
+  bool cut_off = false;    // From the store.
+  StoreLink* link() { return link_.get(); }
+  std::int64_t refused_in_a_row = 0;
+  // What a budget of the store says beyond what was held on it.
+  std::function<std::int64_t(const Account&)> counted_by_books;
+
+ private:
+  // Of a request that was held, until the books of it are final.
+  struct Fate {
+    bool left = false;
+    bool unbooked = false;  // It never left, and nobody could be told.
+  };
+
+  void fill(Request& request);
+  static Task<void> hold(Gateway& self, Request& request);
+  void answered(Request& request);
+  void admitted(Request& request);
+  void check_refusal(const Request& request) const;
+  void decide(Request& request);
+  void leave(Request& request);
+  void settle(Request& request);
+  void settle_as(Request& request, const pipeline::Used& used);
+  void end(Request& request);
+  pipeline::Used any_use(const Request& request);
+  // False: the gateway dies in the middle of it.
+  std::uint64_t append(const storage::Item& item);
+  void append_record(const Request& request, audit::Phase phase, audit::Outcome outcome);
+  void resolve();
+  void tell(std::string_view what);
+
+  const Parts parts_;
+  Chance& chance_;
+  Oracle& oracle_;
+  HandExecutor executor_;
+  std::shared_ptr<const Settings> settings_;
+  std::unique_ptr<StoreLink> link_;
+  std::unique_ptr<storage::MemoryLedger> ledger_;
+  std::vector<std::unique_ptr<Request>> requests_;
+  std::map<std::string, Fate> fates_;
+  int starts_ = 0;
+  bool lost_power_ = false;
+  std::optional<Violation> found_;
+  bool dies_ = false;
+  bool dies_in_append_ = false;
+};
+
+}  // namespace tollgate::sim

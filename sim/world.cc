@@ -1,0 +1,232 @@
+#include "sim/world.h"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include "sim/own_link.h"
+#include "storage/try.h"
+
+namespace tollgate::sim {
+namespace {
+
+using std::chrono::hours;
+
+constexpr std::int64_t kSecondUs = 1'000'000;
+constexpr std::int64_t kHourUs = 3600 * kSecondUs;
+
+std::unique_ptr<storage::Database> open_database(const std::string& directory) {
+  storage::DatabaseOptions options;
+  options.durability = storage::Durability::kProcess;  // What the disk loses is the journal's.
+  return must(storage::Database::open(directory + "/sim.db", options), "open");
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed, const std::string& directory)
+    : World(
+          seed,
+          [seed] {
+            Chance chance(seed ^ 0x9e3779b97f4a7c15);
+            return Plan::of(chance);
+          }(),
+          directory) {}
+
+World::World(std::uint64_t seed, const Plan& plan, const std::string& directory)
+    : chance_(seed),
+      plan_(plan),
+      database_(open_database(directory)),
+      store_(*database_),
+      network_(chance_, plan.message_lost_in, plan.message_twice_in),
+      between_{network_,
+               store_,
+               chance_,
+               store_away_,
+               now_us_,
+               [this] {
+                 return WallTime(Duration(1'772'322'600'000'000 + now_us_ + store_skew_us_)); }},
+      settings_(Settings::of(chance_, plan)) {
+  history_.push_back(settings_);
+  for (const cost::Policy& budget : settings_->budgets) oracle_.enforce(budget);
+  for (int i = 0; i < plan_.gateways; ++i) {
+    Gateway::Parts parts{i, &plan_, &chance_, &story_, &oracle_, &now_us_};
+    gateways_.push_back(std::make_unique<Gateway>(parts));
+    Gateway& gateway = *gateways_.back();
+    if (plan_.clock_jump_in > 0) gateway.clock.skew_us = chance_.between(-kHourUs, kHourUs);
+    gateway.counted_by_books = [this](const Account& account) { return counted_by_books(account); };
+  }
+}
+
+World::~World() = default;
+
+// ---- Steps ----------------------------------------------------------------------------------
+
+void World::run(std::int64_t steps) {
+  for (std::int64_t i = 0; i < steps; ++i) step();
+}
+
+void World::step() {
+  pass_time();
+  network_.deliver(now_us_);
+  for (const auto& gateway : gateways_) {
+    if (gateway->up()) gateway->run();
+  }
+  trouble();
+  Gateway& gateway = *gateways_[chance_.below(static_cast<std::int64_t>(gateways_.size()))];
+  if (!gateway.up()) {
+    start(gateway);
+  } else {
+    trouble_gateway(gateway);
+    if (gateway.up()) act(gateway);
+  }
+  check();
+}
+
+void World::pass_time() {
+  std::int64_t most = 20'000;
+  if (chance_.one_in(8)) most = 2 * kSecondUs;
+  if (plan_.clock_jump_in > 0 && chance_.one_in(100)) most = kHourUs;
+  now_us_ += chance_.between(1, most);
+}
+
+void World::act(Gateway& gateway) {
+  const std::int64_t what = chance_.below(10);
+  if (what < 3) {
+    gateway.ask(fmt::format("req_{:08}", ++requests_));
+  } else if (what < 8) {
+    gateway.go_on();
+  } else {
+    const bool crash = plan_.kill_in > 0 && chance_.one_in(20);
+    gateway.work(!crash              ? Crash::kNone
+                 : chance_.one_in(2) ? Crash::kBeforeCommit
+                                     : Crash::kAfterCommit);
+  }
+}
+
+void World::trouble() {
+  if (chance_.one_in(store_away_ ? 10 : plan_.store_away_in)) {
+    store_away_ = !store_away_;
+    story_.tell(store_away_ ? "the store is away" : "the store is back");
+  }
+  if (chance_.one_in(plan_.clock_jump_in)) {
+    store_skew_us_ = chance_.between(-kHourUs, kHourUs);
+  }
+  if (chance_.one_in(plan_.reload_in)) reload();
+}
+
+void World::reload() {
+  settings_ = settings_->edited(chance_);
+  history_.push_back(settings_);
+  for (const cost::Policy& budget : settings_->budgets) oracle_.enforce(budget);
+  // One after another, and some later or never.
+  for (const auto& gateway : gateways_) {
+    if (gateway->up() && !chance_.one_in(4)) gateway->reload(settings_);
+  }
+}
+
+void World::trouble_gateway(Gateway& gateway) {
+  if (chance_.one_in(gateway.cut_off ? 10 : plan_.cut_off_in)) gateway.cut_off = !gateway.cut_off;
+  if (chance_.one_in(plan_.clock_jump_in)) {
+    const std::int64_t most = chance_.one_in(4) ? 50 * kHourUs : kHourUs;
+    gateway.clock.skew_us += chance_.between(-most, most);
+    if (chance_.one_in(4)) gateway.clock.ahead_us += chance_.between(0, 600 * kSecondUs);
+  }
+  if (chance_.one_in(plan_.kill_in)) return gateway.die(Gateway::Death::kKill);
+  if (chance_.one_in(plan_.power_loss_in)) return gateway.die(Gateway::Death::kPowerLoss);
+  if (chance_.one_in(plan_.stop_in)) (void)gateway.stop();
+}
+
+void World::start(Gateway& gateway) {
+  gateway.start([this](Gateway& self) { return make_link(self); }, settings_);
+}
+
+std::unique_ptr<StoreLink> World::make_link(Gateway& gateway) {
+  if (plan_.shape == Shape::kOwnStore) {
+    return std::make_unique<OwnLink>(*database_, gateway.journal, gateway.clock, chance_,
+                                     store_away_, gateway.boots);
+  }
+  const auto find = [&gateway, start = gateway.starts()]() -> SharedLink* {
+    if (!gateway.up() || gateway.starts() != start) return nullptr;
+    return static_cast<SharedLink*>(gateway.link());
+  };
+  return std::make_unique<SharedLink>(gateway.name, between_, gateway.journal, gateway.cut_off,
+                                      find);
+}
+
+// ---- At rest --------------------------------------------------------------------------------
+
+bool World::everybody_refuses(std::int64_t in_a_row) const {
+  return std::ranges::all_of(
+      gateways_, [in_a_row](const auto& gateway) { return gateway->refused_in_a_row >= in_a_row; });
+}
+
+void World::heal() {
+  network_.heal();
+  store_away_ = false;
+  for (const auto& gateway : gateways_) gateway->cut_off = false;
+  story_.tell("everything heals");
+}
+
+// False: somebody is not done.
+bool World::finish_all() {
+  bool all = true;
+  now_us_ += kSecondUs / 5;
+  network_.deliver(now_us_);
+  for (const auto& gateway : gateways_) {
+    if (!gateway->up()) {
+      start(*gateway);
+      all = false;
+      continue;
+    }
+    gateway->run();
+    for (int i = 0; i < 8 && gateway->up(); ++i) gateway->go_on();
+    if (gateway->up()) gateway->work(Crash::kNone);
+    all = all && gateway->up() && gateway->idle();
+  }
+  check();
+  return all && network_.empty();
+}
+
+void World::rest() {
+  heal();
+  for (int round = 0; !finish_all(); ++round) {
+    if (round > 5'000) throw Violation{"nothing comes to rest"};
+  }
+  for (const auto& gateway : gateways_) {
+    if (!gateway->stop() && !gateway->stop()) throw Violation{"a gateway does not stop"};
+  }
+  check_tables(true);
+  if (plan_.shape == Shape::kOwnStore) check_trail();
+}
+
+// ---- Whole runs -----------------------------------------------------------------------------
+
+RunResult run_seed(std::uint64_t seed, std::int64_t steps, std::size_t lines_kept) {
+  const Directory directory;
+  RunResult result;
+  World world(seed, directory.path());
+  world.story().lines_kept = lines_kept;
+  try {
+    world.run(steps);
+    world.rest();
+  } catch (const Violation& violation) {
+    result.violation = violation.what;
+  }
+  result.digest = world.story().digest();
+  result.last_lines.assign(world.story().last_lines().begin(), world.story().last_lines().end());
+  return result;
+}
+
+Directory::Directory() {
+  std::error_code none;
+  const std::string memory = "/dev/shm";
+  const bool is_there = std::filesystem::is_directory(memory, none);
+  path_ = (is_there ? memory : std::filesystem::temp_directory_path().string()) + "/sim-XXXXXX";
+  if (mkdtemp(path_.data()) == nullptr) throw Violation{"no directory can be made: " + path_};
+}
+
+Directory::~Directory() {
+  std::error_code ignored;  // The system empties its own directory of temporary files.
+  std::filesystem::remove_all(path_, ignored);
+}
+
+}  // namespace tollgate::sim

@@ -1,0 +1,93 @@
+// Several gateways, a store and what is between them, from one seed.
+//
+// Each step lets time pass, delivers what is due, does one thing and checks everything. Nothing
+// waits for a real clock, and nothing that the story depends on comes from an address.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/gateway.h"
+#include "sim/shared_link.h"
+
+namespace tollgate::sim {
+
+class World {
+ public:
+  // Its store lies in `directory`, which is there and empty.
+  World(std::uint64_t seed, const std::string& directory);
+  World(std::uint64_t seed, const Plan& plan, const std::string& directory);
+  ~World();
+
+  // Throws a Violation.
+  void run(std::int64_t steps);
+  // Everything is healed, every request ends, all is written and all leases are returned; then
+  // the store, the books and the oracle say the same (I2, I6, I9).
+  void rest();
+  // Whether every gateway has refused so many requests in a row.
+  bool everybody_refuses(std::int64_t in_a_row) const;
+
+  Story& story() { return story_; }
+  const Oracle& oracle() const { return oracle_; }
+  const Settings& settings() const { return *settings_; }
+  const Plan& plan() const { return plan_; }
+
+ private:
+  void step();
+  void pass_time();
+  void trouble();
+  void trouble_gateway(Gateway& gateway);
+  void act(Gateway& gateway);
+  void reload();
+  void start(Gateway& gateway);
+  std::unique_ptr<StoreLink> make_link(Gateway& gateway);
+  void heal();
+  bool finish_all();
+
+  void check();
+  void check_tables(bool at_rest);
+  void check_trail();
+  std::int64_t counted_by_books(const Account& account);
+
+  Chance chance_;
+  const Plan plan_;
+  Story story_;
+  Oracle oracle_;
+  std::int64_t now_us_ = 0;
+  std::int64_t store_skew_us_ = 0;
+  bool store_away_ = false;
+  std::unique_ptr<storage::Database> database_;
+  SharedStore store_;
+  Network network_;
+  Between between_;
+  // The policies of all of them are borrowed by requests and by the oracle.
+  std::vector<std::shared_ptr<const Settings>> history_;
+  std::shared_ptr<const Settings> settings_;
+  std::vector<std::unique_ptr<Gateway>> gateways_;
+  std::int64_t requests_ = 0;
+};
+
+// A run of one seed to its end.
+struct RunResult {
+  std::uint64_t digest = 0;
+  std::string violation;  // Empty: none.
+  std::vector<std::string> last_lines;
+  std::int64_t admitted = 0;
+};
+RunResult run_seed(std::uint64_t seed, std::int64_t steps, std::size_t lines_kept = 60);
+
+// A directory in memory, if the machine has one, that goes with the object.
+class Directory {
+ public:
+  Directory();
+  ~Directory();
+  Directory(const Directory&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace tollgate::sim

@@ -1,0 +1,138 @@
+// What must hold after each step of a world, and when it has come to rest.
+#include <fmt/format.h>
+
+#include "sim/world.h"
+#include "storage/audit_query.h"
+#include "storage/spend.h"
+#include "storage/try.h"
+
+namespace tollgate::sim {
+namespace {
+
+// What the store says of one account.
+struct Row {
+  std::int64_t taken = 0;
+  std::int64_t leased = 0;
+  std::int64_t spent = 0;
+  std::int64_t entries = 0;
+  std::int64_t overruns = 0;
+  std::int64_t books = 0;  // Taken by no lease: what the books tell, or cannot prove.
+  bool spent_is_leased = true;
+};
+using Rows = std::map<Account, Row>;
+
+Account account_of(const storage::Statement& row) {
+  const storage::AccountId id{row.text(0), row.text(1), storage::from_microseconds(row.integer(2))};
+  Account account(storage::packed_bytes(id), '\0');
+  storage::pack(id, account.data());
+  return account;
+}
+
+template <class Take>
+FaultOr<void> each(storage::Database& database, std::string_view sql, const Take& take) {
+  TRY(rows, database.prepare(sql));
+  while (true) {
+    TRY(there, rows.step());
+    if (!there) return {};
+    take(rows);
+  }
+}
+
+FaultOr<Rows> read_rows(storage::Database& database) {
+  Rows all;
+  TRY_DO(each(database, "SELECT rule, subject, window_start_us, taken_micro_usd FROM allowances",
+              [&](const storage::Statement& row) { all[account_of(row)].taken = row.integer(3); }));
+  TRY_DO(
+      each(database,
+           "SELECT rule, subject, window_start_us, leased_micro_usd, spent_micro_usd FROM leases",
+           [&](const storage::Statement& row) {
+             Row& found = all[account_of(row)];
+             found.leased += row.integer(3);
+             found.spent += row.integer(4);
+             found.spent_is_leased &= row.integer(4) <= row.integer(3) && row.integer(4) >= 0;
+           }));
+  TRY_DO(each(database,
+              "SELECT rule, subject, window_start_us, kind, amount_micro_usd FROM "
+              "allowance_entries",
+              [&](const storage::Statement& row) {
+                Row& found = all[account_of(row)];
+                found.entries += row.integer(4);
+                if (row.text(3) == "overrun") found.overruns += row.integer(4);
+                if (row.text(3) == "books" || row.text(3) == "unproven")
+                  found.books += row.integer(4);
+              }));
+  return all;
+}
+
+}  // namespace
+
+void World::check() {
+  for (const auto& gateway : gateways_) {
+    if (gateway->up()) gateway->check();
+  }
+  check_tables(false);
+}
+
+void World::check_tables(bool at_rest) {
+  const Rows rows = must(read_rows(*database_), "read");
+  for (const auto& [account, row] : rows) {
+    const auto complain = [&](std::string_view what) {
+      throw Violation{fmt::format("{}: {}: taken {}, leased {}, spent {}, entries {}, books {}",
+                                  what, in_words(account), row.taken, row.leased, row.spent,
+                                  row.entries, row.books)};
+    };
+    if (row.entries != row.taken) complain("I2: entries do not add up");
+    if (row.leased + row.books != row.taken) complain("I6: the leases do not add up");
+    if (!row.spent_is_leased) complain("I4: more is spent than leased");
+    const std::string rule = rule_of(account);
+    if (oracle_.enforces(rule) && row.taken > oracle_.highest(rule) + row.overruns + row.books) {
+      complain("I1: more is taken than there is");
+    }
+    if (!at_rest) continue;
+    const auto sum = oracle_.sums().find(account);
+    const std::int64_t spent = sum == oracle_.sums().end() ? 0 : sum->second.booked;
+    if (row.spent != spent) complain(fmt::format("I9: not what was spent, {}", spent));
+    if (row.leased != spent) complain(fmt::format("I9: leases are left at rest of {}", spent));
+  }
+  // Whatever happens to a gateway from here on, the store has it as taken.
+  for (const auto& [account, sum] : oracle_.sums()) {
+    if (at_rest && sum.held != 0) throw Violation{"I12: money is held at rest"};
+    if (!oracle_.enforces(rule_of(account))) continue;
+    const auto row = rows.find(account);
+    const std::int64_t taken = row == rows.end() ? 0 : row->second.taken;
+    if (sum.spent + sum.held <= taken + sum.overrun) continue;
+    throw Violation{
+        fmt::format("I1: {}: {} spent and {} held, {} of it overrun, and the store "
+                    "says {} taken",
+                    in_words(account), sum.spent, sum.held, sum.overrun, taken)};
+  }
+}
+
+// One record of each phase for each request, all of the chain provable, and the books by the hour
+// add up to the same.
+void World::check_trail() {
+  const storage::Proof proof = must(storage::verify_audit(*database_), "verify");
+  if (proof.broken) throw Violation{"I9: the trail is broken: " + proof.why};
+  std::int64_t open = 0;
+  must(each(*database_, "SELECT count(*) FROM waiting_bookings",
+            [&](const storage::Statement& row) { open += row.integer(0); }),
+       "read");
+  if (open != 0) throw Violation{"I9: bookings wait at rest"};
+  storage::SpendQuery all;
+  all.by = storage::SpendBy::kTotal;
+  const auto rows = must(storage::query_spend(*database_, all), "query_spend");
+  const std::int64_t booked = rows.empty() ? 0 : rows.front().spent.cost.micro_usd;
+  if (booked == oracle_.booked_in_all()) return;
+  throw Violation{
+      fmt::format("I9: the books say {} spent, it is {}", booked, oracle_.booked_in_all())};
+}
+
+// What the books added to an account; of the empty account, nothing.
+std::int64_t World::counted_by_books(const Account& account) {
+  if (account.empty()) return 0;
+  const Rows rows = must(read_rows(*database_), "read");
+  const auto row = rows.find(account);
+  return row == rows.end() ? 0 : row->second.books;
+}
+
+}  // namespace tollgate::sim
