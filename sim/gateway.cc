@@ -207,14 +207,16 @@ void Gateway::check_refusal(const Request& request) const {
   for (const cost::Policy* policy : request.result->error().exhausted) {
     const auto charge = std::ranges::find(request.budgets, policy, &pipeline::BudgetCharge::policy);
     const std::int64_t held = oracle_.held(parts_.number, policy->rule, charge->subject);
-    std::int64_t most = counted_by_books({});
-    for (const auto& [account, sum] : oracle_.sums()) {
+    std::map<Account, std::int64_t> booked = counted_by_books();
+    for (const auto& [account, sum] : oracle_.sums()) booked[account] += sum.booked;
+    std::int64_t most = 0;
+    for (const auto& [account, amount] : booked) {
       std::string_view packed = account;
       const storage::AccountId id = *storage::take_account(packed);
       // A clock that was set back does not take the account back to its earlier window.
       if (id.rule != policy->rule || id.subject != charge->subject) continue;
       if (id.window_start < cost::start_of(policy->window, policy->zone, request.wall)) continue;
-      most = std::max(most, sum.booked + counted_by_books(account));
+      most = std::max(most, amount);
     }
     if (most + held + request.worst.micro_usd > policy->limit.micro_usd) continue;
     throw Violation{fmt::format("{} is refused by {}, which has room: {} spent, {} held of {}",

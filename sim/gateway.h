@@ -101,8 +101,8 @@ class Gateway final : public storage::SettlementSink {
   bool cut_off = false;    // From the store.
   StoreLink* link() { return link_.get(); }
   std::int64_t refused_in_a_row = 0;
-  // What a budget of the store says beyond what was held on it.
-  std::function<std::int64_t(const Account&)> counted_by_books;
+  // What the store has taken of accounts that no lease took.
+  std::function<std::map<Account, std::int64_t>()> counted_by_books;
 
  private:
   // Of a request that was held, until the books of it are final.

@@ -15,6 +15,8 @@ namespace {
 // How the last gateway ended, as the database knows: the machine's run that it was at work in.
 constexpr std::string_view kState = "sim_state";
 constexpr std::string_view kClean = "clean";
+// Whether something that it held may be lacking, until that is made up for.
+constexpr std::string_view kLack = "sim_may_lack";
 
 }  // namespace
 
@@ -82,7 +84,9 @@ bool OwnLink::recover() {
   // As StoredTrail and Store do it, in their order.
   writer_.emplace(must(TrailWriter::open(database_), "open"));
   const std::optional<std::string> state = must(storage::read_mark(database_, kState), "state");
-  const bool may_lack = state && *state != kClean && *state != std::to_string(boot_);
+  const auto lack = must(storage::read_mark(database_, kLack), "lack");
+  const bool lost_power = state && *state != kClean && *state != std::to_string(boot_);
+  const bool may_lack = lost_power || lack == "yes";
   const std::int64_t group = chance_.between(1, 20);
   for (std::uint64_t at = writer_->journal_written(); at < journal_.end();) {
     writer_->begin_group();
@@ -98,15 +102,16 @@ bool OwnLink::recover() {
   must(writer_->recover(clock_.wall()), "recover");
   if (chance_.one_in(8)) return false;
   const std::string boot = std::to_string(boot_);
-  must(mark(boot), "mark");
+  must(mark(boot, may_lack ? "yes" : "no"), "mark");
   if (chance_.one_in(8)) return false;
   must(end_leases(may_lack ? Allowances::Books::kMayLack : Allowances::Books::kWhole), "leases");
   return true;
 }
 
-FaultOr<void> OwnLink::mark(std::string_view state) {
+FaultOr<void> OwnLink::mark(std::string_view state, std::string_view lack) {
   TRY(transaction, storage::Transaction::begin(database_));
   TRY_DO(storage::write_mark(database_, kState, state));
+  TRY_DO(storage::write_mark(database_, kLack, lack));
   return transaction.commit();
 }
 
@@ -114,13 +119,14 @@ FaultOr<void> OwnLink::end_leases(Allowances::Books books) {
   TRY(transaction, storage::Transaction::begin(database_));
   TRY(rest, Allowances(database_, kOnlyGateway).end_leases(books, clock_.wall()));
   (void)rest;
+  TRY_DO(storage::write_mark(database_, kLack, "no"));
   return transaction.commit();
 }
 
 bool OwnLink::return_leases() {
   if (away_) return false;
   must(writer_->finish(), "finish");
-  must(mark(kClean), "mark");
+  must(mark(kClean, "no"), "mark");
   must(end_leases(Allowances::Books::kWhole), "leases");
   return true;
 }

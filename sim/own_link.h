@@ -50,7 +50,7 @@ class OwnLink final : public StoreLink {
 
   void take_journal();
   bool write_groups();
-  FaultOr<void> mark(std::string_view state);
+  FaultOr<void> mark(std::string_view state, std::string_view lack);
   FaultOr<void> end_leases(storage::Allowances::Books books);
   FaultOr<void> count(const Settings& settings);
 

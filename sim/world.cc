@@ -52,7 +52,7 @@ World::World(std::uint64_t seed, const Plan& plan, const std::string& directory)
     gateways_.push_back(std::make_unique<Gateway>(parts));
     Gateway& gateway = *gateways_.back();
     if (plan_.clock_jump_in > 0) gateway.clock.skew_us = chance_.between(-kHourUs, kHourUs);
-    gateway.counted_by_books = [this](const Account& account) { return counted_by_books(account); };
+    gateway.counted_by_books = [this] { return counted_by_books(); };
   }
 }
 

@@ -49,7 +49,7 @@ class World {
   void check();
   void check_tables(bool at_rest);
   void check_trail();
-  std::int64_t counted_by_books(const Account& account);
+  std::map<Account, std::int64_t> counted_by_books();
 
   Chance chance_;
   const Plan plan_;

@@ -127,12 +127,12 @@ void World::check_trail() {
       fmt::format("I9: the books say {} spent, it is {}", booked, oracle_.booked_in_all())};
 }
 
-// What the books added to an account; of the empty account, nothing.
-std::int64_t World::counted_by_books(const Account& account) {
-  if (account.empty()) return 0;
-  const Rows rows = must(read_rows(*database_), "read");
-  const auto row = rows.find(account);
-  return row == rows.end() ? 0 : row->second.books;
+std::map<Account, std::int64_t> World::counted_by_books() {
+  std::map<Account, std::int64_t> counted;
+  for (const auto& [account, row] : must(read_rows(*database_), "read")) {
+    counted[account] = row.books;
+  }
+  return counted;
 }
 
 }  // namespace tollgate::sim
