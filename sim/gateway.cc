@@ -181,6 +181,10 @@ Task<void> Gateway::hold(Gateway& self, Request& request) {
 void Gateway::ask(std::string id) {
   auto made = std::make_unique<Request>();
   Request& request = *made;
+  for (const auto& other : requests_) {
+    if (other->state != State::kAsks) continue;
+    request.asks_alone = other->asks_alone = false;
+  }
   requests_.push_back(std::move(made));
   request.id = std::move(id);
   request.caller = Caller::any(chance_);
@@ -203,6 +207,10 @@ void Gateway::answered(Request& request) {
 // A budget that nobody else uses refuses only what does not fit. (A window that is edited while
 // requests are at work may count them in both.)
 void Gateway::check_refusal(const Request& request) const {
+  const Refusal& refusal = request.result->error().refusal;
+  if (request.asks_alone && refusal.message.starts_with("Too many requests share")) {
+    throw Violation{fmt::format("{} shared what is left with nobody", request.id)};
+  }
   if (parts_.plan->shape != Shape::kOwnStore || parts_.plan->reload_in > 0) return;
   for (const cost::Policy* policy : request.result->error().exhausted) {
     const auto charge = std::ranges::find(request.budgets, policy, &pipeline::BudgetCharge::policy);
