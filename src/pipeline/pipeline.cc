@@ -195,8 +195,10 @@ Pipeline::~Pipeline() { services_.keys.unwatch(*this); }
 
 void Pipeline::revoked(std::string_view id) {
   services_.executor.post([this, id = std::string(id)] {
-    for (Life* life = at_work_; life != nullptr; life = life->next) {
+    for (Life* life = at_work_; life != nullptr;) {
+      Life* const next = life->next;  // This one may end at once.
       if (life->caller.credential_id == id) life->stop.ask();
+      life = next;
     }
   });
 }
