@@ -154,6 +154,43 @@ TEST(Lease, IsAskedForAheadOfNeedAndForMoreEachTime) {
   EXPECT_LE(asked, 16);
 }
 
+// A crowd that comes first asks for what it needs and some more, not for the whole budget.
+TEST(Lease, IsNoLargerForACrowdThatAsksAtOnce) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  const cost::Policy policy = budget(1'000'000'000);
+  std::deque<Request> crowd;
+  for (int i = 0; i < 64; ++i) crowd.emplace_back(gateway, policy, 100);
+  gateway.answer_all();
+  for (const Request& request : crowd) EXPECT_TRUE(request.held());
+  EXPECT_LE(store.accounts.begin()->second.taken(), Money{64 * 900});
+}
+
+TEST(Lease, IsNotAskedForWhereThereIsNoMore) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  const cost::Policy policy = budget(1'003);
+  std::deque<Request> requests;
+  int asked = 0;
+  for (int i = 0; i < 10; ++i) {
+    requests.emplace_back(gateway, policy, 100, kNow + std::chrono::milliseconds(i));
+    asked += static_cast<int>(gateway.lender.asked.size());
+    gateway.answer_all();
+    ASSERT_TRUE(requests.back().held());
+  }
+  // All but a rest is held. What is asked now is for nothing.
+  const int before = asked;
+  for (int i = 0; i < 100; ++i) {
+    requests.back().settle(0);
+    requests.pop_back();
+    requests.emplace_back(gateway, policy, 100, kNow + std::chrono::milliseconds(20 + i));
+    asked += static_cast<int>(gateway.lender.asked.size());
+    gateway.answer_all();
+    ASSERT_TRUE(requests.back().held());
+  }
+  EXPECT_LE(asked - before, 1);
+}
+
 TEST(Lease, RefusesWhatTheStoreHasNotAndTellsWhatOthersTook) {
   HandStore store;
   Gateway one(store, "one");

@@ -36,9 +36,12 @@ AccountId MemoryLedger::account_of(const BudgetCharge& charge, const Slot& slot)
 
 LeaseNeed MemoryLedger::need_of(const BudgetCharge& charge, Slot& slot, Money least, Instant now) {
   LedgerAccount& account = *slot.account;
-  account.step = next_step(account, std::max(least, charge.amount), now);
-  account.asked_at = now;
-  account.asking = true;
+  // A crowd that asks at once is one question.
+  if (!account.asking) {
+    account.step = next_step(account, std::max(least, charge.amount), now);
+    account.asked_at = now;
+    account.asking = true;
+  }
   LeaseNeed need;
   need.account = {charge.policy->rule, charge.subject, account.budget.window_start};
   need.hash = slot.hash;
@@ -88,6 +91,8 @@ void MemoryLedger::take_answer(LedgerAccount& account, const Lease& lease) {
     account.leased_known = true;
     account.budget.spent = add_saturated(account.budget.spent, lease.spent);
   }
+  // Where no more is to be had nobody asks ahead of need.
+  if (lease.leased <= account.leased) account.step = Money{};
   account.leased = lease.leased;
   account.others = add_saturated(lease.taken, Money{-lease.leased.micro_usd});
 }
