@@ -153,8 +153,10 @@ def start_nginx(folder, upstream, prefix=(), buffering="", environment=None):
     conf.write_text(NGINX_CONF.format(folder=folder, upstream=upstream.port, port=port,
                                       buffering=buffering))
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    # A worker that gave root up cannot be told by callgrind_control to begin.
+    orders = "daemon off; user root;" if prefix else "daemon off;"
     process = subprocess.Popen(
-        [*prefix, nginx, "-c", str(conf), "-p", str(folder), "-g", "daemon off;"],
+        [*prefix, nginx, "-c", str(conf), "-p", str(folder), "-g", orders],
         preexec_fn=pinned(PROXY_CORE), stderr=subprocess.DEVNULL,
         env={**os.environ, **(environment or {})})
     target = Target("nginx", process, port, folder=folder)

@@ -255,7 +255,8 @@ class Bench:
             target.stop()
         upstream.stop()
         self.row("user instructions a request",
-                 *(f"{found[it]:,.0f}" for it in ("tollgate", "nginx")))
+                 *(f"{found[it]:,.0f}" for it in ("tollgate", "nginx")),
+                 "callgrind, which has no SHA instructions: hashes in software")
 
     def table(self):
         print(f"\nChat bodies of {self.facts['body_bytes'] / 1000:.1f} kB, no two alike among "
