@@ -68,6 +68,10 @@ bool has_control(std::string_view text) {
       text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
+bool is_url_of(std::string_view text, std::string_view scheme) {
+  return text.starts_with(scheme) && text.size() > scheme.size() && !has_control(text);
+}
+
 bool fits(const Field& field, std::string_view text) {
   switch (field.kind) {
     case Kind::kText:
@@ -82,8 +86,11 @@ bool fits(const Field& field, std::string_view text) {
     case Kind::kRoutePath:
       return is_canonical_path(text);
     case Kind::kLedger:
-      return text == "memory" || (text.starts_with("sqlite://") && text.size() > 9 &&
-                                  !text.ends_with('/') && !has_control(text));
+      return text == "memory" || is_url_of(text, "postgres://") ||
+             is_url_of(text, "postgresql://") ||
+             (is_url_of(text, "sqlite://") && !text.ends_with('/'));
+    case Kind::kRateStore:
+      return text == "memory" || is_url_of(text, "redis://") || is_url_of(text, "rediss://");
     case Kind::kCount:
       return within(field, parse_count(text));
     case Kind::kDuration: {
@@ -249,6 +256,9 @@ class Checker {
 
   static std::string found(const Node& node, const Field& field) {
     if (field.kind == Kind::kSecret) return "control characters in it";
+    const bool is_store = field.kind == Kind::kLedger || field.kind == Kind::kRateStore;
+    // Its password is not repeated.
+    if (is_store && node.text.find('@') != std::string::npos) return "another URL";
     if (field.kind == Kind::kUrl && node.text.find('@') != std::string::npos) {
       return "a URL that carries a user; write a `credential` instead";
     }

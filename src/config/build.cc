@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 #include "config/scalars.h"
@@ -79,12 +80,31 @@ class Builder {
     }
     config_.admin.token = Secret(admin.text("token"));
 
-    const std::string ledger = root_.section("store").text("ledger");
-    config_.store.in_memory = ledger == "memory";
-    if (!config_.store.in_memory) {
-      constexpr std::string_view kScheme = "sqlite://";
-      config_.store.sqlite_path = beside(report_.file, ledger.substr(kScheme.size()));
+    store();
+  }
+
+  void store() {
+    const View view = root_.section("store");
+    Store& made = config_.store;
+    const std::string ledger = view.text("ledger");
+    constexpr std::string_view kSqlite = "sqlite://";
+    made.in_memory = ledger == "memory";
+    made.state_directory = file(view, "state_directory");
+    if (ledger.starts_with(kSqlite)) {
+      made.sqlite_path = beside(report_.file, ledger.substr(kSqlite.size()));
+      if (made.state_directory.empty()) {
+        made.state_directory = std::filesystem::path(made.sqlite_path).parent_path().string();
+      }
+    } else if (!made.in_memory) {
+      made.postgres_url = Secret(ledger);
+      if (made.state_directory.empty()) made.state_directory = "/var/lib/tollgate";
     }
+    if (const std::string rates = view.text("rates"); rates != "memory") {
+      made.redis_url = Secret(rates);
+    }
+    const View on_fault = view.section("on_fault");
+    made.rates_on_fault = on_fault.choice("rates", made.rates_on_fault);
+    made.keys_on_fault = on_fault.choice("keys", made.keys_on_fault);
   }
 
   void authentication() {

@@ -18,14 +18,9 @@ List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }
 List later_contents() { return {"full"}; }
 List whens() { return {"refuse", "allow_and_alert"}; }
-List rate_stores() { return {"memory"}; }
-List later_rate_stores() { return {"redis://", "rediss://"}; }
 List money_faults() { return {"refuse"}; }
-List rate_faults() { return {"local_share"}; }
-List later_rate_faults() { return {"refuse"}; }
-List key_faults() { return {"cached"}; }
-List later_key_faults() { return {"refuse"}; }
-List later_ledgers() { return {"postgres://", "postgresql://"}; }
+List rate_faults() { return {"refuse", "local_share"}; }
+List key_faults() { return {"refuse", "cached"}; }
 List later_credentials() { return {"jwt", "introspection", "session", "sessions", "mtls"}; }
 List later_surfaces() {
   return {"responses", "moderations", "images", "audio", "count_tokens", "mcp"};

@@ -20,10 +20,9 @@ List methods();
 List contents();
 List survivals();
 List whens();
-List rate_stores();
 List money_faults();
-List rate_faults();
-List key_faults();
+List rate_faults();  // In the order of OnFault…
+List key_faults();   // …and of KeysOnFault.
 List surfaces();
 List scopes();
 List budget_scopes();
@@ -33,11 +32,7 @@ List vocabularies();
 
 // Known, not served. A name that ends in "://" stands for all that begin with it.
 List later_contents();
-List later_rate_stores();
-List later_rate_faults();
-List later_key_faults();
 List later_budget_scopes();
-List later_ledgers();
 List later_credentials();
 List later_surfaces();
 

@@ -55,10 +55,23 @@ struct Admin {
   Secret token;  // Empty: made at first start, in `admin.token` beside the ledger, 0600.
 };
 
+// What holds while the store of the rates is out of reach…
+enum class RatesOnFault : std::uint8_t { kRefuse, kLocalShare };
+// …and while it is not known whether a key was revoked.
+enum class KeysOnFault : std::uint8_t { kRefuse, kCached };
+
 struct Store {
-  bool in_memory = false;   // ledger: memory
-  std::string sqlite_path;  // ledger: sqlite:///path
+  bool in_memory = false;       // ledger: memory
+  std::string sqlite_path;      // ledger: sqlite:///path
+  Secret postgres_url;          // ledger: postgres://…
+  std::string state_directory;  // Never empty, but with ledger: memory.
+  Secret redis_url;             // rates: redis://…; empty: memory.
+  RatesOnFault rates_on_fault = RatesOnFault::kLocalShare;
+  KeysOnFault keys_on_fault = KeysOnFault::kCached;
 };
+
+// A URL as it may be shown: without its password.
+std::string without_password(const Secret& url);
 
 struct Timeouts {
   Duration connect = std::chrono::seconds(5);

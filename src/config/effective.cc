@@ -51,8 +51,18 @@ json::object admin(const Config& config) {
 }
 
 json::object store(const Config& config) {
-  return {{"ledger", config.store.in_memory ? "memory" : "sqlite://" + config.store.sqlite_path},
-          {"rates", "memory"}};
+  const Store& from = config.store;
+  json::object made;
+  made["ledger"] = from.in_memory              ? "memory"
+                   : from.postgres_url.empty() ? "sqlite://" + from.sqlite_path
+                                               : without_password(from.postgres_url);
+  made["rates"] = from.redis_url.empty() ? "memory" : without_password(from.redis_url);
+  if (!from.state_directory.empty()) made["state_directory"] = from.state_directory;
+  made["on_fault"] = {
+      {"money", "refuse"},
+      {"rates", text(choices::rate_faults()[static_cast<std::size_t>(from.rates_on_fault)])},
+      {"keys", text(choices::key_faults()[static_cast<std::size_t>(from.keys_on_fault)])}};
+  return made;
 }
 
 json::object authentication(const Config& config) {

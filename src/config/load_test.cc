@@ -161,7 +161,7 @@ TEST_F(StoreSettings, DoNotMindWhatIsWrongElsewhere) {
 // Another database than the one that was meant would be worse than none.
 TEST_F(StoreSettings, MindWhatIsTheirs) {
   for (const std::string_view text :
-       {"stoer: { ledger: memory }\n", "store: { ledger: postgres://x }\n", "store: [1]\n",
+       {"stoer: { ledger: memory }\n", "store: { ledger: mysql://x }\n", "store: [1]\n",
         "store: { ledger: \"sqlite://${UNSET}\" }\n", "tenants: { acme: { bugdet: 1 } }\n",
         "store: { ledger: memory\n", "upstreams: {}\n---\nstore: {}\n"}) {
     const Loaded loaded = of(text);
@@ -379,10 +379,16 @@ TEST(Load, TellsWhatDoesNotFitTogether) {
        "t.yaml:8:42: tenants.acme.limits.requests_per_minute: wider than "
        "`limits.tenant_id.requests_per_minute`, which is 120: narrow it, or say `widen: true` on "
        "the tenant\n"},
-      {"limits:\n", "store: { on_fault: { rates: refuse } }\nlimits:\n",
-       "t.yaml:9:29: store.on_fault.rates: `refuse` is not served by this version of tollgate, as "
-       "rates are kept inside the process, so there is no fault to refuse at: remove it (no "
-       "control is accepted and then not applied)\n"},
+      {"limits:\n", "store: { ledger: \"postgres://db/x\" }\nlimits:\n",
+       "t.yaml:2:29: authentication.api_keys: `pepper_file` is missing: all gateways of one "
+       "`postgres://` ledger must read the keys with the same pepper. Make 32 random bytes once "
+       "and give every gateway the file.\n"},
+      {"limits:\n", "store: { ledger: \"postgre://u:hidden@db/x\" }\nlimits:\n",
+       "t.yaml:9:18: store.ledger: expected `sqlite:///absolute/path`, `sqlite://relative/path`, "
+       "`postgres://…` or `memory`, found another URL\n"},
+      {"limits:\n", "store: { rates: \"redis://\" }\nlimits:\n",
+       "t.yaml:9:17: store.rates: expected `memory`, `redis://…` or `rediss://…`, found "
+       "`redis://`\n"},
       {"limits:\n", "budgets: { client_ip: { usd: 1, per: day } }\nlimits:\n",
        "t.yaml:9:12: budgets: `client_ip` is not served by this version of tollgate, as the books "
        "do not keep addresses yet: remove it (no control is accepted and then not applied)\n"},
@@ -403,6 +409,36 @@ TEST(Load, RoutesThatNothingCanConfuseAreKept) {
   EXPECT_NE(load(text).config, nullptr) << told(load(text));
 }
 
+TEST(Load, ReadsTheStoresOfSeveralGateways) {
+  std::string text = small_with(
+      "limits:\n",
+      "store:\n"
+      "  ledger: postgres://gate:hid:den@db:5432/books?sslmode=require&sslpassword=hidden\n"
+      "  rates: rediss://:hidden@cache:6379/1\n"
+      "  on_fault: { rates: refuse, keys: refuse }\n"
+      "limits:\n");
+  text.replace(text.find("api_keys: {}"), 12, "api_keys: { pepper_file: pepper }");
+  const Loaded loaded = load(text);
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  const Store& store = loaded.config->store;
+  EXPECT_FALSE(store.in_memory);
+  EXPECT_EQ(store.sqlite_path, "");
+  EXPECT_EQ(store.state_directory, "/var/lib/tollgate");
+  EXPECT_TRUE(store.postgres_url.reveal().starts_with("postgres://gate:hid:den@db:5432/"));
+  EXPECT_EQ(store.rates_on_fault, RatesOnFault::kRefuse);
+  EXPECT_EQ(store.keys_on_fault, KeysOnFault::kRefuse);
+  EXPECT_EQ(without_password(store.postgres_url),
+            "postgres://gate:***@db:5432/books?sslmode=require&sslpassword=***");
+  EXPECT_EQ(without_password(store.redis_url), "rediss://:***@cache:6379/1");
+  EXPECT_EQ(effective_json(*loaded.config).find("hidden"), std::string::npos);
+}
+
+TEST(Load, AUrlWithoutAPasswordIsShownWhole) {
+  for (const char* url : {"postgres:///books?host=/run", "postgres://db/x:y@z", "redis://h:6379",
+                          "postgres://gate@db:5432/books"})
+    EXPECT_EQ(without_password(Secret(url)), url);
+}
+
 TEST(Load, KnowsWhatItDoesNotServe) {
   const auto row = [](std::string_view from, std::string_view to, std::string_view place,
                       std::string_view what) {
@@ -410,10 +446,6 @@ TEST(Load, KnowsWhatItDoesNotServe) {
   };
   expect_told({
       row("limits:\n", "alerts: []\nlimits:\n", "9:1: alerts", "alerts"),
-      row("limits:\n", "store: { ledger: \"postgres://db/x\" }\nlimits:\n", "9:18: store.ledger",
-          "postgres://db/x"),
-      row("limits:\n", "store: { rates: \"redis://h\" }\nlimits:\n", "9:17: store.rates",
-          "redis://h"),
       row("limits:\n", "audit: { content: full }\nlimits:\n", "9:19: audit.content", "full"),
       row("speaks: openai", "speaks: openai, queue: { length: 1 }", "4:60: upstreams.vllm.queue",
           "queue"),

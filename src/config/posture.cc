@@ -106,8 +106,14 @@ class Posture {
          fmt::format("{}: \"${{NAME}}\" or {}: file:PATH", key, key));
   }
 
+  void store_password(std::string_view key, const Secret& url) {
+    if (url.reveal() != without_password(url)) secret("store", key);
+  }
+
   void secrets() {
     secret("admin", "token");
+    store_password("ledger", config_.store.postgres_url);
+    store_password("rates", config_.store.redis_url);
     for (const Upstream& upstream : config_.upstreams) {
       secret("upstreams." + upstream.name, "credential");
     }

@@ -104,7 +104,9 @@ std::string expectation(const Field& field) {
     case Kind::kSecret:
       return "a secret: `${NAME}`, `file:PATH` or a text";
     case Kind::kLedger:
-      return "`sqlite:///absolute/path`, `sqlite://relative/path` or `memory`";
+      return "`sqlite:///absolute/path`, `sqlite://relative/path`, `postgres://…` or `memory`";
+    case Kind::kRateStore:
+      return "`memory`, `redis://…` or `rediss://…`";
     case Kind::kCount:
       return between("a whole number", fmt::format("{}", field.min), fmt::format("{}", field.max));
     case Kind::kDuration:
@@ -160,7 +162,7 @@ std::string reference() {
       "seen from the folder of the file.\n\n"
       "A running gateway takes the file over at SIGHUP, and by itself once a change of it has "
       "settled; by itself it takes no limit, budget or route away. Addresses, exposures and "
-      "whether a listener speaks TLS, `store.ledger`, `pepper_file`, `audit.keep`, `audit.queue` "
+      "whether a listener speaks TLS, `store`, `pepper_file`, `audit.keep`, `audit.queue` "
       "and `edge.workers` need a restart: a reload that changes them is refused whole.\n\n"
       "Scopes, by which limits and budgets are counted: `global`, `tenant_id`, `user_id`, "
       "`key_id`, `route`, `model`, `client_ip` (limits only); every distinct value has its own "

@@ -39,8 +39,14 @@ std::vector<std::string> needs_restart(const Config& now, const Config& next) {
   tell(same_listeners(now, next), "listeners (addresses, exposures, whether they speak TLS)");
   tell(now.admin.host == next.admin.host && now.admin.port == next.admin.port, "admin.address");
   tell(now.store.in_memory == next.store.in_memory &&
-           now.store.sqlite_path == next.store.sqlite_path,
+           now.store.sqlite_path == next.store.sqlite_path &&
+           now.store.postgres_url.reveal() == next.store.postgres_url.reveal(),
        "store.ledger");
+  tell(now.store.redis_url.reveal() == next.store.redis_url.reveal(), "store.rates");
+  tell(now.store.state_directory == next.store.state_directory, "store.state_directory");
+  tell(now.store.rates_on_fault == next.store.rates_on_fault &&
+           now.store.keys_on_fault == next.store.keys_on_fault,
+       "store.on_fault");
   tell(now.authentication.pepper_file == next.authentication.pepper_file,
        "authentication.api_keys.pepper_file");
   tell(now.audit.keep == next.audit.keep, "audit.keep");

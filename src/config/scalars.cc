@@ -283,4 +283,22 @@ std::vector<std::string_view> nearest_time_zones(std::string_view text) {
   return names;
 }
 
+std::string without_password(const Secret& url) {
+  constexpr std::string_view kHidden = "***";
+  std::string shown = url.reveal();
+  // Another parameter of a connection may be a secret too (sslpassword).
+  for (std::size_t at = 0; (at = shown.find("password=", at)) != std::string::npos;) {
+    at += std::string_view("password=").size();
+    shown.replace(at, std::min(shown.find('&', at), shown.size()) - at, kHidden);
+  }
+  const std::size_t scheme = shown.find("://");
+  if (scheme == std::string::npos) return shown;
+  const std::size_t start = scheme + 3;
+  const std::size_t end = std::min(shown.find_first_of("/?", start), shown.size());
+  const std::size_t at_sign = shown.rfind('@', end);
+  const std::size_t colon = shown.find(':', start);
+  if (at_sign == std::string::npos || at_sign < start || colon >= at_sign) return shown;
+  return shown.replace(colon + 1, at_sign - colon - 1, kHidden);
+}
+
 }  // namespace tollgate::config

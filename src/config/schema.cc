@@ -103,7 +103,9 @@ json::object type_of(const Field& field) {
     case Kind::kRoutePath:
       return pattern("^/");
     case Kind::kLedger:
-      return pattern("^(memory|sqlite://.+)$");
+      return pattern("^(memory|(sqlite|postgres|postgresql)://.+)$");
+    case Kind::kRateStore:
+      return pattern("^(memory|rediss?://.+)$");
     case Kind::kChoice:
       return choice(field);
     case Kind::kSection:

@@ -61,47 +61,47 @@ constexpr Section kAdmin{"admin", "The operator's side.", kAdminFields};
 constexpr Field kOnFaultFields[] = {
     {.key = "money",
      .kind = Kind::kChoice,
-     .doc = "When the books cannot be kept: no request leaves whose cost would be forgotten.",
+     .doc = "When the ledger cannot be asked: requests are held on what this gateway has leased of "
+            "their budgets, and refused beyond it.",
      .fallback = "refuse",
      .names = choices::money_faults},
     {.key = "rates",
      .kind = Kind::kChoice,
-     .doc = "Rates are kept inside the process: they cannot be out of reach, and the process's "
-            "share is the whole.",
+     .doc = "When Redis cannot be asked: `local_share` holds requests to each limit divided by the "
+            "gateways that were alive, at least 1; `refuse` refuses them.",
      .fallback = "local_share",
-     .names = choices::rate_faults,
-     .later = choices::later_rate_faults,
-     .later_because = "rates are kept inside the process, so there is no fault to refuse at"},
+     .names = choices::rate_faults},
     {.key = "keys",
      .kind = Kind::kChoice,
-     .doc = "When the keys cannot be read: they stay as they are known.",
+     .doc =
+         "When the ledger has not been read for a second, so that a revoked key may not be known "
+         "here: `cached` goes on with the keys as they are known; `refuse` refuses every request "
+         "with a key.",
      .fallback = "cached",
-     .names = choices::key_faults,
-     .later = choices::later_key_faults,
-     .later_because = "every key is held in memory and stays in force while the store is out of "
-                      "reach"},
+     .names = choices::key_faults},
 };
-constexpr Section kOnFault{"on_fault",
-                           "What holds while a store is down. With stores inside the process "
-                           "only a broken disk brings it about.",
-                           kOnFaultFields};
+constexpr Section kOnFault{"on_fault", "What holds while a store is out of reach.", kOnFaultFields};
 
 constexpr Field kStoreFields[] = {
     {.key = "ledger",
      .kind = Kind::kLedger,
-     .doc = "Keys, budgets, spend and audit: `sqlite:///absolute/path`, `sqlite://relative/path` "
-            "or `memory`, which forgets at the end.",
-     .fallback = "sqlite://tollgate.db",
-     .later = choices::later_ledgers},
+     .doc = "Keys, budgets, spend and audit: `sqlite:///absolute/path` or `sqlite://relative/path` "
+            "for one gateway, `postgres://user:password@host/database` for several, or `memory`, "
+            "which forgets at the end.",
+     .fallback = "sqlite://tollgate.db"},
     {.key = "rates",
-     .kind = Kind::kChoice,
-     .doc = "Request, token and concurrency limits.",
-     .fallback = "memory",
-     .names = choices::rate_stores,
-     .later = choices::later_rate_stores},
+     .kind = Kind::kRateStore,
+     .doc = "Request, token and concurrency limits: `memory` for each gateway by itself, "
+            "`redis://user:password@host:6379/0` or `rediss://…` (TLS) for all gateways together.",
+     .fallback = "memory"},
+    {.key = "state_directory",
+     .kind = Kind::kFile,
+     .doc = "What is this gateway's own: its name, and with `postgres://` its journal. No two "
+            "gateways share it, and it must outlive a restart. Not written: the folder of a "
+            "`sqlite://` file; with `postgres://`, /var/lib/tollgate."},
     {.key = "on_fault",
      .kind = Kind::kSection,
-     .doc = "What holds while a store is down.",
+     .doc = "What holds while a store is out of reach.",
      .section = &kOnFault},
 };
 constexpr Section kStore{"store", "Where what must be remembered is kept.", kStoreFields};
@@ -109,8 +109,10 @@ constexpr Section kStore{"store", "Where what must be remembered is kept.", kSto
 constexpr Field kApiKeysFields[] = {
     {.key = "pepper_file",
      .kind = Kind::kFile,
-     .doc = "32 or more random bytes that the stored digests of keys need. Not written: made "
-            "beside the ledger at the first start."},
+     .doc =
+         "32 or more random bytes that the stored digests of keys need, the same for all gateways "
+         "of a `postgres://` ledger, which must name it. Not written: made beside the ledger at "
+         "the first start."},
 };
 constexpr Section kApiKeys{"api_keys", "Tenant API keys; `{}` is enough.", kApiKeysFields};
 

@@ -20,7 +20,8 @@ enum class Kind : std::uint8_t {
   kRoutePath,  // is_canonical_path()
   kFile,       // A path, relative to the folder of the file.
   kSecret,     // A text, or file:PATH; never shown.
-  kLedger,     // sqlite:///…, sqlite://…, memory
+  kLedger,     // sqlite:///…, sqlite://…, postgres://…, memory
+  kRateStore,  // redis://…, rediss://…, memory
   kCount,      // A whole number from min to max.
   kDuration,   // From min to max microseconds.
   kBytes,      // From min to max bytes.

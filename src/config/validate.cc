@@ -31,6 +31,7 @@ class Validator {
 
   void validate() {
     addresses();
+    pepper();
     for (std::size_t i = 0; i < config_.routes.size(); ++i) {
       dialect(i);
       for (std::size_t j = 0; j < i; ++j) pair(j, i);
@@ -43,6 +44,14 @@ class Validator {
  private:
   void tell(const std::string& field, std::string message) {
     report_.tell(*find_path(root_, field), field, std::move(message));
+  }
+
+  void pepper() {
+    if (config_.store.postgres_url.empty() || !config_.authentication.api_keys) return;
+    if (!config_.authentication.pepper_file.empty()) return;
+    tell("authentication.api_keys",
+         "`pepper_file` is missing: all gateways of one `postgres://` ledger must read the keys "
+         "with the same pepper. Make 32 random bytes once and give every gateway the file.");
   }
 
   void addresses() {
