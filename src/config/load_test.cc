@@ -422,7 +422,6 @@ TEST(Load, ReadsTheStoresOfSeveralGateways) {
   ASSERT_NE(loaded.config, nullptr) << told(loaded);
   const Store& store = loaded.config->store;
   EXPECT_FALSE(store.in_memory);
-  EXPECT_EQ(store.sqlite_path, "");
   EXPECT_EQ(store.state_directory, "/var/lib/tollgate");
   EXPECT_TRUE(store.postgres_url.reveal().starts_with("postgres://gate:hid:den@db:5432/"));
   EXPECT_EQ(store.rates_on_fault, RatesOnFault::kRefuse);
