@@ -1,17 +1,52 @@
 #include "storage/ledger_accounts.h"
 
 #include <algorithm>
+#include <cstring>
+#include <new>
+#include <type_traits>
 #include <utility>
 
+#include "base/check.h"
 #include "controls/audit/audit.h"
 
 namespace tollgate::storage {
 
+// Given back as raw memory.
+static_assert(std::is_trivially_destructible_v<BudgetAccount>);
+static_assert(std::is_trivially_destructible_v<LedgerAccount>);
+
+namespace {
+
+std::size_t size_of(AccountKind kind) {
+  return kind == AccountKind::kBudget ? sizeof(BudgetAccount) : sizeof(LedgerAccount);
+}
+
+}  // namespace
+
+std::string_view LedgerAccount::subject() const {
+  return {reinterpret_cast<const char*>(this) + size_of(kind), subject_bytes};
+}
+
+BudgetAccount& LedgerAccount::as_budget() {
+  CHECK(kind == AccountKind::kBudget);
+  return static_cast<BudgetAccount&>(*this);
+}
+
+const BudgetAccount& LedgerAccount::as_budget() const {
+  CHECK(kind == AccountKind::kBudget);
+  return static_cast<const BudgetAccount&>(*this);
+}
+
 // Whether a new account would say the same.
 bool LedgerAccount::at_rest(Instant now, WallTime wall) const {
-  if (pins != 0 || at_work != 0 || budget.held != Money{} || rate.full_at >= now) return false;
-  return (budget.spent == Money{} && leased == Money{}) ||
-         (wall >= budget.window_end && cost::start_of(window, zone, wall) > budget.window_start);
+  if (pins != 0 || at_work != 0 || rate.full_at >= now) return false;
+  if (kind == AccountKind::kLimit) return true;
+  const BudgetAccount& account = as_budget();
+  const cost::Balance& budget = account.budget;
+  if (budget.held != Money{}) return false;
+  return (budget.spent == Money{} && account.leased == Money{}) ||
+         (wall >= budget.window_end &&
+          cost::start_of(account.window, account.zone, wall) > budget.window_start);
 }
 
 void LedgerAccounts::Shard::add(LedgerAccount* account) {
@@ -53,7 +88,7 @@ LedgerAccounts::LedgerAccounts(std::size_t most, std::uint64_t key)
 LedgerAccounts::~LedgerAccounts() {
   for (std::size_t i = 0; i < kShards; ++i) {
     for (LedgerAccount* account : shards_[i].buckets) {
-      while (account != nullptr) delete std::exchange(account, account->next);
+      while (account != nullptr) ::operator delete(std::exchange(account, account->next));
     }
   }
 }
@@ -62,28 +97,65 @@ std::uint64_t LedgerAccounts::hash_of(std::string_view rule, std::string_view su
   return audit::fingerprint(subject, audit::fingerprint(rule, key_));
 }
 
-LedgerAccount* LedgerAccounts::find(std::uint64_t hash, std::string_view rule,
-                                    std::string_view subject) const {
-  LedgerAccount* at = shard_of(hash).bucket(hash);
-  while (at != nullptr && (at->hash != hash || at->subject != subject || at->rule != rule))
+LedgerAccount* LedgerAccounts::find(const Name& name) const {
+  LedgerAccount* at = shard_of(name.hash).bucket(name.hash);
+  while (at != nullptr && (at->hash != name.hash || at->kind != name.kind ||
+                           at->subject() != name.subject || at->rule->text != name.rule)) {
     at = at->next;
+  }
   return at;
 }
 
-LedgerAccount* LedgerAccounts::find_or_open(std::uint64_t hash, std::string_view rule,
-                                            std::string_view subject, Instant now, WallTime wall) {
-  if (LedgerAccount* found = find(hash, rule, subject)) return found;
-  Shard& shard = shard_of(hash);
+LedgerAccount* LedgerAccounts::find_or_open(const Name& name, Instant now, WallTime wall) {
+  if (LedgerAccount* found = find(name)) return found;
+  Shard& shard = shard_of(name.hash);
   if (count_.fetch_add(1, std::memory_order_relaxed) >= most_ && !make_room(shard, now, wall)) {
     count_.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
   }
-  auto account = std::make_unique<LedgerAccount>();
-  account->hash = hash;
-  account->rule = rule;
-  account->subject = subject;
-  shard.add(account.get());
-  return account.release();
+  LedgerAccount* account = make(name);
+  shard.add(account);
+  return account;
+}
+
+LedgerAccount* LedgerAccounts::make(const Name& name) {
+  CHECK(name.subject.size() <= UINT32_MAX);
+  const std::size_t bytes = size_of(name.kind);
+  void* memory = ::operator new(bytes + name.subject.size());
+  LedgerAccount* account =
+      name.kind == AccountKind::kBudget ? new (memory) BudgetAccount : new (memory) LedgerAccount;
+  account->hash = name.hash;
+  account->rule = take_rule(name.rule);
+  account->kind = name.kind;
+  account->subject_bytes = static_cast<std::uint32_t>(name.subject.size());
+  if (!name.subject.empty()) {
+    std::memcpy(static_cast<char*>(memory) + bytes, name.subject.data(), name.subject.size());
+  }
+  return account;
+}
+
+void LedgerAccounts::unmake(LedgerAccount* account) {
+  release_rule(account->rule);
+  ::operator delete(account);
+}
+
+const LedgerRule* LedgerAccounts::take_rule(std::string_view text) {
+  const std::lock_guard lock(rules_mutex_);
+  auto found = rules_.find(text);
+  if (found == rules_.end()) {
+    found = rules_
+                .try_emplace(std::string(text),
+                             std::make_unique<LedgerRule>(LedgerRule{std::string(text)}))
+                .first;
+  }
+  ++found->second->accounts;
+  return found->second.get();
+}
+
+void LedgerAccounts::release_rule(const LedgerRule* rule) {
+  const std::lock_guard lock(rules_mutex_);
+  const auto found = rules_.find(rule->text);
+  if (--found->second->accounts == 0) rules_.erase(found);
 }
 
 // Looks at a bounded part of the shard, so that a flood of new subjects stays cheap to refuse.
@@ -94,8 +166,8 @@ bool LedgerAccounts::make_room(Shard& shard, Instant now, WallTime wall) {
     shard.hand = (shard.hand + 1) & (shard.buckets.size() - 1);
     for (LedgerAccount** at = &shard.buckets[shard.hand]; *at != nullptr; at = &(*at)->next) {
       if (!(*at)->at_rest(now, wall)) continue;
-      const std::unique_ptr<LedgerAccount> gone(*at);
-      *at = gone->next;
+      LedgerAccount* gone = std::exchange(*at, (*at)->next);
+      unmake(gone);
       --shard.size;
       count_.fetch_sub(1, std::memory_order_relaxed);
       return true;

@@ -4,6 +4,9 @@
 // the shards of all of them, in one order, so that two never wait for each other. The number of
 // accounts has a bound; when it is reached, accounts at rest (full, nothing held, nothing spent
 // in the window) make room: they are as good as new.
+//
+// There may be millions, so an account is one piece of memory with its subject behind it, shares
+// the text of its rule, and has what a budget needs only where it is one of a budget.
 #pragma once
 
 #include <atomic>
@@ -14,6 +17,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "controls/cost/cost.h"
@@ -21,26 +25,44 @@
 
 namespace tollgate::storage {
 
+enum class AccountKind : std::uint8_t { kLimit, kBudget };
+
+// What all accounts of a rule have in common.
+struct LedgerRule {
+  std::string text;
+  std::size_t accounts = 0;  // Goes with the last of them.
+};
+
+struct BudgetAccount;
+
 // One subject of one rule. Which of the balances is used follows from the rule.
 struct LedgerAccount {
   LedgerAccount* next = nullptr;  // In its bucket.
   std::uint64_t hash = 0;
-  std::string rule;
-  std::string subject;
-  std::int64_t pins = 0;  // Open holds, and questions to the store, that point here.
+  const LedgerRule* rule = nullptr;
+  std::uint32_t subject_bytes = 0;  // They lie behind the account.
+  std::int32_t pins = 0;            // Open holds, and questions to the store, that point here.
+  AccountKind kind = AccountKind::kLimit;
 
   limits::Scope scope{};
   limits::Balance rate;
   std::int64_t at_work = 0;
   std::int64_t at_work_limit = 0;  // 0: this is no rule on concurrency.
 
+  std::string_view subject() const;
+  BudgetAccount& as_budget();  // CHECKed: it is one.
+  const BudgetAccount& as_budget() const;
+  bool at_rest(Instant now, WallTime wall) const;
+};
+
+struct BudgetAccount : LedgerAccount {
   cost::Balance budget;  // What this gateway has spent and holds.
-  cost::Window window{};
   cost::TimeZone zone;
-  Money budget_limit;
-  bool is_budget = false;
+  Money limit;
   // Window in which a request that does not fit was let through and told.
   WallTime over_told = WallTime::min();
+  cost::Window window{};
+  bool has_window = false;  // Window, zone and limit are known.
 
   // What the store has granted of the budget's window; see lender.h.
   bool leased_known = false;
@@ -49,8 +71,9 @@ struct LedgerAccount {
   Money others;        // Taken by other gateways, as of the last answer.
   Money step;          // Asked for ahead of need last…
   Instant asked_at{};  // …at this time.
+  Instant held_at{};   // Something was held last.
+  bool lent = false;   // The ledger has it listed as one that may give back.
 
-  bool at_rest(Instant now, WallTime wall) const;
   // What everybody has spent, as far as this gateway knows, and what it holds.
   cost::Balance view() const {
     return {budget.window_start, add_saturated(budget.spent, others), budget.held,
@@ -91,11 +114,16 @@ class LedgerAccounts {
     const std::uint64_t shards_;
   };
 
+  struct Name {
+    AccountKind kind{};
+    std::uint64_t hash = 0;  // By hash_of().
+    std::string_view rule;
+    std::string_view subject;
+  };
   // With the account's shard locked. Null: there is none.
-  LedgerAccount* find(std::uint64_t hash, std::string_view rule, std::string_view subject) const;
+  LedgerAccount* find(const Name& name) const;
   // The same, made where there is none. Null: no room.
-  LedgerAccount* find_or_open(std::uint64_t hash, std::string_view rule, std::string_view subject,
-                              Instant now, WallTime wall);
+  LedgerAccount* find_or_open(const Name& name, Instant now, WallTime wall);
 
   std::size_t count() const { return count_.load(std::memory_order_relaxed); }
 
@@ -123,6 +151,10 @@ class LedgerAccounts {
   // The bucket is chosen by the low bits, the shard by the high ones.
   Shard& shard_of(std::uint64_t hash) const { return shards_[hash >> 58]; }
   bool make_room(Shard& shard, Instant now, WallTime wall);
+  LedgerAccount* make(const Name& name);
+  void unmake(LedgerAccount* account);
+  const LedgerRule* take_rule(std::string_view text);
+  void release_rule(const LedgerRule* rule);
   template <class Visit>
   void for_shard(std::size_t index, Visit visit) const {
     for (LedgerAccount* head : shards_[index].buckets) {
@@ -134,6 +166,15 @@ class LedgerAccounts {
   const std::uint64_t key_;
   const std::unique_ptr<Shard[]> shards_;
   std::atomic<std::size_t> count_ = 0;
+
+  struct HashText {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+  std::mutex rules_mutex_;  // Taken behind those of the shards.
+  std::unordered_map<std::string, std::unique_ptr<LedgerRule>, HashText, std::equal_to<>> rules_;
 };
 
 }  // namespace tollgate::storage

@@ -137,9 +137,9 @@ MemoryLedger::Slots& MemoryLedger::find_places(const Charges& charges, Arena& ar
 
 // Every account is pinned as soon as it is found: opening the next may not evict it.
 bool MemoryLedger::open_accounts(const Charges& charges, Slots& slots, Instant now, WallTime wall) {
-  const auto open = [&](Slot& slot, const auto& charge) {
+  const auto open = [&](Slot& slot, const auto& charge, AccountKind kind) {
     slot.account =
-        accounts_.find_or_open(slot.hash, charge.policy->rule, charge.subject, now, wall);
+        accounts_.find_or_open({kind, slot.hash, charge.policy->rule, charge.subject}, now, wall);
     if (slot.account == nullptr) return false;
     ++slot.account->pins;
     slot.account->scope = charge.policy->scope;
@@ -147,9 +147,9 @@ bool MemoryLedger::open_accounts(const Charges& charges, Slots& slots, Instant n
   };
   bool all = true;
   for (std::size_t i = 0; all && i < slots.limits.size(); ++i)
-    all = open(slots.limits[i], charges.limits[i]);
+    all = open(slots.limits[i], charges.limits[i], AccountKind::kLimit);
   for (std::size_t i = 0; all && i < slots.budgets.size(); ++i)
-    all = open(slots.budgets[i], charges.budgets[i]);
+    all = open(slots.budgets[i], charges.budgets[i], AccountKind::kBudget);
   if (all) return true;
   for (const std::span<Slot> part : {slots.limits, slots.budgets}) {
     for (Slot& slot : part)
@@ -197,11 +197,11 @@ void MemoryLedger::take_limit(const LimitCharge& charge, Slot& slot, Verdict& ve
 
 // A new window begins with nothing spent and nothing leased. So does the one of another calendar
 // that a reload brings: what was spent in it until now the store knows.
-void MemoryLedger::roll(const cost::Policy& policy, LedgerAccount& account, WallTime wall) {
+void MemoryLedger::roll(const cost::Policy& policy, BudgetAccount& account, WallTime wall) {
   const bool other =
-      account.is_budget && (account.window != policy.window || account.zone != policy.zone);
-  account.is_budget = true;
-  account.budget_limit = policy.limit;
+      account.has_window && (account.window != policy.window || account.zone != policy.zone);
+  account.has_window = true;
+  account.limit = policy.limit;
   if (!other && account.budget.lasts(wall)) [[likely]]
     return;
   account.window = policy.window;
@@ -223,7 +223,7 @@ void MemoryLedger::roll(const cost::Policy& policy, LedgerAccount& account, Wall
 void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& verdict,
                                Instant now, WallTime wall) {
   const cost::Policy& policy = *charge.policy;
-  LedgerAccount& account = *slot.account;
+  BudgetAccount& account = slot.budget_account();
   roll(policy, account, wall);
   slot.budget_before = account.budget;
   slot.amount = charge.amount;
@@ -271,7 +271,7 @@ void MemoryLedger::give_up(Slots& slots, std::span<const LeaseNeed> needs) {
     }
   }
   for (std::size_t i = slots.budgets.size(); i-- > 0;) {
-    slots.budgets[i].account->budget = slots.budgets[i].budget_before;
+    slots.budgets[i].budget_account().budget = slots.budgets[i].budget_before;
     --slots.budgets[i].account->pins;
   }
   for (std::size_t i = slots.limits.size(); i-- > 0;) {
@@ -286,7 +286,7 @@ void MemoryLedger::mark_told(Slots& slots) {
   for (Slot& slot : slots.budgets) {
     if (!slot.over) continue;
     const WallTime window = slot.budget.window_start;
-    slot.over = std::exchange(slot.account->over_told, window) != window;
+    slot.over = std::exchange(slot.budget_account().over_told, window) != window;
   }
 }
 
@@ -410,7 +410,7 @@ std::optional<std::int64_t> counted(Figure figure, const Used& used) {
 // By the calendar that the account has now: a reload may have changed it since the hold.
 void MemoryLedger::settle_budget(const BudgetCharge& charge, Slot& slot, Money used,
                                  WallTime held_at, WallTime wall) {
-  LedgerAccount& account = *slot.account;
+  BudgetAccount& account = slot.budget_account();
   const auto settle = [&](const cost::Policy& now, cost::Taken taken) {
     if (!account.budget.lasts(wall)) {
       const WallTime before = account.budget.window_start;
@@ -487,18 +487,20 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
 
 Standings MemoryLedger::snapshot(WallTime wall) const {
   Standings all;
-  accounts_.each([&](const LedgerAccount& account) {
-    if (account.is_budget) {
+  accounts_.each([&](const LedgerAccount& each) {
+    const std::string& rule = each.rule->text;
+    const std::string subject(each.subject());
+    if (each.kind == AccountKind::kBudget && each.as_budget().has_window) {
+      const BudgetAccount& account = each.as_budget();
       cost::Policy policy;
       policy.window = account.window;
       policy.zone = account.zone;
       const cost::Balance budget = cost::roll(policy, account.view(), wall);
-      all.budgets.push_back({account.rule, account.subject, account.scope, account.window,
-                             budget.window_start, account.budget_limit, budget.spent, budget.held});
+      all.budgets.push_back({rule, subject, account.scope, account.window, budget.window_start,
+                             account.limit, budget.spent, budget.held});
     }
-    if (account.at_work_limit > 0) {
-      all.work.push_back(
-          {account.rule, account.subject, account.scope, account.at_work_limit, account.at_work});
+    if (each.at_work_limit > 0) {
+      all.work.push_back({rule, subject, each.scope, each.at_work_limit, each.at_work});
     }
   });
   return all;

@@ -70,7 +70,7 @@ struct Standings {
 
 class MemoryLedger final : public pipeline::Ledger, public Borrower {
  public:
-  static constexpr std::size_t kAccountsMax = 1'000'000;
+  static constexpr std::size_t kAccountsMax = 8'000'000;
 
   struct Options {
     std::size_t accounts_max = kAccountsMax;
@@ -119,7 +119,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
   bool open_accounts(const pipeline::Charges& charges, Slots& slots, Instant now, WallTime wall);
   static void take_limit(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
                          Instant now);
-  void roll(const cost::Policy& policy, LedgerAccount& account, WallTime wall);
+  void roll(const cost::Policy& policy, BudgetAccount& account, WallTime wall);
   static LeaseNeed need_of(const pipeline::BudgetCharge& charge, Slot& slot, Money least,
                            Instant now);
   void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict, Instant now,
@@ -130,7 +130,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
                                  Instant now);
   std::span<const LeaseNeed> low_leases(const pipeline::Charges& charges, Slots& slots, Instant now,
                                         Arena& arena) const;
-  static void take_answer(LedgerAccount& account, const Lease& lease);
+  static void take_answer(BudgetAccount& account, const Lease& lease);
   static AccountId account_of(const pipeline::BudgetCharge& charge, const Slot& slot);
 
   static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,

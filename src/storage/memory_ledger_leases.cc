@@ -22,7 +22,7 @@ Money times(Money money, std::int64_t factor) {
 }
 
 // How much to ask for ahead of need: twice as much each time that a lease did not last.
-Money next_step(const LedgerAccount& account, Money least, Instant now) {
+Money next_step(const BudgetAccount& account, Money least, Instant now) {
   const bool soon = account.step > Money{} && now - account.asked_at < kLeaseLasts;
   const Money usual = soon ? times(account.step, 2) : Money{account.step.micro_usd / 2};
   return std::max(usual, times(least, kRequestsAhead));
@@ -35,7 +35,7 @@ AccountId MemoryLedger::account_of(const BudgetCharge& charge, const Slot& slot)
 }
 
 LeaseNeed MemoryLedger::need_of(const BudgetCharge& charge, Slot& slot, Money least, Instant now) {
-  LedgerAccount& account = *slot.account;
+  BudgetAccount& account = slot.budget_account();
   // A crowd that asks at once is one question.
   if (!account.asking) {
     account.step = next_step(account, std::max(least, charge.amount), now);
@@ -58,10 +58,10 @@ std::span<const LeaseNeed> MemoryLedger::low_leases(const Charges& charges, Slot
   std::size_t count = 0;
   if (lender_ == nullptr) return needs;
   for (std::size_t i = 0; i < slots.budgets.size(); ++i) {
-    LedgerAccount& account = *slots.budgets[i].account;
+    BudgetAccount& account = slots.budgets[i].budget_account();
     const Money rest{-account.lack(account.budget.held).micro_usd};
     const bool low = rest < Money{account.step.micro_usd / 2};
-    const bool more = add_saturated(account.leased, account.others) < account.budget_limit;
+    const bool more = add_saturated(account.leased, account.others) < account.limit;
     if (account.asking || !low || !more || cost::lets_through(*charges.budgets[i].policy)) continue;
     if (needs.empty()) needs = arena.make<LeaseNeed>(slots.budgets.size());
     needs[count++] = need_of(charges.budgets[i], slots.budgets[i], Money{}, now);
@@ -74,10 +74,10 @@ bool MemoryLedger::know(const cost::Policy& policy, std::string_view subject, Wa
                         const Lease& lease) {
   const std::uint64_t hash = accounts_.hash_of(policy.rule, subject);
   const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
-  LedgerAccount* const found =
-      accounts_.find_or_open(hash, policy.rule, subject, Instant::min(), window_start);
+  LedgerAccount* const found = accounts_.find_or_open(
+      {AccountKind::kBudget, hash, policy.rule, subject}, Instant::min(), window_start);
   if (found == nullptr) return false;
-  LedgerAccount& account = *found;
+  BudgetAccount& account = found->as_budget();
   account.scope = policy.scope;
   roll(policy, account, window_start);
   if (account.budget.window_start != window_start || account.asking) return true;
@@ -86,7 +86,7 @@ bool MemoryLedger::know(const cost::Policy& policy, std::string_view subject, Wa
   return true;
 }
 
-void MemoryLedger::take_answer(LedgerAccount& account, const Lease& lease) {
+void MemoryLedger::take_answer(BudgetAccount& account, const Lease& lease) {
   if (!account.leased_known) {
     account.leased_known = true;
     account.budget.spent = add_saturated(account.budget.spent, lease.spent);
@@ -100,9 +100,9 @@ void MemoryLedger::take_answer(LedgerAccount& account, const Lease& lease) {
 void MemoryLedger::answered(const AccountId& id, std::uint64_t hash, int needs,
                             const std::optional<Lease>& lease) {
   const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
-  LedgerAccount* const found = accounts_.find(hash, id.rule, id.subject);
+  LedgerAccount* const found = accounts_.find({AccountKind::kBudget, hash, id.rule, id.subject});
   CHECK(found != nullptr && found->pins >= needs);
-  LedgerAccount& account = *found;
+  BudgetAccount& account = found->as_budget();
   account.pins -= needs;
   account.asking = false;
   // The window may have ended meanwhile: what was leased is of the old one.

@@ -12,6 +12,7 @@ namespace tollgate::storage {
 // What a hold took of one charge, and what was there before it.
 struct MemoryLedger::Slot {
   LedgerAccount* account = nullptr;
+  BudgetAccount& budget_account() const { return static_cast<BudgetAccount&>(*account); }
   std::uint64_t hash = 0;
   limits::Balance rate_before;
   limits::Taken rate;
