@@ -82,7 +82,7 @@ bool OwnLink::abandon() {
 bool OwnLink::recover() {
   if (away_ || chance_.one_in(8)) return false;
   // As StoredTrail and Store do it, in their order.
-  writer_.emplace(must(TrailWriter::open(database_), "open"));
+  writer_.emplace(must(TrailWriter::open(database_, kOnlyGateway), "open"));
   const std::optional<std::string> state = must(storage::read_mark(database_, kState), "state");
   const auto lack = must(storage::read_mark(database_, kLack), "lack");
   const bool lost_power = state && *state != kClean && *state != std::to_string(boot_);

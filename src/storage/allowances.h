@@ -21,6 +21,7 @@
 #include "controls/limits/limits.h"
 #include "storage/accounts.h"
 #include "storage/database.h"
+#include "storage/gateway_name.h"
 
 namespace tollgate::storage {
 
@@ -38,9 +39,6 @@ struct Lease {
   Money spent;   // Of that, by the books.
   Money taken;   // By all gateways.
 };
-
-// Whose the leases of a store are that has one gateway at a time.
-inline constexpr std::string_view kOnlyGateway = "gateway";
 
 class Allowances {
  public:

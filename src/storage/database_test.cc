@@ -96,6 +96,34 @@ TEST_F(DatabaseFile, IsRefusedWhenANewerVersionWroteIt) {
   expect_refused(FaultKind::kCorrupt, "version 99");
 }
 
+// What a file of version 4 holds of the trail goes on as the one gateway's.
+TEST_F(DatabaseFile, IsBroughtUpToDateWithAllThatItHolds) {
+  sqlite3* handle = nullptr;
+  ASSERT_EQ(sqlite3_open(path().c_str(), &handle), SQLITE_OK);
+  std::string sql = "PRAGMA application_id = " + std::to_string(kApplicationId) + ";";
+  for (std::size_t step = 0; step < 4; ++step) sql += kSchemaSteps[step];
+  sql +=
+      "INSERT INTO audit_groups VALUES (1, 2, 10, 20, 20, x'01', 5, x'02', x'03', x'04', 7), "
+      "(3, 9, 30, 40, 40, x'11', 6, x'12', x'13', x'14', 8);"
+      "INSERT INTO waiting_bookings VALUES ('req_1', x'0506'); PRAGMA user_version = 4";
+  ASSERT_EQ(sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(handle);
+  const auto database = connect();
+  const auto rows = [&](const char* query) {
+    auto statement = database->prepare(query).value();
+    std::string all;
+    while (statement.step().value()) all.append(statement.text(0)).append(";");
+    return all;
+  };
+  EXPECT_EQ(
+      rows("SELECT gateway || first_sequence || '-' || last_sequence || '|' || earliest_us || "
+           "'|' || latest_us || '|' || reached_us || '|' || hex(last_hash) || '|' || "
+           "text_bytes || '|' || hex(opened) || hex(ended) || hex(records) || '|' || "
+           "journal_written FROM audit_groups ORDER BY first_sequence"),
+      "gateway1-2|10|20|20|01|5|020304|7;gateway3-9|30|40|40|11|6|121314|8;");
+  EXPECT_EQ(rows("SELECT gateway || id || hex(packed) FROM waiting_bookings"), "gatewayreq_10506;");
+}
+
 TEST_F(DatabaseFile, TellsOfADirectoryThatIsMissing) {
   const auto opened = Database::open((directory_ / "none" / "tollgate.db").string());
   ASSERT_FALSE(opened);

@@ -22,15 +22,18 @@
 
 #include "base/fault.h"
 #include "base/units.h"
+#include "storage/gateway_name.h"
 #include "storage/journal_segment.h"
 #include "storage/trail_item.h"
 
 namespace tollgate::storage {
 
 struct JournalOptions {
-  Bytes segment_bytes = 8 << 20;  // A multiple of 4096, at most 1 GiB.
-  int spares = 1;                 // Segments that lie ready beyond the one that is being filled.
-  std::string boot;               // Names the machine's run; empty: as the kernel does.
+  std::string gateway{kOnlyGateway};  // Whose it is.
+  std::string directory;              // Empty: beside the database.
+  Bytes segment_bytes = 8 << 20;      // A multiple of 4096, at most 1 GiB.
+  int spares = 1;    // Segments that lie ready beyond the one that is being filled.
+  std::string boot;  // Names the machine's run; empty: as the kernel does.
 };
 
 class Journal {

@@ -94,11 +94,12 @@ FaultOr<void> set_aside(const std::string& directory) {
 // Names a journal that is not there yet: a crash before it is finds a clean end.
 FaultOr<void> mark_named(Database& database, const FoundJournal& found) {
   TRY(transaction, Transaction::begin(database));
-  TRY_DO(write_mark(database, kIdMark, hex_of(found.id)));
-  if (found.may_lack) TRY_DO(write_mark(database, kLackMark, "yes"));
-  TRY_DO(write_mark(database, kStateMark, kClean));
+  TRY_DO(write_mark(database, mark_of(found.gateway, kIdMark), hex_of(found.id)));
+  if (found.may_lack) TRY_DO(write_mark(database, mark_of(found.gateway, kLackMark), "yes"));
+  TRY_DO(write_mark(database, mark_of(found.gateway, kStateMark), kClean));
   const JournalPosition start = JournalPosition::start_of(found.next_number);
-  TRY_DO(write_mark(database, kJournalWritten, std::to_string(start.value)));
+  TRY_DO(
+      write_mark(database, mark_of(found.gateway, kJournalWritten), std::to_string(start.value)));
   TRY_DO(transaction.commit());
   if (mkdir(found.directory.c_str(), 0700) != 0 && errno != EEXIST) {
     return fault(FaultKind::kUnreachable,
@@ -116,11 +117,13 @@ std::string journal_directory(const std::string& path) { return path + ".journal
 FaultOr<FoundJournal> find_journal(Database& database, JournalPosition written,
                                    const JournalOptions& options) {
   FoundJournal found;
-  found.directory = journal_directory(database.path());
+  found.gateway = options.gateway;
+  found.directory =
+      options.directory.empty() ? journal_directory(database.path()) : options.directory;
   found.next_number = written.number() + 1;
-  TRY(id_mark, read_mark(database, kIdMark));
-  TRY(state, read_mark(database, kStateMark));
-  TRY(lack, read_mark(database, kLackMark));
+  TRY(id_mark, read_mark(database, mark_of(found.gateway, kIdMark)));
+  TRY(state, read_mark(database, mark_of(found.gateway, kStateMark)));
+  TRY(lack, read_mark(database, mark_of(found.gateway, kLackMark)));
   found.may_lack = lack == "yes";
   std::optional<JournalId> id = id_mark ? parse_id(*id_mark) : std::nullopt;
   if (std::filesystem::exists(found.directory + "/" + std::string(kAcceptLoss))) {
@@ -201,19 +204,22 @@ FaultOr<void> mark_at_work(Database& database, const FoundJournal& found,
                            const JournalOptions& options) {
   TRY(transaction, Transaction::begin(database));
   const JournalPosition start = JournalPosition::start_of(found.next_number);
-  TRY_DO(write_mark(database, kJournalWritten, std::to_string(start.value)));
-  TRY_DO(write_mark(database, kStateMark, boot_of(options)));
-  if (found.may_lack) TRY_DO(write_mark(database, kLackMark, "yes"));
+  TRY_DO(
+      write_mark(database, mark_of(found.gateway, kJournalWritten), std::to_string(start.value)));
+  TRY_DO(write_mark(database, mark_of(found.gateway, kStateMark), boot_of(options)));
+  if (found.may_lack) TRY_DO(write_mark(database, mark_of(found.gateway, kLackMark), "yes"));
   TRY_DO(transaction.commit());
   for (const std::string& file : found.files) unlink(file.c_str());
   return {};
 }
 
-FaultOr<void> forget_lack(Database& database) { return write_mark(database, kLackMark, "no"); }
+FaultOr<void> forget_lack(Database& database, std::string_view gateway) {
+  return write_mark(database, mark_of(gateway, kLackMark), "no");
+}
 
-FaultOr<void> mark_clean(Database& database) {
+FaultOr<void> mark_clean(Database& database, std::string_view gateway) {
   TRY(transaction, Transaction::begin(database));
-  TRY_DO(write_mark(database, kStateMark, kClean));
+  TRY_DO(write_mark(database, mark_of(gateway, kStateMark), kClean));
   return transaction.commit();
 }
 

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fault.h"
@@ -20,10 +21,11 @@
 
 namespace tollgate::storage {
 
-// The directory of the journal that belongs to the database at `path`.
+// The directory of the journal that lies beside the database at `path`.
 std::string journal_directory(const std::string& path);
 
 struct FoundJournal {
+  std::string gateway;
   std::string directory;
   JournalId id{};
   std::uint64_t next_number = 1;  // Of the segment to begin with.
@@ -47,8 +49,8 @@ FaultOr<std::int64_t> replay(const FoundJournal& found, TrailWriter& writer);
 FaultOr<void> mark_at_work(Database& database, const FoundJournal& found,
                            const JournalOptions& options);
 // Says that what may be lacking is made up for, in the caller's transaction.
-FaultOr<void> forget_lack(Database& database);
+FaultOr<void> forget_lack(Database& database, std::string_view gateway);
 // Says that the journal holds nothing that the database does not have.
-FaultOr<void> mark_clean(Database& database);
+FaultOr<void> mark_clean(Database& database, std::string_view gateway);
 
 }  // namespace tollgate::storage

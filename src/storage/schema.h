@@ -10,7 +10,7 @@ namespace tollgate::storage {
 inline constexpr std::int64_t kApplicationId = 0x74677465;
 
 // Step i takes a file of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 4> kSchemaSteps = {R"sql(
+inline constexpr std::array<const char*, 5> kSchemaSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -117,6 +117,51 @@ CREATE TABLE allowance_entries (
 ALTER TABLE spend_hourly RENAME TO spend;
 ALTER TABLE spend RENAME COLUMN hour_us TO quarter_us;
 UPDATE spend SET quarter_us = quarter_us + 2700000000;
+)sql",
+                                                            R"sql(
+-- Each gateway has a chain and sequences of its own, and what waits for it.
+ALTER TABLE audit_groups RENAME TO audit_groups_of_one;
+DROP INDEX audit_groups_time;
+CREATE TABLE audit_groups (
+  gateway TEXT NOT NULL DEFAULT 'gateway',
+  first_sequence INTEGER NOT NULL,
+  last_sequence INTEGER NOT NULL,
+  earliest_us INTEGER NOT NULL,
+  latest_us INTEGER NOT NULL,
+  reached_us INTEGER NOT NULL,
+  last_hash BLOB NOT NULL,
+  text_bytes INTEGER NOT NULL,
+  journal_written INTEGER NOT NULL DEFAULT 0,
+  opened BLOB NOT NULL,
+  ended BLOB NOT NULL,
+  records BLOB NOT NULL,
+  PRIMARY KEY (gateway, first_sequence)
+) STRICT;
+INSERT INTO audit_groups (first_sequence, last_sequence, earliest_us, latest_us, reached_us,
+                          last_hash, text_bytes, journal_written, opened, ended, records)
+  SELECT first_sequence, last_sequence, earliest_us, latest_us, reached_us, last_hash, text_bytes,
+         journal_written, opened, ended, records FROM audit_groups_of_one ORDER BY first_sequence;
+DROP TABLE audit_groups_of_one;
+CREATE INDEX audit_groups_time ON audit_groups (reached_us, gateway, first_sequence, earliest_us);
+
+ALTER TABLE waiting_bookings RENAME TO waiting_bookings_of_one;
+CREATE TABLE waiting_bookings (
+  gateway TEXT NOT NULL DEFAULT 'gateway',
+  id TEXT NOT NULL,
+  packed BLOB NOT NULL,
+  PRIMARY KEY (gateway, id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO waiting_bookings (id, packed) SELECT id, packed FROM waiting_bookings_of_one;
+DROP TABLE waiting_bookings_of_one;
+
+-- `holder` names the process that serves under the name, `groups` counts what it has committed,
+-- `seen_us` is when it last said so.
+CREATE TABLE gateways (
+  gateway TEXT NOT NULL PRIMARY KEY,
+  holder TEXT NOT NULL,
+  groups INTEGER NOT NULL,
+  seen_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 )sql"};
 
 }  // namespace tollgate::storage

@@ -141,7 +141,7 @@ FaultOr<void> Store::lend() {
                  "it did with them may be lost\n",
                  path_, format_usd(rest));
     }
-    return trail_->may_lack() ? forget_lack(database) : FaultOr<void>();
+    return trail_->may_lack() ? forget_lack(database, kOnlyGateway) : FaultOr<void>();
   }));
   lender_ = std::make_unique<StoreLender>(kOnlyGateway, *ledger_, clock_,
                                           [trail = trail_.get()] { trail->write_now(); });

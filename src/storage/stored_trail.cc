@@ -21,7 +21,7 @@ FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database
                                                         const audit::Policy& policy,
                                                         const pipeline::Clock& clock,
                                                         const JournalOptions& options) {
-  TRY(writer, TrailWriter::open(*database));
+  TRY(writer, TrailWriter::open(*database, options.gateway));
   TRY(found, find_journal(*database, {writer.journal_written()}, options));
   TRY(journal, Journal::begin(found.directory, found.id, found.next_number, options));
   // First what is in the journal alone, then the ends of what is open after it.
@@ -30,6 +30,7 @@ FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database
   TRY_DO(mark_at_work(*database, found, options));
   std::unique_ptr<StoredTrail> trail(
       new StoredTrail(std::move(database), std::move(writer), std::move(journal), policy, clock));
+  trail->journal_directory_ = found.directory;
   trail->replayed_ = replayed;
   trail->recovered_ = recovered;
   trail->may_lack_ = found.may_lack;
@@ -220,12 +221,12 @@ FaultOr<void> StoredTrail::stop() {
   FaultOr<void> written = write_queue();
   const std::lock_guard writer_lock(writer_mutex_);
   if (written) written = writer_.finish();
-  if (written) written = mark_clean(*database_);
+  if (written) written = mark_clean(*database_, writer_.gateway());
   if (!written) {
     written.error().message += fmt::format(
         " What the trail had not written yet is in the journal {}, and is written at the next "
         "start.",
-        journal_directory(database_->path()));
+        journal_directory_);
     const std::lock_guard lock(mutex_);
     if (const std::size_t lost = overflow_.size() + overflow_taken_.size(); lost > 0) {
       written.error().message +=

@@ -156,6 +156,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   TrailWriter writer_;
   std::vector<std::string_view> stretches_;  // Of the journal, given to the writer last.
   std::string overflow_taken_;
+  std::string journal_directory_;
   const audit::Policy policy_;
   const pipeline::Clock& clock_;
   std::int64_t recovered_ = 0;

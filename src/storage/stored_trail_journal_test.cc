@@ -388,7 +388,8 @@ TEST_F(Journaled, TakesAllThatIsWholeAfterALossOfPower) {
   kill();
   const auto next = open();
   EXPECT_TRUE(next->may_lack());
-  ASSERT_TRUE(next->write_with(forget_lack));
+  ASSERT_TRUE(
+      next->write_with([](Database& database) { return forget_lack(database, kOnlyGateway); }));
   kill();
   EXPECT_FALSE(open()->may_lack());
   EXPECT_FALSE(prove().broken) << prove().why;

@@ -97,35 +97,36 @@ std::span<const std::uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-FaultOr<std::int64_t> row_of(Database& database, std::int64_t sequence) {
+FaultOr<std::int64_t> row_of(Database& database, std::string_view gateway, std::int64_t sequence) {
   TRY(row, database.prepare("SELECT coalesce(max(first_sequence), 0) FROM audit_groups "
-                            "WHERE first_sequence <= ?"));
-  TRY(there, row.bind(sequence).step());
+                            "WHERE gateway = ? AND first_sequence <= ?"));
+  TRY(there, row.bind(gateway).bind(sequence).step());
   return there ? row.integer(0) : 0;
 }
 
 FaultOr<GroupWalk> GroupWalk::begin(Database& database, const Stretch& stretch,
                                     Direction direction) {
-  TRY(start, row_of(database, stretch.from));
+  TRY(start, row_of(database, stretch.gateway, stretch.from));
   // Without `records`, which is read for the rows that are wanted only.
   constexpr std::string_view kOldest =
       "SELECT first_sequence, last_sequence, earliest_us, text_bytes FROM audit_groups "
-      "WHERE first_sequence >= ? AND first_sequence < ? AND earliest_us < ? "
+      "WHERE gateway = ? AND first_sequence >= ? AND first_sequence < ? AND earliest_us < ? "
       "ORDER BY first_sequence";
   constexpr std::string_view kNewest =
       "SELECT first_sequence, last_sequence, earliest_us, text_bytes FROM audit_groups "
-      "WHERE first_sequence >= ? AND first_sequence < ? AND earliest_us < ? "
+      "WHERE gateway = ? AND first_sequence >= ? AND first_sequence < ? AND earliest_us < ? "
       "ORDER BY first_sequence DESC";
   TRY(rows, database.prepare(direction == Direction::kOldestFirst ? kOldest : kNewest));
-  rows.bind(start).bind(stretch.below).bind(stretch.until_us);
-  return GroupWalk(database, std::move(rows));
+  rows.bind(stretch.gateway).bind(start).bind(stretch.below).bind(stretch.until_us);
+  return GroupWalk(database, stretch.gateway, std::move(rows));
 }
 
 FaultOr<bool> GroupWalk::step() { return rows_.step(); }
 
 FaultOr<std::string_view> GroupWalk::lines() {
-  TRY(read, database_->prepare("SELECT records FROM audit_groups WHERE first_sequence = ?"));
-  TRY(there, read.bind(first()).step());
+  TRY(read, database_->prepare("SELECT records FROM audit_groups WHERE gateway = ? AND "
+                               "first_sequence = ?"));
+  TRY(there, read.bind(gateway_).bind(first()).step());
   if (there && uncompress(read.blob(0), rows_.integer(3), lines_)) return std::string_view(lines_);
   return fault(FaultKind::kCorrupt,
                fmt::format("{}: the records {} to {} of the audit trail are damaged. "

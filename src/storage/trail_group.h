@@ -19,6 +19,7 @@
 #include "base/units.h"
 #include "controls/audit/audit.h"
 #include "storage/database.h"
+#include "storage/gateway_name.h"
 
 namespace tollgate::storage {
 
@@ -57,6 +58,7 @@ enum class Direction : std::uint8_t { kOldestFirst, kNewestFirst };
 
 // Which rows a walk sees: those with a record of these sequences, and with one before `until_us`.
 struct Stretch {
+  std::string_view gateway = kOnlyGateway;  // Borrowed while a walk begins.
   std::int64_t from = 1;
   std::int64_t below = INT64_MAX;
   std::int64_t until_us = INT64_MAX;
@@ -76,14 +78,16 @@ class GroupWalk {
   FaultOr<std::string_view> lines();
 
  private:
-  GroupWalk(Database& database, Statement rows) : database_(&database), rows_(std::move(rows)) {}
+  GroupWalk(Database& database, std::string_view gateway, Statement rows)
+      : database_(&database), gateway_(gateway), rows_(std::move(rows)) {}
 
   Database* database_;
+  std::string gateway_;
   Statement rows_;
   std::string lines_;
 };
 
-// First sequence of the row that holds `sequence`, or of the one before it; 0: none.
-FaultOr<std::int64_t> row_of(Database& database, std::int64_t sequence);
+// First sequence of the gateway's row that holds `sequence`, or of the one before it; 0: none.
+FaultOr<std::int64_t> row_of(Database& database, std::string_view gateway, std::int64_t sequence);
 
 }  // namespace tollgate::storage

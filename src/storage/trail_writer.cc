@@ -37,8 +37,8 @@ Spent spent_of(const Item& item) {
   return spent;
 }
 
-FaultOr<std::int64_t> read_settled(Database& database) {
-  TRY(mark, read_mark(database, kSettled));
+FaultOr<std::int64_t> read_settled(Database& database, std::string_view gateway) {
+  TRY(mark, read_mark(database, mark_of(gateway, kSettled)));
   std::int64_t settled = 0;
   if (mark) std::from_chars(mark->data(), mark->data() + mark->size(), settled);
   return settled;
@@ -136,19 +136,20 @@ std::optional<audit::Hash> hash_from(std::span<const std::uint8_t> bytes) {
   return hash;
 }
 
-TrailWriter::TrailWriter(Database& database)
+TrailWriter::TrailWriter(Database& database, std::string_view gateway)
     : database_(&database),
+      gateway_(gateway),
       pool_(std::make_unique<std::pmr::unsynchronized_pool_resource>()),
       waiting_(pool_.get()),
       open_(pool_.get()) {}
 
-FaultOr<TrailWriter> TrailWriter::open(Database& database) {
-  TrailWriter writer(database);
-  TRY(last,
-      database.prepare("SELECT last_sequence, last_hash, reached_us, text_bytes, records, "
-                       "journal_written FROM audit_groups ORDER BY first_sequence DESC LIMIT 1"));
-  TRY(there, last.step());
-  TRY(mark, read_mark(database, kJournalWritten));
+FaultOr<TrailWriter> TrailWriter::open(Database& database, std::string_view gateway) {
+  TrailWriter writer(database, gateway);
+  TRY(last, database.prepare("SELECT last_sequence, last_hash, reached_us, text_bytes, records, "
+                             "journal_written FROM audit_groups WHERE gateway = ? "
+                             "ORDER BY first_sequence DESC LIMIT 1"));
+  TRY(there, last.bind(gateway).step());
+  TRY(mark, read_mark(database, mark_of(gateway, kJournalWritten)));
   if (mark) {
     std::from_chars(mark->data(), mark->data() + mark->size(), writer.journal_written_);
   }
@@ -180,11 +181,11 @@ FaultOr<TrailWriter> TrailWriter::open(Database& database) {
 // ---- After a crash --------------------------------------------------------------------------
 
 FaultOr<TrailWriter::Holds> TrailWriter::find_open() {
-  TRY(settled, read_settled(*database_));
-  TRY(start, row_of(*database_, settled + 1));
-  TRY(rows, database_->prepare("SELECT opened, ended FROM audit_groups WHERE first_sequence >= ? "
-                               "ORDER BY first_sequence"));
-  rows.bind(start);
+  TRY(settled, read_settled(*database_, gateway_));
+  TRY(start, row_of(*database_, gateway_, settled + 1));
+  TRY(rows, database_->prepare("SELECT opened, ended FROM audit_groups WHERE gateway = ? AND "
+                               "first_sequence >= ? ORDER BY first_sequence"));
+  rows.bind(gateway_).bind(start);
   Holds holds;
   while (true) {
     TRY(there, rows.step());
@@ -202,6 +203,7 @@ template <class Take>
 FaultOr<void> TrailWriter::walk_open(Holds holds, const Take& take) {
   if (holds.empty()) return {};
   Stretch stretch;
+  stretch.gateway = gateway_;
   stretch.from = holds.begin()->first;
   TRY(rows, GroupWalk::begin(*database_, stretch, Direction::kOldestFirst));
   while (!holds.empty()) {
@@ -394,13 +396,13 @@ void TrailWriter::close_row() {
 // ---- Writing --------------------------------------------------------------------------------
 
 FaultOr<void> TrailWriter::insert_rows() {
-  TRY(insert,
-      database_->prepare(
-          "INSERT INTO audit_groups (first_sequence, last_sequence, earliest_us, latest_us, "
-          "reached_us, last_hash, text_bytes, opened, ended, records, journal_written) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  TRY(insert, database_->prepare(
+                  "INSERT INTO audit_groups (gateway, first_sequence, last_sequence, earliest_us, "
+                  "latest_us, reached_us, last_hash, text_bytes, opened, ended, records, "
+                  "journal_written) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   for (const Row& row : std::span(rows_).first(ready_)) {
-    TRY_DO(insert.bind(static_cast<std::int64_t>(row.first))
+    TRY_DO(insert.bind(gateway_)
+               .bind(static_cast<std::int64_t>(row.first))
                .bind(static_cast<std::int64_t>(row.last))
                .bind(row.earliest_us)
                .bind(row.latest_us)
@@ -415,11 +417,12 @@ FaultOr<void> TrailWriter::insert_rows() {
   }
   // A mark would be one more page in every commit.
   if (ready_ > 0 || journal_taken_ == journal_written_) return {};
-  return write_mark(*database_, kJournalWritten, std::to_string(journal_taken_));
+  return write_mark(*database_, mark_of(gateway_, kJournalWritten), std::to_string(journal_taken_));
 }
 
 FaultOr<void> TrailWriter::load_waiting() {
-  TRY(rows, database_->prepare("SELECT packed FROM waiting_bookings"));
+  TRY(rows, database_->prepare("SELECT packed FROM waiting_bookings WHERE gateway = ?"));
+  rows.bind(gateway_);
   while (true) {
     TRY(there, rows.step());
     if (!there) return {};
@@ -439,14 +442,15 @@ FaultOr<void> TrailWriter::load_waiting() {
 
 FaultOr<void> TrailWriter::write_waiting() {
   if (changes_.empty()) return {};
-  TRY(put, database_->prepare("INSERT INTO waiting_bookings (id, packed) VALUES (?, ?) "
-                              "ON CONFLICT (id) DO UPDATE SET packed = excluded.packed"));
-  TRY(remove, database_->prepare("DELETE FROM waiting_bookings WHERE id = ?"));
+  TRY(put, database_->prepare("INSERT INTO waiting_bookings (gateway, id, packed) "
+                              "VALUES (?, ?, ?) ON CONFLICT (gateway, id) DO UPDATE SET "
+                              "packed = excluded.packed"));
+  TRY(remove, database_->prepare("DELETE FROM waiting_bookings WHERE gateway = ? AND id = ?"));
   for (const Change& change : changes_) {
     if (change.packed.empty()) {
-      TRY_DO(remove.bind(change.id).run());
+      TRY_DO(remove.bind(gateway_).bind(change.id).run());
     } else {
-      TRY_DO(put.bind(change.id).bind_blob(bytes_of(change.packed)).run());
+      TRY_DO(put.bind(gateway_).bind(change.id).bind_blob(bytes_of(change.packed)).run());
     }
   }
   return {};
@@ -455,7 +459,7 @@ FaultOr<void> TrailWriter::write_waiting() {
 FaultOr<void> TrailWriter::write_settled() {
   std::uint64_t settled = sequence_;
   for (const auto& [id, decision] : open_) settled = std::min(settled, decision.sequence - 1);
-  return write_mark(*database_, kSettled, std::to_string(settled));
+  return write_mark(*database_, mark_of(gateway_, kSettled), std::to_string(settled));
 }
 
 FaultOr<void> TrailWriter::write() {
@@ -471,7 +475,7 @@ FaultOr<void> TrailWriter::write_group() {
   if (part_ != nullptr) TRY_DO(part_->write(*database_));
   TRY_DO(insert_rows());
   TRY_DO(book(*database_, spend_));
-  Allowances allowances(*database_, kOnlyGateway);
+  Allowances allowances(*database_, gateway_);
   TRY_DO(sums_.write(allowances, from_microseconds(reached_us_)));
   TRY_DO(write_waiting());
   if (writes_ % kWritesBetweenMarks == 0) TRY_DO(write_settled());
@@ -499,14 +503,15 @@ FaultOr<bool> TrailWriter::prune(WallTime keep_from) {
   audit::Hash before_first{};
   int count = 0;
   {
-    TRY(settled, read_settled(*database_));
+    TRY(settled, read_settled(*database_, gateway_));
     // The last row stays: the chain goes on from it.
     TRY(oldest,
         database_->prepare(
-            "SELECT last_sequence, latest_us, last_hash FROM audit_groups WHERE last_sequence <= ? "
-            "AND first_sequence < (SELECT max(first_sequence) FROM audit_groups) "
+            "SELECT last_sequence, latest_us, last_hash FROM audit_groups WHERE gateway = ? AND "
+            "last_sequence <= ? AND first_sequence < "
+            "(SELECT max(first_sequence) FROM audit_groups WHERE gateway = ?) "
             "ORDER BY first_sequence LIMIT ?"));
-    oldest.bind(settled).bind(std::int64_t{kPruneBatch});
+    oldest.bind(gateway_).bind(settled).bind(gateway_).bind(std::int64_t{kPruneBatch});
     while (true) {
       TRY(there, oldest.step());
       if (!there || oldest.integer(1) >= to_microseconds(keep_from)) break;
@@ -519,9 +524,10 @@ FaultOr<bool> TrailWriter::prune(WallTime keep_from) {
     if (count == 0) return false;
   }
   TRY(transaction, Transaction::begin(*database_));
-  TRY(remove, database_->prepare("DELETE FROM audit_groups WHERE first_sequence <= ?"));
-  TRY_DO(remove.bind(last).run());
-  TRY_DO(write_mark(*database_, kBeforeFirst, format_hash(before_first)));
+  TRY(remove, database_->prepare("DELETE FROM audit_groups WHERE gateway = ? AND "
+                                 "first_sequence <= ?"));
+  TRY_DO(remove.bind(gateway_).bind(last).run());
+  TRY_DO(write_mark(*database_, mark_of(gateway_, kBeforeFirst), format_hash(before_first)));
   TRY_DO(transaction.commit());
   return count == kPruneBatch;
 }

@@ -40,9 +40,9 @@ class TrailWriter {
   // is then booked alone.
   static constexpr int kBookingWaits = 200;
 
-  // Continues the chain that the database holds, knowing the requests that are open in it.
-  // `database` outlives the writer.
-  static FaultOr<TrailWriter> open(Database& database);
+  // Continues the chain that the database holds of this gateway, knowing the requests that are
+  // open in it. `database` outlives the writer.
+  static FaultOr<TrailWriter> open(Database& database, std::string_view gateway);
 
   // Ends every request that an earlier gateway let pass and did not end: with an outcome
   // record `cut` / `gateway_stopped`, booked at what it held. How many there were.
@@ -64,6 +64,7 @@ class TrailWriter {
 
   // Whether something was taken and is not written.
   bool keeps() const { return ready_ > 0 || !spend_.empty(); }
+  const std::string& gateway() const { return gateway_; }
   bool idle() const { return !keeps() && (part_ == nullptr || part_->idle()); }
 
   // From here on `part` writes with each group.
@@ -110,7 +111,7 @@ class TrailWriter {
   template <class Value>
   using ById = std::pmr::unordered_map<std::pmr::string, Value, HashId, std::equal_to<>>;
 
-  explicit TrailWriter(Database& database);
+  TrailWriter(Database& database, std::string_view gateway);
 
   // Decisions without an outcome: what each holds, by sequence.
   using Holds = std::map<std::int64_t, Money>;
@@ -133,6 +134,7 @@ class TrailWriter {
   FaultOr<void> write_settled();
 
   Database* database_;
+  std::string gateway_;
   std::uint64_t sequence_ = 0;  // Of the last record that was sealed.
   audit::Hash hash_{};
   std::int64_t reached_us_ = 0;  // The latest time of a record.
@@ -154,7 +156,7 @@ class TrailWriter {
   ById<OpenDecision> open_;  // Decisions without an outcome, by request.
 };
 
-// The marks of the trail: the hash before the first kept record, and the last sequence up to
+// The marks of a trail: the hash before the first kept record, and the last sequence up to
 // which every request has ended.
 inline constexpr std::string_view kBeforeFirst = "audit_before_first";
 inline constexpr std::string_view kSettled = "audit_settled";
