@@ -138,6 +138,7 @@ void Gateway::run() {
 }
 
 void Gateway::work(Crash crash) {
+  if (chance_.one_in(8)) ledger_->give_back_idle(clock.now());
   if (!link_->work(crash)) die(Death::kKill);
 }
 

@@ -134,7 +134,8 @@ bool OwnLink::return_leases() {
 void OwnLink::serve(storage::MemoryLedger& ledger) {
   ledger_ = &ledger;
   taken_ = journal_.end();
-  lender_ = std::make_unique<storage::StoreLender>(kOnlyGateway, ledger, clock_, [] {});
+  lender_ = std::make_unique<storage::StoreLender>(kOnlyGateway, storage::Sharing::kAlone, ledger,
+                                                   clock_, [] {});
   writer_->join(part_);
   ledger.lend_from(*lender_);
 }

@@ -16,18 +16,31 @@ using Books = storage::Allowances::Books;
 void SharedLink::ask(std::span<const storage::LeaseNeed> needs, storage::LeaseWait* wait) {
   for (const storage::LeaseNeed& need : needs) {
     Question question;
-    question.account.resize(storage::packed_bytes(need.account));
-    storage::pack(need.account, question.account.data());
     question.hash = need.hash;
     question.ask.limit = need.limit;
     question.ask.least = question.ask.all = need.least;
     question.ask.ahead = need.ahead;
     question.wait = wait;
-    question.asked_us = between_.now_us;
-    const std::uint64_t number = ++questions_;
-    asked_.emplace(number, std::move(question));
-    send_question(number);
+    add_question(need.account, std::move(question));
   }
+}
+
+void SharedLink::give_back(std::span<const storage::LeaseReturn> returns) {
+  for (const storage::LeaseReturn& back : returns) {
+    Question question;
+    question.hash = back.hash;
+    question.keep = back.keep;
+    add_question(back.account, std::move(question));
+  }
+}
+
+void SharedLink::add_question(const storage::AccountId& account, Question question) {
+  question.account.resize(storage::packed_bytes(account));
+  storage::pack(account, question.account.data());
+  question.asked_us = between_.now_us;
+  const std::uint64_t number = between_.store.next_number();
+  asked_.emplace(number, std::move(question));
+  send_question(number);
 }
 
 void SharedLink::send(const std::function<void()>& arrive) {
@@ -41,9 +54,10 @@ void SharedLink::send_question(std::uint64_t number) {
   Question& question = asked_.at(number);
   question.sent_us = between_.now_us;
   const auto arrive = [&between = between_, &cut_off = cut_off_, find = find_, name = name_, number,
-                       ask = question.ask, account = question.account] {
+                       ask = question.ask, order = SharedStore::Order{number, question.keep},
+                       account = question.account] {
     const FaultOr<storage::Lease> lease =
-        between.store.lease(name, ask, account, between.store_clock());
+        between.store.lease(name, ask, order, account, between.store_clock());
     if (!lease) return;
     const auto back = [&cut_off, find, number, answer = *lease] {
       SharedLink* const link = cut_off ? nullptr : find();

@@ -50,6 +50,7 @@ class SharedLink final : public StoreLink, public storage::Lender {
   bool return_leases() override;
 
   void ask(std::span<const storage::LeaseNeed> needs, storage::LeaseWait* wait) override;
+  void give_back(std::span<const storage::LeaseReturn> returns) override;
   bool exclusive() const override { return false; }
 
  private:
@@ -60,6 +61,7 @@ class SharedLink final : public StoreLink, public storage::Lender {
     std::string account;
     std::uint64_t hash = 0;
     storage::LeaseAsk ask;
+    std::optional<Money> keep;
     storage::LeaseWait* wait = nullptr;
     std::int64_t asked_us = 0;
     std::int64_t sent_us = 0;
@@ -67,6 +69,7 @@ class SharedLink final : public StoreLink, public storage::Lender {
 
   bool reachable() const { return !cut_off_ && !between_.store_away; }
   std::vector<SharedStore::Spending> spendings(std::uint64_t from, std::uint64_t to) const;
+  void add_question(const storage::AccountId& account, Question question);
   void send_question(std::uint64_t number);
   void send_spendings();
   void answer(std::uint64_t number, const storage::Lease& lease);
@@ -82,7 +85,6 @@ class SharedLink final : public StoreLink, public storage::Lender {
   const Find find_;
   storage::MemoryLedger* ledger_ = nullptr;
   std::map<std::uint64_t, Question> asked_;
-  std::uint64_t questions_ = 0;
   std::uint64_t acknowledged_ = 0;
   std::int64_t told_us_ = INT64_MIN / 2;
 };

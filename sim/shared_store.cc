@@ -1,5 +1,6 @@
 #include "sim/shared_store.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -18,12 +19,19 @@ FaultOr<void> SharedStore::commit(Transaction& transaction) {
 }
 
 FaultOr<storage::Lease> SharedStore::lease(const std::string& gateway, storage::LeaseAsk ask,
-                                           const std::string& account, WallTime now) {
+                                           const Order& order, const std::string& account,
+                                           WallTime now) {
   std::string_view packed = account;
   ask.account = *storage::take_account(packed);
+  std::uint64_t& latest = latest_[{gateway, account}];
   TRY(transaction, Transaction::begin(database_));
-  TRY(lease, Allowances(database_, gateway).lease(ask, now));
+  Allowances allowances(database_, gateway);
+  if (order.keep && order.number >= latest) {
+    TRY_DO(allowances.give_back(ask.account, *order.keep, now));
+  }
+  TRY(lease, allowances.lease(ask, now));
   TRY_DO(commit(transaction));
+  latest = std::max(latest, order.number);
   return lease;
 }
 

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,8 +29,15 @@ class SharedStore {
   explicit SharedStore(storage::Database& database) : database_(database) {}
 
   // Each is one transaction. Nothing: the store died in it, and nothing of it is kept.
+  // A connection keeps the order of its transactions, and one that another took the place of does
+  // nothing any more: so a give-back that comes behind a later question changes nothing.
+  struct Order {
+    std::uint64_t number = 0;  // From next_number().
+    std::optional<Money> keep;
+  };
   FaultOr<storage::Lease> lease(const std::string& gateway, storage::LeaseAsk ask,
-                                const std::string& account, WallTime now);
+                                const Order& order, const std::string& account, WallTime now);
+  std::uint64_t next_number() { return ++numbers_; }
   // What lies in a gateway's journal from the position `from` to `to`; each position once,
   // however often and in whatever order it is told. Up to where the store has it.
   FaultOr<std::uint64_t> spend(const std::string& gateway, std::uint64_t from, std::uint64_t to,
@@ -44,6 +53,8 @@ class SharedStore {
   FaultOr<void> commit(storage::Transaction& transaction);
 
   storage::Database& database_;
+  std::uint64_t numbers_ = 0;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> latest_;  // By gateway and account.
   bool dies_ = false;
 };
 

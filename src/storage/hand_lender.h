@@ -42,6 +42,10 @@ struct HandStore {
     row.leased = add_saturated(row.leased, more);
     return {row.leased, row.spent, add_saturated(taken, more)};
   }
+  void give_back(const std::string& gateway, const std::string& account, Money keep) {
+    Row& row = accounts[account].gateways[gateway];
+    row.leased = std::min(row.leased, std::max(keep, row.spent));
+  }
   // As the writer does with what accounts_ of a booking says.
   void spend(const std::string& gateway, std::string_view packed, Money spent) {
     while (!packed.empty()) {
@@ -79,6 +83,15 @@ class HandLender final : public Lender {
       asked.push_back(std::move(question));
     }
   }
+  void give_back(std::span<const LeaseReturn> returns) override {
+    for (const LeaseReturn& back : returns) {
+      Question question;
+      question.account = HandStore::key(back.account);
+      question.hash = back.hash;
+      question.keep = back.keep;
+      asked.push_back(std::move(question));
+    }
+  }
   bool exclusive() const override { return is_exclusive; }
 
   // Answers the first that was asked; with a Fault, that the store is away.
@@ -86,6 +99,7 @@ class HandLender final : public Lender {
     const Question question = std::move(asked.front());
     asked.erase(asked.begin());
     std::optional<Lease> lease;
+    if (!fault && question.keep) store_.give_back(gateway_, question.account, *question.keep);
     if (!fault) lease = store_.lease(gateway_, question.account, question.ask);
     std::string_view packed = question.account;
     borrower.answered(*take_account(packed), question.hash, 1, lease);
@@ -96,6 +110,7 @@ class HandLender final : public Lender {
     std::string account;
     std::uint64_t hash = 0;
     LeaseAsk ask;
+    std::optional<Money> keep;
     LeaseWait* wait = nullptr;
   };
   std::vector<Question> asked;

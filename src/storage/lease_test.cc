@@ -231,6 +231,54 @@ TEST(Lease, OfAnotherIsAskedForAgainAfterAWhile) {
   EXPECT_TRUE(later.held());
 }
 
+TEST(Lease, OfAnIdleAccountIsGivenBackForOthersToSpend) {
+  HandStore store;
+  Gateway one(store, "one");
+  Gateway two(store, "two");
+  one.lender.is_exclusive = two.lender.is_exclusive = false;
+  const cost::Policy policy = budget(1'000);
+  Request held(one, policy, 300);
+  one.answer_all();
+  ASSERT_GT(store.accounts.begin()->second.taken(), Money{300});
+  one.ledger.give_back_idle(kNow + MemoryLedger::kIdle / 2);
+  EXPECT_TRUE(one.lender.asked.empty());
+  one.ledger.give_back_idle(kNow + MemoryLedger::kIdle);
+  ASSERT_EQ(one.lender.asked.size(), 1U);
+  // What is on its way back is not spent here: the next has to ask.
+  const Request next(one, policy, 50, kNow + MemoryLedger::kIdle);
+  EXPECT_TRUE(next.waits());
+  one.lender.answer(one.ledger);
+  EXPECT_EQ(store.accounts.begin()->second.taken(), Money{300});
+  const Request other(two, policy, 600);
+  two.answer_all();
+  EXPECT_TRUE(other.held());
+  one.answer_all();
+  EXPECT_TRUE(next.held());
+}
+
+// The store may have heard or not; until it answers it is asked again, and again.
+TEST(Lease, ThatIsOnItsWayBackIsNeverSpentAndNeverForgotten) {
+  HandStore store;
+  Gateway gateway(store, "one");
+  gateway.lender.is_exclusive = false;
+  const cost::Policy policy = budget(1'000);
+  Request held(gateway, policy, 100);
+  gateway.answer_all();
+  held.settle(40);
+  Instant now = kNow + MemoryLedger::kIdle;
+  for (int round = 0; round < 3; ++round, now += MemoryLedger::kIdle) {
+    gateway.ledger.give_back_idle(now);
+    ASSERT_EQ(gateway.lender.asked.size(), 1U) << round;
+    gateway.lender.answer(gateway.ledger, Fault{FaultKind::kTimeout, "away"});
+  }
+  EXPECT_GT(store.accounts.begin()->second.taken(), Money{40});
+  gateway.ledger.give_back_idle(now);
+  gateway.answer_all();
+  EXPECT_EQ(store.accounts.begin()->second.taken(), Money{40});
+  gateway.ledger.give_back_idle(now + MemoryLedger::kIdle);
+  EXPECT_TRUE(gateway.lender.asked.empty());
+}
+
 TEST(Lease, ThatCannotBeHadRefusesAndHoldsNothing) {
   HandStore store;
   Gateway gateway(store, "a");
@@ -382,6 +430,7 @@ TEST(Lease, IsNeverOverspentInAnyHistory) {
         spent += kill_and_start(store, gateways[turn], kNames[turn], open);
         continue;
       }
+      if (random() % 8 == 0) gateway.ledger.give_back_idle(now);
       switch (random() % 8) {
         case 0:
         case 1:

@@ -66,13 +66,13 @@ struct BudgetAccount : LedgerAccount {
 
   // What the store has granted of the budget's window; see lender.h.
   bool leased_known = false;
-  bool asking = false;
   Money leased;        // By this gateway, in all.
   Money others;        // Taken by other gateways, as of the last answer.
   Money step;          // Asked for ahead of need last…
   Instant asked_at{};  // …at this time.
   Instant held_at{};   // Something was held last.
-  bool lent = false;   // The ledger has it listed as one that may give back.
+  std::int32_t asked = 0;  // Needs and returns that the store has not answered.
+  bool lent = false;       // The ledger has it listed as one that may give back.
 
   // What everybody has spent, as far as this gateway knows, and what it holds.
   cost::Balance view() const {

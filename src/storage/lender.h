@@ -29,6 +29,13 @@ struct LeaseNeed {
   Money ahead;
 };
 
+// What an account has leased and does not need now.
+struct LeaseReturn {
+  AccountId account;  // Borrowed until give_back() returns.
+  std::uint64_t hash = 0;
+  Money keep;  // Only so much stays leased: what is spent and held.
+};
+
 class LeaseWait;
 
 class Lender {
@@ -37,6 +44,9 @@ class Lender {
   // Must not wait. `wait` is null where nobody does; else it is told once all are answered. Any
   // thread.
   virtual void ask(std::span<const LeaseNeed> needs, LeaseWait* wait) = 0;
+  // Must not wait. Answered like a need, after what was asked before and before what is asked
+  // after it. Any thread.
+  virtual void give_back(std::span<const LeaseReturn> returns) = 0;
   // Whether nobody else takes of the same allowances, so that what was heard last is still true.
   virtual bool exclusive() const = 0;
 };

@@ -257,6 +257,7 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
                     view.spent, policy.rule, view.window_start, view.window_end, policy.zone});
   }
   account.budget.held = view.held;
+  account.held_at = now;
   slot.budget = view;
 }
 
@@ -267,6 +268,7 @@ void MemoryLedger::give_up(Slots& slots, std::span<const LeaseNeed> needs) {
     for (Slot& slot : slots.budgets) {
       if (slot.hash != need.hash) continue;
       ++slot.account->pins;
+      ++slot.budget_account().asked;
       break;
     }
   }

@@ -97,6 +97,10 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
   // How an account stands by the store, before anybody asks for it. False: no room.
   bool know(const cost::Policy& policy, std::string_view subject, WallTime window_start,
             const Lease& lease);
+  // Gives back to a shared store what accounts have leased that nothing was held on for kIdle, so
+  // that other gateways can spend it. Any thread, every now and then.
+  static constexpr Duration kIdle = std::chrono::seconds(2);
+  void give_back_idle(Instant now);
   void answered(const AccountId& account, std::uint64_t hash, int needs,
                 const std::optional<Lease>& lease) override;
 
@@ -131,6 +135,8 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
   std::span<const LeaseNeed> low_leases(const pipeline::Charges& charges, Slots& slots, Instant now,
                                         Arena& arena) const;
   static void take_answer(BudgetAccount& account, const Lease& lease);
+  enum class Answer : std::uint8_t { kHeard, kLost };
+  void note_lent(BudgetAccount& account, Answer answer);
   static AccountId account_of(const pipeline::BudgetCharge& charge, const Slot& slot);
 
   static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,
@@ -144,6 +150,15 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
   LedgerAccounts accounts_;
   SettlementSink* const sink_;
   Lender* lender_ = nullptr;
+  // Accounts that may have more leased than they need, where the store is shared.
+  struct Lent {
+    std::uint64_t hash;
+    std::string rule;
+    std::string subject;
+    bool unsure;  // The store did not answer: it may know of more than is leased here.
+  };
+  std::mutex lent_mutex_;  // Taken under the locks of shards.
+  std::vector<Lent> lent_;
   std::atomic<std::int64_t> open_holds_ = 0;
   std::atomic<std::int64_t> overruns_ = 0;
 };

@@ -19,6 +19,7 @@ class RichLender final : public Lender {
       if (wait != nullptr) wait->answered(std::nullopt);
     }
   }
+  void give_back(std::span<const LeaseReturn>) override {}
   bool exclusive() const override { return true; }
 
  private:

@@ -1,5 +1,6 @@
 // When a ledger asks its store for more, and what it makes of the answers.
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "storage/memory_ledger_slots.h"
@@ -37,10 +38,9 @@ AccountId MemoryLedger::account_of(const BudgetCharge& charge, const Slot& slot)
 LeaseNeed MemoryLedger::need_of(const BudgetCharge& charge, Slot& slot, Money least, Instant now) {
   BudgetAccount& account = slot.budget_account();
   // A crowd that asks at once is one question.
-  if (!account.asking) {
+  if (account.asked == 0) {
     account.step = next_step(account, std::max(least, charge.amount), now);
     account.asked_at = now;
-    account.asking = true;
   }
   LeaseNeed need;
   need.account = {charge.policy->rule, charge.subject, account.budget.window_start};
@@ -62,10 +62,12 @@ std::span<const LeaseNeed> MemoryLedger::low_leases(const Charges& charges, Slot
     const Money rest{-account.lack(account.budget.held).micro_usd};
     const bool low = rest < Money{account.step.micro_usd / 2};
     const bool more = add_saturated(account.leased, account.others) < account.limit;
-    if (account.asking || !low || !more || cost::lets_through(*charges.budgets[i].policy)) continue;
+    if (account.asked > 0 || !low || !more || cost::lets_through(*charges.budgets[i].policy))
+      continue;
     if (needs.empty()) needs = arena.make<LeaseNeed>(slots.budgets.size());
     needs[count++] = need_of(charges.budgets[i], slots.budgets[i], Money{}, now);
     ++account.pins;
+    ++account.asked;
   }
   return needs.first(count);
 }
@@ -80,7 +82,7 @@ bool MemoryLedger::know(const cost::Policy& policy, std::string_view subject, Wa
   BudgetAccount& account = found->as_budget();
   account.scope = policy.scope;
   roll(policy, account, window_start);
-  if (account.budget.window_start != window_start || account.asking) return true;
+  if (account.budget.window_start != window_start || account.asked > 0) return true;
   if (!account.leased_known) take_answer(account, lease);
   account.others = add_saturated(lease.taken, Money{-account.leased.micro_usd});
   return true;
@@ -97,6 +99,48 @@ void MemoryLedger::take_answer(BudgetAccount& account, const Lease& lease) {
   account.others = add_saturated(lease.taken, Money{-lease.leased.micro_usd});
 }
 
+void MemoryLedger::note_lent(BudgetAccount& account, Answer answer) {
+  const bool unsure = answer == Answer::kLost;
+  if (lender_->exclusive() || (account.lent && !unsure)) return;
+  account.lent = true;
+  const std::lock_guard lock(lent_mutex_);
+  lent_.push_back({account.hash, account.rule->text, std::string(account.subject()), unsure});
+}
+
+void MemoryLedger::give_back_idle(Instant now) {
+  std::vector<Lent> all;
+  {
+    const std::lock_guard lock(lent_mutex_);
+    all.swap(lent_);
+  }
+  for (Lent& lent : all) {
+    const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(lent.hash));
+    LedgerAccount* const found =
+        accounts_.find({AccountKind::kBudget, lent.hash, lent.rule, lent.subject});
+    if (found == nullptr) continue;
+    BudgetAccount* const account = &found->as_budget();
+    const Money keep = add_saturated(account->budget.spent, account->budget.held);
+    // Where it is not known what is leased, as in a window that has just begun, nothing is held on
+    // it either; the next answer lists it again.
+    if (!account->leased_known || (!lent.unsure && account->leased <= keep)) {
+      account->lent = false;
+      continue;
+    }
+    if (account->asked == 0 && now - std::max(account->held_at, account->asked_at) >= kIdle) {
+      account->lent = false;
+      account->leased = std::min(account->leased, keep);
+      ++account->asked;
+      ++account->pins;
+      const LeaseReturn back{
+          {lent.rule, lent.subject, account->budget.window_start}, lent.hash, keep};
+      lender_->give_back({&back, 1});
+      continue;
+    }
+    const std::lock_guard lock(lent_mutex_);
+    lent_.push_back(std::move(lent));
+  }
+}
+
 void MemoryLedger::answered(const AccountId& id, std::uint64_t hash, int needs,
                             const std::optional<Lease>& lease) {
   const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
@@ -104,10 +148,12 @@ void MemoryLedger::answered(const AccountId& id, std::uint64_t hash, int needs,
   CHECK(found != nullptr && found->pins >= needs);
   BudgetAccount& account = found->as_budget();
   account.pins -= needs;
-  account.asking = false;
+  account.asked -= needs;
+  if (!lease) note_lent(account, Answer::kLost);
   // The window may have ended meanwhile: what was leased is of the old one.
   if (!lease || id.window_start != account.budget.window_start) return;
   take_answer(account, *lease);
+  note_lent(account, Answer::kHeard);
 }
 
 }  // namespace tollgate::storage

@@ -143,7 +143,7 @@ FaultOr<void> Store::lend() {
     }
     return trail_->may_lack() ? forget_lack(database, kOnlyGateway) : FaultOr<void>();
   }));
-  lender_ = std::make_unique<StoreLender>(kOnlyGateway, *ledger_, clock_,
+  lender_ = std::make_unique<StoreLender>(kOnlyGateway, Sharing::kAlone, *ledger_, clock_,
                                           [trail = trail_.get()] { trail->write_now(); });
   trail_->join(*lender_);
   ledger_->lend_from(*lender_);

@@ -8,29 +8,45 @@
 
 namespace tollgate::storage {
 
-StoreLender::StoreLender(std::string_view gateway, Borrower& borrower, const pipeline::Clock& clock,
-                         std::function<void()> wake)
-    : gateway_(gateway), borrower_(borrower), clock_(clock), wake_(std::move(wake)) {}
+StoreLender::StoreLender(std::string_view gateway, Sharing sharing, Borrower& borrower,
+                         const pipeline::Clock& clock, std::function<void()> wake)
+    : gateway_(gateway),
+      sharing_(sharing),
+      borrower_(borrower),
+      clock_(clock),
+      wake_(std::move(wake)) {}
+
+StoreLender::Question& StoreLender::question_of(const AccountId& account, std::uint64_t hash) {
+  std::string packed(packed_bytes(account), '\0');
+  pack(account, packed.data());
+  Question& question = asked_[packed];
+  question.hash = hash;
+  if (question.needs++ == 0) question.account = std::move(packed);
+  return question;
+}
 
 void StoreLender::ask(std::span<const LeaseNeed> needs, LeaseWait* wait) {
   {
     const std::lock_guard lock(mutex_);
     for (const LeaseNeed& need : needs) {
-      std::string packed(packed_bytes(need.account), '\0');
-      pack(need.account, packed.data());
-      Question& question = asked_[packed];
+      Question& question = question_of(need.account, need.hash);
       LeaseAsk& ask = question.ask;
-      const bool first = question.needs++ == 0;
-      question.hash = need.hash;
       ask.limit = need.limit;
       // Whoever needs least is to be helped, if nobody else can be.
       const bool waits = need.least > Money{};
       if (waits && (ask.least == Money{} || need.least < ask.least)) ask.least = need.least;
       ask.all = add_saturated(ask.all, need.least);
-      ask.ahead = first ? need.ahead : std::max(ask.ahead, need.ahead);
+      ask.ahead = std::max(ask.ahead, need.ahead);
       if (wait != nullptr) question.waits.push_back(wait);
-      if (first) question.account = std::move(packed);
     }
+  }
+  wake_();
+}
+
+void StoreLender::give_back(std::span<const LeaseReturn> returns) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const LeaseReturn& back : returns) question_of(back.account, back.hash).keep = back.keep;
   }
   wake_();
 }
@@ -55,6 +71,7 @@ FaultOr<void> StoreLender::write(Database& database) {
     const std::optional<AccountId> account = take_account(packed);
     CHECK(account.has_value());
     question.ask.account = *account;
+    if (question.keep) TRY_DO(allowances.give_back(*account, *question.keep, clock_.wall()));
     TRY(lease, allowances.lease(question.ask, clock_.wall()));
     question.answer = lease;
   }

@@ -16,15 +16,18 @@
 
 namespace tollgate::storage {
 
+// Whether a store has other gateways too: a SQLite file is one gateway's.
+enum class Sharing : std::uint8_t { kAlone, kShared };
+
 class StoreLender final : public Lender, public GroupPart {
  public:
   // `wake` makes the writer begin a group now; any thread. All outlive the lender.
-  StoreLender(std::string_view gateway, Borrower& borrower, const pipeline::Clock& clock,
-              std::function<void()> wake);
+  StoreLender(std::string_view gateway, Sharing sharing, Borrower& borrower,
+              const pipeline::Clock& clock, std::function<void()> wake);
 
   void ask(std::span<const LeaseNeed> needs, LeaseWait* wait) override;
-  // A SQLite file is one gateway's.
-  bool exclusive() const override { return true; }
+  void give_back(std::span<const LeaseReturn> returns) override;
+  bool exclusive() const override { return sharing_ == Sharing::kAlone; }
 
   bool idle() const override;
   FaultOr<void> write(Database& database) override;
@@ -37,15 +40,18 @@ class StoreLender final : public Lender, public GroupPart {
     std::string account;  // Packed.
     std::uint64_t hash = 0;
     LeaseAsk ask;
+    std::optional<Money> keep;  // First of all only so much stays leased.
     int needs = 0;
     std::vector<LeaseWait*> waits;
     Lease answer;
   };
 
+  Question& question_of(const AccountId& account, std::uint64_t hash);
   void take_questions();
   void answer(const std::optional<Fault>& fault);
 
   const std::string gateway_;
+  const Sharing sharing_;
   Borrower& borrower_;
   const pipeline::Clock& clock_;
   const std::function<void()> wake_;
