@@ -12,6 +12,7 @@ namespace tollgate {
 enum class FaultKind : std::uint8_t {
   kUnreachable,    // Nobody answered, or the connection could not be made.
   kTimeout,        // A deadline passed.
+  kUncertain,      // A commit's answer was lost: it was kept, or not.
   kCancelled,      // The other side of our own process gave up (the caller left, a drain).
   kBroken,         // What came was not what the protocol allows, or it ended too early.
   kRefusedByPeer,  // The peer answered and said no (a full disk, a read-only database, 401).
