@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -258,6 +259,33 @@ class Bench:
                  *(f"{found[it]:,.0f}" for it in ("tollgate", "nginx")),
                  "callgrind, which has no SHA instructions: hashes in software")
 
+    # ---- The books, which nginx does not keep ------------------------------------------------
+
+    def books(self, *arguments):
+        folder = self.folder / "books"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        done = subprocess.run([rig.BIN / "bench_books", arguments[0], folder, *arguments[1:]],
+                              check=True, capture_output=True, text=True)
+        return json.loads(done.stdout)
+
+    def tenants(self):
+        found = self.books("tenants")
+        note = f"{found['tenants']:,} subjects of one rule"
+        self.row("memory a subject of a limit, bytes", f"{found['limit_bytes']}", "", note)
+        self.row("memory a subject of a budget, bytes", f"{found['budget_bytes']}", "",
+                 "with its lease")
+
+    def leases(self):
+        found = [self.books("leases") for _ in range(3)]
+        self.row("durable leases a second", spread([it["per_second"] for it in found], 0), "",
+                 f"first requests of {found[0]['leases']:,} tenants, {found[0]['at_once']} at once")
+
+    def recovery(self):
+        found = [self.books("recovery") for _ in range(3)]
+        self.row("ready after kill -9, s", spread([it["ready_s"] for it in found]), "",
+                 f"{found[0]['open']:,} holds were open")
+
     def table(self):
         print(f"\nChat bodies of {self.facts['body_bytes'] / 1000:.1f} kB, no two alike among "
               f"{workload.BODIES}; one core; tollgate with every control on (key, route, prompt "
@@ -269,7 +297,8 @@ class Bench:
 
 
 def main():
-    kinds = ("cpu", "rate", "latency", "sse", "fleet", "syscalls", "heap", "instructions")
+    kinds = ("cpu", "rate", "latency", "sse", "fleet", "syscalls", "heap", "instructions",
+             "tenants", "leases", "recovery")
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("kind", nargs="*", help="any of: " + ", ".join(kinds) + " (all of them)")
     parser.add_argument("--rounds", type=int, default=8)
