@@ -53,7 +53,7 @@ void print_key(const KeyRecord& key, const std::string& secret, bool json) {
 FaultOr<authentication::Pepper> pepper_of(const config::Config& config,
                                           const storage::Database& database) {
   const std::string& named = config.authentication.pepper_file;
-  return storage::load_or_make_pepper(named.empty() ? storage::beside(database.path(), "pepper")
+  return storage::load_or_make_pepper(named.empty() ? storage::beside(database.name(), "pepper")
                                                     : named);
 }
 
@@ -62,7 +62,7 @@ void wait_until_in_force(storage::Database& database) {
   using std::chrono::steady_clock;
   const FaultOr<std::int64_t> made = storage::key_changes(database);
   const steady_clock::time_point end = steady_clock::now() + std::chrono::seconds(2);
-  while (storage::gateway_runs(database.path())) {
+  while (storage::gateway_runs(database.name())) {
     const FaultOr<std::int64_t> seen = storage::key_changes_in_force(database);
     if (made && seen && *seen >= *made) return;
     if (steady_clock::now() >= end) {

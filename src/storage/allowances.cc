@@ -45,7 +45,8 @@ FaultOr<Allowances::Row> Allowances::read_lease(const AccountId& account) {
 FaultOr<void> Allowances::write_lease(const AccountId& account, const Row& row) {
   TRY(upsert, database_.prepare(
                   "INSERT INTO leases (rule, subject, window_start_us, gateway, leased_micro_usd, "
-                  "spent_micro_usd) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                  "spent_micro_usd) VALUES (?, ?, ?, ?, ?, ?) "
+                  "ON CONFLICT (rule, subject, window_start_us, gateway) DO UPDATE SET "
                   "leased_micro_usd = excluded.leased_micro_usd, "
                   "spent_micro_usd = excluded.spent_micro_usd"));
   return bind(upsert, account)
@@ -58,10 +59,10 @@ FaultOr<void> Allowances::write_lease(const AccountId& account, const Row& row) 
 FaultOr<void> Allowances::take(const AccountId& account, std::string_view kind, Money amount,
                                WallTime now) {
   if (amount == Money{}) return {};
-  TRY(upsert,
-      database_.prepare("INSERT INTO allowances (rule, subject, window_start_us, taken_micro_usd) "
-                        "VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                        "taken_micro_usd = taken_micro_usd + excluded.taken_micro_usd"));
+  TRY(upsert, database_.prepare(
+                  "INSERT INTO allowances (rule, subject, window_start_us, taken_micro_usd) "
+                  "VALUES (?, ?, ?, ?) ON CONFLICT (rule, subject, window_start_us) DO UPDATE SET "
+                  "taken_micro_usd = allowances.taken_micro_usd + excluded.taken_micro_usd"));
   TRY_DO(bind(upsert, account).bind(amount.micro_usd).run());
   TRY(entry, database_.prepare(
                  "INSERT INTO allowance_entries (rule, subject, window_start_us, gateway, kind, "
@@ -127,8 +128,10 @@ FaultOr<Money> Allowances::end_leases(Books books, WallTime now) {
 }
 
 FaultOr<void> Allowances::raise(const AccountId& account, Money spent, WallTime now) {
-  TRY(unspent, database_.prepare("SELECT coalesce(sum(leased_micro_usd - spent_micro_usd), 0) FROM "
-                                 "leases WHERE rule = ? AND subject = ? AND window_start_us = ?"));
+  TRY(unspent,
+      database_.prepare(
+          "SELECT CAST(coalesce(sum(leased_micro_usd - spent_micro_usd), 0) AS BIGINT) FROM "
+          "leases WHERE rule = ? AND subject = ? AND window_start_us = ?"));
   TRY(there, bind(unspent, account).step());
   CHECK(there);
   const Money least = add_saturated(spent, Money{unspent.integer(0)});

@@ -119,7 +119,7 @@ FaultOr<FoundJournal> find_journal(Database& database, JournalPosition written,
   FoundJournal found;
   found.gateway = options.gateway;
   found.directory =
-      options.directory.empty() ? journal_directory(database.path()) : options.directory;
+      options.directory.empty() ? journal_directory(database.name()) : options.directory;
   found.next_number = written.number() + 1;
   TRY(id_mark, read_mark(database, mark_of(found.gateway, kIdMark)));
   TRY(state, read_mark(database, mark_of(found.gateway, kStateMark)));
@@ -143,7 +143,7 @@ FaultOr<FoundJournal> find_journal(Database& database, JournalPosition written,
                    fmt::format("{}: this journal belongs to another database than {}, which knows "
                                "of none. Put the database back that it belongs to; or move the "
                                "directory away, and what only it holds with it.",
-                               found.directory, database.path()));
+                               found.directory, database.name()));
     }
     TRY(fresh, random_id());
     found.id = fresh;
@@ -177,7 +177,7 @@ FaultOr<FoundJournal> find_journal(Database& database, JournalPosition written,
   }
   // A machine without power may leave the files and not what was in them.
   if (end == JournalEnd::kPowerLoss && !found.files.empty()) return found;
-  return missing(database.path(), found.directory);
+  return missing(database.name(), found.directory);
 }
 
 FaultOr<std::int64_t> replay(const FoundJournal& found, TrailWriter& writer) {

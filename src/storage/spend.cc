@@ -16,8 +16,9 @@ std::int64_t hour_of(WallTime time) {
 }
 
 constexpr std::string_view kSums =
-    "sum(requests), sum(input), sum(cached_input), sum(output), sum(cost_micro_usd) "
-    "FROM spend WHERE quarter_us >= ?1 AND quarter_us < ?2 AND (?3 = '' OR tenant = ?3) ";
+    "CAST(sum(requests) AS BIGINT), CAST(sum(input) AS BIGINT), CAST(sum(cached_input) AS BIGINT), "
+    "CAST(sum(output) AS BIGINT), CAST(sum(cost_micro_usd) AS BIGINT) "
+    "FROM spend WHERE quarter_us >= ? AND quarter_us < ? AND (? = '' OR tenant = ?) ";
 
 struct By {
   SpendBy by;
@@ -28,12 +29,14 @@ struct By {
 constexpr std::array<By, 7> kBy = {{
     {SpendBy::kTotal, "total", "'', ''", ""},
     {SpendBy::kTenant, "tenant", "tenant, ''", "GROUP BY tenant ORDER BY 7 DESC, 1"},
-    {SpendBy::kUser, "user", "user, tenant", "GROUP BY tenant, user ORDER BY 7 DESC, 1, 2"},
+    {SpendBy::kUser, "user", R"("user", tenant)",
+     R"(GROUP BY tenant, "user" ORDER BY 7 DESC, 1, 2)"},
     {SpendBy::kKey, "key", "key_id, tenant", "GROUP BY tenant, key_id ORDER BY 7 DESC, 1, 2"},
     {SpendBy::kRoute, "route", "route, ''", "GROUP BY route ORDER BY 7 DESC, 1"},
     {SpendBy::kModel, "model", "model, ''", "GROUP BY model ORDER BY 7 DESC, 1"},
-    {SpendBy::kHour, "hour", "quarter_us - quarter_us % 3600000000 AS hour_us, ''",
-     "GROUP BY hour_us ORDER BY hour_us"},
+    {SpendBy::kHour, "hour", "CAST(quarter_us - quarter_us % 3600000000 AS TEXT), ''",
+     "GROUP BY quarter_us - quarter_us % 3600000000 "
+     "ORDER BY quarter_us - quarter_us % 3600000000"},
 }};
 
 // The subject of a row, as pipeline::subject_of makes it. Empty: not in the books.
@@ -44,7 +47,7 @@ std::string_view column_of(limits::Scope scope) {
     case limits::Scope::kTenantId:
       return "tenant";
     case limits::Scope::kUserId:
-      return "CASE user WHEN '' THEN tenant || '/key:' || key_id ELSE tenant || '/' || user END";
+      return R"(CASE "user" WHEN '' THEN tenant || '/key:' || key_id ELSE tenant || '/' || "user" END)";
     case limits::Scope::kKeyId:
       return "key_id";
     case limits::Scope::kRoute:
@@ -122,12 +125,13 @@ FaultOr<void> book(Database& database, const SpendGroup& group) {
   if (group.empty()) return {};
   TRY(upsert,
       database.prepare(
-          "INSERT INTO spend (quarter_us, tenant, user, key_id, route, model, requests, input, "
+          "INSERT INTO spend (quarter_us, tenant, \"user\", key_id, route, model, requests, input, "
           "cached_input, output, cost_micro_usd) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-          "ON CONFLICT (quarter_us, tenant, user, key_id, route, model) DO UPDATE SET "
-          "requests = requests + excluded.requests, input = input + excluded.input, "
-          "cached_input = cached_input + excluded.cached_input, output = output + excluded.output, "
-          "cost_micro_usd = cost_micro_usd + excluded.cost_micro_usd"));
+          "ON CONFLICT (quarter_us, tenant, \"user\", key_id, route, model) DO UPDATE SET "
+          "requests = spend.requests + excluded.requests, input = spend.input + excluded.input, "
+          "cached_input = spend.cached_input + excluded.cached_input, output = spend.output + "
+          "excluded.output, "
+          "cost_micro_usd = spend.cost_micro_usd + excluded.cost_micro_usd"));
   for (const SpendGroup::Entry* entry : group.used()) {
     const SpendKey& key = entry->first;
     const Spent& spent = entry->second.spent;
@@ -165,7 +169,7 @@ FaultOr<std::vector<SpendRow>> query_spend(Database& database, const SpendQuery&
       query.since ? hour_of(*query.since) : std::numeric_limits<std::int64_t>::min();
   const std::int64_t to = query.until ? hour_of(*query.until - Duration(1)) + kHour
                                       : std::numeric_limits<std::int64_t>::max();
-  statement.bind(from).bind(to).bind(query.tenant);
+  statement.bind(from).bind(to).bind(query.tenant).bind(query.tenant);
   std::vector<SpendRow> rows;
   while (true) {
     TRY(there, statement.step());
@@ -189,7 +193,7 @@ FaultOr<std::vector<SubjectSpent>> spent_by_subject(Database& database, limits::
   if (column.empty()) return subjects;
   std::string sql = "SELECT ";
   sql.append(column).append(
-      " AS subject, sum(cost_micro_usd) FROM spend "
+      " AS subject, CAST(sum(cost_micro_usd) AS BIGINT) FROM spend "
       "WHERE quarter_us >= ? GROUP BY subject");
   TRY(statement, database.prepare(sql));
   statement.bind(quarter_of(since));
@@ -204,7 +208,8 @@ FaultOr<Money> spent_since(Database& database, limits::Scope scope, std::string_
                            WallTime since) {
   const std::string_view column = column_of(scope);
   if (column.empty()) return Money{};
-  std::string sql = "SELECT sum(cost_micro_usd) FROM spend WHERE quarter_us >= ? AND ";
+  std::string sql =
+      "SELECT CAST(sum(cost_micro_usd) AS BIGINT) FROM spend WHERE quarter_us >= ? AND ";
   sql.append(column).append(" = ?");
   TRY(statement, database.prepare(sql));
   statement.bind(quarter_of(since)).bind(scope == limits::Scope::kGlobal ? "" : subject);

@@ -14,7 +14,8 @@ using authentication::KeyFacts;
 using authentication::KeyRecord;
 
 constexpr std::string_view kColumns =
-    "SELECT id, digest, tenant, user, roles, name, created_us, expires_us, revoked_us FROM keys ";
+    "SELECT id, digest, tenant, \"user\", roles, name, created_us, expires_us, revoked_us FROM "
+    "keys ";
 
 std::optional<WallTime> time_or_none(const std::optional<std::int64_t>& microseconds) {
   if (!microseconds) return std::nullopt;
@@ -37,7 +38,7 @@ FaultOr<KeyRecord> read_row(const Database& database, const Statement& row) {
   key.id = row.text(0);
   const std::unexpected<Fault> damaged = fault(
       FaultKind::kCorrupt, fmt::format("{}: the key {} is damaged. Revoke it and make a new one.",
-                                       database.path(), key.id));
+                                       database.name(), key.id));
   const std::span<const std::uint8_t> digest = row.blob(1);
   if (digest.size() != key.digest.size()) return damaged;
   std::copy(digest.begin(), digest.end(), key.digest.begin());
@@ -87,11 +88,11 @@ FaultOr<void> insert(Database& database, const KeyRecord& key, std::int64_t chan
   if (there) {
     return fault(
         FaultKind::kRefusedByPeer,
-        fmt::format("{}: a key with the id {} is there already.", database.path(), key.id));
+        fmt::format("{}: a key with the id {} is there already.", database.name(), key.id));
   }
   TRY(statement,
       database.prepare(
-          "INSERT INTO keys (id, digest, tenant, user, roles, name, created_us, expires_us, "
+          "INSERT INTO keys (id, digest, tenant, \"user\", roles, name, created_us, expires_us, "
           "revoked_us, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   const std::string roles = roles_text(key.roles);
   return statement.bind(key.id)
@@ -142,8 +143,8 @@ FaultOr<void> create_key(Database& database, const KeyRecord& key) {
 
 FaultOr<std::vector<KeyRecord>> list_keys(Database& database, std::string_view tenant) {
   TRY(query, database.prepare(std::string(kColumns) +
-                              "WHERE ?1 = '' OR tenant = ?1 ORDER BY created_us, id"));
-  return read_rows(database, query.bind(tenant));
+                              "WHERE ? = '' OR tenant = ? ORDER BY created_us, id"));
+  return read_rows(database, query.bind(tenant).bind(tenant));
 }
 
 FaultOr<std::optional<KeyRecord>> show_key(Database& database, std::string_view id) {

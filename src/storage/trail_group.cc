@@ -131,7 +131,7 @@ FaultOr<std::string_view> GroupWalk::lines() {
   return fault(FaultKind::kCorrupt,
                fmt::format("{}: the records {} to {} of the audit trail are damaged. "
                            "`tollgate audit verify` says more; restore a backup.",
-                           database_->path(), first(), last()));
+                           database_->name(), first(), last()));
 }
 
 }  // namespace tollgate::storage

@@ -48,7 +48,7 @@ std::unexpected<Fault> damaged(const Database& database) {
   return fault(FaultKind::kCorrupt,
                fmt::format("{}: a record of the audit trail is damaged, so the chain cannot be "
                            "continued. `tollgate audit verify` names it; restore a backup.",
-                           database.path()));
+                           database.name()));
 }
 
 // Of a line that audit::write() made, which begins with it; empty: it is none.
@@ -433,7 +433,7 @@ FaultOr<void> TrailWriter::load_waiting() {
       return fault(FaultKind::kCorrupt,
                    fmt::format("{}: a booking that waits for its outcome is damaged. Restore a "
                                "backup.",
-                               database_->path()));
+                               database_->name()));
     }
     take_booking(*item, {});
     waiting_.find(item->id)->second.stored = true;

@@ -1,0 +1,112 @@
+// The tables of a store on PostgreSQL, as steps from one version to the next; they say what those
+// of schema.h say.
+//
+// Texts are compared byte by byte, as SQLite does. Rows that change with each group leave room in
+// their pages, so that a change touches no index.
+#pragma once
+
+#include <array>
+
+namespace tollgate::storage {
+
+// Step i takes a schema of version i to version i + 1. A step that was released never changes.
+inline constexpr std::array<const char*, 1> kPostgresSteps = {R"sql(
+CREATE TABLE marks (
+  name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  value TEXT COLLATE "C" NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE TABLE keys (
+  id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  digest BYTEA NOT NULL,
+  tenant TEXT COLLATE "C" NOT NULL,
+  "user" TEXT COLLATE "C" NOT NULL,
+  roles TEXT COLLATE "C" NOT NULL,
+  name TEXT COLLATE "C" NOT NULL,
+  created_us BIGINT NOT NULL,
+  expires_us BIGINT,
+  revoked_us BIGINT,
+  changed BIGINT NOT NULL
+);
+CREATE INDEX keys_changed ON keys (changed);
+INSERT INTO marks (name, value) VALUES ('key_changes', '0');
+
+CREATE TABLE audit_groups (
+  gateway TEXT COLLATE "C" NOT NULL DEFAULT 'gateway',
+  first_sequence BIGINT NOT NULL,
+  last_sequence BIGINT NOT NULL,
+  earliest_us BIGINT NOT NULL,
+  latest_us BIGINT NOT NULL,
+  reached_us BIGINT NOT NULL,
+  last_hash BYTEA NOT NULL,
+  text_bytes BIGINT NOT NULL,
+  journal_written BIGINT NOT NULL DEFAULT 0,
+  opened BYTEA NOT NULL,
+  ended BYTEA NOT NULL,
+  records BYTEA NOT NULL,
+  PRIMARY KEY (gateway, first_sequence)
+);
+ALTER TABLE audit_groups ALTER COLUMN records SET STORAGE EXTERNAL;
+CREATE INDEX audit_groups_time ON audit_groups (reached_us, gateway, first_sequence, earliest_us);
+
+CREATE TABLE waiting_bookings (
+  gateway TEXT COLLATE "C" NOT NULL DEFAULT 'gateway',
+  id TEXT COLLATE "C" NOT NULL,
+  packed BYTEA NOT NULL,
+  PRIMARY KEY (gateway, id)
+);
+
+CREATE TABLE gateways (
+  gateway TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  holder TEXT COLLATE "C" NOT NULL,
+  groups BIGINT NOT NULL,
+  seen_us BIGINT NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE TABLE spend (
+  quarter_us BIGINT NOT NULL,
+  tenant TEXT COLLATE "C" NOT NULL,
+  "user" TEXT COLLATE "C" NOT NULL,
+  key_id TEXT COLLATE "C" NOT NULL,
+  route TEXT COLLATE "C" NOT NULL,
+  model TEXT COLLATE "C" NOT NULL,
+  requests BIGINT NOT NULL,
+  input BIGINT NOT NULL,
+  cached_input BIGINT NOT NULL,
+  output BIGINT NOT NULL,
+  cost_micro_usd BIGINT NOT NULL,
+  PRIMARY KEY (quarter_us, tenant, "user", key_id, route, model)
+) WITH (fillfactor = 70);
+
+CREATE TABLE allowances (
+  rule TEXT COLLATE "C" NOT NULL,
+  subject TEXT COLLATE "C" NOT NULL,
+  window_start_us BIGINT NOT NULL,
+  taken_micro_usd BIGINT NOT NULL,
+  PRIMARY KEY (rule, subject, window_start_us)
+) WITH (fillfactor = 70);
+
+CREATE TABLE leases (
+  rule TEXT COLLATE "C" NOT NULL,
+  subject TEXT COLLATE "C" NOT NULL,
+  window_start_us BIGINT NOT NULL,
+  gateway TEXT COLLATE "C" NOT NULL,
+  leased_micro_usd BIGINT NOT NULL,
+  spent_micro_usd BIGINT NOT NULL,
+  PRIMARY KEY (rule, subject, window_start_us, gateway)
+) WITH (fillfactor = 70);
+CREATE INDEX leases_gateway ON leases (gateway);
+
+CREATE TABLE allowance_entries (
+  sequence BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  rule TEXT COLLATE "C" NOT NULL,
+  subject TEXT COLLATE "C" NOT NULL,
+  window_start_us BIGINT NOT NULL,
+  gateway TEXT COLLATE "C" NOT NULL,
+  kind TEXT COLLATE "C" NOT NULL,
+  amount_micro_usd BIGINT NOT NULL,
+  at_us BIGINT NOT NULL
+);
+)sql"};
+
+}  // namespace tollgate::storage
