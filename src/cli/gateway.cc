@@ -44,12 +44,13 @@ struct Worker {
     pipeline::Trail& trail;
     pipeline::Meter& meter;  // Of this worker alone.
     const pipeline::Vocabularies& vocabularies;
+    const pipeline::Outages& outages;
   };
 
   Worker(const Shared& shared, net::UpstreamCounts& counts)
       : pool(loop, counts),
         pipeline({shared.config, loop, shared.keys, shared.pepper, shared.ledger, shared.trail,
-                  pool, shared.meter, shared.vocabularies, loop}) {}
+                  pool, shared.meter, shared.vocabularies, loop, shared.outages}) {}
 
   net::Loop loop;
   net::UpstreamPool pool;
@@ -147,6 +148,9 @@ FaultOr<void> Gateway::Parts::open_store(const config::Config& now) {
       storage::load_or_make_pepper(named.empty() ? store->beside("pepper") : named);
   if (!made) return std::unexpected(made.error());
   pepper.emplace(std::move(*made));
+  FaultOr<std::unique_ptr<storage::Database>> database = store->reader();
+  if (!database) return std::unexpected(database.error());
+  if (FaultOr<void> same = storage::check_pepper(**database, *pepper); !same) return same;
   FaultOr<config::Secret> token = admin_token_of(now, *store);
   if (!token) return std::unexpected(token.error());
   admin_token = std::move(*token);
@@ -222,6 +226,14 @@ void Gateway::Parts::register_gauges() {
   metrics.gauge(
       {"tollgate_audit_healthy", "Whether decisions are being kept.",
        [this](const admin::Gauge::Emit& emit) { emit("", store->trail().healthy() ? 1 : 0); }});
+  metrics.gauge({"tollgate_store_degraded",
+                 "1 while a store cannot be asked and store.on_fault holds instead.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   const std::span<const std::string_view> out = store->now();
+                   for (const std::string_view name : {"money", "rates", "keys"}) {
+                     emit(fmt::format("store=\"{}\"", name), std::ranges::count(out, name));
+                   }
+                 }});
   metrics.gauge({"tollgate_audit_queue_bytes", "Records that wait for the store.",
                  [this](const admin::Gauge::Emit& emit) {
                    emit("", static_cast<double>(store->trail().queued_bytes()));
@@ -265,7 +277,8 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(
   for (int i = 0; i < count; ++i) {
     const Worker::Shared shared{
         parts->config,         parts->store->keys(),   *parts->pepper,     parts->store->ledger(),
-        parts->store->trail(), parts->metrics.shard(), parts->vocabularies};
+        parts->store->trail(), parts->metrics.shard(), parts->vocabularies,
+        *parts->store};
     parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_counts));
   }
   if (FaultOr<void> opened = parts->open_listeners(*tls); !opened) {

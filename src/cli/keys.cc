@@ -51,18 +51,28 @@ void print_key(const KeyRecord& key, const std::string& secret, bool json) {
 }
 
 FaultOr<authentication::Pepper> pepper_of(const config::Config& config,
-                                          const storage::Database& database) {
-  const std::string& named = config.authentication.pepper_file;
-  return storage::load_or_make_pepper(named.empty() ? storage::beside(database.name(), "pepper")
-                                                    : named);
+                                          storage::Database& database) {
+  std::string file = config.authentication.pepper_file;
+  if (file.empty() && !config.store.postgres_url.empty()) {
+    return fault(FaultKind::kRefusedByPeer,
+                 "authentication.api_keys.pepper_file is not named: the gateways of a postgres:// "
+                 "ledger and this command must read keys with the same pepper.");
+  }
+  if (file.empty()) file = storage::beside(config.store.sqlite_path, "pepper");
+  FaultOr<authentication::Pepper> pepper = storage::load_or_make_pepper(file);
+  if (!pepper) return pepper;
+  if (FaultOr<void> same = storage::check_pepper(database, *pepper); !same) {
+    return std::unexpected(same.error());
+  }
+  return pepper;
 }
 
 // Within two seconds or not at all: a gateway looks for changes twenty times a second.
-void wait_until_in_force(storage::Database& database) {
+void wait_until_in_force(storage::Database& database, const config::Store& where) {
   using std::chrono::steady_clock;
   const FaultOr<std::int64_t> made = storage::key_changes(database);
   const steady_clock::time_point end = steady_clock::now() + std::chrono::seconds(2);
-  while (storage::gateway_runs(database.name())) {
+  while (storage::gateway_runs(database, where).value_or(false)) {
     const FaultOr<std::int64_t> seen = storage::key_changes_in_force(database);
     if (made && seen && *seen >= *made) return;
     if (steady_clock::now() >= end) {
@@ -92,7 +102,7 @@ int create(const KeysOptions& options, const config::Config& config, storage::Da
   if (FaultOr<void> kept = storage::create_key(database, made->record); !kept) {
     return faulty(kept.error());
   }
-  wait_until_in_force(database);
+  wait_until_in_force(database, config.store);
   print_key(made->record, made->secret, options.json);
   return kDone;
 }
@@ -120,11 +130,11 @@ int show(const KeysOptions& options, storage::Database& database) {
   return kDone;
 }
 
-int revoke(const KeysOptions& options, storage::Database& database) {
+int revoke(const KeysOptions& options, const config::Config& config, storage::Database& database) {
   const FaultOr<bool> done = storage::revoke_key(database, options.id, wall_now());
   if (!done) return faulty(done.error());
   if (!*done) return no_such_key(options.id);
-  wait_until_in_force(database);
+  wait_until_in_force(database, config.store);
   return show(options, database);
 }
 
@@ -146,7 +156,7 @@ int rotate(const KeysOptions& options, const config::Config& config, storage::Da
   if (!done) return faulty(done.error());
   if (!*done)
     return wrong_use(fmt::format("the key `{}` is revoked: create a new one", options.id));
-  wait_until_in_force(database);
+  wait_until_in_force(database, config.store);
   print_key(made->record, made->secret, options.json);
   return kDone;
 }
@@ -167,7 +177,7 @@ int keys(const KeysOptions& options) {
     case KeysOptions::Action::kShow:
       return show(options, **database);
     case KeysOptions::Action::kRevoke:
-      return revoke(options, **database);
+      return revoke(options, *config, **database);
     case KeysOptions::Action::kRotate:
       return rotate(options, *config, **database);
   }

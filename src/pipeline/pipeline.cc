@@ -155,6 +155,7 @@ class HeldRequest final : public Attempted {
     account.model = at_.plan.model->name;
     if (at_.record.outcome == audit::Outcome::kDowngraded) account.rule = at_.record.rule;
     account.budgets = at_.record.budgets;
+    account.degraded = at_.record.degraded;
     if (so_far.source != audit::UsageSource::kNone) {
       const Money cost = cost_of(at_.plan, so_far.usage);
       account.cost = cost;
@@ -222,6 +223,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   life.record.config_version = life.config->version;
   life.record.listener = head.listener;
   life.record.client_ip = head.client_ip;
+  life.record.degraded = services_.outages.now();
   life.record.client_request_id = head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
   life.dialect = dialect_at(without_query(head.target), head);
 
@@ -281,6 +283,16 @@ Expected<authentication::Identity> Pipeline::identify(Life& life) {
   const std::optional<std::string_view> authorization = head.only_header("authorization");
   const std::optional<std::string_view> x_api_key = head.only_header("x-api-key");
   const std::optional<std::string_view> api_key = head.only_header("api-key");
+  if (!services_.keys.current()) {
+    Refusal refusal;
+    refusal.reason = Reason::kStoreUnavailable;
+    refusal.rule = "store.on_fault.keys";
+    refusal.message =
+        "The store of the keys is out of reach, so nobody can tell whether this one was revoked. "
+        "Nothing was forwarded; try again shortly.";
+    refusal.retry_after = std::chrono::seconds(1);
+    return std::unexpected(std::move(refusal));
+  }
   if (!authorization || !x_api_key || !api_key) {
     return refuse(Reason::kCredentialConflict, "authentication",
                   "The request carries a credential header twice with different values. Send "
@@ -532,6 +544,7 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   head.status = write_refusal_reply(life.dialect, refusal, life.record.id,
                                     jitter_of(life.record.id), *headers, *body);
   write_limit_headers(life.dialect, life.record.limits, life.wall, *headers);
+  write_degraded_header(life.record.degraded, *headers);
   head.headers = *headers;
   co_await life.exchange.reply(head, *body);
   close_record(life);

@@ -36,6 +36,7 @@ struct Services {
   Meter& meter;
   const Vocabularies& vocabularies;
   Executor& executor;  // Of the pipeline's own loop.
+  const Outages& outages;
 };
 
 class Pipeline final : public Handler, public KeyWatcher {

@@ -349,6 +349,36 @@ TEST_F(PipelineTest, AnswersAnOverloadedStoreAsEachDialectKnowsIt) {
   EXPECT_EQ(world.serve(ask(std::string(kClaude), "/v1/messages"))->status, 529);
 }
 
+TEST_F(PipelineTest, TellsWhichStoresItDecidedWithout) {
+  EXPECT_FALSE(world.serve(ask(std::string(kHello)))->header("x-tollgate-degraded"));
+  EXPECT_EQ(world.trail.records.front().written.find("degraded"), std::string::npos);
+  world.outages.names = {"money", "keys"};
+  world.trail.records.clear();
+  EXPECT_EQ(world.serve(ask(std::string(kHello)))->header("x-tollgate-degraded"), "money, keys");
+  world.ledger.refusal = Refusal{Reason::kBudgetExhausted, "tenants.acme.budget", "none", {}};
+  const auto refused = world.serve(ask(std::string(kHello)));
+  EXPECT_EQ(refused->status, 429);
+  EXPECT_EQ(refused->header("x-tollgate-degraded"), "money, keys");
+  ASSERT_EQ(world.trail.records.size(), 4U);
+  for (const Recorded& record : world.trail.records) {
+    EXPECT_NE(record.written.find(R"("degraded":["money","keys"])"), std::string::npos);
+  }
+}
+
+// Whether it was revoked nobody can tell.
+TEST_F(PipelineTest, BelievesNoKeyOfAStoreThatIsOutOfReachWhereThePolicySaysSo) {
+  world.keys.is_current = false;
+  world.outages.names = {"keys"};
+  const auto refused = world.serve(ask(std::string(kHello)));
+  EXPECT_EQ(refused->status, 503);
+  EXPECT_EQ(refused->header("x-tollgate-reason"), "store_unavailable");
+  EXPECT_EQ(refused->header("x-tollgate-rule"), "store.on_fault.keys");
+  EXPECT_EQ(refused->header("x-tollgate-degraded"), "keys");
+  EXPECT_EQ(std::ranges::count(world.story, "open"), 0);
+  world.keys.is_current = true;
+  EXPECT_EQ(world.serve(ask(std::string(kHello)))->status, 200);
+}
+
 TEST_F(PipelineTest, TellsRatesAndMoneyInBothDialects) {
   const auto openai = world.serve(ask(std::string(kHello)));
   EXPECT_EQ(openai->header("x-ratelimit-limit-requests"), "120");

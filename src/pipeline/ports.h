@@ -172,9 +172,23 @@ class KeyStore {
   virtual ~KeyStore() = default;
   // Nothing is waited for; what is found is copied into `arena`. Nothing: no such key.
   virtual std::optional<authentication::KeyFacts> find(std::string_view id, Arena& arena) const = 0;
+  // Whether keys may be believed: no revocation is older than a second and unknown here, or the
+  // policy (store.on_fault.keys) takes them as they are known.
+  virtual bool current() const = 0;
   // `watcher` hears of every revocation that find() tells from now on, until unwatch() returns.
   virtual void watch(KeyWatcher& watcher) = 0;
   virtual void unwatch(KeyWatcher& watcher) = 0;
+};
+
+// ---- Stores out of reach --------------------------------------------------------------------
+
+class Outages {
+ public:
+  virtual ~Outages() = default;
+  // Which stores cannot be asked now, so that what depends on them is served from what is known
+  // here, as store.on_fault says: "money", "rates", "keys". Static texts. Any thread; reads memory
+  // alone.
+  virtual std::span<const std::string_view> now() const = 0;
 };
 
 // ---- The books -----------------------------------------------------------------------------

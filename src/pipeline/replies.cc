@@ -144,6 +144,16 @@ void write_account_headers(const Account& account, std::string& headers) {
     line(headers, "x-tollgate-budget-remaining-usd", format_usd(std::max(*least, Money{})));
   }
   if (account.overhead) line(headers, "x-tollgate-overhead-us", account.overhead->count());
+  write_degraded_header(account.degraded, headers);
+}
+
+void write_degraded_header(std::span<const std::string_view> degraded, std::string& headers) {
+  if (degraded.empty()) return;
+  headers.append("x-tollgate-degraded: ");
+  for (std::size_t i = 0; i < degraded.size(); ++i) {
+    headers.append(i == 0 ? "" : ", ").append(degraded[i]);
+  }
+  headers.append("\r\n");
 }
 
 namespace {

@@ -34,8 +34,11 @@ struct Account {
   std::span<const audit::BudgetEvidence> budgets;
   Money released;  // What of the hold was not used and is back already.
   std::optional<Duration> overhead;
+  std::span<const std::string_view> degraded;
 };
 void write_account_headers(const Account& account, std::string& headers);
+// x-tollgate-degraded: which stores the request was decided without; nothing where there are all.
+void write_degraded_header(std::span<const std::string_view> degraded, std::string& headers);
 
 // A refusal in the caller's dialect: its status, its head lines (reason, rule, retry hints) and
 // its body. `jitter`, 0 to 1, spreads the retries of many; the wait told is never shorter than

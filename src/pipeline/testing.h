@@ -320,6 +320,7 @@ class FixedKeys final : public KeyStore {
     return facts;
   }
 
+  bool current() const override { return is_current; }
   void watch(KeyWatcher& watcher) override { watchers.push_back(&watcher); }
   void unwatch(KeyWatcher& watcher) override { std::erase(watchers, &watcher); }
   void revoke(const std::string& id) {
@@ -329,6 +330,13 @@ class FixedKeys final : public KeyStore {
 
   std::map<std::string, authentication::KeyRecord, std::less<>> keys;
   std::vector<KeyWatcher*> watchers;
+  bool is_current = true;
+};
+
+class FixedOutages final : public Outages {
+ public:
+  std::span<const std::string_view> now() const override { return names; }
+  std::vector<std::string_view> names;
 };
 
 class NotedMeter final : public Meter {
@@ -386,9 +394,10 @@ struct World {
   ScriptedUpstreams upstreams{clock, story};
   NotedMeter meter;
   HandExecutor executor;
+  FixedOutages outages;
   const Vocabularies& vocabularies;
-  Pipeline pipeline{
-      {config, clock, keys, pepper, ledger, trail, upstreams, meter, vocabularies, executor}};
+  Pipeline pipeline{{config, clock, keys, pepper, ledger, trail, upstreams, meter, vocabularies,
+                     executor, outages}};
 };
 
 }  // namespace tollgate::pipeline::testing

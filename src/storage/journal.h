@@ -28,11 +28,16 @@
 
 namespace tollgate::storage {
 
+// What becomes of decisions while the database cannot be asked: they are refused at once, or wait
+// in the journal, which has room for them up to a bound.
+enum class WhileAway : std::uint8_t { kRefuse, kSpool };
+
 struct JournalOptions {
   std::string gateway{kOnlyGateway};  // Whose it is.
   std::string directory;              // Empty: beside the database.
   Bytes segment_bytes = 8 << 20;      // A multiple of 4096, at most 1 GiB.
-  int spares = 1;    // Segments that lie ready beyond the one that is being filled.
+  int spares = 1;  // Segments that lie ready beyond the one that is being filled.
+  WhileAway while_away = WhileAway::kRefuse;
   std::string boot;  // Names the machine's run; empty: as the kernel does.
 };
 

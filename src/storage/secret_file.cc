@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "storage/try.h"
@@ -116,6 +117,24 @@ FaultOr<authentication::Pepper> load_or_make_pepper(const std::string& path) {
   OPENSSL_cleanse(bytes.data(), bytes.size());
   OPENSSL_cleanse(random.data(), random.size());
   return pepper;
+}
+
+FaultOr<std::string> load_or_make_gateway_name(const std::string& path) {
+  constexpr std::size_t kDigits = 16;
+  TRY(random, random_bytes());
+  std::string fresh;
+  for (const std::uint8_t byte : std::span(random).first(kDigits / 2)) {
+    fmt::format_to(std::back_inserter(fresh), "{:02x}", byte);
+  }
+  TRY(name, load_or_make(path, fresh + "\n"));
+  if (name.ends_with('\n')) name.pop_back();
+  if (name.size() == kDigits && name.find_first_not_of("0123456789abcdef") == std::string::npos) {
+    return name;
+  }
+  return fault(FaultKind::kCorrupt,
+               fmt::format("{}: a gateway's name is {} digits of 0-9 and a-f. Put the backup back; "
+                           "without it what this gateway leased stays taken.",
+                           path, kDigits));
 }
 
 FaultOr<config::Secret> load_or_make_admin_token(const std::string& path) {

@@ -15,6 +15,10 @@ namespace tollgate::storage {
 // The pepper of the digests of keys. Losing it makes every key worthless.
 FaultOr<authentication::Pepper> load_or_make_pepper(const std::string& path);
 
+// The name under which a gateway keeps its part of what it shares with others: 16 digits, made at
+// the first start. No secret, but as much its own.
+FaultOr<std::string> load_or_make_gateway_name(const std::string& path);
+
 // The token that guards the admin address: text, one line.
 FaultOr<config::Secret> load_or_make_admin_token(const std::string& path);
 

@@ -1,15 +1,14 @@
 #include "storage/store.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/rand.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <array>
 #include <filesystem>
 
+#include "config/scalars.h"
 #include "storage/allowances.h"
+#include "storage/secret_file.h"
 #include "storage/spend.h"
 #include "storage/try.h"
 
@@ -17,76 +16,22 @@ namespace tollgate::storage {
 
 namespace {
 
+// How often a gateway of a shared store says that it is there and looks for leases to give back.
+constexpr Duration kTendEvery = std::chrono::milliseconds(500);
+// A revocation is heard within so long of a server, and known to be heard within
+// StoredKeys::kFresh.
+constexpr Duration kSharedPollEvery = std::chrono::milliseconds(200);
+constexpr Duration kSharedPollDeadline = std::chrono::milliseconds(300);
+
 std::string lock_file(const std::string& path) { return path + ".lock"; }
 
-// The whole file, of the open file itself: unlike flock(2), such a lock can be asked about
-// without being taken, so that a command never stands in the way of a gateway that starts.
-struct flock whole_file() {
-  struct flock lock{};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  return lock;
+FaultOr<std::uint64_t> random_number() {
+  std::uint64_t number = 0;
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) == 1) return number;
+  return fault(FaultKind::kBroken, "The system gave no random bytes.");
 }
 
 }  // namespace
-
-// Let go by the kernel however the process ends.
-class Store::Lock {
- public:
-  static FaultOr<std::unique_ptr<Lock>> take(const std::string& path) {
-    const std::string file = lock_file(path);
-    const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    std::unique_ptr<Lock> lock(new Lock(descriptor));
-    if (descriptor < 0) {
-      return fault(FaultKind::kUnreachable,
-                   fmt::format("{}: cannot be opened ({}). The directory of store.ledger must "
-                               "be there and writable for the gateway's user.",
-                               file, std::strerror(errno)));
-    }
-    struct flock wanted = whole_file();
-    if (fcntl(descriptor, F_OFD_SETLK, &wanted) != 0) {
-      return fault(FaultKind::kRefusedByPeer,
-                   fmt::format("{}: another gateway serves from this database. Stop it, or give "
-                               "this one a store.ledger of its own.",
-                               path));
-    }
-    return lock;
-  }
-  Lock(const Lock&) = delete;
-  ~Lock() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-
- private:
-  explicit Lock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
-};
-
-class Store::Temporary {
- public:
-  static FaultOr<std::unique_ptr<Temporary>> make() {
-    std::error_code error;
-    const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
-    std::string name = (parent / "tollgate-XXXXXX").string();
-    if (error || mkdtemp(name.data()) == nullptr) {
-      return fault(FaultKind::kUnreachable,
-                   fmt::format("No directory can be made in {} ({}). Set TMPDIR to one that the "
-                               "gateway's user can write.",
-                               parent.string(), std::strerror(errno)));
-    }
-    return std::unique_ptr<Temporary>(new Temporary(name));
-  }
-  Temporary(const Temporary&) = delete;
-  ~Temporary() {
-    std::error_code ignored;  // The system empties its own directory of temporary files.
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  explicit Temporary(std::string path) : path_(std::move(path)) {}
-  std::string path_;
-};
 
 Store::Store(const pipeline::Clock& clock) : clock_(clock) {}
 
@@ -95,37 +40,83 @@ Store::~Store() { (void)stop(); }
 FaultOr<std::unique_ptr<Store>> Store::open(const config::Store& where, const audit::Policy& audit,
                                             const pipeline::Clock& clock) {
   std::unique_ptr<Store> store(new Store(clock));
-  if (where.in_memory) {
-    TRY(temporary, Temporary::make());
-    store->path_ = temporary->path() + "/tollgate.db";
-    store->temporary_ = std::move(temporary);
-    store->options_.durability = Durability::kProcess;
-  } else {
-    store->path_ = where.sqlite_path;
-  }
-  // Before anything else: opening may change the schema under the feet of another gateway.
-  TRY(lock, Lock::take(store->path_));
-  store->lock_ = std::move(lock);
-  TRY(writing, Database::open(store->path_, store->options_));
+  TRY_DO(store->find_place(where));
+  TRY(writing, Database::open(store->where_, store->options_));
   std::error_code ignored;
-  const auto bytes = std::filesystem::file_size(store->path_, ignored);
+  const auto bytes = std::filesystem::file_size(store->where_, ignored);
   if (!ignored && bytes <= static_cast<std::uintmax_t>(kCheckedBytesMax)) {
     TRY_DO(writing->check_whole());
   }
+  if (store->is_shared()) TRY_DO(store->take_seat(*writing));
 
-  TRY(trail, StoredTrail::open(std::move(writing), audit, clock));
+  JournalOptions journal;
+  journal.gateway = store->gateway_;
+  if (store->is_shared()) {
+    journal.directory = store->beside("journal");
+    journal.while_away = WhileAway::kSpool;
+  }
+  TRY(trail, StoredTrail::open(std::move(writing), audit, clock, journal));
   store->trail_ = std::move(trail);
-  TRY(keys_database, Database::open(store->path_, store->options_));
-  TRY(keys, StoredKeys::load(std::move(keys_database)));
-  store->keys_ = std::move(keys);
+  if (store->seat_) store->trail_->sit(*store->seat_);
+  TRY_DO(store->load_keys(where));
 
   MemoryLedger::Options options;
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(&options.key), sizeof options.key) != 1) {
-    return fault(FaultKind::kBroken, "The system gave no random bytes.");
-  }
+  TRY(key, random_number());
+  options.key = key;
   store->ledger_ = std::make_unique<MemoryLedger>(options, store->trail_.get());
   TRY_DO(store->lend());
   return store;
+}
+
+// And keeps other gateways out of it, before anything else: opening may change the schema under
+// the feet of one.
+FaultOr<void> Store::find_place(const config::Store& where) {
+  std::string file;
+  if (where.in_memory) {
+    TRY(temporary, TemporaryDirectory::make());
+    temporary_ = std::move(temporary);
+    directory_ = temporary_->path();
+    where_ = file = directory_ + "/tollgate.db";
+    options_.durability = Durability::kProcess;
+  } else if (where.postgres_url.empty()) {
+    where_ = file = where.sqlite_path;
+    directory_ = std::filesystem::path(where_).parent_path().string();
+  } else {
+    where_ = where.postgres_url.reveal();
+    directory_ = where.state_directory;
+    TRY_DO(make_state_directory(directory_));
+    file = beside("gateway");
+    sharing_ = Sharing::kShared;
+  }
+  TRY(lock, StoreLock::take(lock_file(file), is_shared() ? directory_ : file));
+  lock_ = std::move(lock);
+  if (!is_shared()) return {};
+  TRY(name, load_or_make_gateway_name(beside("gateway.id")));
+  gateway_ = name;
+  return {};
+}
+
+FaultOr<void> Store::take_seat(Database& database) {
+  TRY(number, random_number());
+  seat_ = std::make_unique<GatewaySeat>(gateway_, fmt::format("{:016x}", number), clock_);
+  TRY(transaction, Transaction::begin(database));
+  TRY_DO(seat_->take(database));
+  return transaction.commit();
+}
+
+FaultOr<void> Store::load_keys(const config::Store& where) {
+  DatabaseOptions reading = options_;
+  StoredKeysOptions options;
+  options.gateway = gateway_;
+  options.on_fault = where.keys_on_fault;
+  if (is_shared()) {
+    options.poll_every = kSharedPollEvery;
+    reading.connect_deadline = reading.statement_deadline = kSharedPollDeadline;
+  }
+  TRY(database, Database::open(where_, reading));
+  TRY(keys, StoredKeys::load(std::move(database), clock_, options));
+  keys_ = std::move(keys);
+  return {};
 }
 
 // What an earlier gateway held is in the books by now, so the rest of its leases is free again;
@@ -134,16 +125,16 @@ FaultOr<void> Store::lend() {
   TRY_DO(trail_->write_with([this](Database& database) -> FaultOr<void> {
     const Allowances::Books books =
         trail_->may_lack() ? Allowances::Books::kMayLack : Allowances::Books::kWhole;
-    TRY(rest, Allowances(database, kOnlyGateway).end_leases(books, clock_.wall()));
+    TRY(rest, Allowances(database, gateway_).end_leases(books, clock_.wall()));
     if (trail_->may_lack() && rest > Money{}) {
       fmt::print(stderr,
                  "tollgate: {}: {} USD that the last gateway had leased count as spent, as what "
                  "it did with them may be lost\n",
-                 path_, format_usd(rest));
+                 database.name(), format_usd(rest));
     }
-    return trail_->may_lack() ? forget_lack(database, kOnlyGateway) : FaultOr<void>();
+    return trail_->may_lack() ? forget_lack(database, gateway_) : FaultOr<void>();
   }));
-  lender_ = std::make_unique<StoreLender>(kOnlyGateway, Sharing::kAlone, *ledger_, clock_,
+  lender_ = std::make_unique<StoreLender>(gateway_, sharing_, *ledger_, clock_,
                                           [trail = trail_.get()] { trail->write_now(); });
   trail_->join(*lender_);
   ledger_->lend_from(*lender_);
@@ -173,7 +164,7 @@ FaultOr<void> Store::count_budgets(const config::Config& config) {
 
 FaultOr<void> Store::count_budget(Database& database, const cost::Policy& budget,
                                   std::string_view subject, Money spent) {
-  Allowances allowances(database, kOnlyGateway);
+  Allowances allowances(database, gateway_);
   const WallTime now = clock_.wall();
   LeaseAsk ask;
   ask.account = {budget.rule, subject, cost::start_of(budget.window, budget.zone, now)};
@@ -182,42 +173,81 @@ FaultOr<void> Store::count_budget(Database& database, const cost::Policy& budget
   TRY(lease, allowances.lease(ask, now));
   if (ledger_->know(budget, subject, ask.account.window_start, lease)) return {};
   return fault(FaultKind::kRefusedByPeer,
-               fmt::format("{}: the ledger has no room for all that have spent under {}.", path_,
-                           budget.rule));
+               fmt::format("{}: the ledger has no room for all that have spent under {}.",
+                           database.name(), budget.rule));
 }
 
 void Store::start() {
   keys_->start();
   trail_->start();
+  if (!is_shared() || tending_.joinable()) return;
+  stopping_ = false;
+  tending_ = std::thread([this] {
+    std::unique_lock lock(tending_mutex_);
+    while (!wake_.wait_for(lock, kTendEvery, [this] { return stopping_; })) {
+      ledger_->give_back_idle(clock_.now());
+      lender_->beat();
+    }
+  });
 }
 
 FaultOr<void> Store::stop() {
+  {
+    const std::lock_guard lock(tending_mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (tending_.joinable()) tending_.join();
   if (keys_) keys_->stop();
   if (!trail_) return {};
-  return trail_->stop();
+  TRY_DO(trail_->stop());
+  return is_shared() ? return_leases() : FaultOr<void>();
 }
 
-FaultOr<std::unique_ptr<Database>> Store::reader() const { return Database::open(path_, options_); }
+// Nothing is held any more, and all that was spent is in the books.
+FaultOr<void> Store::return_leases() {
+  if (!lender_ || ledger_->open_holds() > 0) return {};
+  return trail_->write_with([this](Database& database) -> FaultOr<void> {
+    TRY(rest, Allowances(database, gateway_).end_leases(Allowances::Books::kWhole, clock_.wall()));
+    (void)rest;
+    return {};
+  });
+}
 
-std::string Store::beside(std::string_view name) const { return storage::beside(path_, name); }
+std::span<const std::string_view> Store::now() const {
+  if (!is_shared()) return {};
+  static constexpr std::array<std::string_view, 2> kAll = {"money", "keys"};
+  const bool money = !trail_->reachable();
+  const bool keys = !keys_->fresh();
+  return std::span(kAll).subspan(money ? 0 : 1, (money ? 1 : 0) + (keys ? 1 : 0));
+}
+
+FaultOr<std::unique_ptr<Database>> Store::reader() const {
+  return Database::open(where_, options_);
+}
+
+std::string Store::beside(std::string_view name) const {
+  return (std::filesystem::path(directory_) / name).string();
+}
 
 FaultOr<std::unique_ptr<Database>> open_for_command(const config::Store& where) {
   if (where.in_memory) {
     return fault(FaultKind::kRefusedByPeer,
                  "store.ledger is `memory`: what that gateway keeps is seen through its admin "
-                 "address only. Name a sqlite:// file to use this command.");
+                 "address only. Name a sqlite:// file or a postgres:// database to use this "
+                 "command.");
   }
-  return Database::open(where.sqlite_path);
+  return Database::open(where.postgres_url.empty() ? where.sqlite_path
+                                                   : where.postgres_url.reveal());
 }
 
-bool gateway_runs(const std::string& path) {
-  const int descriptor = ::open(lock_file(path).c_str(), O_RDWR | O_CLOEXEC);
-  if (descriptor < 0) return false;  // No gateway ever served from it.
-  struct flock found = whole_file();
-  const bool asked = fcntl(descriptor, F_OFD_GETLK, &found) == 0;
-  close(descriptor);
-  return asked && found.l_type != F_UNLCK;
+FaultOr<bool> gateway_runs(Database& database, const config::Store& where) {
+  if (where.postgres_url.empty()) return gateway_runs(where.sqlite_path);
+  TRY(gateways, gateways_alive(database));
+  return !gateways.empty();
 }
+
+bool gateway_runs(const std::string& path) { return StoreLock::is_taken(lock_file(path)); }
 
 std::string beside(std::string_view path, std::string_view name) {
   return (std::filesystem::path(path).parent_path() / name).string();

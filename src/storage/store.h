@@ -2,24 +2,32 @@
 //
 // One SQLite file in WAL mode; the gateway writes it on connections of its own while commands
 // read and change keys. One gateway at a time: two would each hold money of the same budgets.
+// Or a PostgreSQL database that several gateways share, each with a name, a journal and leases of
+// its own; see ARCHITECTURE.md, "Several gateways".
 #pragma once
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "base/fault.h"
 #include "config/config.h"
 #include "pipeline/ports.h"
 #include "storage/database.h"
+#include "storage/gateway_seat.h"
 #include "storage/memory_ledger.h"
 #include "storage/store_lender.h"
+#include "storage/store_place.h"
 #include "storage/stored_keys.h"
 #include "storage/stored_trail.h"
 
 namespace tollgate::storage {
 
-class Store {
+class Store final : public pipeline::Outages {
  public:
   // Files up to this size are read whole for damage before anything is served from them.
   static constexpr Bytes kCheckedBytesMax = 32 << 20;
@@ -29,7 +37,7 @@ class Store {
   static FaultOr<std::unique_ptr<Store>> open(const config::Store& where,
                                               const audit::Policy& audit,
                                               const pipeline::Clock& clock);
-  ~Store();
+  ~Store() override;
 
   StoredKeys& keys() { return *keys_; }
   StoredTrail& trail() { return *trail_; }
@@ -40,42 +48,57 @@ class Store {
   // the new configuration serves.
   FaultOr<void> count_budgets(const config::Config& config);
 
-  // From start() to stop() threads poll the keys and write the trail.
+  bool is_shared() const { return sharing_ == Sharing::kShared; }
+  std::span<const std::string_view> now() const override;
+
+  // From start() to stop() threads poll the keys, write the trail and tend the leases.
   void start();
   // A Fault tells what of the trail could not be kept.
   FaultOr<void> stop();
 
   // A connection for questions (spend, audit), for one thread.
   FaultOr<std::unique_ptr<Database>> reader() const;
-  const std::string& path() const { return path_; }
-  // The path of a file beside the ledger: "pepper", "admin.token".
+  // As Database::open() knows it; it may hold a password.
+  const std::string& where() const { return where_; }
+  // The path of a file of this gateway's own: "pepper", "admin.token".
   std::string beside(std::string_view name) const;
 
  private:
-  class Lock;       // Keeps a second gateway out.
-  class Temporary;  // A directory that goes with the store.
-
   explicit Store(const pipeline::Clock& clock);
+  FaultOr<void> find_place(const config::Store& where);
+  FaultOr<void> take_seat(Database& database);
+  FaultOr<void> load_keys(const config::Store& where);
   FaultOr<void> lend();
+  FaultOr<void> return_leases();
   FaultOr<void> count_budget(Database& database, const cost::Policy& budget,
                              std::string_view subject, Money spent);
 
   const pipeline::Clock& clock_;
-  std::string path_;
+  std::string where_;
+  std::string directory_;  // Of what is this gateway's own.
+  std::string gateway_{kOnlyGateway};
+  Sharing sharing_ = Sharing::kAlone;
   DatabaseOptions options_;
-  std::unique_ptr<Temporary> temporary_;
-  std::unique_ptr<Lock> lock_;
+  std::unique_ptr<TemporaryDirectory> temporary_;
+  std::unique_ptr<StoreLock> lock_;
+  std::unique_ptr<GatewaySeat> seat_;  // Where the store is shared.
   std::unique_ptr<StoredKeys> keys_;
   std::unique_ptr<MemoryLedger> ledger_;  // Books into trail_, borrows from lender_.
   std::unique_ptr<StoreLender> lender_;   // Writes with trail_.
   std::unique_ptr<StoredTrail> trail_;    // Ends first: it writes what is left.
+
+  std::mutex tending_mutex_;  // Guards stopping_.
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread tending_;
 };
 
 // For commands, beside a gateway that may run: the database that `where` names. A Fault for
 // `memory`, which no other process can see.
 FaultOr<std::unique_ptr<Database>> open_for_command(const config::Store& where);
 
-// Whether a gateway serves from the database at `path` now.
+// Whether a gateway serves from the database now; the second form: from the file at `path`.
+FaultOr<bool> gateway_runs(Database& database, const config::Store& where);
 bool gateway_runs(const std::string& path);
 
 // The path of a file beside the database at `path`.

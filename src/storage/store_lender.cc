@@ -51,9 +51,17 @@ void StoreLender::give_back(std::span<const LeaseReturn> returns) {
   wake_();
 }
 
+void StoreLender::beat() {
+  {
+    const std::lock_guard lock(mutex_);
+    beats_ = true;
+  }
+  wake_();
+}
+
 bool StoreLender::idle() const {
   const std::lock_guard lock(mutex_);
-  return asked_.empty();
+  return asked_.empty() && !beats_;
 }
 
 void StoreLender::take_questions() {
@@ -61,6 +69,7 @@ void StoreLender::take_questions() {
   const std::lock_guard lock(mutex_);
   for (auto& [packed, question] : asked_) writing_.push_back(std::move(question));
   asked_.clear();
+  beats_ = false;
 }
 
 FaultOr<void> StoreLender::write(Database& database) {

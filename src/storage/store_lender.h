@@ -29,6 +29,9 @@ class StoreLender final : public Lender, public GroupPart {
   void give_back(std::span<const LeaseReturn> returns) override;
   bool exclusive() const override { return sharing_ == Sharing::kAlone; }
 
+  // The next group is written even where nothing is asked. Any thread.
+  void beat();
+
   bool idle() const override;
   FaultOr<void> write(Database& database) override;
   void committed() override;
@@ -56,8 +59,9 @@ class StoreLender final : public Lender, public GroupPart {
   const pipeline::Clock& clock_;
   const std::function<void()> wake_;
 
-  mutable std::mutex mutex_;  // Guards asked_.
+  mutable std::mutex mutex_;  // Guards asked_ and beats_.
   std::unordered_map<std::string, Question> asked_;
+  bool beats_ = false;
   std::vector<Question> writing_;  // The writer's own.
 };
 

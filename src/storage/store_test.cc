@@ -224,7 +224,7 @@ TEST_F(AStore, InMemoryWorksTheSameAndLeavesNothing) {
     const auto store = open();
     ASSERT_TRUE(store) << store.error().message;
     (*store)->start();
-    directory = std::filesystem::path((*store)->path()).parent_path();
+    directory = std::filesystem::path((*store)->where()).parent_path();
     EXPECT_EQ((*store)->beside("pepper"), directory + "/pepper");
     Request request(3);
     ASSERT_TRUE(request.decide((*store)->trail()));

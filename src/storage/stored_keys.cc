@@ -4,7 +4,9 @@
 
 #include <boost/json.hpp>
 #include <charconv>
+#include <limits>
 
+#include "storage/gateway_seat.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
@@ -12,6 +14,9 @@ namespace {
 
 using authentication::KeyFacts;
 using authentication::KeyRecord;
+
+// The last change that a gateway has in force.
+constexpr std::string_view kKeysSeen = "keys_seen";
 
 constexpr std::string_view kColumns =
     "SELECT id, digest, tenant, \"user\", roles, name, created_us, expires_us, revoked_us FROM "
@@ -186,11 +191,41 @@ FaultOr<std::int64_t> key_changes(Database& database) {
 }
 
 FaultOr<std::int64_t> key_changes_in_force(Database& database) {
-  return read_number(database, "keys_seen", -1);
+  TRY(gateways, gateways_alive(database));
+  if (gateways.empty()) return read_number(database, kKeysSeen, -1);
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (const std::string& gateway : gateways) {
+    TRY(seen, read_number(database, mark_of(gateway, kKeysSeen), -1));
+    least = std::min(least, seen);
+  }
+  return least;
 }
 
-FaultOr<std::unique_ptr<StoredKeys>> StoredKeys::load(std::unique_ptr<Database> database) {
-  std::unique_ptr<StoredKeys> keys(new StoredKeys(std::move(database)));
+FaultOr<void> check_pepper(Database& database, const authentication::Pepper& pepper) {
+  constexpr std::string_view kPepperMark = "pepper_check";
+  std::string shown;
+  for (const std::uint8_t byte : pepper.digest("tollgate")) {
+    fmt::format_to(std::back_inserter(shown), "{:02x}", byte);
+  }
+  TRY(transaction, Transaction::begin(database));
+  TRY(mark, read_mark(database, kPepperMark));
+  if (!mark) {
+    TRY_DO(write_mark(database, kPepperMark, shown));
+    return transaction.commit();
+  }
+  if (*mark == shown) return {};
+  return fault(
+      FaultKind::kRefusedByPeer,
+      fmt::format("{}: the keys were made with another pepper than this one, so none would "
+                  "be accepted. authentication.api_keys.pepper_file must be the file that "
+                  "they were made with, the same for every gateway.",
+                  database.name()));
+}
+
+FaultOr<std::unique_ptr<StoredKeys>> StoredKeys::load(std::unique_ptr<Database> database,
+                                                      const pipeline::Clock& clock,
+                                                      const StoredKeysOptions& options) {
+  std::unique_ptr<StoredKeys> keys(new StoredKeys(std::move(database), clock, options));
   TRY_DO(keys->poll());
   return keys;
 }
@@ -241,6 +276,13 @@ FaultOr<void> StoredKeys::poll() {
 }
 
 FaultOr<void> StoredKeys::poll_locked() {
+  const std::int64_t asked_us = clock_.now().time_since_epoch().count();
+  TRY_DO(take_over_changes());
+  read_us_.store(asked_us, std::memory_order_relaxed);
+  return {};
+}
+
+FaultOr<void> StoredKeys::take_over_changes() {
   TRY(changes, key_changes(*database_));
   if (changes == seen_) {
     tell_seen();
@@ -268,7 +310,8 @@ FaultOr<void> StoredKeys::poll_locked() {
 // all the same.
 void StoredKeys::tell_seen() {
   if (told_ == seen_) return;
-  if (write_mark(*database_, "keys_seen", std::to_string(seen_))) told_ = seen_;
+  const std::string mark = mark_of(options_.gateway, kKeysSeen);
+  if (write_mark(*database_, mark, std::to_string(seen_))) told_ = seen_;
 }
 
 void StoredKeys::start() {
@@ -276,7 +319,7 @@ void StoredKeys::start() {
   stopping_ = false;
   thread_ = std::thread([this] {
     std::unique_lock lock(thread_mutex_);
-    while (!wake_.wait_for(lock, kPollEvery, [this] { return stopping_; })) {
+    while (!wake_.wait_for(lock, options_.poll_every, [this] { return stopping_; })) {
       lock.unlock();
       (void)poll();  // Known keys serve on; the trail reports a store that is down.
       lock.lock();

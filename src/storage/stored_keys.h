@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -21,9 +22,11 @@
 #include <vector>
 
 #include "base/fault.h"
+#include "config/config.h"
 #include "controls/authentication/authentication.h"
 #include "pipeline/ports.h"
 #include "storage/database.h"
+#include "storage/gateway_name.h"
 
 namespace tollgate::storage {
 
@@ -45,20 +48,42 @@ FaultOr<bool> rotate_key(Database& database, std::string_view id,
 
 // The number of the last change.
 FaultOr<std::int64_t> key_changes(Database& database);
-// The last change that a gateway on this database has in force; -1 where none ever served.
+// The last change that every gateway has in force which serves from this database, as far as they
+// have said; -1 where none ever did.
 FaultOr<std::int64_t> key_changes_in_force(Database& database);
+
+// Whether the keys were made with this pepper, as far as the database knows; it takes the first one
+// that it is shown for true.
+FaultOr<void> check_pepper(Database& database, const authentication::Pepper& pepper);
 
 // ---- In memory: for requests ----------------------------------------------------------------
 
+struct StoredKeysOptions {
+  std::string gateway{kOnlyGateway};  // Who reads them.
+  Duration poll_every = std::chrono::milliseconds(50);
+  config::KeysOnFault on_fault = config::KeysOnFault::kCached;
+};
+
 class StoredKeys final : public pipeline::KeyStore {
  public:
-  static constexpr Duration kPollEvery = std::chrono::milliseconds(50);
+  // Older than this a picture of the keys is not known to be true.
+  static constexpr Duration kFresh = std::chrono::seconds(1);
 
-  // Reads every key. Owns its connection.
-  static FaultOr<std::unique_ptr<StoredKeys>> load(std::unique_ptr<Database> database);
+  // Reads every key. Owns its connection; `clock` outlives the keys.
+  static FaultOr<std::unique_ptr<StoredKeys>> load(std::unique_ptr<Database> database,
+                                                   const pipeline::Clock& clock,
+                                                   const StoredKeysOptions& options = {});
   ~StoredKeys() override;
 
   std::optional<authentication::KeyFacts> find(std::string_view id, Arena& arena) const override;
+  bool current() const override {
+    return options_.on_fault == config::KeysOnFault::kCached || fresh();
+  }
+  // Whether the database was read within kFresh. Any thread.
+  bool fresh() const {
+    return clock_.now().time_since_epoch().count() - read_us_.load(std::memory_order_relaxed) <=
+           kFresh.count();
+  }
   void watch(pipeline::KeyWatcher& watcher) override;
   void unwatch(pipeline::KeyWatcher& watcher) override;
 
@@ -66,7 +91,7 @@ class StoredKeys final : public pipeline::KeyStore {
   // known. From any thread.
   FaultOr<void> poll();
 
-  // Polls every kPollEvery on a thread of its own.
+  // Polls on a thread of its own.
   void start();
   void stop();
 
@@ -92,13 +117,19 @@ class StoredKeys final : public pipeline::KeyStore {
   };
   static constexpr std::size_t kShards = 16;
 
-  explicit StoredKeys(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+  StoredKeys(std::unique_ptr<Database> database, const pipeline::Clock& clock,
+             const StoredKeysOptions& options)
+      : clock_(clock), options_(options), database_(std::move(database)) {}
 
   const Shard& shard_of(std::string_view id) const;
   FaultOr<void> poll_locked();
+  FaultOr<void> take_over_changes();
   void tell_seen();
   void tell_revoked(std::string_view id);
 
+  const pipeline::Clock& clock_;
+  const StoredKeysOptions options_;
+  std::atomic<std::int64_t> read_us_{0};  // When the database was asked that answered last.
   std::array<Shard, kShards> shards_;
 
   std::mutex database_mutex_;  // Guards the connection and what was seen through it.

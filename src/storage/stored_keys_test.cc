@@ -29,10 +29,11 @@ KeyRecord key_named(const std::string& id) {
 class Keys : public StorageTest {
  protected:
   Keys() {
-    FaultOr<std::unique_ptr<StoredKeys>> loaded = StoredKeys::load(connect());
+    FaultOr<std::unique_ptr<StoredKeys>> loaded = StoredKeys::load(connect(), clock_);
     EXPECT_TRUE(loaded) << loaded.error().message;
     keys_ = std::move(*loaded);
   }
+  StillClock clock_;
   std::unique_ptr<StoredKeys> keys_;
   Arena arena_;
 };
@@ -95,7 +96,7 @@ TEST_F(Keys, AreMadeOnce) {
 TEST_F(Keys, AreThereAfterARestart) {
   ASSERT_TRUE(keys_->create(key_named("abc")));
   ASSERT_TRUE(keys_->revoke("abc", kMorning));
-  keys_ = std::move(*StoredKeys::load(connect()));
+  keys_ = std::move(*StoredKeys::load(connect(), clock_));
   const std::optional<KeyFacts> facts = keys_->find("abc", arena_);
   ASSERT_TRUE(facts);
   EXPECT_EQ(facts->revoked, kMorning);

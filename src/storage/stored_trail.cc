@@ -34,7 +34,9 @@ FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database
   trail->replayed_ = replayed;
   trail->recovered_ = recovered;
   trail->may_lack_ = found.may_lack;
-  trail->database_->set_busy_timeout(std::min(trail->lock_wait_, kLockWait));
+  trail->while_away_ = options.while_away;
+  const Duration wait = options.while_away == WhileAway::kSpool ? kSharedLockWait : kLockWait;
+  trail->database_->set_busy_timeout(std::min(trail->lock_wait_, wait));
   return trail;
 }
 
@@ -255,6 +257,11 @@ void StoredTrail::join(GroupPart& part) {
   writer_.join(part);
 }
 
+void StoredTrail::sit(GatewaySeat& seat) {
+  const std::lock_guard lock(writer_mutex_);
+  writer_.sit(seat);
+}
+
 void StoredTrail::write_now() {
   {
     const std::lock_guard lock(mutex_);
@@ -301,10 +308,19 @@ FaultOr<void> StoredTrail::write_queue() {
     }
     fault_message_ = written ? std::string() : written.error().message;
     if (!journal_->is_short()) journal_fault_.clear();
-    healthy_.store(written.has_value() && journal_fault_.empty(), std::memory_order_relaxed);
+    reachable_.store(written.has_value(), std::memory_order_relaxed);
+    healthy_.store((written || spools(written.error())) && journal_fault_.empty(),
+                   std::memory_order_relaxed);
   }
   end_commits(ended, written);
   return written;
+}
+
+// A store that says no (another gateway has our name) is no store that is away.
+bool StoredTrail::spools(const Fault& fault) const {
+  if (while_away_ == WhileAway::kRefuse) return false;
+  return fault.kind == FaultKind::kUnreachable || fault.kind == FaultKind::kTimeout ||
+         fault.kind == FaultKind::kUncertain;
 }
 
 void StoredTrail::take_queue() {
@@ -377,7 +393,7 @@ Bytes StoredTrail::queued_bytes() const {
 
 std::string StoredTrail::unhealthy_because() const {
   const std::lock_guard lock(mutex_);
-  if (!fault_message_.empty()) return fault_message_;
+  if (!fault_message_.empty() && !healthy()) return fault_message_;
   if (!journal_fault_.empty()) return journal_fault_;
   return is_full_ ? full_words(queued_bytes_ + writing_bytes_) : std::string();
 }

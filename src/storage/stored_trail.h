@@ -9,7 +9,9 @@
 // all that came meanwhile.
 //
 // When the database refuses (disk full, locked, read-only) the group is kept and tried again,
-// healthy() is false and decisions are refused, so nothing leaves unrecorded. The same holds while
+// healthy() is false and decisions are refused, so nothing leaves unrecorded. Where it is a server
+// that several gateways share and that is out of reach, decisions go on into the journal for as
+// long as the queue has room, and are refused then. The same holds while
 // the queue has no room for a decision: the disk is slow, or a write waits for a lock, or there is
 // no room on the disk for the journal to go on. Outcomes of what has left already and their
 // bookings are always taken: the last quarter of the queue is theirs, and beyond it there is one
@@ -50,6 +52,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // So long a group waits for a lock of another process before decisions are refused. Opening and
   // stopping wait as long as the database was opened to.
   static constexpr Duration kLockWait = std::chrono::milliseconds(100);
+  // The same where other gateways write groups of their own.
+  static constexpr Duration kSharedLockWait = std::chrono::seconds(1);
   static constexpr Duration kPruneEvery = std::chrono::minutes(1);
 
   // Continues the trail in `database`, whose journal lies beside it, ending first what an earlier
@@ -89,6 +93,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // From here on `part` writes in the transaction of each group; write_now() begins one as soon
   // as it may. Any thread.
   void join(GroupPart& part);
+  void sit(GatewaySeat& seat);
   void write_now();
   // Does `work` in a transaction of its own, behind all that was appended before. Any thread.
   FaultOr<void> write_with(const std::function<FaultOr<void>(Database& database)>& work);
@@ -110,6 +115,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   Bytes queued_bytes() const;
   // Why it is not healthy; empty when it is.
   std::string unhealthy_because() const;
+  // Whether the database answered last.
+  bool reachable() const { return reachable_.load(std::memory_order_relaxed); }
   // For tests: the writer's own connection, while no thread runs.
   Database& database() { return *database_; }
   Journal& journal() { return *journal_; }
@@ -148,6 +155,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   void run();
   FaultOr<void> write_queue();
   void take_queue();
+  bool spools(const Fault& fault) const;
   void finish_flushes(std::uint64_t ticket, const FaultOr<void>& written);
 
   std::unique_ptr<Database> database_;
@@ -161,6 +169,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   const pipeline::Clock& clock_;
   std::int64_t recovered_ = 0;
   bool may_lack_ = false;
+  WhileAway while_away_ = WhileAway::kRefuse;
   std::int64_t replayed_ = 0;
 
   mutable std::mutex mutex_;  // Guards all below.
@@ -190,6 +199,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::set<std::string, std::less<>> withdrawn_;
 
   std::atomic<bool> healthy_{true};
+  std::atomic<bool> reachable_{true};
   std::atomic<std::int64_t> refusals_unrecorded_{0};
   std::atomic<std::int64_t> budget_alerts_{0};
   std::thread thread_;

@@ -89,8 +89,9 @@ void trail_group(benchmark::State& state) {
 BENCHMARK(trail_group)->Unit(benchmark::kMicrosecond);
 
 void key_find(benchmark::State& state) {
+  const StillClock clock;
   const Place place;
-  const auto keys = std::move(StoredKeys::load(place.connect()).value());
+  const auto keys = std::move(StoredKeys::load(place.connect(), clock).value());
   authentication::KeyRecord key;
   key.tenant = "acme";
   key.user = "ada";

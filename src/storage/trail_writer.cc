@@ -471,7 +471,24 @@ FaultOr<void> TrailWriter::write() {
 }
 
 FaultOr<void> TrailWriter::write_group() {
+  if (uncertain_) {
+    TRY(there, seat_->was_committed(*database_));
+    uncertain_ = false;
+    if (there) forget_group();
+  }
   TRY(transaction, Transaction::begin(*database_));
+  TRY_DO(fill_group());
+  if (FaultOr<void> done = transaction.commit(); !done) {
+    uncertain_ = seat_ != nullptr && done.error().kind == FaultKind::kUncertain;
+    return done;
+  }
+  if (seat_ != nullptr) seat_->committed();
+  forget_group();
+  return {};
+}
+
+FaultOr<void> TrailWriter::fill_group() {
+  if (seat_ != nullptr) TRY_DO(seat_->count_group(*database_));
   if (part_ != nullptr) TRY_DO(part_->write(*database_));
   TRY_DO(insert_rows());
   TRY_DO(book(*database_, spend_));
@@ -479,7 +496,11 @@ FaultOr<void> TrailWriter::write_group() {
   TRY_DO(sums_.write(allowances, from_microseconds(reached_us_)));
   TRY_DO(write_waiting());
   if (writes_ % kWritesBetweenMarks == 0) TRY_DO(write_settled());
-  TRY_DO(transaction.commit());
+  return {};
+}
+
+// It is in the store.
+void TrailWriter::forget_group() {
   ++writes_;
   ready_ = 0;
   changes_.clear();
@@ -487,7 +508,6 @@ FaultOr<void> TrailWriter::write_group() {
   spend_.clear();
   sums_.clear();
   if (spend_.keys() > kKeysKept && waiting_.empty()) spend_.forget();
-  return {};
 }
 
 FaultOr<void> TrailWriter::finish() {

@@ -27,6 +27,7 @@
 #include "controls/audit/audit.h"
 #include "storage/account_sums.h"
 #include "storage/database.h"
+#include "storage/gateway_seat.h"
 #include "storage/group_part.h"
 #include "storage/spend.h"
 #include "storage/trail_group.h"
@@ -69,6 +70,8 @@ class TrailWriter {
 
   // From here on `part` writes with each group.
   void join(GroupPart& part) { part_ = &part; }
+  // From here on each group is written from a seat in a shared store, which outlives the writer.
+  void sit(GatewaySeat& seat) { seat_ = &seat; }
 
   // Up to where the journal is in the database.
   std::uint64_t journal_written() const { return journal_written_; }
@@ -128,6 +131,8 @@ class TrailWriter {
   void close_row();
   void book_waiting(ById<Waiting>::iterator booking);
   FaultOr<void> write_group();
+  FaultOr<void> fill_group();
+  void forget_group();
   void age_bookings();
   FaultOr<void> write_waiting();
   FaultOr<void> insert_rows();
@@ -149,6 +154,8 @@ class TrailWriter {
   SpendGroup spend_;  // What is booked with them,
   AccountSums sums_;  // and on which accounts of budgets.
   GroupPart* part_ = nullptr;
+  GatewaySeat* seat_ = nullptr;
+  bool uncertain_ = false;  // Whether the group that was written last is in the store.
 
   std::unique_ptr<std::pmr::unsynchronized_pool_resource> pool_;
   ById<Waiting> waiting_;  // Bookings by request.

@@ -106,6 +106,10 @@ void write_decision(Pen& pen, const Record& record) {
     pen.literal(",\"observed\":");
     write_texts(pen, record.observed);
   }
+  if (!record.degraded.empty()) {
+    pen.literal(",\"degraded\":");
+    write_texts(pen, record.degraded);
+  }
   pen.literal("}");
 }
 

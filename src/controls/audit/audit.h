@@ -89,6 +89,7 @@ struct Record {
   std::string_view rule;
   std::string_view message;                    // What the caller was told.
   std::span<const std::string_view> observed;  // Rules that would have refused.
+  std::span<const std::string_view> degraded;  // Stores that it was decided without.
 
   std::span<const LimitEvidence> limits;
   std::span<const BudgetEvidence> budgets;

@@ -1,0 +1,76 @@
+#include "storage/gateway_seat.h"
+
+#include <fmt/format.h>
+
+#include "storage/try.h"
+
+namespace tollgate::storage {
+namespace {
+
+// So lately: several times as long as gateways are silent that have nothing to write.
+constexpr Duration kAlive = std::chrono::seconds(10);
+
+FaultOr<void> compare_clocks(Database& database, WallTime now, WallTime theirs) {
+  const Duration ahead = now - theirs;
+  if (ahead <= GatewaySeat::kClocksApartMax && -ahead <= GatewaySeat::kClocksApartMax) return {};
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(ahead).count();
+  return fault(FaultKind::kRefusedByPeer,
+               fmt::format("{}: this machine's clock is {} s {} the store's, so budgets would be "
+                           "counted in the wrong window. Set the clocks (NTP) of both.",
+                           database.name(), seconds < 0 ? -seconds : seconds,
+                           seconds < 0 ? "behind" : "ahead of"));
+}
+
+}  // namespace
+
+FaultOr<void> GatewaySeat::take(Database& database) {
+  TRY(theirs, database.now());
+  TRY_DO(compare_clocks(database, clock_.wall(), theirs));
+  TRY(upsert, database.prepare("INSERT INTO gateways (gateway, holder, groups, seen_us) VALUES "
+                               "(?, ?, ?, ?) ON CONFLICT (gateway) DO UPDATE SET holder = "
+                               "excluded.holder, groups = excluded.groups, seen_us = "
+                               "excluded.seen_us"));
+  groups_ = 0;
+  return upsert.bind(gateway_).bind(holder_).bind(groups_).bind(to_microseconds(theirs)).run();
+}
+
+FaultOr<std::int64_t> GatewaySeat::read_groups(Database& database) const {
+  TRY(row, database.prepare("SELECT holder, groups FROM gateways WHERE gateway = ?"));
+  TRY(there, row.bind(gateway_).step());
+  if (there && row.text(0) == holder_) return row.integer(1);
+  return fault(FaultKind::kRefusedByPeer,
+               fmt::format("{}: another process serves as the gateway {} now. Each gateway needs a "
+                           "store.state_directory of its own: delete the file gateway.id in a "
+                           "directory that was copied, and start again.",
+                           database.name(), gateway_));
+}
+
+FaultOr<void> GatewaySeat::count_group(Database& database) {
+  TRY(groups, read_groups(database));
+  (void)groups;
+  TRY(theirs, database.now());
+  TRY_DO(compare_clocks(database, clock_.wall(), theirs));
+  TRY(update, database.prepare("UPDATE gateways SET groups = ?, seen_us = ? WHERE gateway = ?"));
+  return update.bind(groups_ + 1).bind(to_microseconds(theirs)).bind(gateway_).run();
+}
+
+FaultOr<bool> GatewaySeat::was_committed(Database& database) {
+  TRY(groups, read_groups(database));
+  if (groups <= groups_) return false;
+  groups_ = groups;
+  return true;
+}
+
+FaultOr<std::vector<std::string>> gateways_alive(Database& database) {
+  std::vector<std::string> names;
+  TRY(now, database.now());
+  TRY(rows, database.prepare("SELECT gateway FROM gateways WHERE seen_us >= ? ORDER BY gateway"));
+  rows.bind(to_microseconds(now - kAlive));
+  while (true) {
+    TRY(there, rows.step());
+    if (!there) return names;
+    names.emplace_back(rows.text(0));
+  }
+}
+
+}  // namespace tollgate::storage

@@ -1,0 +1,56 @@
+// A gateway's seat in a store that several share: which process serves under the name, and how
+// many groups it has committed.
+//
+// Each process takes the seat of its name at its start. Whoever finds another in it afterwards
+// writes nothing any more: a copied state directory cannot make two gateways count as one. The
+// number of groups tells, after a commit whose answer was lost, whether it was kept. With each
+// group the seat compares the machine's clock with the store's, since windows of budgets begin by
+// the clock.
+//
+// Everything happens in the transaction of the caller. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fault.h"
+#include "base/units.h"
+#include "pipeline/ports.h"
+#include "storage/database.h"
+
+namespace tollgate::storage {
+
+class GatewaySeat {
+ public:
+  // So far the clocks may be apart.
+  static constexpr Duration kClocksApartMax = std::chrono::seconds(5);
+
+  // `holder` is random: no two processes have the same. `clock`, this machine's, outlives the seat.
+  GatewaySeat(std::string_view gateway, std::string_view holder, const pipeline::Clock& clock)
+      : gateway_(gateway), holder_(holder), clock_(clock) {}
+
+  // From here on this process serves under the name. A Fault where the clocks are apart.
+  FaultOr<void> take(Database& database);
+
+  // One group more. A Fault where another process has taken the seat, or the clocks are apart.
+  FaultOr<void> count_group(Database& database);
+  void committed() { ++groups_; }
+  // Whether the group is there whose commit ended kUncertain; it counts then.
+  FaultOr<bool> was_committed(Database& database);
+
+ private:
+  FaultOr<std::int64_t> read_groups(Database& database) const;
+
+  const std::string gateway_;
+  const std::string holder_;
+  const pipeline::Clock& clock_;
+  std::int64_t groups_ = 0;
+};
+
+// Who has a seat and wrote from it lately, by the store's clock. Empty where the store has one
+// gateway only, which needs no seat.
+FaultOr<std::vector<std::string>> gateways_alive(Database& database);
+
+}  // namespace tollgate::storage
