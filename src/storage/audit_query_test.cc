@@ -13,7 +13,7 @@ namespace {
 
 // Ten requests, decision and outcome: sequences 1 to 20, three requests to a row. Every third
 // is globex's.
-class Audit : public StorageTest {
+class Audit : public StorageTest, public testing::WithParamInterface<Backend> {
  protected:
   Audit() {
     const auto trail = open_trail();
@@ -41,12 +41,21 @@ class Audit : public StorageTest {
     return found;
   }
 
+  // `bytes` is for the parameter, where there is one.
+  void change(const char* sql, std::string_view bytes = {}) {
+    auto statement = database_->prepare(sql);
+    ASSERT_TRUE(statement) << statement.error().message;
+    if (std::string_view(sql).contains('?')) statement->bind_blob(bytes_of(bytes));
+    const FaultOr<void> changed = statement->run();
+    ASSERT_TRUE(changed) << changed.error().message;
+  }
+
   std::unique_ptr<Database> database_;
 };
 
 using Sequences = std::vector<std::int64_t>;
 
-TEST_F(Audit, FindsByEveryColumn) {
+TEST_P(Audit, FindsByEveryColumn) {
   AuditQuery id;
   id.id = Request(5).id;
   EXPECT_EQ(ask(id), (Sequences{10, 9}));
@@ -77,7 +86,7 @@ TEST_F(Audit, FindsByEveryColumn) {
   EXPECT_EQ(ask(several), (Sequences{18, 17}));
 }
 
-TEST_F(Audit, PagesBackAndFollows) {
+TEST_P(Audit, PagesBackAndFollows) {
   const auto page = query_audit(*database_, {}, 3, 4);
   ASSERT_TRUE(page);
   ASSERT_EQ(page->size(), 3U);
@@ -91,7 +100,7 @@ TEST_F(Audit, PagesBackAndFollows) {
   EXPECT_EQ(followed->front().sequence, 18);
 }
 
-TEST_F(Audit, ExportsLinesUntilItIsTold) {
+TEST_P(Audit, ExportsLinesUntilItIsTold) {
   int lines = 0;
   const auto take = [&](std::string_view line) {
     EXPECT_TRUE(line.starts_with('{') && line.ends_with('}'));
@@ -102,7 +111,7 @@ TEST_F(Audit, ExportsLinesUntilItIsTold) {
   EXPECT_EQ(lines, 7);
 }
 
-TEST_F(Audit, ProvesAnUntouchedTrail) {
+TEST_P(Audit, ProvesAnUntouchedTrail) {
   const FaultOr<Proof> proof = verify_audit(*database_);
   ASSERT_TRUE(proof);
   EXPECT_FALSE(proof->broken) << proof->why;
@@ -140,7 +149,7 @@ void tamper(Database& database, std::int64_t first,
 
 using Lines = std::vector<std::string>;
 
-TEST_F(Audit, NamesTheFirstRecordThatWasTamperedWithInsideOfARow) {
+TEST_P(Audit, NamesTheFirstRecordThatWasTamperedWithInsideOfARow) {
   struct Case {
     const char* name;
     std::int64_t row;
@@ -177,25 +186,26 @@ TEST_F(Audit, NamesTheFirstRecordThatWasTamperedWithInsideOfARow) {
   }
 }
 
-TEST_F(Audit, NamesTheFirstRecordOfARowWhoseColumnsLie) {
+TEST_P(Audit, NamesTheFirstRecordOfARowWhoseColumnsLie) {
   struct Case {
     const char* tamper;
     std::int64_t broken;
+    std::string bytes = {};
   };
   const Case cases[] = {
       {"DELETE FROM audit_groups WHERE first_sequence = 7", 13},
       {"DELETE FROM audit_groups WHERE first_sequence = 1", 7},
       {"UPDATE audit_groups SET first_sequence = 21 WHERE first_sequence = 19", 21},
       {"UPDATE audit_groups SET last_sequence = 13 WHERE first_sequence = 7", 7},
-      {"UPDATE audit_groups SET last_hash = zeroblob(32) WHERE first_sequence = 7", 7},
+      {"UPDATE audit_groups SET last_hash = ? WHERE first_sequence = 7", 7, std::string(32, '\0')},
       {"UPDATE audit_groups SET earliest_us = earliest_us + 1 WHERE first_sequence = 13", 13},
       {"UPDATE audit_groups SET latest_us = 0 WHERE first_sequence = 13", 13},
       {"UPDATE audit_groups SET reached_us = reached_us + 1 WHERE first_sequence = 13", 13},
-      {"UPDATE audit_groups SET opened = x'01000000000000000000000000000000' "
-       "WHERE first_sequence = 1",
-       1},
-      {"UPDATE audit_groups SET ended = x'0700000000000000' WHERE first_sequence = 13", 13},
-      {"UPDATE audit_groups SET records = x'00' WHERE first_sequence = 7", 7},
+      {"UPDATE audit_groups SET opened = ? WHERE first_sequence = 1", 1,
+       '\1' + std::string(15, '\0')},
+      {"UPDATE audit_groups SET ended = ? WHERE first_sequence = 13", 13,
+       '\7' + std::string(7, '\0')},
+      {"UPDATE audit_groups SET records = ? WHERE first_sequence = 7", 7, std::string(1, '\0')},
       {"UPDATE audit_groups SET text_bytes = text_bytes - 1 WHERE first_sequence = 7", 7},
       {"UPDATE audit_groups SET text_bytes = 9000000000000000000 WHERE first_sequence = 7", 7},
       {"UPDATE audit_groups SET records = (SELECT records FROM audit_groups WHERE "
@@ -206,7 +216,7 @@ TEST_F(Audit, NamesTheFirstRecordOfARowWhoseColumnsLie) {
     SCOPED_TRACE(one.tamper);
     const FaultOr<Transaction> given_back = Transaction::begin(*database_);
     ASSERT_TRUE(given_back);
-    ASSERT_TRUE(database_->execute(one.tamper));
+    ASSERT_NO_FATAL_FAILURE(change(one.tamper, one.bytes));
     const FaultOr<Proof> proof = verify_audit(*database_);
     ASSERT_TRUE(proof);
     ASSERT_TRUE(proof->broken);
@@ -215,10 +225,9 @@ TEST_F(Audit, NamesTheFirstRecordOfARowWhoseColumnsLie) {
   }
 }
 
-TEST_F(Audit, SaysWhatIsDamagedToWhoeverAsks) {
-  ASSERT_TRUE(
-      database_->execute("UPDATE audit_groups SET records = zeroblob(50) "
-                         "WHERE first_sequence = 7"));
+TEST_P(Audit, SaysWhatIsDamagedToWhoeverAsks) {
+  ASSERT_NO_FATAL_FAILURE(change("UPDATE audit_groups SET records = ? WHERE first_sequence = 7",
+                                 std::string(50, '\0')));
   const auto rows = query_audit(*database_, {}, 100);
   ASSERT_FALSE(rows);
   EXPECT_EQ(rows.error().kind, FaultKind::kCorrupt);
@@ -226,16 +235,19 @@ TEST_F(Audit, SaysWhatIsDamagedToWhoeverAsks) {
   EXPECT_TRUE(query_audit(*database_, {}, 8));
 }
 
-TEST_F(Audit, RefusesToContinueADamagedChain) {
-  const char* const damages[] = {
-      "UPDATE audit_groups SET records = x'1234' WHERE first_sequence = 19",
-      "UPDATE audit_groups SET last_hash = zeroblob(32) WHERE first_sequence = 19",
-      "UPDATE audit_groups SET last_hash = x'' WHERE first_sequence = 19",
+TEST_P(Audit, RefusesToContinueADamagedChain) {
+  const struct {
+    const char* damage;
+    std::string bytes;
+  } cases[] = {
+      {"UPDATE audit_groups SET records = ? WHERE first_sequence = 19", "\x12\x34"},
+      {"UPDATE audit_groups SET last_hash = ? WHERE first_sequence = 19", std::string(32, '\0')},
+      {"UPDATE audit_groups SET last_hash = ? WHERE first_sequence = 19", ""},
   };
-  for (const char* damage : damages) {
-    SCOPED_TRACE(damage);
-    ASSERT_TRUE(database_->execute(damage));
-    const auto opened = StoredTrail::open(connect(), policy_, clock_);
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.damage);
+    ASSERT_NO_FATAL_FAILURE(change(one.damage, one.bytes));
+    const auto opened = StoredTrail::open(connect(), policy_, clock_, journal_options());
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().kind, FaultKind::kCorrupt);
     EXPECT_NE(opened.error().message.find("audit verify"), std::string::npos);
@@ -252,7 +264,7 @@ std::string id_at(WallTime time, std::int64_t chance) {
 
 // Whatever is asked of whatever trail, with clocks that jump and requests that take long: the
 // answer is what holding every record to the question gives.
-class AnyAudit : public StorageTest {
+class AnyAudit : public StorageTest, public testing::WithParamInterface<Backend> {
  protected:
   static constexpr int kRequests = 300;
 
@@ -330,7 +342,7 @@ class AnyAudit : public StorageTest {
   WallTime end_{};
 };
 
-TEST_F(AnyAudit, AnswersAsIfEveryRecordWereReadForAnyQuestion) {
+TEST_P(AnyAudit, AnswersAsIfEveryRecordWereReadForAnyQuestion) {
   ASSERT_NO_FATAL_FAILURE(write_trail());
   // Some were never ended: the next gateway does it, long after the moments of their ids.
   clock_.set(end_ + std::chrono::hours(30));
@@ -391,6 +403,10 @@ TEST(Record, TellsItsTimeAndThatOfItsId) {
     EXPECT_FALSE(time_of_id(bad)) << bad;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Stores, Audit, testing::ValuesIn(each_store()), store_name);
+
+INSTANTIATE_TEST_SUITE_P(Stores, AnyAudit, testing::ValuesIn(each_store()), store_name);
 
 }  // namespace
 }  // namespace tollgate::storage

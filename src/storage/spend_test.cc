@@ -12,7 +12,7 @@ namespace {
 using std::chrono::hours;
 using std::chrono::minutes;
 
-class Spend : public StorageTest {
+class Spend : public StorageTest, public testing::WithParamInterface<Backend> {
  protected:
   Spend() : database_(connect()) {}
 
@@ -39,7 +39,7 @@ class Spend : public StorageTest {
   std::unique_ptr<Database> database_;
 };
 
-TEST_F(Spend, AddsUpByWhatIsAsked) {
+TEST_P(Spend, AddsUpByWhatIsAsked) {
   fill();
   struct Case {
     SpendBy by;
@@ -72,7 +72,7 @@ TEST_F(Spend, AddsUpByWhatIsAsked) {
   EXPECT_EQ(rows[0].spent, (Spent{3, 30, 12, 15, Money{3120}}));
 }
 
-TEST_F(Spend, CutsAtWholeHours) {
+TEST_P(Spend, CutsAtWholeHours) {
   fill();
   SpendQuery query;
   query.by = SpendBy::kHour;
@@ -88,7 +88,7 @@ TEST_F(Spend, CutsAtWholeHours) {
 }
 
 // Midnight in Kathmandu is at a quarter past six in the evening.
-TEST_F(Spend, TellsQuartersOfAnHourApart) {
+TEST_P(Spend, TellsQuartersOfAnHourApart) {
   const WallTime midnight = std::chrono::floor<hours>(kMorning) + minutes(15);
   spend(midnight - Duration(1), "acme", "ada", "k1", "small", 100);
   spend(midnight, "acme", "ada", "k1", "small", 20);
@@ -147,7 +147,7 @@ TEST_F(StorageTest, CountsAnOldHourInEveryWindowThatBeganWithinIt) {
   EXPECT_EQ(rows->front().spent.cost, Money{20});
 }
 
-TEST_F(Spend, NamesSubjectsAsTheLedgerDoes) {
+TEST_P(Spend, NamesSubjectsAsTheLedgerDoes) {
   fill();
   struct Case {
     limits::Scope scope;
@@ -182,12 +182,14 @@ TEST_F(Spend, NamesSubjectsAsTheLedgerDoes) {
   }
 }
 
-TEST_F(Spend, OfNothingIsNothing) {
+TEST_P(Spend, OfNothingIsNothing) {
   SpendQuery query;
   EXPECT_TRUE(ask(query).empty());
   query.by = SpendBy::kTotal;
   EXPECT_EQ(ask(query).front().spent, Spent{});
 }
+
+INSTANTIATE_TEST_SUITE_P(Stores, Spend, testing::ValuesIn(each_store()), store_name);
 
 }  // namespace
 }  // namespace tollgate::storage

@@ -16,6 +16,7 @@
 #include "storage/database.h"
 #include "storage/spend.h"
 #include "storage/stored_trail.h"
+#include "storage/testing_postgres.h"
 
 namespace tollgate::storage {
 
@@ -32,9 +33,31 @@ class StillClock final : public pipeline::Clock {
   WallTime wall_ = kMorning;
 };
 
+// What holds on one kind of store holds on the other: tests with such a parameter run on it.
+enum class Backend : std::uint8_t { kSqlite, kPostgres };
+
+inline const char* name_of(Backend backend) {
+  return backend == Backend::kSqlite ? "Sqlite" : "Postgres";
+}
+inline void PrintTo(Backend backend, std::ostream* out) { *out << name_of(backend); }
+inline std::string store_name(const testing::TestParamInfo<Backend>& backend) {
+  return name_of(backend.param);
+}
+// Both, or what there is on this machine; a test of its own says what is missing.
+inline std::vector<Backend> each_store() {
+  std::vector<Backend> stores{Backend::kSqlite};
+  if (!PostgresServer::programs().empty()) stores.push_back(Backend::kPostgres);
+  return stores;
+}
+
 class StorageTest : public testing::Test {
  protected:
   StorageTest() {
+    const char* parameter = testing::UnitTest::GetInstance()->current_test_info()->value_param();
+    if (parameter != nullptr && std::string_view(parameter) == name_of(Backend::kPostgres)) {
+      backend_ = Backend::kPostgres;
+      where_ = PostgresServer::shared()->fresh_url();
+    }
     std::string name = (std::filesystem::temp_directory_path() / "tollgate-test-XXXXXX").string();
     EXPECT_NE(mkdtemp(name.data()), nullptr);
     directory_ = name;
@@ -43,22 +66,46 @@ class StorageTest : public testing::Test {
 
   std::string path() const { return (directory_ / "tollgate.db").string(); }
 
-  // A connection that does not wait for locks.
+  // What the store's URL names: the file, or a schema of the program's PostgreSQL server.
+  std::string where() const { return backend_ == Backend::kSqlite ? path() : where_; }
+
+  // A connection that hardly waits for locks.
   std::unique_ptr<Database> connect() const {
     DatabaseOptions options;
-    options.busy_timeout = Duration{};
+    // A server may need a moment to see that the last holder of a lock is gone.
+    options.busy_timeout =
+        backend_ == Backend::kSqlite ? Duration{} : Duration{std::chrono::milliseconds(300)};
     options.durability = Durability::kProcess;
-    FaultOr<std::unique_ptr<Database>> opened = Database::open(path(), options);
+    FaultOr<std::unique_ptr<Database>> opened = Database::open(where(), options);
     EXPECT_TRUE(opened) << opened.error().message;
     return opened ? std::move(*opened) : nullptr;
+  }
+
+  // What the connection may no longer do, and may again.
+  void refuse_writes(Database& writer) const {
+    const char* sql = backend_ == Backend::kSqlite ? "PRAGMA query_only = 1" : "SET ROLE nobody";
+    ASSERT_TRUE(writer.execute(sql));
+  }
+  void allow_writes(Database& writer) const {
+    const char* sql = backend_ == Backend::kSqlite ? "PRAGMA query_only = 0" : "RESET ROLE";
+    ASSERT_TRUE(writer.execute(sql));
+  }
+
+  JournalOptions journal_options() const {
+    JournalOptions options;
+    options.directory = journal_directory(path());
+    return options;
   }
 
   std::unique_ptr<StoredTrail> open_trail() {
-    FaultOr<std::unique_ptr<StoredTrail>> opened = StoredTrail::open(connect(), policy_, clock_);
+    FaultOr<std::unique_ptr<StoredTrail>> opened =
+        StoredTrail::open(connect(), policy_, clock_, journal_options());
     EXPECT_TRUE(opened) << opened.error().message;
     return opened ? std::move(*opened) : nullptr;
   }
 
+  Backend backend_ = Backend::kSqlite;
+  std::string where_;  // On a server.
   std::filesystem::path directory_;
   StillClock clock_;
   audit::Policy policy_;

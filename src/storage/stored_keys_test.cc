@@ -26,9 +26,9 @@ KeyRecord key_named(const std::string& id) {
   return key;
 }
 
-class Keys : public StorageTest {
+class KeysTest : public StorageTest {
  protected:
-  Keys() {
+  KeysTest() {
     FaultOr<std::unique_ptr<StoredKeys>> loaded = StoredKeys::load(connect(), clock_);
     EXPECT_TRUE(loaded) << loaded.error().message;
     keys_ = std::move(*loaded);
@@ -37,8 +37,10 @@ class Keys : public StorageTest {
   std::unique_ptr<StoredKeys> keys_;
   Arena arena_;
 };
+class Keys : public KeysTest, public testing::WithParamInterface<Backend> {};
+class KeysInAFile : public KeysTest {};
 
-TEST_F(Keys, AreSaidToBeInForceOnceTheyAre) {
+TEST_P(Keys, AreSaidToBeInForceOnceTheyAre) {
   const auto command = connect();
   EXPECT_EQ(key_changes_in_force(*command), 0);
   ASSERT_TRUE(create_key(*command, key_named("abc")));
@@ -51,7 +53,7 @@ TEST_F(Keys, AreSaidToBeInForceOnceTheyAre) {
   EXPECT_EQ(key_changes_in_force(*command), 2);
 }
 
-TEST_F(Keys, AreInForceWhileNothingCanBeWritten) {
+TEST_F(KeysInAFile, AreInForceWhileNothingCanBeWritten) {
   const auto command = connect();
   ASSERT_TRUE(create_key(*command, key_named("abc")));
   {
@@ -65,7 +67,7 @@ TEST_F(Keys, AreInForceWhileNothingCanBeWritten) {
   EXPECT_EQ(key_changes_in_force(*command), 1);
 }
 
-TEST_F(Keys, AreFoundAsTheyWereMade) {
+TEST_P(Keys, AreFoundAsTheyWereMade) {
   EXPECT_FALSE(keys_->find("abc", arena_));
   KeyRecord key = key_named("abc");
   key.expires = kMorning + std::chrono::hours(1);
@@ -86,14 +88,14 @@ TEST_F(Keys, AreFoundAsTheyWereMade) {
   EXPECT_EQ((*shown)->created, kMorning);
 }
 
-TEST_F(Keys, AreMadeOnce) {
+TEST_P(Keys, AreMadeOnce) {
   ASSERT_TRUE(keys_->create(key_named("abc")));
   const FaultOr<void> again = keys_->create(key_named("abc"));
   ASSERT_FALSE(again);
   EXPECT_NE(again.error().message.find("already"), std::string::npos);
 }
 
-TEST_F(Keys, AreThereAfterARestart) {
+TEST_P(Keys, AreThereAfterARestart) {
   ASSERT_TRUE(keys_->create(key_named("abc")));
   ASSERT_TRUE(keys_->revoke("abc", kMorning));
   keys_ = std::move(*StoredKeys::load(connect(), clock_));
@@ -102,7 +104,7 @@ TEST_F(Keys, AreThereAfterARestart) {
   EXPECT_EQ(facts->revoked, kMorning);
 }
 
-TEST_F(Keys, ThatAnotherProcessRevokesAreRevokedHere) {
+TEST_P(Keys, ThatAnotherProcessRevokesAreRevokedHere) {
   ASSERT_TRUE(keys_->create(key_named("abc")));
   const pid_t child = fork();
   ASSERT_GE(child, 0);
@@ -118,7 +120,7 @@ TEST_F(Keys, ThatAnotherProcessRevokesAreRevokedHere) {
   EXPECT_EQ(keys_->find("abc", arena_)->revoked, kMorning);
 }
 
-TEST_F(Keys, AreRevokedOnceAndForGood) {
+TEST_P(Keys, AreRevokedOnceAndForGood) {
   ASSERT_TRUE(keys_->create(key_named("abc")));
   EXPECT_TRUE(keys_->revoke("abc", kMorning).value_or(false));
   EXPECT_TRUE(keys_->revoke("abc", kMorning + Duration(5)).value_or(false));
@@ -127,7 +129,7 @@ TEST_F(Keys, AreRevokedOnceAndForGood) {
   EXPECT_FALSE(keys_->rotate("abc", key_named("def"), kMorning).value_or(true));
 }
 
-TEST_F(Keys, RotateIntoOneOfTheSameRights) {
+TEST_P(Keys, RotateIntoOneOfTheSameRights) {
   ASSERT_TRUE(keys_->create(key_named("abc")));
   KeyRecord fresh;
   fresh.id = "def";
@@ -144,7 +146,7 @@ TEST_F(Keys, RotateIntoOneOfTheSameRights) {
   EXPECT_FALSE(facts->expires);
 }
 
-TEST_F(Keys, StayKnownWhileTheDatabaseIsLocked) {
+TEST_F(KeysInAFile, StayKnownWhileTheDatabaseIsLocked) {
   ASSERT_TRUE(keys_->create(key_named("abc")));
   const auto other = connect();
   ASSERT_TRUE(other->execute("BEGIN EXCLUSIVE"));
@@ -154,7 +156,7 @@ TEST_F(Keys, StayKnownWhileTheDatabaseIsLocked) {
   EXPECT_TRUE(keys_->revoke("abc", kMorning));
 }
 
-TEST_F(Keys, AreListedByTenant) {
+TEST_P(Keys, AreListedByTenant) {
   ASSERT_TRUE(keys_->create(key_named("abc")));
   KeyRecord other = key_named("xyz");
   other.tenant = "globex";
@@ -169,7 +171,7 @@ TEST_F(Keys, AreListedByTenant) {
 }
 
 // Whatever is changed, here or elsewhere: after a poll memory says what the database says.
-TEST_F(Keys, AreTheSameInMemoryForAnyHistory) {
+TEST_P(Keys, AreTheSameInMemoryForAnyHistory) {
   std::mt19937_64 random{5};
   const auto elsewhere = connect();
   std::map<std::string, KeyRecord> expected;
@@ -200,6 +202,8 @@ TEST_F(Keys, AreTheSameInMemoryForAnyHistory) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Stores, Keys, testing::ValuesIn(each_store()), store_name);
 
 }  // namespace
 }  // namespace tollgate::storage

@@ -237,9 +237,9 @@ TEST_F(Journaled, KeepsAllOnceForAnyHistoryOfKills) {
     } else if (what < 93) {
       (void)trail.flush();
     } else if (what < 95) {
-      ASSERT_TRUE(trail.database().execute("PRAGMA query_only = 1"));
+      refuse_writes(trail.database());
     } else if (what < 98) {
-      ASSERT_TRUE(trail.database().execute("PRAGMA query_only = 0"));
+      allow_writes(trail.database());
     } else {
       kill();
       trails.push_back(open());
@@ -482,7 +482,7 @@ TEST_F(Journaled, RefusesADecisionWhoseCommitFailsAndKeepsItsEnd) {
   Request request(1);
   Answer answer;
   ASSERT_TRUE(request.decide(*trail));
-  ASSERT_TRUE(trail->database().execute("PRAGMA query_only = 1"));
+  refuse_writes(trail->database());
   ask(*trail, request.id, loop, answer);
   ASSERT_FALSE(trail->flush());
   EXPECT_EQ(loop.run(), 1U);
@@ -496,7 +496,7 @@ TEST_F(Journaled, RefusesADecisionWhoseCommitFailsAndKeepsItsEnd) {
   audit::write(request.record, audit::Phase::kOutcome, written);
   ASSERT_TRUE(trail->append(request.record, audit::Phase::kOutcome, Money{}, written));
   EXPECT_FALSE(trail->append(request.record, audit::Phase::kOutcome, Money{}, written));
-  ASSERT_TRUE(trail->database().execute("PRAGMA query_only = 0"));
+  allow_writes(trail->database());
   ASSERT_TRUE(trail->flush());
   kill();
   EXPECT_EQ(open()->recovered(), 0);

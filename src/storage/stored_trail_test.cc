@@ -12,7 +12,7 @@
 namespace tollgate::storage {
 namespace {
 
-class Trail : public StorageTest {
+class TrailTest : public StorageTest {
  protected:
   Proof prove() {
     const std::unique_ptr<Database> database = connect();
@@ -22,8 +22,9 @@ class Trail : public StorageTest {
   }
   Totals totals() { return totals_of(*connect()); }
 };
+class Trail : public TrailTest, public testing::WithParamInterface<Backend> {};
 
-TEST_F(Trail, KeepsWhatWasAppendedInOneChain) {
+TEST_P(Trail, KeepsWhatWasAppendedInOneChain) {
   const auto trail = open_trail();
   for (int n = 1; n <= 20; ++n) {
     Request request(n);
@@ -42,7 +43,7 @@ TEST_F(Trail, KeepsWhatWasAppendedInOneChain) {
   EXPECT_EQ(all.requests_booked, 20);
 }
 
-TEST_F(Trail, ContinuesTheChainAfterARestart) {
+TEST_P(Trail, ContinuesTheChainAfterARestart) {
   for (int start = 0; start < 3; ++start) {
     const auto trail = open_trail();
     EXPECT_EQ(trail->recovered(), 0);
@@ -56,7 +57,7 @@ TEST_F(Trail, ContinuesTheChainAfterARestart) {
   EXPECT_FALSE(proof.broken) << proof.why;
 }
 
-TEST_F(Trail, BooksWhatAStoppedGatewayLeftOpenAtWhatItHeld) {
+TEST_P(Trail, BooksWhatAStoppedGatewayLeftOpenAtWhatItHeld) {
   {
     const auto trail = open_trail();
     Request open(7);
@@ -87,7 +88,7 @@ TEST_F(Trail, BooksWhatAStoppedGatewayLeftOpenAtWhatItHeld) {
   EXPECT_FALSE(prove().broken);
 }
 
-TEST_F(Trail, BooksASettlementOnlyTogetherWithItsOutcome) {
+TEST_P(Trail, BooksASettlementOnlyTogetherWithItsOutcome) {
   const auto trail = open_trail();
   Request request(4);
   ASSERT_TRUE(request.decide(*trail));
@@ -116,7 +117,7 @@ struct Refusing {
   FaultKind kind;
   const char* says;
 };
-class TrailRefused : public Trail, public testing::WithParamInterface<Refusing> {};
+class TrailRefused : public TrailTest, public testing::WithParamInterface<Refusing> {};
 
 TEST_P(TrailRefused, KeepsAllAndRecovers) {
   const Refusing& refusing = GetParam();
@@ -177,17 +178,19 @@ INSTANTIATE_TEST_SUITE_P(Ways, TrailRefused,
                          [](const auto& info) { return std::string(info.param.name); });
 
 // Opened to wait for minutes, as a command may: the writer still tells at once.
-TEST_F(Trail, StopsDecisionsAtOnceWhenTheDatabaseIsLocked) {
+TEST_P(Trail, StopsDecisionsAtOnceWhenTheDatabaseIsLocked) {
   DatabaseOptions patient;
   patient.busy_timeout = std::chrono::minutes(10);
   patient.durability = Durability::kProcess;
-  auto database = Database::open(path(), patient);
+  auto database = Database::open(where(), patient);
   ASSERT_TRUE(database);
-  const auto trail = StoredTrail::open(*std::move(database), policy_, clock_);
+  const auto trail = StoredTrail::open(*std::move(database), policy_, clock_, journal_options());
   ASSERT_TRUE(trail);
   EXPECT_EQ((*trail)->database().busy_timeout(), StoredTrail::kLockWait);
   const auto other = connect();
-  ASSERT_TRUE(other->execute("BEGIN IMMEDIATE"));
+  std::optional<Transaction> locked;
+  locked.emplace(std::move(Transaction::begin(*other).value()));
+  ASSERT_TRUE(write_mark(*other, "mine", "now") && read_mark(*other, "mine"));
   (*trail)->start();
   Request request(1);
   ASSERT_TRUE(request.decide(**trail));
@@ -196,7 +199,7 @@ TEST_F(Trail, StopsDecisionsAtOnceWhenTheDatabaseIsLocked) {
   EXPECT_EQ(flushed.error().kind, FaultKind::kTimeout);
   EXPECT_FALSE((*trail)->healthy());
   EXPECT_FALSE(Request(2).decide(**trail));
-  ASSERT_TRUE(other->execute("ROLLBACK"));
+  locked.reset();
   ASSERT_TRUE((*trail)->flush());
   EXPECT_TRUE((*trail)->healthy());
   EXPECT_TRUE(Request(3).decide(**trail));
@@ -206,7 +209,7 @@ TEST_F(Trail, StopsDecisionsAtOnceWhenTheDatabaseIsLocked) {
   EXPECT_EQ(prove().records, 3);
 }
 
-TEST_F(Trail, TakesNoDecisionBeyondItsQueueButEndsWhatHasLeft) {
+TEST_P(Trail, TakesNoDecisionBeyondItsQueueButEndsWhatHasLeft) {
   policy_.queue_bytes = 64 << 10;
   const auto trail = open_trail();
   std::vector<std::unique_ptr<Request>> left;
@@ -236,7 +239,7 @@ TEST_F(Trail, TakesNoDecisionBeyondItsQueueButEndsWhatHasLeft) {
   EXPECT_TRUE(Request(901).decide(*trail));
 }
 
-TEST_F(Trail, BooksWhatEndsBehindAFullQueueOnce) {
+TEST_P(Trail, BooksWhatEndsBehindAFullQueueOnce) {
   policy_.queue_bytes = 64 << 10;
   auto trail = open_trail();
   std::vector<std::unique_ptr<Request>> left;
@@ -261,7 +264,7 @@ TEST_F(Trail, BooksWhatEndsBehindAFullQueueOnce) {
 }
 
 // A flood of callers that nobody knows takes a quarter of the queue, and nobody's place.
-TEST_F(Trail, KeepsRoomForDecisionsInAFloodOfStrangers) {
+TEST_P(Trail, KeepsRoomForDecisionsInAFloodOfStrangers) {
   policy_.queue_bytes = 64 << 10;
   const auto trail = open_trail();
   const auto refuse_stranger = [&](int n) {
@@ -292,14 +295,14 @@ TEST_F(Trail, KeepsRoomForDecisionsInAFloodOfStrangers) {
   ASSERT_TRUE(trail->flush());
   EXPECT_GE(prove().records, decided + 2 * (1'001 - unrecorded) - 1);
   // While nothing can be written, what is refused is counted, not kept.
-  ASSERT_TRUE(trail->database().execute("PRAGMA query_only = 1"));
+  refuse_writes(trail->database());
   ASSERT_TRUE(Request(900).decide(*trail));
   ASSERT_FALSE(trail->flush());
   refuse_stranger(1'001);
   EXPECT_EQ(trail->refusals_unrecorded(), unrecorded + 1);
 }
 
-TEST_F(Trail, SaysInOneLineThatABudgetReachedAShare) {
+TEST_P(Trail, SaysInOneLineThatABudgetReachedAShare) {
   const auto trail = open_trail();
   cost::Policy budget;
   budget.rule = "tenants.acme.budget";
@@ -315,7 +318,7 @@ TEST_F(Trail, SaysInOneLineThatABudgetReachedAShare) {
   EXPECT_EQ(trail->budget_alerts(), 2);
 }
 
-TEST_F(Trail, WritesOnItsOwnThreadForManyThreads) {
+TEST_P(Trail, WritesOnItsOwnThreadForManyThreads) {
   const auto trail = open_trail();
   trail->start();
   std::vector<std::thread> threads;
@@ -337,7 +340,7 @@ TEST_F(Trail, WritesOnItsOwnThreadForManyThreads) {
   EXPECT_EQ(all.requests_booked, 1000);
 }
 
-TEST_F(Trail, ForgetsWhatThePolicyKeepsNoLongerAndStaysProvable) {
+TEST_P(Trail, ForgetsWhatThePolicyKeepsNoLongerAndStaysProvable) {
   policy_.keep = std::chrono::hours(24);
   auto trail = open_trail();
   for (int n = 1; n <= 600; ++n) {
@@ -370,7 +373,7 @@ TEST_F(Trail, ForgetsWhatThePolicyKeepsNoLongerAndStaysProvable) {
 
 // A gateway that is killed at any moment: the chain holds, every decision has one outcome after
 // the next start, and the books are the sum of the records.
-TEST_F(Trail, SurvivesTheDeathOfTheProcess) {
+TEST_P(Trail, SurvivesTheDeathOfTheProcess) {
   for (int round = 0; round < 3; ++round) {
     int pipe_ends[2];
     ASSERT_EQ(pipe(pipe_ends), 0);
@@ -409,7 +412,7 @@ TEST_F(Trail, SurvivesTheDeathOfTheProcess) {
 }
 
 // Whatever happens in whatever order: appends, groups, failures, restarts, losses.
-TEST_F(Trail, KeepsChainAndBooksForAnyHistory) {
+TEST_P(Trail, KeepsChainAndBooksForAnyHistory) {
   std::mt19937_64 random{11};
   auto trail = open_trail();
   std::int64_t next = 1;
@@ -428,11 +431,11 @@ TEST_F(Trail, KeepsChainAndBooksForAnyHistory) {
     } else if (what < 92) {
       (void)trail->flush();
     } else if (what < 94) {
-      ASSERT_TRUE(trail->database().execute("PRAGMA query_only = 1"));
+      refuse_writes(trail->database());
     } else if (what < 97) {
-      ASSERT_TRUE(trail->database().execute("PRAGMA query_only = 0"));
+      allow_writes(trail->database());
     } else {
-      // With query_only on, what was not written is lost, as in a crash.
+      // While writes are refused, what was not written is lost, as in a crash.
       trail.reset();
       trail = open_trail();
       at_work.clear();
@@ -449,6 +452,8 @@ TEST_F(Trail, KeepsChainAndBooksForAnyHistory) {
   }
   EXPECT_GT(prove().records, 400);
 }
+
+INSTANTIATE_TEST_SUITE_P(Stores, Trail, testing::ValuesIn(each_store()), store_name);
 
 }  // namespace
 }  // namespace tollgate::storage
