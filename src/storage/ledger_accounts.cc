@@ -13,18 +13,44 @@ namespace tollgate::storage {
 
 // Given back as raw memory.
 static_assert(std::is_trivially_destructible_v<BudgetAccount>);
+static_assert(std::is_trivially_destructible_v<SharedLimitAccount>);
 static_assert(std::is_trivially_destructible_v<LedgerAccount>);
 
 namespace {
 
 std::size_t size_of(AccountKind kind) {
-  return kind == AccountKind::kBudget ? sizeof(BudgetAccount) : sizeof(LedgerAccount);
+  switch (kind) {
+    case AccountKind::kLimit:
+      return sizeof(LedgerAccount);
+    case AccountKind::kSharedLimit:
+      return sizeof(SharedLimitAccount);
+    case AccountKind::kBudget:
+      break;
+  }
+  return sizeof(BudgetAccount);
+}
+
+LedgerAccount* construct(AccountKind kind, void* memory) {
+  switch (kind) {
+    case AccountKind::kLimit:
+      return new (memory) LedgerAccount;
+    case AccountKind::kSharedLimit:
+      return new (memory) SharedLimitAccount;
+    case AccountKind::kBudget:
+      break;
+  }
+  return new (memory) BudgetAccount;
 }
 
 }  // namespace
 
 std::string_view LedgerAccount::subject() const {
   return {reinterpret_cast<const char*>(this) + size_of(kind), subject_bytes};
+}
+
+SharedLimitAccount& LedgerAccount::as_shared_limit() {
+  CHECK(kind == AccountKind::kSharedLimit);
+  return static_cast<SharedLimitAccount&>(*this);
 }
 
 BudgetAccount& LedgerAccount::as_budget() {
@@ -40,7 +66,7 @@ const BudgetAccount& LedgerAccount::as_budget() const {
 // Whether a new account would say the same.
 bool LedgerAccount::at_rest(Instant now, WallTime wall) const {
   if (pins != 0 || at_work != 0 || rate.full_at >= now) return false;
-  if (kind == AccountKind::kLimit) return true;
+  if (kind != AccountKind::kBudget) return true;
   const BudgetAccount& account = as_budget();
   const cost::Balance& budget = account.budget;
   if (budget.held != Money{}) return false;
@@ -122,8 +148,7 @@ LedgerAccount* LedgerAccounts::make(const Name& name) {
   CHECK(name.subject.size() <= UINT32_MAX);
   const std::size_t bytes = size_of(name.kind);
   void* memory = ::operator new(bytes + name.subject.size());
-  LedgerAccount* account =
-      name.kind == AccountKind::kBudget ? new (memory) BudgetAccount : new (memory) LedgerAccount;
+  LedgerAccount* account = construct(name.kind, memory);
   account->hash = name.hash;
   account->rule = take_rule(name.rule);
   account->kind = name.kind;

@@ -6,7 +6,7 @@
 // in the window) make room: they are as good as new.
 //
 // There may be millions, so an account is one piece of memory with its subject behind it, shares
-// the text of its rule, and has what a budget needs only where it is one of a budget.
+// the text of its rule, and has what a budget or a shared limit needs only where it is one.
 #pragma once
 
 #include <atomic>
@@ -22,10 +22,11 @@
 
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
+#include "storage/rate_hand.h"
 
 namespace tollgate::storage {
 
-enum class AccountKind : std::uint8_t { kLimit, kBudget };
+enum class AccountKind : std::uint8_t { kLimit, kSharedLimit, kBudget };
 
 // What all accounts of a rule have in common.
 struct LedgerRule {
@@ -34,6 +35,7 @@ struct LedgerRule {
 };
 
 struct BudgetAccount;
+struct SharedLimitAccount;
 
 // One subject of one rule. Which of the balances is used follows from the rule.
 struct LedgerAccount {
@@ -50,9 +52,15 @@ struct LedgerAccount {
   std::int64_t at_work_limit = 0;  // 0: this is no rule on concurrency.
 
   std::string_view subject() const;
-  BudgetAccount& as_budget();  // CHECKed: it is one.
+  SharedLimitAccount& as_shared_limit();  // CHECKed: it is one.
+  BudgetAccount& as_budget();             // The same.
   const BudgetAccount& as_budget() const;
   bool at_rest(Instant now, WallTime wall) const;
+};
+
+// Of a limit that several gateways share.
+struct SharedLimitAccount : LedgerAccount {
+  RateHand hand;
 };
 
 struct BudgetAccount : LedgerAccount {
@@ -66,12 +74,13 @@ struct BudgetAccount : LedgerAccount {
 
   // What the store has granted of the budget's window; see lender.h.
   bool leased_known = false;
-  Money leased;        // By this gateway, in all.
-  Money others;        // Taken by other gateways, as of the last answer.
-  Money step;          // Asked for ahead of need last…
-  Instant asked_at{};  // …at this time.
-  Instant held_at{};   // Something was held last.
+  Money leased;            // By this gateway, in all.
+  Money others;            // Taken by other gateways, as of the last answer.
+  Money step;              // Asked for ahead of need last…
+  Instant asked_at{};      // …at this time.
+  Instant held_at{};       // Something was held last.
   std::int32_t asked = 0;  // Needs and returns that the store has not answered.
+  bool granted = false;    // More came since a give-back was looked for.
   bool lent = false;       // The ledger has it listed as one that may give back.
 
   // What everybody has spent, as far as this gateway knows, and what it holds.

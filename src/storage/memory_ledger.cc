@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "storage/memory_ledger_slots.h"
+#include "storage/memory_ledger_verdict.h"
 
 namespace tollgate::storage {
 
@@ -19,70 +20,6 @@ using pipeline::Hold;
 using pipeline::LimitCharge;
 using pipeline::Shortfall;
 using pipeline::Used;
-
-// Collects what the rules say: the refusal that matters most, and who would have refused.
-class MemoryLedger::Verdict {
- public:
-  Verdict(const Charges& charges, Arena& arena)
-      : most_(charges.limits.size() + charges.budgets.size()),
-        budgets_(charges.budgets.size()),
-        arena_(arena) {}
-
-  // Of several refusals the longest wait is the true one; no wait at all outlasts every other.
-  void refuse(Refusal refusal, const audit::LimitEvidence& evidence) {
-    if (!matters_more(refusal)) return;
-    refusal_ = std::move(refusal);
-    limit_ = evidence;
-    budget_.reset();
-  }
-  void refuse(Refusal refusal, const cost::Policy& policy, const audit::BudgetEvidence& evidence) {
-    if (exhausted_.empty()) exhausted_ = arena_.make<const cost::Policy*>(most_);
-    exhausted_[exhausted_count_++] = &policy;
-    if (!matters_more(refusal)) return;
-    refusal_ = std::move(refusal);
-    budget_ = evidence;
-    limit_.reset();
-  }
-  void observe(std::string_view rule) {
-    if (observed_.empty()) observed_ = arena_.make<std::string_view>(most_);
-    observed_[count_++] = rule;
-  }
-
-  // The store must be asked for more.
-  void need(const LeaseNeed& need) {
-    if (needs_.empty()) needs_ = arena_.make<LeaseNeed>(budgets_);
-    needs_[need_count_++] = need;
-  }
-
-  bool refused() const { return refusal_.has_value(); }
-  std::span<const LeaseNeed> needs() const { return needs_.first(need_count_); }
-  Shortfall shortfall() {
-    Shortfall made{*std::move(refusal_), {}, {}, exhausted_.first(exhausted_count_)};
-    if (limit_) made.limits = arena_.copy(std::span<const audit::LimitEvidence>(&*limit_, 1));
-    if (budget_) made.budgets = arena_.copy(std::span<const audit::BudgetEvidence>(&*budget_, 1));
-    return made;
-  }
-  std::span<const std::string_view> observed() const { return observed_.first(count_); }
-
- private:
-  bool matters_more(const Refusal& refusal) const {
-    return !refusal_ || refusal.retry_after.value_or(Duration::max()) >
-                            refusal_->retry_after.value_or(Duration::max());
-  }
-
-  const std::size_t most_;
-  const std::size_t budgets_;
-  Arena& arena_;
-  std::optional<Refusal> refusal_;
-  std::optional<audit::LimitEvidence> limit_;
-  std::optional<audit::BudgetEvidence> budget_;
-  std::span<std::string_view> observed_;
-  std::size_t count_ = 0;
-  std::span<const cost::Policy*> exhausted_;
-  std::size_t exhausted_count_ = 0;
-  std::span<LeaseNeed> needs_;
-  std::size_t need_count_ = 0;
-};
 
 MemoryLedger::MemoryLedger(const Options& options, SettlementSink* sink)
     : accounts_(options.accounts_max, options.key), sink_(sink) {}
@@ -109,15 +46,22 @@ Shortfall unavailable(std::string_view why) {
 Task<Expected<Hold, Shortfall>> MemoryLedger::hold(const Charges& charges, Arena& arena,
                                                    Executor& executor, Instant now, WallTime wall) {
   for (int round = 0; round < kAsksMax; ++round) {
-    std::span<const LeaseNeed> needs;
+    Needs needs;
     Expected<Hold, Shortfall> held = hold_now(charges, arena, now, wall, needs);
     if (needs.empty()) co_return held;
-    LeaseWait answers(*lender_, needs, executor);
+    if (!needs.rates.empty()) {
+      // What happens when they cannot be had is decided when they are tried again.
+      RateWait answers(*rates_, needs.rates, executor);
+      co_await answers;
+      continue;
+    }
+    LeaseWait answers(*lender_, needs.money, executor);
     const std::optional<Fault> fault = co_await answers;
     if (fault) co_return std::unexpected(unavailable("The store of the budgets cannot be asked."));
   }
   // Every time somebody else took what had been leased.
-  co_return std::unexpected(unavailable("Too many requests share what is left of a budget."));
+  co_return std::unexpected(
+      unavailable("Too many requests share what is left of a budget or limit."));
 }
 
 MemoryLedger::Slots& MemoryLedger::find_places(const Charges& charges, Arena& arena) const {
@@ -147,7 +91,8 @@ bool MemoryLedger::open_accounts(const Charges& charges, Slots& slots, Instant n
   };
   bool all = true;
   for (std::size_t i = 0; all && i < slots.limits.size(); ++i)
-    all = open(slots.limits[i], charges.limits[i], AccountKind::kLimit);
+    all = open(slots.limits[i], charges.limits[i],
+               rates_ == nullptr ? AccountKind::kLimit : AccountKind::kSharedLimit);
   for (std::size_t i = 0; all && i < slots.budgets.size(); ++i)
     all = open(slots.budgets[i], charges.budgets[i], AccountKind::kBudget);
   if (all) return true;
@@ -159,11 +104,12 @@ bool MemoryLedger::open_accounts(const Charges& charges, Slots& slots, Instant n
 }
 
 void MemoryLedger::take_limit(const LimitCharge& charge, Slot& slot, Verdict& verdict,
-                              Instant now) {
+                              Instant now) const {
   const limits::Policy& policy = *charge.policy;
   LedgerAccount& account = *slot.account;
   slot.rate_before = account.rate;
   slot.at_work_before = account.at_work;
+  if (rates_ != nullptr) return take_shared(charge, slot, verdict, now);
   if (policy.figure == Figure::kConcurrentRequests) {
     account.at_work_limit = policy.limit;
     if (policy.mode == Mode::kObserve) {
@@ -263,8 +209,9 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
 
 // Backwards, as two charges may name the same account.
 // Accounts that the store is asked about stay pinned until it answers.
-void MemoryLedger::give_up(Slots& slots, std::span<const LeaseNeed> needs) {
-  for (const LeaseNeed& need : needs) {
+void MemoryLedger::give_up(Slots& slots, const Needs& needs) {
+  give_up_shared(slots, needs.rates);
+  for (const LeaseNeed& need : needs.money) {
     for (Slot& slot : slots.budgets) {
       if (slot.hash != need.hash) continue;
       ++slot.account->pins;
@@ -301,10 +248,10 @@ void MemoryLedger::tell_over(const BudgetCharge& charge, const Slot& slot, WallT
 }
 
 Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& arena, Instant now,
-                                                 WallTime wall, std::span<const LeaseNeed>& needs) {
+                                                 WallTime wall, Needs& needs) {
   Slots& slots = find_places(charges, arena);
   Verdict verdict(charges, arena);
-  std::span<const LeaseNeed> ahead;
+  Needs ahead;
   {
     const LedgerAccounts::Locked locked(accounts_, slots.shards);
     if (!open_accounts(charges, slots, now, wall)) {
@@ -319,11 +266,13 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& 
     if (!verdict.refused()) needs = verdict.needs();
     if (verdict.refused() || !needs.empty()) {
       give_up(slots, needs);
+      if (needs.empty()) mark_spare_slots(charges, slots);
     } else {
       mark_told(slots);
-      ahead = low_leases(charges, slots, now, arena);
+      ahead = {low_hands(charges, slots, now, arena), low_leases(charges, slots, now, arena)};
     }
   }
+  if (rates_ != nullptr) give_back_slots(charges, slots);
   if (verdict.refused()) return std::unexpected(verdict.shortfall());
   if (!needs.empty()) return Hold{};
   // From here on everything is held; the evidence is as of this moment.
@@ -332,7 +281,8 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& 
   open_holds_.fetch_add(1, std::memory_order_relaxed);
   for (std::size_t i = 0; i < slots.budgets.size(); ++i)
     tell_over(charges.budgets[i], slots.budgets[i], wall);
-  if (!ahead.empty()) lender_->ask(ahead, nullptr);
+  if (!ahead.rates.empty()) rates_->ask(ahead.rates, nullptr);
+  if (!ahead.money.empty()) lender_->ask(ahead.money, nullptr);
   return evidence(charges, slots, verdict.observed(), arena, now);
 }
 
@@ -344,13 +294,13 @@ Hold MemoryLedger::evidence(const Charges& charges, Slots& slots,
     const limits::Policy& policy = *charges.limits[i].policy;
     const Slot& slot = slots.limits[i];
     const bool work = policy.figure == Figure::kConcurrentRequests;
-    limits[i] = {policy.scope,
-                 charges.limits[i].subject,
-                 policy.figure,
-                 policy.limit,
-                 work ? 1 : slot.rate.amount,
-                 work ? std::max<std::int64_t>(policy.limit - slot.at_work, 0)
-                      : limits::remaining(policy, slot.rate.after, now)};
+    std::int64_t remaining = slot.remaining;
+    if (slot.from == Slot::From::kOwn) {
+      remaining = work ? std::max<std::int64_t>(policy.limit - slot.at_work, 0)
+                       : limits::remaining(policy, slot.rate.after, now);
+    }
+    limits[i] = {policy.scope, charges.limits[i].subject,   policy.figure,
+                 policy.limit, work ? 1 : slot.rate.amount, remaining};
   }
   const std::span<audit::BudgetEvidence> budgets =
       arena.make<audit::BudgetEvidence>(slots.budgets.size());
@@ -389,8 +339,8 @@ Hold MemoryLedger::evidence(const Charges& charges, Slots& slots,
 namespace {
 
 // What a limit counts of what was used; nothing: it is not given back.
-std::optional<std::int64_t> counted(Figure figure, const Used& used) {
-  switch (figure) {
+std::optional<std::int64_t> counted(const limits::Policy& policy, const Used& used) {
+  switch (policy.figure) {
     case Figure::kInputTokensPerMinute:
       return used.input;
     case Figure::kOutputTokensPerMinute:
@@ -408,6 +358,16 @@ std::optional<std::int64_t> counted(Figure figure, const Used& used) {
 }
 
 }  // namespace
+
+void MemoryLedger::settle_limit(const LimitCharge& charge, Slot& slot, const Used& used,
+                                Instant now) {
+  const limits::Policy& policy = *charge.policy;
+  LedgerAccount& account = *slot.account;
+  if (policy.figure == Figure::kConcurrentRequests)
+    account.at_work = limits::leave(account.at_work);
+  else if (const std::optional<std::int64_t> amount = counted(policy, used))
+    account.rate = limits::settle(policy, account.rate, slot.rate, *amount, now);
+}
 
 // By the calendar that the account has now: a reload may have changed it since the hold.
 void MemoryLedger::settle_budget(const BudgetCharge& charge, Slot& slot, Money used,
@@ -462,14 +422,14 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
   {
     const LedgerAccounts::Locked locked(accounts_, slots.shards);
     for (std::size_t i = 0; i < slots.limits.size(); ++i) {
-      const limits::Policy& policy = *charges.limits[i].policy;
-      LedgerAccount& account = *slots.limits[i].account;
-      --account.pins;
-      if (policy.figure == Figure::kConcurrentRequests)
-        account.at_work = limits::leave(account.at_work);
-      else if (const std::optional<std::int64_t> amount = counted(policy.figure, real))
-        account.rate = limits::settle(policy, account.rate, slots.limits[i].rate, *amount, now);
+      --slots.limits[i].account->pins;
+      if (rates_ != nullptr)
+        settle_shared(charges.limits[i], slots.limits[i], counted(*charges.limits[i].policy, real),
+                      now);
+      else
+        settle_limit(charges.limits[i], slots.limits[i], real, now);
     }
+    if (rates_ != nullptr) mark_spare_slots(charges, slots);
     for (std::size_t i = 0; i < slots.budgets.size(); ++i) {
       Slot& slot = slots.budgets[i];
       --slot.account->pins;
@@ -477,6 +437,7 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
       settle_budget(charges.budgets[i], slot, real.cost, slots.held_at, wall);
     }
   }
+  if (rates_ != nullptr) give_back_slots(charges, slots);
   open_holds_.fetch_sub(1, std::memory_order_relaxed);
   if (overrun) overruns_.fetch_add(1, std::memory_order_relaxed);
   if (sink_ == nullptr) return;

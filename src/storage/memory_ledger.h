@@ -7,7 +7,8 @@
 // Of a budget only what is leased from the store is held: where that is too little the request
 // waits for more, or is refused where there is no more. So nothing is read from a disk or a
 // network while the lease lasts, and what the lease does not cover cannot be spent, whatever
-// becomes of this process or of its view of the others.
+// becomes of this process or of its view of the others. Limits that several gateways share are
+// served in the same way from what a RateLender has put in hand.
 //
 // Safe from any thread. In the steady state nothing is allocated from the heap.
 #pragma once
@@ -23,6 +24,7 @@
 #include "pipeline/ports.h"
 #include "storage/ledger_accounts.h"
 #include "storage/lender.h"
+#include "storage/rate_lender.h"
 
 namespace tollgate::storage {
 
@@ -68,7 +70,7 @@ struct Standings {
   std::vector<WorkStanding> work;
 };
 
-class MemoryLedger final : public pipeline::Ledger, public Borrower {
+class MemoryLedger final : public pipeline::Ledger, public Borrower, public RateBorrower {
  public:
   static constexpr std::size_t kAccountsMax = 8'000'000;
 
@@ -104,6 +106,15 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
   void answered(const AccountId& account, std::uint64_t hash, int needs,
                 const std::optional<Lease>& lease) override;
 
+  // From here on limits are served from what `rates` lends, which outlives the holds. Before the
+  // first hold. Without one a limit is this ledger's alone.
+  void rates_from(RateLender& rates) { rates_ = &rates; }
+  std::optional<RateReport> report(const RateId& id, std::uint64_t hash, RateTelling telling,
+                                   Instant now) override;
+  void answered(const RateId& id, std::uint64_t hash, int needs,
+                const std::optional<RateAnswer>& answer) override;
+  void unanswered(const RateId& id, std::uint64_t hash, int needs) override;
+
   Standings snapshot(WallTime wall) const;
   std::int64_t open_holds() const { return open_holds_.load(std::memory_order_relaxed); }
   std::int64_t overruns() const { return overruns_.load(std::memory_order_relaxed); }
@@ -113,22 +124,28 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
   struct Slot;
   struct Slots;
   class Verdict;
+  // What the stores must be asked for: the limits first, as they cost less to ask for.
+  struct Needs {
+    std::span<const RateNeed> rates;
+    std::span<const LeaseNeed> money;
+    bool empty() const { return rates.empty() && money.empty(); }
+  };
 
-  // Fills `needs` where the store must be asked before the hold can be tried again; nothing is
+  // Fills `needs` where a store must be asked before the hold can be tried again; nothing is
   // held then.
   Expected<pipeline::Hold, pipeline::Shortfall> hold_now(const pipeline::Charges& charges,
                                                          Arena& arena, Instant now, WallTime wall,
-                                                         std::span<const LeaseNeed>& needs);
+                                                         Needs& needs);
   Slots& find_places(const pipeline::Charges& charges, Arena& arena) const;
   bool open_accounts(const pipeline::Charges& charges, Slots& slots, Instant now, WallTime wall);
-  static void take_limit(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
-                         Instant now);
+  void take_limit(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
+                  Instant now) const;
   void roll(const cost::Policy& policy, BudgetAccount& account, WallTime wall);
   static LeaseNeed need_of(const pipeline::BudgetCharge& charge, Slot& slot, Money least,
                            Instant now);
   void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict, Instant now,
                    WallTime wall);
-  static void give_up(Slots& slots, std::span<const LeaseNeed> needs);
+  static void give_up(Slots& slots, const Needs& needs);
   static pipeline::Hold evidence(const pipeline::Charges& charges, Slots& slots,
                                  std::span<const std::string_view> observed, Arena& arena,
                                  Instant now);
@@ -141,6 +158,27 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
 
   static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,
                             WallTime held_at, WallTime wall);
+  static void settle_limit(const pipeline::LimitCharge& charge, Slot& slot,
+                           const pipeline::Used& used, Instant now);
+
+  // Limits that several gateways share: memory_ledger_rates.cc.
+  void take_shared(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
+                   Instant now) const;
+  static void take_units(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
+                         Instant now);
+  static void take_slot(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
+                        Instant now);
+  static void take_share(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
+                         std::uint32_t gateways, Instant now);
+  static RateNeed rate_need(const pipeline::LimitCharge& charge, Slot& slot, std::int64_t least,
+                            Instant now);
+  static void give_up_shared(Slots& slots, std::span<const RateNeed> needs);
+  void settle_shared(const pipeline::LimitCharge& charge, Slot& slot,
+                     std::optional<std::int64_t> used, Instant now) const;
+  std::span<const RateNeed> low_hands(const pipeline::Charges& charges, Slots& slots, Instant now,
+                                      Arena& arena) const;
+  static void mark_spare_slots(const pipeline::Charges& charges, Slots& slots);
+  void give_back_slots(const pipeline::Charges& charges, Slots& slots) const;
   void tell_reached(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
   // Or a budget that allows and alerts let a request through that no longer fits: `spent` is
   // then what is spent and held, above the limit; once in a window for each subject.
@@ -150,6 +188,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower {
   LedgerAccounts accounts_;
   SettlementSink* const sink_;
   Lender* lender_ = nullptr;
+  RateLender* rates_ = nullptr;
   // Accounts that may have more leased than they need, where the store is shared.
   struct Lent {
     std::uint64_t hash;

@@ -15,6 +15,18 @@ struct MemoryLedger::Slot {
   BudgetAccount& budget_account() const { return static_cast<BudgetAccount&>(*account); }
   std::uint64_t hash = 0;
   limits::Balance rate_before;
+  // Of a limit that several gateways share: out of what it was taken.
+  enum class From : std::uint8_t { kOwn, kHand, kShare };
+  SharedLimitAccount& shared_account() const { return static_cast<SharedLimitAccount&>(*account); }
+  From from = From::kOwn;
+  bool giving_back = false;
+  std::uint32_t gateways = 1;  // That shared it.
+  std::uint32_t generation = 0;
+  std::int64_t units_before = 0;
+  std::int64_t units = 0;      // Taken out of the hand.
+  std::int64_t remaining = 0;  // Of all that there is, after it.
+  limits::Balance share_before;
+  limits::Taken share;
   limits::Taken rate;
   std::int64_t at_work_before = 0;
   std::int64_t at_work = 0;

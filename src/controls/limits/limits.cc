@@ -189,6 +189,17 @@ Balance settle(const Policy& policy, Balance balance, const Taken& taken, std::i
   return earlier(policy, balance, back);
 }
 
+Balance owing(const Policy& policy, std::int64_t taken, Instant now) {
+  return taking(policy, {now, 0, 0}, taken, now);
+}
+
+std::int64_t given_back(const Policy& policy, Balance before, Balance after) {
+  const std::int64_t window = window_of(policy.figure).count();
+  const Wide span = static_cast<Wide>((before.full_at - after.full_at).count()) * policy.limit +
+                    before.fraction - after.fraction;
+  return span <= 0 ? 0 : static_cast<std::int64_t>(span / window);
+}
+
 std::int64_t remaining(const Policy& policy, Balance balance, Instant now) {
   const std::int64_t window = window_of(policy.figure).count();
   const Balance held = current(policy, balance, now);

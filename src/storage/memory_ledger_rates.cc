@@ -1,0 +1,351 @@
+// Limits that several gateways share: what is in hand, when the store is asked for more, and what
+// is made of its answers.
+//
+// What a gateway has used is kept beside the hand as if the limit were its own: it bounds what a
+// settlement gives back, and tells the store how much time has earned back of it.
+#include <algorithm>
+
+#include "base/check.h"
+#include "storage/memory_ledger_slots.h"
+#include "storage/memory_ledger_verdict.h"
+
+namespace tollgate::storage {
+
+using limits::Figure;
+using pipeline::Charges;
+using pipeline::LimitCharge;
+
+namespace {
+
+// An answer that left too little is not asked for again sooner. Slots come back at any moment.
+constexpr Duration kAskAgain = std::chrono::milliseconds(100);
+constexpr Duration kAskSlotAgain = std::chrono::milliseconds(20);
+// Less is not worth a question ahead of need.
+constexpr std::int64_t kLevelWorthAsking = 4;
+
+audit::LimitEvidence evidence_of(const LimitCharge& charge, std::int64_t remaining) {
+  return {charge.policy->scope,
+          charge.subject,
+          charge.policy->figure,
+          charge.policy->limit,
+          0,
+          std::max<std::int64_t>(remaining, 0)};
+}
+
+Refusal refused_without(const limits::Policy& policy) {
+  Refusal refusal;
+  refusal.reason = Reason::kStoreUnavailable;
+  refusal.rule = policy.rule;
+  refusal.message =
+      "The store of the rate limits cannot be asked. Nothing was forwarded; try again shortly.";
+  refusal.retry_after = std::chrono::seconds(1);
+  return refusal;
+}
+
+// The words of a share are those of its limit, and no share is for ever.
+Refusal refused_share(const limits::Policy& policy, Refusal refusal, std::string_view subject,
+                      std::int64_t share) {
+  refusal.rule = policy.rule;
+  refusal.message = "Rate limit of " + limits::describe(policy, subject) + " reached (" +
+                    policy.rule + "): its store cannot be asked, and this gateway lets " +
+                    std::to_string(share) + " of it through alone; try again shortly.";
+  if (!refusal.retry_after) refusal.retry_after = std::chrono::seconds(1);
+  return refusal;
+}
+
+}  // namespace
+
+// ---- Hold ------------------------------------------------------------------------------------
+
+void MemoryLedger::take_shared(const LimitCharge& charge, Slot& slot, Verdict& verdict,
+                               Instant now) const {
+  const limits::Policy& policy = *charge.policy;
+  const RateState state = rates_->state();
+  SharedLimitAccount& account = slot.shared_account();
+  RateHand& hand = account.hand;
+  hand.renew(state.generation, now);
+  slot.from = Slot::From::kHand;
+  slot.gateways = state.gateways;
+  slot.generation = state.generation;
+  slot.units_before = hand.units;
+  slot.share_before = hand.share;
+  slot.rate.amount = std::clamp<std::int64_t>(charge.amount, 0, kTokensMax);
+  slot.rate.after = account.rate;
+  if (policy.figure == Figure::kConcurrentRequests) account.at_work_limit = policy.limit;
+  if (state.mode == RateMode::kRefused && policy.mode == Mode::kEnforce) {
+    verdict.refuse(refused_without(policy), evidence_of(charge, 0));
+    return;
+  }
+  if (state.mode != RateMode::kLent) return take_share(charge, slot, verdict, state.gateways, now);
+  if (policy.figure == Figure::kConcurrentRequests) return take_slot(charge, slot, verdict, now);
+  take_units(charge, slot, verdict, now);
+}
+
+void MemoryLedger::take_units(const LimitCharge& charge, Slot& slot, Verdict& verdict,
+                              Instant now) {
+  const limits::Policy& policy = *charge.policy;
+  SharedLimitAccount& account = slot.shared_account();
+  RateHand& hand = account.hand;
+  const std::int64_t amount = slot.rate.amount;
+  const std::int64_t level = hand.level_at(policy, now);
+  slot.units = amount;
+  if (policy.mode == Mode::kObserve) {
+    // Nobody waits to be observed: what is not known yet is there.
+    const std::int64_t there = hand.heard ? std::max<std::int64_t>(level + hand.units, 0) : amount;
+    if (amount > std::min(there, policy.limit)) verdict.observe(policy.rule);
+    slot.units = std::min({amount, there, policy.limit});
+  } else if (amount > policy.limit) {
+    verdict.refuse(limits::reserve(policy, {}, amount, now, charge.subject).error(),
+                   evidence_of(charge, level + hand.units));
+    return;
+  } else if (hand.units < amount) {
+    const std::int64_t lack = amount - hand.units;
+    const bool hopeless = hand.heard && lack > level && now - hand.asked_at <= kAskAgain;
+    Expected<limits::Balance> held;
+    if (hopeless) held = limits::reserve(policy, hand.view(policy), amount, now, charge.subject);
+    if (held) {
+      verdict.need(rate_need(charge, slot, lack, now));
+    } else {
+      verdict.refuse(std::move(held.error()), evidence_of(charge, level + hand.units));
+    }
+    return;
+  }
+  hand.units -= slot.units;
+  hand.used = true;
+  account.rate = limits::reserve_observed(policy, account.rate, amount, now);
+  slot.rate.after = account.rate;
+  slot.remaining = std::max<std::int64_t>(level + hand.units, 0);
+}
+
+void MemoryLedger::take_slot(const LimitCharge& charge, Slot& slot, Verdict& verdict, Instant now) {
+  const limits::Policy& policy = *charge.policy;
+  SharedLimitAccount& account = slot.shared_account();
+  RateHand& hand = account.hand;
+  if (policy.mode == Mode::kObserve) {
+    const bool full =
+        hand.heard ? hand.level + hand.units <= account.at_work : account.at_work >= policy.limit;
+    if (full) verdict.observe(policy.rule);
+  } else if (account.at_work >= hand.units) {
+    const bool hopeless = hand.heard && hand.level <= 0 && now - hand.asked_at <= kAskSlotAgain;
+    if (!hopeless) {
+      verdict.need(rate_need(charge, slot, 1, now));
+    } else {
+      // All gateways together have as many at work as there may be.
+      const std::int64_t at_work = std::max(policy.limit, account.at_work);
+      verdict.refuse(limits::enter(policy, at_work, charge.subject).error(),
+                     evidence_of(charge, 0));
+    }
+    return;
+  }
+  ++account.at_work;
+  hand.used = true;
+  slot.at_work = account.at_work;
+  slot.remaining = std::max<std::int64_t>(hand.level + hand.units - account.at_work, 0);
+}
+
+// What is taken counts also as used of the whole, so that the store hears of it when it is back.
+void MemoryLedger::take_share(const LimitCharge& charge, Slot& slot, Verdict& verdict,
+                              std::uint32_t gateways, Instant now) {
+  const limits::Policy& policy = *charge.policy;
+  SharedLimitAccount& account = slot.shared_account();
+  limits::Balance& balance = account.hand.share;
+  const limits::Policy share = share_of(policy, gateways);
+  slot.from = Slot::From::kShare;
+  if (policy.figure == Figure::kConcurrentRequests) {
+    Expected<std::int64_t> in = limits::enter(share, account.at_work, charge.subject);
+    if (!in && policy.mode == Mode::kEnforce) {
+      verdict.refuse(refused_share(policy, std::move(in.error()), charge.subject, share.limit),
+                     evidence_of(charge, 0));
+      return;
+    }
+    if (!in) verdict.observe(policy.rule);
+    ++account.at_work;
+    slot.at_work = account.at_work;
+    slot.remaining = std::max<std::int64_t>(share.limit - account.at_work, 0);
+    return;
+  }
+  const std::int64_t amount = slot.rate.amount;
+  Expected<limits::Balance> held = limits::reserve(share, balance, amount, now, charge.subject);
+  if (!held && policy.mode == Mode::kEnforce) {
+    verdict.refuse(refused_share(policy, std::move(held.error()), charge.subject, share.limit),
+                   evidence_of(charge, limits::remaining(share, balance, now)));
+    return;
+  }
+  if (!held) verdict.observe(policy.rule);
+  balance = held ? *held : limits::reserve_observed(share, balance, amount, now);
+  slot.share = {amount, balance};
+  account.rate = limits::reserve_observed(policy, account.rate, amount, now);
+  slot.rate.after = account.rate;
+  slot.remaining = limits::remaining(share, balance, now);
+}
+
+RateNeed MemoryLedger::rate_need(const LimitCharge& charge, Slot& slot, std::int64_t least,
+                                 Instant now) {
+  const limits::Policy& policy = *charge.policy;
+  RateHand& hand = slot.shared_account().hand;
+  RateNeed need;
+  need.id = {policy.rule, charge.subject};
+  need.hash = slot.hash;
+  need.figure = policy.figure;
+  need.limit = policy.limit;
+  need.least = least;
+  if (policy.figure == Figure::kConcurrentRequests) {
+    if (hand.asked == 0) hand.asked_at = now;
+    need.ahead = hand.kept_slots(policy.limit);
+  } else {
+    hand.step_up(std::max(least, slot.rate.amount), now);
+    need.ahead = hand.step;
+  }
+  return need;
+}
+
+// Backwards, as two charges may name the same account.
+void MemoryLedger::give_up_shared(Slots& slots, std::span<const RateNeed> needs) {
+  for (const RateNeed& need : needs) {
+    for (Slot& slot : slots.limits) {
+      if (slot.hash != need.hash) continue;
+      ++slot.account->pins;
+      ++slot.shared_account().hand.asked;
+      break;
+    }
+  }
+  for (std::size_t i = slots.limits.size(); i-- > 0;) {
+    Slot& slot = slots.limits[i];
+    if (slot.account->kind != AccountKind::kSharedLimit) continue;
+    slot.shared_account().hand.units = slot.units_before;
+    slot.shared_account().hand.share = slot.share_before;
+  }
+}
+
+// What is to be asked for before a request has to wait for it, and of what is only observed.
+std::span<const RateNeed> MemoryLedger::low_hands(const Charges& charges, Slots& slots, Instant now,
+                                                  Arena& arena) const {
+  std::span<RateNeed> needs;
+  std::size_t count = 0;
+  for (std::size_t i = 0; rates_ != nullptr && i < slots.limits.size(); ++i) {
+    Slot& slot = slots.limits[i];
+    SharedLimitAccount& account = slot.shared_account();
+    RateHand& hand = account.hand;
+    const limits::Policy& policy = *charges.limits[i].policy;
+    if (slot.from != Slot::From::kHand || hand.asked > 0) continue;
+    const bool work = policy.figure == Figure::kConcurrentRequests;
+    // What is observed may be more than is in hand.
+    const bool owed = hand.units < (work ? account.at_work : 0);
+    const bool low = !work && hand.units < hand.step / 2;
+    if (!owed && !(low && hand.level_at(policy, now) >= kLevelWorthAsking)) continue;
+    if (owed && hand.heard && now - hand.asked_at <= kAskAgain) continue;
+    if (needs.empty()) needs = arena.make<RateNeed>(slots.limits.size());
+    needs[count++] = rate_need(charges.limits[i], slot, 0, now);
+    ++account.pins;
+    ++hand.asked;
+  }
+  return needs.first(count);
+}
+
+// ---- Settle ----------------------------------------------------------------------------------
+
+// What comes back goes into the hand, if there is one: it is bounded by what time has not earned
+// back meanwhile (limits.h), so nobody gets a second burst of it. Of an earlier hand the store
+// knows nothing any more.
+void MemoryLedger::settle_shared(const LimitCharge& charge, Slot& slot,
+                                 std::optional<std::int64_t> used, Instant now) const {
+  const limits::Policy& policy = *charge.policy;
+  SharedLimitAccount& account = slot.shared_account();
+  if (policy.figure == Figure::kConcurrentRequests) {
+    account.at_work = limits::leave(account.at_work);
+    return;
+  }
+  if (!used) return;
+  const limits::Balance before = account.rate;
+  account.rate = limits::settle(policy, account.rate, slot.rate, *used, now);
+  RateHand& hand = account.hand;
+  const RateState state = rates_->state();
+  if (slot.from == Slot::From::kShare && hand.generation == slot.generation) {
+    const limits::Policy share = share_of(policy, slot.gateways);
+    hand.share = limits::settle(share, hand.share, slot.share, *used, now);
+  }
+  if (!hand.counts(state.generation, now)) return;
+  const std::int64_t unused = slot.rate.amount - *used;
+  hand.units += unused < 0 ? unused : limits::given_back(policy, before, account.rate);
+  hand.used = true;
+}
+
+// Slots that nobody uses go back at once: with a small limit every one is needed somewhere.
+void MemoryLedger::mark_spare_slots(const Charges& charges, Slots& slots) {
+  for (std::size_t i = 0; i < slots.limits.size(); ++i) {
+    Slot& slot = slots.limits[i];
+    slot.giving_back = false;
+    if (slot.from != Slot::From::kHand) continue;
+    const limits::Policy& policy = *charges.limits[i].policy;
+    if (policy.figure != Figure::kConcurrentRequests) continue;
+    SharedLimitAccount& account = slot.shared_account();
+    if (account.hand.asked > 0 || account.hand.returning) continue;
+    slot.giving_back = account.hand.spare_slots(account.at_work, policy.limit) > 0;
+    account.hand.returning = slot.giving_back;
+  }
+}
+
+void MemoryLedger::give_back_slots(const Charges& charges, Slots& slots) const {
+  for (std::size_t i = 0; i < slots.limits.size(); ++i) {
+    if (!std::exchange(slots.limits[i].giving_back, false)) continue;
+    RateNeed account;
+    account.id = {charges.limits[i].policy->rule, charges.limits[i].subject};
+    account.hash = slots.limits[i].hash;
+    account.figure = charges.limits[i].policy->figure;
+    account.limit = charges.limits[i].policy->limit;
+    rates_->give_back(account);
+  }
+}
+
+// ---- The store -------------------------------------------------------------------------------
+
+std::optional<RateReport> MemoryLedger::report(const RateId& id, std::uint64_t hash,
+                                               RateTelling telling, Instant now) {
+  const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
+  LedgerAccount* const found =
+      accounts_.find({AccountKind::kSharedLimit, hash, id.rule, id.subject});
+  if (found == nullptr) return {};
+  SharedLimitAccount& account = found->as_shared_limit();
+  RateHand& hand = account.hand;
+  hand.renew(rates_->state().generation, now);
+  ++account.pins;
+  ++hand.asked;
+  hand.returning = false;
+  const bool leaving = telling == RateTelling::kLeaving;
+  RateReport told;
+  if (account.at_work_limit > 0) {
+    const std::int64_t kept = leaving ? 0 : hand.kept_slots(account.at_work_limit);
+    hand.units = account.at_work + std::clamp<std::int64_t>(hand.units - account.at_work, 0,
+                                                            std::max<std::int64_t>(kept, 0));
+  } else {
+    const bool idle = telling == RateTelling::kKeeping && !hand.used;
+    if ((leaving || idle) && hand.units > 0) told.back = std::exchange(hand.units, 0);
+    told.debt = limits::until_full(account.rate, now);
+  }
+  told.in_hand = hand.units;
+  hand.used = false;
+  return told;
+}
+
+void MemoryLedger::answered(const RateId& id, std::uint64_t hash, int needs,
+                            const std::optional<RateAnswer>& answer) {
+  const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
+  LedgerAccount* const found =
+      accounts_.find({AccountKind::kSharedLimit, hash, id.rule, id.subject});
+  CHECK(found != nullptr && found->pins > needs);
+  RateHand& hand = found->as_shared_limit().hand;
+  found->pins -= needs + 1;
+  hand.asked -= needs + 1;
+  if (answer) hand.take_answer(*answer);
+}
+
+void MemoryLedger::unanswered(const RateId& id, std::uint64_t hash, int needs) {
+  const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));
+  LedgerAccount* const found =
+      accounts_.find({AccountKind::kSharedLimit, hash, id.rule, id.subject});
+  CHECK(found != nullptr && found->pins >= needs);
+  found->pins -= needs;
+  found->as_shared_limit().hand.asked -= needs;
+}
+
+}  // namespace tollgate::storage

@@ -1,0 +1,53 @@
+// What one gateway has in hand of one subject's limit that several gateways share.
+//
+// Pure: no I/O, no clock, no lock.
+#pragma once
+
+#include <cstdint>
+
+#include "controls/limits/limits.h"
+#include "storage/rate_lender.h"
+
+namespace tollgate::storage {
+
+struct RateHand {
+  std::int64_t units = 0;  // Of a rate, below 0: owed to the store. Of concurrency: slots.
+  Instant until{};         // From then on they are nobody's.
+  std::uint32_t generation = 0;
+  std::int32_t asked = 0;  // Needs and reports that are not answered.
+  bool heard = false;      // The store has answered in this generation.
+  bool used = false;       // Since the last report.
+  bool returning = false;  // The lender knows that something is to be given back.
+
+  // As the store said last.
+  std::int64_t level = 0;  // What nobody has in hand.
+  Duration part{};         // The time that was earned already of the next unit.
+  Instant heard_at{};
+
+  std::int64_t step = 0;  // Asked for ahead of need last…
+  Instant asked_at{};     // …at this time.
+
+  limits::Balance share;  // Taken of the local share, while the store is away.
+
+  // Forgets what is of an earlier generation, or too old.
+  void renew(std::uint32_t now_generation, Instant now);
+  bool counts(std::uint32_t now_generation, Instant now) const {
+    return generation == now_generation && now < until;
+  }
+  // What the store should have by `now`, if nobody else took of it.
+  std::int64_t level_at(const limits::Policy& policy, Instant now) const;
+  // The balance that says the same: to refuse from, in the words of all refusals.
+  limits::Balance view(const limits::Policy& policy) const;
+  // How many slots are kept that nobody uses: none where they are scarce.
+  std::int64_t kept_slots(std::int64_t limit) const { return level > limit / 4 ? limit / 16 : 0; }
+  std::int64_t spare_slots(std::int64_t at_work, std::int64_t limit) const;
+  // Before a question: how much to ask for ahead of need.
+  void step_up(std::int64_t least, Instant now);
+  void take_answer(const RateAnswer& answer);
+};
+
+// The part of a limit that one of `gateways` lets through alone, at least 1. For its figures only:
+// it has no rule.
+limits::Policy share_of(const limits::Policy& policy, std::uint32_t gateways);
+
+}  // namespace tollgate::storage

@@ -1,0 +1,75 @@
+// The rules by which gateways share limits in Redis: one script a question, one key a script.
+//
+// A RATE is a bucket. `level` is what nobody has; each gateway has units in hand, and a debt: what
+// it has used and time has not earned back yet. At every moment
+//
+//   level + sum over gateways (in hand + debt) <= limit
+//
+// so in any window W all of them together use at most limit + rate * W (a unit that is given back
+// after its request took it moves from the debt to the hand). The level earns with time, up to
+// where this holds. What Redis knows of the others is what they told last, which is never less
+// than what they have by now; what a gateway had in hand when its time ended counts as used then.
+//
+// CONCURRENCY is a sum: each gateway has slots, and together never more than the limit.
+//
+// A key that is not there is a full bucket; unless data was lost, when nothing is there: then it
+// fills from `lost_since` on, after all that was in hand at that time is nobody's any more.
+//
+// All times are of Redis' clock. Where it goes back nothing is earned until it has caught up, at
+// most for a window.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/fault.h"
+#include "base/units.h"
+#include "controls/limits/limits.h"
+#include "redis/client.h"
+#include "storage/rate_lender.h"
+
+namespace tollgate::storage {
+
+// Under this name the gateways share a limit. Subjects may be any bytes; the braces keep the key
+// of one subject on one node of a cluster.
+std::string rate_key(const RateId& id);
+
+struct RateQuestion {
+  std::string_view gateway;     // One start of one gateway.
+  std::int64_t connection = 0;  // What it had on an earlier one it has forgotten.
+  limits::Figure figure{};
+  std::int64_t limit = 0;
+  RateReport report;
+  std::int64_t least = 0;
+  std::int64_t all = 0;
+  std::int64_t ahead = 0;
+  Duration ttl{};             // So long what is in hand counts.
+  std::int64_t lost_since{};  // Microseconds of Redis' clock; 0: never.
+};
+void add_question(redis::Client& client, std::string_view key, const RateQuestion& question);
+
+struct RateReplied {
+  std::int64_t granted = 0;
+  std::int64_t in_hand = 0;  // What still counts of what was told.
+  std::int64_t level = 0;
+  Duration part{};
+  std::int64_t now = 0;  // Redis' clock.
+};
+FaultOr<RateReplied> read_answer(const redis::Client& client, const redis::Reply& reply);
+
+// The data have an epoch: a random name that is made where there is none. Who knew another one
+// says so, and from then on all know that data were lost before this one.
+void add_epoch(redis::Client& client, std::string_view known, std::string_view fresh);
+struct Epoch {
+  std::string name;
+  std::int64_t lost_since = 0;  // 0: nothing was lost.
+};
+FaultOr<Epoch> read_epoch(const redis::Client& client, const redis::Reply& reply);
+
+// Says that `gateway` is alive, or leaves; the answer is how many are.
+enum class Presence : std::uint8_t { kAlive, kLeaves };
+void add_presence(redis::Client& client, std::string_view gateway, Presence presence, Duration ttl);
+FaultOr<std::int64_t> read_presence(const redis::Client& client, const redis::Reply& reply);
+
+}  // namespace tollgate::storage

@@ -1,0 +1,383 @@
+#include "storage/redis_rates.h"
+
+#include <fmt/format.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "storage/try.h"
+
+namespace tollgate::storage {
+
+namespace {
+
+std::string random_name() {
+  std::array<unsigned char, 8> bytes{};
+  CHECK(RAND_bytes(bytes.data(), bytes.size()) == 1);
+  std::string name;
+  for (const unsigned char byte : bytes) fmt::format_to(std::back_inserter(name), "{:02x}", byte);
+  return name;
+}
+
+constexpr limits::Figure kSlots = limits::Figure::kConcurrentRequests;
+
+}  // namespace
+
+RedisRates::RedisRates(const Options& options, std::unique_ptr<redis::Client> client,
+                       RateBorrower& borrower, const pipeline::Clock& clock)
+    : options_(options),
+      borrower_(borrower),
+      clock_(clock),
+      client_(std::move(client)),
+      process_(random_name()) {
+  CHECK(options.on_fault != RateMode::kLent);
+  enter({options.on_fault, 1, 1});
+  counts_.degraded_since = clock.wall();
+}
+
+FaultOr<std::unique_ptr<RedisRates>> RedisRates::create(redis::Endpoint endpoint,
+                                                        const Options& options,
+                                                        RateBorrower& borrower,
+                                                        const pipeline::Clock& clock) {
+  TRY(client, redis::Client::create(std::move(endpoint)));
+  return std::unique_ptr<RedisRates>(new RedisRates(options, std::move(client), borrower, clock));
+}
+
+RedisRates::~RedisRates() { stop(); }
+
+FaultOr<void> RedisRates::start() {
+  FaultOr<void> first = round({}, RateTelling::kAsking, steady_now() + kFirstDeadline);
+  thread_ = std::thread([this] { run(); });
+  return first;
+}
+
+void RedisRates::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(stopping_, true)) return;
+    woken_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+  fail_questions();
+}
+
+Instant RedisRates::steady_now() const {
+  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
+}
+
+// ---- Asking ----------------------------------------------------------------------------------
+
+std::string RedisRates::key_of(const RateId& id) {
+  std::string key(id.rule);
+  key += '\0';
+  key += id.subject;
+  return key;
+}
+
+RedisRates::Question& RedisRates::question_for(const RateNeed& need) {
+  Question& question = asked_[key_of(need.id)];
+  if (question.account.rule.empty()) {
+    question.account.rule = need.id.rule;
+    question.account.subject = need.id.subject;
+    question.account.hash = need.hash;
+  }
+  question.account.figure = need.figure;
+  question.account.limit = need.limit;
+  return question;
+}
+
+void RedisRates::ask(std::span<const RateNeed> needs, RateWait* wait) {
+  std::unique_lock lock(mutex_);
+  for (const RateNeed& need : needs) {
+    Question& question = question_for(need);
+    ++question.needs;
+    // Whoever needs least is to be helped, if nobody else can be.
+    if (need.least > 0 && (question.least == 0 || need.least < question.least))
+      question.least = need.least;
+    question.all = std::min(question.all + need.least, kTokensMax);
+    question.ahead = std::max(question.ahead, std::min(need.ahead, kTokensMax));
+    if (wait != nullptr) question.waits.push_back(wait);
+  }
+  if (stopping_) {
+    lock.unlock();
+    return fail_questions();
+  }
+  if (!std::exchange(urgent_, true)) woken_.notify_one();
+}
+
+// Nobody is woken for it: while slots are in hand the thread looks often.
+void RedisRates::give_back(const RateNeed& account) {
+  const std::lock_guard lock(mutex_);
+  question_for(account);
+}
+
+// ---- The thread ------------------------------------------------------------------------------
+
+Duration RedisRates::pause() const {
+  if (degraded()) return kRetryAfter;
+  return slots_in_hand_ > 0 ? kGiveBackAfter : kRetryAfter;
+}
+
+void RedisRates::run() {
+  Instant next = steady_now() + pause();
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      woken_.wait_until(lock, next, [this] { return urgent_ || stopping_; });
+      urgent_ = false;
+      if (stopping_) break;
+    }
+    if (degraded()) {
+      fail_questions();
+      if (steady_now() < next) continue;
+      (void)round({}, RateTelling::kAsking, steady_now() + kRoundDeadline);
+    } else {
+      Asked asked = take_questions();
+      add_renewals(asked);
+      if (!asked.empty() || steady_now() >= presence_at_)
+        (void)round(std::move(asked), RateTelling::kAsking, steady_now() + kRoundDeadline);
+    }
+    next = steady_now() + pause();
+  }
+  fail_questions();
+  if (degraded()) return;
+  Asked all;
+  for (auto& [key, held] : in_hand_) {
+    Question question;
+    question.account = held.account;
+    all.emplace_back(key, std::move(question));
+  }
+  (void)round(std::move(all), RateTelling::kLeaving, steady_now() + kRoundDeadline);
+  forget(options_.on_fault);
+}
+
+RedisRates::Asked RedisRates::take_questions() {
+  Asked taken;
+  const std::lock_guard lock(mutex_);
+  while (!asked_.empty() && taken.size() < kQuestionsMax) {
+    auto first = asked_.extract(asked_.begin());
+    taken.emplace_back(std::move(first.key()), std::move(first.mapped()));
+  }
+  urgent_ = !asked_.empty();
+  return taken;
+}
+
+void RedisRates::add_renewals(Asked& asked) {
+  const Instant now = steady_now();
+  for (auto& [key, held] : in_hand_) {
+    if (asked.size() >= kQuestionsMax) return;
+    if (now < held.renew_at) continue;
+    held.renew_at = now + kRenewAfter;
+    Question question;
+    question.account = held.account;
+    asked.emplace_back(key, std::move(question));
+  }
+}
+
+// ---- A round ---------------------------------------------------------------------------------
+
+// What the ledger says of each account, as late as possible. Who is not known there any more has
+// nothing to tell.
+void RedisRates::report_all(Asked& asked, RateTelling telling) {
+  std::erase_if(asked, [&](auto& entry) {
+    Question& question = entry.second;
+    const bool renewal = question.needs == 0 && telling == RateTelling::kAsking;
+    const std::optional<RateReport> told =
+        borrower_.report(question.account.id(), question.account.hash,
+                         renewal ? RateTelling::kKeeping : telling, clock_.now());
+    if (told) {
+      question.report = *told;
+    } else {
+      drop(entry.first);
+    }
+    return !told;
+  });
+}
+
+FaultOr<std::vector<redis::Reply>> RedisRates::exchange(const Asked& asked, RateTelling telling,
+                                                        Instant deadline) {
+  if (!client_->connected()) ++connection_;
+  says_presence_ = telling == RateTelling::kLeaving || steady_now() >= presence_at_;
+  // First and last: what was answered in between is of this epoch.
+  add_epoch(*client_, epoch_.name, random_name());
+  for (const auto& [key, question] : asked) {
+    RateQuestion sent;
+    sent.gateway = process_;
+    sent.connection = connection_;
+    sent.figure = question.account.figure;
+    sent.limit = question.account.limit;
+    sent.report = question.report;
+    sent.least = question.least;
+    sent.all = question.all;
+    sent.ahead = question.ahead;
+    sent.ttl = kTtl;
+    sent.lost_since = epoch_.lost_since;
+    add_question(*client_, rate_key(question.account.id()), sent);
+  }
+  if (says_presence_) {
+    add_presence(*client_, options_.gateway,
+                 telling == RateTelling::kLeaving ? Presence::kLeaves : Presence::kAlive, kTtl);
+  }
+  add_epoch(*client_, epoch_.name, random_name());
+  return client_->exchange(deadline);
+}
+
+FaultOr<std::vector<RateReplied>> RedisRates::read_round(const Asked& asked,
+                                                         const std::vector<redis::Reply>& replies) {
+  TRY(first, read_epoch(*client_, replies.front()));
+  TRY(last, read_epoch(*client_, replies.back()));
+  std::vector<RateReplied> all;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    TRY(replied, read_answer(*client_, replies[i + 1]));
+    all.push_back(replied);
+  }
+  if (says_presence_) {
+    TRY(alive, read_presence(*client_, replies[asked.size() + 1]));
+    RateState now = state();
+    now.gateways = static_cast<std::uint32_t>(std::clamp<std::int64_t>(alive, 1, UINT32_MAX));
+    enter(now);
+    presence_at_ = steady_now() + kRenewAfter;
+  }
+  epoch_changed_ = first.name != last.name;
+  heard_epoch(last);
+  return all;
+}
+
+// Data that were lost took along what was in hand.
+void RedisRates::heard_epoch(const Epoch& epoch) {
+  const bool known = !epoch_.name.empty();
+  if (known && (epoch.lost_since != epoch_.lost_since || epoch.name != epoch_.name))
+    epoch_changed_ = true;
+  if (epoch_changed_ && known) {
+    const std::lock_guard lock(mutex_);
+    ++counts_.lost;
+  }
+  epoch_ = epoch;
+}
+
+FaultOr<void> RedisRates::round(Asked asked, RateTelling telling, Instant deadline) {
+  report_all(asked, telling);
+  const Instant sent_at = clock_.now();
+  auto replies = exchange(asked, telling, deadline);
+  FaultOr<std::vector<RateReplied>> replied;
+  if (replies) {
+    replied = read_round(asked, *replies);
+  } else {
+    replied = std::unexpected(std::move(replies.error()));
+  }
+  if (!replied) {
+    note(replied.error());
+    // What was sent may still be carried out; on the next connection that says nothing any more.
+    client_->close();
+    forget(options_.on_fault);
+    leave_unanswered(asked);
+    fail_questions();
+    return std::unexpected(std::move(replied.error()));
+  }
+  if (std::exchange(epoch_changed_, false)) {
+    client_->close();
+    forget(RateMode::kLent);
+    leave_unanswered(asked);
+    return {};
+  }
+  if (degraded()) {
+    RateState now = state();
+    now.mode = RateMode::kLent;
+    enter(now);
+    const std::lock_guard lock(mutex_);
+    counts_.degraded_since.reset();
+  }
+  std::int64_t granted = 0;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    granted += (*replied)[i].granted > 0 ? 1 : 0;
+    answer(std::move(asked[i].first), asked[i].second, (*replied)[i], sent_at);
+  }
+  const std::lock_guard lock(mutex_);
+  counts_.asked += static_cast<std::int64_t>(asked.size());
+  counts_.granted += granted;
+  return {};
+}
+
+void RedisRates::answer(std::string key, Question& question, const RateReplied& replied,
+                        Instant sent_at) {
+  RateAnswer told;
+  told.generation = state().generation;
+  told.told = question.report.in_hand;
+  told.in_hand = replied.in_hand;
+  told.granted = replied.granted;
+  told.level = replied.level;
+  told.part = replied.part;
+  told.heard_at = clock_.now();
+  told.until = sent_at + kTtl - kTtlMargin;
+  const Account& account = question.account;
+  if (replied.in_hand + replied.granted > 0) {
+    auto [held, fresh] = in_hand_.try_emplace(std::move(key));
+    if (fresh && account.figure == kSlots) ++slots_in_hand_;
+    held->second = {account, steady_now() + kRenewAfter};
+  } else {
+    drop(key);
+  }
+  borrower_.answered(account.id(), account.hash, question.needs, told);
+  for (RateWait* wait : question.waits) wait->answered();
+}
+
+// Nothing is in hand of an account any more.
+void RedisRates::drop(const std::string& key) {
+  const auto held = in_hand_.find(key);
+  if (held == in_hand_.end()) return;
+  if (held->second.account.figure == kSlots) --slots_in_hand_;
+  in_hand_.erase(held);
+}
+
+void RedisRates::leave_unanswered(Asked& asked) {
+  for (auto& [key, question] : asked) {
+    borrower_.answered(question.account.id(), question.account.hash, question.needs, {});
+    for (RateWait* wait : question.waits) wait->answered();
+  }
+}
+
+void RedisRates::fail_questions() {
+  Questions failed;
+  {
+    const std::lock_guard lock(mutex_);
+    failed.swap(asked_);
+  }
+  for (auto& [key, question] : failed) {
+    if (question.needs > 0)
+      borrower_.unanswered(question.account.id(), question.account.hash, question.needs);
+    for (RateWait* wait : question.waits) wait->answered();
+  }
+}
+
+// All that was in hand is worth nothing from here on.
+void RedisRates::forget(RateMode mode) {
+  RateState now = state();
+  const bool was_degraded = now.mode != RateMode::kLent;
+  // While Redis stays away the shares of one outage last.
+  if (!was_degraded || mode == RateMode::kLent) ++now.generation;
+  now.mode = mode;
+  in_hand_.clear();
+  slots_in_hand_ = 0;
+  enter(now);
+  const std::lock_guard lock(mutex_);
+  if (mode == RateMode::kLent)
+    counts_.degraded_since.reset();
+  else if (!was_degraded)
+    counts_.degraded_since = clock_.wall();
+}
+
+void RedisRates::note(const Fault& fault) {
+  const std::lock_guard lock(mutex_);
+  ++counts_.faults;
+  counts_.last_fault = fault.message;
+}
+
+RedisRates::Counts RedisRates::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+}  // namespace tollgate::storage
