@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "storage/accounts.h"
@@ -49,20 +48,18 @@ void Gateway::start(const MakeLink& make, std::shared_ptr<const Settings> settin
   (void)link_->count_budgets(*settings_);
 }
 
-// What the books must say of each request by what survived: what was booked; else what it held,
-// if it may have left and nothing says that it ended; else nothing. (With the power a booking may
-// be lost whose outcome is not: see README.md.)
+// What the books must say of each request by what survived: what was booked, or what its outcome
+// says of that; else what it held, if it may have left and nothing says that it ended; else
+// nothing.
 void Gateway::resolve() {
   std::map<std::string, std::int64_t> booked;
   std::map<std::string, std::int64_t> decided;
-  std::set<std::string> unproven;  // Their booking is lost.
-  std::set<std::string> ended;
+  std::map<std::string, std::int64_t> ended;
   for (const JournalModel::Entry& entry : journal.entries()) {
-    const bool booking = entry.kind == storage::ItemKind::kBooking;
-    if (booking && entry.lost) unproven.insert(entry.id);
     if (entry.lost) continue;
+    const bool booking = entry.kind == storage::ItemKind::kBooking;
     if (booking) booked[entry.id] = std::max<std::int64_t>(entry.amount, 0);
-    if (!booking && entry.phase == audit::Phase::kOutcome) ended.insert(entry.id);
+    if (!booking && entry.phase == audit::Phase::kOutcome) ended[entry.id] = entry.amount;
     const bool decision = entry.kind == storage::ItemKind::kRecord &&
                           entry.phase == audit::Phase::kDecision &&
                           entry.outcome == audit::Outcome::kAllowed;
@@ -73,8 +70,10 @@ void Gateway::resolve() {
     std::int64_t spent = 0;
     if (const auto found = booked.find(id); found != booked.end()) {
       spent = found->second;
+    } else if (const auto outcome = ended.find(id); outcome != ended.end()) {
+      spent = outcome->second;
     } else if (const auto held = decided.find(id); held != decided.end()) {
-      if (!ended.contains(id)) spent = held->second;
+      spent = held->second;
     } else if (fate.left && !may_be_lost) {
       throw Violation{fmt::format("I16: {} left and nothing is known of it", id)};
     }
@@ -83,7 +82,7 @@ void Gateway::resolve() {
     } else if (spent != oracle_.booked_for(id) && !lost_power_ && !fate.unbooked) {
       throw Violation{fmt::format("I7: the settlement of {} is lost", id)};
     }
-    if (fate.left && !may_be_lost && !unproven.contains(id) && spent < oracle_.spent_by(id) &&
+    if (fate.left && !may_be_lost && spent < oracle_.spent_by(id) &&
         oracle_.spent_by(id) <= oracle_.held_by(id)) {
       throw Violation{fmt::format("I7: the books forget what {} spent", id)};
     }
@@ -358,6 +357,7 @@ void Gateway::settle_as(Request& request, const Used& used) {
   booking.model = request.caller.model;
   ledger_->settle(request.result->value(), request.charges, used, booking, clock.now(),
                   clock.wall());
+  request.used = used;
   request.state = State::kSettled;
   tell(fmt::format("{} is settled as {}", request.id, used.cost.micro_usd));
   // A process that dies before the booking is kept has told nobody.
@@ -426,9 +426,18 @@ void Gateway::append_record(const Request& request, audit::Phase phase, audit::O
   item.time_us = storage::to_microseconds(record.time);
   item.id = request.id;
   item.written = written;
+  item.accounts = request.accounts;
   if (phase == audit::Phase::kDecision) {
     item.amount = request.worst;
-    item.accounts = request.accounts;
+  } else {
+    item.amount = std::max(request.used.cost, Money{});
+    item.input = request.used.input;
+    item.output = request.used.output;
+    item.tenant = request.caller.tenant;
+    item.user = request.caller.user;
+    item.key_id = request.caller.key;
+    item.route = request.caller.route;
+    item.model = request.caller.model;
   }
   append(item);
 }

@@ -56,6 +56,7 @@ struct Request {
   State state = State::kAsks;
   std::uint64_t decided_at = 0;  // The decision's position in the journal.
   std::string accounts;          // That it is held on, packed.
+  pipeline::Used used;           // Once it is settled.
   bool asks_alone = true;        // No other of its gateway asked meanwhile.
 };
 

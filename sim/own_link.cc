@@ -40,7 +40,6 @@ void OwnLink::Part::failed(const Fault& fault) {
 }
 
 void OwnLink::take_journal() {
-  writer_->begin_group();
   for (; taken_ < journal_.end(); ++taken_) {
     const JournalModel::Entry& entry = journal_.behind(taken_);
     if (!entry.lost && !writer_->take(entry.packed)) throw Violation{"an item is none"};
@@ -89,7 +88,6 @@ bool OwnLink::recover() {
   const bool may_lack = lost_power || lack == "yes";
   const std::int64_t group = chance_.between(1, 20);
   for (std::uint64_t at = writer_->journal_written(); at < journal_.end();) {
-    writer_->begin_group();
     for (std::int64_t i = 0; i < group && at < journal_.end(); ++i, ++at) {
       const JournalModel::Entry& entry = journal_.behind(at);
       if (!entry.lost && !writer_->take(entry.packed)) throw Violation{"an item is none"};

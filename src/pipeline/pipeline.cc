@@ -443,6 +443,7 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   Arena& arena = life.exchange.arena();
   life.record.limits = hold.limits;
   life.record.budgets = hold.budgets;
+  life.record.accounts = hold.accounts;
   if (!hold.observed.empty()) {
     const auto observed = arena.make<std::string_view>(plan.observed.size() + hold.observed.size());
     const auto end = std::copy(plan.observed.begin(), plan.observed.end(), observed.begin());

@@ -216,6 +216,7 @@ struct Charges {
 struct Hold {
   std::span<const audit::LimitEvidence> limits;
   std::span<const audit::BudgetEvidence> budgets;
+  std::string_view accounts;  // Of the budgets, packed by the ledger for the books.
   // Rules that would have refused: in observe mode, or budgets that allow and alert.
   std::span<const std::string_view> observed;
   void* slots = nullptr;  // The ledger's own, in the arena.

@@ -184,7 +184,6 @@ FaultOr<std::int64_t> replay(const FoundJournal& found, TrailWriter& writer) {
   const std::vector<JournalItem>& items = found.contents.items;
   for (std::size_t i = 0; i < items.size();) {
     Bytes taken = 0;
-    writer.begin_group();
     do {
       if (!writer.take(items[i].packed)) {
         return fault(FaultKind::kCorrupt,

@@ -328,6 +328,7 @@ Hold MemoryLedger::evidence(const Charges& charges, Slots& slots,
   Hold made;
   made.limits = limits;
   made.budgets = budgets;
+  made.accounts = slots.accounts;
   made.observed = observed;
   made.slots = &slots;
   made.open = true;

@@ -61,9 +61,21 @@ FaultOr<void> StoredTrail::append(const audit::Record& record, audit::Phase phas
     return {};
   }
   // A request that never left needs no room of those that did. The outcome of one that did is
-  // never lost alone: its booking would be made, and made again when the next start finds it open.
+  // never lost alone: the next start would find it open.
   const bool left = phase == audit::Phase::kOutcome &&
                     (record.outcome != audit::Outcome::kRefused || !record.attempts.empty());
+  if (left && record.actor != nullptr) {
+    item.amount = record.cost;
+    item.input = record.input;
+    item.cached_input = record.cached_input;
+    item.output = record.output;
+    item.tenant = record.actor->tenant;
+    item.user = record.actor->subject;
+    item.key_id = record.actor->credential_id;
+    item.route = record.route;
+    item.model = record.model_served;
+    item.accounts = record.accounts;
+  }
   return enqueue(item, left ? Room::kUnbounded : Room::kDecision);
 }
 
@@ -336,7 +348,6 @@ void StoredTrail::take_queue() {
     writing_bytes_ = std::exchange(queued_bytes_, 0);
     strangers_writing_ = std::exchange(strangers_queued_, 0);
   }
-  writer_.begin_group();
   for (const std::string_view stretch : stretches_) {
     EntryCursor entries(stretch);
     for (std::string_view packed; entries.next(packed);) CHECK(writer_.take(packed));

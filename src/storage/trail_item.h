@@ -1,5 +1,8 @@
 // What waits for the trail's writer: records and bookings, flat in one buffer.
 //
+// The outcome of a request that was held says once more what it is booked at: its booking comes
+// first, but where the power was lost the disk may have the one without the other.
+//
 // A request's thread copies bytes behind bytes and is done; nothing is allocated for one item.
 // These are the bytes that the journal keeps across a crash: whoever changes them raises
 // kJournalFormat.
@@ -23,17 +26,17 @@ struct Item {
   audit::Phase phase = audit::Phase::kDecision;
   audit::Outcome outcome = audit::Outcome::kAllowed;
   std::int64_t time_us = 0;
-  Money amount;      // Held by a decision; the cost of a booking.
-  Tokens input = 0;  // Of a booking.
+  Money amount;      // Held by a decision; the cost of a booking or an outcome.
+  Tokens input = 0;  // Of a booking or an outcome, as all below but `written`.
   Tokens cached_input = 0;
   Tokens output = 0;
   std::string_view id;
-  std::string_view tenant;  // This and the next four: of a booking.
+  std::string_view tenant;
   std::string_view user;
   std::string_view key_id;
   std::string_view route;
   std::string_view model;
-  std::string_view accounts;  // Of a booking; see accounts.h.
+  std::string_view accounts;  // See accounts.h.
   std::string_view written;   // Of a record.
 };
 

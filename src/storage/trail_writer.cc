@@ -27,6 +27,10 @@ SpendKey spend_key_of(const Item& item) {
   return key;
 }
 
+bool used_any(const Item& item) {
+  return item.amount != Money{} || item.input != 0 || item.output != 0;
+}
+
 Spent spent_of(const Item& item) {
   Spent spent;
   spent.requests = 1;
@@ -256,7 +260,6 @@ FaultOr<std::int64_t> TrailWriter::recover(WallTime now) {
     return {};
   };
   TRY_DO(walk_open(std::move(holds), cut));
-  begin_group();
   take_all(packed);
   end_group(journal_taken_);
   TRY_DO(write());
@@ -265,8 +268,6 @@ FaultOr<std::int64_t> TrailWriter::recover(WallTime now) {
 }
 
 // ---- Sealing --------------------------------------------------------------------------------
-
-void TrailWriter::begin_group() { age_bookings(); }
 
 bool TrailWriter::take(std::string_view packed) {
   const std::string_view all = packed;
@@ -300,17 +301,6 @@ void TrailWriter::end_group(std::uint64_t reached) {
   journal_taken_ = reached;
 }
 
-void TrailWriter::age_bookings() {
-  for (auto booking = waiting_.begin(); booking != waiting_.end();) {
-    const auto next = std::next(booking);
-    // The outcome of an open decision always comes, however slowly its caller reads.
-    if (++booking->second.groups > kBookingWaits && !open_.contains(booking->first)) {
-      book_waiting(booking);
-    }
-    booking = next;
-  }
-}
-
 void TrailWriter::book_waiting(ById<Waiting>::iterator booking) {
   spend_.add(*booking->second.entry, booking->second.spent);
   sums_.add(booking->second.accounts, booking->second.spent.cost);
@@ -319,6 +309,12 @@ void TrailWriter::book_waiting(ById<Waiting>::iterator booking) {
 }
 
 void TrailWriter::take_booking(const Item& item, std::string_view packed) {
+  // The records of a request that never left may have found no room, so nobody waits for them.
+  if (!used_any(item) && !open_.contains(item.id)) return book_now(item);
+  wait_for_outcome(item, packed);
+}
+
+void TrailWriter::wait_for_outcome(const Item& item, std::string_view packed) {
   Waiting waiting;
   waiting.accounts = std::pmr::string(item.accounts, pool_.get());
   waiting.packed = packed;
@@ -332,6 +328,11 @@ void TrailWriter::take_booking(const Item& item, std::string_view packed) {
   sums_.add(booking->second.accounts, booking->second.spent.cost);
   waiting.stored = booking->second.stored;  // The place is taken over.
   booking->second = std::move(waiting);
+}
+
+void TrailWriter::book_now(const Item& item) {
+  spend_.add(spend_key_of(item), spent_of(item));
+  sums_.add(item.accounts, item.amount);
 }
 
 void TrailWriter::take_record(const Item& item) {
@@ -351,6 +352,8 @@ void TrailWriter::take_record(const Item& item) {
   } else {
     if (const auto booking = waiting_.find(item.id); booking != waiting_.end()) {
       book_waiting(booking);
+    } else if (used_any(item)) {
+      book_now(item);
     }
     if (const auto open = open_.find(item.id); open != open_.end()) {
       const std::uint64_t decided = open->second.sequence;
@@ -435,7 +438,7 @@ FaultOr<void> TrailWriter::load_waiting() {
                                "backup.",
                                database_->name()));
     }
-    take_booking(*item, {});
+    wait_for_outcome(*item, {});
     waiting_.find(item->id)->second.stored = true;
   }
 }

@@ -3,7 +3,8 @@
 // A booking becomes durable in the transaction that holds the outcome record of its request.
 // So after any crash a decision without an outcome is a request that is not in the books yet,
 // and recover() books it at what it held: money that may have been spent is never forgotten and
-// none is counted twice. A booking whose outcome is not there yet lies in a table of its own.
+// none is counted twice. A booking whose outcome is not there yet lies in a table of its own; an
+// outcome whose booking was lost with the power is booked at what it says itself.
 //
 // Items come from the journal, and how far it is read is written in the transaction that holds
 // what was read: whatever a crash leaves of the two, every item is taken once.
@@ -37,10 +38,6 @@ namespace tollgate::storage {
 
 class TrailWriter {
  public:
-  // A booking whose request has no open decision waits so many groups for an outcome record and
-  // is then booked alone.
-  static constexpr int kBookingWaits = 200;
-
   // Continues the chain that the database holds of this gateway, knowing the requests that are
   // open in it. `database` outlives the writer.
   static FaultOr<TrailWriter> open(Database& database, std::string_view gateway);
@@ -49,10 +46,8 @@ class TrailWriter {
   // record `cut` / `gateway_stopped`, booked at what it held. How many there were.
   FaultOr<std::int64_t> recover(WallTime now);
 
-  // Seals items, one group between begin_group() and end_group(); what comes of them is kept
-  // until it is written. `packed` is one item by pack(), borrowed until the group's end. False:
-  // it is none.
-  void begin_group();
+  // Seals items, one group up to end_group(); what comes of them is kept until it is written.
+  // `packed` is one item by pack(), borrowed until the group's end. False: it is none.
   bool take(std::string_view packed);
   // Several behind one another, that this process packed.
   void take_all(std::string_view packed);
@@ -98,9 +93,8 @@ class TrailWriter {
     SpendGroup::Entry* entry = nullptr;
     Spent spent;
     std::pmr::string accounts;  // Of its budgets, packed.
-    int groups = 0;
-    std::string_view packed;  // Until the group's end, while it is in no table.
-    bool stored = false;      // Or is about to be.
+    std::string_view packed;    // Until the group's end, while it is in no table.
+    bool stored = false;        // Or is about to be.
   };
   // To the table of waiting bookings: put there, or taken off where `packed` is empty.
   struct Change {
@@ -126,6 +120,8 @@ class TrailWriter {
 
   FaultOr<void> load_waiting();
   void take_booking(const Item& item, std::string_view packed);
+  void wait_for_outcome(const Item& item, std::string_view packed);
+  void book_now(const Item& item);
   void take_record(const Item& item);
   void open_row(std::int64_t time_us);
   void close_row();
@@ -133,7 +129,6 @@ class TrailWriter {
   FaultOr<void> write_group();
   FaultOr<void> fill_group();
   void forget_group();
-  void age_bookings();
   FaultOr<void> write_waiting();
   FaultOr<void> insert_rows();
   FaultOr<void> write_settled();

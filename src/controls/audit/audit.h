@@ -93,6 +93,7 @@ struct Record {
 
   std::span<const LimitEvidence> limits;
   std::span<const BudgetEvidence> budgets;
+  std::string_view accounts;  // The same for the books, as the ledger packed it; not in the text.
   Bytes prompt_bytes = 0;
   Tokens input_tokens_counted = 0;
   bool input_is_bound = false;
