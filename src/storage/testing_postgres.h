@@ -81,8 +81,9 @@ class PostgresServer {
     std::vector<std::string> words = {
         "postgres", "-D",       data(), "-k", directory_.string(), "-p", std::to_string(port_),
         "-h",       "127.0.0.1"};
-    for (const char* setting : {"shared_buffers=16MB", "max_connections=60", "wal_level=minimal",
-                                "max_wal_senders=0", "autovacuum=off", "jit=off"}) {
+    for (const char* setting :
+         {"shared_buffers=16MB", "max_connections=60", "wal_level=minimal", "max_wal_senders=0",
+          "autovacuum=off", "jit=off", "recovery_init_sync_method=syncfs"}) {
       words.insert(words.end(), {"-c", setting});
     }
     for (const std::string& setting : settings_) words.insert(words.end(), {"-c", setting});
@@ -135,6 +136,7 @@ class PostgresServer {
   std::string tell(const std::string& sql) const {
     const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(url().c_str()),
                                                                   PQfinish);
+    PQsetNoticeReceiver(connection.get(), [](void*, const PGresult*) {}, nullptr);
     const std::unique_ptr<PGresult, decltype(&PQclear)> result(
         PQexec(connection.get(), sql.c_str()), PQclear);
     const ExecStatusType status = PQresultStatus(result.get());
