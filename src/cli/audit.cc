@@ -66,39 +66,67 @@ void print_row(const storage::AuditRow& row, bool json) {
              usd_at(root, "/cost_usd"), text_at(root, "/decision/code"));
 }
 
+std::string proof_json(const storage::Proof& proof) {
+  return fmt::format("\"records\":{},\"first\":{},\"last\":{},\"broken\":{}", proof.records,
+                     proof.first, proof.last,
+                     proof.broken ? std::to_string(*proof.broken) : std::string("null"));
+}
+
+// A gateway that has the store for itself has no name that anybody gave it.
+std::string whose(const storage::Proof& proof) {
+  return proof.gateway == storage::kOnlyGateway ? "" : "gateway " + proof.gateway + ": ";
+}
+
 int verify(storage::Database& database, bool json) {
-  const FaultOr<storage::Proof> proof = storage::verify_audit(database);
-  if (!proof) return faulty(proof.error());
-  if (json) {
-    fmt::print("{{\"records\":{},\"first\":{},\"last\":{},\"broken\":{}}}\n", proof->records,
-               proof->first, proof->last,
-               proof->broken ? std::to_string(*proof->broken) : std::string("null"));
-  } else if (proof->broken) {
-    fmt::print("broken at record {}: {}\n", *proof->broken, proof->why);
-  } else {
-    fmt::print("{} records proven, {} to {}\n", proof->records, proof->first, proof->last);
+  const FaultOr<std::vector<storage::Proof>> proofs = storage::verify_chains(database);
+  if (!proofs) return faulty(proofs.error());
+  bool is_broken = false;
+  std::string chains;
+  storage::Proof all;  // Of several chains; of one, that.
+  for (const storage::Proof& proof : *proofs) {
+    if (!is_broken) all = proof;
+    is_broken = is_broken || proof.broken.has_value();
+    chains += fmt::format("{}{{\"gateway\":\"{}\",{}}}", chains.empty() ? "" : ",", proof.gateway,
+                          proof_json(proof));
+    if (json) continue;
+    if (proof.broken) {
+      fmt::print("{}broken at record {}: {}\n", whose(proof), *proof.broken, proof.why);
+    } else {
+      fmt::print("{}{} records proven, {} to {}\n", whose(proof), proof.records, proof.first,
+                 proof.last);
+    }
   }
-  return proof->broken ? kFindings : kDone;
+  if (json) {
+    all.records = 0;
+    for (const storage::Proof& proof : *proofs) all.records += proof.records;
+    fmt::print("{{{},\"gateways\":[{}]}}\n", proof_json(all), chains);
+  } else if (proofs->empty()) {
+    fmt::print("0 records proven, 0 to 0\n");
+  }
+  return is_broken ? kFindings : kDone;
 }
 
 int tail(const AuditOptions& options, const admin::AuditQuestion& question,
          storage::Database& database) {
-  FaultOr<std::vector<storage::AuditRow>> rows =
-      storage::query_audit(database, question.query, question.limit);
+  FaultOr<storage::AuditPlaces> seen;
+  FaultOr<std::vector<storage::AuditRow>> rows;
+  {
+    const FaultOr<storage::Snapshot> moment = storage::Snapshot::begin(database);
+    if (!moment) return faulty(moment.error());
+    rows = storage::query_audit(database, question.query, question.limit);
+    seen = storage::last_places(database);
+  }
   if (!rows) return faulty(rows.error());
+  if (!seen) return faulty(seen.error());
   std::reverse(rows->begin(), rows->end());
   print_header(options.json);
   for (const storage::AuditRow& row : *rows) print_row(row, options.json);
   if (!options.follow) return kDone;
-  const FaultOr<std::int64_t> newest = storage::last_sequence(database);
-  if (!newest) return faulty(newest.error());
-  std::int64_t after = rows->empty() ? *newest : rows->back().sequence;
   block_signals();
   while (wait_signal(kFollowEvery) != Signal::kStop) {
-    rows = storage::follow_audit(database, question.query, after, kFollowRows);
+    rows = storage::follow_audit(database, question.query, *seen, kFollowRows);
     if (!rows) return faulty(rows.error());
     for (const storage::AuditRow& row : *rows) print_row(row, options.json);
-    if (!rows->empty()) after = rows->back().sequence;
     std::fflush(stdout);
   }
   return kDone;

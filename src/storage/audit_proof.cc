@@ -27,8 +27,12 @@ enum Column : int {
   kBeforeFirstMark
 };
 
+// So many rows, which may be large, are in memory at once.
+constexpr std::int64_t kPageRows = 16;
+
 class Prover {
  public:
+  explicit Prover(std::string_view gateway) { proof_.gateway = gateway; }
   // What is wrong with the row; empty: nothing.
   std::string check(const Statement& row);
   const Proof& proof() const { return proof_; }
@@ -155,20 +159,42 @@ std::string Prover::check(const Statement& row) {
 
 }  // namespace
 
-FaultOr<Proof> verify_audit(Database& database) {
-  // The mark and the rows of one moment: records may be pruned while we walk. The subquery
-  // gives every row the mark.
-  TRY(walk,
-      database.prepare(
-          "SELECT first_sequence, last_sequence, earliest_us, latest_us, reached_us, last_hash, "
-          "text_bytes, opened, ended, records, (SELECT value FROM marks WHERE name = ?) "
-          "FROM audit_groups ORDER BY first_sequence"));
-  walk.bind(kBeforeFirst);
-  Prover prover;
+FaultOr<Proof> verify_audit(Database& database, std::string_view gateway) {
+  // The mark and the rows of one moment: records may be pruned while we walk.
+  TRY(moment, Snapshot::begin(database));
+  (void)moment;  // Until the answer is whole.
+  const std::string mark = mark_of(gateway, kBeforeFirst);
+  Prover prover(gateway);
+  std::int64_t behind = INT64_MIN;
   while (true) {
-    TRY(there, walk.step());
-    if (!there || !prover.check(walk).empty()) return prover.proof();
+    TRY(page,
+        database.prepare(
+            "SELECT first_sequence, last_sequence, earliest_us, latest_us, reached_us, last_hash, "
+            "text_bytes, opened, ended, records, (SELECT value FROM marks WHERE name = ?) "
+            "FROM audit_groups WHERE gateway = ? AND first_sequence > ? ORDER BY first_sequence "
+            "LIMIT ?"));
+    page.bind(mark).bind(gateway).bind(behind).bind(kPageRows);
+    std::int64_t rows = 0;
+    for (; true; ++rows) {
+      TRY(there, page.step());
+      if (!there) break;
+      if (!prover.check(page).empty()) return prover.proof();
+      behind = page.integer(kFirst);
+    }
+    if (rows < kPageRows) return prover.proof();
   }
+}
+
+FaultOr<std::vector<Proof>> verify_chains(Database& database) {
+  TRY(moment, Snapshot::begin(database));
+  (void)moment;  // Until the answer is whole.
+  TRY(names, chains(database));
+  std::vector<Proof> proofs;
+  for (const std::string& name : names) {
+    TRY(proof, verify_audit(database, name));
+    proofs.push_back(std::move(proof));
+  }
+  return proofs;
 }
 
 }  // namespace tollgate::storage

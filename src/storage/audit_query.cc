@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 
 #include "storage/record_facts.h"
 #include "storage/trail_group.h"
@@ -66,30 +67,17 @@ class Filter {
   bool ended_ = false;
 };
 
-using Take = std::function<bool(std::int64_t sequence, std::string_view line)>;
+using Take =
+    std::function<bool(const std::string& gateway, std::int64_t sequence, std::string_view line)>;
 
-// The rows that can hold what is asked for; `from` and `below` narrow them further.
-FaultOr<Stretch> stretch_of(Database& database, const AuditQuery& query, std::int64_t from,
-                            std::int64_t below) {
+// The rows that by their times can hold what is asked for.
+Stretch stretch_of(const AuditQuery& query) {
   Stretch stretch;
-  stretch.from = from;
-  stretch.below = below;
-  std::optional<WallTime> since = query.since;
+  if (query.since) stretch.since_us = to_microseconds(*query.since);
+  if (query.until) stretch.until_us = to_microseconds(*query.until);
   // A request is on record after it was named.
-  const std::optional<WallTime> named = time_of_id(query.id);
-  if (named && (!since || *named > *since)) since = named;
-  if (since) {
-    TRY(first, database.prepare("SELECT first_sequence FROM audit_groups WHERE reached_us >= ? "
-                                "ORDER BY reached_us, first_sequence LIMIT 1"));
-    TRY(there, first.bind(to_microseconds(*since)).step());
-    stretch.from = std::max(stretch.from, there ? first.integer(0) : stretch.below);
-  }
-  if (query.until) {
-    stretch.until_us = to_microseconds(*query.until);
-    TRY(last, database.prepare("SELECT coalesce(max(first_sequence), 0) FROM audit_groups "
-                               "WHERE earliest_us < ?"));
-    TRY(there, last.bind(stretch.until_us).step());
-    stretch.below = std::min(stretch.below, there ? last.integer(0) + 1 : 0);
+  if (const std::optional<WallTime> named = time_of_id(query.id)) {
+    stretch.since_us = std::max(stretch.since_us, to_microseconds(*named));
   }
   return stretch;
 }
@@ -98,7 +86,7 @@ FaultOr<Stretch> stretch_of(Database& database, const AuditQuery& query, std::in
 bool take_lines(const GroupWalk& row, std::string_view text, Direction direction, Filter& filter,
                 const Take& take) {
   const auto offer = [&](std::int64_t sequence, std::string_view line) {
-    return !filter.takes(line) || take(sequence, line);
+    return !filter.takes(line) || take(row.gateway(), sequence, line);
   };
   if (direction == Direction::kOldestFirst) {
     for (std::int64_t sequence = row.first(); !text.empty(); ++sequence) {
@@ -141,13 +129,30 @@ FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery&
   const auto most = static_cast<std::size_t>(std::clamp(limit, std::int64_t{0}, kAuditRowsMax));
   std::vector<AuditRow> rows;
   if (most == 0) return rows;
+  TRY(moment, Snapshot::begin(database));
+  (void)moment;  // Until the answer is whole.
   // The few records of one request lie near the moment of its id, which may be long ago.
   const bool forward = time_of_id(query.id).has_value();
-  const auto take = [&](std::int64_t sequence, std::string_view line) {
-    if (!before || sequence < *before) rows.push_back({sequence, std::string(line)});
+  const auto take = [&](const std::string& gateway, std::int64_t sequence, std::string_view line) {
+    if (!before || sequence < *before) rows.push_back({gateway, sequence, std::string(line)});
     return forward || rows.size() < most;
   };
-  TRY(stretch, stretch_of(database, query, 1, before.value_or(INT64_MAX)));
+  Stretch stretch = stretch_of(query);
+  std::vector<std::string> names;
+  if (before) {
+    TRY(found, chains(database));
+    if (found.empty()) return rows;
+    if (found.size() > 1) {
+      return fault(
+          FaultKind::kRefusedByPeer,
+          fmt::format("{}: {} gateways write here, each with sequences of its own: `before` "
+                      "names no place. Page by time, with `until`.",
+                      database.name(), found.size()));
+    }
+    names = std::move(found);
+    stretch.gateway = names.front();
+    stretch.below = *before;
+  }
   TRY_DO(walk(database, query, stretch, forward ? Direction::kOldestFirst : Direction::kNewestFirst,
               take));
   if (forward) {
@@ -157,34 +162,93 @@ FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery&
   return rows;
 }
 
+namespace {
+
+// A record behind the place of its gateway, and the time that its group reaches.
+struct Followed {
+  std::int64_t reached_us = 0;
+  AuditRow row;
+};
+
+// At most `most` of one chain. True: all that is there.
+FaultOr<bool> follow_chain(Database& database, const AuditQuery& query, const Stretch& stretch,
+                           std::int64_t after, std::size_t most, std::vector<Followed>& found) {
+  Filter filter(query);
+  const std::size_t end = found.size() + most;
+  TRY(rows, GroupWalk::begin(database, stretch, Direction::kOldestFirst));
+  while (true) {
+    TRY(there, rows.step());
+    if (!there) return true;
+    if (rows.last() <= after) continue;
+    TRY(lines, rows.lines());
+    const auto take = [&](const std::string& gateway, std::int64_t sequence,
+                          std::string_view line) {
+      if (sequence > after) {
+        found.push_back({rows.reached_us(), {gateway, sequence, std::string(line)}});
+      }
+      return found.size() < end;
+    };
+    if (!take_lines(rows, lines, Direction::kOldestFirst, filter, take)) return false;
+  }
+}
+
+}  // namespace
+
+FaultOr<AuditPlaces> last_places(Database& database) {
+  AuditPlaces places;
+  TRY(names, chains(database));
+  for (const std::string& name : names) {
+    TRY(last, last_sequence(database, name));
+    places[name] = last;
+  }
+  return places;
+}
+
 FaultOr<std::vector<AuditRow>> follow_audit(Database& database, const AuditQuery& query,
-                                            std::int64_t after, std::int64_t limit) {
+                                            AuditPlaces& after, std::int64_t limit) {
   const auto most = static_cast<std::size_t>(std::clamp(limit, std::int64_t{0}, kAuditRowsMax));
   std::vector<AuditRow> rows;
   if (most == 0) return rows;
-  const auto take = [&](std::int64_t sequence, std::string_view line) {
-    if (sequence > after) rows.push_back({sequence, std::string(line)});
-    return rows.size() < most;
-  };
-  TRY(last, last_sequence(database));
-  if (last <= after) return rows;
-  TRY(stretch, stretch_of(database, query, after + 1, INT64_MAX));
-  TRY_DO(walk(database, query, stretch, Direction::kOldestFirst, take));
+  TRY(moment, Snapshot::begin(database));
+  (void)moment;  // Until the answer is whole.
+  TRY(last, last_places(database));
+  std::vector<Followed> found;
+  for (auto& [gateway, end] : last) {
+    const std::int64_t seen = after[gateway];
+    if (end <= seen) continue;
+    Stretch stretch = stretch_of(query);
+    stretch.gateway = gateway;
+    stretch.from = seen + 1;
+    TRY(all, follow_chain(database, query, stretch, seen, most, found));
+    if (!all) end = found.back().row.sequence;
+  }
+  std::ranges::sort(found, {}, [](const Followed& one) {
+    return std::tuple(one.reached_us, std::string_view(one.row.gateway), one.row.sequence);
+  });
+  // What does not fit comes with the next question.
+  for (std::size_t i = found.size(); i-- > most;) {
+    last[found[i].row.gateway] = found[i].row.sequence - 1;
+  }
+  found.resize(std::min(found.size(), most));
+  for (Followed& one : found) rows.push_back(std::move(one.row));
+  after = std::move(last);
   return rows;
 }
 
-FaultOr<std::int64_t> last_sequence(Database& database) {
-  TRY(statement, database.prepare("SELECT last_sequence FROM audit_groups "
+FaultOr<std::int64_t> last_sequence(Database& database, std::string_view gateway) {
+  TRY(statement, database.prepare("SELECT last_sequence FROM audit_groups WHERE gateway = ? "
                                   "ORDER BY first_sequence DESC LIMIT 1"));
-  TRY(there, statement.step());
+  TRY(there, statement.bind(gateway).step());
   return there ? statement.integer(0) : 0;
 }
 
 FaultOr<void> export_audit(Database& database, const AuditQuery& query,
                            const std::function<bool(std::string_view)>& line) {
-  TRY(stretch, stretch_of(database, query, 1, INT64_MAX));
-  return walk(database, query, stretch, Direction::kOldestFirst,
-              [&](std::int64_t, std::string_view record) { return line(record); });
+  TRY(moment, Snapshot::begin(database));
+  (void)moment;  // Until the answer is whole.
+  return walk(
+      database, query, stretch_of(query), Direction::kOldestFirst,
+      [&](const std::string&, std::int64_t, std::string_view record) { return line(record); });
 }
 
 }  // namespace tollgate::storage

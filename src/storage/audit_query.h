@@ -1,12 +1,16 @@
 // Questions to the audit trail: find, follow, export, prove.
 //
-// Reads on a connection of the caller's, while the gateway writes. A walk sees one moment of
-// the trail. Rows of many records are unpacked one at a time; those that by their times or by
-// the moment that an id tells cannot hold what is asked for are passed over.
+// Reads on a connection of the caller's, while gateways write. An answer is of one moment of the
+// trail. Each gateway of a store has a chain with sequences of its own; answers hold records of
+// all, group by group in the order of the times that groups reach (so records of two gateways that
+// are milliseconds apart may change places). Rows of many records are unpacked one at a time; those
+// that by their times or by the moment that an id tells cannot hold what is asked for are passed
+// over.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +19,7 @@
 #include "base/fault.h"
 #include "controls/audit/audit.h"
 #include "storage/database.h"
+#include "storage/gateway_name.h"
 
 namespace tollgate::storage {
 
@@ -34,24 +39,30 @@ struct AuditQuery {
 };
 
 struct AuditRow {
-  std::int64_t sequence = 0;
-  std::string record;  // One line of JSON, as sealed.
+  std::string gateway;
+  std::int64_t sequence = 0;  // In the gateway's chain.
+  std::string record;         // One line of JSON, as sealed.
 };
 
 inline constexpr std::int64_t kAuditRowsMax = 100'000;  // Of one answer in memory.
 
 // The newest `limit` records, newest first. With `before` only those of a smaller sequence: the
-// next page.
+// next page. A Fault where several gateways have such a sequence; their pages go by time.
 FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery& query,
                                            std::int64_t limit,
                                            std::optional<std::int64_t> before = std::nullopt);
 
-// The oldest `limit` records of a larger sequence than `after`, oldest first: to follow a trail.
-FaultOr<std::vector<AuditRow>> follow_audit(Database& database, const AuditQuery& query,
-                                            std::int64_t after, std::int64_t limit);
+// How far a trail was read: the last sequence of each gateway.
+using AuditPlaces = std::map<std::string, std::int64_t, std::less<>>;
+FaultOr<AuditPlaces> last_places(Database& database);
 
-// Sequence of the last record; 0: none.
-FaultOr<std::int64_t> last_sequence(Database& database);
+// The oldest `limit` records behind `after`, oldest first, and moves it behind them: to follow a
+// trail.
+FaultOr<std::vector<AuditRow>> follow_audit(Database& database, const AuditQuery& query,
+                                            AuditPlaces& after, std::int64_t limit);
+
+// Sequence of the gateway's last record; 0: none.
+FaultOr<std::int64_t> last_sequence(Database& database, std::string_view gateway = kOnlyGateway);
 
 // Hands every record to `line`, oldest first, until it returns false.
 FaultOr<void> export_audit(Database& database, const AuditQuery& query,
@@ -59,6 +70,7 @@ FaultOr<void> export_audit(Database& database, const AuditQuery& query,
 
 // What a walk along the chain found.
 struct Proof {
+  std::string gateway;       // Whose chain it is.
   std::int64_t records = 0;  // That are proven, from the first kept one.
   std::int64_t first = 0;    // Their sequences; 0: there are none.
   std::int64_t last = 0;
@@ -68,6 +80,8 @@ struct Proof {
 // Proves that no record was changed, moved, added or removed since it was written, and that the
 // columns that queries use say what the records say. That the newest records were cut off
 // cannot be seen from the chain alone.
-FaultOr<Proof> verify_audit(Database& database);
+FaultOr<Proof> verify_audit(Database& database, std::string_view gateway = kOnlyGateway);
+// Of every chain that is there.
+FaultOr<std::vector<Proof>> verify_chains(Database& database);
 
 }  // namespace tollgate::storage

@@ -93,11 +93,16 @@ TEST_P(Audit, PagesBackAndFollows) {
   EXPECT_EQ(page->front().sequence, 3);
   const auto last = last_sequence(*database_);
   EXPECT_EQ(last.value_or(0), 20);
-  EXPECT_TRUE(follow_audit(*database_, {}, *last, 10)->empty());
-  const auto followed = follow_audit(*database_, {}, 17, 2);
+  AuditPlaces places = last_places(*database_).value();
+  EXPECT_EQ(places, (AuditPlaces{{"gateway", 20}}));
+  EXPECT_TRUE(follow_audit(*database_, {}, places, 10)->empty());
+  places["gateway"] = 17;
+  const auto followed = follow_audit(*database_, {}, places, 2);
   ASSERT_TRUE(followed);
   ASSERT_EQ(followed->size(), 2U);
   EXPECT_EQ(followed->front().sequence, 18);
+  EXPECT_EQ(places["gateway"], 19);
+  EXPECT_EQ(follow_audit(*database_, {}, places, 2)->size(), 1U);
 }
 
 TEST_P(Audit, ExportsLinesUntilItIsTold) {
@@ -254,6 +259,130 @@ TEST_P(Audit, RefusesToContinueADamagedChain) {
   }
 }
 
+// Two gateways, each with a chain of its own, that write in turns, a row a request.
+class AuditOfTwo : public StorageTest, public testing::WithParamInterface<Backend> {
+ protected:
+  AuditOfTwo() {
+    std::map<std::string, std::unique_ptr<StoredTrail>> trails;
+    for (const char* name : {"one", "two"}) {
+      JournalOptions options = journal_options();
+      options.gateway = name;
+      options.directory += name;
+      auto opened = StoredTrail::open(connect(), policy_, clock_, options);
+      EXPECT_TRUE(opened) << opened.error().message;
+      trails[name] = *std::move(opened);
+    }
+    for (int n = 1; n <= 12; ++n) {
+      const auto& trail = trails[n % 3 == 0 ? "two" : "one"];
+      Request request(n);
+      request.record.time = kMorning + std::chrono::seconds(n);
+      EXPECT_TRUE(request.decide(*trail));
+      EXPECT_TRUE(request.end(*trail));
+      EXPECT_TRUE(trail->flush());
+    }
+    database_ = connect();
+  }
+
+  // "one 16" for record 16 of gateway one.
+  static std::vector<std::string> named(const std::vector<AuditRow>& rows) {
+    std::vector<std::string> names;
+    for (const AuditRow& row : rows)
+      names.push_back(row.gateway + " " + std::to_string(row.sequence));
+    return names;
+  }
+
+  std::unique_ptr<Database> database_;
+};
+
+using Names = std::vector<std::string>;
+
+TEST_P(AuditOfTwo, IsAnsweredFromAllChainsByTime) {
+  const auto newest = query_audit(*database_, {}, 7);
+  ASSERT_TRUE(newest) << newest.error().message;
+  EXPECT_EQ(named(*newest),
+            (Names{"two 8", "two 7", "one 16", "one 15", "one 14", "one 13", "two 6"}));
+  AuditQuery between;
+  between.since = kMorning + std::chrono::seconds(5);
+  between.until = kMorning + std::chrono::seconds(7);
+  EXPECT_EQ(named(*query_audit(*database_, between, 10)),
+            (Names{"two 4", "two 3", "one 8", "one 7"}));
+  AuditQuery id;
+  id.id = Request(6).id;
+  EXPECT_EQ(named(*query_audit(*database_, id, 10)), (Names{"two 4", "two 3"}));
+  std::vector<std::string> exported;
+  const auto take = [&](std::string_view line) {
+    exported.emplace_back(line);
+    return true;
+  };
+  ASSERT_TRUE(export_audit(*database_, {}, take));
+  ASSERT_EQ(exported.size(), 24U);
+  for (int n = 1; n <= 12; ++n) {
+    EXPECT_NE(exported[static_cast<std::size_t>(2 * n - 1)].find(Request(n).id), std::string::npos);
+  }
+  const auto paged = query_audit(*database_, {}, 7, 4);
+  ASSERT_FALSE(paged);
+  EXPECT_NE(paged.error().message.find("until"), std::string::npos);
+}
+
+TEST_P(AuditOfTwo, IsFollowedInBothChains) {
+  AuditPlaces places{{"one", 11}, {"two", 5}};
+  EXPECT_EQ(named(*follow_audit(*database_, {}, places, 3)), (Names{"one 12", "two 6", "one 13"}));
+  EXPECT_EQ(places, (AuditPlaces{{"one", 13}, {"two", 6}}));
+  EXPECT_EQ(named(*follow_audit(*database_, {}, places, 100)),
+            (Names{"one 14", "one 15", "one 16", "two 7", "two 8"}));
+  EXPECT_EQ(places, last_places(*database_).value());
+  EXPECT_TRUE(follow_audit(*database_, {}, places, 100)->empty());
+  places.erase("two");
+  EXPECT_EQ(follow_audit(*database_, {}, places, 100)->size(), 8U);
+}
+
+TEST_P(AuditOfTwo, IsProvenChainByChain) {
+  auto proofs = verify_chains(*database_);
+  ASSERT_TRUE(proofs) << proofs.error().message;
+  ASSERT_EQ(proofs->size(), 2U);
+  for (const Proof& proof : *proofs) EXPECT_FALSE(proof.broken) << proof.gateway << proof.why;
+  EXPECT_EQ(proofs->front().records, 16);
+  EXPECT_EQ(proofs->back().records, 8);
+  auto moved = database_->prepare(
+      "UPDATE audit_groups SET last_hash = ? WHERE gateway = 'two' AND first_sequence = 3");
+  ASSERT_TRUE(moved->bind_blob(bytes_of(std::string(32, 'x'))).run());
+  proofs = verify_chains(*database_);
+  EXPECT_FALSE(proofs->front().broken);
+  EXPECT_EQ(proofs->back().gateway, "two");
+  EXPECT_EQ(proofs->back().broken, 3);
+}
+
+// More rows than a walk reads at once.
+TEST_P(AuditOfTwo, IsWalkedInPages) {
+  auto copy = database_->prepare(
+      "INSERT INTO audit_groups (gateway, first_sequence, last_sequence, earliest_us, latest_us, "
+      "reached_us, last_hash, text_bytes, opened, ended, records) SELECT ?, ?, ?, earliest_us, "
+      "latest_us, reached_us + ?, last_hash, text_bytes, opened, ended, records FROM audit_groups "
+      "WHERE gateway = 'one' AND first_sequence = 15");
+  Transaction transaction = std::move(Transaction::begin(*database_).value());
+  for (std::int64_t n = 0; n < 600; ++n) {
+    const char* gateway = n % 2 == 0 ? "one" : "two";
+    ASSERT_TRUE(copy->bind(gateway).bind(101 + n).bind(101 + n).bind(n / 4).run());
+  }
+  ASSERT_TRUE(transaction.commit());
+  for (const Direction direction : {Direction::kOldestFirst, Direction::kNewestFirst}) {
+    for (const char* gateway : {"", "one"}) {
+      Stretch stretch;
+      stretch.gateway = gateway;
+      auto rows = GroupWalk::begin(*database_, stretch, direction);
+      ASSERT_TRUE(rows);
+      std::vector<std::tuple<std::int64_t, std::string, std::int64_t>> found;
+      while (rows->step().value()) {
+        found.emplace_back(rows->reached_us(), rows->gateway(), rows->first());
+      }
+      EXPECT_EQ(found.size(), *gateway ? 308U : 612U);
+      if (direction == Direction::kNewestFirst) std::ranges::reverse(found);
+      EXPECT_TRUE(std::ranges::is_sorted(found));
+      EXPECT_TRUE(std::ranges::adjacent_find(found) == found.end());
+    }
+  }
+}
+
 // An id as the pipeline gives them: "req_", ten characters of milliseconds, sixteen of chance.
 std::string id_at(WallTime time, std::int64_t chance) {
   const std::int64_t ms = to_microseconds(time) / 1000;
@@ -372,7 +501,8 @@ TEST_P(AnyAudit, AnswersAsIfEveryRecordWereReadForAnyQuestion) {
     }
     newest.resize(std::min<std::size_t>(newest.size(), 20));
     Lines found;
-    const auto followed = follow_audit(*database, query, from, 20);
+    AuditPlaces places{{std::string(kOnlyGateway), from}};
+    const auto followed = follow_audit(*database, query, places, 20);
     ASSERT_TRUE(followed);
     for (const AuditRow& row : *followed) {
       EXPECT_EQ(row.record, all[static_cast<std::size_t>(row.sequence) - 1]);
@@ -405,6 +535,8 @@ TEST(Record, TellsItsTimeAndThatOfItsId) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, Audit, testing::ValuesIn(each_store()), store_name);
+
+INSTANTIATE_TEST_SUITE_P(Stores, AuditOfTwo, testing::ValuesIn(each_store()), store_name);
 
 INSTANTIATE_TEST_SUITE_P(Stores, AnyAudit, testing::ValuesIn(each_store()), store_name);
 

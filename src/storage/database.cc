@@ -72,8 +72,9 @@ FaultOr<void> Transaction::commit() {
 }
 
 FaultOr<Snapshot> Snapshot::begin(Database& database) {
+  if (database.in_transaction()) return Snapshot(nullptr);
   TRY_DO(database.begin(Database::Begin::kReading));
-  return Snapshot(database);
+  return Snapshot(&database);
 }
 
 Snapshot::~Snapshot() {

@@ -129,6 +129,7 @@ class Database {
   virtual FaultOr<void> begin(Begin what) = 0;
   virtual FaultOr<void> commit() = 0;
   virtual void roll_back() = 0;
+  virtual bool in_transaction() const = 0;
 
   const std::string name_;
 };
@@ -154,7 +155,8 @@ class Transaction {
   Database* database_;
 };
 
-// While it lives, everything that is read is of one moment. Takes no lock.
+// While it lives, everything that is read is of one moment. Takes no lock. Within a transaction it
+// is that transaction's.
 class Snapshot {
  public:
   static FaultOr<Snapshot> begin(Database& database);
@@ -163,8 +165,8 @@ class Snapshot {
   ~Snapshot();
 
  private:
-  explicit Snapshot(Database& database) : database_(&database) {}
-  Database* database_;
+  explicit Snapshot(Database* database) : database_(database) {}
+  Database* database_;  // None within a transaction.
 };
 
 // A small durable value by name: counters and marks of the store itself.

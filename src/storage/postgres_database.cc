@@ -60,6 +60,7 @@ class PostgresDatabase final : public Database, public PostgresSession {
   FaultOr<void> begin(Begin what) override;
   FaultOr<void> commit() override;
   void roll_back() override;
+  bool in_transaction() const override { return in_transaction_; }
 
   FaultOr<void> be_connected();
   FaultOr<void> set_up_session();

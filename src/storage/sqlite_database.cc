@@ -199,6 +199,7 @@ class SqliteDatabase final : public Database {
   FaultOr<void> begin(Begin what) override;
   FaultOr<void> commit() override;
   void roll_back() override;
+  bool in_transaction() const override { return sqlite3_get_autocommit(handle_) == 0; }
 
   sqlite3* handle_;
   std::map<std::string, std::unique_ptr<SqliteStatement>, std::less<>> prepared_;

@@ -4,6 +4,7 @@
 #include <lz4.h>
 #include <simdjson.h>
 
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -19,6 +20,8 @@ static_assert(std::endian::native == std::endian::little, "numbers lie in rows a
 constexpr int kAcceleration = 4;
 // LZ4 cannot say more with one byte, so no row can ask for more memory than it deserves.
 constexpr std::int64_t kExpansionMax = 256;
+// So many rows a walk reads at once, without their records.
+constexpr int kPageRows = 256;
 
 template <class Number>
 Number take_number(std::span<const std::uint8_t>& bytes) {
@@ -104,30 +107,94 @@ FaultOr<std::int64_t> row_of(Database& database, std::string_view gateway, std::
   return there ? row.integer(0) : 0;
 }
 
-FaultOr<GroupWalk> GroupWalk::begin(Database& database, const Stretch& stretch,
-                                    Direction direction) {
-  TRY(start, row_of(database, stretch.gateway, stretch.from));
-  // Without `records`, which is read for the rows that are wanted only.
-  constexpr std::string_view kOldest =
-      "SELECT first_sequence, last_sequence, earliest_us, text_bytes FROM audit_groups "
-      "WHERE gateway = ? AND first_sequence >= ? AND first_sequence < ? AND earliest_us < ? "
-      "ORDER BY first_sequence";
-  constexpr std::string_view kNewest =
-      "SELECT first_sequence, last_sequence, earliest_us, text_bytes FROM audit_groups "
-      "WHERE gateway = ? AND first_sequence >= ? AND first_sequence < ? AND earliest_us < ? "
-      "ORDER BY first_sequence DESC";
-  TRY(rows, database.prepare(direction == Direction::kOldestFirst ? kOldest : kNewest));
-  rows.bind(stretch.gateway).bind(start).bind(stretch.below).bind(stretch.until_us);
-  return GroupWalk(database, stretch.gateway, std::move(rows));
+FaultOr<std::vector<std::string>> chains(Database& database) {
+  std::vector<std::string> names;
+  while (true) {
+    // One step through the index a name, however long the trails are.
+    TRY(next, database.prepare("SELECT min(gateway) FROM audit_groups WHERE gateway > ?"));
+    TRY(there,
+        next.bind(names.empty() ? std::string_view() : std::string_view(names.back())).step());
+    if (!there || next.text(0).empty()) return names;
+    names.emplace_back(next.text(0));
+  }
 }
 
-FaultOr<bool> GroupWalk::step() { return rows_.step(); }
+FaultOr<GroupWalk> GroupWalk::begin(Database& database, const Stretch& stretch,
+                                    Direction direction) {
+  GroupWalk walk(database, stretch, direction);
+  if (!walk.gateway_.empty()) {
+    TRY(start, row_of(database, walk.gateway_, stretch.from));
+    walk.stretch_.from = start;
+    return walk;
+  }
+  // A moment before the first that is wanted.
+  walk.last_read_.reached_us = direction == Direction::kOldestFirst ? stretch.since_us : INT64_MAX;
+  return walk;
+}
+
+namespace {
+
+// Without `records`, which is read for the rows that are wanted only.
+std::string page_of(std::string_view range, std::string_view order) {
+  return fmt::format(
+      "SELECT gateway, first_sequence, last_sequence, earliest_us, reached_us, text_bytes FROM "
+      "audit_groups WHERE {} AND earliest_us < ? ORDER BY {} LIMIT {}",
+      range, order, kPageRows);
+}
+
+}  // namespace
+
+FaultOr<void> GroupWalk::read_page() {
+  const bool forward = direction_ == Direction::kOldestFirst;
+  static const std::array<std::string, 4> kPages = {
+      page_of("gateway = ? AND first_sequence >= ? AND first_sequence < ?", "first_sequence"),
+      page_of("gateway = ? AND first_sequence >= ? AND first_sequence < ?", "first_sequence DESC"),
+      page_of("(reached_us, gateway, first_sequence) > (?, ?, ?)",
+              "reached_us, gateway, first_sequence"),
+      page_of("(reached_us, gateway, first_sequence) < (?, ?, ?)",
+              "reached_us DESC, gateway DESC, first_sequence DESC")};
+  TRY(rows, database_->prepare(kPages[(gateway_.empty() ? 2U : 0U) + (forward ? 0U : 1U)]));
+  if (gateway_.empty()) {
+    rows.bind(last_read_.reached_us).bind(last_read_.gateway).bind(last_read_.first);
+  } else {
+    rows.bind(gateway_).bind(stretch_.from).bind(stretch_.below);
+  }
+  rows.bind(stretch_.until_us);
+  page_.clear();
+  at_ = 0;
+  while (true) {
+    TRY(there, rows.step());
+    if (!there) break;
+    page_.push_back({std::string(rows.text(0)), rows.integer(1), rows.integer(2), rows.integer(3),
+                     rows.integer(4), rows.integer(5)});
+  }
+  has_more_ = page_.size() == static_cast<std::size_t>(kPageRows);
+  if (page_.empty()) return {};
+  last_read_ = page_.back();
+  (forward ? stretch_.from : stretch_.below) = last_read_.first + (forward ? 1 : 0);
+  return {};
+}
+
+FaultOr<bool> GroupWalk::step() {
+  while (true) {
+    if (at_ + 1 < page_.size()) {
+      ++at_;
+    } else {
+      if (!has_more_) return false;
+      TRY_DO(read_page());
+      if (page_.empty()) return false;
+    }
+    if (row().reached_us >= stretch_.since_us) return true;
+    // The times that rows reach grow with the order of each walk.
+    if (direction_ == Direction::kNewestFirst) return false;
+  }
+}
 
 FaultOr<std::string_view> GroupWalk::lines() {
   TRY(read, database_->prepare("SELECT records FROM audit_groups WHERE gateway = ? AND "
                                "first_sequence = ?"));
-  TRY(there, read.bind(gateway_).bind(first()).step());
-  if (there && uncompress(read.blob(0), rows_.integer(3), lines_)) return std::string_view(lines_);
+  TRY(there, read.bind(gateway()).bind(first()).step());
+  if (there && uncompress(read.blob(0), row().text_bytes, lines_)) return std::string_view(lines_);
   return fault(FaultKind::kCorrupt,
                fmt::format("{}: the records {} to {} of the audit trail are damaged. "
                            "`tollgate audit verify` says more; restore a backup.",

@@ -19,7 +19,6 @@
 #include "base/units.h"
 #include "controls/audit/audit.h"
 #include "storage/database.h"
-#include "storage/gateway_name.h"
 
 namespace tollgate::storage {
 
@@ -56,36 +55,61 @@ std::span<const std::uint8_t> bytes_of(std::string_view text);
 
 enum class Direction : std::uint8_t { kOldestFirst, kNewestFirst };
 
-// Which rows a walk sees: those with a record of these sequences, and with one before `until_us`.
+// Which rows a walk sees: of one gateway those with a record of these sequences, or those of all;
+// with a record that is not before `since_us`, and one before `until_us`.
 struct Stretch {
-  std::string_view gateway = kOnlyGateway;  // Borrowed while a walk begins.
-  std::int64_t from = 1;
+  std::string_view gateway;  // Empty: all. Borrowed while a walk begins.
+  std::int64_t from = 1;     // Of one gateway only.
   std::int64_t below = INT64_MAX;
+  std::int64_t since_us = INT64_MIN;
   std::int64_t until_us = INT64_MAX;
 };
 
-// Steps through the rows of one moment of the trail.
+// Steps through rows: of one gateway in the order of its chain, of all in that of the times that
+// they reach, which keeps each chain in its order. It reads rows in pages, so whoever wants those
+// of one moment holds a Snapshot meanwhile.
 class GroupWalk {
  public:
   static FaultOr<GroupWalk> begin(Database& database, const Stretch& stretch, Direction direction);
 
   // True: a row is here.
   FaultOr<bool> step();
-  std::int64_t first() const { return rows_.integer(0); }
-  std::int64_t last() const { return rows_.integer(1); }
-  std::int64_t earliest_us() const { return rows_.integer(2); }
+  const std::string& gateway() const { return row().gateway; }
+  std::int64_t first() const { return row().first; }
+  std::int64_t last() const { return row().last; }
+  std::int64_t earliest_us() const { return row().earliest_us; }
+  std::int64_t reached_us() const { return row().reached_us; }
   // Its lines, valid until the next call. kCorrupt where they cannot be read.
   FaultOr<std::string_view> lines();
 
  private:
-  GroupWalk(Database& database, std::string_view gateway, Statement rows)
-      : database_(&database), gateway_(gateway), rows_(std::move(rows)) {}
+  struct Row {
+    std::string gateway;
+    std::int64_t first = 0;
+    std::int64_t last = 0;
+    std::int64_t earliest_us = 0;
+    std::int64_t reached_us = 0;
+    std::int64_t text_bytes = 0;
+  };
+  GroupWalk(Database& database, const Stretch& stretch, Direction direction)
+      : database_(&database), gateway_(stretch.gateway), stretch_(stretch), direction_(direction) {}
+
+  const Row& row() const { return page_[at_]; }
+  FaultOr<void> read_page();
 
   Database* database_;
   std::string gateway_;
-  Statement rows_;
+  Stretch stretch_;  // Of the pages that were not read yet; gateway_ has the name.
+  Direction direction_;
+  Row last_read_;  // Where the next page begins in a walk through all.
+  bool has_more_ = true;
+  std::vector<Row> page_;
+  std::size_t at_ = 0;
   std::string lines_;
 };
+
+// The gateways that have a trail, in the order of their names.
+FaultOr<std::vector<std::string>> chains(Database& database);
 
 // First sequence of the gateway's row that holds `sequence`, or of the one before it; 0: none.
 FaultOr<std::int64_t> row_of(Database& database, std::string_view gateway, std::int64_t sequence);
