@@ -266,13 +266,13 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& 
     if (!verdict.refused()) needs = verdict.needs();
     if (verdict.refused() || !needs.empty()) {
       give_up(slots, needs);
-      if (needs.empty()) mark_spare_slots(charges, slots);
+      if (needs.empty()) mark_returns(charges, slots);
     } else {
       mark_told(slots);
       ahead = {low_hands(charges, slots, now, arena), low_leases(charges, slots, now, arena)};
     }
   }
-  if (rates_ != nullptr) give_back_slots(charges, slots);
+  if (rates_ != nullptr) give_back_shared(charges, slots);
   if (verdict.refused()) return std::unexpected(verdict.shortfall());
   if (!needs.empty()) return Hold{};
   // From here on everything is held; the evidence is as of this moment.
@@ -430,7 +430,7 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
       else
         settle_limit(charges.limits[i], slots.limits[i], real, now);
     }
-    if (rates_ != nullptr) mark_spare_slots(charges, slots);
+    if (rates_ != nullptr) mark_returns(charges, slots);
     for (std::size_t i = 0; i < slots.budgets.size(); ++i) {
       Slot& slot = slots.budgets[i];
       --slot.account->pins;
@@ -438,7 +438,7 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
       settle_budget(charges.budgets[i], slot, real.cost, slots.held_at, wall);
     }
   }
-  if (rates_ != nullptr) give_back_slots(charges, slots);
+  if (rates_ != nullptr) give_back_shared(charges, slots);
   open_holds_.fetch_sub(1, std::memory_order_relaxed);
   if (overrun) overruns_.fetch_add(1, std::memory_order_relaxed);
   if (sink_ == nullptr) return;

@@ -177,8 +177,8 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
                      std::optional<std::int64_t> used, Instant now) const;
   std::span<const RateNeed> low_hands(const pipeline::Charges& charges, Slots& slots, Instant now,
                                       Arena& arena) const;
-  static void mark_spare_slots(const pipeline::Charges& charges, Slots& slots);
-  void give_back_slots(const pipeline::Charges& charges, Slots& slots) const;
+  static void mark_returns(const pipeline::Charges& charges, Slots& slots);
+  void give_back_shared(const pipeline::Charges& charges, Slots& slots) const;
   void tell_reached(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
   // Or a budget that allows and alerts let a request through that no longer fits: `spent` is
   // then what is spent and held, above the limit; once in a window for each subject.

@@ -69,6 +69,7 @@ void MemoryLedger::take_shared(const LimitCharge& charge, Slot& slot, Verdict& v
   slot.generation = state.generation;
   slot.units_before = hand.units;
   slot.share_before = hand.share;
+  slot.all_used_before = hand.all_used;
   slot.rate.amount = std::clamp<std::int64_t>(charge.amount, 0, kTokensMax);
   slot.rate.after = account.rate;
   if (policy.figure == Figure::kConcurrentRequests) account.at_work_limit = policy.limit;
@@ -100,7 +101,8 @@ void MemoryLedger::take_units(const LimitCharge& charge, Slot& slot, Verdict& ve
     return;
   } else if (hand.units < amount) {
     const std::int64_t lack = amount - hand.units;
-    const bool hopeless = hand.heard && lack > level && now - hand.asked_at <= kAskAgain;
+    const bool hopeless =
+        hand.heard && lack > level && hand.claim.units == 0 && now - hand.asked_at <= kAskAgain;
     Expected<limits::Balance> held;
     if (hopeless) held = limits::reserve(policy, hand.view(policy), amount, now, charge.subject);
     if (held) {
@@ -112,9 +114,11 @@ void MemoryLedger::take_units(const LimitCharge& charge, Slot& slot, Verdict& ve
   }
   hand.units -= slot.units;
   hand.used = true;
+  slot.claim = hand.claim_on(policy, slot.units, now);
   account.rate = limits::reserve_observed(policy, account.rate, amount, now);
   slot.rate.after = account.rate;
-  slot.remaining = std::max<std::int64_t>(level + hand.units, 0);
+  slot.remaining =
+      std::clamp<std::int64_t>(level + hand.units + hand.claim.units, 0, policy.limit - slot.units);
 }
 
 void MemoryLedger::take_slot(const LimitCharge& charge, Slot& slot, Verdict& verdict, Instant now) {
@@ -214,6 +218,7 @@ void MemoryLedger::give_up_shared(Slots& slots, std::span<const RateNeed> needs)
     if (slot.account->kind != AccountKind::kSharedLimit) continue;
     slot.shared_account().hand.units = slot.units_before;
     slot.shared_account().hand.share = slot.share_before;
+    slot.shared_account().hand.all_used = slot.all_used_before;
   }
 }
 
@@ -244,9 +249,8 @@ std::span<const RateNeed> MemoryLedger::low_hands(const Charges& charges, Slots&
 
 // ---- Settle ----------------------------------------------------------------------------------
 
-// What comes back goes into the hand, if there is one: it is bounded by what time has not earned
-// back meanwhile (limits.h), so nobody gets a second burst of it. Of an earlier hand the store
-// knows nothing any more.
+// What comes back is claimed from the store, which knows what time has earned back meanwhile. What
+// an earlier generation took it does not know any more.
 void MemoryLedger::settle_shared(const LimitCharge& charge, Slot& slot,
                                  std::optional<std::int64_t> used, Instant now) const {
   const limits::Policy& policy = *charge.policy;
@@ -256,36 +260,42 @@ void MemoryLedger::settle_shared(const LimitCharge& charge, Slot& slot,
     return;
   }
   if (!used) return;
-  const limits::Balance before = account.rate;
-  account.rate = limits::settle(policy, account.rate, slot.rate, *used, now);
   RateHand& hand = account.hand;
-  const RateState state = rates_->state();
   if (slot.from == Slot::From::kShare && hand.generation == slot.generation) {
     const limits::Policy share = share_of(policy, slot.gateways);
     hand.share = limits::settle(share, hand.share, slot.share, *used, now);
   }
-  if (!hand.counts(state.generation, now)) return;
-  const std::int64_t unused = slot.rate.amount - *used;
-  hand.units += unused < 0 ? unused : limits::given_back(policy, before, account.rate);
-  hand.used = true;
+  if (*used > slot.rate.amount) {
+    const std::int64_t beyond = std::min(*used - slot.rate.amount, kTokensMax);
+    account.rate = limits::settle(policy, account.rate, slot.rate, *used, now);
+    hand.renew(rates_->state().generation, now);
+    hand.units -= beyond;
+    (void)hand.claim_on(policy, beyond, now);
+    return;
+  }
+  if (slot.from != Slot::From::kHand || hand.generation != slot.generation) return;
+  slot.claim.units = std::min(slot.rate.amount - *used, slot.units);
+  hand.add_claim(policy, slot.claim, now);
 }
 
-// Slots that nobody uses go back at once: with a small limit every one is needed somewhere.
-void MemoryLedger::mark_spare_slots(const Charges& charges, Slots& slots) {
+// Slots that nobody uses go back at once, and what is claimed: with a small limit every one is
+// needed somewhere.
+void MemoryLedger::mark_returns(const Charges& charges, Slots& slots) {
   for (std::size_t i = 0; i < slots.limits.size(); ++i) {
     Slot& slot = slots.limits[i];
     slot.giving_back = false;
     if (slot.from != Slot::From::kHand) continue;
     const limits::Policy& policy = *charges.limits[i].policy;
-    if (policy.figure != Figure::kConcurrentRequests) continue;
     SharedLimitAccount& account = slot.shared_account();
     if (account.hand.asked > 0 || account.hand.returning) continue;
-    slot.giving_back = account.hand.spare_slots(account.at_work, policy.limit) > 0;
+    slot.giving_back = policy.figure == Figure::kConcurrentRequests
+                           ? account.hand.spare_slots(account.at_work, policy.limit) > 0
+                           : account.hand.claim.units > 0;
     account.hand.returning = slot.giving_back;
   }
 }
 
-void MemoryLedger::give_back_slots(const Charges& charges, Slots& slots) const {
+void MemoryLedger::give_back_shared(const Charges& charges, Slots& slots) const {
   for (std::size_t i = 0; i < slots.limits.size(); ++i) {
     if (!std::exchange(slots.limits[i].giving_back, false)) continue;
     RateNeed account;
@@ -318,12 +328,13 @@ std::optional<RateReport> MemoryLedger::report(const RateId& id, std::uint64_t h
     hand.units = account.at_work + std::clamp<std::int64_t>(hand.units - account.at_work, 0,
                                                             std::max<std::int64_t>(kept, 0));
   } else {
-    const bool idle = telling == RateTelling::kKeeping && !hand.used;
+    const bool idle = telling == RateTelling::kRenewing && !hand.used;
     if ((leaving || idle) && hand.units > 0) told.back = std::exchange(hand.units, 0);
     told.debt = limits::until_full(account.rate, now);
+    told.claim = std::exchange(hand.claim, {});
   }
   told.in_hand = hand.units;
-  hand.used = false;
+  if (telling == RateTelling::kRenewing) hand.used = false;
   return told;
 }
 
@@ -336,7 +347,9 @@ void MemoryLedger::answered(const RateId& id, std::uint64_t hash, int needs,
   RateHand& hand = found->as_shared_limit().hand;
   found->pins -= needs + 1;
   hand.asked -= needs + 1;
-  if (answer) hand.take_answer(*answer);
+  if (!answer) return;
+  found->rate.full_at -= answer->took_back;
+  hand.take_answer(*answer);
 }
 
 void MemoryLedger::unanswered(const RateId& id, std::uint64_t hash, int needs) {

@@ -23,7 +23,9 @@ struct MemoryLedger::Slot {
   std::uint32_t gateways = 1;  // That shared it.
   std::uint32_t generation = 0;
   std::int64_t units_before = 0;
-  std::int64_t units = 0;      // Taken out of the hand.
+  std::int64_t units = 0;  // Taken out of the hand.
+  limits::Balance all_used_before;
+  RateClaim claim;             // What is not used of it may be claimed.
   std::int64_t remaining = 0;  // Of all that there is, after it.
   limits::Balance share_before;
   limits::Taken share;

@@ -19,6 +19,9 @@ void RateHand::renew(std::uint32_t now_generation, Instant now) {
     part = {};
     until = {};
     share = {};
+    all_used = {};
+    claim = {};
+    born_us = 0;
     heard = false;
   }
   // What is owed stays owed.
@@ -26,12 +29,11 @@ void RateHand::renew(std::uint32_t now_generation, Instant now) {
 }
 
 std::int64_t RateHand::level_at(const limits::Policy& policy, Instant now) const {
-  const std::int64_t window = limits::window_of(policy.figure).count();
-  if (window == 0) return level;
+  if (policy.figure == limits::Figure::kConcurrentRequests) return level;
   const Duration since = std::max(now - heard_at, Duration(0)) + part;
-  const __int128 earned = static_cast<__int128>(since.count()) * policy.limit / window;
-  const __int128 most = policy.limit - std::max<std::int64_t>(units, 0);
-  return static_cast<std::int64_t>(std::min(earned + level, most));
+  const std::int64_t most = policy.limit - std::max<std::int64_t>(units, 0);
+  const std::int64_t earned = std::min(limits::earned_in(policy, since), kTokensMax * 2);
+  return std::min(level + earned, most);
 }
 
 limits::Balance RateHand::view(const limits::Policy& policy) const {
@@ -61,6 +63,46 @@ void RateHand::take_answer(const RateAnswer& answer) {
   part = answer.part;
   heard_at = answer.heard_at;
   heard = true;
+  all_used = {heard_at + answer.debt, 0, 0};
+  store_ahead_us = answer.now_us - heard_at.time_since_epoch().count();
+  returned = answer.returned;
+  born_us = answer.born_us;
+}
+
+RateClaim RateHand::claim_on(const limits::Policy& policy, std::int64_t taken, Instant now) {
+  if (born_us == 0) return {};
+  all_used = limits::reserve_observed(policy, all_used, taken, now);
+  const std::int64_t until = all_used.full_at.time_since_epoch().count() + store_ahead_us;
+  return {0, until, returned, born_us};
+}
+
+// What the store would take back of it now, as far as is known here.
+std::int64_t RateHand::worth(const limits::Policy& policy, const RateClaim& of, Instant now) const {
+  const Duration left(of.until_us - now.time_since_epoch().count() - store_ahead_us);
+  if (left <= Duration(0) || of.born_us != born_us) return 0;
+  return std::clamp<std::int64_t>(limits::earned_in(policy, left) + 1 - (returned - of.returned), 0,
+                                  of.units);
+}
+
+// Two claims are one with the less of both bounds; where that is worth less than one of them, the
+// other is dropped.
+void RateHand::add_claim(const limits::Policy& policy, RateClaim more, Instant now) {
+  const std::int64_t worth_more = worth(policy, more, now);
+  if (worth_more == 0) return;
+  const std::int64_t worth_now = worth(policy, claim, now);
+  if (worth_now == 0) {
+    claim = more;
+    return;
+  }
+  RateClaim both = more;
+  both.units = std::min(claim.units + more.units, kTokensMax);
+  both.until_us = std::min(claim.until_us, more.until_us);
+  both.returned = std::min(claim.returned, more.returned);
+  const std::int64_t worth_both = worth(policy, both, now);
+  if (worth_both >= std::max(worth_now, worth_more))
+    claim = both;
+  else if (worth_more > worth_now)
+    claim = more;
 }
 
 limits::Policy share_of(const limits::Policy& policy, std::uint32_t gateways) {

@@ -16,7 +16,7 @@ struct RateHand {
   std::uint32_t generation = 0;
   std::int32_t asked = 0;  // Needs and reports that are not answered.
   bool heard = false;      // The store has answered in this generation.
-  bool used = false;       // Since the last report.
+  bool used = false;       // Since it was renewed.
   bool returning = false;  // The lender knows that something is to be given back.
 
   // As the store said last.
@@ -26,6 +26,14 @@ struct RateHand {
 
   std::int64_t step = 0;  // Asked for ahead of need last…
   Instant asked_at{};     // …at this time.
+
+  // What all gateways together have used, at least, as the store told it and with what was taken
+  // here since; and where the store's clock and counts stood.
+  limits::Balance all_used;
+  std::int64_t store_ahead_us = 0;  // Of the clock here, at least.
+  std::int64_t returned = 0;
+  std::int64_t born_us = 0;  // 0: not known.
+  RateClaim claim;           // To be told with the next question.
 
   limits::Balance share;  // Taken of the local share, while the store is away.
 
@@ -43,7 +51,16 @@ struct RateHand {
   std::int64_t spare_slots(std::int64_t at_work, std::int64_t limit) const;
   // Before a question: how much to ask for ahead of need.
   void step_up(std::int64_t least, Instant now);
+  // What may be claimed of `units` that are taken now: they come out of what all have used.
+  RateClaim claim_on(const limits::Policy& policy, std::int64_t units, Instant now);
+  // Claims `units` of a claim_on(), as far as it is worth anything by now.
+  void add_claim(const limits::Policy& policy, RateClaim more, Instant now);
   void take_answer(const RateAnswer& answer);
+
+ private:
+  std::int64_t worth(const limits::Policy& policy, const RateClaim& claim, Instant now) const;
+
+ public:
 };
 
 // The part of a limit that one of `gateways` lets through alone, at least 1. For its figures only:

@@ -81,11 +81,23 @@ class RateLender {
   std::atomic<std::uint64_t> state_ = std::uint64_t{1} << 32;
 };
 
+// What was held of a rate and not used. The store takes it back as far as time has not earned it
+// back meanwhile, whoever used it.
+struct RateClaim {
+  std::int64_t units = 0;
+  // Of the store's clock: when time has earned back all that was used of the limit by all when
+  // these units were taken.
+  std::int64_t until_us = 0;
+  std::int64_t returned = 0;  // What had been taken back by then; see RateAnswer.
+  std::int64_t born_us = 0;
+};
+
 // What is told to the store of one account, with each question.
 enum class RateTelling : std::uint8_t {
-  kAsking,   // More is needed.
-  kKeeping,  // Nothing is needed: what was not used since the last time is given back.
-  kLeaving,  // All is given back.
+  kAsking,     // More is needed.
+  kReturning,  // Something is claimed, or slots are given up.
+  kRenewing,   // What is in hand is kept; but not what was not used since the last time.
+  kLeaving,    // All is given back.
 };
 struct RateReport {
   // Of a rate: the units that stay in hand; below 0: used beyond what was in hand. Of concurrency:
@@ -93,14 +105,20 @@ struct RateReport {
   std::int64_t in_hand = 0;
   std::int64_t back = 0;  // Units given back.
   Duration debt{};        // Until time has earned back all that this gateway has used.
+  RateClaim claim;
 };
 struct RateAnswer {
   std::uint32_t generation = 0;
-  std::int64_t told = 0;     // What the report said to be in hand…
-  std::int64_t in_hand = 0;  // …what of it still counts…
-  std::int64_t granted = 0;  // …and what came to it.
-  std::int64_t level = 0;    // What is left in the store; below 0: what is owed to it.
-  Duration part{};           // The time that is earned already of the next unit.
+  std::int64_t told = 0;      // What the report said to be in hand…
+  std::int64_t in_hand = 0;   // …what of it still counts…
+  std::int64_t granted = 0;   // …and what came to it.
+  std::int64_t level = 0;     // What is left in the store; below 0: what is owed to it.
+  Duration part{};            // The time that is earned already of the next unit.
+  Duration took_back{};       // Of the claim; so much less this gateway has used.
+  Duration debt{};            // Until time has earned back all that everybody has used, at least.
+  std::int64_t now_us = 0;    // Of the store's clock.
+  std::int64_t returned = 0;  // Units that were taken back so far, from all…
+  std::int64_t born_us = 0;   // …since the store began to count them.
   Instant heard_at{};
   Instant until{};  // From then on it counts no more.
 };

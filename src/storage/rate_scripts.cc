@@ -20,6 +20,8 @@ local limit, window = tonumber(ARGV[3]), tonumber(ARGV[4])
 local in_hand, back, debt = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local least, all, ahead = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local ttl, lost = tonumber(ARGV[11]), tonumber(ARGV[12])
+local claim, claim_until = tonumber(ARGV[13]), tonumber(ARGV[14])
+local claim_returned, claim_born = tonumber(ARGV[15]), ARGV[16]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local EXACT = 9007199254740992
@@ -44,8 +46,9 @@ local function owed(span)
 end
 
 local level, part, at, known_lost = nil, 0, now, 0
+local born, returned = text(now), 0
 local mine = false
-local taken, taken_part = 0, 0  -- What the others have and owe.
+local others, owing, owing_part = 0, 0, 0  -- What the others have, and owe.
 local raw = redis.call('HGETALL', key)
 for i = 1, #raw, 2 do
   local field, value = raw[i], raw[i + 1]
@@ -53,6 +56,8 @@ for i = 1, #raw, 2 do
   elseif field == 'part' then part = tonumber(value)
   elseif field == 'at' then at = tonumber(value)
   elseif field == 'lost' then known_lost = tonumber(value)
+  elseif field == 'born' then born = value
+  elseif field == 'returned' then returned = tonumber(value)
   elseif field ~= gateway and string.sub(field, 1, #process) == process then
     -- It has forgotten what it had then, and tells what it has used.
     redis.call('HDEL', key, field)
@@ -64,7 +69,7 @@ for i = 1, #raw, 2 do
       mine = not ended
     else
       local units, rest = owed(math.max(owes - now, 0))
-      taken, taken_part = taken + out + units, taken_part + rest
+      others, owing, owing_part = others + out, owing + units, owing_part + rest
     end
     if ended then
       -- Used, as far as anybody knows.
@@ -85,7 +90,7 @@ end
 if not level then level, part, at = limit, 0, now end
 if lost > known_lost then
   local units, rest = earned(math.max(now - lost - ttl, 0))
-  if units < level then level, part, at = units, rest, now end
+  if units < level then level, part, at = units, rest, math.max(now, lost + ttl) end
   known_lost = lost
 end
 level = math.min(level, limit)
@@ -98,14 +103,35 @@ if elapsed > 0 then
   local new, new_part = level + units, part + rest
   if new_part >= window then new, new_part = new + 1, new_part - window end
   local debt_units, debt_part = owed(debt)
-  local cap = limit - taken - in_hand - back - debt_units
-  local cap_part = -(taken_part + debt_part)
+  local cap = limit - others - owing - in_hand - back - debt_units
+  local cap_part = -(owing_part + debt_part)
   local borrowed = math.ceil(-cap_part / window)
   cap, cap_part = cap - borrowed, cap_part + borrowed * window
   if new > cap or (new == cap and new_part > cap_part) then new, new_part = cap, cap_part end
   if new > level or (new == level and new_part > part) then level, part = new, new_part end
 end
 level = level + back
+
+-- Not more than time has not earned back since, whoever took it, less what came back since.
+local took_back = 0
+local room = limit - level - others - math.max(in_hand, 0)
+if claim > 0 and claim_born == born and room > 0 then
+  local since = math.ceil((returned - claim_returned) * window / limit)
+  local left = math.min(claim_until - now - since, window,
+                        math.floor(room * window / limit - part / limit))
+  local whole = claim * window / limit
+  if left > 0 then
+    if left >= whole then
+      level, took_back = level + claim, math.floor(whole)
+    else
+      local units, rest = earned(left)
+      level, part, took_back = level + units, part + rest, left
+      if part >= window then level, part = level + 1, part - window end
+    end
+    returned = returned + claim
+    debt = math.max(debt - took_back, 0)
+  end
+end
 if in_hand < 0 then level, in_hand = level + in_hand, 0 end
 if level >= limit then level, part = limit, 0 end
 level = math.max(level, -EXACT / 8)
@@ -123,11 +149,13 @@ else
   redis.call('HDEL', key, gateway)
 end
 redis.call('HSET', key, 'level', text(level), 'part', text(part), 'at', text(at),
-           'lost', text(known_lost))
+           'lost', text(known_lost), 'born', born, 'returned', text(returned))
 -- Gone when it would be full anyway.
 local full_in = math.max((limit - level) / limit * window, 0) + ttl + window
 redis.call('PEXPIRE', key, text(math.min(math.ceil(full_in / 1000), 34560000000)))
-return {granted, in_hand, level, math.floor(part / limit), now}
+local used = math.max(math.floor((limit - level - others - out) / limit * window - part / limit), 0)
+return {granted, in_hand, level, math.floor(part / limit), now, took_back, used, returned,
+        tonumber(born)}
 )lua";
 
 constexpr const char* kSlots = R"lua(
@@ -168,7 +196,7 @@ else
   redis.call('HDEL', key, gateway)
 end
 redis.call('PEXPIRE', key, text(math.ceil(ttl / 1000)))
-return {granted, has - granted, free - granted, 0, now}
+return {granted, has - granted, free - granted, 0, now, 0, 0, 0, 0}
 )lua";
 
 constexpr const char* kEpoch = R"lua(
@@ -237,7 +265,7 @@ class Arguments {
   std::span<const std::string_view> all() const { return std::span(texts_).first(count_); }
 
  private:
-  static constexpr std::size_t kMost = 12;  // As many as a rate has.
+  static constexpr std::size_t kMost = 16;  // As many as a rate has.
   std::array<std::string, kMost> numbers_;
   std::array<std::string_view, kMost> texts_;
   std::size_t count_ = 0;
@@ -271,20 +299,33 @@ void add_question(redis::Client& client, std::string_view key, const RateQuestio
   arguments.add(told.in_hand).add(told.back).add(told.debt.count());
   arguments.add(question.least).add(question.all).add(question.ahead);
   arguments.add(question.ttl.count()).add(question.lost_since);
+  arguments.add(told.claim.units).add(told.claim.until_us);
+  arguments.add(told.claim.returned).add(told.claim.born_us);
   client.add(lend_script(), key, arguments.all());
 }
 
-FaultOr<RateReplied> read_answer(const redis::Client& client, const redis::Reply& reply) {
-  std::array<std::int64_t, 5> numbers{};
+FaultOr<RateAnswer> read_answer(const redis::Client& client, const redis::Reply& reply) {
+  std::array<std::int64_t, 9> numbers{};
   bool good = reply.items.size() == numbers.size();
   for (std::size_t i = 0; good && i < numbers.size(); ++i) {
     const std::optional<std::int64_t> number = reply.items[i].number();
     good = number && *number >= -INT64_MAX / 4 && *number <= INT64_MAX / 4;
     if (good) numbers[i] = *number;
   }
-  good = good && numbers[0] >= 0 && numbers[1] >= 0 && numbers[3] >= 0;
+  // Of them only the level may be owed.
+  for (std::size_t i = 0; good && i < numbers.size(); ++i) good = i == 2 || numbers[i] >= 0;
   if (auto fine = expect(client, reply, good); !fine) return std::unexpected(fine.error());
-  return RateReplied{numbers[0], numbers[1], numbers[2], Duration(numbers[3]), numbers[4]};
+  RateAnswer answer;
+  answer.granted = numbers[0];
+  answer.in_hand = numbers[1];
+  answer.level = numbers[2];
+  answer.part = Duration(numbers[3]);
+  answer.now_us = numbers[4];
+  answer.took_back = Duration(numbers[5]);
+  answer.debt = Duration(numbers[6]);
+  answer.returned = numbers[7];
+  answer.born_us = numbers[8];
+  return answer;
 }
 
 void add_epoch(redis::Client& client, std::string_view known, std::string_view fresh) {

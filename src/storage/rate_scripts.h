@@ -5,10 +5,12 @@
 //
 //   level + sum over gateways (in hand + debt) <= limit
 //
-// so in any window W all of them together use at most limit + rate * W (a unit that is given back
-// after its request took it moves from the debt to the hand). The level earns with time, up to
-// where this holds. What Redis knows of the others is what they told last, which is never less
-// than what they have by now; what a gateway had in hand when its time ended counts as used then.
+// so in any window W all of them together use at most limit + rate * W. The level earns with time,
+// up to where this holds. What Redis knows of the others is what they told last, which is never
+// less than what they have by now; what a gateway had in hand when its time ended counts as used
+// then. What was taken and not used is claimed, and taken back by the rule of limits::settle: not
+// more than all together had used when it was taken, less what time has earned back and what has
+// been taken back since.
 //
 // CONCURRENCY is a sum: each gateway has slots, and together never more than the limit.
 //
@@ -49,14 +51,8 @@ struct RateQuestion {
 };
 void add_question(redis::Client& client, std::string_view key, const RateQuestion& question);
 
-struct RateReplied {
-  std::int64_t granted = 0;
-  std::int64_t in_hand = 0;  // What still counts of what was told.
-  std::int64_t level = 0;
-  Duration part{};
-  std::int64_t now = 0;  // Redis' clock.
-};
-FaultOr<RateReplied> read_answer(const redis::Client& client, const redis::Reply& reply);
+// All of an answer that the store tells; not what the gateway knows itself.
+FaultOr<RateAnswer> read_answer(const redis::Client& client, const redis::Reply& reply);
 
 // The data have an epoch: a random name that is made where there is none. Who knew another one
 // says so, and from then on all know that data were lost before this one.

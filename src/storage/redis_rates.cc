@@ -49,7 +49,7 @@ FaultOr<std::unique_ptr<RedisRates>> RedisRates::create(redis::Endpoint endpoint
 RedisRates::~RedisRates() { stop(); }
 
 FaultOr<void> RedisRates::start() {
-  FaultOr<void> first = round({}, RateTelling::kAsking, steady_now() + kFirstDeadline);
+  FaultOr<void> first = round({}, Presence::kAlive, steady_now() + kFirstDeadline);
   thread_ = std::thread([this] { run(); });
   return first;
 }
@@ -94,6 +94,7 @@ void RedisRates::ask(std::span<const RateNeed> needs, RateWait* wait) {
   for (const RateNeed& need : needs) {
     Question& question = question_for(need);
     ++question.needs;
+    question.telling = RateTelling::kAsking;
     // Whoever needs least is to be helped, if nobody else can be.
     if (need.least > 0 && (question.least == 0 || need.least < question.least))
       question.least = need.least;
@@ -133,12 +134,12 @@ void RedisRates::run() {
     if (degraded()) {
       fail_questions();
       if (steady_now() < next) continue;
-      (void)round({}, RateTelling::kAsking, steady_now() + kRoundDeadline);
+      (void)round({}, Presence::kAlive, steady_now() + kRoundDeadline);
     } else {
       Asked asked = take_questions();
       add_renewals(asked);
       if (!asked.empty() || steady_now() >= presence_at_)
-        (void)round(std::move(asked), RateTelling::kAsking, steady_now() + kRoundDeadline);
+        (void)round(std::move(asked), Presence::kAlive, steady_now() + kRoundDeadline);
     }
     next = steady_now() + pause();
   }
@@ -148,9 +149,10 @@ void RedisRates::run() {
   for (auto& [key, held] : in_hand_) {
     Question question;
     question.account = held.account;
+    question.telling = RateTelling::kLeaving;
     all.emplace_back(key, std::move(question));
   }
-  (void)round(std::move(all), RateTelling::kLeaving, steady_now() + kRoundDeadline);
+  (void)round(std::move(all), Presence::kLeaves, steady_now() + kRoundDeadline);
   forget(options_.on_fault);
 }
 
@@ -173,6 +175,7 @@ void RedisRates::add_renewals(Asked& asked) {
     held.renew_at = now + kRenewAfter;
     Question question;
     question.account = held.account;
+    question.telling = RateTelling::kRenewing;
     asked.emplace_back(key, std::move(question));
   }
 }
@@ -181,13 +184,11 @@ void RedisRates::add_renewals(Asked& asked) {
 
 // What the ledger says of each account, as late as possible. Who is not known there any more has
 // nothing to tell.
-void RedisRates::report_all(Asked& asked, RateTelling telling) {
+void RedisRates::report_all(Asked& asked) {
   std::erase_if(asked, [&](auto& entry) {
     Question& question = entry.second;
-    const bool renewal = question.needs == 0 && telling == RateTelling::kAsking;
-    const std::optional<RateReport> told =
-        borrower_.report(question.account.id(), question.account.hash,
-                         renewal ? RateTelling::kKeeping : telling, clock_.now());
+    const std::optional<RateReport> told = borrower_.report(
+        question.account.id(), question.account.hash, question.telling, clock_.now());
     if (told) {
       question.report = *told;
     } else {
@@ -197,10 +198,10 @@ void RedisRates::report_all(Asked& asked, RateTelling telling) {
   });
 }
 
-FaultOr<std::vector<redis::Reply>> RedisRates::exchange(const Asked& asked, RateTelling telling,
+FaultOr<std::vector<redis::Reply>> RedisRates::exchange(const Asked& asked, Presence presence,
                                                         Instant deadline) {
   if (!client_->connected()) ++connection_;
-  says_presence_ = telling == RateTelling::kLeaving || steady_now() >= presence_at_;
+  says_presence_ = presence == Presence::kLeaves || steady_now() >= presence_at_;
   // First and last: what was answered in between is of this epoch.
   add_epoch(*client_, epoch_.name, random_name());
   for (const auto& [key, question] : asked) {
@@ -218,18 +219,17 @@ FaultOr<std::vector<redis::Reply>> RedisRates::exchange(const Asked& asked, Rate
     add_question(*client_, rate_key(question.account.id()), sent);
   }
   if (says_presence_) {
-    add_presence(*client_, options_.gateway,
-                 telling == RateTelling::kLeaving ? Presence::kLeaves : Presence::kAlive, kTtl);
+    add_presence(*client_, options_.gateway, presence, kTtl);
   }
   add_epoch(*client_, epoch_.name, random_name());
   return client_->exchange(deadline);
 }
 
-FaultOr<std::vector<RateReplied>> RedisRates::read_round(const Asked& asked,
-                                                         const std::vector<redis::Reply>& replies) {
+FaultOr<std::vector<RateAnswer>> RedisRates::read_round(const Asked& asked,
+                                                        const std::vector<redis::Reply>& replies) {
   TRY(first, read_epoch(*client_, replies.front()));
   TRY(last, read_epoch(*client_, replies.back()));
-  std::vector<RateReplied> all;
+  std::vector<RateAnswer> all;
   for (std::size_t i = 0; i < asked.size(); ++i) {
     TRY(replied, read_answer(*client_, replies[i + 1]));
     all.push_back(replied);
@@ -258,11 +258,11 @@ void RedisRates::heard_epoch(const Epoch& epoch) {
   epoch_ = epoch;
 }
 
-FaultOr<void> RedisRates::round(Asked asked, RateTelling telling, Instant deadline) {
-  report_all(asked, telling);
+FaultOr<void> RedisRates::round(Asked asked, Presence presence, Instant deadline) {
+  report_all(asked);
   const Instant sent_at = clock_.now();
-  auto replies = exchange(asked, telling, deadline);
-  FaultOr<std::vector<RateReplied>> replied;
+  auto replies = exchange(asked, presence, deadline);
+  FaultOr<std::vector<RateAnswer>> replied;
   if (replies) {
     replied = read_round(asked, *replies);
   } else {
@@ -301,15 +301,11 @@ FaultOr<void> RedisRates::round(Asked asked, RateTelling telling, Instant deadli
   return {};
 }
 
-void RedisRates::answer(std::string key, Question& question, const RateReplied& replied,
+void RedisRates::answer(std::string key, Question& question, const RateAnswer& replied,
                         Instant sent_at) {
-  RateAnswer told;
+  RateAnswer told = replied;
   told.generation = state().generation;
   told.told = question.report.in_hand;
-  told.in_hand = replied.in_hand;
-  told.granted = replied.granted;
-  told.level = replied.level;
-  told.part = replied.part;
   told.heard_at = clock_.now();
   told.until = sent_at + kTtl - kTtlMargin;
   const Account& account = question.account;

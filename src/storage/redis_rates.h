@@ -85,6 +85,7 @@ class RedisRates final : public RateLender {
     std::int64_t all = 0;
     std::int64_t ahead = 0;
     int needs = 0;
+    RateTelling telling = RateTelling::kReturning;
     std::vector<RateWait*> waits;
     RateReport report;
   };
@@ -104,13 +105,13 @@ class RedisRates final : public RateLender {
   Duration pause() const;
   Asked take_questions();
   void add_renewals(Asked& asked);
-  FaultOr<void> round(Asked asked, RateTelling telling, Instant deadline);
-  void report_all(Asked& asked, RateTelling telling);
-  FaultOr<std::vector<redis::Reply>> exchange(const Asked& asked, RateTelling telling,
+  FaultOr<void> round(Asked asked, Presence presence, Instant deadline);
+  void report_all(Asked& asked);
+  FaultOr<std::vector<redis::Reply>> exchange(const Asked& asked, Presence presence,
                                               Instant deadline);
-  FaultOr<std::vector<RateReplied>> read_round(const Asked& asked,
-                                               const std::vector<redis::Reply>& replies);
-  void answer(std::string key, Question& question, const RateReplied& replied, Instant sent_at);
+  FaultOr<std::vector<RateAnswer>> read_round(const Asked& asked,
+                                              const std::vector<redis::Reply>& replies);
+  void answer(std::string key, Question& question, const RateAnswer& replied, Instant sent_at);
   void drop(const std::string& key);
   void leave_unanswered(Asked& asked);
   void fail_questions();

@@ -193,11 +193,11 @@ Balance owing(const Policy& policy, std::int64_t taken, Instant now) {
   return taking(policy, {now, 0, 0}, taken, now);
 }
 
-std::int64_t given_back(const Policy& policy, Balance before, Balance after) {
+std::int64_t earned_in(const Policy& policy, Duration span) {
   const std::int64_t window = window_of(policy.figure).count();
-  const Wide span = static_cast<Wide>((before.full_at - after.full_at).count()) * policy.limit +
-                    before.fraction - after.fraction;
-  return span <= 0 ? 0 : static_cast<std::int64_t>(span / window);
+  const Wide earned =
+      static_cast<Wide>(std::max(span, Duration(0)).count()) * policy.limit / window;
+  return static_cast<std::int64_t>(std::min<Wide>(earned, INT64_MAX));
 }
 
 std::int64_t remaining(const Policy& policy, Balance balance, Instant now) {

@@ -82,10 +82,10 @@ inline constexpr Duration kDebtMax = std::chrono::hours(24 * 365);
 Balance settle(const Policy& policy, Balance balance, const Taken& taken, std::int64_t used,
                Instant now);
 
-// For balances that a store shares: that of a subject who has taken `taken` (0 to kTokensMax) of
-// a full one just now, also beyond the limit; and how many units `after` is better than `before`.
+// The balance of a subject that has taken `taken`, 0 to kTokensMax, of a full one just now; also
+// beyond the limit. And how many whole units a span of time earns.
 Balance owing(const Policy& policy, std::int64_t taken, Instant now);
-std::int64_t given_back(const Policy& policy, Balance before, Balance after);
+std::int64_t earned_in(const Policy& policy, Duration span);
 
 // What could be taken at `now`, 0 to limit, and when all is back (rounded up).
 std::int64_t remaining(const Policy& policy, Balance balance, Instant now);
