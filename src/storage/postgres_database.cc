@@ -268,6 +268,8 @@ FaultOr<void> PostgresDatabase::commit() {
                              "kept.",
                              name()));
   }
+  // Only who has the lock may commit: what is given up as late cannot begin afterwards.
+  if (waits_for_lock_) TRY_DO(drain());
   FaultOr<void> sent = connection_->queue("COMMIT");
   FaultOr<PostgresResult> answer =
       sent ? drain() : FaultOr<PostgresResult>(std::unexpected(std::move(sent.error())));

@@ -29,6 +29,7 @@ class CutConnection {
     kBeforeTheServer,  // What the client sends next reaches nobody.
     kBeforeTheClient,  // The server does it, and its answer reaches nobody.
     kSilently,         // Nothing passes any more, and nobody is told.
+    kCommitIsLate,     // The next COMMIT reaches the server when it is let through.
   };
 
   explicit CutConnection(const PostgresServer& server) : server_(server) {
@@ -48,6 +49,7 @@ class CutConnection {
     thread_.join();
     close(listener_);
     for (const Pair& pair : pairs_) end(pair);
+    if (late_server_ >= 0) close(late_server_);
   }
   CutConnection(const CutConnection&) = delete;
 
@@ -57,6 +59,12 @@ class CutConnection {
   }
   // Once; every connection afterwards is whole again.
   void cut(Cut how) { cut_ = how; }
+  bool holds_commit() const { return holds_commit_; }
+  // The commit that is late arrives.
+  void let_through() const {
+    EXPECT_EQ(send(late_server_, late_.data(), late_.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(late_.size()));
+  }
 
  private:
   struct Pair {
@@ -98,7 +106,8 @@ class CutConnection {
         cut_ = Cut::kNever;
         return false;
       }
-      if (!pass(pair.client, pair.server)) return false;
+      if (cut_ == Cut::kCommitIsLate && hold_commit(pair)) return false;
+      if (cut_ != Cut::kCommitIsLate && !pass(pair.client, pair.server)) return false;
     }
     if (server.revents != 0) {
       if (cut_ == Cut::kBeforeTheClient) {
@@ -108,6 +117,23 @@ class CutConnection {
       }
       if (!pass(pair.server, pair.client)) return false;
     }
+    return true;
+  }
+
+  // True: it was one. The client is told that the connection broke, the server is not.
+  bool hold_commit(const Pair& pair) {
+    std::array<char, 65536> bytes;
+    const ssize_t got = read(pair.client, bytes.data(), bytes.size());
+    if (got <= 0) return true;
+    late_.assign(bytes.data(), static_cast<std::size_t>(got));
+    // A text ends with a zero byte; BEGIN … READ COMMITTED holds the word as well.
+    if (late_.find(std::string_view("COMMIT", 7)) == std::string::npos) {
+      (void)send(pair.server, late_.data(), late_.size(), MSG_NOSIGNAL);
+      return false;
+    }
+    late_server_ = dup(pair.server);
+    cut_ = Cut::kNever;
+    holds_commit_ = true;
     return true;
   }
 
@@ -137,6 +163,9 @@ class CutConnection {
   int port_ = 0;
   std::atomic<Cut> cut_{Cut::kNever};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> holds_commit_{false};
+  std::string late_;
+  int late_server_ = -1;
   std::vector<Pair> pairs_;  // The thread's own.
   std::thread thread_;
 };

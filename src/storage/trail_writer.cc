@@ -474,12 +474,13 @@ FaultOr<void> TrailWriter::write() {
 }
 
 FaultOr<void> TrailWriter::write_group() {
+  TRY(transaction, Transaction::begin(*database_));
   if (uncertain_) {
+    // Behind the lock, so that the commit in question has ended one way or the other.
     TRY(there, seat_->was_committed(*database_));
     uncertain_ = false;
     if (there) forget_group();
   }
-  TRY(transaction, Transaction::begin(*database_));
   TRY_DO(fill_group());
   if (FaultOr<void> done = transaction.commit(); !done) {
     uncertain_ = seat_ != nullptr && done.error().kind == FaultKind::kUncertain;
