@@ -275,8 +275,18 @@ int recovery(const std::string& directory, int open_holds) {
   books.open();
   const double ready = seconds_since(start_at);
   const std::int64_t found = books.store->trail().recovered();
+  Loop loop;
+  int next = 0;
+  int ended = 0;
+  start(ask_on(books, loop, next, 1000, ended));
+  loop.run_until([&] { return ended == 1; });
+  const double served = seconds_since(start_at) - ready;
+  while (books.store->trail().recovering()) usleep(10'000);
+  const double all = seconds_since(start_at);
   CHECK(books.store->stop().has_value());
-  fmt::print("{{\"open\": {}, \"ready_s\": {:.2f}}}\n", found, ready);
+  fmt::print(
+      "{{\"open\": {}, \"ready_s\": {:.2f}, \"first_leases_ms\": {:.1f}, \"ended_s\": {:.1f}}}\n",
+      found, ready, served, all);
   return 0;
 }
 

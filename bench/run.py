@@ -285,6 +285,8 @@ class Bench:
         found = [self.books("recovery") for _ in range(3)]
         self.row("ready after kill -9, s", spread([it["ready_s"] for it in found]), "",
                  f"{found[0]['open']:,} holds were open")
+        self.row("their ends are written after, s", spread([it["ended_s"] for it in found], 0), "",
+                 "while it serves")
 
     def table(self):
         print(f"\nChat bodies of {self.facts['body_bytes'] / 1000:.1f} kB, no two alike among "

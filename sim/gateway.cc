@@ -212,6 +212,7 @@ void Gateway::check_refusal(const Request& request) const {
     throw Violation{fmt::format("{} shared what is left with nobody", request.id)};
   }
   if (parts_.plan->shape != Shape::kOwnStore || parts_.plan->reload_in > 0) return;
+  if (link_->recovering()) return;
   for (const cost::Policy* policy : request.result->error().exhausted) {
     const auto charge = std::ranges::find(request.budgets, policy, &pipeline::BudgetCharge::policy);
     const std::int64_t held = oracle_.held(parts_.number, policy->rule, charge->subject);

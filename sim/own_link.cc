@@ -15,8 +15,8 @@ namespace {
 // How the last gateway ended, as the database knows: the machine's run that it was at work in.
 constexpr std::string_view kState = "sim_state";
 constexpr std::string_view kClean = "clean";
-// Whether something that it held may be lacking, until that is made up for.
-constexpr std::string_view kLack = "sim_may_lack";
+// Whether something that it held may be lacking, until the writer has made up for it.
+constexpr std::string_view kLack = "journal_may_lack";
 
 }  // namespace
 
@@ -44,6 +44,7 @@ void OwnLink::take_journal() {
     const JournalModel::Entry& entry = journal_.behind(taken_);
     if (!entry.lost && !writer_->take(entry.packed)) throw Violation{"an item is none"};
   }
+  if (chance_.one_in(2)) must(writer_->recover_some(clock_.wall()), "recover");
   writer_->end_group(taken_);
 }
 
@@ -55,6 +56,9 @@ bool OwnLink::write_groups() {
     written = writer_->write().has_value();
   }
   healthy_ = written;
+  if (lender_ && !writer_->recovering()) {
+    lender_->earlier_leases(storage::EarlierLeases::kEnded);
+  }
   return written;
 }
 
@@ -97,12 +101,18 @@ bool OwnLink::recover() {
     journal_.synced(writer_->journal_written());
     if (chance_.one_in(20)) return false;
   }
-  must(writer_->recover(clock_.wall()), "recover");
-  if (chance_.one_in(8)) return false;
   const std::string boot = std::to_string(boot_);
   must(mark(boot, may_lack ? "yes" : "no"), "mark");
   if (chance_.one_in(8)) return false;
-  must(end_leases(may_lack ? Allowances::Books::kMayLack : Allowances::Books::kWhole), "leases");
+  const auto books = may_lack ? Allowances::Books::kMayLack : Allowances::Books::kWhole;
+  must(writer_->begin_recovery(books, clock_.wall()), "begin_recovery");
+  // The rest is ended while it serves.
+  for (std::int64_t some = chance_.between(0, 3); some > 0 && writer_->recovering(); --some) {
+    if (chance_.one_in(8)) return false;
+    must(writer_->recover_some(clock_.wall()), "recover");
+    writer_->end_group();
+    must(writer_->write(), "recover");
+  }
   return true;
 }
 
@@ -134,6 +144,7 @@ void OwnLink::serve(storage::MemoryLedger& ledger) {
   taken_ = journal_.end();
   lender_ = std::make_unique<storage::StoreLender>(kOnlyGateway, storage::Sharing::kAlone, ledger,
                                                    clock_, [] {});
+  if (writer_->recovering()) lender_->earlier_leases(storage::EarlierLeases::kOpen);
   writer_->join(part_);
   ledger.lend_from(*lender_);
 }

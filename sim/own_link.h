@@ -30,6 +30,7 @@ class OwnLink final : public StoreLink {
   std::uint64_t durable() const override { return writer_->journal_written(); }
   bool healthy() const override { return healthy_; }
   bool idle() const override;
+  bool recovering() const override { return writer_->recovering(); }
   bool abandon() override;
   bool count_budgets(const Settings& settings) override;
   bool return_leases() override;

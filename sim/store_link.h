@@ -28,6 +28,8 @@ class StoreLink {
   // Takes up what an earlier start left: what it held is booked, then its leases are given back.
   // Everything may fail or be cut short, and is begun anew then. False: not yet.
   virtual bool recover() = 0;
+  // Whether some of it goes on beside new requests, so that more is taken than is spent and held.
+  virtual bool recovering() const { return false; }
   // From here on `ledger` borrows over this link.
   virtual void serve(storage::MemoryLedger& ledger) = 0;
 

@@ -106,6 +106,21 @@ FaultOr<void> Allowances::spend(const AccountId& account, Money spent, WallTime 
   return write_lease(account, row);
 }
 
+FaultOr<void> Allowances::hand_over(std::string_view to) {
+  TRY(move, database_.prepare(
+                "INSERT INTO leases (rule, subject, window_start_us, gateway, leased_micro_usd, "
+                "spent_micro_usd) SELECT rule, subject, window_start_us, ?, leased_micro_usd, "
+                "spent_micro_usd FROM leases WHERE gateway = ? AND "
+                "leased_micro_usd > spent_micro_usd "
+                "ON CONFLICT (rule, subject, window_start_us, gateway) DO UPDATE SET "
+                "leased_micro_usd = leases.leased_micro_usd + excluded.leased_micro_usd, "
+                "spent_micro_usd = leases.spent_micro_usd + excluded.spent_micro_usd"));
+  TRY_DO(move.bind(to).bind(gateway_).run());
+  TRY(remove, database_.prepare("DELETE FROM leases WHERE gateway = ? AND "
+                                "leased_micro_usd > spent_micro_usd"));
+  return remove.bind(gateway_).run();
+}
+
 FaultOr<Money> Allowances::end_leases(Books books, WallTime now) {
   Money all;
   TRY(open, database_.prepare("SELECT rule, subject, window_start_us, leased_micro_usd, "

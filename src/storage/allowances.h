@@ -55,6 +55,9 @@ class Allowances {
   // budget that lets through, is taken all the same: it is spent.
   FaultOr<void> spend(const AccountId& account, Money spent, WallTime now);
 
+  // From here on what this gateway has leased and not spent is leased by `to`.
+  FaultOr<void> hand_over(std::string_view to);
+
   // Ends the leases of an earlier start of this gateway, once what it held is in the books. What is
   // leased and not spent is given back; where the books may lack some of it, it may have been
   // spent, and stays taken. How much that was.

@@ -38,6 +38,9 @@ struct JournalOptions {
   Bytes segment_bytes = 8 << 20;      // A multiple of 4096, at most 1 GiB.
   int spares = 1;  // Segments that lie ready beyond the one that is being filled.
   WhileAway while_away = WhileAway::kRefuse;
+  // So many requests that an earlier process left open are ended before serving; more of them
+  // while it serves.
+  std::int64_t ended_at_start = 4096;
   std::string boot;  // Names the machine's run; empty: as the kernel does.
 };
 

@@ -49,6 +49,11 @@ class Lender {
   virtual void give_back(std::span<const LeaseReturn> returns) = 0;
   // Whether nobody else takes of the same allowances, so that what was heard last is still true.
   virtual bool exclusive() const = 0;
+  // Whether what was heard of a question of the moment `asked` is still true.
+  virtual bool is_current(Instant asked) const {
+    (void)asked;
+    return exclusive();
+  }
 };
 
 // Takes the answers. Any thread.

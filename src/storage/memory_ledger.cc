@@ -192,7 +192,8 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
       verdict.need(need_of(charge, slot, lack, now));
       return;
     }
-  } else if (lender_ != nullptr && !lender_->exclusive() && now - account.asked_at > kAskAgain) {
+  } else if (lender_ != nullptr && !lender_->is_current(account.asked_at) &&
+             now - account.asked_at > (lender_->exclusive() ? Duration{} : kAskAgain)) {
     // Others may have given back.
     verdict.need(need_of(charge, slot, account.lack(add_saturated(view.held, charge.amount)), now));
     return;

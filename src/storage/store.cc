@@ -119,23 +119,12 @@ FaultOr<void> Store::load_keys(const config::Store& where) {
   return {};
 }
 
-// What an earlier gateway held is in the books by now, so the rest of its leases is free again;
-// but for what it held when the power was lost.
 FaultOr<void> Store::lend() {
-  TRY_DO(trail_->write_with([this](Database& database) -> FaultOr<void> {
-    const Allowances::Books books =
-        trail_->may_lack() ? Allowances::Books::kMayLack : Allowances::Books::kWhole;
-    TRY(rest, Allowances(database, gateway_).end_leases(books, clock_.wall()));
-    if (trail_->may_lack() && rest > Money{}) {
-      fmt::print(stderr,
-                 "tollgate: {}: {} USD that the last gateway had leased count as spent, as what "
-                 "it did with them may be lost\n",
-                 database.name(), format_usd(rest));
-    }
-    return trail_->may_lack() ? forget_lack(database, gateway_) : FaultOr<void>();
-  }));
   lender_ = std::make_unique<StoreLender>(gateway_, sharing_, *ledger_, clock_,
                                           [trail = trail_.get()] { trail->write_now(); });
+  // What an earlier gateway had leased comes back once all that it held is in the books.
+  if (trail_->recovering()) lender_->earlier_leases(EarlierLeases::kOpen);
+  trail_->when_recovered([this] { lender_->earlier_leases(EarlierLeases::kEnded); });
   trail_->join(*lender_);
   ledger_->lend_from(*lender_);
   return {};

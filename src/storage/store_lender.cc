@@ -59,6 +59,14 @@ void StoreLender::beat() {
   wake_();
 }
 
+void StoreLender::earlier_leases(EarlierLeases are) {
+  if (are == EarlierLeases::kOpen) {
+    alone_since_ = Instant::max();
+  } else if (alone_since_.load() == Instant::max()) {
+    alone_since_ = clock_.now();
+  }
+}
+
 bool StoreLender::idle() const {
   const std::lock_guard lock(mutex_);
   return asked_.empty() && !beats_;

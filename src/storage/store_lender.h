@@ -2,6 +2,7 @@
 // last group is answered together, and one fsync serves all of it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -18,6 +19,8 @@ namespace tollgate::storage {
 
 // Whether a store has other gateways too: a SQLite file is one gateway's.
 enum class Sharing : std::uint8_t { kAlone, kShared };
+// What an earlier process of this gateway had leased: somebody else's until it ends.
+enum class EarlierLeases : std::uint8_t { kOpen, kEnded };
 
 class StoreLender final : public Lender, public GroupPart {
  public:
@@ -37,6 +40,12 @@ class StoreLender final : public Lender, public GroupPart {
   void committed() override;
   void failed(const Fault& fault) override;
 
+  // Any thread.
+  void earlier_leases(EarlierLeases are);
+  bool is_current(Instant asked) const override {
+    return exclusive() && asked > alone_since_.load(std::memory_order_relaxed);
+  }
+
  private:
   // What is asked for one account, by all that need it.
   struct Question {
@@ -53,6 +62,7 @@ class StoreLender final : public Lender, public GroupPart {
   void take_questions();
   void answer(const std::optional<Fault>& fault);
 
+  std::atomic<Instant> alone_since_{Instant::min()};  // When the earlier leases ended.
   const std::string gateway_;
   const Sharing sharing_;
   Borrower& borrower_;

@@ -26,13 +26,29 @@ FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database
   TRY(journal, Journal::begin(found.directory, found.id, found.next_number, options));
   // First what is in the journal alone, then the ends of what is open after it.
   TRY(replayed, replay(found, writer));
-  TRY(recovered, writer.recover(clock.wall()));
   TRY_DO(mark_at_work(*database, found, options));
+  using Books = Allowances::Books;
+  TRY(recovered,
+      writer.begin_recovery(found.may_lack ? Books::kMayLack : Books::kWhole, clock.wall()));
+  while (writer.recovering() && recovered <= options.ended_at_start) {
+    TRY_DO(writer.recover_some(clock.wall()));
+    writer.end_group();
+    TRY_DO(writer.write());
+  }
   std::unique_ptr<StoredTrail> trail(
       new StoredTrail(std::move(database), std::move(writer), std::move(journal), policy, clock));
   trail->journal_directory_ = found.directory;
   trail->replayed_ = replayed;
   trail->recovered_ = recovered;
+  trail->recovering_ = trail->writer_.recovering();
+  if (trail->recovering_) {
+    fmt::print(stderr,
+               "tollgate: {}: {} requests had not ended when the last gateway was killed; they are "
+               "ended while this one serves\n",
+               trail->database_->name(), recovered);
+  } else {
+    trail->note_recovered();
+  }
   trail->may_lack_ = found.may_lack;
   trail->while_away_ = options.while_away;
   const Duration wait = options.while_away == WhileAway::kSpool ? kSharedLockWait : kLockWait;
@@ -274,6 +290,12 @@ void StoredTrail::sit(GatewaySeat& seat) {
   writer_.sit(seat);
 }
 
+void StoredTrail::when_recovered(std::function<void()> tell) {
+  const std::lock_guard lock(writer_mutex_);
+  tell_recovered_ = std::move(tell);
+  if (!recovering()) tell_recovered_();
+}
+
 void StoredTrail::write_now() {
   {
     const std::lock_guard lock(mutex_);
@@ -300,9 +322,12 @@ FaultOr<void> StoredTrail::write_queue() {
   FaultOr<void> written;
   if (writer_.keeps()) written = writer_.write();
   if (written) {
+    const FaultOr<void> ended = writer_.recover_some(clock_.wall());
     take_queue();
     written = writer_.write();
+    if (written) written = ended;
   }
+  if (recovering() && !writer_.recovering()) note_recovered();
   if (written) overflow_taken_.clear();
   // A Fault here is told to whoever needs a segment that is not there.
   (void)journal_->tend({writer_.journal_written()});
@@ -333,6 +358,17 @@ bool StoredTrail::spools(const Fault& fault) const {
   if (while_away_ == WhileAway::kRefuse) return false;
   return fault.kind == FaultKind::kUnreachable || fault.kind == FaultKind::kTimeout ||
          fault.kind == FaultKind::kUncertain;
+}
+
+void StoredTrail::note_recovered() {
+  recovering_.store(false, std::memory_order_relaxed);
+  if (writer_.unproven() > Money{}) {
+    fmt::print(stderr,
+               "tollgate: {}: {} USD that the last gateway had leased count as spent, as what "
+               "it did with them may be lost\n",
+               database_->name(), format_usd(writer_.unproven()));
+  }
+  if (tell_recovered_) tell_recovered_();
 }
 
 void StoredTrail::take_queue() {
@@ -372,7 +408,8 @@ void StoredTrail::run() {
     return stopping_ || write_asked_ || flush_asked_ != flush_done_ || !commits_.empty();
   };
   while (!stopping_ || flush_asked_ != flush_done_ || !commits_.empty()) {
-    if (queued_bytes_ == 0 && fault_message_.empty() && journal_fault_.empty() && !asked()) {
+    const bool waits = queued_bytes_ == 0 && fault_message_.empty() && journal_fault_.empty();
+    if (waits && !recovering() && !asked()) {
       asleep_ = true;
       wake_.wait_for(lock, more_to_prune ? kRetryEvery : kPruneEvery,
                      [&] { return !asleep_ || asked(); });

@@ -56,8 +56,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   static constexpr Duration kSharedLockWait = std::chrono::seconds(1);
   static constexpr Duration kPruneEvery = std::chrono::minutes(1);
 
-  // Continues the trail in `database`, whose journal lies beside it, ending first what an earlier
-  // gateway left open. `clock` outlives the trail.
+  // Continues the trail in `database`, whose journal lies beside it, and ends what an earlier
+  // gateway left open: first, or where that is much while it serves. `clock` outlives the trail.
   static FaultOr<std::unique_ptr<StoredTrail>> open(std::unique_ptr<Database> database,
                                                     const audit::Policy& policy,
                                                     const pipeline::Clock& clock,
@@ -101,8 +101,12 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // Deletes records that the policy keeps no longer. True: there may be more.
   FaultOr<bool> prune();
 
-  // How many requests of an earlier gateway were ended at open.
+  // How many requests an earlier gateway had left open.
   std::int64_t recovered() const { return recovered_; }
+  // Whether some of them are not ended yet. Then each group ends some.
+  bool recovering() const { return recovering_.load(std::memory_order_relaxed); }
+  // `tell` is called once all of them are ended, which may be now. On the writer's thread.
+  void when_recovered(std::function<void()> tell);
   // How many records and bookings of an earlier gateway were taken from the journal at open.
   std::int64_t replayed() const { return replayed_; }
   // Whether what an earlier gateway held may not be among them.
@@ -153,6 +157,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   bool has_room(std::size_t bytes, Room room) const;
   std::string full_words(std::size_t filled) const;
   void run();
+  void note_recovered();
   FaultOr<void> write_queue();
   void take_queue();
   bool spools(const Fault& fault) const;
@@ -165,6 +170,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::vector<std::string_view> stretches_;  // Of the journal, given to the writer last.
   std::string overflow_taken_;
   std::string journal_directory_;
+  std::function<void()> tell_recovered_;
   const audit::Policy policy_;
   const pipeline::Clock& clock_;
   std::int64_t recovered_ = 0;
@@ -200,6 +206,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
 
   std::atomic<bool> healthy_{true};
   std::atomic<bool> reachable_{true};
+  std::atomic<bool> recovering_{false};
   std::atomic<std::int64_t> refusals_unrecorded_{0};
   std::atomic<std::int64_t> budget_alerts_{0};
   std::thread thread_;

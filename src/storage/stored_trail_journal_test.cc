@@ -384,12 +384,6 @@ TEST_F(Journaled, TakesAllThatIsWholeAfterALossOfPower) {
   EXPECT_LT(trail->replayed(), 100);
   EXPECT_EQ(trail->recovered(), trail->replayed());
   EXPECT_TRUE(trail->may_lack());
-  // Killed before that was made up for: it is still so.
-  kill();
-  const auto next = open();
-  EXPECT_TRUE(next->may_lack());
-  ASSERT_TRUE(
-      next->write_with([](Database& database) { return forget_lack(database, kOnlyGateway); }));
   kill();
   EXPECT_FALSE(open()->may_lack());
   EXPECT_FALSE(prove().broken) << prove().why;

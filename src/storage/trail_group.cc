@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <lz4.h>
 #include <simdjson.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include <array>
 #include <bit>
@@ -22,6 +24,10 @@ constexpr int kAcceleration = 4;
 constexpr std::int64_t kExpansionMax = 256;
 // So many rows a walk reads at once, without their records.
 constexpr int kPageRows = 256;
+// Begins a list of open decisions that names their requests; one that does not has 16 bytes each.
+constexpr char kNamesRequests = 2;
+constexpr std::size_t kNamedBytes = 32;
+constexpr std::size_t kUnnamedBytes = 16;
 
 template <class Number>
 Number take_number(std::span<const std::uint8_t>& bytes) {
@@ -73,18 +79,34 @@ void append_sequence(std::uint64_t sequence, std::string& bytes) {
   bytes.append(reinterpret_cast<const char*>(&sequence), sizeof sequence);
 }
 
+RequestKey key_of(std::string_view id) {
+  const XXH128_hash_t hash = XXH3_128bits(id.data(), id.size());
+  return {hash.low64, hash.high64};
+}
+
 void append_opened(const OpenDecision& decision, std::string& bytes) {
+  if (bytes.empty()) bytes.push_back(kNamesRequests);
   append_sequence(decision.sequence, bytes);
   bytes.append(reinterpret_cast<const char*>(&decision.held.micro_usd),
                sizeof decision.held.micro_usd);
+  const RequestKey request = decision.request.value_or(RequestKey{});
+  append_sequence(request.low, bytes);
+  append_sequence(request.high, bytes);
 }
 
 std::vector<OpenDecision> read_opened(std::span<const std::uint8_t> bytes) {
   std::vector<OpenDecision> opened;
-  while (bytes.size() >= 16) {
+  const bool named = bytes.size() % kNamedBytes == 1 && bytes.front() == kNamesRequests;
+  if (named) bytes = bytes.subspan(1);
+  while (bytes.size() >= (named ? kNamedBytes : kUnnamedBytes)) {
     OpenDecision decision;
     decision.sequence = take_number<std::uint64_t>(bytes);
     decision.held.micro_usd = take_number<std::int64_t>(bytes);
+    if (named) {
+      RequestKey& request = decision.request.emplace();
+      request.low = take_number<std::uint64_t>(bytes);
+      request.high = take_number<std::uint64_t>(bytes);
+    }
     opened.push_back(decision);
   }
   return opened;

@@ -37,12 +37,21 @@ bool uncompress(std::span<const std::uint8_t> packed, std::int64_t text_bytes, s
 // Takes the first line off, without its end.
 std::string_view take_line(std::string_view& lines);
 
+// Tells a request from all others by 128 bits of a hash of its id. Ids are our own.
+struct RequestKey {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  friend bool operator==(const RequestKey&, const RequestKey&) = default;
+};
+RequestKey key_of(std::string_view id);
+
 // A decision that left and had not ended when its row was written. While the request is at work
 // this is all that is known of what it holds.
 struct OpenDecision {
   std::uint64_t sequence = 0;
   Money held;
-  bool ended = false;  // While its row is being filled.
+  std::optional<RequestKey> request;  // Unknown in rows of earlier versions.
+  bool ended = false;                 // While its row is being filled.
 };
 void append_opened(const OpenDecision& decision, std::string& bytes);
 std::vector<OpenDecision> read_opened(std::span<const std::uint8_t> bytes);

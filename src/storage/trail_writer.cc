@@ -41,79 +41,6 @@ Spent spent_of(const Item& item) {
   return spent;
 }
 
-FaultOr<std::int64_t> read_settled(Database& database, std::string_view gateway) {
-  TRY(mark, read_mark(database, mark_of(gateway, kSettled)));
-  std::int64_t settled = 0;
-  if (mark) std::from_chars(mark->data(), mark->data() + mark->size(), settled);
-  return settled;
-}
-
-std::unexpected<Fault> damaged(const Database& database) {
-  return fault(FaultKind::kCorrupt,
-               fmt::format("{}: a record of the audit trail is damaged, so the chain cannot be "
-                           "continued. `tollgate audit verify` names it; restore a backup.",
-                           database.name()));
-}
-
-// Of a line that audit::write() made, which begins with it; empty: it is none.
-std::string_view id_of(std::string_view line) {
-  constexpr std::string_view kBefore = R"({"id":")";
-  if (!line.starts_with(kBefore)) return {};
-  line.remove_prefix(kBefore.size());
-  return line.substr(0, line.find('"'));
-}
-
-// The outcome of a request of which only the decision is known, and what it spent.
-void pack_cut(const RecordFacts& decision, const Spent& spent, WallTime now, std::string& packed) {
-  audit::Record record;
-  authentication::Identity actor;
-  record.id = decision.id;
-  record.time = now;
-  actor.tenant = decision.tenant;
-  actor.subject = decision.subject;
-  actor.credential_id = decision.key_id;
-  record.actor = &actor;
-  record.route = decision.route;
-  record.model_served = decision.model;
-  record.outcome = audit::Outcome::kCut;
-  record.code = "gateway_stopped";
-  record.message =
-      "The gateway stopped before this request ended. What it held is booked as "
-      "spent, since it may have been, unless it was settled already.";
-  record.input = spent.input;
-  record.cached_input = spent.cached_input;
-  record.output = spent.output;
-  record.cost = spent.cost;
-  record.usage_source = audit::UsageSource::kCounted;  // Ours; the provider's never came.
-  std::string written;
-  audit::write(record, audit::Phase::kOutcome, written);
-
-  Item item;
-  item.kind = ItemKind::kRecord;
-  item.phase = audit::Phase::kOutcome;
-  item.outcome = record.outcome;
-  item.time_us = to_microseconds(now);
-  item.id = decision.id;
-  item.written = written;
-  pack(item, packed);
-}
-
-// Books what a request held.
-void pack_held(const RecordFacts& decision, Money held, std::string& packed) {
-  Item item;
-  item.kind = ItemKind::kBooking;
-  item.time_us = to_microseconds(decision.time);  // Spent in the window in which it was held.
-  item.amount = held;
-  item.id = decision.id;
-  item.tenant = decision.tenant;
-  item.user = decision.subject;
-  item.key_id = decision.key_id;
-  item.route = decision.route;
-  item.model = decision.model;
-  item.accounts = decision.accounts;
-  pack(item, packed);
-}
-
 }  // namespace
 
 std::string format_hash(const audit::Hash& hash) {
@@ -165,14 +92,14 @@ FaultOr<TrailWriter> TrailWriter::open(Database& database, std::string_view gate
   writer.journal_taken_ = writer.journal_written_;
   const std::optional<audit::Hash> hash = hash_from(last.blob(1));
   if (!hash || !uncompress(last.blob(4), last.integer(3), writer.lines_)) {
-    return damaged(database);
+    return damaged_trail(database);
   }
   // The column is believed if the last record carries the same.
   std::string_view line = writer.lines_;
   line.remove_suffix(line.ends_with('\n') ? 1 : 0);
   line.remove_prefix(line.find_last_of('\n') + 1);
   if (!line.ends_with(fmt::format("\"hash\":\"{}\"}}", format_hash(*hash)))) {
-    return damaged(database);
+    return damaged_trail(database);
   }
   writer.sequence_ = static_cast<std::uint64_t>(last.integer(0));
   writer.hash_ = *hash;
@@ -180,91 +107,6 @@ FaultOr<TrailWriter> TrailWriter::open(Database& database, std::string_view gate
   writer.lines_.clear();
   TRY_DO(writer.load_open());
   return writer;
-}
-
-// ---- After a crash --------------------------------------------------------------------------
-
-FaultOr<TrailWriter::Holds> TrailWriter::find_open() {
-  TRY(settled, read_settled(*database_, gateway_));
-  TRY(start, row_of(*database_, gateway_, settled + 1));
-  TRY(rows, database_->prepare("SELECT opened, ended FROM audit_groups WHERE gateway = ? AND "
-                               "first_sequence >= ? ORDER BY first_sequence"));
-  rows.bind(gateway_).bind(start);
-  Holds holds;
-  while (true) {
-    TRY(there, rows.step());
-    if (!there) return holds;
-    for (const OpenDecision& decision : read_opened(rows.blob(0))) {
-      holds[static_cast<std::int64_t>(decision.sequence)] = decision.held;
-    }
-    for (const std::uint64_t sequence : read_sequences(rows.blob(1))) {
-      holds.erase(static_cast<std::int64_t>(sequence));
-    }
-  }
-}
-
-template <class Take>
-FaultOr<void> TrailWriter::walk_open(Holds holds, const Take& take) {
-  if (holds.empty()) return {};
-  Stretch stretch;
-  stretch.gateway = gateway_;
-  stretch.from = holds.begin()->first;
-  TRY(rows, GroupWalk::begin(*database_, stretch, Direction::kOldestFirst));
-  while (!holds.empty()) {
-    TRY(there, rows.step());
-    if (!there || holds.begin()->first < rows.first()) return damaged(*database_);
-    if (holds.begin()->first > rows.last()) continue;
-    TRY(lines, rows.lines());
-    std::string_view rest = lines;
-    for (std::int64_t sequence = rows.first(); sequence <= rows.last(); ++sequence) {
-      const std::string_view line = take_line(rest);
-      if (holds.empty() || holds.begin()->first != sequence) continue;
-      TRY_DO(take(sequence, holds.begin()->second, line));
-      holds.erase(holds.begin());
-    }
-  }
-  return {};
-}
-
-FaultOr<void> TrailWriter::load_open() {
-  TRY(holds, find_open());
-  const auto load = [&](std::int64_t sequence, Money held, std::string_view line) -> FaultOr<void> {
-    const std::string_view id = id_of(line);
-    if (id.empty()) return damaged(*database_);
-    const OpenDecision open{static_cast<std::uint64_t>(sequence), held};
-    open_.try_emplace(std::pmr::string(id, pool_.get()), open);
-    return {};
-  };
-  return walk_open(std::move(holds), load);
-}
-
-FaultOr<std::int64_t> TrailWriter::recover(WallTime now) {
-  Holds holds;
-  for (const auto& [id, open] : open_) {
-    holds[static_cast<std::int64_t>(open.sequence)] = open.held;
-  }
-  const auto found = static_cast<std::int64_t>(holds.size());
-  std::string packed;
-  FactReader reader;
-  const auto cut = [&](std::int64_t sequence, Money held, std::string_view line) -> FaultOr<void> {
-    const std::optional<RecordFacts> decision = reader.read(line);
-    if (!decision || decision->sequence != sequence) return damaged(*database_);
-    Spent spent;
-    spent.cost = held;
-    if (const auto booking = waiting_.find(decision->id); booking != waiting_.end()) {
-      spent = booking->second.spent;  // It was settled; only its outcome is missing.
-    } else {
-      pack_held(*decision, held, packed);
-    }
-    pack_cut(*decision, spent, now, packed);
-    return {};
-  };
-  TRY_DO(walk_open(std::move(holds), cut));
-  take_all(packed);
-  end_group(journal_taken_);
-  TRY_DO(write());
-  TRY_DO(finish());
-  return found;
 }
 
 // ---- Sealing --------------------------------------------------------------------------------
@@ -303,14 +145,14 @@ void TrailWriter::end_group(std::uint64_t reached) {
 
 void TrailWriter::book_waiting(ById<Waiting>::iterator booking) {
   spend_.add(*booking->second.entry, booking->second.spent);
-  sums_.add(booking->second.accounts, booking->second.spent.cost);
+  charged().add(booking->second.accounts, booking->second.spent.cost);
   if (booking->second.stored) changes_.push_back({std::string(booking->first), {}});
   waiting_.erase(booking);
 }
 
 void TrailWriter::take_booking(const Item& item, std::string_view packed) {
   // The records of a request that never left may have found no room, so nobody waits for them.
-  if (!used_any(item) && !open_.contains(item.id)) return book_now(item);
+  if (!used_any(item) && !open_.contains(key_of(item.id))) return book_now(item);
   wait_for_outcome(item, packed);
 }
 
@@ -325,14 +167,14 @@ void TrailWriter::wait_for_outcome(const Item& item, std::string_view packed) {
   if (fresh) return;
   // A second booking of one request: neither may be lost.
   spend_.add(*booking->second.entry, booking->second.spent);
-  sums_.add(booking->second.accounts, booking->second.spent.cost);
+  charged().add(booking->second.accounts, booking->second.spent.cost);
   waiting.stored = booking->second.stored;  // The place is taken over.
   booking->second = std::move(waiting);
 }
 
 void TrailWriter::book_now(const Item& item) {
   spend_.add(spend_key_of(item), spent_of(item));
-  sums_.add(item.accounts, item.amount);
+  charged().add(item.accounts, item.amount);
 }
 
 void TrailWriter::take_record(const Item& item) {
@@ -344,10 +186,9 @@ void TrailWriter::take_record(const Item& item) {
 
   if (item.phase == audit::Phase::kDecision) {
     if (lets_leave(item.outcome)) {
-      const OpenDecision decision{sequence_, item.amount};
-      if (open_.try_emplace(std::pmr::string(item.id, pool_.get()), decision).second) {
-        opened_.push_back(decision);
-      }
+      const RequestKey request = key_of(item.id);
+      const OpenDecision decision{sequence_, item.amount, request};
+      if (open_.try_emplace(request, decision).second) opened_.push_back(decision);
     }
   } else {
     if (const auto booking = waiting_.find(item.id); booking != waiting_.end()) {
@@ -355,7 +196,7 @@ void TrailWriter::take_record(const Item& item) {
     } else if (used_any(item)) {
       book_now(item);
     }
-    if (const auto open = open_.find(item.id); open != open_.end()) {
+    if (const auto open = open_.find(key_of(item.id)); open != open_.end()) {
       const std::uint64_t decided = open->second.sequence;
       open_.erase(open);
       if (decided < row.first) {
@@ -461,7 +302,11 @@ FaultOr<void> TrailWriter::write_waiting() {
 
 FaultOr<void> TrailWriter::write_settled() {
   std::uint64_t settled = sequence_;
-  for (const auto& [id, decision] : open_) settled = std::min(settled, decision.sequence - 1);
+  if (earlier_ended_ < earlier_.size()) {
+    settled = earlier_[earlier_ended_].sequence - 1;
+  } else {
+    for (const auto& [key, decision] : open_) settled = std::min(settled, decision.sequence - 1);
+  }
   return write_mark(*database_, mark_of(gateway_, kSettled), std::to_string(settled));
 }
 
@@ -493,6 +338,7 @@ FaultOr<void> TrailWriter::write_group() {
 
 FaultOr<void> TrailWriter::fill_group() {
   if (seat_ != nullptr) TRY_DO(seat_->count_group(*database_));
+  TRY_DO(write_earlier());  // First: what comes back is there for those who ask.
   if (part_ != nullptr) TRY_DO(part_->write(*database_));
   TRY_DO(insert_rows());
   TRY_DO(book(*database_, spend_));
@@ -511,11 +357,17 @@ void TrailWriter::forget_group() {
   journal_written_ = journal_taken_;
   spend_.clear();
   sums_.clear();
+  earlier_sums_.clear();
+  if (recovering_ && earlier_ended_ == earlier_.size()) {
+    recovering_ = false;
+    earlier_ = {};
+    earlier_ended_ = 0;
+  }
   if (spend_.keys() > kKeysKept && waiting_.empty()) spend_.forget();
 }
 
 FaultOr<void> TrailWriter::finish() {
-  while (!waiting_.empty()) book_waiting(waiting_.begin());
+  book_unclaimed();
   TRY_DO(write());
   TRY(transaction, Transaction::begin(*database_));
   TRY_DO(write_settled());
@@ -540,7 +392,7 @@ FaultOr<bool> TrailWriter::prune(WallTime keep_from) {
       TRY(there, oldest.step());
       if (!there || oldest.integer(1) >= to_microseconds(keep_from)) break;
       const std::optional<audit::Hash> hash = hash_from(oldest.blob(2));
-      if (!hash) return damaged(*database_);
+      if (!hash) return damaged_trail(*database_);
       last = oldest.integer(0);
       before_first = *hash;
       ++count;

@@ -2,7 +2,7 @@
 //
 // A booking becomes durable in the transaction that holds the outcome record of its request.
 // So after any crash a decision without an outcome is a request that is not in the books yet,
-// and recover() books it at what it held: money that may have been spent is never forgotten and
+// and recovery books it at what it held: money that may have been spent is never forgotten and
 // none is counted twice. A booking whose outcome is not there yet lies in a table of its own; an
 // outcome whose booking was lost with the power is booked at what it says itself.
 //
@@ -14,7 +14,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <memory_resource>
 #include <optional>
@@ -27,6 +26,7 @@
 #include "base/fault.h"
 #include "controls/audit/audit.h"
 #include "storage/account_sums.h"
+#include "storage/allowances.h"
 #include "storage/database.h"
 #include "storage/gateway_seat.h"
 #include "storage/group_part.h"
@@ -42,9 +42,17 @@ class TrailWriter {
   // open in it. `database` outlives the writer.
   static FaultOr<TrailWriter> open(Database& database, std::string_view gateway);
 
-  // Ends every request that an earlier gateway let pass and did not end: with an outcome
-  // record `cut` / `gateway_stopped`, booked at what it held. How many there were.
-  FaultOr<std::int64_t> recover(WallTime now);
+  // Begins to end every request that an earlier start of this gateway let pass and did not end:
+  // each gets an outcome record `cut` / `gateway_stopped`, booked at what it held or, if it was
+  // settled, at that. How many there are. New requests need not wait for it: what the earlier
+  // start had leased stays taken, under a name of its own, until all of them are ended. Where it
+  // is broken off the next start goes on with the rest.
+  FaultOr<std::int64_t> begin_recovery(Allowances::Books books, WallTime now);
+  // Takes the ends of some of them into the group that is being taken.
+  FaultOr<void> recover_some(WallTime now);
+  bool recovering() const { return recovering_; }
+  // What of the earlier leases stays taken for good, as the books may lack it.
+  Money unproven() const { return unproven_; }
 
   // Seals items, one group up to end_group(); what comes of them is kept until it is written.
   // `packed` is one item by pack(), borrowed until the group's end. False: it is none.
@@ -53,6 +61,8 @@ class TrailWriter {
   void take_all(std::string_view packed);
   // `reached`: the journal's position behind the group.
   void end_group(std::uint64_t reached);
+  // Of a group that has nothing of the journal.
+  void end_group() { end_group(journal_taken_); }
   // Writes what was taken. After a Fault nothing of it is in the database and all of it is kept.
   FaultOr<void> write();
   // Writes bookings that still wait for their outcome, and how far every request has ended.
@@ -61,7 +71,7 @@ class TrailWriter {
   // Whether something was taken and is not written.
   bool keeps() const { return ready_ > 0 || !spend_.empty(); }
   const std::string& gateway() const { return gateway_; }
-  bool idle() const { return !keeps() && (part_ == nullptr || part_->idle()); }
+  bool idle() const { return !keeps() && !recovering_ && (part_ == nullptr || part_->idle()); }
 
   // From here on `part` writes with each group.
   void join(GroupPart& part) { part_ = &part; }
@@ -105,20 +115,21 @@ class TrailWriter {
     using is_transparent = void;
     std::size_t operator()(std::string_view id) const { return std::hash<std::string_view>()(id); }
   };
+  struct HashKey {
+    std::size_t operator()(const RequestKey& key) const noexcept { return key.low; }
+  };
+  // On whose lease a booking is charged.
+  enum class Lessee : std::uint8_t { kOwn, kEarlier };
   template <class Value>
   using ById = std::pmr::unordered_map<std::pmr::string, Value, HashId, std::equal_to<>>;
 
   TrailWriter(Database& database, std::string_view gateway);
 
-  // Decisions without an outcome: what each holds, by sequence.
-  using Holds = std::map<std::int64_t, Money>;
-  FaultOr<Holds> find_open();
   FaultOr<void> load_open();
-  // Calls `take` with the sequence, the hold and the line of each decision in `holds`.
-  template <class Take>
-  FaultOr<void> walk_open(Holds holds, const Take& take);
-
   FaultOr<void> load_waiting();
+  void book_unclaimed();
+  FaultOr<void> write_earlier();
+  AccountSums& charged() { return lessee_ == Lessee::kOwn ? sums_ : earlier_sums_; }
   void take_booking(const Item& item, std::string_view packed);
   void wait_for_outcome(const Item& item, std::string_view packed);
   void book_now(const Item& item);
@@ -155,7 +166,18 @@ class TrailWriter {
   std::unique_ptr<std::pmr::unsynchronized_pool_resource> pool_;
   ById<Waiting> waiting_;  // Bookings by request.
   std::vector<Change> changes_;
-  ById<OpenDecision> open_;  // Decisions without an outcome, by request.
+  // Decisions without an outcome.
+  std::pmr::unordered_map<RequestKey, OpenDecision, HashKey> open_;
+
+  // Those of them that an earlier start made, by sequence, and how many of them are ended.
+  std::vector<OpenDecision> earlier_;
+  std::size_t earlier_ended_ = 0;
+  AccountSums earlier_sums_;
+  Lessee lessee_ = Lessee::kOwn;
+  Allowances::Books earlier_books_{};
+  WallTime earlier_end_{};
+  Money unproven_;
+  bool recovering_ = false;
 };
 
 // The marks of a trail: the hash before the first kept record, and the last sequence up to
@@ -164,6 +186,12 @@ inline constexpr std::string_view kBeforeFirst = "audit_before_first";
 inline constexpr std::string_view kSettled = "audit_settled";
 // Up to where the journal is in the database, where the last row of the trail says less.
 inline constexpr std::string_view kJournalWritten = "journal_written";
+
+// Up to which sequence every request of the gateway has ended.
+FaultOr<std::int64_t> read_settled(Database& database, std::string_view gateway);
+std::unexpected<Fault> damaged_trail(const Database& database);
+// Under which name the leases of earlier starts wait until all of their requests are ended.
+std::string earlier_of(std::string_view gateway);
 
 std::string format_hash(const audit::Hash& hash);
 std::optional<audit::Hash> parse_hash(std::string_view hex);
