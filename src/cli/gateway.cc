@@ -103,6 +103,7 @@ struct Gateway::Parts {
   FaultOr<void> open_listeners(const TlsContexts& tls);
   FaultOr<void> open_admin();
   void register_gauges();
+  void register_store_gauges();
   void run_threads();
   FaultOr<void> take_over(const std::shared_ptr<const config::Config>& next);
   void drain(const std::function<bool()>& hurry);
@@ -205,6 +206,33 @@ FaultOr<void> Gateway::Parts::open_admin() {
   return {};
 }
 
+void Gateway::Parts::register_store_gauges() {
+  metrics.gauge({"tollgate_store_degraded",
+                 "1 while a store cannot be asked and store.on_fault holds instead.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   const std::span<const std::string_view> out = store->now();
+                   for (const std::string_view name : {"money", "rates", "keys"}) {
+                     emit(fmt::format("store=\"{}\"", name), std::ranges::count(out, name));
+                   }
+                 }});
+  if (const storage::RedisRates* rates = store->rates(); rates != nullptr) {
+    metrics.gauge({"tollgate_gateways_alive",
+                   "Gateways that share the limits, as the store of the limits said last.",
+                   [rates](const admin::Gauge::Emit& emit) {
+                     emit("", static_cast<double>(rates->state().gateways));
+                   }});
+    metrics.gauge({"tollgate_rate_leases",
+                   "Questions to the store of the limits since the start, by what came of them.",
+                   [rates](const admin::Gauge::Emit& emit) {
+                     const storage::RedisRates::Counts now = rates->counts();
+                     emit("outcome=\"asked\"", static_cast<double>(now.asked));
+                     emit("outcome=\"granted\"", static_cast<double>(now.granted));
+                     emit("outcome=\"round_failed\"", static_cast<double>(now.faults));
+                     emit("outcome=\"data_lost\"", static_cast<double>(now.lost));
+                   }});
+  }
+}
+
 void Gateway::Parts::register_gauges() {
   metrics.gauge({"tollgate_holds_open", "Holds taken and not yet settled.",
                  [this](const admin::Gauge::Emit& emit) {
@@ -226,14 +254,7 @@ void Gateway::Parts::register_gauges() {
   metrics.gauge(
       {"tollgate_audit_healthy", "Whether decisions are being kept.",
        [this](const admin::Gauge::Emit& emit) { emit("", store->trail().healthy() ? 1 : 0); }});
-  metrics.gauge({"tollgate_store_degraded",
-                 "1 while a store cannot be asked and store.on_fault holds instead.",
-                 [this](const admin::Gauge::Emit& emit) {
-                   const std::span<const std::string_view> out = store->now();
-                   for (const std::string_view name : {"money", "rates", "keys"}) {
-                     emit(fmt::format("store=\"{}\"", name), std::ranges::count(out, name));
-                   }
-                 }});
+  register_store_gauges();
   metrics.gauge({"tollgate_audit_queue_bytes", "Records that wait for the store.",
                  [this](const admin::Gauge::Emit& emit) {
                    emit("", static_cast<double>(store->trail().queued_bytes()));
@@ -276,9 +297,8 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(
   const int count = now.edge.workers > 0 ? now.edge.workers : cores;
   for (int i = 0; i < count; ++i) {
     const Worker::Shared shared{
-        parts->config,         parts->store->keys(),   *parts->pepper,     parts->store->ledger(),
-        parts->store->trail(), parts->metrics.shard(), parts->vocabularies,
-        *parts->store};
+        parts->config,         parts->store->keys(),   *parts->pepper,      parts->store->ledger(),
+        parts->store->trail(), parts->metrics.shard(), parts->vocabularies, *parts->store};
     parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_counts));
   }
   if (FaultOr<void> opened = parts->open_listeners(*tls); !opened) {

@@ -10,9 +10,14 @@ namespace {
 // So lately: several times as long as gateways are silent that have nothing to write.
 constexpr Duration kAlive = std::chrono::seconds(10);
 
-FaultOr<void> compare_clocks(Database& database, WallTime now, WallTime theirs) {
-  const Duration ahead = now - theirs;
-  if (ahead <= GatewaySeat::kClocksApartMax && -ahead <= GatewaySeat::kClocksApartMax) return {};
+}  // namespace
+
+// The store's time.
+FaultOr<WallTime> GatewaySeat::compare_clocks(Database& database) {
+  TRY(theirs, database.now());
+  const Duration ahead = clock_.wall() - theirs;
+  is_good_ = ahead <= kClocksApartMax && -ahead <= kClocksApartMax;
+  if (is_good_) return theirs;
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(ahead).count();
   return fault(FaultKind::kRefusedByPeer,
                fmt::format("{}: this machine's clock is {} s {} the store's, so budgets would be "
@@ -21,11 +26,8 @@ FaultOr<void> compare_clocks(Database& database, WallTime now, WallTime theirs) 
                            seconds < 0 ? "behind" : "ahead of"));
 }
 
-}  // namespace
-
 FaultOr<void> GatewaySeat::take(Database& database) {
-  TRY(theirs, database.now());
-  TRY_DO(compare_clocks(database, clock_.wall(), theirs));
+  TRY(theirs, compare_clocks(database));
   TRY(upsert, database.prepare("INSERT INTO gateways (gateway, holder, groups, seen_us) VALUES "
                                "(?, ?, ?, ?) ON CONFLICT (gateway) DO UPDATE SET holder = "
                                "excluded.holder, groups = excluded.groups, seen_us = "
@@ -34,10 +36,11 @@ FaultOr<void> GatewaySeat::take(Database& database) {
   return upsert.bind(gateway_).bind(holder_).bind(groups_).bind(to_microseconds(theirs)).run();
 }
 
-FaultOr<std::int64_t> GatewaySeat::read_groups(Database& database) const {
+FaultOr<std::int64_t> GatewaySeat::read_groups(Database& database) {
   TRY(row, database.prepare("SELECT holder, groups FROM gateways WHERE gateway = ?"));
   TRY(there, row.bind(gateway_).step());
   if (there && row.text(0) == holder_) return row.integer(1);
+  is_good_ = false;
   return fault(FaultKind::kRefusedByPeer,
                fmt::format("{}: another process serves as the gateway {} now. Each gateway needs a "
                            "store.state_directory of its own: delete the file gateway.id in a "
@@ -48,8 +51,7 @@ FaultOr<std::int64_t> GatewaySeat::read_groups(Database& database) const {
 FaultOr<void> GatewaySeat::count_group(Database& database) {
   TRY(groups, read_groups(database));
   (void)groups;
-  TRY(theirs, database.now());
-  TRY_DO(compare_clocks(database, clock_.wall(), theirs));
+  TRY(theirs, compare_clocks(database));
   TRY(update, database.prepare("UPDATE gateways SET groups = ?, seen_us = ? WHERE gateway = ?"));
   return update.bind(groups_ + 1).bind(to_microseconds(theirs)).bind(gateway_).run();
 }

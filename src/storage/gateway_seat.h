@@ -37,16 +37,20 @@ class GatewaySeat {
   // One group more. A Fault where another process has taken the seat, or the clocks are apart.
   FaultOr<void> count_group(Database& database);
   void committed() { ++groups_; }
+  // Whether the seat is this process's and the clocks agree, as far as was seen.
+  bool is_good() const { return is_good_; }
   // Whether the group is there whose commit ended kUncertain; it counts then.
   FaultOr<bool> was_committed(Database& database);
 
  private:
-  FaultOr<std::int64_t> read_groups(Database& database) const;
+  FaultOr<std::int64_t> read_groups(Database& database);
+  FaultOr<WallTime> compare_clocks(Database& database);
 
   const std::string gateway_;
   const std::string holder_;
   const pipeline::Clock& clock_;
   std::int64_t groups_ = 0;
+  bool is_good_ = true;
 };
 
 // Who has a seat and wrote from it lately, by the store's clock. Empty where the store has one

@@ -256,6 +256,32 @@ TEST(Lease, OfAnIdleAccountIsGivenBackForOthersToSpend) {
   EXPECT_TRUE(next.held());
 }
 
+// What is too little for anybody who asks here may be enough for somebody elsewhere.
+TEST(Lease, ThatHelpsNobodyWhoAsksIsGivenBack) {
+  HandStore store;
+  Gateway one(store, "one");
+  Gateway two(store, "two");
+  one.lender.is_exclusive = two.lender.is_exclusive = false;
+  const cost::Policy policy = budget(1'000);
+  Request first(one, policy, 400);
+  one.answer_all();
+  first.settle(300);
+  Request second(two, policy, 300);
+  two.answer_all();
+  second.settle(280);
+  Instant now = kNow;
+  for (int i = 0; i < 30; ++i, now += std::chrono::milliseconds(150)) {
+    for (Gateway* gateway : {&one, &two}) {
+      const Request over(*gateway, policy, 450, now);
+      gateway->answer_all();
+      EXPECT_FALSE(over.held());
+      gateway->ledger.give_back_idle(now);
+      gateway->answer_all();
+    }
+  }
+  EXPECT_EQ(store.accounts.begin()->second.taken(), Money{580});
+}
+
 // The store may have heard or not; until it answers it is asked again, and again.
 TEST(Lease, ThatIsOnItsWayBackIsNeverSpentAndNeverForgotten) {
   HandStore store;
@@ -268,6 +294,7 @@ TEST(Lease, ThatIsOnItsWayBackIsNeverSpentAndNeverForgotten) {
   Instant now = kNow + MemoryLedger::kIdle;
   for (int round = 0; round < 3; ++round, now += MemoryLedger::kIdle) {
     gateway.ledger.give_back_idle(now);
+    gateway.ledger.give_back_idle(now);  // At first what has just been granted is left alone.
     ASSERT_EQ(gateway.lender.asked.size(), 1U) << round;
     gateway.lender.answer(gateway.ledger, Fault{FaultKind::kTimeout, "away"});
   }

@@ -68,6 +68,10 @@ MemoryLedger::Slots& MemoryLedger::find_places(const Charges& charges, Arena& ar
   Slots& slots = arena.make<Slots>(1).front();
   slots.limits = arena.make<Slot>(charges.limits.size());
   slots.budgets = arena.make<Slot>(charges.budgets.size());
+  if (rates_ != nullptr) {
+    const std::span<SharedSlot> shared = arena.make<SharedSlot>(charges.limits.size());
+    for (std::size_t i = 0; i < shared.size(); ++i) slots.limits[i].shared = &shared[i];
+  }
   const auto place = [&](Slot& slot, std::string_view rule, std::string_view subject) {
     slot.hash = accounts_.hash_of(rule, subject);
     slots.shards |= LedgerAccounts::shard_bit(slot.hash);
@@ -204,7 +208,6 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
                     view.spent, policy.rule, view.window_start, view.window_end, policy.zone});
   }
   account.budget.held = view.held;
-  account.held_at = now;
   slot.budget = view;
 }
 
@@ -295,11 +298,13 @@ Hold MemoryLedger::evidence(const Charges& charges, Slots& slots,
     const limits::Policy& policy = *charges.limits[i].policy;
     const Slot& slot = slots.limits[i];
     const bool work = policy.figure == Figure::kConcurrentRequests;
-    std::int64_t remaining = slot.remaining;
-    if (slot.from == Slot::From::kOwn) {
-      remaining = work ? std::max<std::int64_t>(policy.limit - slot.at_work, 0)
-                       : limits::remaining(policy, slot.rate.after, now);
-    }
+    std::int64_t remaining = 0;
+    if (slot.shared != nullptr)
+      remaining = slot.shared->remaining;
+    else if (work)
+      remaining = std::max<std::int64_t>(policy.limit - slot.at_work, 0);
+    else
+      remaining = limits::remaining(policy, slot.rate.after, now);
     limits[i] = {policy.scope, charges.limits[i].subject,   policy.figure,
                  policy.limit, work ? 1 : slot.rate.amount, remaining};
   }

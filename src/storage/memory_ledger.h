@@ -122,6 +122,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
 
  private:
   struct Slot;
+  struct SharedSlot;
   struct Slots;
   class Verdict;
   // What the stores must be asked for: the limits first, as they cost less to ask for.
@@ -152,8 +153,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
   std::span<const LeaseNeed> low_leases(const pipeline::Charges& charges, Slots& slots, Instant now,
                                         Arena& arena) const;
   static void take_answer(BudgetAccount& account, const Lease& lease);
-  enum class Answer : std::uint8_t { kHeard, kLost };
-  void note_lent(BudgetAccount& account, Answer answer);
+  void note_lent(BudgetAccount& account);
   static AccountId account_of(const pipeline::BudgetCharge& charge, const Slot& slot);
 
   static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,
@@ -194,7 +194,6 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
     std::uint64_t hash;
     std::string rule;
     std::string subject;
-    bool unsure;  // The store did not answer: it may know of more than is leased here.
   };
   std::mutex lent_mutex_;  // Taken under the locks of shards.
   std::vector<Lent> lent_;

@@ -51,7 +51,7 @@ LeaseNeed MemoryLedger::need_of(const BudgetCharge& charge, Slot& slot, Money le
   return need;
 }
 
-// What is to be asked for before a request has to wait for it.
+// After a hold: what is to be asked for before a request has to wait for it.
 std::span<const LeaseNeed> MemoryLedger::low_leases(const Charges& charges, Slots& slots,
                                                     Instant now, Arena& arena) const {
   std::span<LeaseNeed> needs;
@@ -59,6 +59,7 @@ std::span<const LeaseNeed> MemoryLedger::low_leases(const Charges& charges, Slot
   if (lender_ == nullptr) return needs;
   for (std::size_t i = 0; i < slots.budgets.size(); ++i) {
     BudgetAccount& account = slots.budgets[i].budget_account();
+    account.held_at = now;
     const Money rest{-account.lack(account.budget.held).micro_usd};
     const bool low = rest < Money{account.step.micro_usd / 2};
     const bool more = add_saturated(account.leased, account.others) < account.limit;
@@ -95,16 +96,16 @@ void MemoryLedger::take_answer(BudgetAccount& account, const Lease& lease) {
   }
   // Where no more is to be had nobody asks ahead of need.
   if (lease.leased <= account.leased) account.step = Money{};
+  account.granted = lease.leased > account.leased;
+  account.unsure = false;
   account.leased = lease.leased;
   account.others = add_saturated(lease.taken, Money{-lease.leased.micro_usd});
 }
 
-void MemoryLedger::note_lent(BudgetAccount& account, Answer answer) {
-  const bool unsure = answer == Answer::kLost;
-  if (lender_->exclusive() || (account.lent && !unsure)) return;
-  account.lent = true;
+void MemoryLedger::note_lent(BudgetAccount& account) {
+  if (lender_->exclusive() || std::exchange(account.lent, true)) return;
   const std::lock_guard lock(lent_mutex_);
-  lent_.push_back({account.hash, account.rule->text, std::string(account.subject()), unsure});
+  lent_.push_back({account.hash, account.rule->text, std::string(account.subject())});
 }
 
 void MemoryLedger::give_back_idle(Instant now) {
@@ -122,12 +123,14 @@ void MemoryLedger::give_back_idle(Instant now) {
     const Money keep = add_saturated(account->budget.spent, account->budget.held);
     // Where it is not known what is leased, as in a window that has just begun, nothing is held on
     // it either; the next answer lists it again.
-    if (!account->leased_known || (!lent.unsure && account->leased <= keep)) {
+    if (!account->leased_known || (!account->unsure && account->leased <= keep)) {
       account->lent = false;
       continue;
     }
-    if (account->asked == 0 && now - std::max(account->held_at, account->asked_at) >= kIdle) {
-      account->lent = false;
+    // What was granted since the last time may have somebody on his way to it.
+    const bool fresh = std::exchange(account->granted, false);
+    if (!fresh && account->asked == 0 && now - account->held_at >= kIdle) {
+      account->lent = account->unsure = false;
       account->leased = std::min(account->leased, keep);
       ++account->asked;
       ++account->pins;
@@ -149,11 +152,12 @@ void MemoryLedger::answered(const AccountId& id, std::uint64_t hash, int needs,
   BudgetAccount& account = found->as_budget();
   account.pins -= needs;
   account.asked -= needs;
-  if (!lease) note_lent(account, Answer::kLost);
+  account.unsure |= !lease;
+  if (!lease) note_lent(account);
   // The window may have ended meanwhile: what was leased is of the old one.
   if (!lease || id.window_start != account.budget.window_start) return;
   take_answer(account, *lease);
-  note_lent(account, Answer::kHeard);
+  note_lent(account);
 }
 
 }  // namespace tollgate::storage

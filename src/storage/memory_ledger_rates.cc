@@ -64,12 +64,11 @@ void MemoryLedger::take_shared(const LimitCharge& charge, Slot& slot, Verdict& v
   SharedLimitAccount& account = slot.shared_account();
   RateHand& hand = account.hand;
   hand.renew(state.generation, now);
-  slot.from = Slot::From::kHand;
-  slot.gateways = state.gateways;
-  slot.generation = state.generation;
-  slot.units_before = hand.units;
-  slot.share_before = hand.share;
-  slot.all_used_before = hand.all_used;
+  slot.shared->gateways = state.gateways;
+  slot.shared->generation = state.generation;
+  slot.shared->units_before = hand.units;
+  slot.shared->share_before = hand.share;
+  slot.shared->all_used_before = hand.all_used;
   slot.rate.amount = std::clamp<std::int64_t>(charge.amount, 0, kTokensMax);
   slot.rate.after = account.rate;
   if (policy.figure == Figure::kConcurrentRequests) account.at_work_limit = policy.limit;
@@ -89,12 +88,12 @@ void MemoryLedger::take_units(const LimitCharge& charge, Slot& slot, Verdict& ve
   RateHand& hand = account.hand;
   const std::int64_t amount = slot.rate.amount;
   const std::int64_t level = hand.level_at(policy, now);
-  slot.units = amount;
+  slot.shared->units = amount;
   if (policy.mode == Mode::kObserve) {
     // Nobody waits to be observed: what is not known yet is there.
     const std::int64_t there = hand.heard ? std::max<std::int64_t>(level + hand.units, 0) : amount;
     if (amount > std::min(there, policy.limit)) verdict.observe(policy.rule);
-    slot.units = std::min({amount, there, policy.limit});
+    slot.shared->units = std::min({amount, there, policy.limit});
   } else if (amount > policy.limit) {
     verdict.refuse(limits::reserve(policy, {}, amount, now, charge.subject).error(),
                    evidence_of(charge, level + hand.units));
@@ -112,13 +111,13 @@ void MemoryLedger::take_units(const LimitCharge& charge, Slot& slot, Verdict& ve
     }
     return;
   }
-  hand.units -= slot.units;
+  hand.units -= slot.shared->units;
   hand.used = true;
-  slot.claim = hand.claim_on(policy, slot.units, now);
+  slot.shared->claim = hand.claim_on(policy, slot.shared->units, now);
   account.rate = limits::reserve_observed(policy, account.rate, amount, now);
   slot.rate.after = account.rate;
-  slot.remaining =
-      std::clamp<std::int64_t>(level + hand.units + hand.claim.units, 0, policy.limit - slot.units);
+  slot.shared->remaining = std::clamp<std::int64_t>(level + hand.units + hand.claim.units, 0,
+                                                    policy.limit - slot.shared->units);
 }
 
 void MemoryLedger::take_slot(const LimitCharge& charge, Slot& slot, Verdict& verdict, Instant now) {
@@ -144,7 +143,7 @@ void MemoryLedger::take_slot(const LimitCharge& charge, Slot& slot, Verdict& ver
   ++account.at_work;
   hand.used = true;
   slot.at_work = account.at_work;
-  slot.remaining = std::max<std::int64_t>(hand.level + hand.units - account.at_work, 0);
+  slot.shared->remaining = std::max<std::int64_t>(hand.level + hand.units - account.at_work, 0);
 }
 
 // What is taken counts also as used of the whole, so that the store hears of it when it is back.
@@ -154,7 +153,7 @@ void MemoryLedger::take_share(const LimitCharge& charge, Slot& slot, Verdict& ve
   SharedLimitAccount& account = slot.shared_account();
   limits::Balance& balance = account.hand.share;
   const limits::Policy share = share_of(policy, gateways);
-  slot.from = Slot::From::kShare;
+  slot.shared->from = SharedSlot::From::kShare;
   if (policy.figure == Figure::kConcurrentRequests) {
     Expected<std::int64_t> in = limits::enter(share, account.at_work, charge.subject);
     if (!in && policy.mode == Mode::kEnforce) {
@@ -165,7 +164,7 @@ void MemoryLedger::take_share(const LimitCharge& charge, Slot& slot, Verdict& ve
     if (!in) verdict.observe(policy.rule);
     ++account.at_work;
     slot.at_work = account.at_work;
-    slot.remaining = std::max<std::int64_t>(share.limit - account.at_work, 0);
+    slot.shared->remaining = std::max<std::int64_t>(share.limit - account.at_work, 0);
     return;
   }
   const std::int64_t amount = slot.rate.amount;
@@ -177,10 +176,10 @@ void MemoryLedger::take_share(const LimitCharge& charge, Slot& slot, Verdict& ve
   }
   if (!held) verdict.observe(policy.rule);
   balance = held ? *held : limits::reserve_observed(share, balance, amount, now);
-  slot.share = {amount, balance};
+  slot.shared->share = {amount, balance};
   account.rate = limits::reserve_observed(policy, account.rate, amount, now);
   slot.rate.after = account.rate;
-  slot.remaining = limits::remaining(share, balance, now);
+  slot.shared->remaining = limits::remaining(share, balance, now);
 }
 
 RateNeed MemoryLedger::rate_need(const LimitCharge& charge, Slot& slot, std::int64_t least,
@@ -215,10 +214,10 @@ void MemoryLedger::give_up_shared(Slots& slots, std::span<const RateNeed> needs)
   }
   for (std::size_t i = slots.limits.size(); i-- > 0;) {
     Slot& slot = slots.limits[i];
-    if (slot.account->kind != AccountKind::kSharedLimit) continue;
-    slot.shared_account().hand.units = slot.units_before;
-    slot.shared_account().hand.share = slot.share_before;
-    slot.shared_account().hand.all_used = slot.all_used_before;
+    if (slot.shared == nullptr) continue;
+    slot.shared_account().hand.units = slot.shared->units_before;
+    slot.shared_account().hand.share = slot.shared->share_before;
+    slot.shared_account().hand.all_used = slot.shared->all_used_before;
   }
 }
 
@@ -232,7 +231,7 @@ std::span<const RateNeed> MemoryLedger::low_hands(const Charges& charges, Slots&
     SharedLimitAccount& account = slot.shared_account();
     RateHand& hand = account.hand;
     const limits::Policy& policy = *charges.limits[i].policy;
-    if (slot.from != Slot::From::kHand || hand.asked > 0) continue;
+    if (slot.shared->from != SharedSlot::From::kHand || hand.asked > 0) continue;
     const bool work = policy.figure == Figure::kConcurrentRequests;
     // What is observed may be more than is in hand.
     const bool owed = hand.units < (work ? account.at_work : 0);
@@ -261,9 +260,9 @@ void MemoryLedger::settle_shared(const LimitCharge& charge, Slot& slot,
   }
   if (!used) return;
   RateHand& hand = account.hand;
-  if (slot.from == Slot::From::kShare && hand.generation == slot.generation) {
-    const limits::Policy share = share_of(policy, slot.gateways);
-    hand.share = limits::settle(share, hand.share, slot.share, *used, now);
+  if (slot.shared->from == SharedSlot::From::kShare && hand.generation == slot.shared->generation) {
+    const limits::Policy share = share_of(policy, slot.shared->gateways);
+    hand.share = limits::settle(share, hand.share, slot.shared->share, *used, now);
   }
   if (*used > slot.rate.amount) {
     const std::int64_t beyond = std::min(*used - slot.rate.amount, kTokensMax);
@@ -273,9 +272,10 @@ void MemoryLedger::settle_shared(const LimitCharge& charge, Slot& slot,
     (void)hand.claim_on(policy, beyond, now);
     return;
   }
-  if (slot.from != Slot::From::kHand || hand.generation != slot.generation) return;
-  slot.claim.units = std::min(slot.rate.amount - *used, slot.units);
-  hand.add_claim(policy, slot.claim, now);
+  if (slot.shared->from != SharedSlot::From::kHand || hand.generation != slot.shared->generation)
+    return;
+  slot.shared->claim.units = std::min(slot.rate.amount - *used, slot.shared->units);
+  hand.add_claim(policy, slot.shared->claim, now);
 }
 
 // Slots that nobody uses go back at once, and what is claimed: with a small limit every one is
@@ -283,21 +283,22 @@ void MemoryLedger::settle_shared(const LimitCharge& charge, Slot& slot,
 void MemoryLedger::mark_returns(const Charges& charges, Slots& slots) {
   for (std::size_t i = 0; i < slots.limits.size(); ++i) {
     Slot& slot = slots.limits[i];
-    slot.giving_back = false;
-    if (slot.from != Slot::From::kHand) continue;
+    if (slot.shared == nullptr) continue;
+    slot.shared->giving_back = false;
+    if (slot.shared->from != SharedSlot::From::kHand) continue;
     const limits::Policy& policy = *charges.limits[i].policy;
     SharedLimitAccount& account = slot.shared_account();
     if (account.hand.asked > 0 || account.hand.returning) continue;
-    slot.giving_back = policy.figure == Figure::kConcurrentRequests
-                           ? account.hand.spare_slots(account.at_work, policy.limit) > 0
-                           : account.hand.claim.units > 0;
-    account.hand.returning = slot.giving_back;
+    slot.shared->giving_back = policy.figure == Figure::kConcurrentRequests
+                                   ? account.hand.spare_slots(account.at_work, policy.limit) > 0
+                                   : account.hand.claim.units > 0;
+    account.hand.returning = slot.shared->giving_back;
   }
 }
 
 void MemoryLedger::give_back_shared(const Charges& charges, Slots& slots) const {
   for (std::size_t i = 0; i < slots.limits.size(); ++i) {
-    if (!std::exchange(slots.limits[i].giving_back, false)) continue;
+    if (!std::exchange(slots.limits[i].shared->giving_back, false)) continue;
     RateNeed account;
     account.id = {charges.limits[i].policy->rule, charges.limits[i].subject};
     account.hash = slots.limits[i].hash;

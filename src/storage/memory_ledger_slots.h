@@ -9,26 +9,30 @@
 
 namespace tollgate::storage {
 
+// The same of a limit that several gateways share.
+struct MemoryLedger::SharedSlot {
+  enum class From : std::uint8_t { kHand, kShare };
+  From from = From::kHand;
+  bool giving_back = false;
+  std::uint32_t gateways = 1;  // That shared it.
+  std::uint32_t generation = 0;
+  std::int64_t units_before = 0;
+  std::int64_t units = 0;      // Taken out of the hand.
+  std::int64_t remaining = 0;  // Of all that there is, after it.
+  RateClaim claim;             // What is not used of it may be claimed.
+  limits::Balance all_used_before;
+  limits::Balance share_before;
+  limits::Taken share;
+};
+
 // What a hold took of one charge, and what was there before it.
 struct MemoryLedger::Slot {
   LedgerAccount* account = nullptr;
   BudgetAccount& budget_account() const { return static_cast<BudgetAccount&>(*account); }
   std::uint64_t hash = 0;
   limits::Balance rate_before;
-  // Of a limit that several gateways share: out of what it was taken.
-  enum class From : std::uint8_t { kOwn, kHand, kShare };
+  SharedSlot* shared = nullptr;  // Of a limit that several gateways share.
   SharedLimitAccount& shared_account() const { return static_cast<SharedLimitAccount&>(*account); }
-  From from = From::kOwn;
-  bool giving_back = false;
-  std::uint32_t gateways = 1;  // That shared it.
-  std::uint32_t generation = 0;
-  std::int64_t units_before = 0;
-  std::int64_t units = 0;  // Taken out of the hand.
-  limits::Balance all_used_before;
-  RateClaim claim;             // What is not used of it may be claimed.
-  std::int64_t remaining = 0;  // Of all that there is, after it.
-  limits::Balance share_before;
-  limits::Taken share;
   limits::Taken rate;
   std::int64_t at_work_before = 0;
   std::int64_t at_work = 0;

@@ -56,11 +56,8 @@ struct RateHand {
   // Claims `units` of a claim_on(), as far as it is worth anything by now.
   void add_claim(const limits::Policy& policy, RateClaim more, Instant now);
   void take_answer(const RateAnswer& answer);
-
- private:
-  std::int64_t worth(const limits::Policy& policy, const RateClaim& claim, Instant now) const;
-
- public:
+  // What the store would take back of a claim now, as far as is known here.
+  std::int64_t worth(const limits::Policy& policy, const RateClaim& of, Instant now) const;
 };
 
 // The part of a limit that one of `gateways` lets through alone, at least 1. For its figures only:

@@ -65,6 +65,7 @@ FaultOr<std::unique_ptr<Store>> Store::open(const config::Store& where, const au
   options.key = key;
   store->ledger_ = std::make_unique<MemoryLedger>(options, store->trail_.get());
   TRY_DO(store->lend());
+  if (!where.redis_url.empty()) TRY_DO(store->lend_rates(where));
   return store;
 }
 
@@ -130,6 +131,25 @@ FaultOr<void> Store::lend() {
   return {};
 }
 
+FaultOr<void> Store::lend_rates(const config::Store& where) {
+  TRY(endpoint, redis::parse_url(where.redis_url.reveal()));
+  // A gateway on a file of its own shares its limits under a name of its own all the same.
+  TRY(name, load_or_make_gateway_name(beside("gateway.id")));
+  RedisRates::Options options;
+  options.gateway = name;
+  options.on_fault = where.rates_on_fault == config::RatesOnFault::kRefuse ? RateMode::kRefused
+                                                                           : RateMode::kLocalShare;
+  TRY(rates, RedisRates::create(std::move(endpoint), options, *ledger_, clock_));
+  rates_ = std::move(rates);
+  ledger_->rates_from(*rates_);
+  const FaultOr<void> started = rates_->start();
+  if (started) return {};
+  if (started.error().kind == FaultKind::kRefusedByPeer) return started;
+  fmt::print(stderr, "tollgate: {} Until then store.on_fault.rates holds.\n",
+             started.error().message);
+  return {};
+}
+
 FaultOr<void> Store::count_budgets(const config::Config& config) {
   return trail_->write_with([&](Database& database) -> FaultOr<void> {
     const WallTime now = clock_.wall();
@@ -188,6 +208,7 @@ FaultOr<void> Store::stop() {
   wake_.notify_all();
   if (tending_.joinable()) tending_.join();
   if (keys_) keys_->stop();
+  if (rates_) rates_->stop();
   if (!trail_) return {};
   TRY_DO(trail_->stop());
   return is_shared() ? return_leases() : FaultOr<void>();
@@ -204,11 +225,15 @@ FaultOr<void> Store::return_leases() {
 }
 
 std::span<const std::string_view> Store::now() const {
-  if (!is_shared()) return {};
-  static constexpr std::array<std::string_view, 2> kAll = {"money", "keys"};
-  const bool money = !trail_->reachable();
-  const bool keys = !keys_->fresh();
-  return std::span(kAll).subspan(money ? 0 : 1, (money ? 1 : 0) + (keys ? 1 : 0));
+  if (!is_shared() && !rates_) return {};
+  static constexpr std::array<std::string_view, 3> kAll = {"money", "rates", "keys"};
+  static constexpr std::array<std::string_view, 2> kMoneyAndKeys = {"money", "keys"};
+  const bool money = is_shared() && !trail_->reachable();
+  const bool keys = is_shared() && !keys_->fresh();
+  const bool rates = rates_ && rates_->degraded();
+  if (money && keys && !rates) return kMoneyAndKeys;
+  const std::size_t first = money ? 0 : rates ? 1 : 2;
+  return std::span(kAll).subspan(first, (money ? 1 : 0) + (rates ? 1 : 0) + (keys ? 1 : 0));
 }
 
 FaultOr<std::unique_ptr<Database>> Store::reader() const {

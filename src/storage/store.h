@@ -20,6 +20,7 @@
 #include "storage/database.h"
 #include "storage/gateway_seat.h"
 #include "storage/memory_ledger.h"
+#include "storage/redis_rates.h"
 #include "storage/store_lender.h"
 #include "storage/store_place.h"
 #include "storage/stored_keys.h"
@@ -51,6 +52,9 @@ class Store final : public pipeline::Outages {
   bool is_shared() const { return sharing_ == Sharing::kShared; }
   std::span<const std::string_view> now() const override;
 
+  // Where limits are shared in Redis; null: they are this gateway's alone.
+  const RedisRates* rates() const { return rates_.get(); }
+
   // From start() to stop() threads poll the keys, write the trail and tend the leases.
   void start();
   // A Fault tells what of the trail could not be kept.
@@ -69,6 +73,7 @@ class Store final : public pipeline::Outages {
   FaultOr<void> take_seat(Database& database);
   FaultOr<void> load_keys(const config::Store& where);
   FaultOr<void> lend();
+  FaultOr<void> lend_rates(const config::Store& where);
   FaultOr<void> return_leases();
   FaultOr<void> count_budget(Database& database, const cost::Policy& budget,
                              std::string_view subject, Money spent);
@@ -84,6 +89,7 @@ class Store final : public pipeline::Outages {
   std::unique_ptr<GatewaySeat> seat_;  // Where the store is shared.
   std::unique_ptr<StoredKeys> keys_;
   std::unique_ptr<MemoryLedger> ledger_;  // Books into trail_, borrows from lender_.
+  std::unique_ptr<RedisRates> rates_;     // Where limits are shared; lends to ledger_.
   std::unique_ptr<StoreLender> lender_;   // Writes with trail_.
   std::unique_ptr<StoredTrail> trail_;    // Ends first: it writes what is left.
 

@@ -26,21 +26,31 @@ StoreLender::Question& StoreLender::question_of(const AccountId& account, std::u
 }
 
 void StoreLender::ask(std::span<const LeaseNeed> needs, LeaseWait* wait) {
+  std::optional<Fault> away;
   {
     const std::lock_guard lock(mutex_);
-    for (const LeaseNeed& need : needs) {
-      Question& question = question_of(need.account, need.hash);
-      LeaseAsk& ask = question.ask;
-      ask.limit = need.limit;
-      // Whoever needs least is to be helped, if nobody else can be.
-      const bool waits = need.least > Money{};
-      if (waits && (ask.least == Money{} || need.least < ask.least)) ask.least = need.least;
-      ask.all = add_saturated(ask.all, need.least);
-      ask.ahead = std::max(ask.ahead, need.ahead);
-      if (wait != nullptr) question.waits.push_back(wait);
-    }
+    if (sharing_ == Sharing::kShared) away = away_;
+    if (!away) put(needs, wait);
   }
-  wake_();
+  if (!away) return wake_();
+  for (const LeaseNeed& need : needs) {
+    borrower_.answered(need.account, need.hash, 1, std::nullopt);
+    if (wait != nullptr) wait->answered(away);
+  }
+}
+
+void StoreLender::put(std::span<const LeaseNeed> needs, LeaseWait* wait) {
+  for (const LeaseNeed& need : needs) {
+    Question& question = question_of(need.account, need.hash);
+    LeaseAsk& ask = question.ask;
+    ask.limit = need.limit;
+    // Whoever needs least is to be helped, if nobody else can be.
+    const bool waits = need.least > Money{};
+    if (waits && (ask.least == Money{} || need.least < ask.least)) ask.least = need.least;
+    ask.all = add_saturated(ask.all, need.least);
+    ask.ahead = std::max(ask.ahead, need.ahead);
+    if (wait != nullptr) question.waits.push_back(wait);
+  }
 }
 
 void StoreLender::give_back(std::span<const LeaseReturn> returns) {
@@ -103,6 +113,10 @@ void StoreLender::failed(const Fault& fault) {
 }
 
 void StoreLender::answer(const std::optional<Fault>& fault) {
+  {
+    const std::lock_guard lock(mutex_);
+    away_ = fault;
+  }
   for (const Question& question : writing_) {
     std::string_view packed = question.account;
     const std::optional<AccountId> account = take_account(packed);

@@ -32,7 +32,8 @@ class StoreLender final : public Lender, public GroupPart {
   void give_back(std::span<const LeaseReturn> returns) override;
   bool exclusive() const override { return sharing_ == Sharing::kAlone; }
 
-  // The next group is written even where nothing is asked. Any thread.
+  // While the store is away whoever asks is told so at once; this asks it again. The next group is
+  // written even where nothing is asked. Any thread.
   void beat();
 
   bool idle() const override;
@@ -59,6 +60,7 @@ class StoreLender final : public Lender, public GroupPart {
   };
 
   Question& question_of(const AccountId& account, std::uint64_t hash);
+  void put(std::span<const LeaseNeed> needs, LeaseWait* wait);
   void take_questions();
   void answer(const std::optional<Fault>& fault);
 
@@ -69,9 +71,10 @@ class StoreLender final : public Lender, public GroupPart {
   const pipeline::Clock& clock_;
   const std::function<void()> wake_;
 
-  mutable std::mutex mutex_;  // Guards asked_ and beats_.
+  mutable std::mutex mutex_;  // Guards what follows.
   std::unordered_map<std::string, Question> asked_;
   bool beats_ = false;
+  std::optional<Fault> away_;      // Of the last group, where it failed.
   std::vector<Question> writing_;  // The writer's own.
 };
 

@@ -175,7 +175,7 @@ FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {
 
 FaultOr<void> StoredTrail::keep(const Item& item, Room room) {
   const std::size_t bytes = packed_bytes(item);
-  if (room <= Room::kDecision && !fault_message_.empty()) {
+  if (room <= Room::kDecision && !fault_message_.empty() && !spooling_) {
     return fault(FaultKind::kRefusedByPeer,
                  fmt::format("The audit trail cannot be written: {}", fault_message_));
   }
@@ -288,6 +288,7 @@ void StoredTrail::join(GroupPart& part) {
 void StoredTrail::sit(GatewaySeat& seat) {
   const std::lock_guard lock(writer_mutex_);
   writer_.sit(seat);
+  seat_ = &seat;
 }
 
 void StoredTrail::when_recovered(std::function<void()> tell) {
@@ -345,19 +346,18 @@ FaultOr<void> StoredTrail::write_queue() {
     }
     fault_message_ = written ? std::string() : written.error().message;
     if (!journal_->is_short()) journal_fault_.clear();
+    spooling_ = !written && spools(written.error());
     reachable_.store(written.has_value(), std::memory_order_relaxed);
-    healthy_.store((written || spools(written.error())) && journal_fault_.empty(),
-                   std::memory_order_relaxed);
+    healthy_.store((written || spooling_) && journal_fault_.empty(), std::memory_order_relaxed);
   }
   end_commits(ended, written);
   return written;
 }
 
-// A store that says no (another gateway has our name) is no store that is away.
+// Where another gateway has our name, or the clock is wrong, nothing may be decided.
 bool StoredTrail::spools(const Fault& fault) const {
-  if (while_away_ == WhileAway::kRefuse) return false;
-  return fault.kind == FaultKind::kUnreachable || fault.kind == FaultKind::kTimeout ||
-         fault.kind == FaultKind::kUncertain;
+  return while_away_ == WhileAway::kSpool && fault.kind != FaultKind::kCorrupt &&
+         (seat_ == nullptr || seat_->is_good());
 }
 
 void StoredTrail::note_recovered() {

@@ -160,7 +160,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   void note_recovered();
   FaultOr<void> write_queue();
   void take_queue();
-  bool spools(const Fault& fault) const;
+  bool spools(const Fault& fault) const;  // With writer_mutex_.
   void finish_flushes(std::uint64_t ticket, const FaultOr<void>& written);
 
   std::unique_ptr<Database> database_;
@@ -175,6 +175,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   const pipeline::Clock& clock_;
   std::int64_t recovered_ = 0;
   bool may_lack_ = false;
+  GatewaySeat* seat_ = nullptr;
   WhileAway while_away_ = WhileAway::kRefuse;
   std::int64_t replayed_ = 0;
 
@@ -189,6 +190,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::size_t strangers_queued_ = 0;  // Of these bytes, refusals without an actor.
   std::size_t strangers_writing_ = 0;
   std::string fault_message_;  // Of the last attempt; empty: it went well.
+  bool spooling_ = false;      // That attempt failed, and decisions wait in the journal.
   std::string journal_fault_;  // Why the journal could not go on, while it cannot.
   bool is_full_ = false;       // A decision found no room, and none has been made since.
   bool asleep_ = false;        // The writer waits for a first record.

@@ -2,88 +2,12 @@
 // kills in the middle. Never is more spent than there is, and nothing that was spent is forgotten.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { poll, question, QUESTION_TOKENS, standard, startGateway } from './harness.mjs';
-import { chunk, completion, fakeUpstream, sendJson } from './fake_upstream.mjs';
+import { poll, QUESTION_TOKENS, startGateway } from './harness.mjs';
+import { completion, fakeUpstream, sendJson } from './fake_upstream.mjs';
+import { ask, billing, BUDGET, CAP, drawing, small, WORST } from './crowds.mjs';
 
-const CAP = 100;
-const WORST = Number((QUESTION_TOKENS * 0.001 + CAP * 0.01).toFixed(6));
-const BUDGET = Number((10 * WORST).toFixed(6));
 const ROUNDS = 4;
 const CROWD = 120;
-
-/** Draws the same numbers in every run. */
-function drawing(seed) {
-  let state = seed;
-  return (below) => {
-    state = (state * 1103515245 + 12345) % 2147483648;
-    return Math.floor((state / 2147483648) * below);
-  };
-}
-
-/**
- * A provider that keeps its own bill: each request costs its input and its output, which is half of
- * what it may be on the average. Of a stream that a caller left it cannot be known here how much
- * passed, so none of it is on the bill; of one that a kill ended all that was made is.
- */
-async function billing(t, draw) {
-  const bill = { usd: 0, requests: 0, killing: false };
-  const charge = (output) => (bill.usd += QUESTION_TOKENS * 0.001 + output * 0.01);
-  const upstream = await fakeUpstream(t, ({ response, body }) => {
-    const output = draw(CAP + 1);
-    bill.requests += 1;
-    if (!body.stream) {
-      charge(output);
-      sendJson(response, completion('one '.repeat(output), { input: QUESTION_TOKENS, output }));
-      return;
-    }
-    let made = 0;
-    response.writeHead(200, { 'content-type': 'text/event-stream' });
-    response.on('close', () => {
-      if (response.writableEnded || bill.killing) charge(made);
-    });
-    const more = () => {
-      if (response.destroyed) return;
-      if (made === output) {
-        response.write(chunk({}, 'stop'));
-        response.end('data: [DONE]\n\n');
-        return;
-      }
-      made += 1;
-      response.write(chunk({ content: ' one' }), () => setImmediate(more));
-    };
-    more();
-  });
-  return { upstream, bill };
-}
-
-/** One caller: whole or streamed, read to its end or left after some pieces. */
-async function ask(gateway, key, draw) {
-  const stream = draw(2) === 0;
-  const leaves = stream && draw(3) === 0 ? draw(20) : Infinity;
-  const leave = new AbortController();
-  try {
-    const response = await fetch(`${gateway.url}/v1/chat/completions`, {
-      method: 'POST',
-      signal: leave.signal,
-      headers: { authorization: `Bearer ${key.secret}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ ...question(), max_tokens: CAP, stream }),
-    });
-    let pieces = 0;
-    for await (const piece of response.body) {
-      pieces += piece.length > 0 ? 1 : 0;
-      if (pieces > leaves) leave.abort();
-    }
-    return response.status;
-  } catch {
-    return 0; // It left, or the gateway is gone.
-  }
-}
-
-function small(upstream) {
-  const config = standard(upstream.url);
-  config.tenants.acme.budget = { usd: BUDGET, per: 'total', when_exhausted: 'refuse' };
-  return config;
-}
 
 describe('the books', () => {
   it('a crowd uses most of a budget and no more', async (t) => {

@@ -1,0 +1,317 @@
+// Several gateways on one PostgreSQL, with the real program and the real server: one budget for all
+// of them, whatever becomes of a gateway, of the server or of the way between.
+import assert from 'node:assert/strict';
+import { cpSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { folder, poll, Program, scope, startGateway, tollgate, writeConfig } from './harness.mjs';
+import { beginStream, chunk, completion, fakeUpstream, sendJson } from './fake_upstream.mjs';
+import { ask, billing, BUDGET, CAP, drawing, small, WORST } from './crowds.mjs';
+import { startPostgres } from './servers.mjs';
+
+const CROWD = 250;
+const NEAR = 1e-6;
+
+/** Configurations of gateways that share a fresh schema of the server. */
+let schemas = 0;
+async function sharing(t, server, config) {
+  schemas += 1;
+  const home = folder(t);
+  writeFileSync(path.join(home, 'pepper'), 'p'.repeat(32), { mode: 0o600 });
+  config.authentication = { api_keys: { pepper_file: path.join(home, 'pepper') } };
+  const options = encodeURIComponent(`-csearch_path=test${schemas}`);
+  server.sql(`CREATE SCHEMA test${schemas}`);
+  const ledger = `${server.url}?options=${options}`;
+  config.store = { ...config.store, ledger, state_directory: 'state' };
+  return config;
+}
+
+async function start(t, config, count = 2) {
+  return Promise.all(Array.from({ length: count }, () => startGateway(t, config)));
+}
+
+/** A crowd that asks all gateways in turn. */
+function crowd(gateways, key, draw, size = CROWD) {
+  return Promise.all(
+    Array.from({ length: size }, (_, i) => ask(gateways[i % gateways.length], key, draw)),
+  );
+}
+
+describe('several gateways on one PostgreSQL', () => {
+  const shared = scope(after);
+  let server;
+  const postgres = async () => (server ??= await startPostgres(shared));
+
+  it('share keys, a budget, the spend and a trail that can be proven', async (t) => {
+    const upstream = await fakeUpstream(t, ({ response }) =>
+      sendJson(response, completion('one two', { input: 10, output: 2 })),
+    );
+    const config = await sharing(t, await postgres(), small(upstream));
+    const [one, two] = await start(t, config);
+    const key = await one.key();
+    const ids = [];
+    for (const gateway of [one, two, one, two]) {
+      const response = await gateway.chat(key, { max_tokens: CAP });
+      assert.equal(response.status, 200, await response.text());
+      ids.push(response.headers.get('x-request-id'));
+    }
+    await two.spendOf(4);
+    for (const id of ids) await one.records(id);
+    const verified = await one.run('audit', 'verify');
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+  });
+
+  it('never spend more than there is, and nearly all of it, as crowds retry', async (t) => {
+    const draw = drawing(3);
+    const { upstream, bill } = await billing(t, draw);
+    const config = await sharing(t, await postgres(), small(upstream));
+    const gateways = await start(t, config);
+    const key = await gateways[0].key();
+    const used = () => gateways[0].spend().then((it) => it.usd);
+    await poll(async () => {
+      await crowd(gateways, key, draw, 60);
+      assert.ok(bill.usd <= BUDGET + NEAR, `${bill.usd} billed`);
+      return (await used()) > BUDGET - WORST - NEAR;
+    }, 'a budget that is used up');
+    assert.ok((await used()) <= BUDGET + NEAR);
+    for (const gateway of gateways)
+      await poll(async () => (await gateway.metric('tollgate_holds_open')) === 0, 'no hold open');
+  });
+
+  it('overspend in no round of crowds, cuts and kills', async (t) => {
+    const draw = drawing(5);
+    const { upstream, bill } = await billing(t, draw);
+    const config = await sharing(t, await postgres(), small(upstream));
+    const gateways = await start(t, config);
+    const key = await gateways[0].key();
+    for (let round = 0; round < 4; round += 1) {
+      const victim = round % 2;
+      const before = bill.requests;
+      const all = crowd(gateways, key, draw);
+      let over = false;
+      all.then(() => (over = true));
+      const enough = 1 + draw(4);
+      await poll(() => over || bill.requests >= before + enough, 'requests at work');
+      bill.killing = true;
+      await gateways[victim].program.kill();
+      await all;
+      await poll(() => upstream.at_work === 0, 'the provider to have heard of it');
+      bill.killing = false;
+      assert.ok(bill.usd <= BUDGET + NEAR, `${bill.usd} billed in round ${round}`);
+      gateways[victim] = await startGateway(t, config, { cwd: gateways[victim].cwd });
+      const booked = () => gateways[victim].spend().then((it) => it.usd);
+      await poll(async () => (await booked()) >= bill.usd - NEAR, 'all that was billed booked');
+      assert.ok((await booked()) <= BUDGET + NEAR, `booked in round ${round}`);
+    }
+    const verified = await gateways[0].run('audit', 'verify');
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+  });
+
+  it('give back what they have leased and do not use, idle or stopped', async (t) => {
+    const upstream = await fakeUpstream(t, ({ response }) =>
+      sendJson(response, completion('', { input: 10, output: 0 })),
+    );
+    const config = await sharing(t, await postgres(), small(upstream));
+    config.tenants.acme.budget.usd = 1000;
+    const [one, two] = await start(t, config);
+    const key = await one.key();
+    assert.equal((await one.chat(key, { max_tokens: CAP })).status, 200);
+    // A worst case of nearly all: it fits once nobody else has a lease.
+    const nearly = { max_tokens: 990 };
+    config.tenants.acme.budget.usd = 9.95;
+    for (const gateway of [one, two]) await gateway.reload(config);
+    await poll(async () => (await two.chat(key, nearly)).status === 200, 'what was idle');
+    await two.program.stop();
+    assert.equal((await one.chat(key, nearly)).status, 200);
+  });
+
+  it('refuse a key within a second of its end, and cut its streams everywhere', async (t) => {
+    const upstream = await fakeUpstream(t, ({ response }) => {
+      beginStream(response);
+      response.write(chunk({ content: 'Hi' }));
+    });
+    const config = await sharing(t, await postgres(), small(upstream));
+    const gateways = await start(t, config);
+    const key = await gateways[0].key();
+    const streams = gateways.map(async (gateway) => {
+      const response = await gateway.chat(key, { stream: true });
+      let text = '';
+      for await (const piece of response.body) text += Buffer.from(piece).toString();
+      return text;
+    });
+    await poll(() => upstream.at_work === 2, 'two streams');
+    // The command returns when all gateways have said that they know.
+    const revoked = await gateways[1].run('keys', 'revoke', key.id);
+    assert.equal(revoked.code, 0, revoked.stderr);
+    assert.equal(revoked.stderr, '');
+    for (const gateway of gateways) assert.equal((await gateway.chat(key)).status, 401);
+    for (const text of await Promise.all(streams)) assert.match(text, /revoked/);
+  });
+});
+
+describe('gateways whose PostgreSQL is away', () => {
+  async function world(t, changes = {}) {
+    const server = await startPostgres(t);
+    const bill = { usd: 0 };
+    const upstream = await fakeUpstream(t, ({ response }) => {
+      bill.usd += 10 * 0.001 + 2 * 0.01;
+      sendJson(response, completion('one two', { input: 10, output: 2 }));
+    });
+    const config = await sharing(t, server, small(upstream));
+    config.tenants.acme.budget.usd = 100;
+    Object.assign(config.store, changes);
+    const gateways = await start(t, config);
+    const key = await gateways[0].key();
+    return { server, upstream, bill, config, gateways, key };
+  }
+
+  /** Asks until it is refused: what was leased is used up. Never waits for longer than deadlines. */
+  async function useUp(gateway, key) {
+    let last;
+    await poll(async () => {
+      last = await gateway.chat(key, { max_tokens: CAP });
+      last.said = await last.text();
+      return last.status !== 200;
+    }, 'a refusal');
+    return last;
+  }
+
+  for (const [how, down, up] of [
+    ['paused', (server) => server.pause(), (server) => server.resume()],
+    ['killed and started again', (server) => server.kill(), (server) => server.start()],
+  ]) {
+    it(`${how}: serve from leases, refuse beyond them, go on and book it all`, async (t) => {
+      const { server, bill, gateways, key } = await world(t);
+      for (const gateway of gateways)
+        assert.equal((await gateway.chat(key, { max_tokens: CAP })).status, 200);
+      await down(server);
+      const [one, two] = gateways;
+      const refused = await useUp(one, key);
+      assert.equal(refused.status, 503);
+      assert.equal(refused.headers.get('x-tollgate-reason'), 'store_unavailable', refused.said);
+      assert.match(refused.headers.get('x-tollgate-degraded'), /money/);
+      assert.ok(Number(refused.headers.get('retry-after-ms')) > 0);
+      assert.equal(await one.metric('tollgate_store_degraded', { store: 'money' }), 1);
+      await up(server);
+      for (const gateway of [one, two])
+        await poll(async () => (await gateway.chat(key)).status === 200, 'money again', 10_000);
+      await poll(
+        async () => Math.abs((await one.spend()).usd - bill.usd) < NEAR,
+        'all that was billed booked, and no more',
+      );
+      const degraded = await one.run('audit', 'query', '--json', '--limit', '500');
+      assert.match(degraded.stdout, /"degraded":\["money"/);
+      for (const gateway of gateways)
+        await poll(
+          async () => (await gateway.metric('tollgate_store_degraded')) === 0,
+          'no store degraded',
+        );
+      const verified = await one.run('audit', 'verify');
+      assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    });
+  }
+
+  it('a gateway that is killed meanwhile loses nothing', async (t) => {
+    const { server, bill, gateways, key, config } = await world(t);
+    assert.equal((await gateways[0].chat(key, { max_tokens: CAP })).status, 200);
+    await server.kill();
+    await useUp(gateways[0], key);
+    await gateways[0].program.kill();
+    const file = path.join(gateways[0].cwd, 'tollgate.yaml');
+    const refused = await tollgate(['serve', '-c', file], { cwd: gateways[0].cwd });
+    assert.equal(refused.code, 3);
+    assert.match(refused.stderr, /postgres/);
+    await server.start();
+    const again = await startGateway(t, config, { cwd: gateways[0].cwd });
+    await poll(
+      async () => Math.abs((await again.spend()).usd - bill.usd) < NEAR,
+      'all that was billed booked, and no more',
+    );
+  });
+
+  it('believe keys as the policy says', async (t) => {
+    const { server, gateways, key } = await world(t, { on_fault: { keys: 'refuse' } });
+    const [gateway] = gateways;
+    assert.equal((await gateway.chat(key, { max_tokens: CAP })).status, 200);
+    server.pause();
+    const refused = await poll(async () => {
+      const response = await gateway.chat(key, { max_tokens: CAP });
+      return response.headers.get('x-tollgate-rule') === 'store.on_fault.keys' && response;
+    }, 'a key that is not believed');
+    assert.equal(refused.status, 503);
+    assert.match(refused.headers.get('x-tollgate-degraded'), /keys/);
+    server.resume();
+    await poll(async () => (await gateway.chat(key)).status === 200, 'keys again', 10_000);
+  });
+});
+
+describe('a PostgreSQL that cannot be served from', () => {
+  const shared = scope(after);
+  let server;
+  const postgres = async () => (server ??= await startPostgres(shared));
+
+  async function refusal(t, change) {
+    const upstream = { url: 'http://127.0.0.1:9' };
+    const config = await sharing(t, await postgres(), small(upstream));
+    const cwd = folder(t);
+    await change(config, cwd);
+    const file = path.join(cwd, 'tollgate.yaml');
+    writeConfig(file, config);
+    const { code, stderr } = await tollgate(['serve', '-c', file], { cwd });
+    assert.equal(code, 3, stderr);
+    assert.doesNotMatch(stderr, /secret-of-the-tests|hidden-word/);
+    return stderr;
+  }
+
+  it('says what is wrong with the URL, and never the password', async (t) => {
+    const wrong = (from, to) => (config) => {
+      config.store.ledger = config.store.ledger.replace(from, to);
+    };
+    assert.match(await refusal(t, wrong(/:[^:@/]+@/, ':hidden-word@')), /password/);
+    assert.match(await refusal(t, wrong('/postgres?', '/nowhere?')), /nowhere/);
+    assert.match(await refusal(t, wrong(/127.0.0.1:\d+/, '127.0.0.1:1')), /refused/);
+  });
+
+  it('is refused where the keys were made with another pepper', async (t) => {
+    const upstream = { url: 'http://127.0.0.1:9' };
+    const config = await sharing(t, await postgres(), small(upstream));
+    const gateway = await startGateway(t, config);
+    await gateway.key();
+    const other = path.join(gateway.cwd, 'other');
+    writeFileSync(other, 'q'.repeat(32), { mode: 0o600 });
+    config.authentication.api_keys.pepper_file = other;
+    const file = path.join(gateway.cwd, 'other.yaml');
+    writeConfig(file, { ...config, store: { ...config.store, state_directory: 'elsewhere' } });
+    const refused = await tollgate(['serve', '-c', file], { cwd: gateway.cwd });
+    assert.equal(refused.code, 3);
+    assert.match(refused.stderr, /another pepper/);
+    const key = await tollgate(['keys', 'create', '--tenant', 'acme', '-c', file], {
+      cwd: gateway.cwd,
+    });
+    assert.match(key.stderr, /another pepper/);
+  });
+
+  it('has one gateway a state directory, and one that was copied is found out', async (t) => {
+    const upstream = await fakeUpstream(t, ({ response }) =>
+      sendJson(response, completion('one', { input: 10, output: 1 })),
+    );
+    const config = await sharing(t, await postgres(), small(upstream));
+    const gateway = await startGateway(t, config);
+    const key = await gateway.key();
+    const same = await tollgate(['serve', '-c', gateway.file], { cwd: gateway.cwd });
+    assert.equal(same.code, 3);
+    assert.match(same.stderr, /another gateway serves/);
+
+    const copy = folder(t);
+    cpSync(path.join(gateway.cwd, 'state'), path.join(copy, 'state'), { recursive: true });
+    writeConfig(path.join(copy, 'tollgate.yaml'), config);
+    const second = new Program(['serve', '-c', path.join(copy, 'tollgate.yaml')], { cwd: copy });
+    try {
+      // One of the two has the name from here on; the other decides nothing any more.
+      await poll(async () => second.ended || (await gateway.chat(key)).status === 503, 'one to go');
+    } finally {
+      await second.kill();
+      await gateway.program.kill();
+    }
+  });
+});
