@@ -39,9 +39,6 @@ struct RateHand {
 
   // Forgets what is of an earlier generation, or too old.
   void renew(std::uint32_t now_generation, Instant now);
-  bool counts(std::uint32_t now_generation, Instant now) const {
-    return generation == now_generation && now < until;
-  }
   // What the store should have by `now`, if nobody else took of it.
   std::int64_t level_at(const limits::Policy& policy, Instant now) const;
   // The balance that says the same: to refuse from, in the words of all refusals.
