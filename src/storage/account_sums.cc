@@ -20,6 +20,12 @@ void AccountSums::add(std::string_view accounts, Money spent) {
 }
 
 FaultOr<void> AccountSums::write(Allowances& allowances, WallTime now) const {
+  std::vector<AccountId> accounts;
+  for (const Sums::value_type* sum : used_) {
+    std::string_view packed = sum->first;
+    accounts.push_back(take_account(packed).value_or(AccountId{}));
+  }
+  TRY_DO(allowances.look_up(accounts));
   for (const Sums::value_type* sum : used_) {
     std::string_view packed = sum->first;
     const std::optional<AccountId> account = take_account(packed);

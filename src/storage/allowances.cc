@@ -1,6 +1,11 @@
 #include "storage/allowances.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
 
 #include "base/check.h"
 #include "storage/try.h"
@@ -16,6 +21,35 @@ Statement& bind(Statement& statement, const AccountId& account) {
       .bind(to_microseconds(account.window_start));
 }
 
+// So many accounts are looked up at once, largest first that fits.
+constexpr std::array<std::size_t, 4> kBatches = {1, 8, 64, 512};
+
+std::string lookup_of(std::size_t accounts) {
+  std::string asked = "(?, ?, ?)";
+  for (std::size_t i = 1; i < accounts; ++i) asked += ", (?, ?, ?)";
+  return fmt::format(
+      "WITH asked (rule, subject, window_start_us) AS (VALUES {}) "
+      "SELECT asked.rule, asked.subject, asked.window_start_us, "
+      "coalesce(allowances.taken_micro_usd, 0), coalesce(leases.leased_micro_usd, 0), "
+      "coalesce(leases.spent_micro_usd, 0), "
+      "CAST(coalesce((SELECT sum(all_leases.leased_micro_usd - all_leases.spent_micro_usd) FROM "
+      "leases all_leases "
+      "WHERE all_leases.rule = asked.rule AND all_leases.subject = asked.subject AND "
+      "all_leases.window_start_us = asked.window_start_us), 0) AS BIGINT) FROM asked "
+      "LEFT JOIN allowances ON allowances.rule = asked.rule AND "
+      "allowances.subject = asked.subject AND "
+      "allowances.window_start_us = asked.window_start_us "
+      "LEFT JOIN leases ON leases.rule = asked.rule AND leases.subject = asked.subject AND "
+      "leases.window_start_us = asked.window_start_us AND leases.gateway = ?",
+      asked);
+}
+
+std::string packed(const AccountId& account) {
+  std::string bytes(packed_bytes(account), '\0');
+  pack(account, bytes.data());
+  return bytes;
+}
+
 Money difference(Money a, Money b) { return add_saturated(a, Money{-b.micro_usd}); }
 
 }  // namespace
@@ -27,38 +61,57 @@ Money slice(Money free, const LeaseAsk& ask) {
   return add_saturated(ask.all, std::min(ask.ahead, Money{rest.micro_usd / kAheadShare}));
 }
 
-FaultOr<Money> Allowances::read_taken(const AccountId& account) {
-  TRY(row, database_.prepare("SELECT taken_micro_usd FROM allowances WHERE rule = ? AND "
-                             "subject = ? AND window_start_us = ?"));
-  TRY(there, bind(row, account).step());
-  return Money{there ? row.integer(0) : 0};
+FaultOr<void> Allowances::look_up(std::span<const AccountId> accounts) {
+  while (!accounts.empty()) {
+    std::size_t batch = kBatches.front();
+    for (const std::size_t size : kBatches) batch = size <= accounts.size() ? size : batch;
+    TRY(rows, database_.prepare(lookup_of(batch)));
+    for (const AccountId& account : accounts.first(batch)) bind(rows, account);
+    rows.bind(gateway_);
+    while (true) {
+      TRY(there, rows.step());
+      if (!there) break;
+      const AccountId account{rows.text(0), rows.text(1), from_microseconds(rows.integer(2))};
+      known_[packed(account)] = {
+          {rows.integer(3)}, {rows.integer(4)}, {rows.integer(5)}, {rows.integer(6)}};
+    }
+    accounts = accounts.subspan(batch);
+  }
+  return {};
 }
 
-FaultOr<Allowances::Row> Allowances::read_lease(const AccountId& account) {
-  TRY(row, database_.prepare("SELECT leased_micro_usd, spent_micro_usd FROM leases WHERE "
-                             "rule = ? AND subject = ? AND window_start_us = ? AND gateway = ?"));
-  TRY(there, bind(row, account).bind(gateway_).step());
-  if (!there) return Row{};
-  return Row{{row.integer(0)}, {row.integer(1)}};
+FaultOr<Allowances::Standing*> Allowances::standing_of(const AccountId& account) {
+  const std::string key = packed(account);
+  auto found = known_.find(key);
+  if (found == known_.end()) {
+    TRY_DO(look_up({&account, 1}));
+    found = known_.find(key);
+  }
+  CHECK(found != known_.end());
+  return &found->second;
 }
 
-FaultOr<void> Allowances::write_lease(const AccountId& account, const Row& row) {
+FaultOr<void> Allowances::write_lease(const AccountId& account, Standing& standing, Money leased,
+                                      Money spent) {
+  standing.unspent = add_saturated(
+      standing.unspent,
+      difference(difference(leased, spent), difference(standing.leased, standing.spent)));
+  standing.leased = leased;
+  standing.spent = spent;
   TRY(upsert, database_.prepare(
                   "INSERT INTO leases (rule, subject, window_start_us, gateway, leased_micro_usd, "
                   "spent_micro_usd) VALUES (?, ?, ?, ?, ?, ?) "
                   "ON CONFLICT (rule, subject, window_start_us, gateway) DO UPDATE SET "
                   "leased_micro_usd = excluded.leased_micro_usd, "
                   "spent_micro_usd = excluded.spent_micro_usd"));
-  return bind(upsert, account)
-      .bind(gateway_)
-      .bind(row.leased.micro_usd)
-      .bind(row.spent.micro_usd)
-      .run();
+  return bind(upsert, account).bind(gateway_).bind(leased.micro_usd).bind(spent.micro_usd).run();
 }
 
 FaultOr<void> Allowances::take(const AccountId& account, std::string_view kind, Money amount,
                                WallTime now) {
   if (amount == Money{}) return {};
+  TRY(standing, standing_of(account));
+  standing->taken = add_saturated(standing->taken, amount);
   TRY(upsert, database_.prepare(
                   "INSERT INTO allowances (rule, subject, window_start_us, taken_micro_usd) "
                   "VALUES (?, ?, ?, ?) ON CONFLICT (rule, subject, window_start_us) DO UPDATE SET "
@@ -76,34 +129,30 @@ FaultOr<void> Allowances::take(const AccountId& account, std::string_view kind, 
 }
 
 FaultOr<Lease> Allowances::lease(const LeaseAsk& ask, WallTime now) {
-  TRY(taken, read_taken(ask.account));
-  TRY(row, read_lease(ask.account));
-  const Money more = slice(difference(ask.limit, taken), ask);
+  TRY(standing, standing_of(ask.account));
+  const Money more = slice(difference(ask.limit, standing->taken), ask);
   if (more > Money{}) {
-    row.leased = add_saturated(row.leased, more);
     TRY_DO(take(ask.account, "lease", more, now));
-    TRY_DO(write_lease(ask.account, row));
+    TRY_DO(write_lease(ask.account, *standing, add_saturated(standing->leased, more),
+                       standing->spent));
   }
-  return Lease{row.leased, row.spent, add_saturated(taken, more)};
+  return Lease{standing->leased, standing->spent, standing->taken};
 }
 
 FaultOr<void> Allowances::give_back(const AccountId& account, Money keep, WallTime now) {
-  TRY(row, read_lease(account));
-  const Money kept = std::max(keep, row.spent);
-  if (kept >= row.leased) return {};
-  TRY_DO(take(account, "return", difference(kept, row.leased), now));
-  row.leased = kept;
-  return write_lease(account, row);
+  TRY(standing, standing_of(account));
+  const Money kept = std::max(keep, standing->spent);
+  if (kept >= standing->leased) return {};
+  TRY_DO(take(account, "return", difference(kept, standing->leased), now));
+  return write_lease(account, *standing, kept, standing->spent);
 }
 
 FaultOr<void> Allowances::spend(const AccountId& account, Money spent, WallTime now) {
-  TRY(row, read_lease(account));
-  row.spent = add_saturated(row.spent, spent);
-  if (row.spent > row.leased) {
-    TRY_DO(take(account, "overrun", difference(row.spent, row.leased), now));
-    row.leased = row.spent;
-  }
-  return write_lease(account, row);
+  TRY(standing, standing_of(account));
+  const Money all = add_saturated(standing->spent, spent);
+  const Money leased = std::max(standing->leased, all);
+  TRY_DO(take(account, "overrun", difference(leased, standing->leased), now));
+  return write_lease(account, *standing, leased, all);
 }
 
 FaultOr<void> Allowances::hand_over(std::string_view to) {
@@ -122,37 +171,48 @@ FaultOr<void> Allowances::hand_over(std::string_view to) {
 }
 
 FaultOr<Money> Allowances::end_leases(Books books, WallTime now) {
+  struct Open {
+    std::string account;  // Packed.
+    Money unspent;
+  };
+  std::vector<Open> all_open;
+  {
+    TRY(open, database_.prepare("SELECT rule, subject, window_start_us, leased_micro_usd, "
+                                "spent_micro_usd FROM leases WHERE gateway = ? AND "
+                                "leased_micro_usd > spent_micro_usd"));
+    open.bind(gateway_);
+    while (true) {
+      TRY(there, open.step());
+      if (!there) break;
+      const AccountId account{open.text(0), open.text(1), from_microseconds(open.integer(2))};
+      all_open.push_back({packed(account), difference({open.integer(3)}, {open.integer(4)})});
+    }
+  }
+  std::vector<AccountId> accounts;
+  for (const Open& open : all_open) {
+    std::string_view rest = open.account;
+    accounts.push_back(take_account(rest).value_or(AccountId{}));
+  }
+  TRY_DO(look_up(accounts));
   Money all;
-  TRY(open, database_.prepare("SELECT rule, subject, window_start_us, leased_micro_usd, "
-                              "spent_micro_usd FROM leases WHERE gateway = ? AND "
-                              "leased_micro_usd > spent_micro_usd"));
-  open.bind(gateway_);
-  while (true) {
-    TRY(there, open.step());
-    if (!there) break;
-    const AccountId account{open.text(0), open.text(1), from_microseconds(open.integer(2))};
-    const Money unspent = difference({open.integer(3)}, {open.integer(4)});
-    TRY_DO(take(account, "end", Money{-unspent.micro_usd}, now));
-    if (books == Books::kMayLack) TRY_DO(take(account, "unproven", unspent, now));
+  for (std::size_t i = 0; i < accounts.size(); ++i) {
+    const Money unspent = all_open[i].unspent;
+    TRY_DO(take(accounts[i], "end", Money{-unspent.micro_usd}, now));
+    if (books == Books::kMayLack) TRY_DO(take(accounts[i], "unproven", unspent, now));
     all = add_saturated(all, unspent);
   }
   TRY(update, database_.prepare("UPDATE leases SET leased_micro_usd = spent_micro_usd "
                                 "WHERE gateway = ? AND leased_micro_usd > spent_micro_usd"));
   TRY_DO(update.bind(gateway_).run());
+  known_.clear();
   return all;
 }
 
 FaultOr<void> Allowances::raise(const AccountId& account, Money spent, WallTime now) {
-  TRY(unspent,
-      database_.prepare(
-          "SELECT CAST(coalesce(sum(leased_micro_usd - spent_micro_usd), 0) AS BIGINT) FROM "
-          "leases WHERE rule = ? AND subject = ? AND window_start_us = ?"));
-  TRY(there, bind(unspent, account).step());
-  CHECK(there);
-  const Money least = add_saturated(spent, Money{unspent.integer(0)});
-  TRY(taken, read_taken(account));
-  if (least <= taken) return {};
-  return take(account, "books", difference(least, taken), now);
+  TRY(standing, standing_of(account));
+  const Money least = add_saturated(spent, standing->unspent);
+  if (least <= standing->taken) return {};
+  return take(account, "books", difference(least, standing->taken), now);
 }
 
 }  // namespace tollgate::storage

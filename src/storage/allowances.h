@@ -7,13 +7,15 @@
 //
 //   limit = free + sum over gateways of (spent + leased and not spent)
 //
-// Everything here happens in the transaction of the caller. One thread at a time.
+// Everything here happens in one transaction of the caller, in which nobody else changes them: what
+// was read once is known from there on. One thread at a time.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "base/fault.h"
 #include "base/money.h"
@@ -42,9 +44,12 @@ struct Lease {
 
 class Allowances {
  public:
-  // `gateway` names whose leases they are. `database` outlives it.
+  // `gateway` names whose leases they are. `database` outlives it. For one transaction.
   Allowances(Database& database, std::string_view gateway)
       : database_(database), gateway_(gateway) {}
+
+  // Reads many accounts at once, so that what follows need not ask for each: a server may be far.
+  FaultOr<void> look_up(std::span<const AccountId> accounts);
 
   FaultOr<Lease> lease(const LeaseAsk& ask, WallTime now);
 
@@ -69,18 +74,22 @@ class Allowances {
   FaultOr<void> raise(const AccountId& account, Money spent, WallTime now);
 
  private:
-  struct Row {
-    Money leased;
-    Money spent;
+  // How an account stands now.
+  struct Standing {
+    Money taken;
+    Money leased;   // By this gateway…
+    Money spent;    // …and what of it.
+    Money unspent;  // Of what all gateways have leased.
   };
-  FaultOr<Money> read_taken(const AccountId& account);
-  FaultOr<Row> read_lease(const AccountId& account);
-  FaultOr<void> write_lease(const AccountId& account, const Row& row);
+  FaultOr<Standing*> standing_of(const AccountId& account);
+  FaultOr<void> write_lease(const AccountId& account, Standing& standing, Money leased,
+                            Money spent);
   // Moves `amount` into what is taken (or out of it), with its entry.
   FaultOr<void> take(const AccountId& account, std::string_view kind, Money amount, WallTime now);
 
   Database& database_;
   const std::string gateway_;
+  std::unordered_map<std::string, Standing> known_;  // By packed account.
 };
 
 // How much is leased where `free` is left: all that is needed, and ahead of it at most a quarter

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
+#include <vector>
 
 #include "config/scalars.h"
 #include "storage/allowances.h"
@@ -15,6 +17,9 @@
 namespace tollgate::storage {
 
 namespace {
+
+// Of one budget, in one question to the store.
+constexpr std::size_t kCountedAtOnce = 512;
 
 // How often a gateway of a shared store says that it is there and looks for leases to give back.
 constexpr Duration kTendEvery = std::chrono::milliseconds(500);
@@ -156,8 +161,10 @@ FaultOr<void> Store::count_budgets(const config::Config& config) {
     for (const cost::Policy& budget : config.budgets) {
       const WallTime start = cost::start_of(budget.window, budget.zone, now);
       TRY(subjects, spent_by_subject(database, budget.scope, start));
-      for (const SubjectSpent& spent : subjects) {
-        TRY_DO(count_budget(database, budget, spent.subject, spent.cost));
+      for (std::span<const SubjectSpent> rest = subjects; !rest.empty();) {
+        const std::size_t batch = std::min(rest.size(), kCountedAtOnce);
+        TRY_DO(count_subjects(database, budget, rest.first(batch)));
+        rest = rest.subspan(batch);
       }
     }
     for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
@@ -165,25 +172,35 @@ FaultOr<void> Store::count_budgets(const config::Config& config) {
       const std::string& tenant = config.tenant_budget_of[i];
       const WallTime start = cost::start_of(budget.window, budget.zone, now);
       TRY(spent, spent_since(database, limits::Scope::kTenantId, tenant, start));
-      TRY_DO(count_budget(database, budget, tenant, spent));
+      const SubjectSpent subject{tenant, spent};
+      TRY_DO(count_subjects(database, budget, {&subject, 1}));
     }
     return {};
   });
 }
 
-FaultOr<void> Store::count_budget(Database& database, const cost::Policy& budget,
-                                  std::string_view subject, Money spent) {
-  Allowances allowances(database, gateway_);
+FaultOr<void> Store::count_subjects(Database& database, const cost::Policy& budget,
+                                    std::span<const SubjectSpent> subjects) {
   const WallTime now = clock_.wall();
+  const WallTime start = cost::start_of(budget.window, budget.zone, now);
+  std::vector<AccountId> accounts;
+  for (const SubjectSpent& spent : subjects) {
+    accounts.push_back({budget.rule, spent.subject, start});
+  }
+  Allowances allowances(database, gateway_);
+  TRY_DO(allowances.look_up(accounts));
   LeaseAsk ask;
-  ask.account = {budget.rule, subject, cost::start_of(budget.window, budget.zone, now)};
   ask.limit = budget.limit;
-  TRY_DO(allowances.raise(ask.account, spent, now));
-  TRY(lease, allowances.lease(ask, now));
-  if (ledger_->know(budget, subject, ask.account.window_start, lease)) return {};
-  return fault(FaultKind::kRefusedByPeer,
-               fmt::format("{}: the ledger has no room for all that have spent under {}.",
-                           database.name(), budget.rule));
+  for (const SubjectSpent& spent : subjects) {
+    ask.account = {budget.rule, spent.subject, start};
+    TRY_DO(allowances.raise(ask.account, spent.cost, now));
+    TRY(lease, allowances.lease(ask, now));
+    if (ledger_->know(budget, spent.subject, start, lease)) continue;
+    return fault(FaultKind::kRefusedByPeer,
+                 fmt::format("{}: the ledger has no room for all that have spent under {}.",
+                             database.name(), budget.rule));
+  }
+  return {};
 }
 
 void Store::start() {

@@ -21,6 +21,7 @@
 #include "storage/gateway_seat.h"
 #include "storage/memory_ledger.h"
 #include "storage/redis_rates.h"
+#include "storage/spend.h"
 #include "storage/store_lender.h"
 #include "storage/store_place.h"
 #include "storage/stored_keys.h"
@@ -75,8 +76,8 @@ class Store final : public pipeline::Outages {
   FaultOr<void> lend();
   FaultOr<void> lend_rates(const config::Store& where);
   FaultOr<void> return_leases();
-  FaultOr<void> count_budget(Database& database, const cost::Policy& budget,
-                             std::string_view subject, Money spent);
+  FaultOr<void> count_subjects(Database& database, const cost::Policy& budget,
+                               std::span<const SubjectSpent> subjects);
 
   const pipeline::Clock& clock_;
   std::string where_;

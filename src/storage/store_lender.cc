@@ -92,13 +92,18 @@ void StoreLender::take_questions() {
 
 FaultOr<void> StoreLender::write(Database& database) {
   take_questions();
-  Allowances allowances(database, gateway_);
+  std::vector<AccountId> accounts;
   for (Question& question : writing_) {
     std::string_view packed = question.account;
     const std::optional<AccountId> account = take_account(packed);
     CHECK(account.has_value());
-    question.ask.account = *account;
-    if (question.keep) TRY_DO(allowances.give_back(*account, *question.keep, clock_.wall()));
+    question.ask.account = accounts.emplace_back(*account);
+  }
+  Allowances allowances(database, gateway_);
+  TRY_DO(allowances.look_up(accounts));
+  for (Question& question : writing_) {
+    const AccountId& account = question.ask.account;
+    if (question.keep) TRY_DO(allowances.give_back(account, *question.keep, clock_.wall()));
     TRY(lease, allowances.lease(question.ask, clock_.wall()));
     question.answer = lease;
   }
