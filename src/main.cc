@@ -155,6 +155,9 @@ void add_books(CLI::App& app, Chosen& chosen) {
       ->check(CLI::IsMember({"table", "json", "csv"}))
       ->capture_default_str();
   sub->add_flag("--json", [](std::int64_t) { spend.format = "json"; }, "As --format json");
+  sub->add_flag("--reconcile", spend.reconcile,
+                "Held, settled and booked by model, and what was counted against what the provider "
+                "reported; exit 1 where books and trail differ");
   sub->callback([&] { chosen = [] { return cli::spend(spend); }; });
 
   static cli::AuditOptions options;

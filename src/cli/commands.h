@@ -90,6 +90,7 @@ struct SpendOptions {
   std::string until;
   std::string tenant;
   std::string format = "table";  // table, json, csv
+  bool reconcile = false;        // The books against the trail and the provider, instead.
 };
 int spend(const SpendOptions& options);
 

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <boost/json.hpp>
 #include <cstdio>
 #include <memory>
 
@@ -12,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/load_config.h"
 #include "cli/wall_time.h"
+#include "storage/reconcile.h"
 #include "storage/store.h"
 
 namespace tollgate::cli {
@@ -74,6 +77,60 @@ void print_table(storage::SpendBy by, const std::vector<storage::SpendRow>& rows
   print_line(by, "in all", {}, sum);
 }
 
+constexpr std::chrono::hours kReconciledByDefault{24};
+
+std::string ratio_of(const storage::Reconciled& row) {
+  if (row.counted_input == 0 || row.reported_input == 0) return "-";
+  return fmt::format(
+      "{:.3f}", static_cast<double>(row.counted_input) / static_cast<double>(row.reported_input));
+}
+
+void print_reconciled(const std::vector<storage::Reconciled>& rows) {
+  fmt::print("{:<24} {:>9} {:>14} {:>14} {:>14} {:>14} {:>6} {:>14} {:>9} {:>16}\n", "model",
+             "requests", "held USD", "settled USD", "booked USD", "difference", "open",
+             "open held USD", "by count", "counted/reported");
+  for (const storage::Reconciled& row : rows) {
+    fmt::print("{:<24} {:>9} {:>14} {:>14} {:>14} {:>14} {:>6} {:>14} {:>9} {:>16}\n", row.model,
+               row.requests, aligned_usd(row.held), aligned_usd(row.settled),
+               aligned_usd(row.booked), format_usd(row.difference()), row.open,
+               aligned_usd(row.open_held), row.by_count, ratio_of(row));
+  }
+}
+
+void print_reconciled_json(const std::vector<storage::Reconciled>& rows) {
+  boost::json::array all;
+  for (const storage::Reconciled& row : rows) {
+    boost::json::object one;
+    one["model"] = row.model;
+    one["requests"] = row.requests;
+    one["held_usd"] = format_usd(row.held);
+    one["settled_usd"] = format_usd(row.settled);
+    one["booked_usd"] = format_usd(row.booked);
+    one["difference_usd"] = format_usd(row.difference());
+    one["open"] = row.open;
+    one["open_held_usd"] = format_usd(row.open_held);
+    one["settled_by_count"] = row.by_count;
+    one["input_tokens_counted"] = row.counted_input;
+    one["input_tokens_reported"] = row.reported_input;
+    all.push_back(std::move(one));
+  }
+  fmt::print("{}\n", boost::json::serialize(all));
+}
+
+int reconcile(const SpendOptions& options, const storage::SpendQuery& asked,
+              storage::Database& database) {
+  if (options.format == "csv") return wrong_use("--reconcile is a table or --json");
+  storage::ReconcileQuery query;
+  query.since = asked.since.value_or(wall_now() - kReconciledByDefault);
+  query.until = asked.until;
+  const FaultOr<std::vector<storage::Reconciled>> rows = storage::reconcile(database, query);
+  if (!rows) return faulty(rows.error());
+  options.format == "json" ? print_reconciled_json(*rows) : print_reconciled(*rows);
+  const bool differ = std::ranges::any_of(
+      *rows, [](const storage::Reconciled& row) { return row.difference() != Money{}; });
+  return differ ? kFindings : kDone;
+}
+
 }  // namespace
 
 int spend(const SpendOptions& options) {
@@ -88,6 +145,7 @@ int spend(const SpendOptions& options) {
   const FaultOr<std::unique_ptr<storage::Database>> database =
       storage::open_for_command(config->store);
   if (!database) return faulty(database.error());
+  if (options.reconcile) return reconcile(options, *query, **database);
   const FaultOr<std::vector<storage::SpendRow>> rows = storage::query_spend(**database, *query);
   if (!rows) return faulty(rows.error());
   if (options.format == "json") {

@@ -1,0 +1,172 @@
+#include "storage/reconcile.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <unordered_map>
+
+#include "storage/record_facts.h"
+#include "storage/spend.h"
+#include "storage/trail_group.h"
+#include "storage/try.h"
+
+namespace tollgate::storage {
+namespace {
+
+using Element = simdjson::dom::element;
+
+struct HashKey {
+  std::size_t operator()(const RequestKey& key) const { return key.low; }
+};
+
+// What a record says in numbers.
+struct Figures {
+  Money held;
+  Money cost;
+  Tokens counted = 0;
+  Tokens reported = 0;
+  bool by_provider = false;
+};
+
+std::int64_t number_of(const simdjson::simdjson_result<Element>& found) {
+  std::int64_t number = 0;
+  return found.get(number) == simdjson::SUCCESS ? number : 0;
+}
+
+// Records have money as decimals of at most six digits behind the point, so rounding is exact.
+Money money_of(const simdjson::simdjson_result<Element>& found) {
+  double usd = 0;
+  if (found.get(usd) != simdjson::SUCCESS) return {};
+  return {std::llround(usd * 1e6)};
+}
+
+class Reconciliation {
+ public:
+  Reconciliation(std::int64_t since_us, std::int64_t until_us)
+      : since_us_(since_us), until_us_(until_us) {}
+
+  // False: it is no record.
+  bool take(std::string_view line) {
+    const std::optional<RecordFacts> facts = facts_.read(line);
+    if (!facts) return false;
+    if (facts->phase == audit::Phase::kDecision) {
+      const std::int64_t time_us = to_microseconds(facts->time);
+      if (!lets_leave(facts->outcome) || time_us < since_us_ || time_us >= until_us_) return true;
+      const Figures figures = read(line);
+      open_[key_of(facts->id)] = {std::string(facts->model), figures.held, figures.counted};
+      return true;
+    }
+    const auto decision = open_.find(key_of(facts->id));
+    if (decision == open_.end()) return true;  // Refused, or of another time.
+    end(decision->second, read(line));
+    open_.erase(decision);
+    return true;
+  }
+
+  std::vector<Reconciled> finish(const std::vector<SpendRow>& books) {
+    for (const auto& [key, decision] : open_) {
+      Reconciled& row = row_of(decision.model);
+      ++row.open;
+      row.open_held = add_saturated(row.open_held, decision.held);
+    }
+    for (const SpendRow& booked : books) row_of(booked.name).booked = booked.spent.cost;
+    std::vector<Reconciled> rows;
+    for (auto& [model, row] : rows_) rows.push_back(std::move(row));
+    return rows;
+  }
+
+ private:
+  struct Decision {
+    std::string model;
+    Money held;
+    Tokens counted = 0;
+  };
+
+  Reconciled& row_of(const std::string& model) {
+    Reconciled& row = rows_[model];
+    row.model = model;
+    return row;
+  }
+
+  // The line was parsed by the reader of facts, so it parses.
+  Figures read(std::string_view line) {
+    Figures figures;
+    Element record;
+    if (parser_.parse(line.data(), line.size(), /*realloc_if_needed=*/true).get(record) !=
+        simdjson::SUCCESS) {
+      return figures;
+    }
+    simdjson::dom::array budgets;
+    if (record["budget"].get(budgets) == simdjson::SUCCESS) {
+      for (const Element budget : budgets)
+        figures.held = std::max(figures.held, money_of(budget["held_usd"]));
+    }
+    figures.counted = number_of(record["prompt"]["input_tokens_counted"]);
+    figures.reported = number_of(record["usage"]["input"]);
+    figures.cost = money_of(record["cost_usd"]);
+    std::string_view source;
+    figures.by_provider =
+        record["usage"]["source"].get(source) == simdjson::SUCCESS && source == "provider";
+    return figures;
+  }
+
+  void end(const Decision& decision, const Figures& outcome) {
+    Reconciled& row = row_of(decision.model);
+    ++row.requests;
+    row.held = add_saturated(row.held, decision.held);
+    row.settled = add_saturated(row.settled, outcome.cost);
+    if (outcome.by_provider) {
+      row.counted_input += decision.counted;
+      row.reported_input += outcome.reported;
+    } else {
+      ++row.by_count;
+    }
+  }
+
+  const std::int64_t since_us_;
+  const std::int64_t until_us_;
+  FactReader facts_;
+  simdjson::dom::parser parser_;
+  std::unordered_map<RequestKey, Decision, HashKey> open_;
+  std::map<std::string, Reconciled> rows_;
+};
+
+}  // namespace
+
+FaultOr<std::vector<Reconciled>> reconcile(Database& database, const ReconcileQuery& query) {
+  using std::chrono::hours;
+  SpendQuery books_query;
+  books_query.by = SpendBy::kModel;
+  books_query.since = std::chrono::floor<hours>(query.since);
+  if (query.until) books_query.until = std::chrono::ceil<hours>(*query.until);
+  Stretch stretch;
+  stretch.since_us = to_microseconds(*books_query.since);
+  const std::int64_t until_us = books_query.until ? to_microseconds(*books_query.until)
+                                                  : std::numeric_limits<std::int64_t>::max();
+
+  TRY(moment, Snapshot::begin(database));
+  (void)moment;  // Both are of it.
+  Reconciliation sums(stretch.since_us, until_us);
+  TRY(rows, GroupWalk::begin(database, stretch, Direction::kOldestFirst));
+  while (true) {
+    TRY(there, rows.step());
+    if (!there) break;
+    TRY(lines, rows.lines());
+    std::string_view rest = lines;
+    while (!rest.empty()) {
+      if (sums.take(take_line(rest))) continue;
+      return fault(
+          FaultKind::kCorrupt,
+          fmt::format("{}: a record of the audit trail is damaged. `tollgate audit verify` "
+                      "names it.",
+                      database.name()));
+    }
+  }
+  TRY(books, query_spend(database, books_query));
+  return sums.finish(books);
+}
+
+}  // namespace tollgate::storage

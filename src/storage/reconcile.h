@@ -1,0 +1,48 @@
+// Do the books and the trail say the same, and how well does our counting agree with the
+// provider's?
+//
+// The trail has what each request held and what it cost; the books have sums. Both were written in
+// the same transactions, so over the same requests they must be equal to the micro-dollar. What the
+// provider reported is held against what was counted before the request was admitted: a ratio that
+// leaves 1 tells of a vocabulary or a chat template that is not the model's.
+//
+// Reads a connection of the caller's, at one moment, while gateways write.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fault.h"
+#include "base/money.h"
+#include "base/units.h"
+#include "storage/database.h"
+
+namespace tollgate::storage {
+
+// By the moment of the decision, widened to whole hours, as questions to the books are. What the
+// trail keeps no longer (audit.keep) is in the books all the same: that is no time to ask about.
+struct ReconcileQuery {
+  WallTime since;
+  std::optional<WallTime> until;
+};
+
+struct Reconciled {
+  std::string model;          // As it was served.
+  std::int64_t requests = 0;  // That went upstream and have ended.
+  Money held;                 // By those of them that had a budget.
+  Money settled;              // Their cost, by the trail.
+  Money booked;               // The same by the books.
+  std::int64_t open = 0;      // That went upstream and have not ended…
+  Money open_held;            // …and what they hold.
+  std::int64_t by_count = 0;  // Of `requests`, those settled by our own count.
+  Tokens counted_input = 0;   // Of the others: what was counted before,
+  Tokens reported_input = 0;  // and what the provider said.
+  Money difference() const { return {booked.micro_usd - settled.micro_usd}; }
+};
+
+// By the model's name. kCorrupt where a record cannot be read.
+FaultOr<std::vector<Reconciled>> reconcile(Database& database, const ReconcileQuery& query);
+
+}  // namespace tollgate::storage
