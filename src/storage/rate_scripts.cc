@@ -118,7 +118,7 @@ local room = limit - level - others - math.max(in_hand, 0)
 if claim > 0 and claim_born == born and room > 0 then
   local since = math.ceil((returned - claim_returned) * window / limit)
   local left = math.min(claim_until - now - since, window,
-                        math.floor(room * window / limit - part / limit))
+                        math.floor((room * window - part) / limit))
   local whole = claim * window / limit
   if left > 0 then
     if left >= whole then
@@ -153,7 +153,7 @@ redis.call('HSET', key, 'level', text(level), 'part', text(part), 'at', text(at)
 -- Gone when it would be full anyway.
 local full_in = math.max((limit - level) / limit * window, 0) + ttl + window
 redis.call('PEXPIRE', key, text(math.min(math.ceil(full_in / 1000), 34560000000)))
-local used = math.max(math.floor((limit - level - others - out) / limit * window - part / limit), 0)
+local used = math.max(math.floor(((limit - level - others - out) * window - part) / limit), 0)
 return {granted, in_hand, level, math.floor(part / limit), now, took_back, used, returned,
         tonumber(born)}
 )lua";

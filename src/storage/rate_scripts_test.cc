@@ -41,13 +41,17 @@ struct Model {
   Wide level = -1;  // Below 0 and `made` false: not there.
   bool made = false;
   std::int64_t at = 0;
+  std::int64_t born = 0;
+  std::int64_t returned = 0;
   std::map<std::string, Hand> hands;
 
   std::int64_t ask(const RateQuestion& q, std::int64_t now) {
     const Wide full = Wide{q.limit} * kWindow;
     Wide others = 0;
+    Wide was_out = 0;  // What the others have in hand, ended or not.
     for (auto& [name, hand] : hands) {
       if (name == q.gateway) continue;
+      was_out += Wide{hand.out} * kWindow;
       others +=
           Wide{hand.out} * kWindow + Wide{std::max<std::int64_t>(hand.owes - now, 0)} * q.limit;
       if (hand.ends > now) continue;
@@ -65,6 +69,19 @@ struct Model {
     level = std::max(level, std::min(level + Wide{now - at} * q.limit, cap));
     at = now;
     level += back * kWindow;
+    std::int64_t debt = q.report.debt.count();
+    if (const RateClaim& claim = q.report.claim;
+        claim.units > 0 && born != 0 && claim.born_us == born) {
+      const Wide room = full - level - was_out - std::max<Wide>(in_hand, 0) * kWindow;
+      const Wide since = (Wide{returned - claim.returned} * kWindow + q.limit - 1) / q.limit;
+      const Wide left = std::min<Wide>({claim.until_us - now - since, kWindow, room / q.limit});
+      if (room > 0 && left > 0) {
+        const Wide taken_back = std::min(left * q.limit, Wide{claim.units} * kWindow);
+        level += taken_back;
+        debt = std::max<std::int64_t>(debt - static_cast<std::int64_t>(taken_back / q.limit), 0);
+        returned += claim.units;
+      }
+    }
     if (in_hand < 0) level += std::exchange(in_hand, 0) * kWindow;
     level = std::min(level, full);
     const auto units = static_cast<std::int64_t>(level < 0 ? -1 : level / kWindow);
@@ -74,8 +91,7 @@ struct Model {
       granted += std::min(q.ahead, (units - granted) / 4);
     }
     level -= Wide{granted} * kWindow;
-    mine = {static_cast<std::int64_t>(in_hand) + granted, now + q.ttl.count(),
-            now + q.report.debt.count()};
+    mine = {static_cast<std::int64_t>(in_hand) + granted, now + q.ttl.count(), now + debt};
     return granted;
   }
 };
@@ -96,6 +112,7 @@ TEST(RateScripts, GrantsWhatIsNeededAndAQuarterOfTheRest) {
 
 TEST(RateScripts, AgreesWithAModelForAnyHistory) {
   std::mt19937_64 random{29};
+  int taken_back = 0;
   for (int history = 0; history < 6; ++history) {
     SharedRedis shared;
     Model model;
@@ -112,23 +129,34 @@ TEST(RateScripts, AgreesWithAModelForAnyHistory) {
       RateQuestion asked = question(name, limit, some(limit / 2), some(limit));
       asked.all = asked.least + some(limit / 4);
       asked.report.in_hand = some(out[name]) - (random() % 8 == 0 ? some(limit / 8) : 0);
-      asked.report.back =
-          random() % 3 == 0 ? some(std::max<std::int64_t>(out[name] - asked.report.in_hand, 0)) : 0;
+      asked.report.back = random() % 3 == 0
+                              ? some(std::max<std::int64_t>(
+                                    out[name] - std::max<std::int64_t>(asked.report.in_hand, 0), 0))
+                              : 0;
       asked.report.debt = Duration(some(40'000'000));
       if (random() % 3 == 0) {
         const Duration time(some(random() % 4 == 0 ? 70'000'000 : 2'000'000));
         shared.pass(time);
       }
+      if (random() % 3 == 0) {
+        asked.report.claim = {some(limit / 4), shared.now_us() + some(70'000'000) - 5'000'000,
+                              std::max<std::int64_t>(model.returned - some(limit / 4), 0),
+                              random() % 8 == 0 ? 1 : model.born};
+      }
       const RateAnswer answer = shared.ask(kId, asked);
+      model.born = answer.born_us;
       const std::int64_t granted = model.ask(asked, answer.now_us);
       ASSERT_EQ(answer.granted, granted);
       ASSERT_EQ(answer.level,
                 static_cast<std::int64_t>(
                     (model.level - (model.level < 0 ? Model::kWindow - 1 : 0)) / Model::kWindow));
+      ASSERT_EQ(answer.returned, model.returned);
+      taken_back += answer.took_back > Duration(0) ? 1 : 0;
       out[name] = answer.in_hand + answer.granted;
       ASSERT_EQ(out[name], model.hands[name].out);
     }
   }
+  EXPECT_GT(taken_back, 50);
 }
 
 TEST(RateScripts, NumbersBeyondWhatLuaCountsExactlyNeverGrantTooMuch) {

@@ -203,7 +203,8 @@ FaultOr<std::vector<redis::Reply>> RedisRates::exchange(const Asked& asked, Pres
   if (!client_->connected()) ++connection_;
   says_presence_ = presence == Presence::kLeaves || steady_now() >= presence_at_;
   // First and last: what was answered in between is of this epoch.
-  add_epoch(*client_, epoch_.name, random_name());
+  const std::string fresh = fmt::format("{}.{}", process_, ++rounds_);
+  add_epoch(*client_, epoch_.name, fresh);
   for (const auto& [key, question] : asked) {
     RateQuestion sent;
     sent.gateway = process_;
@@ -218,10 +219,8 @@ FaultOr<std::vector<redis::Reply>> RedisRates::exchange(const Asked& asked, Pres
     sent.lost_since = epoch_.lost_since;
     add_question(*client_, rate_key(question.account.id()), sent);
   }
-  if (says_presence_) {
-    add_presence(*client_, options_.gateway, presence, kTtl);
-  }
-  add_epoch(*client_, epoch_.name, random_name());
+  if (says_presence_) add_presence(*client_, options_.gateway, presence, kTtl);
+  add_epoch(*client_, epoch_.name, fresh + "'");
   return client_->exchange(deadline);
 }
 

@@ -128,6 +128,7 @@ class RedisRates final : public RateLender {
   const std::unique_ptr<redis::Client> client_;
   std::string process_;  // Random: one start of one gateway.
   std::int64_t connection_ = 0;
+  std::int64_t rounds_ = 0;
   Epoch epoch_;
   bool epoch_changed_ = false;
   std::unordered_map<std::string, InHand> in_hand_;
