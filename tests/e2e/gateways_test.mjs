@@ -7,9 +7,9 @@ import { after, describe, it } from 'node:test';
 import { folder, poll, Program, scope, startGateway, tollgate, writeConfig } from './harness.mjs';
 import { beginStream, chunk, completion, fakeUpstream, sendJson } from './fake_upstream.mjs';
 import { ask, billing, BUDGET, CAP, drawing, small, WORST } from './crowds.mjs';
-import { startPostgres } from './servers.mjs';
+import { startPostgres, startRedis } from './servers.mjs';
 
-const CROWD = 250;
+const CROWD = 1000;
 const NEAR = 1e-6;
 
 /** Configurations of gateways that share a fresh schema of the server. */
@@ -78,33 +78,61 @@ describe('several gateways on one PostgreSQL', () => {
       await poll(async () => (await gateway.metric('tollgate_holds_open')) === 0, 'no hold open');
   });
 
-  it('overspend in no round of crowds, cuts and kills', async (t) => {
+  it('overspend in no round of crowds and cuts, whatever is killed, paused or emptied', async (t) => {
     const draw = drawing(5);
     const { upstream, bill } = await billing(t, draw);
-    const config = await sharing(t, await postgres(), small(upstream));
+    const database = await startPostgres(t);
+    const redis = await startRedis(t);
+    const config = await sharing(t, database, small(upstream));
+    config.store.rates = redis.url;
     const gateways = await start(t, config);
     const key = await gateways[0].key();
-    for (let round = 0; round < 4; round += 1) {
-      const victim = round % 2;
-      const before = bill.requests;
-      const all = crowd(gateways, key, draw);
-      let over = false;
-      all.then(() => (over = true));
-      const enough = 1 + draw(4);
-      await poll(() => over || bill.requests >= before + enough, 'requests at work');
+    const kill = (victim) => async () => {
       bill.killing = true;
       await gateways[victim].program.kill();
+    };
+    const accidents = [
+      ['a gateway killed', kill(0)],
+      ['Redis emptied', () => redis.flush()],
+      ['PostgreSQL started anew', () => database.kill().then(() => database.start())],
+      ['Redis killed', () => redis.kill()],
+      ['the other gateway killed', kill(1)],
+      ['PostgreSQL paused', () => database.pause()],
+    ];
+    for (const [what, strike] of accidents) {
+      // More budget for each round: what was spent stays spent.
+      config.tenants.acme.budget.usd = Number((config.tenants.acme.budget.usd + BUDGET).toFixed(6));
+      const limit = config.tenants.acme.budget.usd;
+      for (const gateway of gateways) await gateway.reload(config);
+      const before = bill.requests;
+      const all = crowd(gateways, key, draw, CROWD);
+      let over = false;
+      all.then(() => (over = true));
+      await poll(() => over || bill.requests > before + draw(4), 'requests at work');
+      await strike();
       await all;
       await poll(() => upstream.at_work === 0, 'the provider to have heard of it');
       bill.killing = false;
-      assert.ok(bill.usd <= BUDGET + NEAR, `${bill.usd} billed in round ${round}`);
-      gateways[victim] = await startGateway(t, config, { cwd: gateways[victim].cwd });
-      const booked = () => gateways[victim].spend().then((it) => it.usd);
-      await poll(async () => (await booked()) >= bill.usd - NEAR, 'all that was billed booked');
-      assert.ok((await booked()) <= BUDGET + NEAR, `booked in round ${round}`);
+      assert.ok(bill.usd <= limit + NEAR, `${what}: ${bill.usd} billed of ${limit}`);
+      database.resume();
+      if (what === 'Redis killed') await redis.start();
+      for (const [i, gateway] of gateways.entries())
+        if (gateway.program.ended)
+          gateways[i] = await startGateway(t, config, { cwd: gateway.cwd });
+      for (const gateway of gateways)
+        await poll(
+          async () => (await gateway.metric('tollgate_store_degraded')) === 0,
+          `${what}: no store degraded`,
+        );
+      const booked = () => gateways[0].spend().then((it) => it.usd);
+      await poll(async () => (await booked()) >= bill.usd - NEAR, `${what}: all that was billed`);
+      assert.ok((await booked()) <= limit + NEAR, `${what}: booked`);
     }
     const verified = await gateways[0].run('audit', 'verify');
     assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    const reconciled = await gateways[0].run('spend', '--reconcile', '--json');
+    assert.equal(reconciled.code, 0, reconciled.stdout + reconciled.stderr);
+    assert.equal(JSON.parse(reconciled.stdout)[0].open, 0);
   });
 
   it('give back what they have leased and do not use, idle or stopped', async (t) => {
