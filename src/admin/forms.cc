@@ -104,6 +104,10 @@ std::string budgets_json(const storage::Standings& standings) {
     json.member("subject", std::string_view(budget.subject));
     json.member("window", cost::name_of(budget.window));
     json.member("window_start", std::string_view(rfc3339(budget.window_start)));
+    if (budget.window_end) {
+      json.member("window_end", std::string_view(rfc3339(*budget.window_end)));
+    }
+    json.member("time_zone", budget.zone.name());
     write_money(json, "limit_usd", budget.limit);
     write_money(json, "spent_usd", budget.spent);
     write_money(json, "held_usd", budget.held);

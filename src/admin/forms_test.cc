@@ -52,13 +52,15 @@ TEST(Forms, SayHowABudgetStands) {
   budget.scope = limits::Scope::kTenantId;
   budget.window = cost::Window::kMonth;
   budget.window_start = kMorning;
+  budget.window_end = kMorning + std::chrono::hours(1);
   budget.limit = {500'000'000};
   budget.spent = {1};
   budget.held = {20'000};
   standings.budgets = {budget};
   EXPECT_EQ(budgets_json(standings),
             R"([{"rule":"tenants.acme.budget","scope":"tenant_id","subject":"acme",)"
-            R"("window":"month","window_start":"2026-03-04T05:30:00Z","limit_usd":500.00,)"
+            R"("window":"month","window_start":"2026-03-04T05:30:00Z",)"
+            R"("window_end":"2026-03-04T06:30:00Z","time_zone":"UTC","limit_usd":500.00,)"
             R"("spent_usd":0.000001,"held_usd":0.02}])");
   EXPECT_EQ(budgets_json({}), "[]");
 }

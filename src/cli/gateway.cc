@@ -104,6 +104,7 @@ struct Gateway::Parts {
   FaultOr<void> open_admin();
   void register_gauges();
   void register_store_gauges();
+  void register_journal_gauges();
   void run_threads();
   FaultOr<void> take_over(const std::shared_ptr<const config::Config>& next);
   void drain(const std::function<bool()>& hurry);
@@ -259,6 +260,7 @@ void Gateway::Parts::register_gauges() {
                  [this](const admin::Gauge::Emit& emit) {
                    emit("", static_cast<double>(store->trail().queued_bytes()));
                  }});
+  register_journal_gauges();
   metrics.gauge({"tollgate_audit_refusals_unrecorded",
                  "Refusals of unknown callers that found no room in the queue, since the start.",
                  [this](const admin::Gauge::Emit& emit) {
@@ -268,6 +270,23 @@ void Gateway::Parts::register_gauges() {
                  "Shares of alert_at that budgets reached since the start.",
                  [this](const admin::Gauge::Emit& emit) {
                    emit("", static_cast<double>(store->trail().budget_alerts()));
+                 }});
+}
+
+void Gateway::Parts::register_journal_gauges() {
+  metrics.gauge({"tollgate_journal_segments", "Files in which records wait for the store.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   emit("", static_cast<double>(store->trail().journal_segments()));
+                 }});
+  metrics.gauge({"tollgate_journal_replayed",
+                 "Records and bookings of a killed gateway that were in its journal at the start.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   emit("", static_cast<double>(store->trail().replayed()));
+                 }});
+  metrics.gauge({"tollgate_recovery_open",
+                 "Requests of a killed gateway that are not ended and booked yet.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   emit("", static_cast<double>(store->trail().unended()));
                  }});
 }
 

@@ -68,7 +68,7 @@ class Journal {
 
   // Whether append() would fail for want of a segment.
   bool is_short() const;
-  // How many segments there are, for tests.
+  // How many segments there are. Any thread.
   std::size_t segments() const;
   // For tests: from here on no segment can be made, or they can.
   enum class Disk : std::uint8_t { kFree, kFull };

@@ -467,7 +467,8 @@ Standings MemoryLedger::snapshot(WallTime wall) const {
       policy.zone = account.zone;
       const cost::Balance budget = cost::roll(policy, account.view(), wall);
       all.budgets.push_back({rule, subject, account.scope, account.window, budget.window_start,
-                             account.limit, budget.spent, budget.held});
+                             cost::end_of(account.window, account.zone, budget.window_start),
+                             account.zone, account.limit, budget.spent, budget.held});
     }
     if (each.at_work_limit > 0) {
       all.work.push_back({rule, subject, each.scope, each.at_work_limit, each.at_work});

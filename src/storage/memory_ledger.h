@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,8 @@ struct BudgetStanding {
   limits::Scope scope{};
   cost::Window window{};
   WallTime window_start{};
+  std::optional<WallTime> window_end;  // Nothing: it has none.
+  cost::TimeZone zone;
   Money limit;  // As of the last hold or restore.
   Money spent;
   Money held;

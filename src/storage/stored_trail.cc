@@ -41,6 +41,7 @@ FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database
   trail->replayed_ = replayed;
   trail->recovered_ = recovered;
   trail->recovering_ = trail->writer_.recovering();
+  trail->unended_ = static_cast<std::int64_t>(trail->writer_.unended());
   if (trail->recovering_) {
     fmt::print(stderr,
                "tollgate: {}: {} requests had not ended when the last gateway was killed; they are "
@@ -328,6 +329,7 @@ FaultOr<void> StoredTrail::write_queue() {
     written = writer_.write();
     if (written) written = ended;
   }
+  unended_.store(static_cast<std::int64_t>(writer_.unended()), std::memory_order_relaxed);
   if (recovering() && !writer_.recovering()) note_recovered();
   if (written) overflow_taken_.clear();
   // A Fault here is told to whoever needs a segment that is not there.

@@ -105,6 +105,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::int64_t recovered() const { return recovered_; }
   // Whether some of them are not ended yet. Then each group ends some.
   bool recovering() const { return recovering_.load(std::memory_order_relaxed); }
+  std::int64_t unended() const { return unended_.load(std::memory_order_relaxed); }
   // `tell` is called once all of them are ended, which may be now. On the writer's thread.
   void when_recovered(std::function<void()> tell);
   // How many records and bookings of an earlier gateway were taken from the journal at open.
@@ -115,8 +116,9 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::int64_t refusals_unrecorded() const {
     return refusals_unrecorded_.load(std::memory_order_relaxed);
   }
-  // Bytes that wait, for the metrics.
+  // Bytes that wait, and the files of the journal that they wait in, for the metrics.
   Bytes queued_bytes() const;
+  std::size_t journal_segments() const { return journal_->segments(); }
   // Why it is not healthy; empty when it is.
   std::string unhealthy_because() const;
   // Whether the database answered last.
@@ -209,6 +211,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::atomic<bool> healthy_{true};
   std::atomic<bool> reachable_{true};
   std::atomic<bool> recovering_{false};
+  std::atomic<std::int64_t> unended_{0};
   std::atomic<std::int64_t> refusals_unrecorded_{0};
   std::atomic<std::int64_t> budget_alerts_{0};
   std::thread thread_;

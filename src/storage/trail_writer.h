@@ -51,6 +51,8 @@ class TrailWriter {
   // Takes the ends of some of them into the group that is being taken.
   FaultOr<void> recover_some(WallTime now);
   bool recovering() const { return recovering_; }
+  // How many of them are not ended yet.
+  std::size_t unended() const { return earlier_.size() - earlier_ended_; }
   // What of the earlier leases stays taken for good, as the books may lack it.
   Money unproven() const { return unproven_; }
 
