@@ -66,7 +66,9 @@ const BudgetAccount& LedgerAccount::as_budget() const {
 // Whether a new account would say the same.
 bool LedgerAccount::at_rest(Instant now, WallTime wall) const {
   if (pins != 0 || at_work != 0 || rate.full_at >= now) return false;
-  if (kind != AccountKind::kBudget) return true;
+  if (kind == AccountKind::kLimit) return true;
+  if (kind == AccountKind::kSharedLimit)
+    return static_cast<const SharedLimitAccount&>(*this).hand.share.full_at < now;
   const BudgetAccount& account = as_budget();
   const cost::Balance& budget = account.budget;
   if (budget.held != Money{}) return false;

@@ -260,7 +260,7 @@ void MemoryLedger::settle_shared(const LimitCharge& charge, Slot& slot,
   }
   if (!used) return;
   RateHand& hand = account.hand;
-  if (slot.shared->from == SharedSlot::From::kShare && hand.generation == slot.shared->generation) {
+  if (slot.shared->from == SharedSlot::From::kShare) {
     const limits::Policy share = share_of(policy, slot.shared->gateways);
     hand.share = limits::settle(share, hand.share, slot.shared->share, *used, now);
   }
@@ -288,7 +288,7 @@ void MemoryLedger::mark_returns(const Charges& charges, Slots& slots) {
     if (slot.shared->from != SharedSlot::From::kHand) continue;
     const limits::Policy& policy = *charges.limits[i].policy;
     SharedLimitAccount& account = slot.shared_account();
-    if (account.hand.asked > 0 || account.hand.returning) continue;
+    if (account.hand.returning) continue;
     slot.shared->giving_back = policy.figure == Figure::kConcurrentRequests
                                    ? account.hand.spare_slots(account.at_work, policy.limit) > 0
                                    : account.hand.claim.units > 0;

@@ -18,11 +18,10 @@ void RateHand::renew(std::uint32_t now_generation, Instant now) {
     units = level = 0;
     part = {};
     until = {};
-    share = {};
     all_used = {};
     claim = {};
     born_us = 0;
-    heard = false;
+    heard = returning = false;
   }
   // What is owed stays owed.
   if (now >= until) units = std::min<std::int64_t>(units, 0);

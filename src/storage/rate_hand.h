@@ -35,7 +35,9 @@ struct RateHand {
   std::int64_t born_us = 0;  // 0: not known.
   RateClaim claim;           // To be told with the next question.
 
-  limits::Balance share;  // Taken of the local share, while the store is away.
+  // Taken of the local share, while the store is away. It outlasts an outage: a store that comes
+  // and goes brings nobody a share each time.
+  limits::Balance share;
 
   // Forgets what is of an earlier generation, or too old.
   void renew(std::uint32_t now_generation, Instant now);

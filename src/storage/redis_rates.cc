@@ -236,7 +236,10 @@ FaultOr<std::vector<RateAnswer>> RedisRates::read_round(const Asked& asked,
   if (says_presence_) {
     TRY(alive, read_presence(*client_, replies[asked.size() + 1]));
     RateState now = state();
-    now.gateways = static_cast<std::uint32_t>(std::clamp<std::int64_t>(alive, 1, UINT32_MAX));
+    const auto gateways =
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(alive, 1, UINT32_MAX));
+    const bool fresh = steady_now() < gateways_return_until_;
+    now.gateways = fresh ? std::max(now.gateways, gateways) : gateways;
     enter(now);
     presence_at_ = steady_now() + kRenewAfter;
   }
@@ -354,6 +357,7 @@ void RedisRates::forget(RateMode mode) {
   // While Redis stays away the shares of one outage last.
   if (!was_degraded || mode == RateMode::kLent) ++now.generation;
   now.mode = mode;
+  gateways_return_until_ = steady_now() + kTtl;
   in_hand_.clear();
   slots_in_hand_ = 0;
   enter(now);

@@ -132,9 +132,10 @@ class RedisRates final : public RateLender {
   Epoch epoch_;
   bool epoch_changed_ = false;
   std::unordered_map<std::string, InHand> in_hand_;
-  std::int64_t slots_in_hand_ = 0;  // Of in_hand_, those of concurrency.
-  Instant presence_at_{};           // When to say next that the gateway is alive.
-  bool says_presence_ = false;      // In this round.
+  std::int64_t slots_in_hand_ = 0;   // Of in_hand_, those of concurrency.
+  Instant presence_at_{};            // When to say next that the gateway is alive.
+  Instant gateways_return_until_{};  // Until then the others may not have said so yet.
+  bool says_presence_ = false;       // In this round.
 
   mutable std::mutex mutex_;
   std::condition_variable woken_;

@@ -514,6 +514,10 @@ TEST(SharedRates, AnOutageLetsTheShareThroughAndNoMore) {
   EXPECT_EQ(passed(requests, now), 3);
   EXPECT_EQ(passed(requests, now + seconds(20)), 1);
   EXPECT_EQ(passed(work, now), 1);  // At least one.
+  // Another outage brings no other share.
+  gateway.rates.fall_back(RateMode::kLent, 3);
+  gateway.rates.fall_back(RateMode::kLocalShare, 3);
+  EXPECT_EQ(passed(requests, now + seconds(20)), 0);
   // What was let through meanwhile counts when Redis is there again.
   gateway.rates.fall_back(RateMode::kLent, 3);
   auto after = hold(gateway, requests, 1, shared.now());
