@@ -69,7 +69,8 @@ TEST(PostgresPlace, IsNamedWithoutItsPassword) {
     EXPECT_EQ(place->name, one.name);
   }
   for (const char* url : {"postgres://ada:secret@[::1/books", "postgres://ada:secret@h/b?x=secret",
-                          "postgres://ada:secret%zz@h/b"}) {
+                          "postgres://ada:secret%zz@h/b", "postgres://ada:x@secret@h/b",
+                          "postgres://ada:secret/x@h/b", "postgres://ada:12/secret@h/b"}) {
     const auto place = parse_postgres_url(url);
     ASSERT_FALSE(place) << url;
     EXPECT_EQ(place.error().message.find("secret"), std::string::npos) << place.error().message;

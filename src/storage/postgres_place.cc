@@ -48,17 +48,19 @@ std::size_t character_at(std::string_view text, std::size_t at) {
   return 0;
 }
 
+std::unexpected<Fault> no_url() {
+  return fault(FaultKind::kRefusedByPeer,
+               "store.ledger: is no URL of a PostgreSQL database. It has the form "
+               "postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full; what is special "
+               "in a URL is written as %XX, in the password too.");
+}
+
 }  // namespace
 
 FaultOr<PostgresPlace> parse_postgres_url(const std::string& url) {
   const std::unique_ptr<PQconninfoOption, FreeOptions> options(
       PQconninfoParse(url.c_str(), nullptr));
-  if (!options) {
-    return fault(FaultKind::kRefusedByPeer,
-                 "store.ledger: is no URL of a PostgreSQL database. It has the form "
-                 "postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full; what is special "
-                 "in a URL is written as %XX, in the password too.");
-  }
+  if (!options) return no_url();
   PostgresPlace place;
   std::string user;
   std::string host;
@@ -73,6 +75,11 @@ FaultOr<PostgresPlace> parse_postgres_url(const std::string& url) {
     if (keyword == "dbname") database = option->val;
     place.keywords.emplace_back(keyword);
     place.values.emplace_back(option->val);
+  }
+  // What a password with an unescaped / or @ leaves here would be shown.
+  if ((host + database).find('@') != std::string::npos ||
+      port.find_first_not_of(":,0123456789") != std::string::npos) {
+    return no_url();
   }
   // What comes first counts less: libpq takes the last value of a keyword.
   for (const auto& [keyword, value] : kDefaults) {

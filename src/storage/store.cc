@@ -268,8 +268,11 @@ FaultOr<std::unique_ptr<Database>> open_for_command(const config::Store& where) 
                  "address only. Name a sqlite:// file or a postgres:// database to use this "
                  "command.");
   }
-  return Database::open(where.postgres_url.empty() ? where.sqlite_path
-                                                   : where.postgres_url.reveal());
+  // A question over long books may take its time: nobody else waits for the answer.
+  DatabaseOptions patient;
+  patient.statement_deadline = std::chrono::minutes(1);
+  return Database::open(
+      where.postgres_url.empty() ? where.sqlite_path : where.postgres_url.reveal(), patient);
 }
 
 FaultOr<bool> gateway_runs(Database& database, const config::Store& where) {
