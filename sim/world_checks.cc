@@ -14,10 +14,23 @@ struct Row {
   std::int64_t taken = 0;
   std::int64_t leased = 0;
   std::int64_t spent = 0;
-  std::int64_t entries = 0;
   std::int64_t overruns = 0;
-  std::int64_t books = 0;  // Taken by no lease: what the books tell, or cannot prove.
   bool spent_is_leased = true;
+
+  // By the entries: what of it is not free, in leases, of them spent, and
+  // taken by no lease: what the books tell, or cannot prove.
+  std::int64_t entries = 0;
+  std::int64_t in_leases = 0;
+  std::int64_t posted = 0;
+  std::int64_t books = 0;
+
+  void move(std::string_view part, std::int64_t amount) {
+    if (part == "free") entries -= amount;
+    if (part == "unproven") books += amount;
+    if (part.starts_with("leased/")) in_leases += amount;
+    if (part.starts_with("spent/")) in_leases += amount;
+    if (part.starts_with("spent/")) posted += amount;
+  }
 };
 using Rows = std::map<Account, Row>;
 
@@ -52,14 +65,14 @@ FaultOr<Rows> read_rows(storage::Database& database) {
              found.spent_is_leased &= row.integer(4) <= row.integer(3) && row.integer(4) >= 0;
            }));
   TRY_DO(each(database,
-              "SELECT rule, subject, window_start_us, kind, amount_micro_usd FROM "
-              "allowance_entries",
+              "SELECT rule, subject, window_start_us, kind, amount_micro_usd, from_part, to_part "
+              "FROM allowance_entries",
               [&](const storage::Statement& row) {
                 Row& found = all[account_of(row)];
-                found.entries += row.integer(4);
-                if (row.text(3) == "overrun") found.overruns += row.integer(4);
-                if (row.text(3) == "books" || row.text(3) == "unproven")
-                  found.books += row.integer(4);
+                const std::int64_t amount = row.integer(4);
+                if (row.text(3) == "overrun") found.overruns += amount;
+                found.move(row.text(5), -amount);
+                found.move(row.text(6), amount);
               }));
   return all;
 }
@@ -82,6 +95,8 @@ void World::check_tables(bool at_rest) {
                                   row.entries, row.books)};
     };
     if (row.entries != row.taken) complain("I2: entries do not add up");
+    if (row.in_leases != row.leased) complain("I2: entries do not add up to leases");
+    if (row.posted > row.spent) complain("I9: entries say that more was spent");
     if (row.leased + row.books != row.taken) complain("I6: the leases do not add up");
     if (!row.spent_is_leased) complain("I4: more is spent than leased");
     const std::string rule = rule_of(account);
@@ -91,6 +106,7 @@ void World::check_tables(bool at_rest) {
     if (!at_rest) continue;
     const auto sum = oracle_.sums().find(account);
     const std::int64_t spent = sum == oracle_.sums().end() ? 0 : sum->second.booked;
+    if (row.posted != row.spent) complain("I9: not all that was spent is in entries");
     if (row.spent != spent) complain(fmt::format("I9: not what was spent, {}", spent));
     if (row.leased != spent) complain(fmt::format("I9: leases are left at rest of {}", spent));
   }

@@ -15,6 +15,10 @@ namespace {
 
 constexpr std::int64_t kAheadShare = 4;
 
+// The parts of an allowance that are no gateway's.
+constexpr std::string_view kFree = "free";
+constexpr std::string_view kUnproven = "unproven";
+
 Statement& bind(Statement& statement, const AccountId& account) {
   return statement.bind(account.rule)
       .bind(account.subject)
@@ -31,7 +35,7 @@ std::string lookup_of(std::size_t accounts) {
       "WITH asked (rule, subject, window_start_us) AS (VALUES {}) "
       "SELECT asked.rule, asked.subject, asked.window_start_us, "
       "coalesce(allowances.taken_micro_usd, 0), coalesce(leases.leased_micro_usd, 0), "
-      "coalesce(leases.spent_micro_usd, 0), "
+      "coalesce(leases.spent_micro_usd, 0), coalesce(leases.posted_micro_usd, 0), "
       "CAST(coalesce((SELECT sum(all_leases.leased_micro_usd - all_leases.spent_micro_usd) FROM "
       "leases all_leases "
       "WHERE all_leases.rule = asked.rule AND all_leases.subject = asked.subject AND "
@@ -72,8 +76,11 @@ FaultOr<void> Allowances::look_up(std::span<const AccountId> accounts) {
       TRY(there, rows.step());
       if (!there) break;
       const AccountId account{rows.text(0), rows.text(1), from_microseconds(rows.integer(2))};
-      known_[packed(account)] = {
-          {rows.integer(3)}, {rows.integer(4)}, {rows.integer(5)}, {rows.integer(6)}};
+      known_[packed(account)] = {{rows.integer(3)},
+                                 {rows.integer(4)},
+                                 {rows.integer(5)},
+                                 {rows.integer(6)},
+                                 {rows.integer(7)}};
     }
     accounts = accounts.subspan(batch);
   }
@@ -100,15 +107,20 @@ FaultOr<void> Allowances::write_lease(const AccountId& account, Standing& standi
   standing.spent = spent;
   TRY(upsert, database_.prepare(
                   "INSERT INTO leases (rule, subject, window_start_us, gateway, leased_micro_usd, "
-                  "spent_micro_usd) VALUES (?, ?, ?, ?, ?, ?) "
+                  "spent_micro_usd, posted_micro_usd) VALUES (?, ?, ?, ?, ?, ?, ?) "
                   "ON CONFLICT (rule, subject, window_start_us, gateway) DO UPDATE SET "
                   "leased_micro_usd = excluded.leased_micro_usd, "
-                  "spent_micro_usd = excluded.spent_micro_usd"));
-  return bind(upsert, account).bind(gateway_).bind(leased.micro_usd).bind(spent.micro_usd).run();
+                  "spent_micro_usd = excluded.spent_micro_usd, "
+                  "posted_micro_usd = excluded.posted_micro_usd"));
+  return bind(upsert, account)
+      .bind(gateway_)
+      .bind(leased.micro_usd)
+      .bind(spent.micro_usd)
+      .bind(standing.posted.micro_usd)
+      .run();
 }
 
-FaultOr<void> Allowances::take(const AccountId& account, std::string_view kind, Money amount,
-                               WallTime now) {
+FaultOr<void> Allowances::take(const AccountId& account, Money amount) {
   if (amount == Money{}) return {};
   TRY(standing, standing_of(account));
   standing->taken = add_saturated(standing->taken, amount);
@@ -116,23 +128,37 @@ FaultOr<void> Allowances::take(const AccountId& account, std::string_view kind, 
                   "INSERT INTO allowances (rule, subject, window_start_us, taken_micro_usd) "
                   "VALUES (?, ?, ?, ?) ON CONFLICT (rule, subject, window_start_us) DO UPDATE SET "
                   "taken_micro_usd = allowances.taken_micro_usd + excluded.taken_micro_usd"));
-  TRY_DO(bind(upsert, account).bind(amount.micro_usd).run());
+  return bind(upsert, account).bind(amount.micro_usd).run();
+}
+
+FaultOr<void> Allowances::enter(const AccountId& account, const Move& move, WallTime now) {
+  if (move.amount <= Money{}) return {};
   TRY(entry, database_.prepare(
-                 "INSERT INTO allowance_entries (rule, subject, window_start_us, gateway, kind, "
-                 "amount_micro_usd, at_us) VALUES (?, ?, ?, ?, ?, ?, ?)"));
+                 "INSERT INTO allowance_entries (rule, subject, window_start_us, kind, from_part, "
+                 "to_part, amount_micro_usd, at_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
   return bind(entry, account)
-      .bind(gateway_)
-      .bind(kind)
-      .bind(amount.micro_usd)
+      .bind(move.kind)
+      .bind(move.from)
+      .bind(move.to)
+      .bind(move.amount.micro_usd)
       .bind(to_microseconds(now))
       .run();
+}
+
+FaultOr<void> Allowances::post(const AccountId& account, Standing& standing, WallTime now) {
+  const Money fresh = difference(standing.spent, standing.posted);
+  TRY_DO(enter(account, {"settle", leased_part_, spent_part_, fresh}, now));
+  standing.posted = standing.spent;
+  return {};
 }
 
 FaultOr<Lease> Allowances::lease(const LeaseAsk& ask, WallTime now) {
   TRY(standing, standing_of(ask.account));
   const Money more = slice(difference(ask.limit, standing->taken), ask);
   if (more > Money{}) {
-    TRY_DO(take(ask.account, "lease", more, now));
+    TRY_DO(post(ask.account, *standing, now));
+    TRY_DO(enter(ask.account, {"lease", kFree, leased_part_, more}, now));
+    TRY_DO(take(ask.account, more));
     TRY_DO(write_lease(ask.account, *standing, add_saturated(standing->leased, more),
                        standing->spent));
   }
@@ -143,7 +169,10 @@ FaultOr<void> Allowances::give_back(const AccountId& account, Money keep, WallTi
   TRY(standing, standing_of(account));
   const Money kept = std::max(keep, standing->spent);
   if (kept >= standing->leased) return {};
-  TRY_DO(take(account, "return", difference(kept, standing->leased), now));
+  const Money back = difference(standing->leased, kept);
+  TRY_DO(post(account, *standing, now));
+  TRY_DO(enter(account, {"return", leased_part_, kFree, back}, now));
+  TRY_DO(take(account, Money{-back.micro_usd}));
   return write_lease(account, *standing, kept, standing->spent);
 }
 
@@ -151,58 +180,80 @@ FaultOr<void> Allowances::spend(const AccountId& account, Money spent, WallTime 
   TRY(standing, standing_of(account));
   const Money all = add_saturated(standing->spent, spent);
   const Money leased = std::max(standing->leased, all);
-  TRY_DO(take(account, "overrun", difference(leased, standing->leased), now));
+  const Money overrun = difference(leased, standing->leased);
+  TRY_DO(enter(account, {"overrun", kFree, leased_part_, overrun}, now));
+  TRY_DO(take(account, overrun));
   return write_lease(account, *standing, leased, all);
 }
 
-FaultOr<void> Allowances::hand_over(std::string_view to) {
+FaultOr<void> Allowances::hand_over(std::string_view to, WallTime now) {
+  const auto enter_all = [&](std::string_view part, std::string_view amount) -> FaultOr<void> {
+    TRY(entries,
+        database_.prepare(fmt::format(
+            "INSERT INTO allowance_entries (rule, subject, window_start_us, kind, from_part, "
+            "to_part, amount_micro_usd, at_us) SELECT rule, subject, window_start_us, "
+            "'hand_over', CAST(? AS TEXT), CAST(? AS TEXT), {0}, CAST(? AS BIGINT) FROM leases "
+            "WHERE gateway = ? AND leased_micro_usd > spent_micro_usd AND {0} > 0",
+            amount)));
+    return entries.bind(fmt::format("{}/{}", part, gateway_))
+        .bind(fmt::format("{}/{}", part, to))
+        .bind(to_microseconds(now))
+        .bind(gateway_)
+        .run();
+  };
+  TRY_DO(enter_all("leased", "(leased_micro_usd - posted_micro_usd)"));
+  TRY_DO(enter_all("spent", "posted_micro_usd"));
   TRY(move, database_.prepare(
                 "INSERT INTO leases (rule, subject, window_start_us, gateway, leased_micro_usd, "
-                "spent_micro_usd) SELECT rule, subject, window_start_us, ?, leased_micro_usd, "
-                "spent_micro_usd FROM leases WHERE gateway = ? AND "
-                "leased_micro_usd > spent_micro_usd "
+                "spent_micro_usd, posted_micro_usd) SELECT rule, subject, window_start_us, ?, "
+                "leased_micro_usd, spent_micro_usd, posted_micro_usd FROM leases WHERE gateway = ? "
+                "AND leased_micro_usd > spent_micro_usd "
                 "ON CONFLICT (rule, subject, window_start_us, gateway) DO UPDATE SET "
                 "leased_micro_usd = leases.leased_micro_usd + excluded.leased_micro_usd, "
-                "spent_micro_usd = leases.spent_micro_usd + excluded.spent_micro_usd"));
+                "spent_micro_usd = leases.spent_micro_usd + excluded.spent_micro_usd, "
+                "posted_micro_usd = leases.posted_micro_usd + excluded.posted_micro_usd"));
   TRY_DO(move.bind(to).bind(gateway_).run());
   TRY(remove, database_.prepare("DELETE FROM leases WHERE gateway = ? AND "
                                 "leased_micro_usd > spent_micro_usd"));
   return remove.bind(gateway_).run();
 }
 
-FaultOr<Money> Allowances::end_leases(Books books, WallTime now) {
-  struct Open {
-    std::string account;  // Packed.
-    Money unspent;
-  };
-  std::vector<Open> all_open;
-  {
-    TRY(open, database_.prepare("SELECT rule, subject, window_start_us, leased_micro_usd, "
-                                "spent_micro_usd FROM leases WHERE gateway = ? AND "
-                                "leased_micro_usd > spent_micro_usd"));
-    open.bind(gateway_);
-    while (true) {
-      TRY(there, open.step());
-      if (!there) break;
-      const AccountId account{open.text(0), open.text(1), from_microseconds(open.integer(2))};
-      all_open.push_back({packed(account), difference({open.integer(3)}, {open.integer(4)})});
-    }
+// The accounts of which entries do not say yet how the lease has ended.
+FaultOr<std::vector<std::string>> Allowances::find_open() {
+  TRY(open, database_.prepare("SELECT rule, subject, window_start_us FROM leases WHERE gateway = ? "
+                              "AND leased_micro_usd > posted_micro_usd"));
+  open.bind(gateway_);
+  std::vector<std::string> all;
+  while (true) {
+    TRY(there, open.step());
+    if (!there) return all;
+    all.push_back(packed({open.text(0), open.text(1), from_microseconds(open.integer(2))}));
   }
+}
+
+FaultOr<Money> Allowances::end_leases(Books books, WallTime now) {
+  TRY(open, find_open());
   std::vector<AccountId> accounts;
-  for (const Open& open : all_open) {
-    std::string_view rest = open.account;
+  for (const std::string_view account : open) {
+    std::string_view rest = account;
     accounts.push_back(take_account(rest).value_or(AccountId{}));
   }
   TRY_DO(look_up(accounts));
+  const bool whole = books == Books::kWhole;
   Money all;
-  for (std::size_t i = 0; i < accounts.size(); ++i) {
-    const Money unspent = all_open[i].unspent;
-    TRY_DO(take(accounts[i], "end", Money{-unspent.micro_usd}, now));
-    if (books == Books::kMayLack) TRY_DO(take(accounts[i], "unproven", unspent, now));
+  for (const AccountId& account : accounts) {
+    TRY(standing, standing_of(account));
+    const Money unspent = difference(standing->leased, standing->spent);
+    TRY_DO(post(account, *standing, now));
+    TRY_DO(enter(account,
+                 {whole ? "end" : "unproven", leased_part_, whole ? kFree : kUnproven, unspent},
+                 now));
+    if (whole) TRY_DO(take(account, Money{-unspent.micro_usd}));
     all = add_saturated(all, unspent);
   }
-  TRY(update, database_.prepare("UPDATE leases SET leased_micro_usd = spent_micro_usd "
-                                "WHERE gateway = ? AND leased_micro_usd > spent_micro_usd"));
+  TRY(update, database_.prepare("UPDATE leases SET leased_micro_usd = spent_micro_usd, "
+                                "posted_micro_usd = spent_micro_usd "
+                                "WHERE gateway = ? AND leased_micro_usd > posted_micro_usd"));
   TRY_DO(update.bind(gateway_).run());
   known_.clear();
   return all;
@@ -212,7 +263,9 @@ FaultOr<void> Allowances::raise(const AccountId& account, Money spent, WallTime 
   TRY(standing, standing_of(account));
   const Money least = add_saturated(spent, standing->unspent);
   if (least <= standing->taken) return {};
-  return take(account, "books", difference(least, standing->taken), now);
+  const Money more = difference(least, standing->taken);
+  TRY_DO(enter(account, {"books", kFree, kUnproven, more}, now));
+  return take(account, more);
 }
 
 }  // namespace tollgate::storage

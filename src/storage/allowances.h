@@ -7,6 +7,11 @@
 //
 //   limit = free + sum over gateways of (spent + leased and not spent)
 //
+// Every change is an entry that moves an amount from one part of an allowance to another (free,
+// leased and spent of each gateway, unproven), and no entry is ever changed: what the entries say
+// is how the account stands. What is spent is posted with the account's next entry, so that a
+// busy account has a few entries a second and not one a request; each request is in the trail.
+//
 // Everything here happens in one transaction of the caller, in which nobody else changes them: what
 // was read once is known from there on. One thread at a time.
 #pragma once
@@ -16,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/fault.h"
 #include "base/money.h"
@@ -46,7 +52,10 @@ class Allowances {
  public:
   // `gateway` names whose leases they are. `database` outlives it. For one transaction.
   Allowances(Database& database, std::string_view gateway)
-      : database_(database), gateway_(gateway) {}
+      : database_(database),
+        gateway_(gateway),
+        leased_part_("leased/" + gateway_),
+        spent_part_("spent/" + gateway_) {}
 
   // Reads many accounts at once, so that what follows need not ask for each: a server may be far.
   FaultOr<void> look_up(std::span<const AccountId> accounts);
@@ -61,7 +70,7 @@ class Allowances {
   FaultOr<void> spend(const AccountId& account, Money spent, WallTime now);
 
   // From here on what this gateway has leased and not spent is leased by `to`.
-  FaultOr<void> hand_over(std::string_view to);
+  FaultOr<void> hand_over(std::string_view to, WallTime now);
 
   // Ends the leases of an earlier start of this gateway, once what it held is in the books. What is
   // leased and not spent is given back; where the books may lack some of it, it may have been
@@ -78,17 +87,30 @@ class Allowances {
   struct Standing {
     Money taken;
     Money leased;   // By this gateway…
-    Money spent;    // …and what of it.
+    Money spent;    // …and what of it,
+    Money posted;   // and of that, what entries say.
     Money unspent;  // Of what all gateways have leased.
   };
+  FaultOr<std::vector<std::string>> find_open();
   FaultOr<Standing*> standing_of(const AccountId& account);
   FaultOr<void> write_lease(const AccountId& account, Standing& standing, Money leased,
                             Money spent);
-  // Moves `amount` into what is taken (or out of it), with its entry.
-  FaultOr<void> take(const AccountId& account, std::string_view kind, Money amount, WallTime now);
+  // Moves `amount` into what is taken, or out of it where it is below 0.
+  FaultOr<void> take(const AccountId& account, Money amount);
+  struct Move {
+    std::string_view kind;
+    std::string_view from;
+    std::string_view to;
+    Money amount;  // None below 0; nothing is moved where it is 0.
+  };
+  FaultOr<void> enter(const AccountId& account, const Move& move, WallTime now);
+  // Enters what was spent since it was entered last.
+  FaultOr<void> post(const AccountId& account, Standing& standing, WallTime now);
 
   Database& database_;
   const std::string gateway_;
+  const std::string leased_part_;
+  const std::string spent_part_;
   std::unordered_map<std::string, Standing> known_;  // By packed account.
 };
 

@@ -1,6 +1,7 @@
 // The allowances in the database, against the slow model that the tests of the ledger use.
 #include "storage/allowances.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -21,6 +22,14 @@ class AllowancesTest : public StorageTest, public testing::WithParamInterface<Ba
     EXPECT_TRUE(statement) << statement.error().message;
     EXPECT_TRUE(statement->step().value());
     return statement->integer(0);
+  }
+  // What entries have moved into a part and not out of it.
+  std::int64_t part(const std::string& name) {
+    return number(fmt::format(
+        "SELECT CAST(coalesce(sum(CASE WHEN to_part = '{0}' THEN amount_micro_usd ELSE "
+        "-amount_micro_usd END), 0) AS BIGINT) FROM allowance_entries WHERE '{0}' IN (from_part, "
+        "to_part)",
+        name));
   }
   static LeaseAsk ask(std::int64_t limit, std::int64_t least, std::int64_t ahead = 0) {
     LeaseAsk made;
@@ -72,7 +81,8 @@ TEST_P(AllowancesTest, KeepTakenWhatTheBooksMayLack) {
   EXPECT_EQ(again.leased, Money{100});
   EXPECT_EQ(again.spent, Money{100});
   ASSERT_TRUE(one().raise(kAcme, {100}, kMorning));
-  EXPECT_EQ(number("SELECT CAST(sum(amount_micro_usd) AS BIGINT) FROM allowance_entries"), 300);
+  EXPECT_EQ(part("free"), -300);
+  EXPECT_EQ(part("unproven"), 200);
 }
 
 // A budget that was not in the configuration all the time counts what was spent meanwhile.
@@ -150,6 +160,35 @@ TEST(Accounts, AreReadBackAndNothingElseIs) {
   EXPECT_TRUE(whole.empty());
 }
 
+// What was spent is posted with the account's next entry, and at the end.
+TEST_P(AllowancesTest, EnterWhatWasSpentOnceHoweverOftenItIsTold) {
+  ASSERT_TRUE(one().lease(ask(1'000, 300), kMorning));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(one().spend(kAcme, {20}, kMorning));
+  EXPECT_EQ(part("spent/one"), 0);
+  EXPECT_EQ(part("leased/one"), 300);
+  ASSERT_TRUE(one().lease(ask(1'000, 100), kMorning));
+  EXPECT_EQ(part("spent/one"), 100);
+  EXPECT_EQ(part("leased/one"), 300);
+  ASSERT_TRUE(one().spend(kAcme, {30}, kMorning));
+  ASSERT_TRUE(one().end_leases(Allowances::Books::kWhole, kMorning));
+  EXPECT_EQ(part("spent/one"), 130);
+  EXPECT_EQ(part("leased/one"), 0);
+  EXPECT_EQ(part("free"), -130);
+  EXPECT_EQ(number("SELECT count(*) FROM allowance_entries WHERE kind = 'settle'"), 2);
+}
+
+TEST_P(AllowancesTest, MoveWithEntriesToAnotherName) {
+  ASSERT_TRUE(one().lease(ask(1'000, 300), kMorning));
+  ASSERT_TRUE(one().spend(kAcme, {70}, kMorning));
+  ASSERT_TRUE(one().lease(ask(1'000, 50), kMorning));
+  ASSERT_TRUE(one().hand_over("two", kMorning));
+  EXPECT_EQ(part("leased/one"), 0);
+  EXPECT_EQ(part("spent/one"), 0);
+  EXPECT_EQ(part("leased/two"), 280);
+  EXPECT_EQ(part("spent/two"), 70);
+  EXPECT_EQ(two().lease(ask(1'000, 0), kMorning)->leased, Money{350});
+}
+
 // I2, I6, I9: for any history the rows are what the entries add up to, and what the model says.
 TEST_P(AllowancesTest, AgreeWithASlowModelForAnyHistory) {
   std::mt19937_64 random{5};
@@ -201,9 +240,13 @@ TEST_P(AllowancesTest, AgreeWithASlowModelForAnyHistory) {
     ASSERT_EQ(number("SELECT CAST(coalesce(sum(taken_micro_usd), 0) AS BIGINT) FROM allowances"),
               taken)
         << step;
-    ASSERT_EQ(
-        number("SELECT CAST(coalesce(sum(amount_micro_usd), 0) AS BIGINT) FROM allowance_entries"),
-        taken);
+    ASSERT_EQ(part("free"), -taken);
+    for (const std::string name : names) {
+      const HandStore::Row& row = model.accounts[key].gateways[name];
+      const std::int64_t posted = part("spent/" + name);
+      ASSERT_EQ(part("leased/" + name) + posted, row.leased.micro_usd);
+      ASSERT_LE(posted, row.spent.micro_usd);
+    }
     ASSERT_EQ(number("SELECT CAST(coalesce(sum(leased_micro_usd), 0) AS BIGINT) FROM leases"),
               taken);
   }

@@ -93,6 +93,7 @@ CREATE TABLE leases (
   gateway TEXT COLLATE "C" NOT NULL,
   leased_micro_usd BIGINT NOT NULL,
   spent_micro_usd BIGINT NOT NULL,
+  posted_micro_usd BIGINT NOT NULL,
   PRIMARY KEY (rule, subject, window_start_us, gateway)
 ) WITH (fillfactor = 70);
 CREATE INDEX leases_gateway ON leases (gateway);
@@ -102,9 +103,10 @@ CREATE TABLE allowance_entries (
   rule TEXT COLLATE "C" NOT NULL,
   subject TEXT COLLATE "C" NOT NULL,
   window_start_us BIGINT NOT NULL,
-  gateway TEXT COLLATE "C" NOT NULL,
   kind TEXT COLLATE "C" NOT NULL,
-  amount_micro_usd BIGINT NOT NULL,
+  from_part TEXT COLLATE "C" NOT NULL,
+  to_part TEXT COLLATE "C" NOT NULL,
+  amount_micro_usd BIGINT NOT NULL CHECK (amount_micro_usd > 0),
   at_us BIGINT NOT NULL
 );
 )sql"};

@@ -162,6 +162,34 @@ CREATE TABLE gateways (
   groups INTEGER NOT NULL,
   seen_us INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- An entry moves an amount from one part of an allowance to another: `free`, `leased/GATEWAY`,
+-- `spent/GATEWAY`, `unproven`. Of what is spent `posted_micro_usd` is in entries; the rest is
+-- posted with the account's next entry.
+ALTER TABLE leases ADD COLUMN posted_micro_usd INTEGER NOT NULL DEFAULT 0;
+DROP INDEX leases_open;
+CREATE INDEX leases_open ON leases (gateway) WHERE leased_micro_usd > posted_micro_usd;
+ALTER TABLE allowance_entries RENAME TO allowance_entries_of_one;
+CREATE TABLE allowance_entries (
+  sequence INTEGER PRIMARY KEY,
+  rule TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  window_start_us INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  from_part TEXT NOT NULL,
+  to_part TEXT NOT NULL,
+  amount_micro_usd INTEGER NOT NULL CHECK (amount_micro_usd > 0),
+  at_us INTEGER NOT NULL
+) STRICT;
+INSERT INTO allowance_entries (sequence, rule, subject, window_start_us, kind, from_part, to_part,
+                               amount_micro_usd, at_us)
+  SELECT sequence, rule, subject, window_start_us, kind,
+         CASE WHEN amount_micro_usd < 0 THEN 'leased/' || gateway ELSE 'free' END,
+         CASE WHEN amount_micro_usd < 0 THEN 'free' WHEN kind IN ('books', 'unproven')
+              THEN 'unproven' ELSE 'leased/' || gateway END,
+         abs(amount_micro_usd), at_us FROM allowance_entries_of_one WHERE amount_micro_usd <> 0
+  ORDER BY sequence;
+DROP TABLE allowance_entries_of_one;
 )sql"};
 
 }  // namespace tollgate::storage

@@ -134,7 +134,7 @@ TEST_P(TrailRefused, KeepsAllAndRecovers) {
     ASSERT_TRUE(other->execute(refusing.lock));
   }
   std::vector<std::unique_ptr<Request>> requests;
-  for (int n = 2; n < 200; ++n) {
+  for (int n = 2; n < 2'000; ++n) {
     requests.push_back(std::make_unique<Request>(n));
     ASSERT_TRUE(requests.back()->decide(*trail));
   }
@@ -146,7 +146,7 @@ TEST_P(TrailRefused, KeepsAllAndRecovers) {
       << flushed.error().message;
   EXPECT_FALSE(trail->healthy());
   EXPECT_FALSE(trail->unhealthy_because().empty());
-  EXPECT_FALSE(Request(500).decide(*trail));
+  EXPECT_FALSE(Request(5000).decide(*trail));
   ASSERT_TRUE(before.end(*trail));
   for (const auto& request : requests) ASSERT_TRUE(request->end(*trail));
   ASSERT_FALSE(trail->flush());
@@ -158,12 +158,12 @@ TEST_P(TrailRefused, KeepsAllAndRecovers) {
   }
   ASSERT_TRUE(trail->flush());
   EXPECT_TRUE(trail->healthy());
-  EXPECT_TRUE(Request(501).decide(*trail));
+  EXPECT_TRUE(Request(5001).decide(*trail));
   ASSERT_TRUE(trail->flush());
   const Proof proof = prove();
-  EXPECT_EQ(proof.records, 2 * 199 + 1);
+  EXPECT_EQ(proof.records, 2 * 1'999 + 1);
   EXPECT_FALSE(proof.broken) << proof.why;
-  EXPECT_EQ(totals().booked, Money{199 * 200 / 2});
+  EXPECT_EQ(totals().booked, Money{1'999 * 2'000 / 2});
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, TrailRefused,

@@ -144,7 +144,7 @@ FaultOr<std::int64_t> TrailWriter::begin_recovery(Allowances::Books books, WallT
   earlier_end_ = now;
   {
     TRY(transaction, Transaction::begin(*database_));
-    TRY_DO(Allowances(*database_, gateway_).hand_over(earlier_of(gateway_)));
+    TRY_DO(Allowances(*database_, gateway_).hand_over(earlier_of(gateway_), now));
     TRY_DO(transaction.commit());
   }
   const auto found = static_cast<std::int64_t>(earlier_.size());
