@@ -89,6 +89,26 @@ TEST(Client, LogsInAndSelects) {
   EXPECT_NE(fault_words(*nowhere).find("out of range"), std::string::npos);
 }
 
+TEST(Client, SpeaksTheOldProtocolWithServersThatKnowNoOther) {
+  RedisServer server({.password = "pw", .old = true});
+  auto client = client_of(server.endpoint());
+  client->add({"HSET", "hash", "a", "1"});
+  client->add({"HGETALL", "hash"});
+  client->add({"GET", "nothing"});
+  auto replies = client->exchange(in_time(seconds(5)));
+  ASSERT_TRUE(replies) << replies.error().message;
+  EXPECT_EQ((*replies)[1].items.size(), 2u);
+  EXPECT_EQ((*replies)[2].kind, Reply::Kind::kNull);
+
+  Endpoint wrong = server.endpoint();
+  wrong.password = "wrong-secret";
+  const std::string words = fault_words(*client_of(wrong));
+  EXPECT_NE(words.find("does not accept this user and password"), std::string::npos) << words;
+  EXPECT_EQ(words.find("wrong-secret"), std::string::npos);
+  wrong.password.clear();
+  EXPECT_NE(fault_words(*client_of(wrong)).find("asks for a password"), std::string::npos);
+}
+
 TEST(Client, VerifiesTheCertificateOverTls) {
   RedisServer server({.password = "pw", .tls = true});
   Endpoint endpoint;

@@ -34,6 +34,7 @@ class RedisServer {
   struct Options {
     std::string password;
     bool tls = false;  // On a port; with a certificate for localhost that the test makes.
+    bool old = false;  // Knows no HELLO, so nothing but RESP2.
   };
   static constexpr std::chrono::seconds kStarts{10};
 
@@ -76,6 +77,7 @@ class RedisServer {
       words.push_back(std::move(value));
     };
     if (!options_.password.empty()) say("--requirepass", options_.password);
+    if (options_.old) words.insert(words.end(), {"--rename-command", "HELLO", ""});
     if (options_.tls) {
       say("--tls-port", std::to_string(port_));
       say("--bind", "127.0.0.1");
