@@ -205,6 +205,20 @@ TEST_F(Recovery, EndsEachRequestOnceHoweverOftenItIsKilled) {
   testing::internal::GetCapturedStderr();
 }
 
+// Rows of an earlier version do not name the requests that are open.
+TEST_F(Recovery, SaysWhatToDoAboutWhatAnEarlierVersionLeftOpen) {
+  killed_.push_back(serve());
+  decide(*killed_.back()->trail, 1, nullptr);
+  ASSERT_TRUE(killed_.back()->trail->flush());
+  kill();
+  auto database = Database::open(place_ + "/tollgate.db").value();
+  ASSERT_TRUE(database->execute("UPDATE audit_groups SET opened = zeroblob(16)"));
+  const auto opened = TrailWriter::open(*database, kOnlyGateway);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, FaultKind::kCorrupt);
+  EXPECT_NE(opened.error().message.find("Start that version once"), std::string::npos);
+}
+
 // A clean stop leaves the rest to the next start.
 TEST_F(Recovery, GoesOnAfterACleanStop) {
   testing::internal::CaptureStderr();
