@@ -77,7 +77,8 @@ struct BudgetAccount : LedgerAccount {
   Money leased;            // By this gateway, in all.
   Money others;            // Taken by other gateways, as of the last answer.
   Money step;              // Asked for ahead of need last…
-  Instant asked_at{};      // …at this time.
+  Instant asked_at{};      // …at this time,
+  Instant heard_at{};      // and of that which was answered last.
   Instant held_at{};       // Something was held last.
   std::int32_t asked = 0;  // Needs and returns that the store has not answered.
   bool unsure = false;     // The store may know of more than is leased here: an answer was lost.

@@ -170,6 +170,13 @@ void MemoryLedger::roll(const cost::Policy& policy, BudgetAccount& account, Wall
   if (lender_ != nullptr) account.budget.spent = Money{};
 }
 
+// Whether what others have taken may be less by now, and was not asked for just so.
+bool MemoryLedger::may_have_more(const BudgetAccount& account, Instant now) const {
+  if (lender_->is_current(account.heard_at)) return false;
+  if (!lender_->exclusive()) return now - account.asked_at > kAskAgain;
+  return account.asked > 0 || now > account.asked_at;
+}
+
 void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& verdict,
                                Instant now, WallTime wall) {
   const cost::Policy& policy = *charge.policy;
@@ -196,8 +203,7 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
       verdict.need(need_of(charge, slot, lack, now));
       return;
     }
-  } else if (lender_ != nullptr && !lender_->is_current(account.asked_at) &&
-             now - account.asked_at > (lender_->exclusive() ? Duration{} : kAskAgain)) {
+  } else if (lender_ != nullptr && may_have_more(account, now)) {
     // Others may have given back.
     verdict.need(need_of(charge, slot, account.lack(add_saturated(view.held, charge.amount)), now));
     return;

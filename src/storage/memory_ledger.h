@@ -147,6 +147,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
   void roll(const cost::Policy& policy, BudgetAccount& account, WallTime wall);
   static LeaseNeed need_of(const pipeline::BudgetCharge& charge, Slot& slot, Money least,
                            Instant now);
+  bool may_have_more(const BudgetAccount& account, Instant now) const;
   void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict, Instant now,
                    WallTime wall);
   static void give_up(Slots& slots, const Needs& needs);

@@ -157,6 +157,7 @@ void MemoryLedger::answered(const AccountId& id, std::uint64_t hash, int needs,
   // The window may have ended meanwhile: what was leased is of the old one.
   if (!lease || id.window_start != account.budget.window_start) return;
   take_answer(account, *lease);
+  account.heard_at = account.asked_at;
   note_lent(account);
 }
 
