@@ -61,6 +61,9 @@ struct LedgerAccount {
 // Of a limit that several gateways share.
 struct SharedLimitAccount : LedgerAccount {
   RateHand hand;
+  // As of the last hold.
+  std::int64_t limit = 0;
+  limits::Figure figure{};
 };
 
 struct BudgetAccount : LedgerAccount {

@@ -116,6 +116,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
                                    Instant now) override;
   void answered(const RateId& id, std::uint64_t hash, int needs,
                 const std::optional<RateAnswer>& answer) override;
+  void each_debt(Instant now, const std::function<void(const RateNeed&)>& visit) const override;
   void unanswered(const RateId& id, std::uint64_t hash, int needs) override;
 
   Standings snapshot(WallTime wall) const;

@@ -64,6 +64,8 @@ void MemoryLedger::take_shared(const LimitCharge& charge, Slot& slot, Verdict& v
   SharedLimitAccount& account = slot.shared_account();
   RateHand& hand = account.hand;
   hand.renew(state.generation, now);
+  account.limit = policy.limit;
+  account.figure = policy.figure;
   slot.shared->gateways = state.gateways;
   slot.shared->generation = state.generation;
   slot.shared->units_before = hand.units;
@@ -360,6 +362,20 @@ void MemoryLedger::unanswered(const RateId& id, std::uint64_t hash, int needs) {
   CHECK(found != nullptr && found->pins >= needs);
   found->pins -= needs;
   found->as_shared_limit().hand.asked -= needs;
+}
+
+void MemoryLedger::each_debt(Instant now, const std::function<void(const RateNeed&)>& visit) const {
+  accounts_.each([&](LedgerAccount& found) {
+    if (found.kind != AccountKind::kSharedLimit || found.at_work_limit > 0) return;
+    if (limits::until_full(found.rate, now) <= Duration(0)) return;
+    const SharedLimitAccount& account = found.as_shared_limit();
+    RateNeed need;
+    need.id = {account.rule->text, account.subject()};
+    need.hash = account.hash;
+    need.figure = account.figure;
+    need.limit = account.limit;
+    visit(need);
+  });
 }
 
 }  // namespace tollgate::storage

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -135,6 +136,9 @@ class RateBorrower {
                         const std::optional<RateAnswer>& answer) = 0;
   // The same where there was no report.
   virtual void unanswered(const RateId& id, std::uint64_t hash, int needs) = 0;
+  // Visits each account of a rate of which this gateway has used what time has not earned back by
+  // `now`: what a store is told that has lost its data.
+  virtual void each_debt(Instant now, const std::function<void(const RateNeed&)>& visit) const = 0;
 
  protected:
   ~RateBorrower() = default;

@@ -87,11 +87,17 @@ if not mine then
   in_hand, back = math.min(in_hand, 0), 0
 end
 
+local debt_units, debt_part = owed(debt)
 if not level then level, part, at = limit, 0, now end
 if lost > known_lost then
-  local units, rest = earned(math.max(now - lost - ttl, 0))
-  if units < level then level, part, at = units, rest, math.max(now, lost + ttl) end
-  known_lost = lost
+  if now < lost + ttl then
+    -- Whoever is alive tells meanwhile what it has used.
+    level, part, at = math.min(level, 0), 0, now
+  else
+    level = limit - others - owing - math.max(in_hand, 0) - debt_units
+    level, part, at = level - math.ceil((owing_part + debt_part) / window), 0, now
+    known_lost = lost
+  end
 end
 level = math.min(level, limit)
 
@@ -102,7 +108,6 @@ if elapsed > 0 then
   local units, rest = earned(elapsed)
   local new, new_part = level + units, part + rest
   if new_part >= window then new, new_part = new + 1, new_part - window end
-  local debt_units, debt_part = owed(debt)
   local cap = limit - others - owing - in_hand - back - debt_units
   local cap_part = -(owing_part + debt_part)
   local borrowed = math.ceil(-cap_part / window)

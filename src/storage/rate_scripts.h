@@ -14,8 +14,10 @@
 //
 // CONCURRENCY is a sum: each gateway has slots, and together never more than the limit.
 //
-// A key that is not there is a full bucket; unless data was lost, when nothing is there: then it
-// fills from `lost_since` on, after all that was in hand at that time is nobody's any more.
+// A key that is not there is a full bucket; unless data was lost. Then nobody gets anything for as
+// long as something may be in hand of before, in which time every gateway that is alive tells of
+// what it has used; from then on the bucket has what that leaves. What a gateway used that died
+// shortly before is forgotten with it.
 //
 // All times are of Redis' clock. Where it goes back nothing is earned until it has caught up, at
 // most for a window.

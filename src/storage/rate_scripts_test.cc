@@ -186,19 +186,39 @@ TEST(RateScripts, AClockThatGoesBackEarnsNothingUntilItHasCaughtUp) {
   EXPECT_EQ(shared.ask(kId, question("a", 600, 300)).granted, 300);
 }
 
+// Who used it tells so while nobody gets anything; from then on there is what that leaves.
 TEST(RateScripts, WhatWasLostIsNotGrantedTwice) {
   SharedRedis shared;
-  EXPECT_EQ(shared.ask(kId, question("a", 600, 600)).granted, 600);
+  EXPECT_EQ(shared.ask(kId, question("a", 600, 400)).granted, 400);
+  EXPECT_EQ(shared.ask(kId, question("b", 600, 100)).granted, 100);
   shared.server.tell({"FLUSHALL"});
-  RateQuestion after = question("a", 600, 1);
-  after.lost_since = shared.now_us();
-  EXPECT_EQ(shared.ask(kId, after).granted, 0);
-  // After kTtl, when nobody has anything of before, it fills as time earns.
-  shared.pass(kTtl + seconds(6));
-  after.least = after.all = 60;
-  EXPECT_EQ(shared.ask(kId, after).granted, 60);
-  after.least = after.all = 10;
-  EXPECT_EQ(shared.ask(kId, after).granted, 0);
+  const std::int64_t lost_since = shared.now_us();
+  const auto ask = [&](const char* gateway, std::int64_t least, Duration debt) {
+    RateQuestion asked = question(gateway, 600, least);
+    asked.lost_since = lost_since;
+    asked.report.debt = debt;
+    return shared.ask(kId, asked).granted;
+  };
+  EXPECT_EQ(ask("a", 1, seconds(40)), 0);
+  EXPECT_EQ(ask("b", 1, seconds(10)), 0);
+  EXPECT_EQ(ask("c", 1, seconds(0)), 0);
+  shared.pass(kTtl);
+  // Of 600 a owes 370 by now and b 70.
+  EXPECT_EQ(ask("c", 165, seconds(0)), 0);
+  EXPECT_EQ(ask("c", 155, seconds(0)), 155);
+  EXPECT_EQ(ask("a", 10, seconds(37)), 0);
+}
+
+// A limit of a day that was hardly used is not empty for hours.
+TEST(RateScripts, WhatNobodyUsedIsThereSoonAfterALoss) {
+  SharedRedis shared;
+  RateQuestion asked = question("a", 1'000, 900);
+  asked.figure = limits::Figure::kRequestsPerDay;
+  asked.lost_since = shared.now_us();
+  asked.report.debt = std::chrono::minutes(2);
+  EXPECT_EQ(shared.ask(kId, asked).granted, 0);
+  shared.pass(kTtl);
+  EXPECT_EQ(shared.ask(kId, asked).granted, 900);
 }
 
 TEST(RateScripts, ABucketOfWhoDidNotKnowOfTheLossIsMendedByWhoDoes) {

@@ -260,6 +260,25 @@ void RedisRates::heard_epoch(const Epoch& epoch) {
   epoch_ = epoch;
 }
 
+// Data that were lost took along what this gateway has used, too.
+void RedisRates::tell_debts() {
+  std::vector<Account> all;
+  borrower_.each_debt(clock_.now(), [&](const RateNeed& need) {
+    all.push_back({std::string(need.id.rule), std::string(need.id.subject), need.hash, need.figure,
+                   need.limit});
+  });
+  const std::lock_guard lock(mutex_);
+  for (const Account& account : all) {
+    RateNeed need;
+    need.id = account.id();
+    need.hash = account.hash;
+    need.figure = account.figure;
+    need.limit = account.limit;
+    question_for(need);
+  }
+  urgent_ = urgent_ || !all.empty();
+}
+
 FaultOr<void> RedisRates::round(Asked asked, Presence presence, Instant deadline) {
   report_all(asked);
   const Instant sent_at = clock_.now();
@@ -283,6 +302,7 @@ FaultOr<void> RedisRates::round(Asked asked, Presence presence, Instant deadline
     client_->close();
     forget(RateMode::kLent);
     leave_unanswered(asked);
+    tell_debts();
     return {};
   }
   if (degraded()) {

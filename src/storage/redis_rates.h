@@ -117,6 +117,7 @@ class RedisRates final : public RateLender {
   void fail_questions();
   void forget(RateMode mode);
   void heard_epoch(const Epoch& epoch);
+  void tell_debts();
   void note(const Fault& fault);
   Instant steady_now() const;
 
