@@ -258,6 +258,22 @@ describe('budgets', () => {
     assert.ok(Math.abs(usd - 5 * (QUESTION_TOKENS * 0.001 + 1)) < 1e-6, `${usd} spent`);
   });
 
+  for (const usd of [0, 0.000001, 0.05])
+    it(`one of ${usd} dollars, less than a request may cost, lets none through`, async (t) => {
+      const upstream = await fakeUpstream(t, ({ response }) =>
+        sendJson(response, completion('one', { input: QUESTION_TOKENS, output: 1 })),
+      );
+      const config = standard(upstream.url);
+      config.tenants.acme.budget = { usd, per: 'month', when_exhausted: 'refuse' };
+      const gateway = await startGateway(t, config);
+      const response = await gateway.chat(await gateway.key());
+      assert.equal(response.status, 429);
+      assert.equal(response.headers.get('x-tollgate-reason'), 'budget_exhausted');
+      assert.equal(response.headers.get('x-tollgate-rule'), 'tenants.acme.budget');
+      assert.equal(upstream.requests.length, 0);
+      assert.equal(await gateway.metric('tollgate_holds_open'), 0);
+    });
+
   it('what was held and not used is given back', async (t) => {
     const upstream = await answering(t); // Uses two of a hundred tokens.
     const config = standard(upstream.url);
