@@ -52,7 +52,9 @@ Task<Expected<Hold, Shortfall>> MemoryLedger::hold(const Charges& charges, Arena
     if (!needs.rates.empty()) {
       // What happens when they cannot be had is decided when they are tried again.
       RateWait answers(*rates_, needs.rates, executor);
-      co_await answers;
+      const Instant answered_at = co_await answers;
+      // What is taken now is used now, not when the request came.
+      now = std::max(now, answered_at);
       continue;
     }
     LeaseWait answers(*lender_, needs.money, executor);

@@ -123,7 +123,7 @@ class HandRates final : public RateLender {
     late.push_back(question);
     fall_back(RateMode::kLent, gateways);
     borrower.answered(question.id(), question.hash, question.needs, {});
-    if (question.wait != nullptr) question.wait->answered();
+    if (question.wait != nullptr) question.wait->answered(shared_.now());
   }
   void carry_out_late() {
     for (const Question& question : late) (void)shared_.ask(question.id(), question.sent);
@@ -140,7 +140,7 @@ class HandRates final : public RateLender {
       const Question question = std::move(asked.front());
       asked.pop_front();
       if (question.needs > 0) borrower.unanswered(question.id(), question.hash, question.needs);
-      if (question.wait != nullptr) question.wait->answered();
+      if (question.wait != nullptr) question.wait->answered(shared_.now());
     }
   }
   // Tells again what is in hand, giving back what was not used.
@@ -197,7 +197,7 @@ class HandRates final : public RateLender {
     answer.until = sent_at_ + kTtl - std::chrono::milliseconds(300);
     last = replied;
     borrower.answered(question.id(), question.hash, question.needs, answer);
-    if (question.wait != nullptr) question.wait->answered();
+    if (question.wait != nullptr) question.wait->answered(shared_.now());
   }
 
   SharedRedis& shared_;

@@ -157,10 +157,12 @@ class RateWait {
     waiter_ = waiter;
     lender_.ask(needs_, this);
   }
-  void await_resume() {}
+  // When the last answer came: the time has moved on.
+  Instant await_resume() const { return answered_at_; }
 
   // One need is answered. Any thread, one at a time.
-  void answered() {
+  void answered(Instant at) {
+    answered_at_ = at;
     if (--left_ == 0) executor_.post([waiter = waiter_] { waiter.resume(); });
   }
 
@@ -169,6 +171,7 @@ class RateWait {
   const std::span<const RateNeed> needs_;
   Executor& executor_;
   std::size_t left_;
+  Instant answered_at_{};
   std::coroutine_handle<> waiter_;
 };
 

@@ -13,6 +13,20 @@ constexpr std::string_view kEpochKey = "tollgate:{epoch}";
 constexpr std::string_view kGatewaysKey = "tollgate:{gateways}";
 
 // Lua's numbers are doubles: exact up to 2^53. Beyond that every rounding is towards less.
+constexpr const char* kOvertaken = R"lua(
+-- Whether the gateway has told more on a later connection: then this question comes too late.
+local function overtaken(raw, process, connection)
+  for i = 1, #raw, 2 do
+    local field = raw[i]
+    if string.sub(field, 1, #process) == process and
+       tonumber(string.sub(field, #process + 1)) > connection then
+      return true
+    end
+  end
+  return false
+end
+)lua";
+
 constexpr const char* kLend = R"lua(
 local key, process = KEYS[1], 'g:' .. ARGV[1] .. '/'
 local gateway = process .. ARGV[2]
@@ -48,8 +62,9 @@ end
 local level, part, at, known_lost = nil, 0, now, 0
 local born, returned = text(now), 0
 local mine = false
-local others, owing, owing_part = 0, 0, 0  -- What the others have, and owe.
 local raw = redis.call('HGETALL', key)
+if overtaken(raw, process, tonumber(ARGV[2])) then return {0, 0, 0, 0, now, 0, 0, 0, 0} end
+local others, owing, owing_part = 0, 0, 0  -- What the others have, and owe.
 for i = 1, #raw, 2 do
   local field, value = raw[i], raw[i + 1]
   if field == 'level' then level = tonumber(value)
@@ -175,6 +190,7 @@ local function text(number) return string.format('%.0f', number) end
 
 local others = 0
 local raw = redis.call('HGETALL', key)
+if overtaken(raw, process, tonumber(ARGV[2])) then return {0, 0, 0, 0, now, 0, 0, 0, 0} end
 for i = 1, #raw, 2 do
   local slots, ends = string.match(raw[i + 1], '^(%S+) (%S+)$')
   ends = math.min(tonumber(ends), now + ttl)
@@ -237,11 +253,11 @@ return redis.call('ZCARD', KEYS[1])
 
 // Made at the first use, and never anew.
 const redis::Script& lend_script() {
-  static const redis::Script script(kLend);
+  static const redis::Script script(std::string(kOvertaken) + kLend);
   return script;
 }
 const redis::Script& slots_script() {
-  static const redis::Script script(kSlots);
+  static const redis::Script script(std::string(kOvertaken) + kSlots);
   return script;
 }
 const redis::Script& epoch_script() {

@@ -248,6 +248,9 @@ TEST(RateScripts, SlotsAreNeverMoreThanTheLimit) {
   EXPECT_EQ(ask("b", 2, 1).granted, 1);
   // A new connection forgets what the old one had.
   EXPECT_EQ(ask("a", 1, 2, 1).granted, 2);
+  // What comes late on the old one changes nothing.
+  EXPECT_EQ(ask("a", 0, 1, 0).granted, 0);
+  EXPECT_EQ(ask("b", 3, 1).granted, 0);
   // b dies.
   shared.pass(kTtl + seconds(1));
   EXPECT_EQ(ask("a", 3, 3, 1).granted, 3);

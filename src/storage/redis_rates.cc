@@ -339,7 +339,7 @@ void RedisRates::answer(std::string key, Question& question, const RateAnswer& r
     drop(key);
   }
   borrower_.answered(account.id(), account.hash, question.needs, told);
-  for (RateWait* wait : question.waits) wait->answered();
+  for (RateWait* wait : question.waits) wait->answered(clock_.now());
 }
 
 // Nothing is in hand of an account any more.
@@ -353,7 +353,7 @@ void RedisRates::drop(const std::string& key) {
 void RedisRates::leave_unanswered(Asked& asked) {
   for (auto& [key, question] : asked) {
     borrower_.answered(question.account.id(), question.account.hash, question.needs, {});
-    for (RateWait* wait : question.waits) wait->answered();
+    for (RateWait* wait : question.waits) wait->answered(clock_.now());
   }
 }
 
@@ -366,7 +366,7 @@ void RedisRates::fail_questions() {
   for (auto& [key, question] : failed) {
     if (question.needs > 0)
       borrower_.unanswered(question.account.id(), question.account.hash, question.needs);
-    for (RateWait* wait : question.waits) wait->answered();
+    for (RateWait* wait : question.waits) wait->answered(clock_.now());
   }
 }
 

@@ -24,7 +24,7 @@ class RichRates final : public RateLender {
       answer.born_us = 1;
       answer.debt = std::chrono::seconds(30);
       borrower_.answered(need.id, need.hash, 1, answer);
-      if (wait != nullptr) wait->answered();
+      if (wait != nullptr) wait->answered(Instant{});
     }
   }
   void give_back(const RateNeed&) override {}
