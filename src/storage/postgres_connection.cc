@@ -241,9 +241,13 @@ FaultOr<PostgresResult> PostgresConnection::drain(Duration wait) {
   if (PQpipelineSync(connection_) != 1) return lost();
   PostgresResult last;
   std::optional<Fault> failed;
+  bool ended = false;  // The last answer.
   while (true) {
     TRY_DO(wait_for_answer(deadline));
     PostgresResult result(PQgetResult(connection_));
+    // Nothing twice: the answer that is waited for will not come.
+    if (!result && std::exchange(ended, true)) return lost();
+    if (result) ended = false;
     switch (result ? PQresultStatus(result.get()) : PGRES_EMPTY_QUERY) {
       case PGRES_PIPELINE_SYNC:
         if (failed) return std::unexpected(*std::move(failed));
