@@ -38,7 +38,15 @@ class Gateway final : public SettlementSink {
   }
   void booked(const pipeline::Booking&, const Used& used, std::string_view accounts,
               WallTime) override {
-    store_.spend(name_, accounts, used.cost);
+    if (books_late) {
+      late_.emplace_back(std::string(accounts), used.cost);
+    } else {
+      store_.spend(name_, accounts, used.cost);
+    }
+  }
+  void book_all() {
+    for (const auto& [accounts, cost] : late_) store_.spend(name_, accounts, cost);
+    late_.clear();
   }
   void answer_all() {
     while (!lender.asked.empty() || executor.run()) {
@@ -49,10 +57,12 @@ class Gateway final : public SettlementSink {
   HandLender lender;
   MemoryLedger ledger{{}, this};
   HandExecutor executor;
+  bool books_late = false;
 
  private:
   HandStore& store_;
   const std::string name_;
+  std::vector<std::pair<std::string, Money>> late_;
 };
 
 // One request on one budget.
@@ -254,6 +264,28 @@ TEST(Lease, OfAnIdleAccountIsGivenBackForOthersToSpend) {
   EXPECT_TRUE(other.held());
   one.answer_all();
   EXPECT_TRUE(next.held());
+}
+
+// A reload turns away from a window and another one comes back to it, while what was spent in it is
+// on its way to the books: what was leased of it counts as spent.
+TEST(Lease, OfAWindowThatIsComeBackToIsNotSpentAgain) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  gateway.books_late = true;
+  const cost::Policy daily = budget(1'000);
+  cost::Policy monthly = daily;
+  monthly.window = cost::Window::kMonth;
+  Request first(gateway, daily, 900);
+  gateway.answer_all();
+  first.settle(900);
+  Request between(gateway, monthly, 10);
+  gateway.answer_all();
+  ASSERT_TRUE(between.held());
+  const Request again(gateway, daily, 500);
+  gateway.answer_all();
+  EXPECT_FALSE(again.held());
+  gateway.book_all();
+  EXPECT_EQ(store.accounts.size(), 2U);
 }
 
 // What is too little for anybody who asks here may be enough for somebody elsewhere.

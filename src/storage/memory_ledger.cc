@@ -165,6 +165,7 @@ void MemoryLedger::roll(const cost::Policy& policy, BudgetAccount& account, Wall
   }
   now = cost::roll(policy, now, wall);
   const bool fresh = now.window_start != account.budget.window_start;
+  if (other && fresh && lender_ != nullptr) note_left(account);
   if (other && now.window_start <= account.budget.window_start) now.spent = account.budget.spent;
   account.budget = now;
   if (!fresh) return;
@@ -402,6 +403,8 @@ void MemoryLedger::settle_budget(const BudgetCharge& charge, Slot& slot, Money u
     account.budget = cost::settle(now, account.budget, taken, used, wall);
     slot.spent_after = account.view().spent;
   };
+  if (slot.budget.window_start != account.budget.window_start)
+    spend_left(account_of(charge, slot), used);
   const cost::Taken taken{slot.amount, slot.budget.window_start};
   if (account.window == charge.policy->window && account.zone == charge.policy->zone) [[likely]]
     return settle(*charge.policy, taken);

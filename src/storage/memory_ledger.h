@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "pipeline/ports.h"
@@ -157,12 +158,15 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
                                  Instant now);
   std::span<const LeaseNeed> low_leases(const pipeline::Charges& charges, Slots& slots, Instant now,
                                         Arena& arena) const;
-  static void take_answer(BudgetAccount& account, const Lease& lease);
+  void take_answer(BudgetAccount& account, const Lease& lease);
+  void note_left(const BudgetAccount& account);
+  void spend_left(const AccountId& account, Money used);
+  Money take_left(const BudgetAccount& account);
   void note_lent(BudgetAccount& account);
   static AccountId account_of(const pipeline::BudgetCharge& charge, const Slot& slot);
 
-  static void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used,
-                            WallTime held_at, WallTime wall);
+  void settle_budget(const pipeline::BudgetCharge& charge, Slot& slot, Money used, WallTime held_at,
+                     WallTime wall);
   static void settle_limit(const pipeline::LimitCharge& charge, Slot& slot,
                            const pipeline::Used& used, Instant now);
 
@@ -200,6 +204,11 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
     std::string rule;
     std::string subject;
   };
+  // What was spent here in windows that a reload turned away from, by packed account: the books may
+  // not know all of it yet when another reload comes back.
+  std::mutex left_mutex_;  // Taken under the locks of shards.
+  std::unordered_map<std::string, Money> left_;
+  std::atomic<bool> has_left_ = false;
   std::mutex lent_mutex_;  // Taken under the locks of shards.
   std::vector<Lent> lent_;
   std::atomic<std::int64_t> open_holds_ = 0;

@@ -92,7 +92,8 @@ bool MemoryLedger::know(const cost::Policy& policy, std::string_view subject, Wa
 void MemoryLedger::take_answer(BudgetAccount& account, const Lease& lease) {
   if (!account.leased_known) {
     account.leased_known = true;
-    account.budget.spent = add_saturated(account.budget.spent, lease.spent);
+    const Money spent = std::max(lease.spent, take_left(account));
+    account.budget.spent = add_saturated(account.budget.spent, spent);
   }
   // Where no more is to be had nobody asks ahead of need.
   if (lease.leased <= account.leased) account.step = Money{};
@@ -100,6 +101,44 @@ void MemoryLedger::take_answer(BudgetAccount& account, const Lease& lease) {
   account.unsure = false;
   account.leased = lease.leased;
   account.others = add_saturated(lease.taken, Money{-lease.leased.micro_usd});
+}
+
+namespace {
+
+std::string packed(const AccountId& id) {
+  std::string bytes(packed_bytes(id), '\0');
+  pack(id, bytes.data());
+  return bytes;
+}
+
+AccountId id_of(const BudgetAccount& account) {
+  return {account.rule->text, account.subject(), account.budget.window_start};
+}
+
+}  // namespace
+
+void MemoryLedger::note_left(const BudgetAccount& account) {
+  const std::lock_guard lock(left_mutex_);
+  Money& spent = left_[packed(id_of(account))];
+  spent = add_saturated(spent, account.budget.spent);
+  has_left_.store(true, std::memory_order_relaxed);
+}
+
+void MemoryLedger::spend_left(const AccountId& account, Money used) {
+  if (!has_left_.load(std::memory_order_relaxed)) return;
+  const std::lock_guard lock(left_mutex_);
+  const auto found = left_.find(packed(account));
+  if (found != left_.end()) found->second = add_saturated(found->second, used);
+}
+
+Money MemoryLedger::take_left(const BudgetAccount& account) {
+  if (!has_left_.load(std::memory_order_relaxed)) return {};
+  const std::lock_guard lock(left_mutex_);
+  const auto found = left_.find(packed(id_of(account)));
+  if (found == left_.end()) return {};
+  const Money spent = found->second;
+  left_.erase(found);
+  return spent;
 }
 
 void MemoryLedger::note_lent(BudgetAccount& account) {
