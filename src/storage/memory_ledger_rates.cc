@@ -327,9 +327,12 @@ std::optional<RateReport> MemoryLedger::report(const RateId& id, std::uint64_t h
   const bool leaving = telling == RateTelling::kLeaving;
   RateReport told;
   if (account.at_work_limit > 0) {
-    const std::int64_t kept = leaving ? 0 : hand.kept_slots(account.at_work_limit);
-    hand.units = account.at_work + std::clamp<std::int64_t>(hand.units - account.at_work, 0,
-                                                            std::max<std::int64_t>(kept, 0));
+    // What came just now, or was asked for before, has somebody on his way to it.
+    const bool awaited = telling == RateTelling::kAsking || (telling == RateTelling::kReturning &&
+                                                             now - hand.heard_at < kAskSlotAgain);
+    const std::int64_t spare = std::max<std::int64_t>(hand.units - account.at_work, 0);
+    const std::int64_t kept = std::max<std::int64_t>(hand.kept_slots(account.at_work_limit), 0);
+    hand.units = account.at_work + (leaving ? 0 : awaited ? spare : std::min(spare, kept));
   } else {
     const bool idle = telling == RateTelling::kRenewing && !hand.used;
     if ((leaving || idle) && hand.units > 0) told.back = std::exchange(hand.units, 0);

@@ -397,6 +397,7 @@ TEST(SharedRates, I12SlotsAreNeverMoreThanTheLimitForAnyHistory) {
   for (Open& at : open)
     if (at.request->passed()) settle(*gateways[at.gateway], *at.request, 0, shared.now());
   for (auto& gateway : gateways) answer_all(*gateway);
+  for (auto& gateway : gateways) gateway->rates.renew(account_of(work), gateway->ledger);
   // All are back.
   auto last = std::vector<std::unique_ptr<Request>>();
   for (int i = 0; i < 6; ++i) {
