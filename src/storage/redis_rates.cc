@@ -34,7 +34,7 @@ RedisRates::RedisRates(const Options& options, std::unique_ptr<redis::Client> cl
       client_(std::move(client)),
       process_(random_name()) {
   CHECK(options.on_fault != RateMode::kLent);
-  enter({options.on_fault, 1, 1});
+  enter({options.on_fault, 1, options.gateways});
   counts_.degraded_since = clock.wall();
 }
 

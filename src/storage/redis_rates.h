@@ -42,6 +42,7 @@ class RedisRates final : public RateLender {
   struct Options {
     std::string gateway;                        // Its name, for the count of those alive.
     RateMode on_fault = RateMode::kLocalShare;  // Or kRefused.
+    std::uint32_t gateways = 1;                 // That are alive, until Redis says how many.
   };
   // All outlive the rates. A Fault where the client cannot be made. Nothing is asked yet.
   static FaultOr<std::unique_ptr<RedisRates>> create(redis::Endpoint endpoint,

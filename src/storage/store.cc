@@ -144,6 +144,11 @@ FaultOr<void> Store::lend_rates(const config::Store& where) {
   options.gateway = name;
   options.on_fault = where.rates_on_fault == config::RatesOnFault::kRefuse ? RateMode::kRefused
                                                                            : RateMode::kLocalShare;
+  if (is_shared()) {
+    TRY(database, reader());
+    TRY(alive, gateways_alive(*database));
+    options.gateways = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(alive.size()));
+  }
   TRY(rates, RedisRates::create(std::move(endpoint), options, *ledger_, clock_));
   rates_ = std::move(rates);
   ledger_->rates_from(*rates_);

@@ -206,11 +206,13 @@ describe('limits of several gateways in Redis', () => {
     assert.equal(wrong.code, 3, wrong.stderr);
     assert.match(wrong.stderr, /password/i);
     assert.doesNotMatch(wrong.stderr, /hidden-word/);
+    // As many gateways as PostgreSQL knows to be alive: the one of above, and this one.
     const nobody = { ...config, store: { ...config.store, rates: 'redis://127.0.0.1:1/0' } };
     const gateway = await startGateway(t, nobody);
     const response = await gateway.chat(key);
     assert.equal(response.status, 200);
     assert.equal(response.headers.get('x-tollgate-degraded'), 'rates');
     assert.match(gateway.program.stderr, /on_fault\.rates/);
+    assert.equal(await gateway.metric('tollgate_gateways_alive'), 2);
   });
 });
