@@ -213,6 +213,6 @@ describe('limits of several gateways in Redis', () => {
     assert.equal(response.status, 200);
     assert.equal(response.headers.get('x-tollgate-degraded'), 'rates');
     assert.match(gateway.program.stderr, /on_fault\.rates/);
-    assert.equal(await gateway.metric('tollgate_gateways_alive'), 2);
+    assert.ok((await gateway.metric('tollgate_gateways_alive')) >= 2);
   });
 });
