@@ -142,6 +142,15 @@ bool SharedLink::work(Crash crash) {
 
 // ---- Start and stop -------------------------------------------------------------------------
 
+void SharedLink::book(const JournalModel::Entry& entry) {
+  storage::Item held;
+  held.kind = ItemKind::kBooking;
+  held.amount = Money{entry.amount};
+  held.id = entry.id;
+  held.accounts = entry.accounts;
+  journal_.append(held);
+}
+
 // What is open by the journal is booked at what it held, and all of it is in the store before
 // any lease is given back.
 bool SharedLink::recover() {
@@ -150,17 +159,19 @@ bool SharedLink::recover() {
   for (const JournalModel::Entry& entry : journal_.entries()) {
     if (!entry.lost && entry.kind == ItemKind::kBooking) ended.insert(entry.id);
   }
+  // An outcome says what its booking said, where the loss of power took that.
+  for (std::size_t i = 0; i < journal_.entries().size(); ++i) {
+    const JournalModel::Entry entry = journal_.entries()[i];
+    const bool outcome = entry.kind == ItemKind::kRecord && entry.phase == audit::Phase::kOutcome;
+    if (entry.lost || !outcome || !ended.insert(entry.id).second) continue;
+    book(entry);
+  }
   for (std::size_t i = 0; i < journal_.entries().size(); ++i) {
     const JournalModel::Entry entry = journal_.entries()[i];
     const bool left = entry.kind == ItemKind::kRecord && entry.phase == audit::Phase::kDecision &&
                       storage::lets_leave(entry.outcome);
     if (entry.lost || !left || !ended.insert(entry.id).second) continue;
-    storage::Item held;
-    held.kind = ItemKind::kBooking;
-    held.amount = Money{entry.amount};
-    held.id = entry.id;
-    held.accounts = entry.accounts;
-    journal_.append(held);
+    book(entry);
     if (between_.chance.one_in(20)) return false;
   }
   journal_.synced(journal_.end());

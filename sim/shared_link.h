@@ -71,6 +71,7 @@ class SharedLink final : public StoreLink, public storage::Lender {
   std::vector<SharedStore::Spending> spendings(std::uint64_t from, std::uint64_t to) const;
   void add_question(const storage::AccountId& account, Question question);
   void send_question(std::uint64_t number);
+  void book(const JournalModel::Entry& entry);
   void send_spendings();
   void answer(std::uint64_t number, const storage::Lease& lease);
   void end(std::map<std::uint64_t, Question>::iterator question,

@@ -18,6 +18,7 @@ constexpr std::int64_t kAheadShare = 4;
 // The parts of an allowance that are no gateway's.
 constexpr std::string_view kFree = "free";
 constexpr std::string_view kUnproven = "unproven";
+constexpr std::string_view kAdjusted = "adjusted";
 
 Statement& bind(Statement& statement, const AccountId& account) {
   return statement.bind(account.rule)
@@ -162,7 +163,7 @@ FaultOr<Lease> Allowances::lease(const LeaseAsk& ask, WallTime now) {
     TRY_DO(write_lease(ask.account, *standing, add_saturated(standing->leased, more),
                        standing->spent));
   }
-  return Lease{standing->leased, standing->spent, standing->taken};
+  return Lease{standing->leased, standing->spent, standing->taken, std::max(more, Money{})};
 }
 
 FaultOr<void> Allowances::give_back(const AccountId& account, Money keep, WallTime now) {
@@ -174,6 +175,13 @@ FaultOr<void> Allowances::give_back(const AccountId& account, Money keep, WallTi
   TRY_DO(enter(account, {"return", leased_part_, kFree, back}, now));
   TRY_DO(take(account, Money{-back.micro_usd}));
   return write_lease(account, *standing, kept, standing->spent);
+}
+
+FaultOr<void> Allowances::adjust(const AccountId& account, Money amount, WallTime now) {
+  const Money less{-amount.micro_usd};
+  TRY_DO(enter(account, {"adjust", kFree, kAdjusted, amount}, now));
+  TRY_DO(enter(account, {"adjust", kAdjusted, kFree, less}, now));
+  return take(account, amount);
 }
 
 FaultOr<void> Allowances::spend(const AccountId& account, Money spent, WallTime now) {

@@ -43,9 +43,10 @@ struct LeaseAsk {
 };
 
 struct Lease {
-  Money leased;  // By this gateway in this window, in all; what it spent is part of it.
-  Money spent;   // Of that, by the books.
-  Money taken;   // By all gateways.
+  Money leased;   // By this gateway in this window, in all; what it spent is part of it.
+  Money spent;    // Of that, by the books.
+  Money taken;    // By all gateways.
+  Money granted;  // Of what is leased, what came with this answer.
 };
 
 class Allowances {
@@ -64,6 +65,9 @@ class Allowances {
 
   // Of what is leased only `keep` stays leased, at least what is spent.
   FaultOr<void> give_back(const AccountId& account, Money keep, WallTime now);
+
+  // What a request cost that is settled is another amount, by so much more, or less.
+  FaultOr<void> adjust(const AccountId& account, Money amount, WallTime now);
 
   // Something that was held on the account is spent, by the books. More than was leased, by a
   // budget that lets through, is taken all the same: it is spent.

@@ -40,7 +40,7 @@ struct HandStore {
     Row& row = found.gateways[gateway];
     const Money more = slice(add_saturated(ask.limit, Money{-taken.micro_usd}), ask);
     row.leased = add_saturated(row.leased, more);
-    return {row.leased, row.spent, add_saturated(taken, more)};
+    return {row.leased, row.spent, add_saturated(taken, more), more};
   }
   void give_back(const std::string& gateway, const std::string& account, Money keep) {
     Row& row = accounts[account].gateways[gateway];

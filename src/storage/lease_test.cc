@@ -288,6 +288,28 @@ TEST(Lease, OfAWindowThatIsComeBackToIsNotSpentAgain) {
   EXPECT_EQ(store.accounts.size(), 2U);
 }
 
+// The hour that begins with the day is an account with the day. It ends, and a reload turns to
+// days.
+TEST(Lease, OfADayKnowsTheHourThatBeganWithIt) {
+  HandStore store;
+  Gateway gateway(store, "a");
+  gateway.books_late = true;
+  cost::Policy hourly = budget(1'000);
+  hourly.window = cost::Window::kHour;
+  const WallTime midnight = std::chrono::floor<std::chrono::days>(kWall);
+  Request first(gateway, hourly, 900, kNow, midnight);
+  gateway.answer_all();
+  first.settle(900);
+  const WallTime later = midnight + std::chrono::hours(1);
+  Request second(gateway, hourly, 10, kNow, later);
+  gateway.answer_all();
+  ASSERT_TRUE(second.held());
+  second.settle(10, later);
+  const Request again(gateway, budget(1'000), 500, kNow, later);
+  gateway.answer_all();
+  EXPECT_FALSE(again.held());
+}
+
 // What is too little for anybody who asks here may be enough for somebody elsewhere.
 TEST(Lease, ThatHelpsNobodyWhoAsksIsGivenBack) {
   HandStore store;

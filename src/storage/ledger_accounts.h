@@ -84,6 +84,7 @@ struct BudgetAccount : LedgerAccount {
   Instant heard_at{};      // and of that which was answered last.
   Instant held_at{};       // Something was held last.
   std::int32_t asked = 0;  // Needs and returns that the store has not answered.
+  bool came_back = false;  // By a reload, to a window that begins before the one of before.
   bool unsure = false;     // The store may know of more than is leased here: an answer was lost.
   bool granted = false;    // More came since a give-back was looked for.
   bool lent = false;       // The ledger has it listed as one that may give back.

@@ -165,7 +165,10 @@ void MemoryLedger::roll(const cost::Policy& policy, BudgetAccount& account, Wall
   }
   now = cost::roll(policy, now, wall);
   const bool fresh = now.window_start != account.budget.window_start;
-  if (other && fresh && lender_ != nullptr) note_left(account);
+  if (other && fresh && lender_ != nullptr) {
+    account.came_back = now.window_start < account.budget.window_start;
+    note_left(account);
+  }
   if (other && now.window_start <= account.budget.window_start) now.spent = account.budget.spent;
   account.budget = now;
   if (!fresh) return;

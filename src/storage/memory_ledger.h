@@ -161,7 +161,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
   void take_answer(BudgetAccount& account, const Lease& lease);
   void note_left(const BudgetAccount& account);
   void spend_left(const AccountId& account, Money used);
-  Money take_left(const BudgetAccount& account);
+  std::optional<Money> take_left(const BudgetAccount& account);
   void note_lent(BudgetAccount& account);
   static AccountId account_of(const pipeline::BudgetCharge& charge, const Slot& slot);
 

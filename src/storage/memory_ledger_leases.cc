@@ -92,7 +92,11 @@ bool MemoryLedger::know(const cost::Policy& policy, std::string_view subject, Wa
 void MemoryLedger::take_answer(BudgetAccount& account, const Lease& lease) {
   if (!account.leased_known) {
     account.leased_known = true;
-    const Money spent = std::max(lease.spent, take_left(account));
+    // A shorter window may have begun with this one and ended since: what was leased in it counts
+    // as spent, as nobody here knows any more what was.
+    const Money before{account.came_back ? lease.leased.micro_usd - lease.granted.micro_usd : 0};
+    const Money spent = std::max(lease.spent, take_left(account).value_or(before));
+    account.came_back = false;
     account.budget.spent = add_saturated(account.budget.spent, spent);
   }
   // Where no more is to be had nobody asks ahead of need.
@@ -131,11 +135,11 @@ void MemoryLedger::spend_left(const AccountId& account, Money used) {
   if (found != left_.end()) found->second = add_saturated(found->second, used);
 }
 
-Money MemoryLedger::take_left(const BudgetAccount& account) {
-  if (!has_left_.load(std::memory_order_relaxed)) return {};
+std::optional<Money> MemoryLedger::take_left(const BudgetAccount& account) {
+  if (!has_left_.load(std::memory_order_relaxed)) return std::nullopt;
   const std::lock_guard lock(left_mutex_);
   const auto found = left_.find(packed(id_of(account)));
-  if (found == left_.end()) return {};
+  if (found == left_.end()) return std::nullopt;
   const Money spent = found->second;
   left_.erase(found);
   return spent;

@@ -304,7 +304,7 @@ FaultOr<std::int64_t> PostgresDatabase::read_version() {
                       "pg_namespace.oid = relnamespace WHERE nspname = current_schema() AND "
                       "relname IN ('tollgate_schema', 'marks', 'keys', 'audit_groups', "
                       "'waiting_bookings', 'gateways', 'spend', 'allowances', 'leases', "
-                      "'allowance_entries')"));
+                      "'allowance_entries', 'adjustments')"));
   std::string other;
   bool is_ours = false;
   while (true) {

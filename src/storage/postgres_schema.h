@@ -63,6 +63,21 @@ CREATE TABLE gateways (
   seen_us BIGINT NOT NULL
 ) WITH (fillfactor = 50);
 
+CREATE TABLE adjustments (
+  sequence BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  request TEXT COLLATE "C" NOT NULL,
+  model TEXT COLLATE "C" NOT NULL,
+  decided_us BIGINT NOT NULL,
+  input BIGINT NOT NULL,
+  cached_input BIGINT NOT NULL,
+  output BIGINT NOT NULL,
+  cost_micro_usd BIGINT NOT NULL,
+  amount_micro_usd BIGINT NOT NULL,
+  because TEXT COLLATE "C" NOT NULL,
+  at_us BIGINT NOT NULL
+);
+CREATE INDEX adjustments_request ON adjustments (request, sequence);
+
 CREATE TABLE spend (
   quarter_us BIGINT NOT NULL,
   tenant TEXT COLLATE "C" NOT NULL,

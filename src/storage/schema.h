@@ -163,8 +163,25 @@ CREATE TABLE gateways (
   seen_us INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What a request cost by usage that came after it was settled; the last row of a request holds.
+-- `amount_micro_usd` is what the row changed in the books.
+CREATE TABLE adjustments (
+  sequence INTEGER PRIMARY KEY,
+  request TEXT NOT NULL,
+  model TEXT NOT NULL,
+  decided_us INTEGER NOT NULL,
+  input INTEGER NOT NULL,
+  cached_input INTEGER NOT NULL,
+  output INTEGER NOT NULL,
+  cost_micro_usd INTEGER NOT NULL,
+  amount_micro_usd INTEGER NOT NULL,
+  because TEXT NOT NULL,
+  at_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX adjustments_request ON adjustments (request, sequence);
+
 -- An entry moves an amount from one part of an allowance to another: `free`, `leased/GATEWAY`,
--- `spent/GATEWAY`, `unproven`. Of what is spent `posted_micro_usd` is in entries; the rest is
+-- `spent/GATEWAY`, `unproven`, `adjusted`. Of what is spent `posted_micro_usd` is in entries; the rest is
 -- posted with the account's next entry.
 ALTER TABLE leases ADD COLUMN posted_micro_usd INTEGER NOT NULL DEFAULT 0;
 DROP INDEX leases_open;
