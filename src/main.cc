@@ -158,6 +158,17 @@ void add_books(CLI::App& app, Chosen& chosen) {
   sub->add_flag("--reconcile", spend.reconcile,
                 "Held, settled and booked by model, and what was counted against what the provider "
                 "reported; exit 1 where books and trail differ");
+  CLI::Option* adjust = sub->add_option(
+      "--adjust", spend.adjust,
+      "A request that is settled and whose usage came late: book the difference, at the prices "
+      "that it was held at");
+  const char* const tokens = "Tokens that the request used in all, with --adjust";
+  CLI::Option* input = sub->add_option("--input", spend.input, tokens)->needs(adjust);
+  sub->add_option("--cached-input", spend.cached_input, tokens)->needs(adjust);
+  CLI::Option* output = sub->add_option("--output", spend.output, tokens)->needs(adjust);
+  CLI::Option* because =
+      sub->add_option("--because", spend.because, "Where the usage is from, with --adjust");
+  adjust->needs(input)->needs(output)->needs(because->needs(adjust));
   sub->callback([&] { chosen = [] { return cli::spend(spend); }; });
 
   static cli::AuditOptions options;

@@ -91,6 +91,11 @@ struct SpendOptions {
   std::string tenant;
   std::string format = "table";  // table, json, csv
   bool reconcile = false;        // The books against the trail and the provider, instead.
+  std::string adjust;            // A request whose usage came late, and all that it used, instead.
+  std::int64_t input = 0;
+  std::int64_t cached_input = 0;
+  std::int64_t output = 0;
+  std::string because;
 };
 int spend(const SpendOptions& options);
 

@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/load_config.h"
 #include "cli/wall_time.h"
+#include "storage/adjust.h"
 #include "storage/reconcile.h"
 #include "storage/store.h"
 
@@ -86,14 +87,14 @@ std::string ratio_of(const storage::Reconciled& row) {
 }
 
 void print_reconciled(const std::vector<storage::Reconciled>& rows) {
-  fmt::print("{:<24} {:>9} {:>14} {:>14} {:>14} {:>14} {:>6} {:>14} {:>9} {:>16}\n", "model",
-             "requests", "held USD", "settled USD", "booked USD", "difference", "open",
-             "open held USD", "by count", "counted/reported");
+  fmt::print("{:<24} {:>9} {:>14} {:>14} {:>14} {:>14} {:>12} {:>6} {:>14} {:>9} {:>16}\n", "model",
+             "requests", "held USD", "settled USD", "adjusted USD", "booked USD", "difference",
+             "open", "open held USD", "by count", "counted/reported");
   for (const storage::Reconciled& row : rows) {
-    fmt::print("{:<24} {:>9} {:>14} {:>14} {:>14} {:>14} {:>6} {:>14} {:>9} {:>16}\n", row.model,
-               row.requests, aligned_usd(row.held), aligned_usd(row.settled),
-               aligned_usd(row.booked), format_usd(row.difference()), row.open,
-               aligned_usd(row.open_held), row.by_count, ratio_of(row));
+    fmt::print("{:<24} {:>9} {:>14} {:>14} {:>14} {:>14} {:>12} {:>6} {:>14} {:>9} {:>16}\n",
+               row.model, row.requests, aligned_usd(row.held), aligned_usd(row.settled),
+               format_usd(row.adjusted), aligned_usd(row.booked), format_usd(row.difference()),
+               row.open, aligned_usd(row.open_held), row.by_count, ratio_of(row));
   }
 }
 
@@ -105,6 +106,7 @@ void print_reconciled_json(const std::vector<storage::Reconciled>& rows) {
     one["requests"] = row.requests;
     one["held_usd"] = format_usd(row.held);
     one["settled_usd"] = format_usd(row.settled);
+    one["adjusted_usd"] = format_usd(row.adjusted);
     one["booked_usd"] = format_usd(row.booked);
     one["difference_usd"] = format_usd(row.difference());
     one["open"] = row.open;
@@ -131,6 +133,31 @@ int reconcile(const SpendOptions& options, const storage::SpendQuery& asked,
   return differ ? kFindings : kDone;
 }
 
+int adjust(const SpendOptions& options, storage::Database& database) {
+  storage::LateUsage late;
+  late.request = options.adjust;
+  late.amounts = {options.input, options.cached_input, options.output};
+  late.because = options.because;
+  for (const Tokens tokens : {options.input, options.cached_input, options.output}) {
+    if (tokens < 0 || tokens > kTokensMax)
+      return wrong_use("--input, --cached-input and --output are numbers of tokens");
+  }
+  if (options.cached_input > options.input)
+    return wrong_use("--cached-input is a part of --input, so it cannot be more");
+  const FaultOr<storage::Adjusted> done = storage::adjust(database, late, wall_now());
+  if (!done) return faulty(done.error());
+  if (options.format == "json") {
+    boost::json::object told{{"request", late.request},
+                             {"before_usd", format_usd(done->before)},
+                             {"after_usd", format_usd(done->after)}};
+    fmt::print("{}\n", boost::json::serialize(told));
+  } else {
+    fmt::print("{}: {} USD, before {} USD\n", late.request, format_usd(done->after),
+               format_usd(done->before));
+  }
+  return kDone;
+}
+
 }  // namespace
 
 int spend(const SpendOptions& options) {
@@ -145,6 +172,7 @@ int spend(const SpendOptions& options) {
   const FaultOr<std::unique_ptr<storage::Database>> database =
       storage::open_for_command(config->store);
   if (!database) return faulty(database.error());
+  if (!options.adjust.empty()) return adjust(options, **database);
   if (options.reconcile) return reconcile(options, *query, **database);
   const FaultOr<std::vector<storage::SpendRow>> rows = storage::query_spend(**database, *query);
   if (!rows) return faulty(rows.error());

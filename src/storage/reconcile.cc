@@ -1,13 +1,12 @@
 #include "storage/reconcile.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
-#include <cmath>
 #include <limits>
 #include <map>
 #include <unordered_map>
 
+#include "storage/adjust.h"
 #include "storage/record_facts.h"
 #include "storage/spend.h"
 #include "storage/trail_group.h"
@@ -16,32 +15,9 @@
 namespace tollgate::storage {
 namespace {
 
-using Element = simdjson::dom::element;
-
 struct HashKey {
   std::size_t operator()(const RequestKey& key) const { return key.low; }
 };
-
-// What a record says in numbers.
-struct Figures {
-  Money held;
-  Money cost;
-  Tokens counted = 0;
-  Tokens reported = 0;
-  bool by_provider = false;
-};
-
-std::int64_t number_of(const simdjson::simdjson_result<Element>& found) {
-  std::int64_t number = 0;
-  return found.get(number) == simdjson::SUCCESS ? number : 0;
-}
-
-// Records have money as decimals of at most six digits behind the point, so rounding is exact.
-Money money_of(const simdjson::simdjson_result<Element>& found) {
-  double usd = 0;
-  if (found.get(usd) != simdjson::SUCCESS) return {};
-  return {std::llround(usd * 1e6)};
-}
 
 class Reconciliation {
  public:
@@ -55,24 +31,25 @@ class Reconciliation {
     if (facts->phase == audit::Phase::kDecision) {
       const std::int64_t time_us = to_microseconds(facts->time);
       if (!lets_leave(facts->outcome) || time_us < since_us_ || time_us >= until_us_) return true;
-      const Figures figures = read(line);
-      open_[key_of(facts->id)] = {std::string(facts->model), figures.held, figures.counted};
+      open_[key_of(facts->id)] = {std::string(facts->model), facts->held, facts->counted};
       return true;
     }
     const auto decision = open_.find(key_of(facts->id));
     if (decision == open_.end()) return true;  // Refused, or of another time.
-    end(decision->second, read(line));
+    end(decision->second, *facts);
     open_.erase(decision);
     return true;
   }
 
-  std::vector<Reconciled> finish(const std::vector<SpendRow>& books) {
+  std::vector<Reconciled> finish(const std::vector<SpendRow>& books,
+                                 const std::map<std::string, Money>& adjusted) {
     for (const auto& [key, decision] : open_) {
       Reconciled& row = row_of(decision.model);
       ++row.open;
       row.open_held = add_saturated(row.open_held, decision.held);
     }
     for (const SpendRow& booked : books) row_of(booked.name).booked = booked.spent.cost;
+    for (const auto& [model, amount] : adjusted) row_of(model).adjusted = amount;
     std::vector<Reconciled> rows;
     for (auto& [model, row] : rows_) rows.push_back(std::move(row));
     return rows;
@@ -91,36 +68,14 @@ class Reconciliation {
     return row;
   }
 
-  // The line was parsed by the reader of facts, so it parses.
-  Figures read(std::string_view line) {
-    Figures figures;
-    Element record;
-    if (parser_.parse(line.data(), line.size(), /*realloc_if_needed=*/true).get(record) !=
-        simdjson::SUCCESS) {
-      return figures;
-    }
-    simdjson::dom::array budgets;
-    if (record["budget"].get(budgets) == simdjson::SUCCESS) {
-      for (const Element budget : budgets)
-        figures.held = std::max(figures.held, money_of(budget["held_usd"]));
-    }
-    figures.counted = number_of(record["prompt"]["input_tokens_counted"]);
-    figures.reported = number_of(record["usage"]["input"]);
-    figures.cost = money_of(record["cost_usd"]);
-    std::string_view source;
-    figures.by_provider =
-        record["usage"]["source"].get(source) == simdjson::SUCCESS && source == "provider";
-    return figures;
-  }
-
-  void end(const Decision& decision, const Figures& outcome) {
+  void end(const Decision& decision, const RecordFacts& outcome) {
     Reconciled& row = row_of(decision.model);
     ++row.requests;
     row.held = add_saturated(row.held, decision.held);
     row.settled = add_saturated(row.settled, outcome.cost);
     if (outcome.by_provider) {
       row.counted_input += decision.counted;
-      row.reported_input += outcome.reported;
+      row.reported_input += outcome.input;
     } else {
       ++row.by_count;
     }
@@ -129,7 +84,6 @@ class Reconciliation {
   const std::int64_t since_us_;
   const std::int64_t until_us_;
   FactReader facts_;
-  simdjson::dom::parser parser_;
   std::unordered_map<RequestKey, Decision, HashKey> open_;
   std::map<std::string, Reconciled> rows_;
 };
@@ -166,7 +120,8 @@ FaultOr<std::vector<Reconciled>> reconcile(Database& database, const ReconcileQu
     }
   }
   TRY(books, query_spend(database, books_query));
-  return sums.finish(books);
+  TRY(adjusted, adjusted_by_model(database, stretch.since_us, until_us));
+  return sums.finish(books, adjusted);
 }
 
 }  // namespace tollgate::storage

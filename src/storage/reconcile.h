@@ -33,13 +33,14 @@ struct Reconciled {
   std::int64_t requests = 0;  // That went upstream and have ended.
   Money held;                 // By those of them that had a budget.
   Money settled;              // Their cost, by the trail.
-  Money booked;               // The same by the books.
+  Money adjusted;             // What late usage added to it, or took off.
+  Money booked;               // Both, by the books.
   std::int64_t open = 0;      // That went upstream and have not ended…
   Money open_held;            // …and what they hold.
   std::int64_t by_count = 0;  // Of `requests`, those settled by our own count.
   Tokens counted_input = 0;   // Of the others: what was counted before,
   Tokens reported_input = 0;  // and what the provider said.
-  Money difference() const { return {booked.micro_usd - settled.micro_usd}; }
+  Money difference() const { return {booked.micro_usd - settled.micro_usd - adjusted.micro_usd}; }
 };
 
 // By the model's name. kCorrupt where a record cannot be read.

@@ -1,6 +1,8 @@
 #include "storage/record_facts.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "storage/accounts.h"
 
@@ -36,6 +38,34 @@ int digits(std::string_view text, std::size_t at, std::size_t count) {
     value = value * 10 + (c - '0');
   }
   return value;
+}
+
+std::int64_t number_of(const simdjson::simdjson_result<Element>& found) {
+  std::int64_t number = 0;
+  return found.get(number) == simdjson::SUCCESS ? number : 0;
+}
+
+// Records have money as decimals of at most six digits behind the point, so rounding is exact.
+Money money_of(const simdjson::simdjson_result<Element>& found) {
+  double usd = 0;
+  if (found.get(usd) != simdjson::SUCCESS) return {};
+  return {std::llround(usd * 1e6)};
+}
+
+Money most_held(const simdjson::simdjson_result<Element>& found) {
+  Money most;
+  simdjson::dom::array budgets;
+  if (found.get(budgets) != simdjson::SUCCESS) return most;
+  for (const Element budget : budgets) most = std::max(most, money_of(budget["held_usd"]));
+  return most;
+}
+
+void read_usage(const Element& record, RecordFacts& facts) {
+  facts.input = number_of(record["usage"]["input"]);
+  facts.cached_input = number_of(record["usage"]["cached_input"]);
+  facts.output = number_of(record["usage"]["output"]);
+  facts.by_provider = text_of(record["usage"]["source"]) == "provider";
+  facts.cost = money_of(record["cost_usd"]);
 }
 
 void append_accounts(const simdjson::simdjson_result<Element>& found, std::string& packed) {
@@ -124,6 +154,10 @@ std::optional<RecordFacts> FactReader::read(std::string_view line) {
   accounts_.clear();
   append_accounts(record["budget"], accounts_);
   facts.accounts = accounts_;
+  facts.price_version = text_of(record["price_version"]);
+  facts.held = most_held(record["budget"]);
+  facts.counted = number_of(record["prompt"]["input_tokens_counted"]);
+  read_usage(record, facts);
   return facts;
 }
 

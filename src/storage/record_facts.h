@@ -29,6 +29,15 @@ struct RecordFacts {
   std::string_view model;  // The one served.
   std::string_view code;
   std::string_view accounts;  // Of the budgets that it was held on, packed; see accounts.h.
+  std::string_view price_version;
+  Money held;          // On the budget that held most.
+  Tokens counted = 0;  // Input, before it was admitted.
+  // What it used and cost, by its outcome.
+  Tokens input = 0;
+  Tokens cached_input = 0;
+  Tokens output = 0;
+  Money cost;
+  bool by_provider = false;  // The provider's own figures.
 };
 
 class FactReader {

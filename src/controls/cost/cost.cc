@@ -116,6 +116,17 @@ std::string version_of(const Prices& prices) {
                      format_price_per_million(prices.output));
 }
 
+std::optional<Prices> prices_of(std::string_view version) {
+  const std::size_t first = version.find('/');
+  const std::size_t second = version.find('/', first + 1);
+  if (first == std::string_view::npos || second == std::string_view::npos) return std::nullopt;
+  const auto input = parse_price_per_million(version.substr(0, first));
+  const auto cached = parse_price_per_million(version.substr(first + 1, second - first - 1));
+  const auto output = parse_price_per_million(version.substr(second + 1));
+  if (!input || !cached || !output) return std::nullopt;
+  return Prices{*input, cached, *output};
+}
+
 Money price(const Prices& prices, const Amounts& amounts) {
   CHECK(amounts.cached_input >= 0 && amounts.cached_input <= amounts.input);
   Bill bill;

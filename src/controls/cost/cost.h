@@ -41,6 +41,8 @@ Money price(const Prices& prices, const Amounts& amounts);
 // What says in a record which prices a request was held and settled at: dollars a million tokens
 // of input, cached input and output, "2.50/1.25/10.00".
 std::string version_of(const Prices& prices);
+// The prices that a version says. Nothing: it is none.
+std::optional<Prices> prices_of(std::string_view version);
 
 enum class Window : std::uint8_t { kHour, kDay, kWeek, kMonth, kTotal };
 std::string_view name_of(Window window);  // "month"

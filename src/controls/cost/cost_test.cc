@@ -206,5 +206,15 @@ TEST(Cost, LetsThroughWhatIsObservedOrAllowedWithAnAlert) {
   }
 }
 
+TEST(Prices, AreReadBackFromTheirVersion) {
+  const Prices prices{*parse_price_per_million("2.5"), parse_price_per_million("1.25"),
+                      *parse_price_per_million("10")};
+  const std::optional<Prices> back = prices_of(version_of(prices));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(version_of(*back), version_of(prices));
+  for (const char* wrong : {"", "1", "1/2", "1/2/x", "/2/3", "1//3", "1/2/3/4", "-1/2/3"})
+    EXPECT_FALSE(prices_of(wrong)) << wrong;
+}
+
 }  // namespace
 }  // namespace tollgate::cost

@@ -1,0 +1,156 @@
+#include "storage/adjust.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "storage/accounts.h"
+#include "storage/allowances.h"
+#include "storage/audit_query.h"
+#include "storage/gateway_name.h"
+#include "storage/record_facts.h"
+#include "storage/spend.h"
+#include "storage/try.h"
+
+namespace tollgate::storage {
+namespace {
+
+// A request as its records tell it, or as it was adjusted last.
+struct Ended {
+  SpendKey key;  // Borrows from what follows.
+  std::string tenant, user, key_id, route, model, accounts;
+  std::int64_t decided_us = 0;
+  cost::Prices prices;
+  Spent spent;
+};
+
+std::unexpected<Fault> refused(const Database& database, std::string_view request,
+                               std::string_view why) {
+  return fault(FaultKind::kRefusedByPeer,
+               fmt::format("{}: the request {} {}", database.name(), request, why));
+}
+
+FaultOr<Ended> read_ended(Database& database, const std::string& request) {
+  AuditQuery query;
+  query.id = request;
+  TRY(rows, query_audit(database, query, 8));
+  Ended ended;
+  bool decided = false;
+  bool is_over = false;
+  std::optional<cost::Prices> prices;
+  FactReader reader;
+  for (AuditRow& row : rows) {
+    row.record.reserve(row.record.size() + simdjson::SIMDJSON_PADDING);  // For the reader.
+    const std::optional<RecordFacts> facts = reader.read(row.record);
+    if (!facts) continue;
+    if (facts->phase == audit::Phase::kOutcome) {
+      is_over = true;
+      ended.spent.input = facts->input;
+      ended.spent.cached_input = facts->cached_input;
+      ended.spent.output = facts->output;
+      ended.spent.cost = facts->cost;
+      continue;
+    }
+    decided = lets_leave(facts->outcome);
+    ended.tenant = facts->tenant;
+    ended.user = facts->subject;
+    ended.key_id = facts->key_id;
+    ended.route = facts->route;
+    ended.model = facts->model;
+    ended.accounts = facts->accounts;
+    ended.decided_us = to_microseconds(facts->time);
+    prices = cost::prices_of(facts->price_version);
+  }
+  if (!decided) return refused(database, request, "is not in the trail as one that was forwarded.");
+  if (!is_over) return refused(database, request, "has not ended: its usage may still come.");
+  if (!prices) return refused(database, request, "names no prices in its record.");
+  ended.prices = *prices;
+  return ended;
+}
+
+FaultOr<void> take_last(Database& database, const std::string& request, Spent& spent) {
+  TRY(last, database.prepare("SELECT input, cached_input, output, cost_micro_usd FROM adjustments "
+                             "WHERE request = ? ORDER BY sequence DESC LIMIT 1"));
+  TRY(there, last.bind(request).step());
+  if (!there) return {};
+  spent.input = last.integer(0);
+  spent.cached_input = last.integer(1);
+  spent.output = last.integer(2);
+  spent.cost = {last.integer(3)};
+  return {};
+}
+
+FaultOr<void> write_adjustment(Database& database, const LateUsage& late, const Ended& ended,
+                               const Spent& now_spent, WallTime now) {
+  TRY(insert,
+      database.prepare("INSERT INTO adjustments (request, model, decided_us, input, cached_input, "
+                       "output, cost_micro_usd, amount_micro_usd, because, at_us) VALUES "
+                       "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  return insert.bind(late.request)
+      .bind(ended.model)
+      .bind(ended.decided_us)
+      .bind(now_spent.input)
+      .bind(now_spent.cached_input)
+      .bind(now_spent.output)
+      .bind(now_spent.cost.micro_usd)
+      .bind(now_spent.cost.micro_usd - ended.spent.cost.micro_usd)
+      .bind(late.because)
+      .bind(to_microseconds(now))
+      .run();
+}
+
+FaultOr<void> book_difference(Database& database, const Ended& ended, const Spent& now_spent,
+                              WallTime now) {
+  Spent more;
+  more.input = now_spent.input - ended.spent.input;
+  more.cached_input = now_spent.cached_input - ended.spent.cached_input;
+  more.output = now_spent.output - ended.spent.output;
+  more.cost = {now_spent.cost.micro_usd - ended.spent.cost.micro_usd};
+  SpendGroup group;
+  group.add({quarter_of(from_microseconds(ended.decided_us)), ended.tenant, ended.user,
+             ended.key_id, ended.route, ended.model},
+            more);
+  TRY_DO(book(database, group));
+  Allowances allowances(database, kOnlyGateway);
+  std::string_view accounts = ended.accounts;
+  while (!accounts.empty()) {
+    const std::optional<AccountId> account = take_account(accounts);
+    if (!account) break;
+    TRY_DO(allowances.adjust(*account, more.cost, now));
+  }
+  return {};
+}
+
+}  // namespace
+
+FaultOr<Adjusted> adjust(Database& database, const LateUsage& late, WallTime now) {
+  TRY(ended, read_ended(database, late.request));
+  TRY(transaction, Transaction::begin(database));
+  TRY_DO(take_last(database, late.request, ended.spent));
+  Spent now_spent;
+  now_spent.input = late.amounts.input;
+  now_spent.cached_input = late.amounts.cached_input;
+  now_spent.output = late.amounts.output;
+  now_spent.cost = cost::price(ended.prices, late.amounts);
+  const Adjusted done{ended.spent.cost, now_spent.cost};
+  if (now_spent == ended.spent) return done;
+  TRY_DO(write_adjustment(database, late, ended, now_spent, now));
+  TRY_DO(book_difference(database, ended, now_spent, now));
+  TRY_DO(transaction.commit());
+  return done;
+}
+
+FaultOr<std::map<std::string, Money>> adjusted_by_model(Database& database, std::int64_t since_us,
+                                                        std::int64_t until_us) {
+  TRY(rows, database.prepare("SELECT model, CAST(sum(amount_micro_usd) AS BIGINT) FROM adjustments "
+                             "WHERE decided_us >= ? AND decided_us < ? GROUP BY model"));
+  rows.bind(since_us).bind(until_us);
+  std::map<std::string, Money> all;
+  while (true) {
+    TRY(there, rows.step());
+    if (!there) return all;
+    all[std::string(rows.text(0))] = Money{rows.integer(1)};
+  }
+}
+
+}  // namespace tollgate::storage
