@@ -67,7 +67,7 @@ FaultOr<authentication::Pepper> pepper_of(const config::Config& config,
   return pepper;
 }
 
-// Within two seconds or not at all: a gateway looks for changes twenty times a second.
+// Within two seconds or not at all: a gateway looks for changes at least five times a second.
 void wait_until_in_force(storage::Database& database, const config::Store& where) {
   using std::chrono::steady_clock;
   const FaultOr<std::int64_t> made = storage::key_changes(database);

@@ -264,6 +264,9 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   Expected<Hold, Shortfall> hold = co_await services_.ledger.hold(
       plan->charges, arena, services_.executor, services_.clock.now(), services_.clock.wall());
   if (!hold) hold = co_await hold_otherwise(life, *body, hold.error(), *plan, *message);
+  // A store may have gone away while the request waited for it.
+  if (const auto degraded = services_.outages.now(); !degraded.empty())
+    life.record.degraded = degraded;
   if (!hold) {
     life.record.limits = hold.error().limits;
     life.record.budgets = hold.error().budgets;

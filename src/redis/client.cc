@@ -241,11 +241,16 @@ Fault Client::fault_of(const Reply& error) const {
     what = "it is a replica that takes no writes; name the primary";
   } else if (error.is_error("OOM")) {
     what = "its memory is full; raise its maxmemory, or give the gateways a server of their own";
-  } else if (error.is_error("LOADING") || error.is_error("BUSY") || error.is_error("MASTERDOWN")) {
+  }
+  const bool passes = error.is_error("LOADING") || error.is_error("BUSY") ||
+                      error.is_error("MASTERDOWN") || error.is_error("READONLY") ||
+                      error.is_error("OOM");
+  if (error.is_error("LOADING") || error.is_error("BUSY") || error.is_error("MASTERDOWN")) {
     what = "it is not ready yet";
   }
   Fault made;
-  made.kind = FaultKind::kRefusedByPeer;
+  // Waiting mends some of them.
+  made.kind = passes ? FaultKind::kUnreachable : FaultKind::kRefusedByPeer;
   made.message =
       what.empty() ? fmt::format("{}: {}", endpoint_.shown(), printable(error.text))
                    : fmt::format("{}: {} ({})", endpoint_.shown(), what, printable(code_of(error)));

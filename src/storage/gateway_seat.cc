@@ -48,9 +48,25 @@ FaultOr<std::int64_t> GatewaySeat::read_groups(Database& database) {
                            database.name(), gateway_));
 }
 
-FaultOr<void> GatewaySeat::count_group(Database& database) {
+FaultOr<void> GatewaySeat::check(Database& database) {
   TRY(groups, read_groups(database));
-  (void)groups;
+  if (groups == groups_) return {};
+  is_good_ = false;
+  return fault(FaultKind::kRefusedByPeer,
+               fmt::format("{}: the store has {} groups of the gateway {} and not {}: it has lost "
+                           "commits, and leases with them. Start this gateway again, so that it "
+                           "leases anew.",
+                           database.name(), groups, gateway_, groups_));
+}
+
+FaultOr<std::optional<WallTime>> GatewaySeat::last_seen(Database& database) const {
+  TRY(row, database.prepare("SELECT seen_us FROM gateways WHERE gateway = ?"));
+  TRY(there, row.bind(gateway_).step());
+  if (!there) return std::optional<WallTime>();
+  return from_microseconds(row.integer(0));
+}
+
+FaultOr<void> GatewaySeat::count_group(Database& database) {
   TRY(theirs, compare_clocks(database));
   TRY(update, database.prepare("UPDATE gateways SET groups = ?, seen_us = ? WHERE gateway = ?"));
   return update.bind(groups_ + 1).bind(to_microseconds(theirs)).bind(gateway_).run();

@@ -2,7 +2,9 @@
 // many groups it has committed.
 //
 // Each process takes the seat of its name at its start. Whoever finds another in it afterwards
-// writes nothing any more: a copied state directory cannot make two gateways count as one. The
+// writes nothing any more: a copied state directory cannot make two gateways count as one. Where
+// the number of groups is another than was committed, the store has lost commits (a failover to a
+// standby that lacked them), and with them perhaps leases: this process stops deciding then. The
 // number of groups tells, after a commit whose answer was lost, whether it was kept. With each
 // group the seat compares the machine's clock with the store's, since windows of budgets begin by
 // the clock.
@@ -11,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,10 +34,16 @@ class GatewaySeat {
   GatewaySeat(std::string_view gateway, std::string_view holder, const pipeline::Clock& clock)
       : gateway_(gateway), holder_(holder), clock_(clock) {}
 
+  // When somebody wrote from the seat last, by the store's clock; whoever serves does so every
+  // second. Nothing: nobody did.
+  FaultOr<std::optional<WallTime>> last_seen(Database& database) const;
   // From here on this process serves under the name. A Fault where the clocks are apart.
   FaultOr<void> take(Database& database);
 
-  // One group more. A Fault where another process has taken the seat, or the clocks are apart.
+  // Whether the seat is still this process's; to be asked in every transaction that writes for the
+  // name.
+  FaultOr<void> check(Database& database);
+  // One group more, once the seat is checked. A Fault where the clocks are apart.
   FaultOr<void> count_group(Database& database);
   void committed() { ++groups_; }
   // Whether the seat is this process's and the clocks agree, as far as was seen.

@@ -217,9 +217,7 @@ FaultOr<void> forget_lack(Database& database, std::string_view gateway) {
 }
 
 FaultOr<void> mark_clean(Database& database, std::string_view gateway) {
-  TRY(transaction, Transaction::begin(database));
-  TRY_DO(write_mark(database, mark_of(gateway, kStateMark), kClean));
-  return transaction.commit();
+  return write_mark(database, mark_of(gateway, kStateMark), kClean);
 }
 
 }  // namespace tollgate::storage

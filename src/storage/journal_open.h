@@ -51,6 +51,7 @@ FaultOr<void> mark_at_work(Database& database, const FoundJournal& found,
 // Says that what may be lacking is made up for, in the caller's transaction.
 FaultOr<void> forget_lack(Database& database, std::string_view gateway);
 // Says that the journal holds nothing that the database does not have.
+// In the caller's transaction.
 FaultOr<void> mark_clean(Database& database, std::string_view gateway);
 
 }  // namespace tollgate::storage

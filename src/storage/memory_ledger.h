@@ -189,8 +189,6 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
   static void mark_returns(const pipeline::Charges& charges, Slots& slots);
   void give_back_shared(const pipeline::Charges& charges, Slots& slots) const;
   void tell_reached(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
-  // Or a budget that allows and alerts let a request through that no longer fits: `spent` is
-  // then what is spent and held, above the limit; once in a window for each subject.
   static void mark_told(Slots& slots);
   void tell_over(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
 

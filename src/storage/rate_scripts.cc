@@ -118,18 +118,20 @@ level = math.min(level, limit)
 
 local elapsed = now - at
 if elapsed < -window then at, elapsed = now, 0 end
+local cap = limit - others - owing - in_hand - back - debt_units
+local cap_part = -(owing_part + debt_part)
+local borrowed = math.ceil(-cap_part / window)
+cap, cap_part = cap - borrowed, cap_part + borrowed * window
 if elapsed > 0 then
   at = now
   local units, rest = earned(elapsed)
   local new, new_part = level + units, part + rest
   if new_part >= window then new, new_part = new + 1, new_part - window end
-  local cap = limit - others - owing - in_hand - back - debt_units
-  local cap_part = -(owing_part + debt_part)
-  local borrowed = math.ceil(-cap_part / window)
-  cap, cap_part = cap - borrowed, cap_part + borrowed * window
   if new > cap or (new == cap and new_part > cap_part) then new, new_part = cap, cap_part end
   if new > level or (new == level and new_part > part) then level, part = new, new_part end
 end
+-- What was let through while nobody could be told counts, too; a unit is for rounding.
+if level > cap + 1 then level, part = cap + 1, 0 end
 level = level + back
 
 -- Not more than time has not earned back since, whoever took it, less what came back since.

@@ -1,11 +1,12 @@
 // The rules by which gateways share limits in Redis: one script a question, one key a script.
 //
 // A RATE is a bucket. `level` is what nobody has; each gateway has units in hand, and a debt: what
-// it has used and time has not earned back yet. At every moment
+// it has used and time has not earned back yet. At every moment, but for a unit by rounding,
 //
 //   level + sum over gateways (in hand + debt) <= limit
 //
-// so in any window W all of them together use at most limit + rate * W. The level earns with time,
+// as far as gateways could tell; what they let through while Redis was away counts once they do.
+// So in any window W all of them together use at most limit + rate * W. The level earns with time,
 // up to where this holds. What Redis knows of the others is what they told last, which is never
 // less than what they have by now; what a gateway had in hand when its time ended counts as used
 // then. What was taken and not used is claimed, and taken back by the rule of limits::settle: not

@@ -45,6 +45,8 @@ struct Model {
   std::int64_t returned = 0;
   std::map<std::string, Hand> hands;
 
+  static Wide whole(Wide fine) { return (fine - (fine < 0 ? kWindow - 1 : 0)) / kWindow; }
+
   std::int64_t ask(const RateQuestion& q, std::int64_t now) {
     const Wide full = Wide{q.limit} * kWindow;
     Wide others = 0;
@@ -68,6 +70,7 @@ struct Model {
         full - others - (in_hand + back) * kWindow - Wide{q.report.debt.count()} * q.limit;
     level = std::max(level, std::min(level + Wide{now - at} * q.limit, cap));
     at = now;
+    if (whole(level) > whole(cap) + 1) level = (whole(cap) + 1) * kWindow;
     level += back * kWindow;
     std::int64_t debt = q.report.debt.count();
     if (const RateClaim& claim = q.report.claim;

@@ -23,10 +23,13 @@ constexpr std::size_t kCountedAtOnce = 512;
 
 // How often a gateway of a shared store says that it is there and looks for leases to give back.
 constexpr Duration kTendEvery = std::chrono::milliseconds(500);
+// Longer than twice that nobody is silent who serves.
+constexpr Duration kSilentAtMost = std::chrono::milliseconds(1200);
 // A revocation is heard within so long of a server, and known to be heard within
 // StoredKeys::kFresh.
 constexpr Duration kSharedPollEvery = std::chrono::milliseconds(200);
-constexpr Duration kSharedPollDeadline = std::chrono::milliseconds(300);
+// So long a change of a key waits for the lock, and who polls waits for it.
+constexpr Duration kSharedKeysWait = std::chrono::milliseconds(500);
 
 std::string lock_file(const std::string& path) { return path + ".lock"; }
 
@@ -102,9 +105,25 @@ FaultOr<void> Store::find_place(const config::Store& where) {
   return {};
 }
 
+// Whoever was killed here a moment ago says nothing any more; whoever serves elsewhere, from a copy
+// of the directory, says so again.
 FaultOr<void> Store::take_seat(Database& database) {
   TRY(number, random_number());
   seat_ = std::make_unique<GatewaySeat>(gateway_, fmt::format("{:016x}", number), clock_);
+  TRY(seen, seat_->last_seen(database));
+  TRY(now, database.now());
+  if (seen && now - *seen < 2 * kSilentAtMost) {
+    std::this_thread::sleep_for(kSilentAtMost);
+    TRY(again, seat_->last_seen(database));
+    if (again != seen) {
+      return fault(
+          FaultKind::kRefusedByPeer,
+          fmt::format("{}: another process serves as the gateway {} now. Each gateway needs "
+                      "a store.state_directory of its own: delete the file gateway.id in a "
+                      "directory that was copied, and start again.",
+                      database.name(), gateway_));
+    }
+  }
   TRY(transaction, Transaction::begin(database));
   TRY_DO(seat_->take(database));
   return transaction.commit();
@@ -117,7 +136,7 @@ FaultOr<void> Store::load_keys(const config::Store& where) {
   options.on_fault = where.keys_on_fault;
   if (is_shared()) {
     options.poll_every = kSharedPollEvery;
-    reading.connect_deadline = reading.statement_deadline = kSharedPollDeadline;
+    reading.busy_timeout = kSharedKeysWait;
   }
   TRY(database, Database::open(where_, reading));
   TRY(keys, StoredKeys::load(std::move(database), clock_, options));

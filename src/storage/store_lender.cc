@@ -112,9 +112,13 @@ FaultOr<void> StoreLender::write(Database& database) {
 
 void StoreLender::committed() { answer(std::nullopt); }
 
+// Who asked meanwhile need not wait for the next attempt either.
 void StoreLender::failed(const Fault& fault) {
-  if (writing_.empty()) take_questions();
   answer(fault);
+  take_questions();
+  answer(fault);
+  const std::lock_guard lock(mutex_);
+  beats_ = sharing_ == Sharing::kShared;
 }
 
 void StoreLender::answer(const std::optional<Fault>& fault) {

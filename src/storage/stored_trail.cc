@@ -252,7 +252,10 @@ FaultOr<void> StoredTrail::stop() {
   FaultOr<void> written = write_queue();
   const std::lock_guard writer_lock(writer_mutex_);
   if (written) written = writer_.finish();
-  if (written) written = mark_clean(*database_, writer_.gateway());
+  if (written) {
+    written =
+        write_alone([this](Database& database) { return mark_clean(database, writer_.gateway()); });
+  }
   if (!written) {
     written.error().message += fmt::format(
         " What the trail had not written yet is in the journal {}, and is written at the next "
@@ -312,7 +315,13 @@ FaultOr<void> StoredTrail::write_with(
     const std::function<FaultOr<void>(Database& database)>& work) {
   TRY_DO(flush());
   const std::lock_guard lock(writer_mutex_);
+  return write_alone(work);
+}
+
+FaultOr<void> StoredTrail::write_alone(
+    const std::function<FaultOr<void>(Database& database)>& work) {
   TRY(transaction, Transaction::begin(*database_));
+  TRY_DO(writer_.check_seat());
   TRY_DO(work(*database_));
   return transaction.commit();
 }

@@ -1,4 +1,5 @@
-// The audit trail on SQLite: a bounded queue in a journal and one thread that writes it in groups.
+// The audit trail in a database: a bounded queue in a journal and one thread that writes it in
+// groups.
 //
 // A record costs the request a copy under a mutex, into memory that outlives the process: what
 // was appended is kept whatever instruction a kill hits, and the next start goes on with it
@@ -162,6 +163,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   void note_recovered();
   FaultOr<void> write_queue();
   void take_queue();
+  FaultOr<void> write_alone(const std::function<FaultOr<void>(Database& database)>& work);
   bool spools(const Fault& fault) const;  // With writer_mutex_.
   void finish_flushes(std::uint64_t ticket, const FaultOr<void>& written);
 

@@ -320,12 +320,7 @@ FaultOr<void> TrailWriter::write() {
 
 FaultOr<void> TrailWriter::write_group() {
   TRY(transaction, Transaction::begin(*database_));
-  if (uncertain_) {
-    // Behind the lock, so that the commit in question has ended one way or the other.
-    TRY(there, seat_->was_committed(*database_));
-    uncertain_ = false;
-    if (there) forget_group();
-  }
+  TRY_DO(check_seat());
   TRY_DO(fill_group());
   if (FaultOr<void> done = transaction.commit(); !done) {
     uncertain_ = seat_ != nullptr && done.error().kind == FaultKind::kUncertain;
@@ -334,6 +329,17 @@ FaultOr<void> TrailWriter::write_group() {
   if (seat_ != nullptr) seat_->committed();
   forget_group();
   return {};
+}
+
+FaultOr<void> TrailWriter::check_seat() {
+  if (seat_ == nullptr) return {};
+  if (uncertain_) {
+    // Behind the lock, so that the commit in question has ended one way or the other.
+    TRY(there, seat_->was_committed(*database_));
+    uncertain_ = false;
+    if (there) forget_group();
+  }
+  return seat_->check(*database_);
 }
 
 FaultOr<void> TrailWriter::fill_group() {
@@ -370,6 +376,7 @@ FaultOr<void> TrailWriter::finish() {
   book_unclaimed();
   TRY_DO(write());
   TRY(transaction, Transaction::begin(*database_));
+  TRY_DO(check_seat());
   TRY_DO(write_settled());
   return transaction.commit();
 }
@@ -400,6 +407,7 @@ FaultOr<bool> TrailWriter::prune(WallTime keep_from) {
     if (count == 0) return false;
   }
   TRY(transaction, Transaction::begin(*database_));
+  TRY_DO(check_seat());
   TRY(remove, database_->prepare("DELETE FROM audit_groups WHERE gateway = ? AND "
                                  "first_sequence <= ?"));
   TRY_DO(remove.bind(gateway_).bind(last).run());

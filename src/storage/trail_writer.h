@@ -77,6 +77,8 @@ class TrailWriter {
 
   // From here on `part` writes with each group.
   void join(GroupPart& part) { part_ = &part; }
+  // Whether this process may still write under its gateway's name. In every transaction that does.
+  FaultOr<void> check_seat();
   // From here on each group is written from a seat in a shared store, which outlives the writer.
   void sit(GatewaySeat& seat) { seat_ = &seat; }
 

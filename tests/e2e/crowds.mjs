@@ -54,9 +54,9 @@ export async function billing(t, draw) {
 }
 
 /** One caller: whole or streamed, read to its end or left after some pieces. */
-export async function ask(gateway, key, draw) {
+export async function ask(gateway, key, draw, { stays = false } = {}) {
   const stream = draw(2) === 0;
-  const leaves = stream && draw(3) === 0 ? draw(20) : Infinity;
+  const leaves = stream && draw(3) === 0 && !stays ? draw(20) : Infinity;
   const leave = new AbortController();
   try {
     const response = await fetch(`${gateway.url}/v1/chat/completions`, {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { cpSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { folder, poll, Program, scope, startGateway, tollgate, writeConfig } from './harness.mjs';
+import { folder, poll, scope, startGateway, tollgate, writeConfig } from './harness.mjs';
 import { beginStream, chunk, completion, fakeUpstream, sendJson } from './fake_upstream.mjs';
 import { ask, billing, BUDGET, CAP, drawing, small, WORST } from './crowds.mjs';
 import { startPostgres, startRedis } from './servers.mjs';
@@ -30,11 +30,13 @@ async function start(t, config, count = 2) {
   return Promise.all(Array.from({ length: count }, () => startGateway(t, config)));
 }
 
-/** A crowd that asks all gateways in turn. */
-function crowd(gateways, key, draw, size = CROWD) {
-  return Promise.all(
-    Array.from({ length: size }, (_, i) => ask(gateways[i % gateways.length], key, draw)),
-  );
+/** A crowd that asks all gateways in turn. Those of one `victim` may leave only, where there is one. */
+function crowd(gateways, key, draw, size = CROWD, victim = null) {
+  const one = (i) => {
+    const stays = victim !== null && i % gateways.length !== victim;
+    return ask(gateways[i % gateways.length], key, draw, { stays });
+  };
+  return Promise.all(Array.from({ length: size }, (_, i) => one(i)));
 }
 
 describe('several gateways on one PostgreSQL', () => {
@@ -59,6 +61,20 @@ describe('several gateways on one PostgreSQL', () => {
     for (const id of ids) await one.records(id);
     const verified = await one.run('audit', 'verify');
     assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    // A provider's invoice says that one of them used more, which the books then have as well.
+    const before = (await one.spend()).usd;
+    const late = ['--adjust', ids[0], '--input', '10', '--output', '5', '--because', 'invoice'];
+    for (let time = 0; time < 2; time += 1) {
+      const adjusted = await two.run('spend', ...late);
+      assert.equal(adjusted.code, 0, adjusted.stderr);
+      assert.ok(Math.abs((await one.spend()).usd - before - 0.03) < NEAR);
+    }
+    const reconciled = await one.run('spend', '--reconcile', '--json');
+    assert.equal(reconciled.code, 0, reconciled.stdout + reconciled.stderr);
+    assert.equal(JSON.parse(reconciled.stdout)[0].adjusted_usd, '0.03');
+    const unknown = await one.run('spend', ...late.with(1, 'req_unknown'));
+    assert.equal(unknown.code, 3);
+    assert.match(unknown.stderr, /req_unknown is not in the trail/);
   });
 
   it('never spend more than there is, and nearly all of it, as crowds retry', async (t) => {
@@ -92,20 +108,21 @@ describe('several gateways on one PostgreSQL', () => {
       await gateways[victim].program.kill();
     };
     const accidents = [
-      ['a gateway killed', kill(0)],
+      ['a gateway killed', kill(0), 0],
       ['Redis emptied', () => redis.flush()],
       ['PostgreSQL started anew', () => database.kill().then(() => database.start())],
       ['Redis killed', () => redis.kill()],
-      ['the other gateway killed', kill(1)],
+      ['the other gateway killed', kill(1), 1],
       ['PostgreSQL paused', () => database.pause()],
     ];
-    for (const [what, strike] of accidents) {
+    for (const [what, strike, victim = null] of accidents) {
       // More budget for each round: what was spent stays spent.
       config.tenants.acme.budget.usd = Number((config.tenants.acme.budget.usd + BUDGET).toFixed(6));
       const limit = config.tenants.acme.budget.usd;
       for (const gateway of gateways) await gateway.reload(config);
       const before = bill.requests;
-      const all = crowd(gateways, key, draw, CROWD);
+      // What was made of a stream that its caller left is on no bill, but where a gateway died.
+      const all = crowd(gateways, key, draw, CROWD, victim);
       let over = false;
       all.then(() => (over = true));
       await poll(() => over || bill.requests > before + draw(4), 'requests at work');
@@ -333,13 +350,10 @@ describe('a PostgreSQL that cannot be served from', () => {
     const copy = folder(t);
     cpSync(path.join(gateway.cwd, 'state'), path.join(copy, 'state'), { recursive: true });
     writeConfig(path.join(copy, 'tollgate.yaml'), config);
-    const second = new Program(['serve', '-c', path.join(copy, 'tollgate.yaml')], { cwd: copy });
-    try {
-      // One of the two has the name from here on; the other decides nothing any more.
-      await poll(async () => second.ended || (await gateway.chat(key)).status === 503, 'one to go');
-    } finally {
-      await second.kill();
-      await gateway.program.kill();
-    }
+    const second = await tollgate(['serve', '-c', path.join(copy, 'tollgate.yaml')], { cwd: copy });
+    assert.equal(second.code, 3, second.stderr);
+    assert.match(second.stderr, /another process serves as the gateway/);
+    assert.match(second.stderr, /gateway\.id/);
+    assert.equal((await gateway.chat(key)).status, 200);
   });
 });
