@@ -223,7 +223,6 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   life.record.config_version = life.config->version;
   life.record.listener = head.listener;
   life.record.client_ip = head.client_ip;
-  life.record.degraded = services_.outages.now();
   life.record.client_request_id = head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
   life.dialect = dialect_at(without_query(head.target), head);
 
@@ -264,9 +263,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   Expected<Hold, Shortfall> hold = co_await services_.ledger.hold(
       plan->charges, arena, services_.executor, services_.clock.now(), services_.clock.wall());
   if (!hold) hold = co_await hold_otherwise(life, *body, hold.error(), *plan, *message);
-  // A store may have gone away while the request waited for it.
-  if (const auto degraded = services_.outages.now(); !degraded.empty())
-    life.record.degraded = degraded;
+  life.record.degraded = services_.outages.now();  // Also one that came while it waited.
   if (!hold) {
     life.record.limits = hold.error().limits;
     life.record.budgets = hold.error().budgets;
@@ -540,6 +537,7 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   life.record.code = row_of(refusal.reason).code;
   life.record.rule = refusal.rule;
   life.record.message = refusal.message;
+  life.record.degraded = services_.outages.now();
   // A refusal is given whether or not it can be recorded: nothing is forwarded either way.
   if (!decided_before) (void)append(life, audit::Phase::kDecision);
   BufferPool::Lease headers = buffers_.lease();
