@@ -28,6 +28,8 @@ constexpr Duration kSilentAtMost = std::chrono::milliseconds(1200);
 // A revocation is heard within so long of a server, and known to be heard within
 // StoredKeys::kFresh.
 constexpr Duration kSharedPollEvery = std::chrono::milliseconds(200);
+// So long the sums of the books may take, at a start and a reload.
+constexpr Duration kSumsWait = std::chrono::minutes(1);
 // So long a change of a key waits for the lock, and who polls waits for it.
 constexpr Duration kSharedKeysWait = std::chrono::milliseconds(500);
 
@@ -179,50 +181,55 @@ FaultOr<void> Store::lend_rates(const config::Store& where) {
   return {};
 }
 
+// What the books know is summed up before the lock is taken: it may take long where they are large,
+// and other gateways write meanwhile. What they write then they have leased.
 FaultOr<void> Store::count_budgets(const config::Config& config) {
+  TRY_DO(trail_->flush());
+  DatabaseOptions patient = options_;
+  patient.statement_deadline = kSumsWait;
+  TRY(books, Database::open(where_, patient));
+  const WallTime now = clock_.wall();
+  std::vector<Counted> all;
+  for (const cost::Policy& budget : config.budgets) {
+    const WallTime start = cost::start_of(budget.window, budget.zone, now);
+    TRY(subjects, spent_by_subject(*books, budget.scope, start));
+    all.push_back({&budget, start, std::move(subjects)});
+  }
+  for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
+    const cost::Policy& budget = config.tenant_budgets[i];
+    const std::string& tenant = config.tenant_budget_of[i];
+    const WallTime start = cost::start_of(budget.window, budget.zone, now);
+    TRY(spent, spent_since(*books, limits::Scope::kTenantId, tenant, start));
+    all.push_back({&budget, start, {{tenant, spent}}});
+  }
   return trail_->write_with([&](Database& database) -> FaultOr<void> {
-    const WallTime now = clock_.wall();
-    for (const cost::Policy& budget : config.budgets) {
-      const WallTime start = cost::start_of(budget.window, budget.zone, now);
-      TRY(subjects, spent_by_subject(database, budget.scope, start));
-      for (std::span<const SubjectSpent> rest = subjects; !rest.empty();) {
-        const std::size_t batch = std::min(rest.size(), kCountedAtOnce);
-        TRY_DO(count_subjects(database, budget, rest.first(batch)));
-        rest = rest.subspan(batch);
-      }
-    }
-    for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
-      const cost::Policy& budget = config.tenant_budgets[i];
-      const std::string& tenant = config.tenant_budget_of[i];
-      const WallTime start = cost::start_of(budget.window, budget.zone, now);
-      TRY(spent, spent_since(database, limits::Scope::kTenantId, tenant, start));
-      const SubjectSpent subject{tenant, spent};
-      TRY_DO(count_subjects(database, budget, {&subject, 1}));
-    }
+    for (const Counted& counted : all) TRY_DO(count(database, counted, now));
     return {};
   });
 }
 
-FaultOr<void> Store::count_subjects(Database& database, const cost::Policy& budget,
-                                    std::span<const SubjectSpent> subjects) {
-  const WallTime now = clock_.wall();
-  const WallTime start = cost::start_of(budget.window, budget.zone, now);
-  std::vector<AccountId> accounts;
-  for (const SubjectSpent& spent : subjects) {
-    accounts.push_back({budget.rule, spent.subject, start});
-  }
+FaultOr<void> Store::count(Database& database, const Counted& counted, WallTime now) {
+  const cost::Policy& budget = *counted.budget;
   Allowances allowances(database, gateway_);
-  TRY_DO(allowances.look_up(accounts));
   LeaseAsk ask;
   ask.limit = budget.limit;
-  for (const SubjectSpent& spent : subjects) {
-    ask.account = {budget.rule, spent.subject, start};
-    TRY_DO(allowances.raise(ask.account, spent.cost, now));
-    TRY(lease, allowances.lease(ask, now));
-    if (ledger_->know(budget, spent.subject, start, lease)) continue;
-    return fault(FaultKind::kRefusedByPeer,
-                 fmt::format("{}: the ledger has no room for all that have spent under {}.",
-                             database.name(), budget.rule));
+  std::vector<AccountId> accounts;
+  for (std::span<const SubjectSpent> rest = counted.subjects; !rest.empty();) {
+    const std::span<const SubjectSpent> batch = rest.first(std::min(rest.size(), kCountedAtOnce));
+    rest = rest.subspan(batch.size());
+    accounts.clear();
+    for (const SubjectSpent& spent : batch)
+      accounts.push_back({budget.rule, spent.subject, counted.start});
+    TRY_DO(allowances.look_up(accounts));
+    for (const SubjectSpent& spent : batch) {
+      ask.account = {budget.rule, spent.subject, counted.start};
+      TRY_DO(allowances.raise(ask.account, spent.cost, now));
+      TRY(lease, allowances.lease(ask, now));
+      if (ledger_->know(budget, spent.subject, counted.start, lease)) continue;
+      return fault(FaultKind::kRefusedByPeer,
+                   fmt::format("{}: the ledger has no room for all that have spent under {}.",
+                               database.name(), budget.rule));
+    }
   }
   return {};
 }

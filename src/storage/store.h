@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "base/fault.h"
 #include "config/config.h"
@@ -76,8 +77,13 @@ class Store final : public pipeline::Outages {
   FaultOr<void> lend();
   FaultOr<void> lend_rates(const config::Store& where);
   FaultOr<void> return_leases();
-  FaultOr<void> count_subjects(Database& database, const cost::Policy& budget,
-                               std::span<const SubjectSpent> subjects);
+  // What was spent under a budget in its window, by subject.
+  struct Counted {
+    const cost::Policy* budget;
+    WallTime start;
+    std::vector<SubjectSpent> subjects;
+  };
+  FaultOr<void> count(Database& database, const Counted& counted, WallTime now);
 
   const pipeline::Clock& clock_;
   std::string where_;
