@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
-#include "pipeline/testing_caller.h"
 #include "base/hand_executor.h"
+#include "pipeline/testing_caller.h"
 
 namespace tollgate::admin {
 namespace {
