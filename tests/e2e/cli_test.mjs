@@ -270,7 +270,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     assert.deepEqual(offers('check', '--format', ''), ['text', 'json', 'sarif']);
     assert.deepEqual(offers('mock-model', '--usage', 'of'), ['off']);
     assert.deepEqual(offers('completion', 'z'), ['zsh']);
-    assert.deepEqual(offers('spend', '--json', '--b'), ['--by']);
+    assert.deepEqual(offers('spend', '--json', '--un'), ['--until']);
     assert.deepEqual(offers('serve', '--config', ''), ['a file.yaml']);
     assert.deepEqual(offers('count', 'a'), ['a file.yaml']);
   });
