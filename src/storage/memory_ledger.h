@@ -147,8 +147,8 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
   void take_limit(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
                   Instant now) const;
   void roll(const cost::Policy& policy, BudgetAccount& account, WallTime wall);
-  static LeaseNeed need_of(const pipeline::BudgetCharge& charge, Slot& slot, Money least,
-                           Instant now);
+  LeaseNeed need_of(const pipeline::BudgetCharge& charge, Slot& slot, Money least,
+                    Instant now) const;
   bool may_have_more(const BudgetAccount& account, Instant now) const;
   void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict, Instant now,
                    WallTime wall);

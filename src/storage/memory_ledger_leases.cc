@@ -35,12 +35,16 @@ AccountId MemoryLedger::account_of(const BudgetCharge& charge, const Slot& slot)
   return {charge.policy->rule, charge.subject, slot.budget.window_start};
 }
 
-LeaseNeed MemoryLedger::need_of(const BudgetCharge& charge, Slot& slot, Money least, Instant now) {
+LeaseNeed MemoryLedger::need_of(const BudgetCharge& charge, Slot& slot, Money least,
+                                Instant now) const {
   BudgetAccount& account = slot.budget_account();
   // A crowd that asks at once is one question.
   if (account.asked == 0) {
     account.step = next_step(account, std::max(least, charge.amount), now);
     account.asked_at = now;
+  } else if (!lender_->exclusive()) {
+    // Behind a question that is long on its way: this one need not be asked again at once either.
+    account.asked_at = std::max(account.asked_at, now);
   }
   LeaseNeed need;
   need.account = {charge.policy->rule, charge.subject, account.budget.window_start};
