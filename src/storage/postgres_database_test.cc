@@ -21,7 +21,7 @@ class Postgres : public testing::Test {
   void SetUp() override {
     server = PostgresServer::shared();
     if (server == nullptr) {
-      GTEST_SKIP() << "PostgreSQL is not installed (./dev setup): nothing is known about it";
+      FAIL() << "PostgreSQL is not installed, so nothing is known about it: run ./dev setup";
     }
     where = server->fresh_url();
     schema = where.substr(where.rfind("%3D") + 3);

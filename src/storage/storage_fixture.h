@@ -43,7 +43,7 @@ inline void PrintTo(Backend backend, std::ostream* out) { *out << name_of(backen
 inline std::string store_name(const testing::TestParamInfo<Backend>& backend) {
   return name_of(backend.param);
 }
-// Both, or what there is on this machine; a test of its own says what is missing.
+// Both, or what there is on this machine; where PostgreSQL is missing, tests of its own fail.
 inline std::vector<Backend> each_store() {
   std::vector<Backend> stores{Backend::kSqlite};
   if (!PostgresServer::programs().empty()) stores.push_back(Backend::kPostgres);

@@ -16,7 +16,7 @@ class LostAnswers : public StorageTest {
   void SetUp() override {
     server = PostgresServer::shared();
     if (server == nullptr) {
-      GTEST_SKIP() << "PostgreSQL is not installed (./dev setup): nothing is known about it";
+      FAIL() << "PostgreSQL is not installed, so nothing is known about it: run ./dev setup";
     }
     const std::string url = server->fresh_url();
     options.durability = Durability::kProcess;
