@@ -80,7 +80,7 @@ void SharedLink::end(std::map<std::uint64_t, Question>::iterator question,
   ledger_->answered(*storage::take_account(packed), ended.hash, 1, lease);
   std::optional<Fault> fault;
   if (!lease) fault = Fault{FaultKind::kTimeout, "no answer"};
-  if (ended.wait != nullptr) ended.wait->answered(fault);
+  if (ended.wait != nullptr) ended.wait->answered(fault, Instant{});
 }
 
 bool SharedLink::abandon() {

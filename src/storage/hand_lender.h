@@ -93,6 +93,7 @@ class HandLender final : public Lender {
     }
   }
   bool exclusive() const override { return is_exclusive; }
+  bool is_current(Instant) const override { return is_exclusive && knows_others; }
 
   // Answers the first that was asked; with a Fault, that the store is away.
   void answer(Borrower& borrower, const std::optional<Fault>& fault = std::nullopt) {
@@ -103,7 +104,7 @@ class HandLender final : public Lender {
     if (!fault) lease = store_.lease(gateway_, question.account, question.ask);
     std::string_view packed = question.account;
     borrower.answered(*take_account(packed), question.hash, 1, lease);
-    if (question.wait != nullptr) question.wait->answered(fault);
+    if (question.wait != nullptr) question.wait->answered(fault, now);
   }
 
   struct Question {
@@ -115,6 +116,8 @@ class HandLender final : public Lender {
   };
   std::vector<Question> asked;
   bool is_exclusive = true;
+  bool knows_others = true;  // Else somebody may give back, although nobody else takes.
+  Instant now{};             // Of the answers.
 
  private:
   HandStore& store_;

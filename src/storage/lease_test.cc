@@ -5,98 +5,13 @@
 #include <memory>
 #include <random>
 
-#include "base/hand_executor.h"
-#include "storage/hand_lender.h"
-#include "storage/memory_ledger.h"
+#include "storage/lease_fixture.h"
 
 namespace tollgate::storage {
 namespace {
 
-using pipeline::BudgetCharge;
-using pipeline::Charges;
-using pipeline::Hold;
-using pipeline::Shortfall;
-using pipeline::Used;
-
-constexpr Instant kNow{std::chrono::hours(1)};
-constexpr WallTime kWall{std::chrono::hours(490'000)};
-
-cost::Policy budget(std::int64_t micro_usd) {
-  cost::Policy policy;
-  policy.limit = {micro_usd};
-  policy.window = cost::Window::kDay;
-  policy.rule = "tenants.acme.budget";
-  return policy;
-}
-
-// One gateway: its ledger, and what it books goes to the store at once.
-class Gateway final : public SettlementSink {
- public:
-  Gateway(HandStore& store, std::string name)
-      : lender(store, name), store_(store), name_(std::move(name)) {
-    ledger.lend_from(lender);
-  }
-  void booked(const pipeline::Booking&, const Used& used, std::string_view accounts,
-              WallTime) override {
-    if (books_late) {
-      late_.emplace_back(std::string(accounts), used.cost);
-    } else {
-      store_.spend(name_, accounts, used.cost);
-    }
-  }
-  void book_all() {
-    for (const auto& [accounts, cost] : late_) store_.spend(name_, accounts, cost);
-    late_.clear();
-  }
-  void answer_all() {
-    while (!lender.asked.empty() || executor.run()) {
-      if (!lender.asked.empty()) lender.answer(ledger);
-    }
-  }
-
-  HandLender lender;
-  MemoryLedger ledger{{}, this};
-  HandExecutor executor;
-  bool books_late = false;
-
- private:
-  HandStore& store_;
-  const std::string name_;
-  std::vector<std::pair<std::string, Money>> late_;
-};
-
-// One request on one budget.
-struct Request {
-  Request(Gateway& on, const cost::Policy& policy, std::int64_t micro_usd, Instant at = kNow,
-          WallTime wall = kWall, std::string subject = "acme")
-      : gateway(on), policy(policy), subject(std::move(subject)), wall(wall) {
-    charge = {&this->policy, this->subject, {micro_usd}};
-    charges.budgets = {&charge, 1};
-    start(ask(*this, at));
-  }
-  static Task<void> ask(Request& self, Instant at) {
-    self.result = co_await self.gateway.ledger.hold(self.charges, self.arena, self.gateway.executor,
-                                                    at, self.wall);
-  }
-  void settle(std::int64_t micro_usd) { settle(micro_usd, wall); }
-  void settle(std::int64_t micro_usd, WallTime at) {
-    Used used;
-    used.cost = {micro_usd};
-    gateway.ledger.settle(result->value(), charges, used, {}, kNow, at);
-  }
-  bool waits() const { return !result.has_value(); }
-  bool held() const { return result && result->has_value(); }
-  Reason refused() const { return result->error().refusal.reason; }
-
-  Gateway& gateway;
-  const cost::Policy policy;
-  const std::string subject;
-  const WallTime wall;
-  BudgetCharge charge;
-  Charges charges;
-  Arena arena;
-  std::optional<Expected<Hold, Shortfall>> result;
-};
+using Gateway = LeasingGateway;
+using Request = BudgetRequest;
 
 TEST(Lease, IsAskedForOnceAndThenServedFromMemory) {
   HandStore store;

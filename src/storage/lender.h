@@ -79,12 +79,17 @@ class LeaseWait {
     waiter_ = waiter;
     lender_.ask(needs_, this);
   }
-  // The first Fault of the store, if one of them could not be asked.
-  std::optional<Fault> await_resume() { return std::move(fault_); }
+  // The moment of the last answer: the time has moved on. Or the first Fault of the store, if one
+  // of them could not be asked.
+  FaultOr<Instant> await_resume() {
+    if (fault_) return std::unexpected(*std::move(fault_));
+    return answered_at_;
+  }
 
   // One need is answered. Any thread, one at a time.
-  void answered(const std::optional<Fault>& fault) {
+  void answered(const std::optional<Fault>& fault, Instant at) {
     if (fault && !fault_) fault_ = fault;
+    answered_at_ = at;
     if (--left_ == 0) executor_.post([waiter = waiter_] { waiter.resume(); });
   }
 
@@ -94,6 +99,7 @@ class LeaseWait {
   Executor& executor_;
   std::size_t left_;
   std::optional<Fault> fault_;
+  Instant answered_at_{};
   std::coroutine_handle<> waiter_;
 };
 

@@ -28,8 +28,10 @@ MemoryLedger::MemoryLedger(const Options& options, SettlementSink* sink)
 
 namespace {
 
-// So often a request asks the store for more before it gives up.
-constexpr int kAsksMax = 8;
+// So often a request asks for what others of its gateway take before it. Each time the stores lend
+// to all who wait, and more ahead of need: nobody is overtaken so often who is not in a rush that
+// the gateway is too small for.
+constexpr int kAsksMax = 64;
 // An answer that left too little is not asked for again sooner.
 constexpr Duration kAskAgain = std::chrono::milliseconds(100);
 Shortfall unavailable(std::string_view why) {
@@ -41,29 +43,55 @@ Shortfall unavailable(std::string_view why) {
   return made;
 }
 
+Shortfall overtaken() {
+  Shortfall made;
+  made.refusal.reason = Reason::kOverloaded;
+  made.refusal.rule = "store";
+  made.refusal.message =
+      "Too many requests share what is left of a budget or limit. Nothing was forwarded; try again "
+      "shortly.";
+  made.refusal.retry_after = std::chrono::seconds(1);
+  return made;
+}
+
 }  // namespace
 
 Task<Expected<Hold, Shortfall>> MemoryLedger::hold(const Charges& charges, Arena& arena,
                                                    Executor& executor, Instant now, WallTime wall) {
+  Slots& slots = find_places(charges, arena);
   for (int round = 0; round < kAsksMax; ++round) {
     Needs needs;
-    Expected<Hold, Shortfall> held = hold_now(charges, arena, now, wall, needs);
+    Expected<Hold, Shortfall> held = hold_now(charges, slots, arena, now, wall, needs);
     if (needs.empty()) co_return held;
+    Instant answered_at{};
     if (!needs.rates.empty()) {
       // What happens when they cannot be had is decided when they are tried again.
       RateWait answers(*rates_, needs.rates, executor);
-      const Instant answered_at = co_await answers;
-      // What is taken now is used now, not when the request came.
-      now = std::max(now, answered_at);
-      continue;
+      answered_at = co_await answers;
+    } else {
+      LeaseWait answers(*lender_, needs.money, executor);
+      const FaultOr<Instant> answered = co_await answers;
+      if (!answered)
+        co_return std::unexpected(unavailable("The store of the budgets cannot be asked."));
+      answered_at = *answered;
     }
-    LeaseWait answers(*lender_, needs.money, executor);
-    const std::optional<Fault> fault = co_await answers;
-    if (fault) co_return std::unexpected(unavailable("The store of the budgets cannot be asked."));
+    mark_answered(slots, needs);
+    // What is taken now is used now, not when the request came.
+    const Duration waited = std::max(answered_at - now, Duration(0));
+    now += waited;
+    wall += waited;
   }
-  // Every time somebody else took what had been leased.
-  co_return std::unexpected(
-      unavailable("Too many requests share what is left of a budget or limit."));
+  co_return std::unexpected(overtaken());
+}
+
+// What a store has said since the request came is news enough to refuse it.
+void MemoryLedger::mark_answered(Slots& slots, const Needs& needs) {
+  for (Slot& slot : slots.limits) {
+    for (const RateNeed& need : needs.rates) slot.answered |= need.hash == slot.hash;
+  }
+  for (Slot& slot : slots.budgets) {
+    for (const LeaseNeed& need : needs.money) slot.answered |= need.hash == slot.hash;
+  }
 }
 
 MemoryLedger::Slots& MemoryLedger::find_places(const Charges& charges, Arena& arena) const {
@@ -95,6 +123,9 @@ bool MemoryLedger::open_accounts(const Charges& charges, Slots& slots, Instant n
     slot.account->scope = charge.policy->scope;
     return true;
   };
+  for (const std::span<Slot> part : {slots.limits, slots.budgets}) {
+    for (Slot& slot : part) slot.account = nullptr;
+  }
   bool all = true;
   for (std::size_t i = 0; all && i < slots.limits.size(); ++i)
     all = open(slots.limits[i], charges.limits[i],
@@ -177,8 +208,9 @@ void MemoryLedger::roll(const cost::Policy& policy, BudgetAccount& account, Wall
 }
 
 // Whether what others have taken may be less by now, and was not asked for just so.
-bool MemoryLedger::may_have_more(const BudgetAccount& account, Instant now) const {
-  if (lender_->is_current(account.heard_at)) return false;
+bool MemoryLedger::may_have_more(const Slot& slot, Instant now) const {
+  const BudgetAccount& account = slot.budget_account();
+  if (slot.answered || lender_->is_current(account.heard_at)) return false;
   if (!lender_->exclusive()) return now - account.asked_at > kAskAgain;
   return account.asked > 0 || now > account.asked_at;
 }
@@ -209,7 +241,7 @@ void MemoryLedger::take_budget(const BudgetCharge& charge, Slot& slot, Verdict& 
       verdict.need(need_of(charge, slot, lack, now));
       return;
     }
-  } else if (lender_ != nullptr && may_have_more(account, now)) {
+  } else if (lender_ != nullptr && may_have_more(slot, now)) {
     // Others may have given back.
     verdict.need(need_of(charge, slot, account.lack(add_saturated(view.held, charge.amount)), now));
     return;
@@ -263,9 +295,8 @@ void MemoryLedger::tell_over(const BudgetCharge& charge, const Slot& slot, WallT
   sink_->budget_reached(*charge.policy, charge.subject, share, balance, wall);
 }
 
-Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Arena& arena, Instant now,
-                                                 WallTime wall, Needs& needs) {
-  Slots& slots = find_places(charges, arena);
+Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Slots& slots, Arena& arena,
+                                                 Instant now, WallTime wall, Needs& needs) {
   Verdict verdict(charges, arena);
   Needs ahead;
   {

@@ -140,8 +140,9 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
   // Fills `needs` where a store must be asked before the hold can be tried again; nothing is
   // held then.
   Expected<pipeline::Hold, pipeline::Shortfall> hold_now(const pipeline::Charges& charges,
-                                                         Arena& arena, Instant now, WallTime wall,
-                                                         Needs& needs);
+                                                         Slots& slots, Arena& arena, Instant now,
+                                                         WallTime wall, Needs& needs);
+  static void mark_answered(Slots& slots, const Needs& needs);
   Slots& find_places(const pipeline::Charges& charges, Arena& arena) const;
   bool open_accounts(const pipeline::Charges& charges, Slots& slots, Instant now, WallTime wall);
   void take_limit(const pipeline::LimitCharge& charge, Slot& slot, Verdict& verdict,
@@ -149,7 +150,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
   void roll(const cost::Policy& policy, BudgetAccount& account, WallTime wall);
   LeaseNeed need_of(const pipeline::BudgetCharge& charge, Slot& slot, Money least,
                     Instant now) const;
-  bool may_have_more(const BudgetAccount& account, Instant now) const;
+  bool may_have_more(const Slot& slot, Instant now) const;
   void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict, Instant now,
                    WallTime wall);
   static void give_up(Slots& slots, const Needs& needs);

@@ -16,7 +16,7 @@ class RichLender final : public Lender {
     for (const LeaseNeed& need : needs) {
       leased_ = add_saturated(leased_, add_saturated(need.least, need.ahead));
       borrower_.answered(need.account, need.hash, 1, Lease{leased_, {}, leased_});
-      if (wait != nullptr) wait->answered(std::nullopt);
+      if (wait != nullptr) wait->answered(std::nullopt, Instant{});
     }
   }
   void give_back(std::span<const LeaseReturn>) override {}

@@ -66,6 +66,7 @@ void MemoryLedger::take_shared(const LimitCharge& charge, Slot& slot, Verdict& v
   hand.renew(state.generation, now);
   account.limit = policy.limit;
   account.figure = policy.figure;
+  slot.shared->from = SharedSlot::From::kHand;
   slot.shared->gateways = state.gateways;
   slot.shared->generation = state.generation;
   slot.shared->units_before = hand.units;
@@ -102,8 +103,8 @@ void MemoryLedger::take_units(const LimitCharge& charge, Slot& slot, Verdict& ve
     return;
   } else if (hand.units < amount) {
     const std::int64_t lack = amount - hand.units;
-    const bool hopeless =
-        hand.heard && lack > level && hand.claim.units == 0 && now - hand.asked_at <= kAskAgain;
+    const bool news = slot.answered || now - hand.asked_at <= kAskAgain;
+    const bool hopeless = hand.heard && lack > level && hand.claim.units == 0 && news;
     Expected<limits::Balance> held;
     if (hopeless) held = limits::reserve(policy, hand.view(policy), amount, now, charge.subject);
     if (held) {
@@ -131,8 +132,8 @@ void MemoryLedger::take_slot(const LimitCharge& charge, Slot& slot, Verdict& ver
         hand.heard ? hand.level + hand.units <= account.at_work : account.at_work >= policy.limit;
     if (full) verdict.observe(policy.rule);
   } else if (account.at_work >= hand.units) {
-    const bool hopeless = hand.heard && hand.level <= 0 && now - hand.asked_at <= kAskSlotAgain;
-    if (!hopeless) {
+    const bool news = slot.answered || now - hand.asked_at <= kAskSlotAgain;
+    if (!hand.heard || hand.level > 0 || !news) {
       verdict.need(rate_need(charge, slot, 1, now));
     } else {
       // All gateways together have as many at work as there may be.

@@ -39,8 +39,9 @@ struct MemoryLedger::Slot {
   cost::Balance budget_before;
   cost::Balance budget;  // With what others have taken.
   Money amount;
-  bool over = false;   // Let through beyond the limit, and to be told.
-  Money spent_before;  // In the window, at the settlement.
+  bool answered = false;  // Its store has said how it stands since the request came.
+  bool over = false;      // Let through beyond the limit, and to be told.
+  Money spent_before;     // In the window, at the settlement.
   Money spent_after;
 };
 

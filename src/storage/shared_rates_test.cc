@@ -534,6 +534,34 @@ TEST(SharedRates, AnOutageLetsTheShareThroughAndNoMore) {
   EXPECT_EQ(refused->held->error().refusal.reason, Reason::kStoreUnavailable);
 }
 
+// However slow the store is: it is asked once, and what it said is the answer.
+TEST(SharedRates, WhoWaitsForASlowStoreIsRefusedByWhatItSaid) {
+  SharedRedis shared;
+  SharingGateway other(shared, "other");
+  SharingGateway gateway(shared, "a");
+  const limits::Policy work = limit(Figure::kConcurrentRequests, 2);
+  const limits::Policy requests = limit(Figure::kRequestsPerMinute, 2);
+  for (const limits::Policy* policy : {&work, &requests}) {
+    SCOPED_TRACE(policy->rule);
+    const auto one = hold(other, *policy, 1, shared.now());
+    const auto two = hold(other, *policy, 1, shared.now());
+    ASSERT_TRUE(one->passed() && two->passed());
+    auto late = begin(gateway, {{policy, "acme", 1}}, shared.now());
+    int answers = 0;
+    for (; !late->held && answers < 10; ++answers) {
+      shared.pass(milliseconds(150));
+      gateway.rates.answer_all(gateway.ledger);
+      gateway.executor.run();
+    }
+    ASSERT_TRUE(late->held && !late->passed());
+    EXPECT_EQ(answers, 1);
+    const Refusal& refusal = late->held->error().refusal;
+    EXPECT_EQ(refusal.rule, policy->rule);
+    ASSERT_TRUE(refusal.retry_after);
+    EXPECT_GT(*refusal.retry_after, policy == &work ? milliseconds(1) : milliseconds(29'000));
+  }
+}
+
 TEST(SharedRates, WhoWaitsWhenTheStoreGoesAwayGoesOnAtOnce) {
   SharedRedis shared;
   SharingGateway gateway(shared, "a");

@@ -35,7 +35,7 @@ void StoreLender::ask(std::span<const LeaseNeed> needs, LeaseWait* wait) {
   if (!away) return wake_();
   for (const LeaseNeed& need : needs) {
     borrower_.answered(need.account, need.hash, 1, std::nullopt);
-    if (wait != nullptr) wait->answered(away);
+    if (wait != nullptr) wait->answered(away, clock_.now());
   }
 }
 
@@ -133,7 +133,7 @@ void StoreLender::answer(const std::optional<Fault>& fault) {
     std::optional<Lease> lease;
     if (!fault) lease = question.answer;
     borrower_.answered(*account, question.hash, question.needs, lease);
-    for (LeaseWait* wait : question.waits) wait->answered(fault);
+    for (LeaseWait* wait : question.waits) wait->answered(fault, clock_.now());
   }
   writing_.clear();
 }
