@@ -141,6 +141,29 @@ void add_keys(CLI::App& app, Chosen& chosen) {
                  Action::kRotate);
 }
 
+void add_gateways(CLI::App& app, Chosen& chosen) {
+  using Action = cli::GatewaysOptions::Action;
+  static cli::GatewaysOptions options;
+  CLI::App* gateways = command(app, "gateways", "The gateways that share the store");
+  gateways->require_subcommand(1);
+  const auto add = [&](const char* name, const char* says, Action action) {
+    CLI::App* made = command(*gateways, name, says);
+    config_option(*made, options.config);
+    made->add_flag("--json", options.json, "Print JSON");
+    made->callback([&chosen, action] {
+      options.action = action;
+      chosen = [] { return cli::gateways(options); };
+    });
+    return made;
+  };
+  add("list", "Who is alive, what each has leased, left open and recorded", Action::kList);
+  CLI::App* retire =
+      add("retire", "End one that never comes back: its name, its leases, its open requests",
+          Action::kRetire);
+  retire->add_option("name", options.name, "The gateway, as `gateways list` names it")->required();
+  retire->add_flag("--yes", options.yes, "Do not ask");
+}
+
 void add_books(CLI::App& app, Chosen& chosen) {
   static cli::SpendOptions spend;
   CLI::App* sub = command(app, "spend", "What was used and what it cost");
@@ -255,6 +278,7 @@ int main_of(int argc, char** argv) {
   add_books(app, chosen);
   add_about(app, chosen);
   const CLI::App* within = nullptr;
+  add_gateways(app, chosen);
   if (const int at = unknown_command(app, argc, argv, &within); at > 0) {
     return tell_unknown(*within, argv[at]);
   }

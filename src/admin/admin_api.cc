@@ -238,6 +238,10 @@ AdminApi::Answer AdminApi::one_key(const Question& question, std::string_view re
   if (question.method == "POST" && act == "rotate") return rotate_key(question, id);
   if (question.method == "POST" && act == "revoke") {
     const FaultOr<bool> done = parts_.store.keys().revoke(id, parts_.clock.wall());
+  if (reads && question.path == "gateways") return gateways();
+  if (question.method == "POST" && question.path.starts_with("gateways/")) {
+    return retire(question.path.substr(std::string_view("gateways/").size()));
+  }
     if (!done) return store_problem<Answer>(done.error());
     if (!*done) return problem<Answer>(404, "Not found", "There is no key of this id.");
   } else if (question.method != "GET" || !act.empty()) {
@@ -314,3 +318,29 @@ void AdminApi::refuse_malformed(const pipeline::RequestHead&, std::string_view m
 }
 
 }  // namespace tollgate::admin
+AdminApi::Answer AdminApi::gateways() {
+  const FaultOr<storage::Database*> database = reader();
+  if (!database) return store_problem<Answer>(database.error());
+  const FaultOr<std::vector<storage::GatewayStanding>> found =
+      storage::list_gateways(**database, parts_.store.gateway());
+  if (!found) return store_problem<Answer>(found.error());
+  return {200, gateways_json(*found)};
+}
+
+AdminApi::Answer AdminApi::retire(std::string_view rest) {
+  constexpr std::string_view kRetire = "/retire";
+  if (!rest.ends_with(kRetire)) return not_found<Answer>();
+  const std::string name(rest.substr(0, rest.size() - kRetire.size()));
+  if (name == parts_.store.gateway()) {
+    return problem<Answer>(409, "Conflict", "This gateway is at work.");
+  }
+  const FaultOr<storage::Database*> database = reader();
+  if (!database) return store_problem<Answer>(database.error());
+  const FaultOr<storage::Retirement> done = storage::retire_gateway(**database, name);
+  if (!done && done.error().kind == FaultKind::kRefusedByPeer) {
+    return problem<Answer>(409, "Conflict", done.error().message);
+  }
+  if (!done) return store_problem<Answer>(done.error());
+  return {200, retirement_json(*done)};
+}
+

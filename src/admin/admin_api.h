@@ -9,6 +9,8 @@
 //   POST /admin/v1/keys/ID/rotate      {"overlap"?: "24h"}
 //   GET  /admin/v1/spend?by=&since=&until=&tenant=
 //   GET  /admin/v1/budgets
+//   GET  /admin/v1/gateways            who shares the store, and what each has leased and left open
+//   POST /admin/v1/gateways/NAME/retire  of one that never comes back; 409 while it may be alive
 //   GET  /admin/v1/audit?id=&tenant=&user=&key=&route=&model=&code=&outcome=&phase=
 //                        &since=&until=&limit=&before=
 //   GET  /admin/v1/config              in force, secrets masked
@@ -72,6 +74,8 @@ class AdminApi final : public pipeline::Handler {
   config::Secret token_;
   std::atomic<bool> draining_ = false;
   std::unique_ptr<storage::Database> reader_;
+  Answer gateways();
+  Answer retire(std::string_view rest);
 };
 
 }  // namespace tollgate::admin

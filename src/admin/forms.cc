@@ -93,6 +93,41 @@ std::string spend_json(storage::SpendBy by, const std::vector<storage::SpendRow>
   return out;
 }
 
+std::string gateways_json(const std::vector<storage::GatewayStanding>& gateways) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_array();
+  for (const storage::GatewayStanding& gateway : gateways) {
+    json.begin_object();
+    json.member("gateway", std::string_view(gateway.name));
+    json.key("alive");
+    json.value(gateway.alive);
+    write_time(json, "seen", gateway.seen);
+    write_time(json, "retired", gateway.retired);
+    json.member("seat", std::string_view(gateway.seat));
+    json.member("groups", gateway.groups);
+    write_money(json, "leased_usd", gateway.leased);
+    json.member("open", gateway.open);
+    json.member("records", gateway.records);
+    json.member("trail_bytes", static_cast<std::int64_t>(gateway.trail_bytes));
+    json.end_object();
+  }
+  json.end_array();
+  return out;
+}
+
+std::string retirement_json(const storage::Retirement& done) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.member("gateway", std::string_view(done.gateway));
+  json.member("closed", done.closed);
+  write_money(json, "booked_usd", done.booked);
+  write_money(json, "unproven_usd", done.unproven);
+  json.end_object();
+  return out;
+}
+
 std::string budgets_json(const storage::Standings& standings) {
   std::string out;
   JsonWriter json(out);

@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "controls/authentication/authentication.h"
+#include "storage/gateways.h"
 #include "storage/memory_ledger.h"
 #include "storage/spend.h"
 
@@ -24,6 +25,9 @@ std::string keys_json(const std::vector<authentication::KeyRecord>& keys);
 // Rows of the books under the name of what they are grouped by.
 std::string spend_json(storage::SpendBy by, const std::vector<storage::SpendRow>& rows);
 std::string spend_name(storage::SpendBy by, const storage::SpendRow& row);
+
+std::string gateways_json(const std::vector<storage::GatewayStanding>& gateways);
+std::string retirement_json(const storage::Retirement& done);
 
 std::string budgets_json(const storage::Standings& standings);
 

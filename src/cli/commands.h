@@ -83,6 +83,15 @@ struct KeysOptions {
 };
 int keys(const KeysOptions& options);
 
+struct GatewaysOptions {
+  enum class Action { kList, kRetire } action = Action::kList;
+  std::string config = "tollgate.yaml";
+  std::string name;
+  bool yes = false;  // Nobody is asked.
+  bool json = false;
+};
+int gateways(const GatewaysOptions& options);
+
 struct SpendOptions {
   std::string config = "tollgate.yaml";
   std::string by = "tenant";

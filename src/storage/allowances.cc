@@ -267,6 +267,35 @@ FaultOr<Money> Allowances::end_leases(Books books, WallTime now) {
   return all;
 }
 
+FaultOr<void> Allowances::revive(std::string_view ended, WallTime since, WallTime now) {
+  std::vector<std::pair<std::string, Money>> all;
+  const std::string ended_part = fmt::format("leased/{}", ended);
+  {
+    TRY(rows, database_.prepare(
+                  "SELECT rule, subject, window_start_us, CAST(sum(CASE kind WHEN 'revive' THEN "
+                  "-amount_micro_usd ELSE amount_micro_usd END) AS BIGINT) FROM allowance_entries "
+                  "WHERE at_us >= ? AND ((kind = 'unproven' AND from_part = ?) OR (kind = 'revive' "
+                  "AND to_part = ?)) GROUP BY rule, subject, window_start_us"));
+    rows.bind(to_microseconds(since)).bind(ended_part).bind(leased_part_);
+    while (true) {
+      TRY(there, rows.step());
+      if (!there) break;
+      const AccountId account{rows.text(0), rows.text(1), from_microseconds(rows.integer(2))};
+      all.emplace_back(packed(account), Money{rows.integer(3)});
+    }
+  }
+  for (const auto& [key, amount] : all) {
+    if (amount <= Money{}) continue;
+    std::string_view rest = key;
+    const AccountId account = take_account(rest).value_or(AccountId{});
+    TRY(standing, standing_of(account));
+    TRY_DO(enter(account, {"revive", kUnproven, leased_part_, amount}, now));
+    TRY_DO(
+        write_lease(account, *standing, add_saturated(standing->leased, amount), standing->spent));
+  }
+  return {};
+}
+
 FaultOr<void> Allowances::raise(const AccountId& account, Money spent, WallTime now) {
   TRY(standing, standing_of(account));
   const Money least = add_saturated(spent, standing->unspent);

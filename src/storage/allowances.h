@@ -82,6 +82,10 @@ class Allowances {
   enum class Books : std::uint8_t { kWhole, kMayLack };
   FaultOr<Money> end_leases(Books books, WallTime now);
 
+  // What end_leases() of `ended` has left unproven since then is leased by this gateway again: its
+  // journal has turned up.
+  FaultOr<void> revive(std::string_view ended, WallTime since, WallTime now);
+
   // By the books `spent` was spent of what the account counts in its window. Where that is more
   // than was counted, because the rule was not in force all the time, the rest is taken too.
   FaultOr<void> raise(const AccountId& account, Money spent, WallTime now);

@@ -2,13 +2,19 @@
 
 #include <fmt/format.h>
 
+#include "storage/gateways.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
 namespace {
 
-// So lately: several times as long as gateways are silent that have nothing to write.
-constexpr Duration kAlive = std::chrono::seconds(10);
+std::unexpected<Fault> is_retired(const Database& database, std::string_view gateway) {
+  return fault(FaultKind::kRefusedByPeer,
+               fmt::format("{}: the gateway {} is retired, so nobody serves under its name. Start "
+                           "once more, so that what its journal holds is taken over, and then with "
+                           "an empty store.state_directory.",
+                           database.name(), gateway));
+}
 
 }  // namespace
 
@@ -26,8 +32,13 @@ FaultOr<WallTime> GatewaySeat::compare_clocks(Database& database) {
                            seconds < 0 ? "behind" : "ahead of"));
 }
 
-FaultOr<void> GatewaySeat::take(Database& database) {
+FaultOr<void> GatewaySeat::take(Database& database, SeatClaim claim) {
   TRY(theirs, compare_clocks(database));
+  TRY(retired, retired_since(database, gateway_));
+  if (retired && claim == SeatClaim::kToServe) {
+    is_good_ = false;
+    return is_retired(database, gateway_);
+  }
   TRY(upsert, database.prepare("INSERT INTO gateways (gateway, holder, groups, seen_us) VALUES "
                                "(?, ?, ?, ?) ON CONFLICT (gateway) DO UPDATE SET holder = "
                                "excluded.holder, groups = excluded.groups, seen_us = "
@@ -41,6 +52,8 @@ FaultOr<std::int64_t> GatewaySeat::read_groups(Database& database) {
   TRY(there, row.bind(gateway_).step());
   if (there && row.text(0) == holder_) return row.integer(1);
   is_good_ = false;
+  TRY(retired, retired_since(database, gateway_));
+  if (retired) return is_retired(database, gateway_);
   return fault(FaultKind::kRefusedByPeer,
                fmt::format("{}: another process serves as the gateway {} now. Each gateway needs a "
                            "store.state_directory of its own: delete the file gateway.id in a "
@@ -82,8 +95,10 @@ FaultOr<bool> GatewaySeat::was_committed(Database& database) {
 FaultOr<std::vector<std::string>> gateways_alive(Database& database) {
   std::vector<std::string> names;
   TRY(now, database.now());
-  TRY(rows, database.prepare("SELECT gateway FROM gateways WHERE seen_us >= ? ORDER BY gateway"));
-  rows.bind(to_microseconds(now - kAlive));
+  TRY(rows, database.prepare("SELECT gateway FROM gateways WHERE seen_us >= ? AND NOT EXISTS "
+                             "(SELECT 1 FROM marks WHERE name = gateways.gateway || '/retired') "
+                             "ORDER BY gateway"));
+  rows.bind(to_microseconds(now - kAliveWithin));
   while (true) {
     TRY(there, rows.step());
     if (!there) return names;

@@ -1,7 +1,8 @@
 // A gateway's seat in a store that several share: which process serves under the name, and how
 // many groups it has committed.
 //
-// Each process takes the seat of its name at its start. Whoever finds another in it afterwards
+// Each process takes the seat of its name at its start, unless the name is retired (gateways.h).
+// Whoever finds another in it afterwards
 // writes nothing any more: a copied state directory cannot make two gateways count as one. Where
 // the number of groups is another than was committed, the store has lost commits (a failover to a
 // standby that lacked them), and with them perhaps leases: this process stops deciding then. The
@@ -25,6 +26,13 @@
 
 namespace tollgate::storage {
 
+// Who was silent for so long is not at work: several times as long as gateways are that have
+// nothing to write.
+inline constexpr Duration kAliveWithin = std::chrono::seconds(10);
+
+// What a seat is taken for: under a name that is retired nobody serves.
+enum class SeatClaim : std::uint8_t { kToServe, kToEnd };
+
 class GatewaySeat {
  public:
   // So far the clocks may be apart.
@@ -37,8 +45,9 @@ class GatewaySeat {
   // When somebody wrote from the seat last, by the store's clock; whoever serves does so every
   // second. Nothing: nobody did.
   FaultOr<std::optional<WallTime>> last_seen(Database& database) const;
-  // From here on this process serves under the name. A Fault where the clocks are apart.
-  FaultOr<void> take(Database& database);
+  // From here on this process serves under the name. A Fault where the clocks are apart, or the
+  // name is retired.
+  FaultOr<void> take(Database& database, SeatClaim claim = SeatClaim::kToServe);
 
   // Whether the seat is still this process's; to be asked in every transaction that writes for the
   // name.

@@ -1,5 +1,6 @@
 #include "storage/store.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <openssl/rand.h>
 
@@ -10,6 +11,7 @@
 
 #include "config/scalars.h"
 #include "storage/allowances.h"
+#include "storage/gateways.h"
 #include "storage/secret_file.h"
 #include "storage/spend.h"
 #include "storage/try.h"
@@ -59,13 +61,7 @@ FaultOr<std::unique_ptr<Store>> Store::open(const config::Store& where, const au
   }
   if (store->is_shared()) TRY_DO(store->take_seat(*writing));
 
-  JournalOptions journal;
-  journal.gateway = store->gateway_;
-  if (store->is_shared()) {
-    journal.directory = store->beside("journal");
-    journal.while_away = WhileAway::kSpool;
-  }
-  TRY(trail, StoredTrail::open(std::move(writing), audit, clock, journal));
+  TRY(trail, StoredTrail::open(std::move(writing), audit, clock, store->journal_options()));
   store->trail_ = std::move(trail);
   if (store->seat_) store->trail_->sit(*store->seat_);
   TRY_DO(store->load_keys(where));
@@ -107,9 +103,40 @@ FaultOr<void> Store::find_place(const config::Store& where) {
   return {};
 }
 
+JournalOptions Store::journal_options() const {
+  JournalOptions options;
+  options.gateway = gateway_;
+  if (!is_shared()) return options;
+  options.directory = beside("journal");
+  options.while_away = WhileAway::kSpool;
+  return options;
+}
+
+// A retired name: what its journal holds is taken over, and that is all.
+FaultOr<void> Store::refuse_retired(Database& database) {
+  TRY(retired, retired_since(database, gateway_));
+  if (!retired) return {};
+  TRY(late, take_in_journal(database, journal_options()));
+  std::string journal = "Its journal holds nothing that the store lacks.";
+  if (late.items > 0) {
+    journal = fmt::format(
+        "{} records and bookings that its journal held are in the store now; {} requests stay "
+        "booked at what they held, as its retirement booked them (`tollgate audit query --code "
+        "{}` names them, `tollgate spend --adjust` corrects them).",
+        late.items, late.passed, TrailWriter::kRetiredCode);
+  }
+  return fault(FaultKind::kRefusedByPeer,
+               fmt::format("{}: the gateway {} is retired since {:%Y-%m-%d %H:%M:%S} UTC. {} Start "
+                           "with an empty store.state_directory: {} has done its duty.",
+                           database.name(), gateway_,
+                           fmt::gmtime(std::chrono::system_clock::to_time_t(*retired)), journal,
+                           directory_));
+}
+
 // Whoever was killed here a moment ago says nothing any more; whoever serves elsewhere, from a copy
 // of the directory, says so again.
 FaultOr<void> Store::take_seat(Database& database) {
+  TRY_DO(refuse_retired(database));
   TRY(number, random_number());
   seat_ = std::make_unique<GatewaySeat>(gateway_, fmt::format("{:016x}", number), clock_);
   TRY(seen, seat_->last_seen(database));

@@ -52,6 +52,8 @@ class Store final : public pipeline::Outages {
   FaultOr<void> count_budgets(const config::Config& config);
 
   bool is_shared() const { return sharing_ == Sharing::kShared; }
+  // The name under which it serves.
+  const std::string& gateway() const { return gateway_; }
   std::span<const std::string_view> now() const override;
 
   // Where limits are shared in Redis; null: they are this gateway's alone.
@@ -73,6 +75,8 @@ class Store final : public pipeline::Outages {
   explicit Store(const pipeline::Clock& clock);
   FaultOr<void> find_place(const config::Store& where);
   FaultOr<void> take_seat(Database& database);
+  FaultOr<void> refuse_retired(Database& database);
+  JournalOptions journal_options() const;
   FaultOr<void> load_keys(const config::Store& where);
   FaultOr<void> lend();
   FaultOr<void> lend_rates(const config::Store& where);

@@ -19,7 +19,8 @@ constexpr std::size_t kEndedAGroup = 512;
 constexpr std::size_t kEndedKept = 4096;
 
 // The outcome of a request of which only the decision is known, and what it spent.
-void pack_cut(const RecordFacts& decision, const Spent& spent, WallTime now, std::string& packed) {
+void pack_cut(const RecordFacts& decision, const Spent& spent, WallTime now,
+              TrailWriter::Cause cause, std::string& packed) {
   audit::Record record;
   authentication::Identity actor;
   record.id = decision.id;
@@ -31,10 +32,13 @@ void pack_cut(const RecordFacts& decision, const Spent& spent, WallTime now, std
   record.route = decision.route;
   record.model_served = decision.model;
   record.outcome = audit::Outcome::kCut;
-  record.code = "gateway_stopped";
+  const bool retired = cause == TrailWriter::Cause::kRetired;
+  record.code = retired ? TrailWriter::kRetiredCode : "gateway_stopped";
   record.message =
-      "The gateway stopped before this request ended. What it held is booked as "
-      "spent, since it may have been, unless it was settled already.";
+      retired ? "The gateway stopped before this request ended, and never came back. What it held "
+                "is booked as spent, since it may have been, unless it was settled already."
+              : "The gateway stopped before this request ended. What it held is booked as "
+                "spent, since it may have been, unless it was settled already.";
   record.input = spent.input;
   record.cached_input = spent.cached_input;
   record.output = spent.output;
@@ -133,7 +137,8 @@ FaultOr<void> TrailWriter::load_open() {
   return {};
 }
 
-FaultOr<std::int64_t> TrailWriter::begin_recovery(Allowances::Books books, WallTime now) {
+FaultOr<std::int64_t> TrailWriter::begin_recovery(Allowances::Books books, WallTime now,
+                                                  Cause cause) {
   book_unclaimed();
   TRY_DO(write());
   earlier_.clear();
@@ -142,8 +147,10 @@ FaultOr<std::int64_t> TrailWriter::begin_recovery(Allowances::Books books, WallT
   earlier_ended_ = 0;
   earlier_books_ = books;
   earlier_end_ = now;
+  cause_ = cause;
   {
     TRY(transaction, Transaction::begin(*database_));
+    TRY_DO(check_seat());
     TRY_DO(Allowances(*database_, gateway_).hand_over(earlier_of(gateway_), now));
     TRY_DO(transaction.commit());
   }
@@ -184,7 +191,8 @@ FaultOr<void> TrailWriter::recover_some(WallTime now) {
       } else {
         pack_held(*decision, spent.cost, packed);
       }
-      pack_cut(*decision, spent, now, packed);
+      recovered_cost_ = add_saturated(recovered_cost_, spent.cost);
+      pack_cut(*decision, spent, now, cause_, packed);
       ++at;
     }
   }

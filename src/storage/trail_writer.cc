@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/check.h"
+#include "storage/gateways.h"
 #include "storage/record_facts.h"
 #include "storage/try.h"
 
@@ -151,6 +152,10 @@ void TrailWriter::book_waiting(ById<Waiting>::iterator booking) {
 }
 
 void TrailWriter::take_booking(const Item& item, std::string_view packed) {
+  if (passed_over_.contains(key_of(item.id))) {
+    ++passed_;
+    return;
+  }
   // The records of a request that never left may have found no room, so nobody waits for them.
   if (!used_any(item) && !open_.contains(key_of(item.id))) return book_now(item);
   wait_for_outcome(item, packed);
@@ -193,7 +198,7 @@ void TrailWriter::take_record(const Item& item) {
   } else {
     if (const auto booking = waiting_.find(item.id); booking != waiting_.end()) {
       book_waiting(booking);
-    } else if (used_any(item)) {
+    } else if (used_any(item) && !passed_over_.contains(key_of(item.id))) {
       book_now(item);
     }
     if (const auto open = open_.find(key_of(item.id)); open != open_.end()) {
@@ -382,38 +387,54 @@ FaultOr<void> TrailWriter::finish() {
 }
 
 FaultOr<bool> TrailWriter::prune(WallTime keep_from) {
-  std::int64_t last = 0;
-  audit::Hash before_first{};
-  int count = 0;
+  TRY(more, prune(gateway_, keep_from));
+  bool more_to_prune = more;
+  TRY(retired, retired_gateways(*database_));
+  for (const std::string& gateway : retired) {
+    TRY(more_of_it, prune(gateway, keep_from));
+    more_to_prune |= more_of_it;
+  }
+  return more_to_prune;
+}
+
+FaultOr<TrailWriter::Prunable> TrailWriter::find_prunable(const std::string& gateway,
+                                                          WallTime keep_from) {
+  Prunable found;
+  TRY(settled, read_settled(*database_, gateway));
+  // The last row stays: the chain goes on from it.
+  TRY(oldest, database_->prepare(
+                  "SELECT last_sequence, latest_us, last_hash FROM audit_groups WHERE gateway = ? "
+                  "AND last_sequence <= ? AND first_sequence < "
+                  "(SELECT max(first_sequence) FROM audit_groups WHERE gateway = ?) "
+                  "ORDER BY first_sequence LIMIT ?"));
+  oldest.bind(gateway).bind(settled).bind(gateway).bind(std::int64_t{kPruneBatch});
+  while (true) {
+    TRY(there, oldest.step());
+    if (!there || oldest.integer(1) >= to_microseconds(keep_from)) return found;
+    const std::optional<audit::Hash> hash = hash_from(oldest.blob(2));
+    if (!hash) return damaged_trail(*database_);
+    found.last = oldest.integer(0);
+    found.before_first = *hash;
+    ++found.rows;
+  }
+}
+
+FaultOr<bool> TrailWriter::prune(const std::string& gateway, WallTime keep_from) {
   {
-    TRY(settled, read_settled(*database_, gateway_));
-    // The last row stays: the chain goes on from it.
-    TRY(oldest,
-        database_->prepare(
-            "SELECT last_sequence, latest_us, last_hash FROM audit_groups WHERE gateway = ? AND "
-            "last_sequence <= ? AND first_sequence < "
-            "(SELECT max(first_sequence) FROM audit_groups WHERE gateway = ?) "
-            "ORDER BY first_sequence LIMIT ?"));
-    oldest.bind(gateway_).bind(settled).bind(gateway_).bind(std::int64_t{kPruneBatch});
-    while (true) {
-      TRY(there, oldest.step());
-      if (!there || oldest.integer(1) >= to_microseconds(keep_from)) break;
-      const std::optional<audit::Hash> hash = hash_from(oldest.blob(2));
-      if (!hash) return damaged_trail(*database_);
-      last = oldest.integer(0);
-      before_first = *hash;
-      ++count;
-    }
-    if (count == 0) return false;
+    TRY(seen, find_prunable(gateway, keep_from));
+    if (seen.rows == 0) return false;
   }
   TRY(transaction, Transaction::begin(*database_));
   TRY_DO(check_seat());
+  // Again, as others may have pruned a retired one's meanwhile.
+  TRY(found, find_prunable(gateway, keep_from));
+  if (found.rows == 0) return false;
   TRY(remove, database_->prepare("DELETE FROM audit_groups WHERE gateway = ? AND "
                                  "first_sequence <= ?"));
-  TRY_DO(remove.bind(gateway_).bind(last).run());
-  TRY_DO(write_mark(*database_, mark_of(gateway_, kBeforeFirst), format_hash(before_first)));
+  TRY_DO(remove.bind(gateway).bind(found.last).run());
+  TRY_DO(write_mark(*database_, mark_of(gateway, kBeforeFirst), format_hash(found.before_first)));
   TRY_DO(transaction.commit());
-  return count == kPruneBatch;
+  return found.rows == kPruneBatch;
 }
 
 }  // namespace tollgate::storage

@@ -21,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/fault.h"
@@ -47,14 +48,29 @@ class TrailWriter {
   // settled, at that. How many there are. New requests need not wait for it: what the earlier
   // start had leased stays taken, under a name of its own, until all of them are ended. Where it
   // is broken off the next start goes on with the rest.
-  FaultOr<std::int64_t> begin_recovery(Allowances::Books books, WallTime now);
+  // `cause` is what their outcomes say; of a gateway that never comes back `gateway_retired`.
+  enum class Cause : std::uint8_t { kStopped, kRetired };
+  static constexpr std::string_view kRetiredCode = "gateway_retired";
+  FaultOr<std::int64_t> begin_recovery(Allowances::Books books, WallTime now,
+                                       Cause cause = Cause::kStopped);
   // Takes the ends of some of them into the group that is being taken.
   FaultOr<void> recover_some(WallTime now);
   bool recovering() const { return recovering_; }
   // How many of them are not ended yet.
   std::size_t unended() const { return earlier_.size() - earlier_ended_; }
+  // What those that have ended so are booked at.
+  Money recovered_cost() const { return recovered_cost_; }
+  // How many decisions have no outcome.
+  std::size_t open_requests() const { return open_.size(); }
   // What of the earlier leases stays taken for good, as the books may lack it.
   Money unproven() const { return unproven_; }
+
+  // Requests that are in the books already, at what they held: what is taken of them from here on
+  // is recorded and not booked. And how many bookings that were.
+  void pass_over(std::span<const RequestKey> requests) {
+    passed_over_.insert(requests.begin(), requests.end());
+  }
+  std::int64_t passed() const { return passed_; }
 
   // Seals items, one group up to end_group(); what comes of them is kept until it is written.
   // `packed` is one item by pack(), borrowed until the group's end. False: it is none.
@@ -70,7 +86,8 @@ class TrailWriter {
   // Writes bookings that still wait for their outcome, and how far every request has ended.
   FaultOr<void> finish();
 
-  // Whether something was taken and is not written.
+  // Whether something was taken and is not written, as far as is known: nothing else may be taken
+  // before that.
   bool keeps() const { return ready_ > 0 || !spend_.empty(); }
   const std::string& gateway() const { return gateway_; }
   bool idle() const { return !keeps() && !recovering_ && (part_ == nullptr || part_->idle()); }
@@ -85,8 +102,9 @@ class TrailWriter {
   // Up to where the journal is in the database.
   std::uint64_t journal_written() const { return journal_written_; }
 
-  // Deletes the oldest rows that are all from before `keep_from`, at most a batch; the chain
-  // stays provable from there on. True: there may be more.
+  // Deletes the oldest rows that are all from before `keep_from`, at most a batch, of this
+  // gateway's trail and of those of retired ones; the chains stay provable from there on. True:
+  // there may be more.
   static constexpr int kPruneBatch = 64;
   FaultOr<bool> prune(WallTime keep_from);
 
@@ -129,6 +147,14 @@ class TrailWriter {
 
   TrailWriter(Database& database, std::string_view gateway);
 
+  // The rows up to `last`, whose hash is `before_first`.
+  struct Prunable {
+    std::int64_t last = 0;
+    audit::Hash before_first{};
+    int rows = 0;
+  };
+  FaultOr<Prunable> find_prunable(const std::string& gateway, WallTime keep_from);
+  FaultOr<bool> prune(const std::string& gateway, WallTime keep_from);
   FaultOr<void> load_open();
   FaultOr<void> load_waiting();
   void book_unclaimed();
@@ -179,8 +205,12 @@ class TrailWriter {
   AccountSums earlier_sums_;
   Lessee lessee_ = Lessee::kOwn;
   Allowances::Books earlier_books_{};
+  Cause cause_{};
   WallTime earlier_end_{};
   Money unproven_;
+  Money recovered_cost_;
+  std::unordered_set<RequestKey, HashKey> passed_over_;
+  std::int64_t passed_ = 0;
   bool recovering_ = false;
 };
 

@@ -1,10 +1,10 @@
 // Several gateways on one PostgreSQL, with the real program and the real server: one budget for all
 // of them, whatever becomes of a gateway, of the server or of the way between.
 import assert from 'node:assert/strict';
-import { cpSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { folder, poll, scope, startGateway, tollgate, writeConfig } from './harness.mjs';
+import { ADMIN_TOKEN, folder, poll, scope, startGateway, tollgate, writeConfig } from './harness.mjs';
 import { beginStream, chunk, completion, fakeUpstream, sendJson } from './fake_upstream.mjs';
 import { ask, billing, BUDGET, CAP, drawing, small, WORST } from './crowds.mjs';
 import { startPostgres, startRedis } from './servers.mjs';
@@ -168,6 +168,74 @@ describe('several gateways on one PostgreSQL', () => {
     await poll(async () => (await two.chat(key, nearly)).status === 200, 'what was idle');
     await two.program.stop();
     assert.equal((await one.chat(key, nearly)).status, 200);
+  });
+
+  it('retire one that never comes back, and keep its books', async (t) => {
+    const upstream = await fakeUpstream(t, ({ response, body }) => {
+      if (!body.stream) return sendJson(response, completion('one', { input: 10, output: 1 }));
+      beginStream(response);
+      response.write(chunk({ content: 'Hi' }));
+    });
+    const config = await sharing(t, await postgres(), small(upstream));
+    const [one, two] = await start(t, config);
+    const key = await one.key();
+    assert.equal((await one.chat(key, { max_tokens: CAP })).status, 200);
+    const stream = await one.chat(key, { stream: true, max_tokens: CAP });
+    assert.equal(stream.status, 200);
+    stream.text().catch(() => {}); // It breaks off with the gateway.
+    const name = readFileSync(path.join(one.cwd, 'state', 'gateway.id'), 'utf8').trim();
+    await poll(async () => {
+      const all = await two.json('gateways', 'list');
+      return all.find((gateway) => gateway.gateway === name)?.open === 1;
+    }, 'the open request in the store');
+    await one.program.kill();
+    const state = path.join(one.cwd, 'state');
+    const kept = folder(t);
+    cpSync(state, path.join(kept, 'state'), { recursive: true });
+    rmSync(state, { recursive: true });
+
+    const early = await two.run('gateways', 'retire', name, '--yes');
+    assert.equal(early.code, 3);
+    assert.match(early.stderr, /may be at work/);
+    server.sql(`UPDATE test${schemas}.gateways SET seen_us = seen_us - 60000000
+                WHERE gateway = '${name}'`);
+    const unasked = await two.run('gateways', 'retire', name);
+    assert.equal(unasked.code, 2);
+    assert.match(unasked.stderr, /--yes/);
+    const retired = await two.run('gateways', 'retire', name, '--yes', '--json');
+    assert.equal(retired.code, 0, retired.stderr);
+    const told = JSON.parse(retired.stdout);
+    assert.deepEqual([told.gateway, told.closed], [name, 1]);
+    assert.ok(told.booked_usd >= CAP * 0.01 && told.unproven_usd > 0, retired.stdout);
+
+    const list = await (await two.adminGet('/admin/v1/gateways')).json();
+    const [standing] = list.filter((gateway) => gateway.gateway === name);
+    assert.ok(standing.retired && !standing.alive);
+    assert.equal(standing.open, 0);
+    assert.equal(standing.leased_usd, 0);
+    const [living] = list.filter((gateway) => gateway.gateway !== name);
+    assert.ok(living.alive && !living.retired);
+    const own = await fetch(`${two.admin}/admin/v1/gateways/${living.gateway}/retire`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    });
+    assert.equal(own.status, 409);
+    const verified = await two.run('audit', 'verify');
+    assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    const reconciled = await two.run('spend', '--reconcile', '--json');
+    assert.equal(reconciled.code, 0, reconciled.stdout + reconciled.stderr);
+    assert.equal(JSON.parse(reconciled.stdout)[0].open, 0);
+
+    // Its machine comes back after all: what its journal holds is taken over, and nothing more.
+    writeConfig(path.join(kept, 'tollgate.yaml'), config);
+    const back = await tollgate(['serve', '-c', path.join(kept, 'tollgate.yaml')], { cwd: kept });
+    assert.equal(back.code, 3);
+    assert.match(back.stderr, /is retired since .* empty store\.state_directory/);
+    const again = await two.run('spend', '--reconcile', '--json');
+    assert.equal(again.code, 0, again.stdout + again.stderr);
+    // With an empty directory it is another gateway.
+    const fresh = await startGateway(t, config, { cwd: one.cwd });
+    assert.equal((await fresh.chat(key, { max_tokens: CAP })).status, 200);
   });
 
   it('refuse a key within a second of its end, and cut its streams everywhere', async (t) => {
