@@ -217,6 +217,9 @@ void add_books(CLI::App& app, Chosen& chosen) {
       made->add_option("--until", options.until, "The same");
       made->add_option("--limit", options.limit, "Records at most")->capture_default_str();
     }
+    if (action == Action::kQuery) {
+      made->add_option("--before", options.before, "The page behind it, as the last one told");
+    }
     if (action == Action::kTail) {
       made->add_flag("-f,--follow", options.follow, "Go on as records come");
     }
@@ -275,10 +278,10 @@ int main_of(int argc, char** argv) {
   add_serving(app, chosen);
   add_checking(app, chosen);
   add_keys(app, chosen);
+  add_gateways(app, chosen);
   add_books(app, chosen);
   add_about(app, chosen);
   const CLI::App* within = nullptr;
-  add_gateways(app, chosen);
   if (const int at = unknown_command(app, argc, argv, &within); at > 0) {
     return tell_unknown(*within, argv[at]);
   }

@@ -5,6 +5,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <coroutine>
 #include <utility>
 
 #include "admin/forms.h"
@@ -27,13 +28,41 @@ struct AdminApi::Answer {
   int status = 200;
   std::string body;
   std::string_view type = "application/json";
+  std::string headers = {};  // Further ones.
 };
 
+// Of its own: it is answered while its connection goes on.
 struct AdminApi::Question {
-  std::string_view method;
-  std::string_view path;  // Behind kPrefix.
+  std::string method;
+  std::string path;   // Behind kPrefix.
+  std::string query;  // As it came.
   Parameters parameters;
-  std::string_view body;
+  std::string body;
+};
+
+// co_await has a question answered at the desk, and goes on on the loop.
+class AdminApi::AtDesk {
+ public:
+  AtDesk(AdminApi& api, Question question) : api_(api), question_(std::move(question)) {}
+  AtDesk(const AtDesk&) = delete;
+
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> waiter) {
+    ++api_.waiting_;
+    api_.parts_.desk.post([this, waiter] {
+      answer_ = api_.answer(question_);
+      api_.parts_.loop.post([waiter] { waiter.resume(); });
+    });
+  }
+  Answer await_resume() {
+    --api_.waiting_;
+    return std::move(answer_);
+  }
+
+ private:
+  AdminApi& api_;
+  const Question question_;
+  Answer answer_;
 };
 
 namespace {
@@ -73,6 +102,19 @@ OrWords<Duration> read_overlap(std::string_view body) {
     overlap = *span;
   }
   return overlap;
+}
+
+// Where the page behind `last` is, as RFC 8288 says it.
+std::string link_to_next(std::string_view query, const storage::AuditRow& last) {
+  std::string same;
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view parameter = query.substr(0, end);
+    query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
+    if (!parameter.starts_with("before=")) same.append(parameter).append("&");
+  }
+  return fmt::format("link: <{}audit?{}before={}>; rel=\"next\"\r\n", kPrefix, same,
+                     storage::cursor_behind(last));
 }
 
 // The wish in the body of POST keys; a sentence where it cannot be understood.
@@ -169,26 +211,37 @@ Task<void> AdminApi::serve(pipeline::Exchange& exchange) {
       made = problem<Answer>(400, "Bad request", body.error().message);
     } else if (!parameters) {
       made = problem<Answer>(400, "Bad request", parameters.error());
+    } else if (waiting_ >= kWaitingMax) {
+      made = problem<Answer>(503, "Busy", "Too many questions wait for the store; ask again soon.");
     } else {
-      made = answer({head.method, path.substr(kPrefix.size()), std::move(*parameters), *body});
+      Question question{std::string(head.method), std::string(path.substr(kPrefix.size())),
+                        std::string(query), std::move(*parameters), std::string(*body)};
+      AtDesk desk(*this, std::move(question));
+      made = co_await desk;
     }
   }
   pipeline::ReplyHead reply;
   reply.status = made.status;
   reply.content_type = made.type;
-  reply.headers = made.status == 401 ? "www-authenticate: Bearer\r\ncache-control: no-store\r\n"
-                                     : "cache-control: no-store\r\n";
+  made.headers += "cache-control: no-store\r\n";
+  if (made.status == 401) made.headers += "www-authenticate: Bearer\r\n";
+  reply.headers = made.headers;
   co_await exchange.reply(reply, made.body);
 }
 
 AdminApi::Answer AdminApi::answer(const Question& question) {
   const bool reads = question.method == "GET";
   if (question.path == "keys") return keys(question);
-  if (question.path.starts_with("keys/")) {
-    return one_key(question, question.path.substr(std::string_view("keys/").size()));
+  constexpr std::string_view kKeys = "keys/";
+  if (question.path.starts_with(kKeys)) {
+    return one_key(question, std::string_view(question.path).substr(kKeys.size()));
   }
   if (reads && question.path == "spend") return spend(question);
   if (reads && question.path == "audit") return audit(question);
+  if (reads && question.path == "gateways") return gateways();
+  if (question.method == "POST" && question.path.starts_with("gateways/")) {
+    return retire(question.path.substr(std::string_view("gateways/").size()));
+  }
   if (reads && question.path == "budgets") {
     return {200, budgets_json(parts_.store.ledger().snapshot(parts_.clock.wall()))};
   }
@@ -238,10 +291,6 @@ AdminApi::Answer AdminApi::one_key(const Question& question, std::string_view re
   if (question.method == "POST" && act == "rotate") return rotate_key(question, id);
   if (question.method == "POST" && act == "revoke") {
     const FaultOr<bool> done = parts_.store.keys().revoke(id, parts_.clock.wall());
-  if (reads && question.path == "gateways") return gateways();
-  if (question.method == "POST" && question.path.starts_with("gateways/")) {
-    return retire(question.path.substr(std::string_view("gateways/").size()));
-  }
     if (!done) return store_problem<Answer>(done.error());
     if (!*done) return problem<Answer>(404, "Not found", "There is no key of this id.");
   } else if (question.method != "GET" || !act.empty()) {
@@ -292,32 +341,6 @@ AdminApi::Answer AdminApi::spend(const Question& question) {
   return {200, spend_json(query->by, *rows)};
 }
 
-AdminApi::Answer AdminApi::audit(const Question& question) {
-  const OrWords<AuditQuestion> asked = audit_question(question.parameters, parts_.clock.wall());
-  if (!asked) return problem<Answer>(400, "Bad request", asked.error());
-  if (FaultOr<void> settled = parts_.store.trail().flush(); !settled) {
-    return store_problem<Answer>(settled.error());
-  }
-  const FaultOr<storage::Database*> database = reader();
-  if (!database) return store_problem<Answer>(database.error());
-  const FaultOr<std::vector<storage::AuditRow>> rows =
-      storage::query_audit(**database, asked->query, asked->limit, asked->before);
-  if (!rows) return store_problem<Answer>(rows.error());
-  std::string body = "[";
-  for (const storage::AuditRow& row : *rows) {
-    if (body.size() > 1) body += ',';
-    body += row.record;
-  }
-  body += ']';
-  return {200, std::move(body)};
-}
-
-void AdminApi::refuse_malformed(const pipeline::RequestHead&, std::string_view message,
-                                std::string&, std::string& out) {
-  out += problem_json(400, "Bad request", message);
-}
-
-}  // namespace tollgate::admin
 AdminApi::Answer AdminApi::gateways() {
   const FaultOr<storage::Database*> database = reader();
   if (!database) return store_problem<Answer>(database.error());
@@ -344,3 +367,33 @@ AdminApi::Answer AdminApi::retire(std::string_view rest) {
   return {200, retirement_json(*done)};
 }
 
+AdminApi::Answer AdminApi::audit(const Question& question) {
+  const OrWords<AuditQuestion> asked = audit_question(question.parameters, parts_.clock.wall());
+  if (!asked) return problem<Answer>(400, "Bad request", asked.error());
+  if (FaultOr<void> settled = parts_.store.trail().flush(); !settled) {
+    return store_problem<Answer>(settled.error());
+  }
+  const FaultOr<storage::Database*> database = reader();
+  if (!database) return store_problem<Answer>(database.error());
+  const FaultOr<std::vector<storage::AuditRow>> rows =
+      storage::query_audit(**database, asked->query, asked->limit, asked->before);
+  if (!rows) return store_problem<Answer>(rows.error());
+  std::string body = "[";
+  for (const storage::AuditRow& row : *rows) {
+    if (body.size() > 1) body += ',';
+    body += row.record;
+  }
+  body += ']';
+  Answer page{200, std::move(body)};
+  if (std::cmp_equal(rows->size(), asked->limit)) {
+    page.headers = link_to_next(question.query, rows->back());
+  }
+  return page;
+}
+
+void AdminApi::refuse_malformed(const pipeline::RequestHead&, std::string_view message,
+                                std::string&, std::string& out) {
+  out += problem_json(400, "Bad request", message);
+}
+
+}  // namespace tollgate::admin

@@ -12,11 +12,12 @@
 //   GET  /admin/v1/gateways            who shares the store, and what each has leased and left open
 //   POST /admin/v1/gateways/NAME/retire  of one that never comes back; 409 while it may be alive
 //   GET  /admin/v1/audit?id=&tenant=&user=&key=&route=&model=&code=&outcome=&phase=
-//                        &since=&until=&limit=&before=
+//                        &since=&until=&limit=&before=     newest first; `Link` names the next page
 //   GET  /admin/v1/config              in force, secrets masked
 //
-// Everything else is 404. Errors are RFC 9457 problem+json. It runs on a loop of its own and
-// may wait for the disk: questions never hold up a request of the gateway.
+// Everything else is 404. Errors are RFC 9457 problem+json. It runs on a loop of its own. What may
+// wait for the store is answered one after the other on a thread beside it, the desk: neither a
+// request of the gateway nor a question after its health waits for that.
 #pragma once
 
 #include <atomic>
@@ -26,6 +27,7 @@
 #include <utility>
 
 #include "admin/metrics.h"
+#include "base/executor.h"
 #include "config/current.h"
 #include "pipeline/ports.h"
 #include "storage/store.h"
@@ -41,6 +43,8 @@ class AdminApi final : public pipeline::Handler {
     const authentication::Pepper& pepper;
     const Metrics& metrics;
     const pipeline::Clock& clock;
+    Executor& loop;               // That serves.
+    Executor& desk;               // Another thread.
     const config::Secret& token;  // The first; copied.
   };
   explicit AdminApi(const Parts& parts);
@@ -58,6 +62,8 @@ class AdminApi final : public pipeline::Handler {
  private:
   struct Answer;
   struct Question;
+  class AtDesk;
+  static constexpr int kWaitingMax = 64;  // Questions, at the desk.
 
   bool is_admin(const pipeline::RequestHead& head) const;
   Answer ready(std::string_view query) const;
@@ -68,14 +74,15 @@ class AdminApi final : public pipeline::Handler {
   Answer rotate_key(const Question& question, const std::string& id);
   Answer spend(const Question& question);
   Answer audit(const Question& question);
+  Answer gateways();
+  Answer retire(std::string_view rest);
   FaultOr<storage::Database*> reader();
 
   const Parts parts_;
   config::Secret token_;
   std::atomic<bool> draining_ = false;
-  std::unique_ptr<storage::Database> reader_;
-  Answer gateways();
-  Answer retire(std::string_view rest);
+  int waiting_ = 0;                            // The loop's.
+  std::unique_ptr<storage::Database> reader_;  // The desk's.
 };
 
 }  // namespace tollgate::admin

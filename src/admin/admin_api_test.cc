@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <deque>
+
 #include "base/hand_executor.h"
 #include "pipeline/testing_caller.h"
 
@@ -47,11 +49,18 @@ class Api : public ::testing::Test {
     asked.body = std::move(body);
     if (!authorization.empty()) asked.headers = {{"Authorization", std::move(authorization)}};
     auto caller = std::make_unique<Caller>(asked, story_);
-    const config::Secret& token = token_;
-    AdminApi api({*current_, *store_, pepper_, metrics_, clock_, token});
+    AdminApi api(parts());
     start(api.serve(*caller));
+    answer_all();
     EXPECT_TRUE(caller->complete());
     return caller;
+  }
+  AdminApi::Parts parts() {
+    return {*current_, *store_, pepper_, metrics_, clock_, loop_, desk_, token_};
+  }
+  void answer_all() {
+    while (desk_.run() || loop_.run()) {
+    }
   }
 
   static std::string field(const Caller& caller, std::string_view name) {
@@ -75,11 +84,13 @@ class Api : public ::testing::Test {
   std::optional<config::Current> current_;
   authentication::Pepper pepper_ = pipeline::testing::test_pepper();
   Metrics metrics_;
+  HandExecutor loop_;
+  HandExecutor desk_;
   config::Secret token_{std::string(kToken)};
 };
 
 TEST_F(Api, AsksForTheTokenThatIsInForce) {
-  AdminApi api({*current_, *store_, pepper_, metrics_, clock_, token_});
+  AdminApi api(parts());
   const auto status = [&](std::string_view token) {
     Ask asked;
     asked.method = "GET";
@@ -87,6 +98,7 @@ TEST_F(Api, AsksForTheTokenThatIsInForce) {
     asked.headers = {{"Authorization", "Bearer " + std::string(token)}};
     Caller caller(asked, story_);
     start(api.serve(caller));
+    answer_all();
     return caller.status;
   };
   EXPECT_EQ(status(kToken), 200);
@@ -101,7 +113,7 @@ Task<void> keep(Task<Expected<pipeline::Hold, pipeline::Shortfall>> task,
 }
 
 TEST_F(Api, IsNotReadyOnceItDrains) {
-  AdminApi api({*current_, *store_, pepper_, metrics_, clock_, token_});
+  AdminApi api(parts());
   api.begin_draining();
   for (const char* target : {"/readyz", "/readyz?verbose", "/healthz"}) {
     Ask asked;
@@ -112,6 +124,35 @@ TEST_F(Api, IsNotReadyOnceItDrains) {
     EXPECT_EQ(caller.status, 503) << target;
     EXPECT_NE(caller.text.find("draining\n"), std::string::npos) << target;
   }
+}
+
+// What waits for the store holds up nothing else, and is bounded.
+TEST_F(Api, AnswersHealthWhileOtherQuestionsWaitForTheStore) {
+  AdminApi api(parts());
+  std::deque<Caller> callers;
+  const auto come = [&](const char* method, const char* target) -> Caller& {
+    Ask asked;
+    asked.method = method;
+    asked.target = target;
+    asked.headers = {{"Authorization", "Bearer " + std::string(kToken)}};
+    Caller& caller = callers.emplace_back(asked, story_);
+    start(api.serve(caller));
+    return caller;
+  };
+  const Caller& change = come("POST", "/admin/v1/keys/none/revoke");
+  EXPECT_FALSE(change.complete());
+  for (const char* target : {"/livez", "/readyz", "/healthz", "/metrics"}) {
+    EXPECT_TRUE(come("GET", target).complete()) << target;
+  }
+  for (int i = 1; i < 64; ++i) EXPECT_FALSE(come("GET", "/admin/v1/keys").complete());
+  EXPECT_TRUE(is_problem(come("GET", "/admin/v1/keys"), 503));
+  EXPECT_TRUE(come("GET", "/livez").complete());
+  answer_all();
+  EXPECT_TRUE(is_problem(change, 404));
+  for (const Caller& caller : callers) EXPECT_TRUE(caller.complete());
+  EXPECT_FALSE(come("GET", "/admin/v1/keys").complete());
+  answer_all();
+  EXPECT_EQ(callers.back().status, 200);
 }
 
 TEST_F(Api, AnswersHealthAndMetricsToAnyone) {
@@ -275,6 +316,35 @@ TEST_F(Api, ShowsWhatWasSpentAndDecided) {
       << budgets->text;
 }
 
+// Page by page: each names the next, until there is none.
+TEST_F(Api, PagesThroughTheTrail) {
+  authentication::Identity actor;
+  actor.tenant = "acme";
+  audit::Record record;
+  record.actor = &actor;
+  record.time = clock_.wall();
+  for (const char* id : {"req_1", "req_2"}) {
+    record.id = id;
+    std::string written;
+    audit::write(record, audit::Phase::kDecision, written);
+    ASSERT_TRUE(store_->trail().append(record, audit::Phase::kDecision, Money{}, written));
+  }
+  EXPECT_FALSE(ask("GET", "/admin/v1/audit?tenant=acme")->header("link"));
+  int pages = 0;
+  std::optional<std::string> next = "/admin/v1/audit?tenant=acme&limit=1&before=999999&since=1d";
+  for (; next && pages < 5; ++pages) {
+    const auto page = ask("GET", *next);
+    EXPECT_EQ(page->status, 200);
+    EXPECT_EQ(page->text == "[]", pages == 2);
+    next = page->header("link");
+    if (!next) break;
+    EXPECT_TRUE(next->starts_with("</admin/v1/audit?tenant=acme&limit=1&since=1d&before="));
+    EXPECT_TRUE(next->ends_with(">; rel=\"next\""));
+    next = next->substr(1, next->find('>') - 1);
+  }
+  EXPECT_EQ(pages, 2);
+}
+
 TEST_F(Api, TellsWhatIsWrongWithAQuestion) {
   for (const std::string_view question :
        {"spend?by=moon", "spend?since=soon", "spend?x=1", "audit?limit=0", "audit?limit=999999",
@@ -292,7 +362,7 @@ TEST_F(Api, ShowsTheConfigurationWithoutItsSecrets) {
 }
 
 TEST_F(Api, AnswersWhatIsNoHttpAsAProblem) {
-  AdminApi api({*current_, *store_, pepper_, metrics_, clock_, token_});
+  AdminApi api(parts());
   std::string headers;
   std::string body;
   api.refuse_malformed({}, "A header line has no name.", headers, body);

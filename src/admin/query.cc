@@ -185,16 +185,19 @@ OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now
     } else if (name == "phase") {
       if (value != "decision" && value != "outcome") return unknown(value, "decision, outcome");
       query.phase = value == "decision" ? audit::Phase::kDecision : audit::Phase::kOutcome;
-    } else if (name == "limit" || name == "before") {
+    } else if (name == "limit") {
       const std::optional<std::int64_t> number = whole<std::int64_t>(value);
-      if (!number || *number < 1 || (name == "limit" && *number > storage::kAuditRowsMax)) {
-        return std::unexpected(fmt::format("`{}` wants a whole number from 1 to {}, not `{}`", name,
+      if (!number || *number < 1 || *number > storage::kAuditRowsMax) {
+        return std::unexpected(fmt::format("`limit` wants a whole number from 1 to {}, not `{}`",
                                            storage::kAuditRowsMax, value));
       }
-      if (name == "limit") {
-        question.limit = *number;
-      } else {
-        question.before = number;
+      question.limit = *number;
+    } else if (name == "before") {
+      question.before = storage::read_cursor(value);
+      if (!question.before) {
+        return std::unexpected(fmt::format(
+            "`before` wants the cursor that came with a page, or a record's sequence, not `{}`",
+            value));
       }
     } else {
       return unknown(name,

@@ -37,7 +37,7 @@ OrWords<storage::SpendQuery> spend_query(const Parameters& parameters, WallTime 
 struct AuditQuestion {
   storage::AuditQuery query;
   std::int64_t limit = 100;
-  std::optional<std::int64_t> before;
+  std::optional<storage::AuditCursor> before;
 };
 OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now);
 

@@ -58,7 +58,7 @@ TEST(Query, NamesWhatItDoesNotKnow) {
   for (const Case& each :
        {Case{{{"outcome", "maybe"}}, "allowed, refused"}, Case{{{"phase", "x"}}, "decision"},
         Case{{{"limit", "0"}}, "whole number"}, Case{{{"limit", "100001"}}, "100000"},
-        Case{{{"limit", "1e3"}}, "whole number"}, Case{{{"before", "-1"}}, "whole number"},
+        Case{{{"limit", "1e3"}}, "whole number"}, Case{{{"before", "-1"}}, "cursor"},
         Case{{{"tennant", "a"}}, "`tennant` is not known"}}) {
     const OrWords<AuditQuestion> question = audit_question(each.parameters, kMorning);
     ASSERT_FALSE(question);
@@ -90,7 +90,7 @@ TEST(Query, TakesEveryFilterOfTheTrail) {
   EXPECT_EQ(question->query.phase, audit::Phase::kOutcome);
   EXPECT_EQ(question->query.since, kMorning - std::chrono::hours(1));
   EXPECT_EQ(question->limit, 7);
-  EXPECT_EQ(question->before, 900'000);
+  EXPECT_EQ(question->before, storage::AuditCursor{900'000});
 }
 
 // Whatever is asked is understood or told, and what was escaped reads back.

@@ -139,10 +139,10 @@ int audit(const AuditOptions& options) {
   if (!config) return kWrongUse;
   admin::Parameters parameters{{"limit", std::to_string(options.limit)}};
   const std::pair<const char*, const std::string*> filters[] = {
-      {"tenant", &options.tenant},   {"user", &options.user},   {"code", &options.code},
-      {"outcome", &options.outcome}, {"route", &options.route}, {"model", &options.model},
-      {"id", &options.id},           {"phase", &options.phase}, {"since", &options.since},
-      {"until", &options.until}};
+      {"tenant", &options.tenant},   {"user", &options.user},    {"code", &options.code},
+      {"outcome", &options.outcome}, {"route", &options.route},  {"model", &options.model},
+      {"id", &options.id},           {"phase", &options.phase},  {"since", &options.since},
+      {"until", &options.until},     {"before", &options.before}};
   for (const auto& [name, value] : filters) {
     if (!value->empty()) parameters.emplace_back(name, *value);
   }
@@ -155,10 +155,14 @@ int audit(const AuditOptions& options) {
   if (options.action == AuditOptions::Action::kVerify) return verify(**database, options.json);
   if (options.action == AuditOptions::Action::kTail) return tail(options, *question, **database);
   const FaultOr<std::vector<storage::AuditRow>> rows =
-      storage::query_audit(**database, question->query, question->limit);
+      storage::query_audit(**database, question->query, question->limit, question->before);
   if (!rows) return faulty(rows.error());
   print_header(options.json);
   for (const storage::AuditRow& row : *rows) print_row(row, options.json);
+  if (std::cmp_equal(rows->size(), question->limit)) {
+    std::fflush(stdout);
+    fmt::print(stderr, "older: --before {}\n", storage::cursor_behind(rows->back()));
+  }
   return kDone;
 }
 

@@ -121,6 +121,7 @@ struct AuditOptions {
   std::string phase;
   std::string since;
   std::string until;
+  std::string before;
   std::int64_t limit = 100;
   bool follow = false;
   bool json = false;

@@ -111,6 +111,7 @@ struct Gateway::Parts {
 
   config::Current config;
   net::Loop admin_loop;  // The clock of what is shared, too.
+  net::Loop admin_desk;
   pipeline::Vocabularies vocabularies;
   admin::Metrics metrics;
   std::unique_ptr<storage::Store> store;
@@ -121,6 +122,7 @@ struct Gateway::Parts {
   std::unique_ptr<admin::AdminApi> admin_api;
   std::unique_ptr<net::Listener> admin_listener;
   std::thread admin_thread;
+  std::thread desk_thread;
   config::Secret admin_token;
   std::vector<Address> addresses;
   std::string admin_url;
@@ -189,7 +191,8 @@ FaultOr<void> Gateway::Parts::open_listeners(const TlsContexts& tls) {
 
 FaultOr<void> Gateway::Parts::open_admin() {
   const std::shared_ptr<const config::Config> now = config.get();
-  const admin::AdminApi::Parts parts{config, *store, *pepper, metrics, admin_loop, admin_token};
+  const admin::AdminApi::Parts parts{config,     *store,     *pepper,    metrics,
+                                     admin_loop, admin_loop, admin_desk, admin_token};
   admin_api = std::make_unique<admin::AdminApi>(parts);
   net::ListenerOptions options;
   options.name = "admin";
@@ -296,6 +299,7 @@ void Gateway::Parts::run_threads() {
     worker->thread = std::thread([raw = worker.get()] { raw->loop.run(); });
   }
   admin_thread = std::thread([this] { admin_loop.run(); });
+  desk_thread = std::thread([this] { admin_desk.run(); });
   running = true;
 }
 
@@ -405,6 +409,8 @@ FaultOr<void> Gateway::stop(const std::function<bool()>& hurry) {
     worker->thread.join();
   }
   close_now(parts.admin_loop, *parts.admin_listener);
+  parts.admin_desk.stop();
+  parts.desk_thread.join();
   parts.admin_loop.stop();
   parts.admin_thread.join();
   return parts.store->stop();

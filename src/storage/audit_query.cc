@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <tuple>
 
@@ -68,7 +69,7 @@ class Filter {
 };
 
 using Take =
-    std::function<bool(const std::string& gateway, std::int64_t sequence, std::string_view line)>;
+    std::function<bool(const GroupWalk& row, std::int64_t sequence, std::string_view line)>;
 
 // The rows that by their times can hold what is asked for.
 Stretch stretch_of(const AuditQuery& query) {
@@ -86,7 +87,7 @@ Stretch stretch_of(const AuditQuery& query) {
 bool take_lines(const GroupWalk& row, std::string_view text, Direction direction, Filter& filter,
                 const Take& take) {
   const auto offer = [&](std::int64_t sequence, std::string_view line) {
-    return !filter.takes(line) || take(row.gateway(), sequence, line);
+    return !filter.takes(line) || take(row, sequence, line);
   };
   if (direction == Direction::kOldestFirst) {
     for (std::int64_t sequence = row.first(); !text.empty(); ++sequence) {
@@ -122,10 +123,54 @@ FaultOr<void> walk(Database& database, const AuditQuery& query, const Stretch& s
   return {};
 }
 
+// Whose the sequence of `before` is, in a store of one chain. Empty: there is no trail.
+FaultOr<std::string> only_chain(Database& database) {
+  TRY(found, chains(database));
+  if (found.empty()) return std::string();
+  if (found.size() == 1) return std::move(found.front());
+  return fault(
+      FaultKind::kRefusedByPeer,
+      fmt::format("{}: {} gateways write here, each with sequences of its own: a sequence names no "
+                  "place. Give the cursor that came with the page before.",
+                  database.name(), found.size()));
+}
+
+bool is_behind(const AuditCursor& cursor, const GroupWalk& row, std::int64_t sequence) {
+  if (cursor.gateway.empty()) return sequence < cursor.sequence;
+  return std::tuple(row.reached_us(), std::string_view(row.gateway()), sequence) <
+         std::tuple(cursor.reached_us, std::string_view(cursor.gateway), cursor.sequence);
+}
+
 }  // namespace
 
+std::string cursor_behind(const AuditRow& last) {
+  return fmt::format("{}.{}.{}", last.reached_us, last.sequence, last.gateway);
+}
+
+std::optional<AuditCursor> read_cursor(std::string_view text) {
+  const auto number = [&](std::int64_t& into) {
+    const char* const end = text.data() + text.size();
+    const auto [behind, error] = std::from_chars(text.data(), end, into);
+    text.remove_prefix(static_cast<std::size_t>(behind - text.data()));
+    return error == std::errc();
+  };
+  AuditCursor cursor;
+  if (!number(cursor.sequence)) return std::nullopt;
+  if (text.empty() && cursor.sequence > 0) return cursor;
+  cursor.reached_us = cursor.sequence;
+  if (!text.starts_with('.')) return std::nullopt;
+  text.remove_prefix(1);
+  if (!number(cursor.sequence) || cursor.sequence < 1 || !text.starts_with('.')) {
+    return std::nullopt;
+  }
+  cursor.gateway = text.substr(1);
+  if (cursor.gateway.empty()) return std::nullopt;
+  return cursor;
+}
+
 FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery& query,
-                                           std::int64_t limit, std::optional<std::int64_t> before) {
+                                           std::int64_t limit,
+                                           const std::optional<AuditCursor>& before) {
   const auto most = static_cast<std::size_t>(std::clamp(limit, std::int64_t{0}, kAuditRowsMax));
   std::vector<AuditRow> rows;
   if (most == 0) return rows;
@@ -133,25 +178,22 @@ FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery&
   (void)moment;  // Until the answer is whole.
   // The few records of one request lie near the moment of its id, which may be long ago.
   const bool forward = time_of_id(query.id).has_value();
-  const auto take = [&](const std::string& gateway, std::int64_t sequence, std::string_view line) {
-    if (!before || sequence < *before) rows.push_back({gateway, sequence, std::string(line)});
+  const auto take = [&](const GroupWalk& row, std::int64_t sequence, std::string_view line) {
+    if (!before || is_behind(*before, row, sequence)) {
+      rows.push_back({row.gateway(), sequence, std::string(line), row.reached_us()});
+    }
     return forward || rows.size() < most;
   };
   Stretch stretch = stretch_of(query);
-  std::vector<std::string> names;
-  if (before) {
-    TRY(found, chains(database));
+  std::string only;
+  if (before && before->gateway.empty()) {
+    TRY(found, only_chain(database));
     if (found.empty()) return rows;
-    if (found.size() > 1) {
-      return fault(
-          FaultKind::kRefusedByPeer,
-          fmt::format("{}: {} gateways write here, each with sequences of its own: `before` "
-                      "names no place. Page by time, with `until`.",
-                      database.name(), found.size()));
-    }
-    names = std::move(found);
-    stretch.gateway = names.front();
-    stretch.below = *before;
+    only = std::move(found);
+    stretch.gateway = only;
+    stretch.below = before->sequence;
+  } else if (before && !forward) {
+    stretch.behind = {before->reached_us, before->gateway, before->sequence};
   }
   TRY_DO(walk(database, query, stretch, forward ? Direction::kOldestFirst : Direction::kNewestFirst,
               take));
@@ -164,15 +206,9 @@ FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery&
 
 namespace {
 
-// A record behind the place of its gateway, and the time that its group reaches.
-struct Followed {
-  std::int64_t reached_us = 0;
-  AuditRow row;
-};
-
 // At most `most` of one chain. True: all that is there.
 FaultOr<bool> follow_chain(Database& database, const AuditQuery& query, const Stretch& stretch,
-                           std::int64_t after, std::size_t most, std::vector<Followed>& found) {
+                           std::int64_t after, std::size_t most, std::vector<AuditRow>& found) {
   Filter filter(query);
   const std::size_t end = found.size() + most;
   TRY(rows, GroupWalk::begin(database, stretch, Direction::kOldestFirst));
@@ -181,10 +217,9 @@ FaultOr<bool> follow_chain(Database& database, const AuditQuery& query, const St
     if (!there) return true;
     if (rows.last() <= after) continue;
     TRY(lines, rows.lines());
-    const auto take = [&](const std::string& gateway, std::int64_t sequence,
-                          std::string_view line) {
+    const auto take = [&](const GroupWalk& row, std::int64_t sequence, std::string_view line) {
       if (sequence > after) {
-        found.push_back({rows.reached_us(), {gateway, sequence, std::string(line)}});
+        found.push_back({row.gateway(), sequence, std::string(line), row.reached_us()});
       }
       return found.size() < end;
     };
@@ -207,12 +242,11 @@ FaultOr<AuditPlaces> last_places(Database& database) {
 FaultOr<std::vector<AuditRow>> follow_audit(Database& database, const AuditQuery& query,
                                             AuditPlaces& after, std::int64_t limit) {
   const auto most = static_cast<std::size_t>(std::clamp(limit, std::int64_t{0}, kAuditRowsMax));
-  std::vector<AuditRow> rows;
-  if (most == 0) return rows;
+  if (most == 0) return std::vector<AuditRow>();
   TRY(moment, Snapshot::begin(database));
   (void)moment;  // Until the answer is whole.
   TRY(last, last_places(database));
-  std::vector<Followed> found;
+  std::vector<AuditRow> found;
   for (auto& [gateway, end] : last) {
     const std::int64_t seen = after[gateway];
     if (end <= seen) continue;
@@ -220,19 +254,18 @@ FaultOr<std::vector<AuditRow>> follow_audit(Database& database, const AuditQuery
     stretch.gateway = gateway;
     stretch.from = seen + 1;
     TRY(all, follow_chain(database, query, stretch, seen, most, found));
-    if (!all) end = found.back().row.sequence;
+    if (!all) end = found.back().sequence;
   }
-  std::ranges::sort(found, {}, [](const Followed& one) {
-    return std::tuple(one.reached_us, std::string_view(one.row.gateway), one.row.sequence);
+  std::ranges::sort(found, {}, [](const AuditRow& one) {
+    return std::tuple(one.reached_us, std::string_view(one.gateway), one.sequence);
   });
   // What does not fit comes with the next question.
   for (std::size_t i = found.size(); i-- > most;) {
-    last[found[i].row.gateway] = found[i].row.sequence - 1;
+    last[found[i].gateway] = found[i].sequence - 1;
   }
   found.resize(std::min(found.size(), most));
-  for (Followed& one : found) rows.push_back(std::move(one.row));
   after = std::move(last);
-  return rows;
+  return found;
 }
 
 FaultOr<std::int64_t> last_sequence(Database& database, std::string_view gateway) {
@@ -248,7 +281,7 @@ FaultOr<void> export_audit(Database& database, const AuditQuery& query,
   (void)moment;  // Until the answer is whole.
   return walk(
       database, query, stretch_of(query), Direction::kOldestFirst,
-      [&](const std::string&, std::int64_t, std::string_view record) { return line(record); });
+      [&](const GroupWalk&, std::int64_t, std::string_view record) { return line(record); });
 }
 
 }  // namespace tollgate::storage

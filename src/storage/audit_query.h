@@ -40,17 +40,31 @@ struct AuditQuery {
 
 struct AuditRow {
   std::string gateway;
-  std::int64_t sequence = 0;  // In the gateway's chain.
-  std::string record;         // One line of JSON, as sealed.
+  std::int64_t sequence = 0;    // In the gateway's chain.
+  std::string record;           // One line of JSON, as sealed.
+  std::int64_t reached_us = 0;  // The time that its group reaches.
 };
+
+// Before which record a page ends. Of all chains: a record's place in the order of answers, which
+// no record that comes later changes. Of the only chain of a store its sequence is enough.
+struct AuditCursor {
+  std::int64_t sequence = 0;
+  std::string gateway;  // Empty: whose the only chain is.
+  std::int64_t reached_us = 0;
+  friend bool operator==(const AuditCursor&, const AuditCursor&) = default;
+};
+// As text for whoever asks for the page behind `last`; and back. A whole number is a sequence.
+// Nothing: it is no cursor.
+std::string cursor_behind(const AuditRow& last);
+std::optional<AuditCursor> read_cursor(std::string_view text);
 
 inline constexpr std::int64_t kAuditRowsMax = 100'000;  // Of one answer in memory.
 
-// The newest `limit` records, newest first. With `before` only those of a smaller sequence: the
-// next page. A Fault where several gateways have such a sequence; their pages go by time.
+// The newest `limit` records, newest first. With `before` only those behind it: the next page. A
+// Fault where it names a sequence alone and several gateways have such a one.
 FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery& query,
                                            std::int64_t limit,
-                                           std::optional<std::int64_t> before = std::nullopt);
+                                           const std::optional<AuditCursor>& before = {});
 
 // How far a trail was read: the last sequence of each gateway.
 using AuditPlaces = std::map<std::string, std::int64_t, std::less<>>;

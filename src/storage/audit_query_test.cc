@@ -87,7 +87,7 @@ TEST_P(Audit, FindsByEveryColumn) {
 }
 
 TEST_P(Audit, PagesBackAndFollows) {
-  const auto page = query_audit(*database_, {}, 3, 4);
+  const auto page = query_audit(*database_, {}, 3, AuditCursor{4});
   ASSERT_TRUE(page);
   ASSERT_EQ(page->size(), 3U);
   EXPECT_EQ(page->front().sequence, 3);
@@ -263,24 +263,32 @@ TEST_P(Audit, RefusesToContinueADamagedChain) {
 class AuditOfTwo : public StorageTest, public testing::WithParamInterface<Backend> {
  protected:
   AuditOfTwo() {
-    std::map<std::string, std::unique_ptr<StoredTrail>> trails;
     for (const char* name : {"one", "two"}) {
       JournalOptions options = journal_options();
       options.gateway = name;
       options.directory += name;
       auto opened = StoredTrail::open(connect(), policy_, clock_, options);
       EXPECT_TRUE(opened) << opened.error().message;
-      trails[name] = *std::move(opened);
+      trails_[name] = *std::move(opened);
     }
     for (int n = 1; n <= 12; ++n) {
-      const auto& trail = trails[n % 3 == 0 ? "two" : "one"];
-      Request request(n);
-      request.record.time = kMorning + std::chrono::seconds(n);
-      EXPECT_TRUE(request.decide(*trail));
-      EXPECT_TRUE(request.end(*trail));
-      EXPECT_TRUE(trail->flush());
+      write(n, n % 3 == 0 ? "two" : "one");
     }
     database_ = connect();
+  }
+
+  void write(int n, const char* gateway) {
+    StoredTrail& trail = *trails_[gateway];
+    Request request(n);
+    request.record.time = kMorning + std::chrono::seconds(n);
+    EXPECT_TRUE(request.decide(trail));
+    EXPECT_TRUE(request.end(trail));
+    EXPECT_TRUE(trail.flush());
+  }
+  void write_more() {
+    written_ += 2;
+    write(written_, "one");
+    write(written_ - 1, "two");
   }
 
   // "one 16" for record 16 of gateway one.
@@ -291,6 +299,8 @@ class AuditOfTwo : public StorageTest, public testing::WithParamInterface<Backen
     return names;
   }
 
+  std::map<std::string, std::unique_ptr<StoredTrail>> trails_;
+  int written_ = 12;
   std::unique_ptr<Database> database_;
 };
 
@@ -319,9 +329,37 @@ TEST_P(AuditOfTwo, IsAnsweredFromAllChainsByTime) {
   for (int n = 1; n <= 12; ++n) {
     EXPECT_NE(exported[static_cast<std::size_t>(2 * n - 1)].find(Request(n).id), std::string::npos);
   }
-  const auto paged = query_audit(*database_, {}, 7, 4);
+  const auto paged = query_audit(*database_, {}, 7, AuditCursor{4});
   ASSERT_FALSE(paged);
-  EXPECT_NE(paged.error().message.find("until"), std::string::npos);
+  EXPECT_NE(paged.error().message.find("cursor"), std::string::npos);
+}
+
+// Whatever is written between two pages, also with times that are behind.
+TEST_P(AuditOfTwo, IsPagedOverAllChainsWhileTheyGrow) {
+  AuditQuery decisions;
+  decisions.phase = audit::Phase::kDecision;
+  for (const AuditQuery& query : {AuditQuery{}, decisions}) {
+    for (const std::int64_t size : {1, 3, 24}) {
+      SCOPED_TRACE(size);
+      const Names all = named(*query_audit(*database_, query, 1000));
+      Names paged;
+      std::optional<AuditCursor> cursor;
+      while (true) {
+        const auto page = query_audit(*database_, query, size, cursor);
+        ASSERT_TRUE(page) << page.error().message;
+        if (page->empty()) break;
+        std::ranges::copy(named(*page), std::back_inserter(paged));
+        cursor = read_cursor(cursor_behind(page->back()));
+        ASSERT_TRUE(cursor);
+        if (paged.size() == static_cast<std::size_t>(size)) write_more();
+      }
+      EXPECT_EQ(paged, all);
+    }
+  }
+  for (const char* bad : {"", "0", "-3", "x", "1.", "1.2", "1.2.", "1.0.one", "1.-2.one", "1.x.one",
+                          ".2.one", "99999999999999999999.2.one"}) {
+    EXPECT_FALSE(read_cursor(bad)) << bad;
+  }
 }
 
 TEST_P(AuditOfTwo, IsFollowedInBothChains) {
@@ -510,7 +548,7 @@ TEST_P(AnyAudit, AnswersAsIfEveryRecordWereReadForAnyQuestion) {
     }
     ASSERT_EQ(found, expected);
     found.clear();
-    const auto asked = query_audit(*database, query, 20, from);
+    const auto asked = query_audit(*database, query, 20, AuditCursor{from});
     ASSERT_TRUE(asked);
     for (const AuditRow& row : *asked) found.push_back(row.record);
     ASSERT_EQ(found, newest);

@@ -150,7 +150,14 @@ FaultOr<GroupWalk> GroupWalk::begin(Database& database, const Stretch& stretch,
     return walk;
   }
   // A moment before the first that is wanted.
-  walk.last_read_.reached_us = direction == Direction::kOldestFirst ? stretch.since_us : INT64_MAX;
+  if (direction == Direction::kOldestFirst) {
+    walk.last_read_.reached_us = stretch.since_us;
+  } else {
+    walk.last_read_.reached_us = stretch.behind.reached_us;
+    walk.last_read_.gateway = stretch.behind.gateway;
+    walk.last_read_.first = stretch.behind.sequence;
+  }
+  walk.stretch_.behind = {};
   return walk;
 }
 

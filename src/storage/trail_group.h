@@ -67,11 +67,18 @@ enum class Direction : std::uint8_t { kOldestFirst, kNewestFirst };
 // Which rows a walk sees: of one gateway those with a record of these sequences, or those of all;
 // with a record that is not before `since_us`, and one before `until_us`.
 struct Stretch {
+  // A place in the order of all rows, and of a record in its chain.
+  struct Place {
+    std::int64_t reached_us = INT64_MAX;
+    std::string_view gateway;
+    std::int64_t sequence = 0;
+  };
   std::string_view gateway;  // Empty: all. Borrowed while a walk begins.
   std::int64_t from = 1;     // Of one gateway only.
   std::int64_t below = INT64_MAX;
   std::int64_t since_us = INT64_MIN;
   std::int64_t until_us = INT64_MAX;
+  Place behind;  // Of all, newest first only. Borrowed while a walk begins.
 };
 
 // Steps through rows: of one gateway in the order of its chain, of all in that of the times that

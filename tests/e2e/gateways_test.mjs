@@ -61,6 +61,23 @@ describe('several gateways on one PostgreSQL', () => {
     for (const id of ids) await one.records(id);
     const verified = await one.run('audit', 'verify');
     assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    // Page by page through the chains of both, by the command and by the admin API.
+    const whole = (await one.run('audit', 'query', '--json')).stdout;
+    let paged = '';
+    for (let cursor = []; cursor; ) {
+      const page = await one.run('audit', 'query', '--json', '--limit', '3', ...cursor);
+      assert.equal(page.code, 0, page.stderr);
+      paged += page.stdout;
+      cursor = page.stderr.match(/^older: (--before) (\S+)$/m)?.slice(1);
+    }
+    assert.equal(paged, whole);
+    const records = [];
+    for (let next = '/admin/v1/audit?limit=3'; next; ) {
+      const page = await two.adminGet(next);
+      records.push(...(await page.json()));
+      next = page.headers.get('link')?.match(/^<(.+)>; rel="next"$/)[1];
+    }
+    assert.deepEqual(records, whole.trim().split('\n').map((line) => JSON.parse(line)));
     // A provider's invoice says that one of them used more, which the books then have as well.
     const before = (await one.spend()).usd;
     const late = ['--adjust', ids[0], '--input', '10', '--output', '5', '--because', 'invoice'];
