@@ -89,6 +89,33 @@ TEST_F(LostAnswers, LoseAndDoubleNothingInAnyHistory) {
   expect_every_request_once(next - 1);
 }
 
+// Somebody who only asks, as a lender does.
+class Asks final : public GroupPart {
+ public:
+  bool idle() const override { return !asks; }
+  FaultOr<void> write(Database&) override { return {}; }
+  void committed() override { asks = false; }
+  void failed(const Fault&) override {}
+
+  bool asks = true;
+};
+
+// What comes behind a group that had no record, and was committed, is not taken for it.
+TEST_F(LostAnswers, TakeNothingElseForTheGroupInQuestion) {
+  Request first(1);
+  ASSERT_TRUE(first.decide(*trail));
+  ASSERT_TRUE(trail->flush());
+  Asks part;
+  trail->join(part);
+  cut->cut(Cut::kCommitIsLate);
+  EXPECT_EQ(trail->flush().error().kind, FaultKind::kUncertain);
+  ASSERT_TRUE(cut->holds_commit());
+  cut->let_through();
+  ASSERT_TRUE(first.end(*trail));
+  expect_every_request_once(1);
+  trail.reset();  // Before who joined it.
+}
+
 // The commit is on its way for long, and the server has the lock for it meanwhile.
 TEST_F(LostAnswers, AreNotAskedForBeforeTheCommitHasEnded) {
   Request first(1);
