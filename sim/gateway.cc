@@ -29,14 +29,25 @@ void Gateway::tell(std::string_view what) {
 
 // ---- Start and end --------------------------------------------------------------------------
 
-void Gateway::start(const MakeLink& make, std::shared_ptr<const Settings> settings) {
-  ++starts_;
-  link_ = make(*this);
-  if (!link_->recover()) {
-    tell("cannot start yet");
-    return;
+void Gateway::start(std::shared_ptr<const Settings> settings) {
+  const bool shared = parts_.plan->shape == Shape::kSharedStore;
+  const std::string process = fmt::format("{}, start {}", name, ++starts_);
+  link_ = std::make_unique<StoreLink>(StoreLink::Parts{
+      shared ? name : std::string(storage::kOnlyGateway), process, fmt::format("boot {}", boots_),
+      shared ? storage::Sharing::kShared : storage::Sharing::kAlone, *parts_.server, cut_off,
+      journal_, clock, chance_});
+  if (parts_.plan->kill_in > 0 && chance_.one_in(8)) {
+    link_->line.dies_in = static_cast<int>(chance_.between(1, 60));
   }
-  resolve();
+  try {
+    const FaultOr<void> taken_up = link_->recover();
+    if (!went_well(taken_up, "start")) {
+      return tell(fmt::format("cannot start yet: {}", taken_up.error().message));
+    }
+  } catch (const Killed&) {
+    return tell("is killed while it starts");
+  }
+  link_->line.dies_in = 0;
   oracle_.begins_anew(parts_.number);
   storage::MemoryLedger::Options options;
   options.accounts_max = parts_.plan->accounts_max;
@@ -55,7 +66,7 @@ void Gateway::resolve() {
   std::map<std::string, std::int64_t> booked;
   std::map<std::string, std::int64_t> decided;
   std::map<std::string, std::int64_t> ended;
-  for (const JournalModel::Entry& entry : journal.entries()) {
+  for (const JournalModel::Entry& entry : journal_.entries()) {
     if (entry.lost) continue;
     const bool booking = entry.kind == storage::ItemKind::kBooking;
     if (booking) booked[entry.id] = std::max<std::int64_t>(entry.amount, 0);
@@ -97,21 +108,54 @@ void Gateway::die(Death death) {
   // Coroutines that wait go on to their end, in a process that nobody hears any more.
   dies_ = true;
   for (bool more = true; more;) {
-    more = link_->abandon();
-    more = executor_.run() || more;
+    link_->abandon();
+    more = executor_.run();
   }
   dies_ = false;
-  ledger_.reset();
-  link_.reset();
+  const bool shared = parts_.plan->shape == Shape::kSharedStore;
+  Process process{std::move(link_), std::move(ledger_)};
   requests_.clear();
-  if (death == Death::kKill) return;
-  lost_power_ = true;
-  ++boots;
-  journal.lose_power(chance_);
+  if (death == Death::kPowerLoss) {
+    process = {};
+    lose_power();
+  } else if (shared && chance_.one_in(4)) {
+    tell("believes that it lives");
+    process.link->line.dies_in = 0;
+    ghosts_.push_back(std::move(process));
+  }
+  resolve();
 }
 
-bool Gateway::stop() {
-  if (!idle() || !link_->return_leases()) return false;
+// What the store has is of those entries that were on the disk, or might have been.
+void Gateway::lose_power() {
+  ghosts_.clear();
+  lost_power_ = true;
+  ++boots_;
+  parts_.server->end_late(Server::Late::kNow);
+  const bool shared = parts_.plan->shape == Shape::kSharedStore;
+  const auto there = must(
+      storage::TrailWriter::open(parts_.server->reader(), shared ? name : storage::kOnlyGateway),
+      "open");
+  journal_.synced(there.journal_written());
+  journal_.lose_power(chance_);
+}
+
+void Gateway::haunt() {
+  for (const Process& process : ghosts_) process.link->haunt();
+  if (!ghosts_.empty() && chance_.one_in(10)) ghosts_.pop_back();
+}
+
+bool Gateway::stop(Stop how) {
+  if (!idle()) return false;
+  try {
+    if (!link_->stop()) {
+      if (how == Stop::kMayFail) die(Death::kKill);
+      return false;
+    }
+  } catch (const Killed&) {
+    die(Death::kKill);
+    return false;
+  }
   tell("stops");
   check();
   if (ledger_->open_holds() != 0) throw Violation{"I12: holds are open at rest"};
@@ -136,9 +180,22 @@ void Gateway::run() {
   std::erase_if(requests_, [](const auto& request) { return request->state == State::kGone; });
 }
 
-void Gateway::work(Crash crash) {
-  if (chance_.one_in(8)) ledger_->give_back_idle(clock.now());
-  if (!link_->work(crash)) die(Death::kKill);
+void Gateway::work(Group group) {
+  if (busy_) return;
+  if (group == Group::kDeadly) link_->line.dies_in = static_cast<int>(chance_.between(1, 30));
+  link_->line.before_lock = link_->line.before_answer = meanwhile;
+  busy_ = true;
+  bool killed = false;
+  try {
+    link_->work();
+  } catch (const Killed&) {
+    killed = true;
+  }
+  busy_ = false;
+  link_->line.before_lock = link_->line.before_answer = nullptr;
+  link_->line.dies_in = 0;
+  if (killed) return die(Death::kKill);
+  run();  // Whoever waited is held at the time of the answer.
 }
 
 // ---- Asking ---------------------------------------------------------------------------------
@@ -178,7 +235,7 @@ Task<void> Gateway::hold(Gateway& self, Request& request) {
   }
 }
 
-void Gateway::ask(std::string id) {
+void Gateway::ask() {
   auto made = std::make_unique<Request>();
   Request& request = *made;
   for (const auto& other : requests_) {
@@ -186,7 +243,7 @@ void Gateway::ask(std::string id) {
     request.asks_alone = other->asks_alone = false;
   }
   requests_.push_back(std::move(made));
-  request.id = std::move(id);
+  request.id = fmt::format("req_{:08}", ++*parts_.requests);
   request.caller = Caller::any(chance_);
   request.settings = settings_;
   fill(request);
@@ -239,7 +296,7 @@ void Gateway::admitted(Request& request) {
   Taken taken;
   taken.gateway = parts_.number;
   taken.money = request.worst.micro_usd;
-  taken.at_us = request.now.time_since_epoch().count();
+  taken.at_us = clock.now().time_since_epoch().count();
   for (const audit::BudgetEvidence& budget : request.result->value().budgets) {
     const storage::AccountId id{budget.rule, budget.subject, budget.window_start};
     Account account(storage::packed_bytes(id), '\0');
@@ -262,7 +319,7 @@ void Gateway::admitted(Request& request) {
 void Gateway::go_on() {
   run();
   if (requests_.empty()) return;
-  dies_in_append_ = parts_.plan->kill_in > 0 && chance_.one_in(100);
+  dies_in_append_ = !busy_ && parts_.plan->kill_in > 0 && chance_.one_in(100);
   Request& request = *requests_[chance_.below(static_cast<std::int64_t>(requests_.size()))];
   switch (request.state) {
     case State::kHeld:
@@ -286,7 +343,7 @@ void Gateway::go_on() {
 }
 
 std::uint64_t Gateway::append(const storage::Item& item) {
-  return dies_in_append_ ? 0 : journal.append(item);
+  return dies_in_append_ ? 0 : journal_.append(item);
 }
 
 void Gateway::decide(Request& request) {
@@ -299,7 +356,7 @@ void Gateway::decide(Request& request) {
     return;
   }
   append_record(request, audit::Phase::kDecision, audit::Outcome::kAllowed);
-  request.decided_at = journal.end();
+  request.decided_at = journal_.end();
   request.state = State::kDecided;
   tell(fmt::format("{} is decided", request.id));
 }

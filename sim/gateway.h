@@ -15,28 +15,14 @@
 #include "base/arena.h"
 #include "base/hand_executor.h"
 #include "pipeline/ports.h"
+#include "sim/clock.h"
+#include "sim/journal_model.h"
 #include "sim/oracle.h"
+#include "sim/server.h"
 #include "sim/settings.h"
 #include "sim/store_link.h"
 
 namespace tollgate::sim {
-
-class GatewayClock final : public pipeline::Clock {
- public:
-  explicit GatewayClock(const std::int64_t& now_us) : now_us_(now_us) {}
-  Instant now() const override { return Instant(Duration(kStart + now_us_ + ahead_us)); }
-  WallTime wall() const override { return WallTime(Duration(kWallStart + now_us_ + skew_us)); }
-
-  std::int64_t ahead_us = 0;  // Only grows.
-  std::int64_t skew_us = 0;
-
- private:
-  static constexpr std::int64_t kStart = 3'600'000'000;
-  // Ten minutes before a month ends.
-  static constexpr std::int64_t kWallStart = 1'772'322'600'000'000;
-
-  const std::int64_t& now_us_;
-};
 
 struct Request {
   enum class State : std::uint8_t { kAsks, kHeld, kDecided, kLeft, kSettled, kGone };
@@ -68,27 +54,32 @@ class Gateway final : public storage::SettlementSink {
     Chance* chance = nullptr;
     Story* story = nullptr;
     Oracle* oracle = nullptr;
+    Server* server = nullptr;
     const std::int64_t* now_us = nullptr;
+    std::int64_t* requests = nullptr;  // That all gateways were ever asked.
   };
   explicit Gateway(const Parts& parts);
   ~Gateway() override;
 
-  // One of the links serves each start; made anew by whoever knows the store.
-  using MakeLink = std::function<std::unique_ptr<StoreLink>(Gateway& gateway)>;
-  void start(const MakeLink& make, std::shared_ptr<const Settings> settings);
-  void ask(std::string id);
+  void start(std::shared_ptr<const Settings> settings);
+  void ask();
   // Takes one request a step on its way; which one, chance says.
   void go_on();
-  void work(Crash crash);
+  // Writes a group; kDeadly: and may be killed in it.
+  enum class Group : std::uint8_t { kSafe, kDeadly };
+  void work(Group group);
   void run();  // What was posted.
   void reload(std::shared_ptr<const Settings> settings);
   enum class Death : std::uint8_t { kKill, kPowerLoss };
   void die(Death death);
-  // Every request ends and everything is written, if the store is there; then it is down.
-  bool stop();
+  // Processes of before that believe that they serve, and nobody hears.
+  void haunt();
+  // Where every request has ended: everything is written and given back, or it is left to the next
+  // start. Then it is down. False: it goes on.
+  enum class Stop : std::uint8_t { kClean, kMayFail };
+  bool stop(Stop how);
 
   bool up() const { return ledger_ != nullptr; }
-  int starts() const { return starts_; }
   bool idle() const { return requests_.empty() && link_->idle(); }
   // As the ledger tells it, against the oracle (I12, I14).
   void check() const;
@@ -96,13 +87,12 @@ class Gateway final : public storage::SettlementSink {
   void booked(const pipeline::Booking& booking, const pipeline::Used& used,
               std::string_view accounts, WallTime at) override;
 
-  std::string name;
+  const std::string name;
   GatewayClock clock;
-  JournalModel journal;
-  std::int64_t boots = 1;  // Of its machine.
-  bool cut_off = false;    // From the store.
-  StoreLink* link() { return link_.get(); }
+  bool cut_off = false;  // From the store.
   std::int64_t refused_in_a_row = 0;
+  // What everybody does while this one waits for the store.
+  std::function<void()> meanwhile;
   // What the store has taken of accounts that no lease took.
   std::function<std::map<Account, std::int64_t>()> counted_by_books;
 
@@ -128,22 +118,32 @@ class Gateway final : public storage::SettlementSink {
   std::uint64_t append(const storage::Item& item);
   void append_record(const Request& request, audit::Phase phase, audit::Outcome outcome);
   void resolve();
+  void lose_power();
   void tell(std::string_view what);
+
+  struct Process {
+    std::unique_ptr<StoreLink> link;
+    std::unique_ptr<storage::MemoryLedger> ledger;
+  };
 
   const Parts parts_;
   Chance& chance_;
   Oracle& oracle_;
   HandExecutor executor_;
   std::shared_ptr<const Settings> settings_;
+  JournalModel journal_;
   std::unique_ptr<StoreLink> link_;
   std::unique_ptr<storage::MemoryLedger> ledger_;
+  std::vector<Process> ghosts_;
   std::vector<std::unique_ptr<Request>> requests_;
   std::map<std::string, Fate> fates_;
   int starts_ = 0;
+  int boots_ = 1;  // Of its machine.
   bool lost_power_ = false;
   std::optional<Violation> found_;
   bool dies_ = false;
   bool dies_in_append_ = false;
+  bool busy_ = false;  // With a group.
 };
 
 }  // namespace tollgate::sim

@@ -56,9 +56,7 @@ class JournalModel {
       entries_[i].lost = entries_[i].lost || lost;
     }
     synced_ = entries_.size();
-    may_lack = true;
   }
-  bool may_lack = false;  // Until it is taken up.
 
  private:
   std::vector<Entry> entries_;

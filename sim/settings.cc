@@ -74,8 +74,8 @@ Plan Plan::of(Chance& chance) {
   plan.clock_jump_in = rate(30);
   plan.reload_in = rate(40);
   plan.absurd_in = rate(50);
-  plan.message_lost_in = rate(8);
-  plan.message_twice_in = rate(8);
+  plan.call_fails_in = rate(300);
+  plan.answer_lost_in = rate(10);
   return plan;
 }
 

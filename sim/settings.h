@@ -17,8 +17,8 @@ namespace tollgate::sim {
 
 // Which promises are to be kept by whom.
 enum class Shape : std::uint8_t {
-  kOwnStore,     // One gateway on a SQLite file of its own: the whole of what is shipped.
-  kSharedStore,  // Several gateways that ask one store over a network.
+  kOwnStore,     // One gateway on a SQLite file of its own.
+  kSharedStore,  // Several gateways on one store, as on PostgreSQL.
 };
 
 struct Plan {
@@ -30,12 +30,12 @@ struct Plan {
   int power_loss_in = 0;
   int stop_in = 0;  // Cleanly.
   int store_away_in = 0;
-  int cut_off_in = 0;  // Between one gateway and the store.
+  int cut_off_in = 0;  // One gateway from the store.
   int clock_jump_in = 0;
   int reload_in = 0;
-  int absurd_in = 0;  // Of requests, those whose usage no bound foresaw.
-  int message_lost_in = 0;
-  int message_twice_in = 0;
+  int absurd_in = 0;         // Of requests, those whose usage no bound foresaw.
+  int call_fails_in = 0;     // Of calls of a shared store.
+  int answer_lost_in = 0;    // Of its commits.
   bool use_is_half = false;  // Of the bound; else anything up to it.
 
   static Plan of(Chance& chance);

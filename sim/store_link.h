@@ -1,56 +1,105 @@
-// A gateway's way to its store, in the two shapes that there are.
-//
-// own_link.h: the store is a SQLite file in the gateway's own process; everything between the
-// ledger and the file is the shipped code. shared_link.h: the store is elsewhere, behind the
-// simulated network; the ledger and what the store does are the shipped code, the messages are not.
+// A gateway's way to its store: the shipped seat, writer of the trail, lender and allowances, put
+// together as Store and StoredTrail do it, without their threads and the files of the journal.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "sim/chance.h"
+#include "sim/clock.h"
 #include "sim/journal_model.h"
+#include "sim/server.h"
 #include "sim/settings.h"
 #include "sim/story.h"
-#include "storage/lender.h"
+#include "storage/gateway_seat.h"
 #include "storage/memory_ledger.h"
+#include "storage/store_lender.h"
+#include "storage/trail_writer.h"
 
 namespace tollgate::sim {
 
-// Where a process or the store dies in what it does next.
-enum class Crash : std::uint8_t { kNone, kBeforeCommit, kAfterCommit };
-
 class StoreLink {
  public:
-  virtual ~StoreLink() = default;
+  // All outlive the link.
+  struct Parts {
+    std::string gateway;
+    std::string process;  // No two have the same.
+    std::string boot;     // Of its machine.
+    storage::Sharing sharing = storage::Sharing::kAlone;
+    Server& server;
+    const bool& cut_off;
+    JournalModel& journal;
+    const pipeline::Clock& clock;
+    Chance& chance;
+  };
+  explicit StoreLink(const Parts& parts);
+  StoreLink(const StoreLink&) = delete;
 
-  // Takes up what an earlier start left: what it held is booked, then its leases are given back.
-  // Everything may fail or be cut short, and is begun anew then. False: not yet.
-  virtual bool recover() = 0;
-  // Whether some of it goes on beside new requests, so that more is taken than is spent and held.
-  virtual bool recovering() const { return false; }
-  // From here on `ledger` borrows over this link.
-  virtual void serve(storage::MemoryLedger& ledger) = 0;
+  // What follows asks the store, may be refused by it, and may end with Killed.
 
-  // Writes or sends what waits. False: the gateway died of it, as `crash` asks.
-  virtual bool work(Crash crash) = 0;
-  // Up to where the journal survives the loss of power.
-  virtual std::uint64_t durable() const = 0;
-  // Whether decisions are taken, so that requests may leave.
-  virtual bool healthy() const = 0;
-  // Whether nothing waits, here or on its way.
-  virtual bool idle() const = 0;
-
-  // The gateway dies: who waits for an answer gets none. True: there was somebody.
-  virtual bool abandon() = 0;
+  // Takes up what an earlier start left. It may be cut short, and is begun anew then. False: not
+  // yet.
+  FaultOr<void> recover();
+  // Writes what waits.
+  void work();
   // A new configuration is about to serve. False: the store cannot be asked, and it is refused.
-  virtual bool count_budgets(const Settings& settings) = 0;
-  // At rest, on shutdown: what is leased and not spent is given back. False: the store is away.
-  virtual bool return_leases() = 0;
+  bool count_budgets(const Settings& settings);
+  // On shutdown all is written, then what is leased and not spent is given back. False: what is
+  // left is the next start's.
+  bool stop();
+  // What a process does of which nobody hears any more: it tries to write, and asks.
+  void haunt();
+
+  // From here on `ledger` borrows over this link.
+  void serve(storage::MemoryLedger& ledger);
+  // The gateway dies: who waits for an answer gets none.
+  void abandon();
+  // Up to where the journal survives the loss of power.
+  std::uint64_t durable() const { return writer_->journal_written(); }
+  // Whether decisions are taken, so that requests may leave.
+  bool healthy() const { return healthy_; }
+  bool idle() const;
+  // Whether the end of an earlier start goes on beside new requests, so that more is taken than is
+  // spent and held.
+  bool recovering() const { return writer_->recovering(); }
+
+  Line line;
+
+ private:
+  FaultOr<void> take_seat();
+  void take_journal();
+  FaultOr<void> write_groups();
+  FaultOr<void> write_alone(const std::function<FaultOr<void>()>& work);
+  FaultOr<void> mark(std::string_view state, std::string_view lack);
+  FaultOr<void> count(const Settings& settings);
+  FaultOr<void> end();
+  bool shared() const { return parts_.sharing == storage::Sharing::kShared; }
+
+  const Parts parts_;
+  const std::unique_ptr<storage::Database> database_;
+  std::optional<storage::GatewaySeat> seat_;
+  std::optional<storage::TrailWriter> writer_;
+  std::unique_ptr<storage::StoreLender> lender_;
+  storage::MemoryLedger* ledger_ = nullptr;
+  std::uint64_t taken_ = 0;
+  bool healthy_ = true;
 };
 
-// Turns a Fault where none may be into a Violation.
+// Turns a Fault that nothing in a world explains into a Violation. Whether there was none.
+template <class T>
+bool went_well(const FaultOr<T>& done, std::string_view what) {
+  if (done) return true;
+  const FaultKind kind = done.error().kind;
+  if (kind == FaultKind::kCorrupt || kind == FaultKind::kBroken) {
+    throw Violation{std::string(what) + ": " + done.error().message};
+  }
+  return false;
+}
+
+// The same where there may be none.
 template <class T>
 T must(FaultOr<T> value, std::string_view what) {
   if (!value) throw Violation{std::string(what) + ": " + value.error().message};

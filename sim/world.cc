@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "sim/own_link.h"
 #include "storage/try.h"
 
 namespace tollgate::sim {
@@ -15,12 +14,6 @@ using std::chrono::hours;
 
 constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kHourUs = 3600 * kSecondUs;
-
-std::unique_ptr<storage::Database> open_database(const std::string& directory) {
-  storage::DatabaseOptions options;
-  options.durability = storage::Durability::kProcess;  // What the disk loses is the journal's.
-  return must(storage::Database::open(directory + "/sim.db", options), "open");
-}
 
 }  // namespace
 
@@ -36,24 +29,24 @@ World::World(std::uint64_t seed, const std::string& directory)
 World::World(std::uint64_t seed, const Plan& plan, const std::string& directory)
     : chance_(seed),
       plan_(plan),
-      database_(open_database(directory)),
-      store_(*database_),
-      network_(chance_, plan.message_lost_in, plan.message_twice_in),
-      between_{network_,
-               store_,
-               chance_,
-               store_away_,
-               now_us_,
-               [this] {
-                 return WallTime(Duration(1'772'322'600'000'000 + now_us_ + store_skew_us_)); }},
+      server_(directory + "/sim.db", plan_, chance_, now_us_),
       settings_(Settings::of(chance_, plan)) {
   history_.push_back(settings_);
   for (const cost::Policy& budget : settings_->budgets) oracle_.enforce(budget);
   for (int i = 0; i < plan_.gateways; ++i) {
-    Gateway::Parts parts{i, &plan_, &chance_, &story_, &oracle_, &now_us_};
+    Gateway::Parts parts;
+    parts.number = i;
+    parts.plan = &plan_;
+    parts.chance = &chance_;
+    parts.story = &story_;
+    parts.oracle = &oracle_;
+    parts.server = &server_;
+    parts.now_us = &now_us_;
+    parts.requests = &requests_;
     gateways_.push_back(std::make_unique<Gateway>(parts));
     Gateway& gateway = *gateways_.back();
-    if (plan_.clock_jump_in > 0) gateway.clock.skew_us = chance_.between(-kHourUs, kHourUs);
+    if (plan_.clock_jump_in > 0) gateway.clock.skew_us = any_skew();
+    gateway.meanwhile = [this] { meanwhile(); };
     gateway.counted_by_books = [this] { return counted_by_books(); };
   }
 }
@@ -68,19 +61,35 @@ void World::run(std::int64_t steps) {
 
 void World::step() {
   pass_time();
-  network_.deliver(now_us_);
+  server_.end_late(Server::Late::kWhenDue);
   for (const auto& gateway : gateways_) {
     if (gateway->up()) gateway->run();
   }
   trouble();
-  Gateway& gateway = *gateways_[chance_.below(static_cast<std::int64_t>(gateways_.size()))];
+  Gateway& gateway = any_gateway();
   if (!gateway.up()) {
-    start(gateway);
+    if (!chance_.one_in(4)) gateway.start(settings_);
   } else {
     trouble_gateway(gateway);
     if (gateway.up()) act(gateway);
   }
+  if (chance_.one_in(4)) gateway.haunt();
   check();
+}
+
+Gateway& World::any_gateway() {
+  return *gateways_[chance_.below(static_cast<std::int64_t>(gateways_.size()))];
+}
+
+// While one waits for the store, its own requests go on and so does everybody else.
+void World::meanwhile() {
+  if (nested_ || !chance_.one_in(4)) return;
+  nested_ = true;
+  for (std::int64_t some = chance_.between(1, 4); some > 0; --some) {
+    Gateway& gateway = any_gateway();
+    if (gateway.up()) act(gateway);
+  }
+  nested_ = false;
 }
 
 void World::pass_time() {
@@ -93,25 +102,28 @@ void World::pass_time() {
 void World::act(Gateway& gateway) {
   const std::int64_t what = chance_.below(10);
   if (what < 3) {
-    gateway.ask(fmt::format("req_{:08}", ++requests_));
+    gateway.ask();
   } else if (what < 8) {
     gateway.go_on();
   } else {
-    const bool crash = plan_.kill_in > 0 && chance_.one_in(20);
-    gateway.work(!crash              ? Crash::kNone
-                 : chance_.one_in(2) ? Crash::kBeforeCommit
-                                     : Crash::kAfterCommit);
+    const bool deadly = plan_.kill_in > 0 && chance_.one_in(20);
+    gateway.work(deadly ? Gateway::Group::kDeadly : Gateway::Group::kSafe);
   }
 }
 
+// Gateways that share a store decide nothing while their clock is far from the store's.
+std::int64_t World::any_skew() {
+  const bool far = plan_.shape == Shape::kOwnStore || chance_.one_in(6);
+  const std::int64_t most = far ? kHourUs : 3 * kSecondUs;
+  return chance_.between(-most, most);
+}
+
 void World::trouble() {
-  if (chance_.one_in(store_away_ ? 10 : plan_.store_away_in)) {
-    store_away_ = !store_away_;
-    story_.tell(store_away_ ? "the store is away" : "the store is back");
+  if (chance_.one_in(server_.away ? 10 : plan_.store_away_in)) {
+    server_.away = !server_.away;
+    story_.tell(server_.away ? "the store is away" : "the store is back");
   }
-  if (chance_.one_in(plan_.clock_jump_in)) {
-    store_skew_us_ = chance_.between(-kHourUs, kHourUs);
-  }
+  if (chance_.one_in(4 * plan_.clock_jump_in)) server_.skew_us = any_skew();
   if (chance_.one_in(plan_.reload_in)) reload();
 }
 
@@ -128,30 +140,16 @@ void World::reload() {
 void World::trouble_gateway(Gateway& gateway) {
   if (chance_.one_in(gateway.cut_off ? 10 : plan_.cut_off_in)) gateway.cut_off = !gateway.cut_off;
   if (chance_.one_in(plan_.clock_jump_in)) {
-    const std::int64_t most = chance_.one_in(4) ? 50 * kHourUs : kHourUs;
-    gateway.clock.skew_us += chance_.between(-most, most);
+    if (plan_.shape == Shape::kSharedStore) gateway.clock.skew_us = server_.skew_us + any_skew();
+    if (plan_.shape == Shape::kOwnStore) {
+      const std::int64_t most = chance_.one_in(4) ? 50 * kHourUs : kHourUs;
+      gateway.clock.skew_us += chance_.between(-most, most);
+    }
     if (chance_.one_in(4)) gateway.clock.ahead_us += chance_.between(0, 600 * kSecondUs);
   }
   if (chance_.one_in(plan_.kill_in)) return gateway.die(Gateway::Death::kKill);
   if (chance_.one_in(plan_.power_loss_in)) return gateway.die(Gateway::Death::kPowerLoss);
-  if (chance_.one_in(plan_.stop_in)) (void)gateway.stop();
-}
-
-void World::start(Gateway& gateway) {
-  gateway.start([this](Gateway& self) { return make_link(self); }, settings_);
-}
-
-std::unique_ptr<StoreLink> World::make_link(Gateway& gateway) {
-  if (plan_.shape == Shape::kOwnStore) {
-    return std::make_unique<OwnLink>(*database_, gateway.journal, gateway.clock, chance_,
-                                     store_away_, gateway.boots);
-  }
-  const auto find = [&gateway, start = gateway.starts()]() -> SharedLink* {
-    if (!gateway.up() || gateway.starts() != start) return nullptr;
-    return static_cast<SharedLink*>(gateway.link());
-  };
-  return std::make_unique<SharedLink>(gateway.name, between_, gateway.journal, gateway.cut_off,
-                                      find);
+  if (chance_.one_in(plan_.stop_in)) (void)gateway.stop(Gateway::Stop::kMayFail);
 }
 
 // ---- At rest --------------------------------------------------------------------------------
@@ -162,9 +160,12 @@ bool World::everybody_refuses(std::int64_t in_a_row) const {
 }
 
 void World::heal() {
-  network_.heal();
-  store_away_ = false;
-  for (const auto& gateway : gateways_) gateway->cut_off = false;
+  server_.heal();
+  nested_ = true;  // Nobody asks any more.
+  for (const auto& gateway : gateways_) {
+    gateway->cut_off = false;
+    if (plan_.shape == Shape::kSharedStore) gateway->clock.skew_us = server_.skew_us;
+  }
   story_.tell("everything heals");
 }
 
@@ -172,20 +173,21 @@ void World::heal() {
 bool World::finish_all() {
   bool all = true;
   now_us_ += kSecondUs / 5;
-  network_.deliver(now_us_);
+  server_.end_late(Server::Late::kWhenDue);
   for (const auto& gateway : gateways_) {
     if (!gateway->up()) {
-      start(*gateway);
+      gateway->start(settings_);
       all = false;
       continue;
     }
     gateway->run();
     for (int i = 0; i < 8 && gateway->up(); ++i) gateway->go_on();
-    if (gateway->up()) gateway->work(Crash::kNone);
+    if (gateway->up()) gateway->work(Gateway::Group::kSafe);
+    gateway->haunt();
     all = all && gateway->up() && gateway->idle();
   }
   check();
-  return all && network_.empty();
+  return all;
 }
 
 void World::rest() {
@@ -194,10 +196,10 @@ void World::rest() {
     if (round > 5'000) throw Violation{"nothing comes to rest"};
   }
   for (const auto& gateway : gateways_) {
-    if (!gateway->stop() && !gateway->stop()) throw Violation{"a gateway does not stop"};
+    if (!gateway->stop(Gateway::Stop::kClean)) throw Violation{"a gateway does not stop"};
   }
   check_tables(true);
-  if (plan_.shape == Shape::kOwnStore) check_trail();
+  check_trail();
 }
 
 // ---- Whole runs -----------------------------------------------------------------------------

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "sim/gateway.h"
-#include "sim/shared_link.h"
+#include "sim/server.h"
 
 namespace tollgate::sim {
 
@@ -40,9 +40,10 @@ class World {
   void trouble();
   void trouble_gateway(Gateway& gateway);
   void act(Gateway& gateway);
+  void meanwhile();
+  Gateway& any_gateway();
+  std::int64_t any_skew();
   void reload();
-  void start(Gateway& gateway);
-  std::unique_ptr<StoreLink> make_link(Gateway& gateway);
   void heal();
   bool finish_all();
 
@@ -56,17 +57,13 @@ class World {
   Story story_;
   Oracle oracle_;
   std::int64_t now_us_ = 0;
-  std::int64_t store_skew_us_ = 0;
-  bool store_away_ = false;
-  std::unique_ptr<storage::Database> database_;
-  SharedStore store_;
-  Network network_;
-  Between between_;
+  Server server_;
   // The policies of all of them are borrowed by requests and by the oracle.
   std::vector<std::shared_ptr<const Settings>> history_;
   std::shared_ptr<const Settings> settings_;
   std::vector<std::unique_ptr<Gateway>> gateways_;
   std::int64_t requests_ = 0;
+  bool nested_ = false;  // Somebody waits for the store.
 };
 
 // A run of one seed to its end.

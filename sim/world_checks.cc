@@ -87,7 +87,7 @@ void World::check() {
 }
 
 void World::check_tables(bool at_rest) {
-  const Rows rows = must(read_rows(*database_), "read");
+  const Rows rows = must(read_rows(server_.reader()), "read");
   for (const auto& [account, row] : rows) {
     const auto complain = [&](std::string_view what) {
       throw Violation{fmt::format("{}: {}: taken {}, leased {}, spent {}, entries {}, books {}",
@@ -127,16 +127,16 @@ void World::check_tables(bool at_rest) {
 // One record of each phase for each request, all of the chain provable, and the books by the hour
 // add up to the same.
 void World::check_trail() {
-  const storage::Proof proof = must(storage::verify_audit(*database_), "verify");
+  const storage::Proof proof = must(storage::verify_audit(server_.reader()), "verify");
   if (proof.broken) throw Violation{"I9: the trail is broken: " + proof.why};
   std::int64_t open = 0;
-  must(each(*database_, "SELECT count(*) FROM waiting_bookings",
+  must(each(server_.reader(), "SELECT count(*) FROM waiting_bookings",
             [&](const storage::Statement& row) { open += row.integer(0); }),
        "read");
   if (open != 0) throw Violation{"I9: bookings wait at rest"};
   storage::SpendQuery all;
   all.by = storage::SpendBy::kTotal;
-  const auto rows = must(storage::query_spend(*database_, all), "query_spend");
+  const auto rows = must(storage::query_spend(server_.reader(), all), "query_spend");
   const std::int64_t booked = rows.empty() ? 0 : rows.front().spent.cost.micro_usd;
   if (booked == oracle_.booked_in_all()) return;
   throw Violation{
@@ -145,7 +145,7 @@ void World::check_trail() {
 
 std::map<Account, std::int64_t> World::counted_by_books() {
   std::map<Account, std::int64_t> counted;
-  for (const auto& [account, row] : must(read_rows(*database_), "read")) {
+  for (const auto& [account, row] : must(read_rows(server_.reader()), "read")) {
     counted[account] = row.books;
   }
   return counted;
