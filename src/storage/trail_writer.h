@@ -88,7 +88,7 @@ class TrailWriter {
 
   // Whether something was taken and is not written, as far as is known: nothing else may be taken
   // before that.
-  bool keeps() const { return ready_ > 0 || !spend_.empty(); }
+  bool keeps() const { return ready_ > 0 || !spend_.empty() || uncertain_; }
   const std::string& gateway() const { return gateway_; }
   bool idle() const { return !keeps() && !recovering_ && (part_ == nullptr || part_->idle()); }
 
