@@ -1,162 +1,55 @@
-// A long run of the real program: crowds on a budget that each round raises a little, callers who
-// leave, reloads, kills and clean stops. After each round the books are held against the provider's
-// own bill, nothing may be held, and neither memory nor the journal may have grown.
+// A long run of the real program: one gateway on SQLite, and several on PostgreSQL and Redis, each
+// for its part of the time. Rounds of crowds and accidents; after each of them the books are held
+// against the provider's own bill, nothing may be held, and memory may not have grown.
 //
-// node soak.mjs [--minutes N] [--seed N]. Exits with 1 and says why where a promise is broken.
-import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
-import path from 'node:path';
+// node soak.mjs [--minutes N] [--seed N] [--stores alone,shared]. Exits with 1 and says why where a
+// promise is broken.
 import { parseArgs } from 'node:util';
-import { poll, startGateway } from './harness.mjs';
-import { ask, billing, BUDGET, drawing, small, WORST } from './crowds.mjs';
+import { drawing } from './crowds.mjs';
+import { Alone } from './soak_alone.mjs';
+import { Shared } from './soak_shared.mjs';
 
-const CROWD = 150;
-const CENT = 0.01;
-// Caches have their size after so many rounds; from there on a process may grow by so much.
-const WARM_ROUNDS = 5;
-const GROWTH_MB = 24;
-const SEGMENTS_MAX = 4;
-const VERIFY_EVERY = 10;
+const TELL_EVERY_MS = 10_000;
+const ALL = { alone: Alone, shared: Shared };
 
 const { values: options } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string', default: String(Date.now() % 1000000) },
+    stores: { type: 'string', default: 'alone,shared' },
   },
 });
 
-/** The files of one gateway over all its lives, and what has to be true of them. */
-class Soak {
-  constructor(t, draw) {
-    Object.assign(this, { t, draw, rounds: 0, kills: 0, stops: 0, asked: 0, slowest_ms: 0 });
-  }
-
-  async begin() {
-    const { upstream, bill } = await billing(this.t, this.draw);
-    Object.assign(this, { upstream, bill, budget: BUDGET, config: small(upstream) });
-    await this.serve();
-    this.key = await this.gateway.key();
-  }
-
-  /** A new life of the gateway, on the files of the last. */
-  async serve() {
-    const began = Date.now();
-    this.gateway = await startGateway(this.t, this.config, { cwd: this.gateway?.cwd });
-    this.slowest_ms = Math.max(this.slowest_ms, Date.now() - began);
-    Object.assign(this, { life: 0, warm_mb: 0 });
-  }
-
-  async raise() {
-    this.budget = Number((this.budget + BUDGET).toFixed(6));
-    this.config.tenants.acme.budget.usd = this.budget;
-    await this.gateway.reload(this.config);
-  }
-
-  /** A crowd, in the middle of which the gateway may be killed. */
-  async round() {
-    await this.raise();
-    const before = this.bill.requests;
-    const crowd = Array.from({ length: CROWD }, () => ask(this.gateway, this.key, this.draw));
-    this.asked += CROWD;
-    const all = Promise.all(crowd);
-    if (this.draw(3) === 0) {
-      let over = false;
-      all.then(() => (over = true));
-      const enough = 1 + this.draw(12);
-      await poll(() => over || this.bill.requests >= before + enough, 'requests at work');
-      this.bill.killing = true;
-      await this.gateway.program.kill();
-      this.kills += 1;
+/** Rounds until `until`, then what is left is used up. False: a promise was broken. */
+async function soaks(name, until) {
+  const ends = [];
+  const soak = new ALL[name]({ after: (end) => ends.push(end) }, drawing(Number(options.seed)));
+  try {
+    await soak.begin();
+    for (let told = Date.now(); Date.now() < until; ) {
+      await soak.round();
+      await soak.check();
+      if (Date.now() - told < TELL_EVERY_MS) continue;
+      soak.tell();
+      told = Date.now();
     }
-    await all;
-    await poll(() => this.upstream.at_work === 0, 'the provider to have heard of it');
-    if (this.bill.killing) {
-      this.bill.killing = false;
-      await this.serve();
-    } else if (this.draw(8) === 0) {
-      await this.gateway.program.stop();
-      this.stops += 1;
-      await this.serve();
-    }
-    this.upstream.requests.length = 0;
-    this.rounds += 1;
-    this.life += 1;
-  }
-
-  async check() {
-    const { gateway, bill, budget } = this;
-    await poll(async () => (await gateway.metric('tollgate_holds_open')) === 0, 'no hold open');
-    assert.ok(bill.usd <= budget + 1e-6, `${bill.usd} billed of ${budget}`);
-    // Bookings follow replies by a moment.
-    this.booked = await poll(async () => {
-      const { usd } = await gateway.spend();
-      assert.ok(usd <= budget + 1e-6, `${usd} booked of ${budget}`);
-      return usd >= bill.usd - 1e-6 && usd;
-    }, `${bill.usd} in the books`);
-    const segments = readdirSync(path.join(gateway.cwd, 'tollgate.db.journal'));
-    assert.ok(segments.length <= SEGMENTS_MAX, `${segments.length} segments of the journal`);
-    this.checkMemory();
-    if (this.rounds % VERIFY_EVERY === 0) await this.verify();
-  }
-
-  checkMemory() {
-    const status = readFileSync(`/proc/${this.gateway.program.child.pid}/status`, 'utf8');
-    this.resident_mb = Number(status.match(/^VmRSS:\s+(\d+) kB$/m)[1]) / 1024;
-    if (this.life <= WARM_ROUNDS) {
-      this.warm_mb = Math.max(this.warm_mb, this.resident_mb);
-      return;
-    }
-    const most = this.warm_mb + GROWTH_MB;
-    assert.ok(this.resident_mb <= most, `${this.resident_mb} MB, ${this.warm_mb} when warm`);
-  }
-
-  async verify() {
-    const { code, stdout, stderr } = await this.gateway.run('audit', 'verify');
-    assert.equal(code, 0, stdout + stderr);
-  }
-
-  /** What is left is spent by callers who come one at a time, but for less than one worst case. */
-  async useUp() {
-    while ((await ask(this.gateway, this.key, this.draw)) !== 429);
-    const { usd } = await poll(async () => {
-      const spend = await this.gateway.spend();
-      return spend.usd > this.budget - WORST - CENT && spend;
-    }, 'a budget that is used up');
-    assert.ok(usd <= this.budget + 1e-6, `${usd} booked of ${this.budget}`);
-    await this.verify();
-  }
-
-  tell() {
-    console.log(
-      `round ${this.rounds}: ${this.asked} requests, ${this.kills} kills, ${this.stops} stops, ` +
-        `${this.booked.toFixed(2)} of ${this.budget.toFixed(2)} USD booked, ` +
-        `${this.bill.usd.toFixed(2)} billed, ${this.resident_mb.toFixed(0)} MB, ` +
-        `slowest start ${this.slowest_ms} ms`,
-    );
-  }
-}
-
-const ends = [];
-const soak = new Soak({ after: (end) => ends.push(end) }, drawing(Number(options.seed)));
-console.log(`soaking for ${options.minutes} minutes, seed ${options.seed}`);
-const until = Date.now() + Number(options.minutes) * 60_000;
-try {
-  await soak.begin();
-  for (let told = Date.now(); Date.now() < until; ) {
-    await soak.round();
+    await soak.useUp();
     await soak.check();
-    if (Date.now() - told < 10_000) continue;
     soak.tell();
-    told = Date.now();
+    return true;
+  } catch (error) {
+    console.error(`broken: ${name}, round ${soak.rounds + 1}, seed ${options.seed}: ${error.stack}`);
+    for (const gateway of soak.gateways ?? [soak.gateway])
+      console.error(gateway?.program.stderr ?? '');
+    return false;
+  } finally {
+    for (const end of ends.reverse()) await end();
   }
-  await soak.useUp();
-  await soak.check();
-  soak.tell();
-  console.log('every promise held');
-} catch (error) {
-  console.error(`broken in round ${soak.rounds + 1}, seed ${options.seed}: ${error.stack}`);
-  console.error(soak.gateway?.program.stderr ?? '');
-  process.exitCode = 1;
-} finally {
-  for (const end of ends.reverse()) await end();
 }
+
+const names = options.stores.split(',');
+console.log(`soaking for ${options.minutes} minutes, seed ${options.seed}: ${names.join(', ')}`);
+const share = (Number(options.minutes) * 60_000) / names.length;
+for (const name of names)
+  if (!(await soaks(name, Date.now() + share))) process.exitCode = 1;
+if (!process.exitCode) console.log('every promise held');
