@@ -1,7 +1,5 @@
 #include "base/money.h"
 
-#include <fmt/format.h>
-
 #include <limits>
 
 #include "base/check.h"
@@ -37,14 +35,23 @@ std::optional<std::int64_t> parse_millionths(std::string_view text, std::int64_t
   return static_cast<std::int64_t>(whole);
 }
 
+// Each reply has two of them, so the digits are written without reading a format.
 std::string format_millionths(std::int64_t amount) {
-  const bool negative = amount < 0;
-  const auto size =
-      negative ? 0 - static_cast<std::uint64_t>(amount) : static_cast<std::uint64_t>(amount);
-  std::string text = fmt::format("{}{}.{:06}", negative ? "-" : "", size / kMicroPerDollar,
-                                 size % kMicroPerDollar);
-  while (text.back() == '0' && text[text.size() - 3] != '.') text.pop_back();
-  return text;
+  auto size =
+      amount < 0 ? 0 - static_cast<std::uint64_t>(amount) : static_cast<std::uint64_t>(amount);
+  char text[32];
+  char* const end = text + sizeof text;
+  char* at = end;
+  for (int i = 0; i < kDecimals; ++i, size /= 10) *--at = static_cast<char>('0' + size % 10);
+  *--at = '.';
+  do {
+    *--at = static_cast<char>('0' + size % 10);
+    size /= 10;
+  } while (size != 0);
+  if (amount < 0) *--at = '-';
+  std::string_view shown(at, end);
+  while (shown.back() == '0' && shown[shown.size() - 3] != '.') shown.remove_suffix(1);
+  return std::string(shown);
 }
 
 }  // namespace

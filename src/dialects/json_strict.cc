@@ -75,10 +75,25 @@ std::uint64_t escape_marks(std::uint64_t word) {
   return (below | ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash)) & kHigh;
 }
 
+// Whether a block has nothing to escape. A fixed number of bytes and no branch, so that the
+// compiler looks at them all at once.
+constexpr std::size_t kBlock = 32;
+bool is_plain_block(const char* at) {
+  bool odd = false;
+  for (std::size_t i = 0; i < kBlock; ++i) odd |= must_escape(at[i]);
+  return !odd;
+}
+
 // Copies `text` escaped to `out`, which has room for the worst case; returns the end.
 char* escape(std::string_view text, char* out) {
   std::size_t at = 0;
   while (at + sizeof(std::uint64_t) <= text.size()) {
+    if (at + kBlock <= text.size() && is_plain_block(text.data() + at)) [[likely]] {
+      std::memcpy(out, text.data() + at, kBlock);
+      at += kBlock;
+      out += kBlock;
+      continue;
+    }
     std::uint64_t word = 0;
     std::memcpy(&word, text.data() + at, sizeof word);
     std::memcpy(out, &word, sizeof word);

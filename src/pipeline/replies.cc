@@ -95,22 +95,35 @@ void write_limit(dialects::Dialect dialect, std::string_view kind,
 
 }  // namespace
 
+// Most replies have two of them.
 std::string go_duration(Duration duration) {
   std::int64_t ms = std::chrono::ceil<milliseconds>(duration).count();
-  if (ms < 1000) return fmt::format("{}ms", ms);
   std::string text;
-  if (const std::int64_t hours = ms / 3'600'000; hours > 0) text += fmt::format("{}h", hours);
+  const auto number = [&text](std::int64_t value) {
+    char digits[24];
+    text.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+  };
+  if (ms < 1000) {
+    number(ms);
+    return text += "ms";
+  }
+  if (const std::int64_t hours = ms / 3'600'000; hours > 0) {
+    number(hours);
+    text += 'h';
+  }
   if (const std::int64_t minutes = ms / 60'000 % 60; minutes > 0 || !text.empty()) {
-    text += fmt::format("{}m", minutes);
+    number(minutes);
+    text += 'm';
   }
   ms %= 60'000;
-  text += fmt::format("{}", ms / 1000);
-  if (ms % 1000 != 0) {
-    std::string fraction = fmt::format("{:03}", ms % 1000);
-    while (fraction.back() == '0') fraction.pop_back();
-    text += "." + fraction;
+  number(ms / 1000);
+  if (std::int64_t fraction = ms % 1000; fraction != 0) {
+    text += '.';
+    for (std::int64_t place = 100; fraction != 0; fraction %= place, place /= 10) {
+      text += static_cast<char>('0' + fraction / place);
+    }
   }
-  return text + "s";
+  return text += 's';
 }
 
 void write_id_headers(dialects::Dialect dialect, std::string_view id, std::string& headers) {

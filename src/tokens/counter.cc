@@ -24,29 +24,28 @@ class WordCache {
     std::uint64_t low;
     std::uint64_t high;
   };
-  // `text_end` bounds what may be read behind the word.
-  static Word pack(std::string_view word, const char* text_end) {
+  static Word pack(std::string_view word) {
     Word packed{0, 0};
-    if (text_end - word.data() >= 16) [[likely]] {
-      std::memcpy(&packed, word.data(), 16);
-      packed.low &= kMasks[word.size()].low;
-      packed.high &= kMasks[word.size()].high;
-    } else {
-      std::memcpy(&packed, word.data(), word.size());
-    }
+    std::memcpy(&packed, word.data(), word.size());
+    packed.high |= std::uint64_t{word.size()} << 56;
+    return packed;
+  }
+  // The same where 16 bytes can be read.
+  [[gnu::always_inline]] static Word pack_wide(std::string_view word) {
+    Word packed;
+    std::memcpy(&packed, word.data(), 16);
+    packed.low &= kMasks[word.size()].low;
+    packed.high &= kMasks[word.size()].high;
     packed.high |= std::uint64_t{word.size()} << 56;
     return packed;
   }
 
   // The count, 0 if it is not known.
-  std::uint32_t find(Word word, std::size_t home) const {
+  [[gnu::always_inline]] std::uint32_t find(Word word, std::size_t home) const {
     const Word* const pair = &slots_[home];
-    if (pair[0].low == word.low && (pair[0].high & kWordMask) == word.high) [[likely]] {
+    if (differ(pair[0], word) == 0) [[likely]]
       return static_cast<std::uint32_t>(pair[0].high >> 60);
-    }
-    if (pair[1].low == word.low && (pair[1].high & kWordMask) == word.high) {
-      return static_cast<std::uint32_t>(pair[1].high >> 60);
-    }
+    if (differ(pair[1], word) == 0) return static_cast<std::uint32_t>(pair[1].high >> 60);
     return 0;
   }
   // A word of at most 15 bytes has at most 15 tokens, which is what four bits hold.
@@ -54,15 +53,19 @@ class WordCache {
     slots_[home + 1] = slots_[home];
     slots_[home] = {word.low, word.high | std::uint64_t{count} << 60};
   }
+  // The high bits of a product depend on all bits of the word.
   static std::size_t home(Word word) {
-    const std::uint64_t mixed =
-        (word.low * 0x9e3779b97f4a7c15u) ^ (std::rotl(word.high, 23) * 0xc2b2ae3d27d4eb4fu);
-    return (mixed * 0x9e3779b97f4a7c15u >> (64 - kHomeBits)) << 1;
+    const std::uint64_t mixed = word.low * 0x9e3779b97f4a7c15u + word.high * 0xc2b2ae3d27d4eb4fu;
+    return mixed >> (64 - kHomeBits) << 1;
   }
 
  private:
   static constexpr int kHomeBits = 15;  // With 2 slots of 16 bytes a home: 1 MiB.
   static constexpr std::uint64_t kWordMask = ~(std::uint64_t{0xf} << 60);
+
+  static std::uint64_t differ(Word slot, Word word) {
+    return (slot.low ^ word.low) | ((slot.high ^ word.high) & kWordMask);
+  }
 
   static constexpr std::array<Word, kWordBytesMax + 1> kMasks = [] {
     std::array<Word, kWordBytesMax + 1> masks{};
@@ -82,14 +85,25 @@ class WordCache {
 constexpr int kBlockPieces = 4;
 // …and so many pieces behind it are looked at alone.
 constexpr int kAloneAfterSparse = 8;
+// A short word is read at once.
+constexpr std::ptrdiff_t kWide = 16;
 
 struct Counter::Work {
   explicit Work(const Tables& tables) : encoder(tables) {}
 
   [[gnu::always_inline]] Tokens count(std::string_view piece, const char* text_end) {
+    if (text_end - piece.data() >= kWide) [[likely]]
+      return count_wide(piece);
+    if (piece.size() > WordCache::kWordBytesMax) return encode(piece);
+    return count(piece, WordCache::pack(piece));
+  }
+  // Of a piece at which kWide bytes can be read.
+  [[gnu::always_inline]] Tokens count_wide(std::string_view piece) {
     if (piece.size() > WordCache::kWordBytesMax) [[unlikely]]
       return encode(piece);
-    const WordCache::Word word = WordCache::pack(piece, text_end);
+    return count(piece, WordCache::pack_wide(piece));
+  }
+  [[gnu::always_inline]] Tokens count(std::string_view piece, WordCache::Word word) {
     const std::size_t home = WordCache::home(word);
     const std::uint32_t count = cache.find(word, home);
     if (count == 0) [[unlikely]]
@@ -119,7 +133,7 @@ struct Counter::Work {
       // Without waiting for the length of one word to find the next.
       for (starts &= starts - 1; starts != 0; starts &= starts - 1, ++pieces) {
         const int next = std::countr_zero(starts);
-        total += count({splitter.at() + begin, static_cast<std::size_t>(next - begin)}, end);
+        total += count_wide({splitter.at() + begin, static_cast<std::size_t>(next - begin)});
         begin = next;
       }
       splitter.skip(begin);

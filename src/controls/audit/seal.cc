@@ -21,11 +21,17 @@ constexpr std::string_view kEnd = "\"}";
 constexpr std::size_t kHexLength = 2 * sizeof(Hash);
 
 void append_hex(const Hash& hash, std::string& out) {
-  constexpr char kDigits[] = "0123456789abcdef";
+  char digits[kHexLength];
+  char* at = digits;
+  // Without a branch or a look-up, so that the compiler does many at once.
   for (const std::uint8_t byte : hash) {
-    out.push_back(kDigits[byte >> 4]);
-    out.push_back(kDigits[byte & 15]);
+    const auto digit = [](unsigned four) {
+      return static_cast<char>('0' + four + (four > 9 ? 'a' - '0' - 10 : 0));
+    };
+    *at++ = digit(byte >> 4u);
+    *at++ = digit(byte & 15u);
   }
+  out.append(digits, kHexLength);
 }
 
 // The algorithm and a context, kept by a thread: finding and making them anew for each record
