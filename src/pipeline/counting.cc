@@ -22,15 +22,21 @@ const tokens::Vocabulary* Vocabularies::find(std::string_view name) const {
   return found == loaded_.end() ? nullptr : found->second.get();
 }
 
-tokens::Counter* Counting::counter(std::string_view tokenizer) {
+auto Counting::known(std::string_view tokenizer) -> Known* {
   if (tokenizer.empty()) return nullptr;
-  for (auto& [name, counter] : counters_) {
-    if (name == tokenizer) return counter.get();
+  for (const std::unique_ptr<Known>& known : known_) {
+    if (known->name == tokenizer) return known.get();
   }
   const tokens::Vocabulary* vocabulary = vocabularies_.find(tokenizer);
   if (vocabulary == nullptr) return nullptr;
-  counters_.emplace_back(std::string(tokenizer), std::make_unique<tokens::Counter>(*vocabulary));
-  return counters_.back().second.get();
+  known_.push_back(std::make_unique<Known>(std::string(tokenizer), tokens::Counter(*vocabulary),
+                                           tokens::KnownTexts()));
+  return known_.back().get();
+}
+
+tokens::Counter* Counting::counter(std::string_view tokenizer) {
+  Known* const found = known(tokenizer);
+  return found == nullptr ? nullptr : &found->counter;
 }
 
 namespace {
@@ -53,17 +59,27 @@ Tokens count_up_to(tokens::Counter& counter, std::string_view text, Tokens most)
 
 }  // namespace
 
-Count Counting::input(const dialects::Request& request, tokens::Counter* counter,
-                      Tokens most) const {
-  Count count;
-  count.is_bound = counter == nullptr;
-  count.tokens = dialects::framing_tokens(request) + request.tokens_given;
-  for (const dialects::Text& text : request.texts) {
-    if (count.tokens > most) break;
-    count.tokens += counter != nullptr ? count_up_to(*counter, text.text, most - count.tokens)
-                                       : tokens::upper_bound(text.text);
-  }
+Tokens Counting::count(Known& known, std::string_view text, Tokens most, std::string_view owner) {
+  if (text.size() < tokens::KnownTexts::kTextBytesMin) return known.counter.count(text);
+  const tokens::KnownTexts::Key key = tokens::KnownTexts::key(owner, text);
+  if (const std::optional<Tokens> before = known.texts.find(key)) return *before;
+  const Tokens count = count_up_to(known.counter, text, most);
+  if (count <= most) known.texts.keep(key, count);
   return count;
+}
+
+Count Counting::input(const dialects::Request& request, std::string_view tokenizer, Tokens most,
+                      std::string_view owner) {
+  Known* const known = this->known(tokenizer);
+  Count sum;
+  sum.is_bound = known == nullptr;
+  sum.tokens = dialects::framing_tokens(request) + request.tokens_given;
+  for (const dialects::Text& text : request.texts) {
+    if (sum.tokens > most) break;
+    sum.tokens += known != nullptr ? count(*known, text.text, most - sum.tokens, owner)
+                                   : tokens::upper_bound(text.text);
+  }
+  return sum;
 }
 
 void OutputCount::text(std::int64_t choice, std::string_view piece) {

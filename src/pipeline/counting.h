@@ -1,8 +1,8 @@
 // Counts the tokens of requests and replies, by the vocabulary of the model really served.
 //
 // Vocabularies are loaded once and shared; a Counting belongs to one loop and keeps that loop's
-// word caches. For a model without a known vocabulary input is bounded by its bytes, and
-// output, when the provider reports none, as well.
+// word caches and the counts of the texts that it saw last. For a model without a known vocabulary
+// input is bounded by its bytes, and output, when the provider reports none, as well.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@
 #include "base/units.h"
 #include "dialects/reply.h"
 #include "dialects/request.h"
+#include "tokens/known_texts.h"
 #include "tokens/vocabulary.h"
 
 namespace tollgate::pipeline {
@@ -49,13 +50,23 @@ class Counting {
   // Null for a name that is empty or not loaded: bounds are used.
   tokens::Counter* counter(std::string_view tokenizer);
 
-  // All that the model will read of `request`, framing included. Once it is sure to be more than
-  // `most` the rest is not counted: what is refused anyway costs little.
-  Count input(const dialects::Request& request, tokens::Counter* counter, Tokens most) const;
+  // All that the model will read of `request`, framing included, by the vocabulary of that name;
+  // bounded without one. Once it is sure to be more than `most` the rest is not counted: what is
+  // refused anyway costs little. Texts that `owner` sent before are not counted again.
+  Count input(const dialects::Request& request, std::string_view tokenizer, Tokens most,
+              std::string_view owner);
 
  private:
+  struct Known {
+    std::string name;
+    tokens::Counter counter;
+    tokens::KnownTexts texts;
+  };
+  Known* known(std::string_view tokenizer);
+  static Tokens count(Known& known, std::string_view text, Tokens most, std::string_view owner);
+
   const Vocabularies& vocabularies_;
-  std::vector<std::pair<std::string, std::unique_ptr<tokens::Counter>>> counters_;
+  std::vector<std::unique_ptr<Known>> known_;
 };
 
 // Counts output as it passes, choice by choice.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "pipeline/settings_test.h"
 
 namespace tollgate::pipeline::testing {
@@ -27,10 +29,10 @@ TEST(Counting, IsExactWithAVocabularyAndABoundWithout) {
   dialects::Request request;
   request.messages = 1;
   request.texts = texts;
-  const Count exact = counting.input(request, counter, kTokensMax);
+  const Count exact = counting.input(request, "o200k_base", kTokensMax, "acme");
   EXPECT_FALSE(exact.is_bound);
   EXPECT_EQ(exact.tokens, 9);
-  const Count bound = counting.input(request, nullptr, kTokensMax);
+  const Count bound = counting.input(request, "llama9", kTokensMax, "acme");
   EXPECT_TRUE(bound.is_bound);
   EXPECT_EQ(bound.tokens, 6 + 4 + 11);
 }
@@ -69,18 +71,39 @@ TEST(OutputCount, BoundsWhatItCannotCount) {
 TEST(Counting, StopsOnceATextIsSureToBeTooLong) {
   const Vocabularies& vocabularies = shared_vocabularies();
   Counting counting(vocabularies);
-  tokens::Counter* counter = counting.counter("o200k_base");
-  ASSERT_NE(counter, nullptr);
   std::string words;
   while (words.size() < 400'000) words += "so many words ";
   const dialects::Text text{dialects::TextKind::kContent, words};
   dialects::Request request;
   request.texts = {&text, 1};
-  const Tokens whole = counting.input(request, counter, kTokensMax).tokens;
-  EXPECT_EQ(counting.input(request, counter, whole).tokens, whole);
-  const Tokens stopped = counting.input(request, counter, 1000).tokens;
+  const Tokens whole = counting.input(request, "o200k_base", kTokensMax, "acme").tokens;
+  EXPECT_EQ(counting.input(request, "o200k_base", whole, "acme").tokens, whole);
+  const Tokens stopped = counting.input(request, "o200k_base", 1000, "other").tokens;
   EXPECT_GT(stopped, 1000);
   EXPECT_LT(stopped, whole / 2);
+  // The figure at which it stopped is not taken for the count.
+  EXPECT_EQ(counting.input(request, "o200k_base", kTokensMax, "other").tokens, whole);
+}
+
+// For any conversation, turn by turn: what is known from before is what counting anew gives.
+TEST(Counting, OfAConversationIsTheSameTurnByTurn) {
+  std::mt19937_64 random(11);
+  Counting counting(shared_vocabularies());
+  const std::string words[] = {"the ", "price", " of\n", "\xe6\x97\xa5\xe6\x9c\xac", "42", " {}"};
+  std::vector<std::string> turns;
+  for (int turn = 0; turn < 50; ++turn) {
+    std::string text;
+    for (std::size_t length = random() % 400; text.size() < length;)
+      text += words[random() % std::size(words)];
+    turns.push_back(std::move(text));
+    std::vector<dialects::Text> texts;
+    for (const std::string& said : turns) texts.push_back({dialects::TextKind::kContent, said});
+    dialects::Request request;
+    request.texts = texts;
+    Counting fresh(shared_vocabularies());
+    EXPECT_EQ(counting.input(request, "o200k_base", kTokensMax, "acme").tokens,
+              fresh.input(request, "o200k_base", kTokensMax, "acme").tokens);
+  }
 }
 
 }  // namespace

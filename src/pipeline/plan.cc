@@ -257,8 +257,9 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
     plan.input = before->input;
   } else {
     const bool enforced = plan.route->prompt.mode == Mode::kEnforce;
-    plan.input = counting.input(facts.request, counting.counter(plan.model->tokenizer),
-                                enforced ? plan.route->prompt.input_tokens : kTokensMax);
+    plan.input = counting.input(facts.request, plan.model->tokenizer,
+                                enforced ? plan.route->prompt.input_tokens : kTokensMax,
+                                facts.caller.tenant);
   }
   record.input_tokens_counted = plan.input.tokens;
   record.input_is_bound = plan.input.is_bound;
