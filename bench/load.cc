@@ -4,9 +4,10 @@
 //   bench_load --port N --bodies FILE [--key SECRET] [--connections N] [--seconds N]
 //              [--requests N] [--rate N] [--once]
 //
-// FILE has a JSON body a line, sent in turn. With --rate a request is due at its instant of the
-// schedule whether or not those before it are done, and its latency is counted from there, so a
-// server that stalls cannot hide it; without, each connection asks again when it has its answer.
+// FILE has a JSON body a line, sent in turn with a running number in its fresh places. With --rate
+// a request is due at its instant of the schedule whether or not those before it are done, and its
+// latency is counted from there, so a server that stalls cannot hide it; without, each connection
+// asks again when it has its answer.
 // With --once every connection asks one time, all at once; the line `open` is printed when each
 // has had the first bytes of its reply. Ends with one line of JSON.
 #include <arpa/inet.h>
@@ -64,6 +65,7 @@ class Load {
 
  private:
   void connect(Connection& connection);
+  const std::string& fresh_message();  // The next one; nobody has sent it before.
   void ask(Connection& connection, Clock::time_point due);
   void read(Connection& connection);
   bool take(Connection& connection, std::string_view bytes);  // True: the reply is whole.
@@ -127,12 +129,24 @@ void Load::connect(Connection& connection) {
   idle_.push_back(static_cast<std::size_t>(&connection - connections_.data()));
 }
 
+const std::string& Load::fresh_message() {
+  constexpr std::string_view kPlace = "Order ";
+  std::string& message = messages_[next_message_ % messages_.size()];
+  const std::string number = fmt::format("{:07}", next_message_++ % 10'000'000);
+  std::size_t at = message.find("\r\n\r\n");
+  while ((at = message.find(kPlace, at)) != std::string::npos) {
+    at += kPlace.size();
+    message.replace(at, number.size(), number);
+  }
+  return message;
+}
+
 void Load::ask(Connection& connection, Clock::time_point due) {
   connection.busy = true;
   connection.answered = connection.head_done = connection.chunked = false;
   connection.in.clear();
   connection.due = due;
-  connection.message = &messages_[next_message_++ % messages_.size()];
+  connection.message = &fresh_message();
   ++asked_;
   const ssize_t sent =
       send(connection.fd, connection.message->data(), connection.message->size(), MSG_NOSIGNAL);

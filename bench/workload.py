@@ -1,10 +1,16 @@
-"""The requests of the benchmarks: chat bodies of about 2 KB of English, no two alike."""
+"""The requests of the benchmarks: chat bodies of about 2 KB of English, no two alike.
+
+A conversation brings its earlier turns again: what was said before the last answer repeats from
+request to request, and the last answer and the new question do not. The load puts a running
+number in the place of each FRESH, so that no request has these two from an earlier one.
+"""
 import json
 import pathlib
 import random
 
 BODIES = 256
 BODY_BYTES = 2048
+FRESH = "Order 0000000"
 
 
 def chat_body(random_source, sentences, stream):
@@ -15,7 +21,7 @@ def chat_body(random_source, sentences, stream):
     opening = "You are the assistant of a trading company. "
     messages = [{"role": "system", "content": opening + text(2)},
                 {"role": "user", "content": text(4)},
-                {"role": "assistant", "content": text(4)},
+                {"role": "assistant", "content": text(4) + f" {FRESH}."},
                 {"role": "user", "content": text(3)}]
     body = {"model": "small", "messages": messages, "temperature": 0.2, "max_tokens": 400}
     if stream:
@@ -23,7 +29,7 @@ def chat_body(random_source, sentences, stream):
     while len(json.dumps(body)) < BODY_BYTES - 80:
         messages[-1]["content"] += " " + text(1)
     # Numbers and names that no cache has seen with the others: an order, an amount.
-    messages[-1]["content"] += f" Order {random_source.randrange(10**6, 10**7)}, " \
+    messages[-1]["content"] += f" {FRESH}, " \
                                f"{random_source.randrange(100, 99999) / 100:.2f} euros."
     return json.dumps(body, separators=(",", ":"))
 

@@ -1,5 +1,5 @@
--- Sends the bodies of a file in turn (BODIES, one a line) with the key of KEY, and ends with one
--- line of JSON for run.py.
+-- Sends the bodies of a file in turn (BODIES, one a line) with the key of KEY, each with a running
+-- number in its fresh places (workload.py), and ends with one line of JSON for run.py.
 local bodies = {}
 local headers = {
   ["Content-Type"] = "application/json",
@@ -13,13 +13,18 @@ function init()
     bodies[#bodies + 1] = line
   end
   for i, body in ipairs(bodies) do
-    requests[i] = wrk.format("POST", "/v1/chat/completions", headers, body)
+    local request = wrk.format("POST", "/v1/chat/completions", headers, body)
+    local pieces = {}
+    for piece in (request:gsub("Order 0000000", "Order \0") .. "\0"):gmatch("([^%z]*)%z") do
+      pieces[#pieces + 1] = piece
+    end
+    requests[i] = pieces
   end
 end
 
 function request()
-  at = at % #requests + 1
-  return requests[at]
+  at = at + 1
+  return table.concat(requests[at % #requests + 1], string.format("%07d", at % 10000000))
 end
 
 function done(summary, latency)
