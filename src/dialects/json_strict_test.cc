@@ -154,6 +154,22 @@ TEST(StrictJson, WritesWhatReadsBackAsTheSameValue) {
   }
 }
 
+// Strings are written many bytes a step: what needs an escape is seen at any place of any length.
+TEST(StrictJson, EscapesAtEveryPlace) {
+  for (std::size_t size = 1; size <= 100; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (const auto& [sent, kept] : {std::pair{'"', R"(\")"}, std::pair{'\x1f', R"(\u001f)"}}) {
+        std::string text(size, '\xe9');
+        text[at] = sent;
+        std::string written;
+        append_json_string(text, written);
+        ASSERT_EQ(written,
+                  '"' + std::string(at, '\xe9') + kept + std::string(size - at - 1, '\xe9') + '"');
+      }
+    }
+  }
+}
+
 TEST(StrictJson, AgreesWithTheParsingSuite) {
   const std::filesystem::path folder =
       std::filesystem::path(TOLLGATE_SOURCE_DIR) / "tests/vectors/json/test_parsing";

@@ -190,6 +190,21 @@ TEST(Audit, EscapesAndReplacesWhatCallersSend) {
   }
 }
 
+// Text is looked at many bytes a step: what needs an escape is seen at any place of any length.
+TEST(Audit, EscapesAtEveryPlace) {
+  for (std::size_t size = 1; size <= 70; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      Record record;
+      std::string sent(size, 'x');
+      sent[at] = '\n';
+      record.client_request_id = sent;
+      const std::string kept = std::string(at, 'x') + "\\u000a" + std::string(size - at - 1, 'x');
+      ASSERT_NE(written(record, Phase::kDecision).find('"' + kept + '"'), std::string::npos)
+          << size << ' ' << at;
+    }
+  }
+}
+
 TEST(Audit, CutsLongTextBetweenCharacters) {
   Record record;
   const std::string plain(10'000, 'x');
