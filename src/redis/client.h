@@ -39,11 +39,12 @@ class Client {
  public:
   // A Fault where what is to be trusted cannot be loaded. No connection yet.
   static FaultOr<std::unique_ptr<Client>> create(Endpoint endpoint);
+  virtual ~Client() = default;
 
-  bool connected() const { return connection_ != nullptr; }
+  virtual bool connected() const { return connection_ != nullptr; }
   // Makes a connection where there is none.
   FaultOr<void> connect(Instant deadline);
-  void close();
+  virtual void close();
 
   // Adds a command to the next exchange. Copied; `arguments` begins with its name.
   void add(std::span<const std::string_view> arguments);
@@ -51,16 +52,20 @@ class Client {
     add(std::span(arguments.begin(), arguments.size()));
   }
   // One key a script, so that it runs on any node of a cluster. `script` outlives the exchange.
-  void add(const Script& script, std::string_view key, std::span<const std::string_view> arguments);
+  virtual void add(const Script& script, std::string_view key,
+                   std::span<const std::string_view> arguments);
 
   // Carries out all that was added: one reply each, in order; an error of the server is a reply
   // too. A script that the server does not know is sent whole, after the others. What was added
   // is gone also after a Fault.
-  FaultOr<std::vector<Reply>> exchange(Instant deadline);
+  virtual FaultOr<std::vector<Reply>> exchange(Instant deadline);
 
   // What an error of the server means, and what to do.
   Fault fault_of(const Reply& error) const;
   const Endpoint& endpoint() const { return endpoint_; }
+
+ protected:
+  explicit Client(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
 
  private:
   struct Command {
@@ -71,7 +76,6 @@ class Client {
     std::size_t end = 0;
   };
 
-  explicit Client(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
   FaultOr<void> greet(Instant deadline);
   FaultOr<void> log_in(const Reply& hello, Instant deadline);
   FaultOr<void> select(Instant deadline);
