@@ -71,6 +71,7 @@ std::string spend_name(storage::SpendBy by, const storage::SpendRow& row) {
   if (by != storage::SpendBy::kHour) return row.name;
   std::int64_t us = 0;
   std::from_chars(row.name.data(), row.name.data() + row.name.size(), us);
+  if (us == storage::kEarlierQuarter) return "earlier";
   return rfc3339(storage::from_microseconds(us));
 }
 

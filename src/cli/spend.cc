@@ -127,6 +127,12 @@ int reconcile(const SpendOptions& options, const storage::SpendQuery& asked,
   query.until = asked.until;
   const FaultOr<std::vector<storage::Reconciled>> rows = storage::reconcile(database, query);
   if (!rows) return faulty(rows.error());
+  if (const auto kept = storage::compared_from(database); kept && *kept && **kept > query.since) {
+    fmt::print(stderr,
+               "tollgate: what was before {} is not compared: the trail keeps it no longer, or the "
+               "books have its sums alone (audit.keep)\n",
+               admin::rfc3339(**kept));
+  }
   options.format == "json" ? print_reconciled_json(*rows) : print_reconciled(*rows);
   const bool differ = std::ranges::any_of(
       *rows, [](const storage::Reconciled& row) { return row.difference() != Money{}; });

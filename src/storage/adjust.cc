@@ -8,6 +8,7 @@
 #include "storage/allowances.h"
 #include "storage/audit_query.h"
 #include "storage/gateway_name.h"
+#include "storage/prune_books.h"
 #include "storage/record_facts.h"
 #include "storage/spend.h"
 #include "storage/try.h"
@@ -60,6 +61,10 @@ FaultOr<Ended> read_ended(Database& database, const std::string& request) {
     ended.accounts = facts->accounts;
     ended.decided_us = to_microseconds(facts->time);
     prices = cost::prices_of(facts->price_version);
+  }
+  TRY(kept_from, books_kept_from(database));
+  if (kept_from && ended.decided_us < to_microseconds(*kept_from)) {
+    return refused(database, request, "was decided so long ago that the books are closed.");
   }
   if (!decided) return refused(database, request, "is not in the trail as one that was forwarded.");
   if (!is_over) return refused(database, request, "has not ended: its usage may still come.");

@@ -10,7 +10,7 @@
 namespace tollgate::storage {
 
 // Step i takes a schema of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 1> kPostgresSteps = {R"sql(
+inline constexpr std::array<const char*, 2> kPostgresSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   value TEXT COLLATE "C" NOT NULL
@@ -124,6 +124,11 @@ CREATE TABLE allowance_entries (
   amount_micro_usd BIGINT NOT NULL CHECK (amount_micro_usd > 0),
   at_us BIGINT NOT NULL
 );
+)sql",
+                                                              R"sql(
+CREATE INDEX allowances_window ON allowances (window_start_us);
+CREATE INDEX leases_window ON leases (window_start_us);
+CREATE INDEX allowance_entries_window ON allowance_entries (window_start_us);
 )sql"};
 
 }  // namespace tollgate::storage

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "storage/adjust.h"
+#include "storage/prune_books.h"
 #include "storage/record_facts.h"
 #include "storage/spend.h"
 #include "storage/trail_group.h"
@@ -90,11 +91,21 @@ class Reconciliation {
 
 }  // namespace
 
+FaultOr<std::optional<WallTime>> compared_from(Database& database) {
+  TRY(books, books_kept_from(database));
+  TRY(trail, trail_kept_from(database));
+  if (!books && !trail) return std::optional<WallTime>();
+  const WallTime both = std::max(books.value_or(WallTime::min()), trail.value_or(WallTime::min()));
+  return WallTime(std::chrono::ceil<std::chrono::hours>(both));
+}
+
 FaultOr<std::vector<Reconciled>> reconcile(Database& database, const ReconcileQuery& query) {
   using std::chrono::hours;
   SpendQuery books_query;
   books_query.by = SpendBy::kModel;
   books_query.since = std::chrono::floor<hours>(query.since);
+  TRY(kept, compared_from(database));
+  if (kept) books_query.since = std::max(*books_query.since, *kept);
   if (query.until) books_query.until = std::chrono::ceil<hours>(*query.until);
   Stretch stretch;
   stretch.since_us = to_microseconds(*books_query.since);

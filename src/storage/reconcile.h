@@ -21,8 +21,9 @@
 
 namespace tollgate::storage {
 
-// By the moment of the decision, widened to whole hours, as questions to the books are. What the
-// trail keeps no longer (audit.keep) is in the books all the same: that is no time to ask about.
+// By the moment of the decision, widened to whole hours, as questions to the books are. What was
+// before compared_from() is passed over: there the trail lacks records, or the books have sums
+// alone.
 struct ReconcileQuery {
   WallTime since;
   std::optional<WallTime> until;
@@ -42,6 +43,9 @@ struct Reconciled {
   Tokens reported_input = 0;  // and what the provider said.
   Money difference() const { return {booked.micro_usd - settled.micro_usd - adjusted.micro_usd}; }
 };
+
+// The first whole hour of which both have everything. Nothing: they have it of all times.
+FaultOr<std::optional<WallTime>> compared_from(Database& database);
 
 // By the model's name. kCorrupt where a record cannot be read.
 FaultOr<std::vector<Reconciled>> reconcile(Database& database, const ReconcileQuery& query);

@@ -10,7 +10,7 @@ namespace tollgate::storage {
 inline constexpr std::int64_t kApplicationId = 0x74677465;
 
 // Step i takes a file of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 5> kSchemaSteps = {R"sql(
+inline constexpr std::array<const char*, 6> kSchemaSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -207,6 +207,12 @@ INSERT INTO allowance_entries (sequence, rule, subject, window_start_us, kind, f
          abs(amount_micro_usd), at_us FROM allowance_entries_of_one WHERE amount_micro_usd <> 0
   ORDER BY sequence;
 DROP TABLE allowance_entries_of_one;
+)sql",
+                                                            R"sql(
+-- What belongs to windows that ended long ago is found and deleted.
+CREATE INDEX allowances_window ON allowances (window_start_us);
+CREATE INDEX leases_window ON leases (window_start_us);
+CREATE INDEX allowance_entries_window ON allowance_entries (window_start_us);
 )sql"};
 
 }  // namespace tollgate::storage

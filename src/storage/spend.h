@@ -76,6 +76,8 @@ class SpendGroup {
 };
 
 std::int64_t quarter_of(WallTime time);
+// Has the sums of what the books keep no longer by the quarter.
+inline constexpr std::int64_t kEarlierQuarter = 0;
 
 // Adds a group to the table, in the caller's transaction.
 FaultOr<void> book(Database& database, const SpendGroup& group);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "storage/gateways.h"
+#include "storage/prune_books.h"
 #include "storage/record_facts.h"
 #include "storage/try.h"
 
@@ -397,6 +398,16 @@ FaultOr<bool> TrailWriter::prune(WallTime keep_from) {
   return more_to_prune;
 }
 
+FaultOr<bool> TrailWriter::prune_books(WallTime keep_from) {
+  TRY(found, has_old_books(*database_, keep_from));
+  if (!found) return false;
+  TRY(transaction, Transaction::begin(*database_));
+  TRY_DO(check_seat());
+  TRY(more, storage::prune_books(*database_, keep_from));
+  TRY_DO(transaction.commit());
+  return more;
+}
+
 FaultOr<TrailWriter::Prunable> TrailWriter::find_prunable(const std::string& gateway,
                                                           WallTime keep_from) {
   Prunable found;
@@ -433,6 +444,7 @@ FaultOr<bool> TrailWriter::prune(const std::string& gateway, WallTime keep_from)
                                  "first_sequence <= ?"));
   TRY_DO(remove.bind(gateway).bind(found.last).run());
   TRY_DO(write_mark(*database_, mark_of(gateway, kBeforeFirst), format_hash(found.before_first)));
+  TRY_DO(note_trail_pruned(*database_, keep_from));
   TRY_DO(transaction.commit());
   return found.rows == kPruneBatch;
 }

@@ -111,6 +111,8 @@ class TrailWriter {
  private:
   struct Row {
     std::uint64_t first = 0;
+  // The same of the books; see prune_books.h.
+  FaultOr<bool> prune_books(WallTime keep_from);
     std::uint64_t last = 0;
     std::int64_t earliest_us = 0;
     std::int64_t latest_us = 0;

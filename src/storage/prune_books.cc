@@ -1,0 +1,159 @@
+#include "storage/prune_books.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string>
+#include <vector>
+
+#include "storage/spend.h"
+#include "storage/try.h"
+
+namespace tollgate::storage {
+namespace {
+
+constexpr std::string_view kBooksMark = "books_kept_from";
+constexpr std::string_view kTrailMark = "trail_kept_from";
+
+FaultOr<std::optional<WallTime>> read_moment(Database& database, std::string_view name) {
+  TRY(mark, read_mark(database, name));
+  if (!mark) return std::optional<WallTime>();
+  std::int64_t us = 0;
+  std::from_chars(mark->data(), mark->data() + mark->size(), us);
+  return from_microseconds(us);
+}
+
+FaultOr<void> raise_moment(Database& database, std::string_view name, WallTime moment) {
+  TRY(before, read_moment(database, name));
+  if (before && *before >= moment) return {};
+  return write_mark(database, name, std::to_string(to_microseconds(moment)));
+}
+
+// Windows that began before have ended before `keep_from`.
+WallTime windows_before(WallTime keep_from) { return keep_from - kWindowLongest; }
+
+// What is deleted step by step: rows of old windows, entries first, and adjustments. A window that
+// begins with the clock has no end.
+struct Old {
+  const char* look;
+  const char* remove;
+};
+constexpr std::array<Old, 3> kOfWindows = {{
+    {"SELECT 1 FROM allowance_entries WHERE window_start_us > 0 AND window_start_us < ? LIMIT 1",
+     "DELETE FROM allowance_entries WHERE sequence IN (SELECT sequence FROM allowance_entries "
+     "WHERE "
+     "window_start_us > 0 AND window_start_us < ? ORDER BY window_start_us LIMIT ?)"},
+    {"SELECT 1 FROM leases WHERE window_start_us > 0 AND window_start_us < ? LIMIT 1",
+     "DELETE FROM leases WHERE (rule, subject, window_start_us, gateway) IN (SELECT rule, subject, "
+     "window_start_us, gateway FROM leases WHERE window_start_us > 0 AND window_start_us < ? "
+     "ORDER BY window_start_us LIMIT ?)"},
+    {"SELECT 1 FROM allowances WHERE window_start_us > 0 AND window_start_us < ? LIMIT 1",
+     "DELETE FROM allowances WHERE (rule, subject, window_start_us) IN (SELECT rule, subject, "
+     "window_start_us FROM allowances WHERE window_start_us > 0 AND window_start_us < ? "
+     "ORDER BY window_start_us LIMIT ?)"},
+}};
+constexpr Old kAdjustments = {
+    "SELECT 1 FROM adjustments WHERE decided_us < ? LIMIT 1",
+    "DELETE FROM adjustments WHERE sequence IN (SELECT sequence FROM adjustments WHERE decided_us "
+    "< ? ORDER BY sequence LIMIT ?)"};
+constexpr const char* kOldSpend =
+    "SELECT 1 FROM spend WHERE quarter_us > 0 AND quarter_us < ? LIMIT 1";
+
+FaultOr<bool> finds(Database& database, const char* sql, WallTime before) {
+  TRY(row, database.prepare(sql));
+  TRY(there, row.bind(to_microseconds(before)).step());
+  return there;
+}
+
+// True: there may be more.
+FaultOr<bool> remove_some(Database& database, const Old& old, WallTime before) {
+  TRY(there, finds(database, old.look, before));
+  if (!there) return false;
+  TRY(remove, database.prepare(old.remove));
+  TRY_DO(remove.bind(to_microseconds(before)).bind(kBooksPruneBatch).run());
+  return true;
+}
+
+// Some rows of the books become part of the sums of their keys.
+FaultOr<bool> sum_up_some(Database& database, WallTime before) {
+  struct Row {
+    std::int64_t quarter_us;
+    std::array<std::string, 5> texts;
+    Spent spent;
+  };
+  std::vector<Row> rows;
+  {
+    TRY(oldest, database.prepare(
+                    "SELECT quarter_us, tenant, \"user\", key_id, route, model, requests, input, "
+                    "cached_input, output, cost_micro_usd FROM spend WHERE quarter_us > 0 AND "
+                    "quarter_us < ? ORDER BY quarter_us LIMIT ?"));
+    oldest.bind(to_microseconds(before)).bind(kBooksPruneBatch);
+    while (true) {
+      TRY(there, oldest.step());
+      if (!there) break;
+      Row& row = rows.emplace_back();
+      row.quarter_us = oldest.integer(0);
+      for (std::size_t i = 0; i < row.texts.size(); ++i) {
+        row.texts[i] = oldest.text(static_cast<int>(i) + 1);
+      }
+      row.spent = {oldest.integer(6), oldest.integer(7), oldest.integer(8), oldest.integer(9),
+                   Money{oldest.integer(10)}};
+    }
+  }
+  if (rows.empty()) return false;
+  SpendGroup sums;
+  TRY(remove, database.prepare("DELETE FROM spend WHERE quarter_us = ? AND tenant = ? AND \"user\" "
+                               "= ? AND key_id = ? AND route = ? AND model = ?"));
+  for (const Row& row : rows) {
+    const auto& [tenant, user, key_id, route, model] = row.texts;
+    sums.add({kEarlierQuarter, tenant, user, key_id, route, model}, row.spent);
+    remove.bind(row.quarter_us);
+    for (const std::string& text : row.texts) remove.bind(text);
+    TRY_DO(remove.run());
+  }
+  TRY_DO(book(database, sums));
+  return std::cmp_equal(rows.size(), kBooksPruneBatch);
+}
+
+}  // namespace
+
+// By the hour, so that questions by the hour see all of one or nothing.
+WallTime books_keep_from(Duration keep, WallTime now) {
+  return std::chrono::floor<std::chrono::hours>(now - std::max(keep, kBooksKeptLeast));
+}
+
+FaultOr<bool> has_old_books(Database& database, WallTime keep_from) {
+  for (const Old& old : kOfWindows) {
+    TRY(found, finds(database, old.look, windows_before(keep_from)));
+    if (found) return true;
+  }
+  TRY(adjusted, finds(database, kAdjustments.look, keep_from));
+  if (adjusted) return true;
+  return finds(database, kOldSpend, keep_from);
+}
+
+FaultOr<bool> prune_books(Database& database, WallTime keep_from) {
+  TRY_DO(raise_moment(database, kBooksMark, keep_from));
+  bool more = false;
+  for (const Old& old : kOfWindows) {
+    TRY(found, remove_some(database, old, windows_before(keep_from)));
+    more |= found;
+  }
+  TRY(adjusted, remove_some(database, kAdjustments, keep_from));
+  TRY(summed, sum_up_some(database, keep_from));
+  return more || adjusted || summed;
+}
+
+FaultOr<std::optional<WallTime>> books_kept_from(Database& database) {
+  return read_moment(database, kBooksMark);
+}
+
+FaultOr<std::optional<WallTime>> trail_kept_from(Database& database) {
+  return read_moment(database, kTrailMark);
+}
+
+FaultOr<void> note_trail_pruned(Database& database, WallTime keep_from) {
+  return raise_moment(database, kTrailMark, keep_from);
+}
+
+}  // namespace tollgate::storage
