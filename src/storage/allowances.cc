@@ -166,6 +166,16 @@ FaultOr<Lease> Allowances::lease(const LeaseAsk& ask, WallTime now) {
   return Lease{standing->leased, standing->spent, standing->taken, std::max(more, Money{})};
 }
 
+FaultOr<void> Allowances::say_leased(const AccountId& account, Money leased, WallTime now) {
+  TRY(standing, standing_of(account));
+  const Money more = difference(leased, standing->leased);
+  if (more <= Money{}) return {};
+  TRY_DO(post(account, *standing, now));
+  TRY_DO(enter(account, {"say_anew", kFree, leased_part_, more}, now));
+  TRY_DO(take(account, more));
+  return write_lease(account, *standing, leased, standing->spent);
+}
+
 FaultOr<void> Allowances::give_back(const AccountId& account, Money keep, WallTime now) {
   TRY(standing, standing_of(account));
   const Money kept = std::max(keep, standing->spent);

@@ -63,6 +63,9 @@ class Allowances {
 
   FaultOr<Lease> lease(const LeaseAsk& ask, WallTime now);
 
+  // This gateway has leased so much in all, which the store may have lost: at least that is leased.
+  FaultOr<void> say_leased(const AccountId& account, Money leased, WallTime now);
+
   // Of what is leased only `keep` stays leased, at least what is spent.
   FaultOr<void> give_back(const AccountId& account, Money keep, WallTime now);
 

@@ -113,6 +113,10 @@ class Database {
   // What the clock of the store says: of the server, or of this machine.
   virtual FaultOr<WallTime> now() = 0;
 
+  // SQL for a text that is another one once the store has failed over to a copy of itself, which
+  // may lack the last commits. Empty text: this store does not tell.
+  virtual std::string_view timeline() const { return "''"; }
+
   // Reads a whole file for damage that opening does not see. Nothing on a server, which looks
   // after its own.
   virtual FaultOr<void> check_whole() = 0;

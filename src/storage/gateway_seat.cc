@@ -2,11 +2,34 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <utility>
+
+#include "base/check.h"
+#include "storage/gateway_name.h"
 #include "storage/gateways.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
 namespace {
+
+// On which timeline of the store what is leased is known to all.
+constexpr std::string_view kTimelineMark = "timeline";
+// Of a gateway: the last timeline on which it said what it has leased.
+constexpr std::string_view kAssertedMark = "asserted";
+
+std::string_view take_word(std::string_view& text) {
+  const std::size_t end = text.find(' ');
+  const std::string_view word = text.substr(0, end);
+  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  return word;
+}
+
+std::int64_t number_of(std::string_view text) {
+  std::int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
 
 std::unexpected<Fault> is_retired(const Database& database, std::string_view gateway) {
   return fault(FaultKind::kRefusedByPeer,
@@ -47,10 +70,15 @@ FaultOr<void> GatewaySeat::take(Database& database, SeatClaim claim) {
   return upsert.bind(gateway_).bind(holder_).bind(groups_).bind(to_microseconds(theirs)).run();
 }
 
-FaultOr<std::int64_t> GatewaySeat::read_groups(Database& database) {
-  TRY(row, database.prepare("SELECT holder, groups FROM gateways WHERE gateway = ?"));
-  TRY(there, row.bind(gateway_).step());
-  if (there && row.text(0) == holder_) return row.integer(1);
+FaultOr<GatewaySeat::Row> GatewaySeat::read_row(Database& database) {
+  TRY(row, database.prepare(fmt::format(
+               "SELECT holder, groups, {}, coalesce((SELECT value FROM marks WHERE name = ?), '') "
+               "FROM gateways WHERE gateway = ?",
+               database.timeline())));
+  TRY(there, row.bind(kTimelineMark).bind(gateway_).step());
+  if (there && row.text(0) == holder_) {
+    return Row{row.integer(1), std::string(row.text(2)), std::string(row.text(3))};
+  }
   is_good_ = false;
   TRY(retired, retired_since(database, gateway_));
   if (retired) return is_retired(database, gateway_);
@@ -62,14 +90,80 @@ FaultOr<std::int64_t> GatewaySeat::read_groups(Database& database) {
 }
 
 FaultOr<void> GatewaySeat::check(Database& database) {
-  TRY(groups, read_groups(database));
-  if (groups == groups_) return {};
-  is_good_ = false;
+  lost_to_.reset();
+  TRY(row, read_row(database));
+  if (row.groups == groups_) return notice(database, row);
+  // The first group is behind all that the start of this process wrote.
+  if (row.groups >= 1 && row.groups < groups_) {
+    lost_to_ = row.groups;
+  } else {
+    is_good_ = false;
+  }
   return fault(FaultKind::kRefusedByPeer,
                fmt::format("{}: the store has {} groups of the gateway {} and not {}: it has lost "
-                           "commits, and leases with them. Start this gateway again, so that it "
-                           "leases anew.",
-                           database.name(), groups, gateway_, groups_));
+                           "commits, and leases with them.{}",
+                           database.name(), row.groups, gateway_, groups_,
+                           lost_to_ ? " They are written again."
+                                    : " Start this gateway again, so that it leases anew."));
+}
+
+void GatewaySeat::accept_loss() {
+  CHECK(lost_to_.has_value());
+  groups_ = *std::exchange(lost_to_, std::nullopt);
+  owes_ = true;
+}
+
+void GatewaySeat::committed() {
+  ++groups_;
+  owes_ = is_late_ = false;
+}
+
+// ---- Timelines ------------------------------------------------------------------------------
+
+// The mark is the timeline, and behind it, while what is leased is gathered, since when and from
+// which moment on gateways are waited for.
+FaultOr<void> GatewaySeat::notice(Database& database, const Row& row) {
+  gathering_.reset();
+  timeline_ = row.timeline;
+  if (timeline_.empty()) return {};
+  if (row.known.empty()) return write_mark(database, kTimelineMark, timeline_);
+  std::string_view rest = row.known;
+  if (take_word(rest) != timeline_) return begin_gathering(database);
+  if (!rest.empty()) {
+    const WallTime since = from_microseconds(number_of(take_word(rest)));
+    gathering_ = Gathering{since, from_microseconds(number_of(rest))};
+  } else if (owes_) {
+    TRY(asserted, read_mark(database, mark_of(gateway_, kAssertedMark)));
+    is_late_ = asserted != timeline_;
+  }
+  return {};
+}
+
+FaultOr<void> GatewaySeat::begin_gathering(Database& database) {
+  TRY(now, database.now());
+  TRY(last, database.prepare("SELECT coalesce(max(seen_us), 0) FROM gateways"));
+  TRY(there, last.step());
+  const WallTime seen = from_microseconds(there ? last.integer(0) : 0);
+  gathering_ = Gathering{now, seen - kAliveWithin};
+  return write_mark(database, kTimelineMark,
+                    fmt::format("{} {} {}", timeline_, to_microseconds(now),
+                                to_microseconds(gathering_->alive_at)));
+}
+
+FaultOr<void> GatewaySeat::say_asserted(Database& database, WallTime now) {
+  TRY_DO(write_mark(database, mark_of(gateway_, kAssertedMark), timeline_));
+  if (!gathering_) return {};
+  bool all = now - gathering_->since > kGatherAtMost;
+  if (!all) {
+    TRY(missing,
+        database.prepare("SELECT count(*) FROM gateways WHERE seen_us >= ? AND NOT EXISTS (SELECT "
+                         "1 FROM marks WHERE name = gateways.gateway || '/retired') AND NOT EXISTS "
+                         "(SELECT 1 FROM marks WHERE name = gateways.gateway || '/asserted' AND "
+                         "value = ?)"));
+    TRY(there, missing.bind(to_microseconds(gathering_->alive_at)).bind(timeline_).step());
+    all = there && missing.integer(0) == 0;
+  }
+  return all ? write_mark(database, kTimelineMark, timeline_) : FaultOr<void>();
 }
 
 FaultOr<std::optional<WallTime>> GatewaySeat::last_seen(Database& database) const {
@@ -82,13 +176,16 @@ FaultOr<std::optional<WallTime>> GatewaySeat::last_seen(Database& database) cons
 FaultOr<void> GatewaySeat::count_group(Database& database) {
   TRY(theirs, compare_clocks(database));
   TRY(update, database.prepare("UPDATE gateways SET groups = ?, seen_us = ? WHERE gateway = ?"));
-  return update.bind(groups_ + 1).bind(to_microseconds(theirs)).bind(gateway_).run();
+  TRY_DO(update.bind(groups_ + 1).bind(to_microseconds(theirs)).bind(gateway_).run());
+  if (timeline_.empty() || (!gathering_ && !owes_)) return {};
+  return say_asserted(database, theirs);
 }
 
 FaultOr<bool> GatewaySeat::was_committed(Database& database) {
-  TRY(groups, read_groups(database));
-  if (groups <= groups_) return false;
-  groups_ = groups;
+  TRY(row, read_row(database));
+  if (row.groups <= groups_) return false;
+  committed();
+  groups_ = row.groups;
   return true;
 }
 

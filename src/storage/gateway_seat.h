@@ -2,13 +2,18 @@
 // many groups it has committed.
 //
 // Each process takes the seat of its name at its start, unless the name is retired (gateways.h).
-// Whoever finds another in it afterwards
-// writes nothing any more: a copied state directory cannot make two gateways count as one. Where
-// the number of groups is another than was committed, the store has lost commits (a failover to a
-// standby that lacked them), and with them perhaps leases: this process stops deciding then. The
-// number of groups tells, after a commit whose answer was lost, whether it was kept. With each
-// group the seat compares the machine's clock with the store's, since windows of budgets begin by
-// the clock.
+// Whoever finds another in it afterwards writes nothing any more: a copied state directory cannot
+// make two gateways count as one. The number of groups tells, after a commit whose answer was lost,
+// whether it was kept. With each group the seat compares the machine's clock with the store's,
+// since windows of budgets begin by the clock.
+//
+// Where the number of groups is less than was committed, the store has lost commits: it failed over
+// to a standby that lacked them. What was in them is written again (accept_loss() and who calls
+// it), and what is leased here is said anew. So that nothing is lent a second time meanwhile, the
+// first who sees that the store is on another timeline begins a gathering: until every gateway that
+// was alive before has said what it has, or kGatherAtMost has passed, nobody is lent anything. Who
+// comes later keeps only what it has used and holds. Where so much is lost that the start of this
+// process is among it, or more than its journal keeps, it stops deciding.
 //
 // Everything happens in the transaction of the caller. One thread at a time.
 #pragma once
@@ -37,6 +42,8 @@ class GatewaySeat {
  public:
   // So far the clocks may be apart.
   static constexpr Duration kClocksApartMax = std::chrono::seconds(5);
+  // So long those are waited for who were alive before a failover.
+  static constexpr Duration kGatherAtMost = std::chrono::seconds(15);
 
   // `holder` is random: no two processes have the same. `clock`, this machine's, outlives the seat.
   GatewaySeat(std::string_view gateway, std::string_view holder, const pipeline::Clock& clock)
@@ -54,21 +61,54 @@ class GatewaySeat {
   FaultOr<void> check(Database& database);
   // One group more, once the seat is checked. A Fault where the clocks are apart.
   FaultOr<void> count_group(Database& database);
-  void committed() { ++groups_; }
+  void committed();
   // Whether the seat is this process's and the clocks agree, as far as was seen.
   bool is_good() const { return is_good_; }
   // Whether the group is there whose commit ended kUncertain; it counts then.
   FaultOr<bool> was_committed(Database& database);
 
+  // Whether the last check found that the store lacks groups, and they can be written again.
+  bool has_lost() const { return lost_to_.has_value(); }
+  // From here on the store's number of groups is ours, and with the next group this gateway says
+  // anew what it has leased.
+  void accept_loss();
+  // They cannot be written again.
+  void give_up() { is_good_ = false; }
+
+  // By the last check: whether others may not have said yet what they have leased, so that nothing
+  // may be lent;
+  bool is_gathering() const { return gathering_.has_value(); }
+  // whether this gateway has to say it with this group,
+  bool owes() const { return owes_; }
+  // and whether it is too late to say more than what is used and held.
+  bool is_late() const { return is_late_; }
+
  private:
-  FaultOr<std::int64_t> read_groups(Database& database);
+  struct Row {
+    std::int64_t groups = 0;
+    std::string timeline;  // Of the store now,
+    std::string known;     // and as gateways know it, with a gathering.
+  };
+  struct Gathering {
+    WallTime since;
+    WallTime alive_at;  // Who was alive then or later is waited for.
+  };
+  FaultOr<Row> read_row(Database& database);
   FaultOr<WallTime> compare_clocks(Database& database);
+  FaultOr<void> notice(Database& database, const Row& row);
+  FaultOr<void> begin_gathering(Database& database);
+  FaultOr<void> say_asserted(Database& database, WallTime now);
 
   const std::string gateway_;
   const std::string holder_;
   const pipeline::Clock& clock_;
   std::int64_t groups_ = 0;
   bool is_good_ = true;
+  std::optional<std::int64_t> lost_to_;  // So many groups are left.
+  std::string timeline_;
+  std::optional<Gathering> gathering_;
+  bool owes_ = false;
+  bool is_late_ = false;
 };
 
 // Who has a seat and wrote from it lately, by the store's clock. Empty where the store has one

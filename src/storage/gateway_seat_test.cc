@@ -90,9 +90,8 @@ TEST_P(Seats, DecideNothingByAClockThatIsFarOff) {
   EXPECT_TRUE(seat.is_good());
 }
 
-// A failover to a standby that lacked the last commits: what was leased with them is leased again
-// by others, so nothing is held on it any more.
-TEST_P(Seats, AreGivenUpWhereTheStoreLostCommits) {
+// A failover to a standby that lacked the last commits.
+TEST_P(Seats, TellWhatTheStoreHasLost) {
   GatewaySeat seat("gateway1", "process1", clock_);
   ASSERT_TRUE(take(seat));
   ASSERT_TRUE(count(seat));
@@ -101,6 +100,18 @@ TEST_P(Seats, AreGivenUpWhereTheStoreLostCommits) {
   const FaultOr<void> lost = count(seat);
   ASSERT_FALSE(lost);
   EXPECT_NE(lost.error().message.find("has lost commits"), std::string::npos);
+  EXPECT_TRUE(seat.is_good());
+  ASSERT_TRUE(seat.has_lost());
+  EXPECT_FALSE(seat.owes());
+  seat.accept_loss();
+  EXPECT_TRUE(seat.owes());
+  ASSERT_TRUE(count(seat));
+  EXPECT_FALSE(seat.owes());
+  EXPECT_TRUE(count(seat));
+  // Without its first group nobody knows what of its start is left.
+  ASSERT_TRUE(database_->execute("UPDATE gateways SET groups = 0"));
+  ASSERT_FALSE(count(seat));
+  EXPECT_FALSE(seat.has_lost());
   EXPECT_FALSE(seat.is_good());
 }
 

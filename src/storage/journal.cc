@@ -200,6 +200,13 @@ void Journal::take(std::vector<std::string_view>& stretches) {
   taken_ = end_;
 }
 
+bool Journal::go_back(JournalPosition position) {
+  const std::lock_guard lock(segments_mutex_);
+  if (position > taken_ || used_.front()->number > position.number()) return false;
+  taken_ = position;
+  return true;
+}
+
 FaultOr<void> Journal::tend(JournalPosition written) {
   const auto wanted = static_cast<std::size_t>(options_.spares);
   std::vector<std::unique_ptr<Segment>> back;

@@ -63,6 +63,10 @@ class Journal {
   // as they are until tend() is told of a position behind them.
   void take(std::vector<std::string_view>& stretches);
 
+  // The next take() gives what lies behind `position`, an entry's end, once more. False: the
+  // segment is taken back already.
+  bool go_back(JournalPosition position);
+
   // Takes back segments wholly below `written` and makes spares. Blocking disk I/O.
   FaultOr<void> tend(JournalPosition written);
 

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -62,6 +63,12 @@ class Borrower {
   // One answer for `needs` needs of an account; no lease: the store could not be asked.
   virtual void answered(const AccountId& account, std::uint64_t hash, int needs,
                         const std::optional<Lease>& lease) = 0;
+
+  // Visits what is leased, account by account, so that a store that has lost it knows it again.
+  // kUsed: only what is used and held stays leased from here on.
+  enum class Extent : std::uint8_t { kAll, kUsed };
+  using VisitLease = std::function<void(const AccountId& account, Money leased)>;
+  virtual void each_lease(Extent extent, const VisitLease& visit) { (void)extent, (void)visit; }
 
  protected:
   ~Borrower() = default;

@@ -109,6 +109,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
   void give_back_idle(Instant now);
   void answered(const AccountId& account, std::uint64_t hash, int needs,
                 const std::optional<Lease>& lease) override;
+  void each_lease(Extent extent, const VisitLease& visit) override;
 
   // From here on limits are served from what `rates` lends, which outlives the holds. Before the
   // first hold. Without one a limit is this ledger's alone.

@@ -191,6 +191,20 @@ void MemoryLedger::give_back_idle(Instant now) {
   }
 }
 
+void MemoryLedger::each_lease(Extent extent, const VisitLease& visit) {
+  accounts_.each([&](LedgerAccount& entry) {
+    if (entry.kind != AccountKind::kBudget) return;
+    BudgetAccount& account = entry.as_budget();
+    if (!account.leased_known) return;
+    if (extent == Extent::kUsed) {
+      account.leased =
+          std::min(account.leased, add_saturated(account.budget.spent, account.budget.held));
+      account.unsure = true;
+    }
+    if (account.leased > Money{}) visit(id_of(account), account.leased);
+  });
+}
+
 void MemoryLedger::answered(const AccountId& id, std::uint64_t hash, int needs,
                             const std::optional<Lease>& lease) {
   const LedgerAccounts::Locked locked(accounts_, LedgerAccounts::shard_bit(hash));

@@ -46,6 +46,10 @@ class PostgresDatabase final : public Database, public PostgresSession {
   FaultOr<Statement> prepare(std::string_view sql) override;
   FaultOr<void> execute(const char* sql) override;
   FaultOr<WallTime> now() override;
+  // A server that is promoted, or restored, writes a timeline of its own.
+  std::string_view timeline() const override {
+    return "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)";
+  }
   FaultOr<void> check_whole() override { return {}; }
 
   FaultOr<PostgresResult> ask(PostgresStatement& statement) override;

@@ -176,6 +176,7 @@ FaultOr<void> Store::load_keys(const config::Store& where) {
 FaultOr<void> Store::lend() {
   lender_ = std::make_unique<StoreLender>(gateway_, sharing_, *ledger_, clock_,
                                           [trail = trail_.get()] { trail->write_now(); });
+  if (seat_) lender_->sit(*seat_);
   // What an earlier gateway had leased comes back once all that it held is in the books.
   if (trail_->recovering()) lender_->earlier_leases(EarlierLeases::kOpen);
   trail_->when_recovered([this] { lender_->earlier_leases(EarlierLeases::kEnded); });

@@ -8,6 +8,14 @@
 
 namespace tollgate::storage {
 
+namespace {
+
+const std::optional<Fault> kGathering = Fault{
+    FaultKind::kUnreachable,
+    "The store has failed over; nothing is lent until all gateways have said what they hold."};
+
+}  // namespace
+
 StoreLender::StoreLender(std::string_view gateway, Sharing sharing, Borrower& borrower,
                          const pipeline::Clock& clock, std::function<void()> wake)
     : gateway_(gateway),
@@ -100,12 +108,37 @@ FaultOr<void> StoreLender::write(Database& database) {
     question.ask.account = accounts.emplace_back(*account);
   }
   Allowances allowances(database, gateway_);
+  if (seat_ != nullptr && seat_->owes()) TRY_DO(say_anew(allowances));
+  const bool holds_back = seat_ != nullptr && seat_->is_gathering();
   TRY_DO(allowances.look_up(accounts));
   for (Question& question : writing_) {
     const AccountId& account = question.ask.account;
+    question.held_back = holds_back && question.ask.least > Money{};
+    if (holds_back) question.ask.least = question.ask.all = question.ask.ahead = Money{};
     if (question.keep) TRY_DO(allowances.give_back(account, *question.keep, clock_.wall()));
     TRY(lease, allowances.lease(question.ask, clock_.wall()));
     question.answer = lease;
+  }
+  return {};
+}
+
+// In the transaction that says so for the first time since the store lacks it.
+FaultOr<void> StoreLender::say_anew(Allowances& allowances) {
+  std::vector<std::pair<std::string, Money>> all;
+  const auto extent = seat_->is_late() ? Borrower::Extent::kUsed : Borrower::Extent::kAll;
+  borrower_.each_lease(extent, [&](const AccountId& account, Money leased) {
+    std::string packed(packed_bytes(account), '\0');
+    pack(account, packed.data());
+    all.emplace_back(std::move(packed), leased);
+  });
+  std::vector<AccountId> accounts;
+  for (const auto& [packed, leased] : all) {
+    std::string_view rest = packed;
+    accounts.push_back(take_account(rest).value_or(AccountId{}));
+  }
+  TRY_DO(allowances.look_up(accounts));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    TRY_DO(allowances.say_leased(accounts[i], all[i].second, clock_.wall()));
   }
   return {};
 }
@@ -133,7 +166,8 @@ void StoreLender::answer(const std::optional<Fault>& fault) {
     std::optional<Lease> lease;
     if (!fault) lease = question.answer;
     borrower_.answered(*account, question.hash, question.needs, lease);
-    for (LeaseWait* wait : question.waits) wait->answered(fault, clock_.now());
+    const std::optional<Fault>& told = question.held_back && !fault ? kGathering : fault;
+    for (LeaseWait* wait : question.waits) wait->answered(told, clock_.now());
   }
   writing_.clear();
 }

@@ -12,6 +12,7 @@
 
 #include "pipeline/ports.h"
 #include "storage/allowances.h"
+#include "storage/gateway_seat.h"
 #include "storage/group_part.h"
 #include "storage/lender.h"
 
@@ -41,6 +42,10 @@ class StoreLender final : public Lender, public GroupPart {
   void committed() override;
   void failed(const Fault& fault) override;
 
+  // From here on what was leased is said anew, and nothing more is lent, where the seat finds that
+  // the store has failed over. The seat outlives the lender.
+  void sit(const GatewaySeat& seat) { seat_ = &seat; }
+
   // Any thread.
   void earlier_leases(EarlierLeases are);
   bool is_current(Instant asked) const override {
@@ -57,11 +62,13 @@ class StoreLender final : public Lender, public GroupPart {
     int needs = 0;
     std::vector<LeaseWait*> waits;
     Lease answer;
+    bool held_back = false;  // More may be there, and nobody may have it yet.
   };
 
   Question& question_of(const AccountId& account, std::uint64_t hash);
   void put(std::span<const LeaseNeed> needs, LeaseWait* wait);
   void take_questions();
+  FaultOr<void> say_anew(Allowances& allowances);
   void answer(const std::optional<Fault>& fault);
 
   std::atomic<Instant> alone_since_{Instant::min()};  // When the earlier leases ended.
@@ -70,6 +77,7 @@ class StoreLender final : public Lender, public GroupPart {
   Borrower& borrower_;
   const pipeline::Clock& clock_;
   const std::function<void()> wake_;
+  const GatewaySeat* seat_ = nullptr;
 
   mutable std::mutex mutex_;  // Guards what follows.
   std::unordered_map<std::string, Question> asked_;

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/json_writer.h"
+#include "storage/prune_books.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
@@ -40,8 +41,8 @@ FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database
   trail->journal_directory_ = found.directory;
   trail->replayed_ = replayed;
   trail->recovered_ = recovered;
-  trail->recovering_ = trail->writer_.recovering();
-  trail->unended_ = static_cast<std::int64_t>(trail->writer_.unended());
+  trail->recovering_ = trail->writer_->recovering();
+  trail->unended_ = static_cast<std::int64_t>(trail->writer_->unended());
   if (trail->recovering_) {
     fmt::print(stderr,
                "tollgate: {}: {} requests had not ended when the last gateway was killed; they are "
@@ -251,10 +252,10 @@ FaultOr<void> StoredTrail::stop() {
   }
   FaultOr<void> written = write_queue();
   const std::lock_guard writer_lock(writer_mutex_);
-  if (written) written = writer_.finish();
+  if (written) written = writer_->finish();
   if (written) {
-    written =
-        write_alone([this](Database& database) { return mark_clean(database, writer_.gateway()); });
+    written = write_alone(
+        [this](Database& database) { return mark_clean(database, writer_->gateway()); });
   }
   if (!written) {
     written.error().message += fmt::format(
@@ -286,12 +287,12 @@ FaultOr<void> StoredTrail::flush() {
 
 void StoredTrail::join(GroupPart& part) {
   const std::lock_guard lock(writer_mutex_);
-  writer_.join(part);
+  writer_->join(part);
 }
 
 void StoredTrail::sit(GatewaySeat& seat) {
   const std::lock_guard lock(writer_mutex_);
-  writer_.sit(seat);
+  writer_->sit(seat);
   seat_ = &seat;
 }
 
@@ -321,7 +322,7 @@ FaultOr<void> StoredTrail::write_with(
 FaultOr<void> StoredTrail::write_alone(
     const std::function<FaultOr<void>(Database& database)>& work) {
   TRY(transaction, Transaction::begin(*database_));
-  TRY_DO(writer_.check_seat());
+  TRY_DO(writer_->check_seat());
   TRY_DO(work(*database_));
   return transaction.commit();
 }
@@ -331,18 +332,19 @@ FaultOr<void> StoredTrail::write_queue() {
   const std::lock_guard writer_lock(writer_mutex_);
   // What failed before goes first: the writer keeps it.
   FaultOr<void> written;
-  if (writer_.keeps()) written = writer_.write();
+  if (writer_->keeps()) written = writer_->write();
   if (written) {
-    const FaultOr<void> ended = writer_.recover_some(clock_.wall());
+    const FaultOr<void> ended = writer_->recover_some(clock_.wall());
     take_queue();
-    written = writer_.write();
+    written = writer_->write();
     if (written) written = ended;
   }
-  unended_.store(static_cast<std::int64_t>(writer_.unended()), std::memory_order_relaxed);
-  if (recovering() && !writer_.recovering()) note_recovered();
+  if (!written && seat_ != nullptr && seat_->has_lost()) written = write_again();
+  unended_.store(static_cast<std::int64_t>(writer_->unended()), std::memory_order_relaxed);
+  if (recovering() && !writer_->recovering()) note_recovered();
   if (written) overflow_taken_.clear();
   // A Fault here is told to whoever needs a segment that is not there.
-  (void)journal_->tend({writer_.journal_written()});
+  (void)journal_->tend(kept_from());
   {
     const std::lock_guard lock(mutex_);
     std::swap(ended, commits_writing_);
@@ -365,6 +367,55 @@ FaultOr<void> StoredTrail::write_queue() {
   return written;
 }
 
+// The server failed over and lacks what was committed last. The journal has it still: all that is
+// behind the position which is left goes into the trail and the books once more.
+FaultOr<void> StoredTrail::write_again() {
+  TRY(fresh, TrailWriter::open(*database_, writer_->gateway()));
+  JournalPosition reached;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!journal_->go_back({fresh.journal_written()})) {
+      seat_->give_up();
+      return fault(FaultKind::kCorrupt,
+                   fmt::format("{}: the store has lost more commits than the journal keeps. Start "
+                               "this gateway again.",
+                               database_->name()));
+    }
+    // What came meanwhile is among it, but for what overflowed since.
+    journal_->take(stretches_);
+    reached = journal_->end();
+    writing_bytes_ += queued_bytes_ - overflow_.size();
+    queued_bytes_ = overflow_.size();
+    strangers_writing_ += std::exchange(strangers_queued_, 0);
+  }
+  fmt::print(stderr, "tollgate: {}: the store has lost its last commits; they are written again\n",
+             database_->name());
+  fresh.take_over(*writer_);
+  writer_.emplace(std::move(fresh));
+  seat_->accept_loss();
+  for (const std::string_view stretch : stretches_) {
+    EntryCursor entries(stretch);
+    for (std::string_view packed; entries.next(packed);) CHECK(writer_->take(packed));
+  }
+  writer_->take_all(overflow_taken_);
+  writer_->end_group(reached.value);
+  const FaultOr<void> written = writer_->write();
+  recovering_.store(writer_->recovering(), std::memory_order_relaxed);
+  return written;
+}
+
+JournalPosition StoredTrail::kept_from() {
+  const JournalPosition written{writer_->journal_written()};
+  if (seat_ == nullptr) return written;
+  const Instant now = clock_.now();
+  if (reached_.empty() || now - reached_.back().at >= std::chrono::seconds(1)) {
+    reached_.push_back({now, written});
+  }
+  while (reached_.size() > 1 && now - reached_[1].at >= kKeptFor) reached_.pop_front();
+  if (journal_->segments() > kKeptSegments) return written;
+  return std::min(written, reached_.front().position);
+}
+
 // Where another gateway has our name, or the clock is wrong, nothing may be decided.
 bool StoredTrail::spools(const Fault& fault) const {
   return while_away_ == WhileAway::kSpool && fault.kind != FaultKind::kCorrupt &&
@@ -373,11 +424,11 @@ bool StoredTrail::spools(const Fault& fault) const {
 
 void StoredTrail::note_recovered() {
   recovering_.store(false, std::memory_order_relaxed);
-  if (writer_.unproven() > Money{}) {
+  if (writer_->unproven() > Money{}) {
     fmt::print(stderr,
                "tollgate: {}: {} USD that the last gateway had leased count as spent, as what "
                "it did with them may be lost\n",
-               database_->name(), format_usd(writer_.unproven()));
+               database_->name(), format_usd(writer_->unproven()));
   }
   if (tell_recovered_) tell_recovered_();
 }
@@ -397,10 +448,10 @@ void StoredTrail::take_queue() {
   }
   for (const std::string_view stretch : stretches_) {
     EntryCursor entries(stretch);
-    for (std::string_view packed; entries.next(packed);) CHECK(writer_.take(packed));
+    for (std::string_view packed; entries.next(packed);) CHECK(writer_->take(packed));
   }
-  writer_.take_all(overflow_taken_);
-  writer_.end_group(reached.value);
+  writer_->take_all(overflow_taken_);
+  writer_->end_group(reached.value);
 }
 
 void StoredTrail::finish_flushes(std::uint64_t ticket, const FaultOr<void>& written) {
@@ -442,7 +493,10 @@ void StoredTrail::run() {
 
 FaultOr<bool> StoredTrail::prune() {
   const std::lock_guard writer_lock(writer_mutex_);
-  return writer_.prune(clock_.wall() - policy_.keep);
+  const WallTime now = clock_.wall();
+  TRY(records, writer_->prune(now - policy_.keep));
+  TRY(books, writer_->prune_books(books_keep_from(policy_.keep, now)));
+  return records || books;
 }
 
 Bytes StoredTrail::queued_bytes() const {

@@ -25,6 +25,7 @@
 #include <condition_variable>
 #include <coroutine>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -56,6 +57,10 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // The same where other gateways write groups of their own.
   static constexpr Duration kSharedLockWait = std::chrono::seconds(1);
   static constexpr Duration kPruneEvery = std::chrono::minutes(1);
+  // So long what is committed stays in the journal where several gateways share a store, at most so
+  // many segments of it: a server that fails over may lack it.
+  static constexpr Duration kKeptFor = std::chrono::seconds(30);
+  static constexpr std::size_t kKeptSegments = 16;
 
   // Continues the trail in `database`, whose journal lies beside it, and ends what an earlier
   // gateway left open: first, or where that is much while it serves. `clock` outlives the trail.
@@ -99,7 +104,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // Does `work` in a transaction of its own, behind all that was appended before. Any thread.
   FaultOr<void> write_with(const std::function<FaultOr<void>(Database& database)>& work);
 
-  // Deletes records that the policy keeps no longer. True: there may be more.
+  // Deletes records, and rows of the books, that the policy keeps no longer: a little of each.
+  // True: there may be more.
   FaultOr<bool> prune();
 
   // How many requests an earlier gateway had left open.
@@ -162,15 +168,17 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   void run();
   void note_recovered();
   FaultOr<void> write_queue();
+  FaultOr<void> write_again();
+  JournalPosition kept_from();  // With writer_mutex_.
   void take_queue();
   FaultOr<void> write_alone(const std::function<FaultOr<void>(Database& database)>& work);
   bool spools(const Fault& fault) const;  // With writer_mutex_.
   void finish_flushes(std::uint64_t ticket, const FaultOr<void>& written);
 
   std::unique_ptr<Database> database_;
-  const Duration lock_wait_;  // As it was opened.
-  std::mutex writer_mutex_;   // Guards the writer and its connection; taken before mutex_.
-  TrailWriter writer_;
+  const Duration lock_wait_;           // As it was opened.
+  std::mutex writer_mutex_;            // Guards the writer and its connection; taken before mutex_.
+  std::optional<TrailWriter> writer_;  // Always there.
   std::vector<std::string_view> stretches_;  // Of the journal, given to the writer last.
   std::string overflow_taken_;
   std::string journal_directory_;
@@ -181,6 +189,11 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   bool may_lack_ = false;
   GatewaySeat* seat_ = nullptr;
   WhileAway while_away_ = WhileAway::kRefuse;
+  struct Reached {
+    Instant at;
+    JournalPosition position;
+  };
+  std::deque<Reached> reached_;  // How far the journal was written, second by second.
   std::int64_t replayed_ = 0;
 
   mutable std::mutex mutex_;  // Guards all below.

@@ -55,13 +55,7 @@ class PostgresServer {
 
   // `settings` as on its command line: "fsync=off".
   explicit PostgresServer(std::vector<std::string> settings = {}) : settings_(std::move(settings)) {
-    std::string name = (std::filesystem::temp_directory_path() / "tollgate-pg-XXXXXX").string();
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    directory_ = name;
-    if (const passwd* other = other_user()) {
-      EXPECT_EQ(chown(name.c_str(), other->pw_uid, other->pw_gid), 0);
-    }
-    port_ = free_port();
+    make_place();
     const pid_t made = run({"initdb", "-D", data(), "-U", "tollgate", "-E", "UTF8", "--locale=C",
                             "--no-sync", "--auth-local=trust", "--auth-host=scram-sha-256"},
                            "initdb.log");
@@ -70,6 +64,32 @@ class PostgresServer {
     EXPECT_EQ(status, 0) << "initdb failed: " << said("initdb.log");
     start();
   }
+  // A standby of `primary`, which was started with the settings replicated().
+  struct StandbyOf {
+    const PostgresServer& primary;
+  };
+  static std::vector<std::string> replicated() {
+    return {"wal_level=replica", "max_wal_senders=4", "hot_standby=on", "fsync=on"};
+  }
+  explicit PostgresServer(const StandbyOf& of) : settings_(of.primary.settings_) {
+    const PostgresServer& primary = of.primary;
+    make_place();
+    const pid_t made =
+        run({"pg_basebackup", "-D", data(), "-h", primary.directory(), "-p",
+             std::to_string(primary.port()), "-U", "tollgate", "-R", "-X", "stream", "-c", "fast"},
+            "basebackup.log");
+    int status = -1;
+    waitpid(made, &status, 0);
+    EXPECT_EQ(status, 0) << "pg_basebackup failed: " << said("basebackup.log");
+    start();
+  }
+  // In order: what it was sent by then stays, and no more.
+  void stop() {
+    ::kill(pid_, SIGINT);
+    waitpid(std::exchange(pid_, -1), nullptr, 0);
+  }
+  void promote() const { EXPECT_EQ(tell("SELECT pg_promote()"), "t"); }
+
   ~PostgresServer() {
     if (getpid() != owner_) return;  // A child of the test; the server is its parent's.
     kill();
@@ -170,6 +190,15 @@ class PostgresServer {
   }
 
  private:
+  void make_place() {
+    std::string name = (std::filesystem::temp_directory_path() / "tollgate-pg-XXXXXX").string();
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    directory_ = name;
+    if (const passwd* other = other_user()) {
+      EXPECT_EQ(chown(name.c_str(), other->pw_uid, other->pw_gid), 0);
+    }
+    port_ = free_port();
+  }
   std::string data() const { return (directory_ / "data").string(); }
   std::string said(const char* log) const {
     std::ifstream file(directory_ / log);

@@ -145,6 +145,7 @@ FaultOr<std::int64_t> TrailWriter::begin_recovery(Allowances::Books books, WallT
   for (const auto& [key, decision] : open_) earlier_.push_back(decision);
   std::ranges::sort(earlier_, {}, &OpenDecision::sequence);
   earlier_ended_ = 0;
+  earlier_last_ = sequence_;
   earlier_books_ = books;
   earlier_end_ = now;
   cause_ = cause;
@@ -158,6 +159,21 @@ FaultOr<std::int64_t> TrailWriter::begin_recovery(Allowances::Books books, WallT
   recovering_ = true;
   if (found == 0) TRY_DO(write());
   return found;
+}
+
+void TrailWriter::take_over(const TrailWriter& before) {
+  part_ = before.part_;
+  seat_ = before.seat_;
+  earlier_last_ = before.earlier_last_;
+  earlier_books_ = before.earlier_books_;
+  earlier_end_ = before.earlier_end_;
+  cause_ = before.cause_;
+  unproven_ = before.unproven_;
+  for (const auto& [key, decision] : open_) {
+    if (decision.sequence <= earlier_last_) earlier_.push_back(decision);
+  }
+  std::ranges::sort(earlier_, {}, &OpenDecision::sequence);
+  recovering_ = true;  // The end of its leases may be lost as well.
 }
 
 FaultOr<void> TrailWriter::recover_some(WallTime now) {

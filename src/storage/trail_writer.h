@@ -86,6 +86,10 @@ class TrailWriter {
   // Writes bookings that still wait for their outcome, and how far every request has ended.
   FaultOr<void> finish();
 
+  // After the store lost commits: this writer was opened on what is left and takes the place of
+  // `before`, with what that knew of an earlier start. The rest of `before` is in the journal.
+  void take_over(const TrailWriter& before);
+
   // Whether something was taken and is not written, as far as is known: nothing else may be taken
   // before that.
   bool keeps() const { return ready_ > 0 || !spend_.empty() || uncertain_; }
@@ -107,12 +111,12 @@ class TrailWriter {
   // there may be more.
   static constexpr int kPruneBatch = 64;
   FaultOr<bool> prune(WallTime keep_from);
+  // The same of the books; see prune_books.h.
+  FaultOr<bool> prune_books(WallTime keep_from);
 
  private:
   struct Row {
     std::uint64_t first = 0;
-  // The same of the books; see prune_books.h.
-  FaultOr<bool> prune_books(WallTime keep_from);
     std::uint64_t last = 0;
     std::int64_t earliest_us = 0;
     std::int64_t latest_us = 0;
@@ -204,6 +208,7 @@ class TrailWriter {
   // Those of them that an earlier start made, by sequence, and how many of them are ended.
   std::vector<OpenDecision> earlier_;
   std::size_t earlier_ended_ = 0;
+  std::uint64_t earlier_last_ = 0;  // Decisions up to this sequence are an earlier start's.
   AccountSums earlier_sums_;
   Lessee lessee_ = Lessee::kOwn;
   Allowances::Books earlier_books_{};
