@@ -136,8 +136,8 @@ class RateBorrower {
                         const std::optional<RateAnswer>& answer) = 0;
   // The same where there was no report.
   virtual void unanswered(const RateId& id, std::uint64_t hash, int needs) = 0;
-  // Visits each account of a rate of which this gateway has used what time has not earned back by
-  // `now`: what a store is told that has lost its data.
+  // Visits each account of which this gateway has something at work, or has used what time has not
+  // earned back by `now`: what a store is told that has lost its data, or was away.
   virtual void each_debt(Instant now, const std::function<void(const RateNeed&)>& visit) const = 0;
 
  protected:

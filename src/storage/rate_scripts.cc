@@ -223,19 +223,25 @@ return {granted, has - granted, free - granted, 0, now, 0, 0, 0, 0}
 )lua";
 
 constexpr const char* kEpoch = R"lua(
-local known, fresh = ARGV[1], ARGV[2]
+local known, fresh, leapt = ARGV[1], ARGV[2], ARGV[3] == 'leapt'
 local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
 local found = redis.call('HMGET', KEYS[1], 'name', 'made', 'lost')
 local name, made, lost = found[1], found[2], found[3]
 if not name then
-  name, made, lost = fresh, string.format('%.0f', time[1] * 1000000 + time[2]), '0'
+  name, made, lost = fresh, string.format('%.0f', now), '0'
   redis.call('HSET', KEYS[1], 'name', name, 'made', made, 'lost', lost)
 end
 if known ~= '' and known ~= name and lost ~= '1' then
   lost = '1'
   redis.call('HSET', KEYS[1], 'lost', lost)
 end
-return {name, lost == '1' and made or '0'}
+-- All gateways see the same leap within a moment; it is one.
+if leapt and (lost ~= '1' or now - tonumber(made) > 1000000) then
+  made, lost = string.format('%.0f', now), '1'
+  redis.call('HSET', KEYS[1], 'made', made, 'lost', lost)
+end
+return {name, lost == '1' and made or '0', now}
 )lua";
 
 constexpr const char* kPresence = R"lua(
@@ -351,17 +357,21 @@ FaultOr<RateAnswer> read_answer(const redis::Client& client, const redis::Reply&
   return answer;
 }
 
-void add_epoch(redis::Client& client, std::string_view known, std::string_view fresh) {
-  const std::string_view arguments[] = {known, fresh};
+void add_epoch(redis::Client& client, std::string_view known, std::string_view fresh,
+               StoreClock clock) {
+  const std::string_view arguments[] = {known, fresh,
+                                        clock == StoreClock::kLeapt ? "leapt" : "steady"};
   client.add(epoch_script(), kEpochKey, arguments);
 }
 
 FaultOr<Epoch> read_epoch(const redis::Client& client, const redis::Reply& reply) {
-  const bool two = reply.items.size() == 2;
-  const std::optional<std::int64_t> lost = two ? reply.items[1].number() : std::nullopt;
-  const bool good = lost && !reply.items[0].text.empty() && *lost >= 0;
+  std::array<std::optional<std::int64_t>, 2> times;
+  const bool three = reply.items.size() == 3;
+  for (std::size_t i = 0; three && i < times.size(); ++i) times[i] = reply.items[i + 1].number();
+  bool good = three && !reply.items[0].text.empty();
+  for (const auto& time : times) good = good && time && *time >= 0 && *time <= INT64_MAX / 4;
   if (auto fine = expect(client, reply, good); !fine) return std::unexpected(fine.error());
-  return Epoch{reply.items[0].text, *lost};
+  return Epoch{reply.items[0].text, *times[0], *times[1]};
 }
 
 void add_presence(redis::Client& client, std::string_view gateway, Presence presence,

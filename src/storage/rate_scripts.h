@@ -21,7 +21,7 @@
 // shortly before is forgotten with it.
 //
 // All times are of Redis' clock. Where it goes back nothing is earned until it has caught up, at
-// most for a window.
+// most for a window. Where it leaps ahead the gateways find it out by clocks of their own.
 #pragma once
 
 #include <cstdint>
@@ -58,11 +58,16 @@ void add_question(redis::Client& client, std::string_view key, const RateQuestio
 FaultOr<RateAnswer> read_answer(const redis::Client& client, const redis::Reply& reply);
 
 // The data have an epoch: a random name that is made where there is none. Who knew another one
-// says so, and from then on all know that data were lost before this one.
-void add_epoch(redis::Client& client, std::string_view known, std::string_view fresh);
+// says so, and from then on all know that data were lost before this one. Who sees that the clock
+// of Redis has leapt ahead says so, too: what was in hand has ended there before its time, and
+// rates have earned what they should not, which is as good as lost.
+enum class StoreClock : std::uint8_t { kSteady, kLeapt };
+void add_epoch(redis::Client& client, std::string_view known, std::string_view fresh,
+               StoreClock clock = StoreClock::kSteady);
 struct Epoch {
   std::string name;
   std::int64_t lost_since = 0;  // 0: nothing was lost.
+  std::int64_t now_us = 0;      // Of Redis' clock.
 };
 FaultOr<Epoch> read_epoch(const redis::Client& client, const redis::Reply& reply);
 

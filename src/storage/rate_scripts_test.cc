@@ -275,6 +275,18 @@ TEST(RateScripts, AnEpochTellsWhetherDataWereLost) {
   EXPECT_GT(epoch("one", "four").lost_since, 0);  // but who was there does,
   EXPECT_GT(epoch("", "five").lost_since, 0);     // and from then on all.
   EXPECT_EQ(epoch("three", "five").name, "three");
+  // A leap of the clock is a loss, once for all who see it.
+  const auto leapt = [&] {
+    add_epoch(*client, "three", "six", StoreClock::kLeapt);
+    auto replies = client->exchange(redis::in_time(seconds(5)));
+    return read_epoch(*client, replies->front()).value();
+  };
+  server.tell({"HSET", "tollgate:{epoch}", "made", "1000000"});
+  const Epoch first = leapt();
+  EXPECT_EQ(first.name, "three");
+  EXPECT_EQ(first.lost_since, first.now_us);
+  EXPECT_EQ(leapt().lost_since, first.lost_since);
+  EXPECT_EQ(epoch("three", "seven").lost_since, first.lost_since);
 
   const auto alive = [&](std::string_view name, Presence presence) {
     add_presence(*client, name, presence, kTtl);

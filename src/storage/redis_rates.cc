@@ -32,7 +32,7 @@ RedisRates::RedisRates(const Options& options, std::unique_ptr<redis::Client> cl
       borrower_(borrower),
       clock_(clock),
       client_(std::move(client)),
-      process_(random_name()) {
+      process_(options.process.empty() ? random_name() : options.process) {
   CHECK(options.on_fault != RateMode::kLent);
   enter({options.on_fault, 1, options.gateways});
   counts_.degraded_since = clock.wall();
@@ -43,13 +43,14 @@ FaultOr<std::unique_ptr<RedisRates>> RedisRates::create(redis::Endpoint endpoint
                                                         RateBorrower& borrower,
                                                         const pipeline::Clock& clock) {
   TRY(client, redis::Client::create(std::move(endpoint)));
-  return std::unique_ptr<RedisRates>(new RedisRates(options, std::move(client), borrower, clock));
+  return std::make_unique<RedisRates>(options, std::move(client), borrower, clock);
 }
 
 RedisRates::~RedisRates() { stop(); }
 
 FaultOr<void> RedisRates::start() {
-  FaultOr<void> first = round({}, Presence::kAlive, steady_now() + kFirstDeadline);
+  FaultOr<void> first = round({}, Presence::kAlive, clock_.now() + kFirstDeadline);
+  next_round_ = clock_.now() + pause();
   thread_ = std::thread([this] { run(); });
   return first;
 }
@@ -61,11 +62,7 @@ void RedisRates::stop() {
     woken_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
-  fail_questions();
-}
-
-Instant RedisRates::steady_now() const {
-  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
+  leave();
 }
 
 // ---- Asking ----------------------------------------------------------------------------------
@@ -77,8 +74,13 @@ std::string RedisRates::key_of(const RateId& id) {
   return key;
 }
 
-RedisRates::Question& RedisRates::question_for(const RateNeed& need) {
-  Question& question = asked_[key_of(need.id)];
+RedisRates::Question& RedisRates::question_for(const RateNeed& need, Urgency urgency) {
+  const std::string key = key_of(need.id);
+  if (urgency == Urgency::kAwaited && !awaited_.contains(key)) {
+    if (auto asked = asked_.extract(key)) awaited_.insert(std::move(asked));
+  }
+  const bool awaited = urgency == Urgency::kAwaited || awaited_.contains(key);
+  Question& question = (awaited ? awaited_ : asked_)[key];
   if (question.account.rule.empty()) {
     question.account.rule = need.id.rule;
     question.account.subject = need.id.subject;
@@ -92,7 +94,8 @@ RedisRates::Question& RedisRates::question_for(const RateNeed& need) {
 void RedisRates::ask(std::span<const RateNeed> needs, RateWait* wait) {
   std::unique_lock lock(mutex_);
   for (const RateNeed& need : needs) {
-    Question& question = question_for(need);
+    Question& question =
+        question_for(need, wait != nullptr ? Urgency::kAwaited : Urgency::kCanWait);
     ++question.needs;
     question.telling = RateTelling::kAsking;
     // Whoever needs least is to be helped, if nobody else can be.
@@ -112,7 +115,7 @@ void RedisRates::ask(std::span<const RateNeed> needs, RateWait* wait) {
 // Nobody is woken for it: while slots are in hand the thread looks often.
 void RedisRates::give_back(const RateNeed& account) {
   const std::lock_guard lock(mutex_);
-  question_for(account);
+  question_for(account, Urgency::kCanWait);
 }
 
 // ---- The thread ------------------------------------------------------------------------------
@@ -123,26 +126,33 @@ Duration RedisRates::pause() const {
 }
 
 void RedisRates::run() {
-  Instant next = steady_now() + pause();
   while (true) {
     {
       std::unique_lock lock(mutex_);
-      woken_.wait_until(lock, next, [this] { return urgent_ || stopping_; });
+      woken_.wait_until(lock, next_round_, [this] { return urgent_ || stopping_; });
+      if (stopping_) return;
       urgent_ = false;
-      if (stopping_) break;
     }
-    if (degraded()) {
-      fail_questions();
-      if (steady_now() < next) continue;
-      (void)round({}, Presence::kAlive, steady_now() + kRoundDeadline);
-    } else {
-      Asked asked = take_questions();
-      add_renewals(asked);
-      if (!asked.empty() || steady_now() >= presence_at_)
-        (void)round(std::move(asked), Presence::kAlive, steady_now() + kRoundDeadline);
-    }
-    next = steady_now() + pause();
+    turn();
   }
+}
+
+void RedisRates::turn() {
+  if (degraded()) {
+    fail_questions();
+    if (clock_.now() < next_round_) return;
+    (void)round({}, Presence::kAlive, clock_.now() + kRoundDeadline);
+  } else {
+    Asked asked = take_questions();
+    add_renewals(asked);
+    if (!asked.empty() || clock_.now() >= presence_at_)
+      (void)round(std::move(asked), Presence::kAlive, clock_.now() + kRoundDeadline);
+  }
+  next_round_ = clock_.now() + pause();
+}
+
+// The thread has ended.
+void RedisRates::leave() {
   fail_questions();
   if (degraded()) return;
   Asked all;
@@ -152,32 +162,43 @@ void RedisRates::run() {
     question.telling = RateTelling::kLeaving;
     all.emplace_back(key, std::move(question));
   }
-  (void)round(std::move(all), Presence::kLeaves, steady_now() + kRoundDeadline);
+  (void)round(std::move(all), Presence::kLeaves, clock_.now() + kRoundDeadline);
   forget(options_.on_fault);
+  fail_questions();
 }
 
 RedisRates::Asked RedisRates::take_questions() {
   Asked taken;
   const std::lock_guard lock(mutex_);
-  while (!asked_.empty() && taken.size() < kQuestionsMax) {
-    auto first = asked_.extract(asked_.begin());
-    taken.emplace_back(std::move(first.key()), std::move(first.mapped()));
+  for (Questions* from : {&awaited_, &asked_}) {
+    while (!from->empty() && taken.size() < kQuestionsMax) {
+      auto first = from->extract(from->begin());
+      taken.emplace_back(std::move(first.key()), std::move(first.mapped()));
+    }
   }
-  urgent_ = !asked_.empty();
+  urgent_ = !awaited_.empty() || !asked_.empty();
   return taken;
 }
 
 void RedisRates::add_renewals(Asked& asked) {
-  const Instant now = steady_now();
-  for (auto& [key, held] : in_hand_) {
-    if (asked.size() >= kQuestionsMax) return;
-    if (now < held.renew_at) continue;
-    held.renew_at = now + kRenewAfter;
+  const Instant now = clock_.now();
+  for (std::size_t i = 0; i < kRenewalsMax && !due_.empty(); ++i) {
+    const auto [at, key] = *due_.begin();
+    if (now < at) return;
+    const auto held = in_hand_.find(std::string(key));
+    CHECK(held != in_hand_.end());
+    renew_at(held->second, held->first, now + kRenewAfter);
     Question question;
-    question.account = held.account;
+    question.account = held->second.account;
     question.telling = RateTelling::kRenewing;
-    asked.emplace_back(key, std::move(question));
+    asked.emplace_back(held->first, std::move(question));
   }
+}
+
+void RedisRates::renew_at(InHand& held, std::string_view key, Instant at) {
+  due_.erase({held.renew_at, key});
+  held.renew_at = at;
+  due_.emplace(at, key);
 }
 
 // ---- A round ---------------------------------------------------------------------------------
@@ -201,10 +222,10 @@ void RedisRates::report_all(Asked& asked) {
 FaultOr<std::vector<redis::Reply>> RedisRates::exchange(const Asked& asked, Presence presence,
                                                         Instant deadline) {
   if (!client_->connected()) ++connection_;
-  says_presence_ = presence == Presence::kLeaves || steady_now() >= presence_at_;
+  says_presence_ = presence == Presence::kLeaves || clock_.now() >= presence_at_;
   // First and last: what was answered in between is of this epoch.
   const std::string fresh = fmt::format("{}.{}", process_, ++rounds_);
-  add_epoch(*client_, epoch_.name, fresh);
+  add_epoch(*client_, epoch_.name, fresh, store_clock_);
   for (const auto& [key, question] : asked) {
     RateQuestion sent;
     sent.gateway = process_;
@@ -220,12 +241,13 @@ FaultOr<std::vector<redis::Reply>> RedisRates::exchange(const Asked& asked, Pres
     add_question(*client_, rate_key(question.account.id()), sent);
   }
   if (says_presence_) add_presence(*client_, options_.gateway, presence, kTtl);
-  add_epoch(*client_, epoch_.name, fresh + "'");
+  add_epoch(*client_, epoch_.name, fresh + "'", store_clock_);
   return client_->exchange(deadline);
 }
 
 FaultOr<std::vector<RateAnswer>> RedisRates::read_round(const Asked& asked,
-                                                        const std::vector<redis::Reply>& replies) {
+                                                        const std::vector<redis::Reply>& replies,
+                                                        Instant sent_at) {
   TRY(first, read_epoch(*client_, replies.front()));
   TRY(last, read_epoch(*client_, replies.back()));
   std::vector<RateAnswer> all;
@@ -238,13 +260,15 @@ FaultOr<std::vector<RateAnswer>> RedisRates::read_round(const Asked& asked,
     RateState now = state();
     const auto gateways =
         static_cast<std::uint32_t>(std::clamp<std::int64_t>(alive, 1, UINT32_MAX));
-    const bool fresh = steady_now() < gateways_return_until_;
+    const bool fresh = clock_.now() < gateways_return_until_;
     now.gateways = fresh ? std::max(now.gateways, gateways) : gateways;
     enter(now);
-    presence_at_ = steady_now() + kRenewAfter;
+    presence_at_ = clock_.now() + kRenewAfter;
   }
   epoch_changed_ = first.name != last.name;
+  store_clock_ = StoreClock::kSteady;
   heard_epoch(last);
+  heard_clock(last.now_us, sent_at);
   return all;
 }
 
@@ -258,6 +282,18 @@ void RedisRates::heard_epoch(const Epoch& epoch) {
     ++counts_.lost;
   }
   epoch_ = epoch;
+}
+
+// By how much it is ahead lies between what it said and the moments before and after. A leap has
+// ended there what others have in hand, so what was lent in this round counts for nothing, and the
+// next one tells it to all.
+void RedisRates::heard_clock(std::int64_t store_us, Instant sent_at) {
+  const Duration at_least = Duration(store_us) - clock_.now().time_since_epoch();
+  if (store_ahead_ && at_least > *store_ahead_ + kLeapMax) {
+    store_clock_ = StoreClock::kLeapt;
+    epoch_changed_ = true;
+  }
+  store_ahead_ = Duration(store_us) - sent_at.time_since_epoch();
 }
 
 // Data that were lost took along what this gateway has used, too.
@@ -274,7 +310,7 @@ void RedisRates::tell_debts() {
     need.hash = account.hash;
     need.figure = account.figure;
     need.limit = account.limit;
-    question_for(need);
+    question_for(need, Urgency::kCanWait);
   }
   urgent_ = urgent_ || !all.empty();
 }
@@ -285,7 +321,7 @@ FaultOr<void> RedisRates::round(Asked asked, Presence presence, Instant deadline
   auto replies = exchange(asked, presence, deadline);
   FaultOr<std::vector<RateAnswer>> replied;
   if (replies) {
-    replied = read_round(asked, *replies);
+    replied = read_round(asked, *replies, sent_at);
   } else {
     replied = std::unexpected(std::move(replies.error()));
   }
@@ -309,8 +345,12 @@ FaultOr<void> RedisRates::round(Asked asked, Presence presence, Instant deadline
     RateState now = state();
     now.mode = RateMode::kLent;
     enter(now);
-    const std::lock_guard lock(mutex_);
-    counts_.degraded_since.reset();
+    {
+      const std::lock_guard lock(mutex_);
+      counts_.degraded_since.reset();
+    }
+    // What is at work and was let through meanwhile has nobody who asks for it.
+    tell_debts();
   }
   std::int64_t granted = 0;
   for (std::size_t i = 0; i < asked.size(); ++i) {
@@ -334,7 +374,16 @@ void RedisRates::answer(std::string key, Question& question, const RateAnswer& r
   if (replied.in_hand + replied.granted > 0) {
     auto [held, fresh] = in_hand_.try_emplace(std::move(key));
     if (fresh && account.figure == kSlots) ++slots_in_hand_;
-    held->second = {account, steady_now() + kRenewAfter};
+    Instant next = clock_.now() + kRenewAfter;
+    if (account.figure == kSlots) {
+      if (replied.granted > 0) {
+        next = clock_.now() + kLookAgainAfter;
+      } else if (!fresh && question.telling != RateTelling::kRenewing) {
+        next = std::min(next, held->second.renew_at);
+      }
+    }
+    held->second.account = account;
+    renew_at(held->second, held->first, next);
   } else {
     drop(key);
   }
@@ -347,6 +396,7 @@ void RedisRates::drop(const std::string& key) {
   const auto held = in_hand_.find(key);
   if (held == in_hand_.end()) return;
   if (held->second.account.figure == kSlots) --slots_in_hand_;
+  due_.erase({held->second.renew_at, held->first});
   in_hand_.erase(held);
 }
 
@@ -358,15 +408,19 @@ void RedisRates::leave_unanswered(Asked& asked) {
 }
 
 void RedisRates::fail_questions() {
+  Questions awaited;
   Questions failed;
   {
     const std::lock_guard lock(mutex_);
+    awaited.swap(awaited_);
     failed.swap(asked_);
   }
-  for (auto& [key, question] : failed) {
-    if (question.needs > 0)
-      borrower_.unanswered(question.account.id(), question.account.hash, question.needs);
-    for (RateWait* wait : question.waits) wait->answered(clock_.now());
+  for (const Questions* all : {&awaited, &failed}) {
+    for (const auto& [key, question] : *all) {
+      if (question.needs > 0)
+        borrower_.unanswered(question.account.id(), question.account.hash, question.needs);
+      for (RateWait* wait : question.waits) wait->answered(clock_.now());
+    }
   }
 }
 
@@ -377,7 +431,8 @@ void RedisRates::forget(RateMode mode) {
   // While Redis stays away the shares of one outage last.
   if (!was_degraded || mode == RateMode::kLent) ++now.generation;
   now.mode = mode;
-  gateways_return_until_ = steady_now() + kTtl;
+  gateways_return_until_ = clock_.now() + kTtl;
+  due_.clear();
   in_hand_.clear();
   slots_in_hand_ = 0;
   enter(now);

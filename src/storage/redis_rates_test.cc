@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <atomic>
 #include <random>
 #include <thread>
 
@@ -234,6 +235,103 @@ TEST(RedisRates, NobodyGetsASecondBurstAfterTheDataAreLost) {
   Gateway c(server, "c");
   ASSERT_TRUE(c.rates->start());
   EXPECT_EQ(c.passed(requests, 30), 0);
+}
+
+// Nobody asks for it any more, so it has to be told.
+TEST(RedisRates, WhatIsAtWorkStaysTakenWhateverBecomesOfTheData) {
+  redis::RedisServer server;
+  Gateway a(server, "a");
+  Gateway b(server, "b");
+  ASSERT_TRUE(a.rates->start());
+  ASSERT_TRUE(b.rates->start());
+  const limits::Policy work = limit(Figure::kConcurrentRequests, 1);
+  auto held = a.hold(work);
+  ASSERT_TRUE(*held);
+  const auto nobody_else_for = [&](Duration time) {
+    const Instant end = redis::in_time(time);
+    while (redis::in_time(Duration(0)) < end) EXPECT_FALSE(*b.hold(work));
+  };
+  server.tell({"FLUSHALL"});
+  nobody_else_for(RedisRates::kTtl + milliseconds(1500));
+  server.kill();
+  ASSERT_TRUE(wait_for([&] { return a.rates->degraded() && b.rates->degraded(); }));
+  server.start();
+  ASSERT_TRUE(wait_for([&] { return !a.rates->degraded() && !b.rates->degraded(); }));
+  nobody_else_for(RedisRates::kTtl + milliseconds(1500));
+  a.settle(*held);
+  EXPECT_TRUE(wait_for([&] { return static_cast<bool>(*b.hold(work)); }));
+}
+
+// What it says of the clock of Redis is ahead by a leap.
+class LeapingClient final : public redis::Client {
+ public:
+  LeapingClient(redis::Endpoint endpoint, const std::atomic<std::int64_t>& leap_us)
+      : redis::Client(std::move(endpoint)), leap_us_(leap_us) {}
+  FaultOr<std::vector<redis::Reply>> exchange(Instant deadline) override {
+    auto replies = redis::Client::exchange(deadline);
+    if (!replies) return replies;
+    for (redis::Reply* epoch : {&replies->front(), &replies->back()}) {
+      if (epoch->items.size() == 3) epoch->items[2].integer += leap_us_;
+    }
+    return replies;
+  }
+
+ private:
+  const std::atomic<std::int64_t>& leap_us_;
+};
+
+TEST(RedisRates, ALeapOfItsClockFreesNothingThatIsAtWork) {
+  redis::RedisServer server;
+  std::atomic<std::int64_t> leap_us = 0;
+  Gateway a(server, "a");
+  Gateway b(server, "b");
+  for (Gateway* gateway : {&a, &b}) {
+    gateway->rates = std::make_unique<RedisRates>(
+        RedisRates::Options{.gateway = gateway == &a ? "a" : "b"},
+        std::make_unique<LeapingClient>(server.endpoint(), leap_us), gateway->ledger, a.clock);
+    gateway->ledger.rates_from(*gateway->rates);
+    ASSERT_TRUE(gateway->rates->start());
+  }
+  const limits::Policy work = limit(Figure::kConcurrentRequests, 2);
+  auto one = a.hold(work);
+  auto two = a.hold(work);
+  ASSERT_TRUE(*one && *two);
+  // By the time that it is for Redis then, what a has in hand has ended.
+  leap_us = 5'000'000;
+  server.tell({"DEL", rate_key({work.rule, "acme"})});
+  const Instant end = redis::in_time(RedisRates::kTtl + milliseconds(1500));
+  while (redis::in_time(Duration(0)) < end) EXPECT_FALSE(*b.hold(work));
+  EXPECT_GT(b.rates->counts().lost, 0);
+  a.settle(*one);
+  a.settle(*two);
+  EXPECT_TRUE(wait_for([&] { return static_cast<bool>(*b.hold(work)); }));
+}
+
+// A slot that came for a request that another limit then refused is nobody's burden for long.
+TEST(RedisRates, ASlotThatNobodyTookIsSoonFreeElsewhere) {
+  redis::RedisServer server;
+  Gateway a(server, "a");
+  Gateway b(server, "b");
+  ASSERT_TRUE(a.rates->start());
+  ASSERT_TRUE(b.rates->start());
+  const limits::Policy work = limit(Figure::kConcurrentRequests, 1);
+  RateNeed need;
+  need.id = {work.rule, "acme"};
+  need.hash = LedgerAccounts(1, 5).hash_of(work.rule, "acme");
+  need.figure = work.figure;
+  need.limit = 1;
+  need.least = 1;
+  for (int i = 0; i < 20; ++i) {
+    // Both settle at once, so the account is known and nothing is at work.
+    ASSERT_TRUE(wait_for([&] {
+      auto held = a.hold(work);
+      if (*held) a.settle(*held);
+      return static_cast<bool>(*held);
+    }));
+  }
+  const Instant before = redis::in_time(Duration(0));
+  EXPECT_TRUE(wait_for([&] { return static_cast<bool>(*b.hold(work)); }));
+  EXPECT_LT(redis::in_time(Duration(0)) - before, RedisRates::kRenewAfter / 2);
 }
 
 TEST(RedisRates, StartsWithoutRedisAndSaysWhatIsWrong) {
