@@ -370,8 +370,8 @@ void MemoryLedger::unanswered(const RateId& id, std::uint64_t hash, int needs) {
 
 void MemoryLedger::each_debt(Instant now, const std::function<void(const RateNeed&)>& visit) const {
   accounts_.each([&](LedgerAccount& found) {
-    if (found.kind != AccountKind::kSharedLimit || found.at_work_limit > 0) return;
-    if (limits::until_full(found.rate, now) <= Duration(0)) return;
+    if (found.kind != AccountKind::kSharedLimit) return;
+    if (found.at_work == 0 && limits::until_full(found.rate, now) <= Duration(0)) return;
     const SharedLimitAccount& account = found.as_shared_limit();
     RateNeed need;
     need.id = {account.rule->text, account.subject()};
