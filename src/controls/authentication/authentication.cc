@@ -147,12 +147,20 @@ std::string_view name_of(CredentialKind kind) {
   switch (kind) {
     case CredentialKind::kApiKey:
       return "api_key";
+    case CredentialKind::kJwt:
+      return "jwt";
+    case CredentialKind::kWorkload:
+      return "workload";
+    case CredentialKind::kSession:
+      return "session";
   }
   CHECK(false);
 }
 
 std::optional<CredentialKind> credential_kind_named(std::string_view name) {
-  if (name == name_of(CredentialKind::kApiKey)) return CredentialKind::kApiKey;
+  for (int i = 0; i < kCredentialKindCount; ++i) {
+    if (name == name_of(static_cast<CredentialKind>(i))) return static_cast<CredentialKind>(i);
+  }
   return std::nullopt;
 }
 

@@ -5,7 +5,7 @@
 // scanner can recognise a leaked one, and the secret holds 190 random bits. We keep only
 // HMAC-SHA-256(pepper, whole key) and compare in constant time: a stolen store is no credential.
 // Other kinds of credential join behind the same door: find_credential, then a verifier that
-// returns an Identity.
+// returns an Identity (jws.h and claims.h for tokens, session_cookie.h for cookies).
 //
 // Pure: random bytes and time are arguments. Safe from any thread.
 #pragma once
@@ -29,7 +29,10 @@ struct Policy {
   std::string pepper_file;  // 32 or more bytes; empty: made beside the ledger at first start.
 };
 
-enum class CredentialKind : std::uint8_t { kApiKey };
+using Digest = std::array<std::uint8_t, 32>;
+
+enum class CredentialKind : std::uint8_t { kApiKey, kJwt, kWorkload, kSession };
+inline constexpr int kCredentialKindCount = static_cast<int>(CredentialKind::kSession) + 1;
 std::string_view name_of(CredentialKind kind);  // "api_key"
 std::optional<CredentialKind> credential_kind_named(std::string_view name);
 
@@ -38,8 +41,14 @@ struct Identity {
   std::string_view tenant;
   std::string_view subject;  // The user within the tenant; may be empty.
   CredentialKind credential_kind = CredentialKind::kApiKey;
-  std::string_view credential_id;  // Public: the key's id. Never the secret.
+  // Public and the same for all that one credential asks: the key's id, or who vouches for whom,
+  // "corporate/alice". Never the secret.
+  std::string_view credential_id;
   std::span<const std::string_view> roles;
+  std::string_view verifier;                 // Its name in the configuration; empty: API keys.
+  std::span<const std::string_view> scopes;  // What the token was given for.
+  std::optional<WallTime> expires;           // Of the credential.
+  std::optional<Digest> certificate;         // SHA-256 of the one that it is bound to, RFC 8705.
 };
 
 // The credential headers of a request, as they came. Empty: absent.
@@ -58,8 +67,6 @@ inline constexpr std::size_t kKeyLength = 8 + kKeyIdLength + 32 + 6;
 
 // The public id inside a secret of the right shape and checksum; else kInvalidCredential.
 Expected<std::string_view> read_key(std::string_view secret);
-
-using Digest = std::array<std::uint8_t, 32>;
 
 // Makes digests; holds the pepper. Moves, never prints.
 class Pepper {

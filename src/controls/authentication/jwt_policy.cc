@@ -1,0 +1,223 @@
+#include "controls/authentication/jwt_policy.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+
+namespace tollgate::authentication {
+
+namespace {
+
+constexpr std::array kPublicAlgorithms = {
+    Algorithm::kRs256, Algorithm::kRs384, Algorithm::kRs512, Algorithm::kPs256, Algorithm::kPs384,
+    Algorithm::kPs512, Algorithm::kEs256, Algorithm::kEs384, Algorithm::kEs512, Algorithm::kEdDsa};
+
+using Mistakes = std::vector<PolicyMistake>;
+
+bool has(std::span<const std::string> texts, std::string_view text) {
+  return std::ranges::find(texts, text) != texts.end();
+}
+
+void check_issuer(const JwtPolicy& policy, Mistakes& found) {
+  if (policy.issuer.empty()) {
+    found.push_back({"issuer", "Without an issuer a token of anybody would do."});
+    return;
+  }
+  const bool plain = policy.issuer.starts_with("http://");
+  if ((plain || policy.keys == KeyOrigin::kDiscovery) && !is_safe_url(policy.issuer)) {
+    found.push_back({"issuer",
+                     "Keys that come over plain http are anybody's: the issuer must be an https "
+                     "URL (http only on loopback)."});
+  }
+}
+
+void check_audiences(const JwtPolicy& policy, Mistakes& found) {
+  if (policy.audiences.empty() || has(policy.audiences, "")) {
+    found.push_back(
+        {"audience", "Without an audience a token for any other service of the issuer would do."});
+  }
+}
+
+void check_algorithms(const JwtPolicy& policy, Mistakes& found) {
+  if (policy.algorithms.empty()) {
+    found.push_back({"algorithms", "Without an algorithm no token is accepted."});
+  }
+  for (const Algorithm algorithm : policy.algorithms) {
+    if (!is_symmetric(algorithm)) continue;
+    found.push_back(
+        {"algorithms", fmt::format("{} shares a secret with the issuer, so whoever checks a token "
+                                   "could make one. Use an algorithm with a public key.",
+                                   name_of(algorithm))});
+  }
+}
+
+void check_keys(const JwtPolicy& policy, Mistakes& found) {
+  switch (policy.keys) {
+    case KeyOrigin::kDiscovery:
+      return;
+    case KeyOrigin::kUrl:
+      if (is_safe_url(policy.keys_at)) return;
+      found.push_back({"jwks_url", "Keys come from an https URL (http only on loopback)."});
+      return;
+    case KeyOrigin::kFile:
+      if (policy.keys_at.empty()) found.push_back({"jwks_file", "It names no file."});
+      return;
+  }
+}
+
+void check_patterns(const ClaimMapping& mapping, Mistakes& found) {
+  const std::string field = "tenant_by_subject";
+  for (const TenantBySubject& each : mapping.tenant_by_subject) {
+    const std::string& pattern = each.pattern;
+    if (pattern.empty() || pattern.size() > kPatternBytesMax) {
+      found.push_back({field, fmt::format("A pattern has 1 to {} bytes.", kPatternBytesMax)});
+    } else if (pattern == "*") {
+      found.push_back({field, "`*` alone is every subject: write the tenant as `fixed_tenant`."});
+    } else if (pattern.contains("**")) {
+      found.push_back({field, fmt::format("`{}`: one `*` at a time.", pattern)});
+    }
+    if (each.tenant.empty()) {
+      found.push_back({field, fmt::format("`{}` names no tenant.", pattern)});
+    }
+  }
+  if (!found.empty()) return;
+  if (const auto both = find_overlap(mapping.tenant_by_subject)) {
+    found.push_back({field, fmt::format("One subject could match both `{}` and `{}`, which name "
+                                        "different tenants.",
+                                        both->first, both->second)});
+  }
+}
+
+// Lengths stand before texts, so that no two policies write the same.
+class DigestText {
+ public:
+  void add(std::string_view text) { text_ += fmt::format("{}:{}", text.size(), text); }
+  void add(std::int64_t number) { text_ += fmt::format("{};", number); }
+  Digest finish() const {
+    Digest made;
+    CHECK(EVP_Digest(text_.data(), text_.size(), made.data(), nullptr, EVP_sha256(), nullptr) == 1);
+    return made;
+  }
+
+ private:
+  std::string text_;
+};
+
+// The host of an http URL; empty where there is none or somebody else's name stands before it.
+std::string_view host_of(std::string_view rest) {
+  rest = rest.substr(0, rest.find_first_of("/?#"));
+  if (rest.contains('@') || rest.contains('\\')) return {};
+  if (rest.starts_with('[')) return rest.substr(0, rest.find(']') + 1);
+  return rest.substr(0, rest.find(':'));
+}
+
+bool is_loopback(std::string_view host) {
+  if (host == "localhost" || host == "[::1]") return true;
+  return host.starts_with("127.") && std::ranges::count(host, '.') == 3 &&
+         host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+}  // namespace
+
+std::span<const Algorithm> public_algorithms() { return kPublicAlgorithms; }
+
+bool is_safe_url(std::string_view url) {
+  constexpr std::string_view kTls = "https://";
+  constexpr std::string_view kPlain = "http://";
+  if (url.find_first_of(" \t\r\n") != std::string_view::npos) return false;
+  if (url.starts_with(kTls)) return !host_of(url.substr(kTls.size())).empty();
+  return url.starts_with(kPlain) && is_loopback(host_of(url.substr(kPlain.size())));
+}
+
+std::vector<PolicyMistake> check(const ClaimMapping& mapping) {
+  Mistakes found;
+  const int tenants = int{!mapping.tenant.empty()} + int{!mapping.fixed_tenant.empty()} +
+                      int{!mapping.tenant_by_subject.empty()};
+  if (tenants != 1) {
+    found.push_back({"tenant",
+                     "Exactly one of `tenant`, `fixed_tenant` and `tenant_by_subject` says whose "
+                     "the callers are."});
+  }
+  if (mapping.subject.empty()) {
+    found.push_back({"subject", "Without a subject nobody is accountable."});
+  }
+  Mistakes patterns;
+  check_patterns(mapping, patterns);
+  found.insert(found.end(), patterns.begin(), patterns.end());
+  return found;
+}
+
+std::vector<PolicyMistake> check(const JwtPolicy& policy) {
+  Mistakes found;
+  if (policy.name.empty()) found.push_back({"name", "It is empty."});
+  if (policy.kind != CredentialKind::kJwt && policy.kind != CredentialKind::kWorkload) {
+    found.push_back({"kind", "A token is of kind jwt or workload."});
+  }
+  check_issuer(policy, found);
+  check_audiences(policy, found);
+  check_algorithms(policy, found);
+  check_keys(policy, found);
+  if (policy.leeway < Duration::zero() || policy.leeway > JwtPolicy::kLeewayMax) {
+    found.push_back({"leeway", "It is 0s to 60s."});
+  }
+  if (policy.token_max_age && *policy.token_max_age <= Duration::zero()) {
+    found.push_back({"token_max_age", "No token is younger than that."});
+  }
+  const Mistakes claims = check(policy.claims);
+  found.insert(found.end(), claims.begin(), claims.end());
+  return found;
+}
+
+std::vector<PolicyMistake> check(std::span<const JwtPolicy> policies) {
+  Mistakes found;
+  for (std::size_t i = 0; i < policies.size(); ++i) {
+    for (std::size_t j = i + 1; j < policies.size(); ++j) {
+      const JwtPolicy& a = policies[i];
+      const JwtPolicy& b = policies[j];
+      if (a.name == b.name) {
+        found.push_back({"name", fmt::format("Two verifiers are named `{}`.", a.name)});
+      }
+      if (a.issuer != b.issuer) continue;
+      for (const std::string& audience : a.audiences) {
+        if (!has(b.audiences, audience)) continue;
+        found.push_back({"audience", fmt::format("`{}` and `{}` would both answer for a token of "
+                                                 "this issuer for `{}`.",
+                                                 a.name, b.name, audience)});
+      }
+    }
+  }
+  return found;
+}
+
+Digest digest_of(const JwtPolicy& policy) {
+  DigestText text;
+  text.add(policy.name);
+  text.add(static_cast<std::int64_t>(policy.kind));
+  text.add(policy.issuer);
+  text.add(static_cast<std::int64_t>(policy.audiences.size()));
+  for (const std::string& audience : policy.audiences) text.add(audience);
+  text.add(static_cast<std::int64_t>(policy.algorithms.size()));
+  for (const Algorithm algorithm : policy.algorithms) text.add(name_of(algorithm));
+  text.add(static_cast<std::int64_t>(policy.type));
+  text.add(policy.leeway.count());
+  text.add(policy.token_max_age.value_or(Duration(-1)).count());
+  text.add(static_cast<std::int64_t>(policy.keys));
+  text.add(policy.keys_at);
+  const ClaimMapping& claims = policy.claims;
+  for (const std::string* name :
+       {&claims.tenant, &claims.fixed_tenant, &claims.subject, &claims.roles, &claims.scopes}) {
+    text.add(*name);
+  }
+  text.add(static_cast<std::int64_t>(claims.tenant_by_subject.size()));
+  for (const TenantBySubject& each : claims.tenant_by_subject) {
+    text.add(each.pattern);
+    text.add(each.tenant);
+  }
+  return text.finish();
+}
+
+}  // namespace tollgate::authentication
