@@ -234,6 +234,11 @@ void Gateway::Parts::register_store_gauges() {
                      emit("outcome=\"round_failed\"", static_cast<double>(now.faults));
                      emit("outcome=\"data_lost\"", static_cast<double>(now.lost));
                    }});
+    metrics.gauge({"tollgate_rate_store_evicts",
+                   "1 where the store of the limits may throw them away when its memory is full.",
+                   [rates](const admin::Gauge::Emit& emit) {
+                     emit("", rates->counts().evicts_by.empty() ? 0 : 1);
+                   }});
   }
 }
 

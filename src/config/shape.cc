@@ -92,7 +92,10 @@ constexpr Field kStoreFields[] = {
     {.key = "rates",
      .kind = Kind::kRateStore,
      .doc = "Request, token and concurrency limits: `memory` for each gateway by itself, "
-            "`redis://user:password@host:6379/0` or `rediss://…` (TLS) for all gateways together.",
+            "`redis://user:password@host:6379/0` or `rediss://…` (TLS) for all gateways together. "
+            "`rediss://…?sslrootcert=/ca.pem` trusts a certificate authority of your own, "
+            "`&sslcert=/own.pem&sslkey=/own.key` shows a certificate; in a `postgres://` URL they "
+            "are written the same.",
      .fallback = "memory"},
     {.key = "state_directory",
      .kind = Kind::kFile,

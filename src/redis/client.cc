@@ -52,7 +52,7 @@ Script::Script(std::string text) : text_(std::move(text)), digest_(digest_of(tex
 FaultOr<std::unique_ptr<Client>> Client::create(Endpoint endpoint) {
   std::unique_ptr<Client> client(new Client(std::move(endpoint)));
   if (client->endpoint_.tls) {
-    auto trust = Trust::load(client->endpoint_.certificate_authority);
+    auto trust = Trust::load(client->endpoint_);
     if (!trust) return std::unexpected(std::move(trust.error()));
     client->trust_ = std::move(*trust);
   }
@@ -74,6 +74,7 @@ FaultOr<void> Client::connect(Instant deadline) {
   connection_ = std::move(*opened);
   FaultOr<void> done = greet(deadline);
   if (done) done = select(deadline);
+  if (done) done = look_at_memory(deadline);
   if (!done) close();
   return done;
 }
@@ -130,6 +131,29 @@ Fault Client::refused_login(const Reply& error) const {
     return fault_of(error);
   }
   return made;
+}
+
+// Who may not ask, or asks something that is no Redis, is not told.
+FaultOr<void> Client::look_at_memory(Instant deadline) {
+  std::string command;
+  write_command(std::array<std::string_view, 2>{"INFO", "memory"}, command);
+  auto replies = round_trip(command, 1, deadline);
+  if (!replies) return std::unexpected(std::move(replies.error()));
+  evicts_by_ = eviction_in(replies->front().text);
+  return {};
+}
+
+std::string eviction_in(std::string_view info) {
+  const auto value_of = [&](std::string_view name) {
+    const std::size_t at = info.find(name);
+    if (at == std::string_view::npos) return std::string_view();
+    const std::string_view rest = info.substr(at + name.size());
+    return rest.substr(0, rest.find_first_of("\r\n"));
+  };
+  const std::string_view most = value_of("\nmaxmemory:");
+  const std::string_view policy = value_of("\nmaxmemory_policy:");
+  if (most.empty() || most == "0" || policy.empty() || policy == "noeviction") return {};
+  return printable(policy);
 }
 
 FaultOr<void> Client::select(Instant deadline) {

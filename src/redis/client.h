@@ -35,6 +35,10 @@ class Script {
   const std::string digest_;  // SHA-1 in hexadecimal.
 };
 
+// The eviction policy that an answer to INFO memory tells of, where there is a bound at which it
+// applies; empty: keys are kept.
+std::string eviction_in(std::string_view info);
+
 class Client {
  public:
   // A Fault where what is to be trusted cannot be loaded. No connection yet.
@@ -60,6 +64,10 @@ class Client {
   // is gone also after a Fault.
   virtual FaultOr<std::vector<Reply>> exchange(Instant deadline);
 
+  // The policy by which the server may throw keys away when its memory is full, as it said when it
+  // was connected to; empty: it keeps them, or did not say.
+  virtual const std::string& evicts_by() const { return evicts_by_; }
+
   // What an error of the server means, and what to do.
   Fault fault_of(const Reply& error) const;
   const Endpoint& endpoint() const { return endpoint_; }
@@ -79,6 +87,7 @@ class Client {
   FaultOr<void> greet(Instant deadline);
   FaultOr<void> log_in(const Reply& hello, Instant deadline);
   FaultOr<void> select(Instant deadline);
+  FaultOr<void> look_at_memory(Instant deadline);
   Fault refused_login(const Reply& error) const;
   FaultOr<void> send_unknown_scripts(std::string_view sent, std::span<const Command> commands,
                                      std::vector<Reply>& replies, Instant deadline);
@@ -89,6 +98,7 @@ class Client {
   std::unique_ptr<Trust> trust_;
   Names names_;
   std::unique_ptr<Connection> connection_;
+  std::string evicts_by_;
   ReplyReader reader_;
   std::string unsent_;
   std::vector<Command> commands_;

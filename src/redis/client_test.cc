@@ -139,6 +139,41 @@ TEST(Client, VerifiesTheCertificateOverTls) {
   EXPECT_FALSE(Client::create(endpoint));
 }
 
+TEST(Client, ShowsACertificateWhereItIsAskedFor) {
+  RedisServer server({.tls = true, .asks_certificate = true});
+  Endpoint endpoint;
+  endpoint.host = "localhost";
+  endpoint.port = server.port();
+  endpoint.tls = true;
+  endpoint.certificate_authority = server.file("server.pem");
+  EXPECT_NE(fault_words(*client_of(endpoint)), "no fault");
+  endpoint.certificate = server.file("server.pem");
+  endpoint.key = server.file("server.key");
+  EXPECT_EQ(fault_words(*client_of(endpoint)), "no fault");
+  endpoint.key = server.file("server.pem");
+  EXPECT_FALSE(Client::create(endpoint));
+  endpoint.certificate = server.file("nothing.pem");
+  EXPECT_FALSE(Client::create(endpoint));
+}
+
+TEST(Client, HearsWhetherKeysMayBeThrownAway) {
+  RedisServer server;
+  const auto policy = [&] {
+    auto client = client_of(server.endpoint());
+    EXPECT_EQ(fault_words(*client), "no fault");
+    return client->evicts_by();
+  };
+  EXPECT_EQ(policy(), "");
+  server.tell({"CONFIG", "SET", "maxmemory-policy", "allkeys-lru"});
+  EXPECT_EQ(policy(), "");  // There is no bound at which it applies.
+  server.tell({"CONFIG", "SET", "maxmemory", "1gb"});
+  EXPECT_EQ(policy(), "allkeys-lru");
+  server.tell({"CONFIG", "SET", "maxmemory-policy", "noeviction"});
+  EXPECT_EQ(policy(), "");
+  for (const char* unsaid : {"", "ERR unknown command", "# Memory\r\nmaxmemory:5\r\n"})
+    EXPECT_EQ(eviction_in(unsaid), "") << unsaid;
+}
+
 TEST(Client, KeepsItsDeadlineAndConnectsAgain) {
   RedisServer server;
   auto client = client_of(server.endpoint());

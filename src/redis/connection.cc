@@ -47,7 +47,33 @@ bool is_address(const std::string& host) {
 
 // ---- Trust -----------------------------------------------------------------------------------
 
-FaultOr<std::unique_ptr<Trust>> Trust::load(const std::string& certificate_authority) {
+namespace {
+
+// A key that wants a passphrase is none that a service can use; nobody is there to be asked.
+int no_passphrase(char*, int, int, void*) { return 0; }
+
+FaultOr<void> load_own(ssl_ctx_st* context, const Endpoint& endpoint) {
+  if (endpoint.certificate.empty()) return {};
+  SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+  if (SSL_CTX_use_certificate_chain_file(context, endpoint.certificate.c_str()) != 1) {
+    return fault(FaultKind::kBroken, fmt::format("the certificate {} cannot be used; it must be a "
+                                                 "PEM file (sslcert in the URL of Redis)",
+                                                 endpoint.certificate));
+  }
+  if (SSL_CTX_use_PrivateKey_file(context, endpoint.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(context) != 1) {
+    return fault(FaultKind::kBroken,
+                 fmt::format("the key {} cannot be used; it must be the PEM file of the key of {}, "
+                             "without a passphrase (sslkey in the URL of Redis)",
+                             endpoint.key, endpoint.certificate));
+  }
+  return {};
+}
+
+}  // namespace
+
+FaultOr<std::unique_ptr<Trust>> Trust::load(const Endpoint& endpoint) {
+  const std::string& certificate_authority = endpoint.certificate_authority;
   ERR_clear_error();
   SSL_CTX* context = SSL_CTX_new(TLS_client_method());
   std::unique_ptr<Trust> trust(new Trust(context));
@@ -64,6 +90,7 @@ FaultOr<std::unique_ptr<Trust>> Trust::load(const std::string& certificate_autho
                  fmt::format("the certificate authority {} cannot be used; it must be a PEM file",
                              certificate_authority));
   }
+  if (auto done = load_own(context, endpoint); !done) return std::unexpected(done.error());
   return trust;
 }
 

@@ -18,10 +18,10 @@ struct ssl_st;
 
 namespace tollgate::redis {
 
-// What is trusted of servers, for rediss://.
+// What is trusted of servers, and shown to them, for rediss://.
 class Trust {
  public:
-  static FaultOr<std::unique_ptr<Trust>> load(const std::string& certificate_authority);
+  static FaultOr<std::unique_ptr<Trust>> load(const Endpoint& endpoint);
   ~Trust();
   Trust(const Trust&) = delete;
   ssl_ctx_st& context() const { return *context_; }

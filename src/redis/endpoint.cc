@@ -2,19 +2,22 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace tollgate::redis {
 
 namespace {
 
 std::unexpected<Fault> wrong(std::string_view what) {
-  return fault(FaultKind::kBroken,
-               fmt::format("the URL of Redis {}; it is written redis://user:password@host:port/db "
-                           "(rediss:// with TLS, characters such as @ or / in the password as "
-                           "%40 or %2F)",
-                           what));
+  return fault(
+      FaultKind::kBroken,
+      fmt::format("the URL of Redis {}; it is written redis://user:password@host:port/db "
+                  "(rediss:// with TLS, characters such as @ or / in the password as "
+                  "%40 or %2F; ?sslrootcert=/path for a certificate authority of your own)",
+                  what));
 }
 
 template <class Number>
@@ -94,6 +97,30 @@ FaultOr<void> take_host(std::string_view authority, Endpoint& endpoint) {
   return {};
 }
 
+FaultOr<void> take_parameters(std::string_view query, Endpoint& endpoint) {
+  const std::pair<std::string_view, std::string*> known[] = {
+      {"sslrootcert=", &endpoint.certificate_authority},
+      {"sslcert=", &endpoint.certificate},
+      {"sslkey=", &endpoint.key}};
+  while (!query.empty()) {
+    std::string_view parameter = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), parameter.size() + 1));
+    std::string* file = nullptr;
+    for (const auto& [name, field] : known) {
+      if (file == nullptr && take_prefix(parameter, name)) file = field;
+    }
+    if (file == nullptr) return wrong("has a parameter other than sslrootcert, sslcert and sslkey");
+    const std::optional<std::string> path = percent_decoded(parameter);
+    if (!path) return wrong("has a % that two hexadecimal digits do not follow");
+    if (path->empty() || !file->empty() || path->find('\0') != std::string::npos)
+      return wrong("names a file of sslrootcert, sslcert or sslkey twice, or none");
+    *file = *path;
+  }
+  if (endpoint.certificate.empty() != endpoint.key.empty())
+    return wrong("has sslcert without sslkey, or sslkey without sslcert");
+  return {};
+}
+
 }  // namespace
 
 std::string Endpoint::shown() const {
@@ -121,7 +148,13 @@ FaultOr<Endpoint> parse_url(std::string_view url) {
   endpoint.tls = rest.starts_with("rediss://");
   if (!take_prefix(rest, "rediss://") && !take_prefix(rest, "redis://"))
     return wrong("does not begin with redis:// or rediss://");
-  if (rest.find_first_of("?#") != std::string_view::npos) return wrong("has a query or a fragment");
+  if (rest.find('#') != std::string_view::npos) return wrong("has a fragment");
+  if (const std::size_t mark = rest.find('?'); mark != std::string_view::npos) {
+    if (!endpoint.tls) return wrong("has a query, which only rediss:// has");
+    if (auto done = take_parameters(rest.substr(mark + 1), endpoint); !done)
+      return std::unexpected(done.error());
+    rest = rest.substr(0, mark);
+  }
   const std::string_view whole = rest.substr(0, rest.find('/'));
   if (auto done = take_credentials(rest, whole, endpoint); !done)
     return std::unexpected(done.error());

@@ -1,9 +1,11 @@
 // Where a Redis server is and who asks there, as a URL of the configuration says it:
 //
-//   redis://[[user]:password@]host[:port][/db]    rediss:// the same over TLS
+//   redis://[[user]:password@]host[:port][/db]
+//   rediss://… the same over TLS, with [?sslrootcert=/ca.pem&sslcert=/own.pem&sslkey=/own.key]
 //   unix://[[user]:password@]/path/of/the.socket
 //
-// User and password are percent-decoded. No I/O.
+// User, password and the paths of files are percent-decoded; the parameters are named as those of a
+// PostgreSQL URL. No I/O.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +27,11 @@ struct Endpoint {
   std::string password;
   int database = 0;
   bool tls = false;
-  std::string certificate_authority;  // PEM file; empty: the system's. No part of the URL.
+  // PEM files. Who is trusted; empty: whom the system trusts. What this client shows of itself, and
+  // its key; both or none.
+  std::string certificate_authority;
+  std::string certificate;
+  std::string key;
 
   // "redis://cache.example.com:6379/2": without user and password.
   std::string shown() const;

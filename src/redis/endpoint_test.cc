@@ -34,6 +34,19 @@ TEST(Endpoint, ReadsUrls) {
   }
 }
 
+TEST(Endpoint, NamesTheFilesOfTls) {
+  const auto read = parse_url(
+      "rediss://a:b@cache/2?sslrootcert=/etc/my%20ca.pem&sslcert=/etc/own.pem&sslkey=/etc/own.key");
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->certificate_authority, "/etc/my ca.pem");
+  EXPECT_EQ(read->certificate, "/etc/own.pem");
+  EXPECT_EQ(read->key, "/etc/own.key");
+  EXPECT_EQ(read->database, 2);
+  EXPECT_EQ(read->host, "cache");
+  EXPECT_EQ(parse_url("rediss://cache?sslrootcert=ca.pem")->certificate_authority, "ca.pem");
+  EXPECT_TRUE(parse_url("rediss://cache?"));
+}
+
 TEST(Endpoint, SaysWhatIsWrongWithAUrlAndNotThePassword) {
   const std::pair<std::string_view, std::string_view> table[] = {
       {"http://hunter2", "begin with redis://"},
@@ -47,6 +60,15 @@ TEST(Endpoint, SaysWhatIsWrongWithAUrlAndNotThePassword) {
       {"redis://a:hunter2@cache/one", "database"},
       {"redis://a:hunter2@cache/-1", "database"},
       {"redis://a:hunter2@cache?x=1", "query"},
+      {"redis://a:hunter2@cache?sslrootcert=/ca.pem", "query"},
+      {"rediss://a:hunter2@cache#x", "fragment"},
+      {"rediss://a:hunter2@cache?ca=/ca.pem", "other than sslrootcert"},
+      {"rediss://a:hunter2@cache?sslrootcert=", "or none"},
+      {"rediss://a:hunter2@cache?sslrootcert=a&sslrootcert=b", "twice"},
+      {"rediss://a:hunter2@cache?sslrootcert=%00", "or none"},
+      {"rediss://a:hunter2@cache?sslrootcert=%0", "hexadecimal"},
+      {"rediss://a:hunter2@cache?sslcert=a", "without sslkey"},
+      {"rediss://a:hunter2@cache?sslkey=a", "without sslcert"},
       {"redis://[::1", "without a ]"},
       {"redis://[::1]x", "after ]"},
       {"redis://ca che", "characters"},

@@ -35,6 +35,7 @@ class RedisServer {
     std::string password;
     bool tls = false;  // On a port; with a certificate for localhost that the test makes.
     bool old = false;  // Knows no HELLO, so nothing but RESP2.
+    bool asks_certificate = false;  // With TLS: of clients, too.
   };
   static constexpr std::chrono::seconds kStarts{10};
 
@@ -84,7 +85,7 @@ class RedisServer {
       say("--tls-cert-file", file("server.pem"));
       say("--tls-key-file", file("server.key"));
       say("--tls-ca-cert-file", file("server.pem"));
-      say("--tls-auth-clients", "no");
+      say("--tls-auth-clients", options_.asks_certificate ? "yes" : "no");
     }
     pid_ = run(words);
     wait_ready();

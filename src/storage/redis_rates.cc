@@ -221,7 +221,8 @@ void RedisRates::report_all(Asked& asked) {
 
 FaultOr<std::vector<redis::Reply>> RedisRates::exchange(const Asked& asked, Presence presence,
                                                         Instant deadline) {
-  if (!client_->connected()) ++connection_;
+  const bool connects = !client_->connected();
+  if (connects) ++connection_;
   says_presence_ = presence == Presence::kLeaves || clock_.now() >= presence_at_;
   // First and last: what was answered in between is of this epoch.
   const std::string fresh = fmt::format("{}.{}", process_, ++rounds_);
@@ -242,7 +243,9 @@ FaultOr<std::vector<redis::Reply>> RedisRates::exchange(const Asked& asked, Pres
   }
   if (says_presence_) add_presence(*client_, options_.gateway, presence, kTtl);
   add_epoch(*client_, epoch_.name, fresh + "'", store_clock_);
-  return client_->exchange(deadline);
+  auto replies = client_->exchange(deadline);
+  if (connects && replies) note_eviction();
+  return replies;
 }
 
 FaultOr<std::vector<RateAnswer>> RedisRates::read_round(const Asked& asked,
@@ -447,6 +450,21 @@ void RedisRates::note(const Fault& fault) {
   const std::lock_guard lock(mutex_);
   ++counts_.faults;
   counts_.last_fault = fault.message;
+}
+
+// A limit that was thrown away is full again.
+void RedisRates::note_eviction() {
+  const std::string& policy = client_->evicts_by();
+  {
+    const std::lock_guard lock(mutex_);
+    if (counts_.evicts_by == policy) return;
+    counts_.evicts_by = policy;
+  }
+  if (policy.empty()) return;
+  fmt::print(stderr,
+             "tollgate: {}: its maxmemory-policy is {}: limits that it throws away are full again. "
+             "Set it to noeviction.\n",
+             client_->endpoint().shown(), policy);
 }
 
 RedisRates::Counts RedisRates::counts() const {

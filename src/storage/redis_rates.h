@@ -84,6 +84,7 @@ class RedisRates final : public RateLender {
     std::int64_t lost = 0;     // Times that Redis had lost its data.
     std::optional<WallTime> degraded_since;
     std::string last_fault;  // What failed last, for the operator; may be empty.
+    std::string evicts_by;   // How Redis may throw limits away; empty: it keeps them.
   };
   Counts counts() const;
 
@@ -140,6 +141,7 @@ class RedisRates final : public RateLender {
   void renew_at(InHand& held, std::string_view key, Instant at);
   void tell_debts();
   void note(const Fault& fault);
+  void note_eviction();
 
   const Options options_;
   RateBorrower& borrower_;

@@ -2,8 +2,8 @@
 // for its part of the time. Rounds of crowds and accidents; after each of them the books are held
 // against the provider's own bill, nothing may be held, and memory may not have grown.
 //
-// node soak.mjs [--minutes N] [--seed N] [--stores alone,shared]. Exits with 1 and says why where a
-// promise is broken.
+// node soak.mjs [--minutes N] [--seed N] [--stores alone,shared] [--accidents WORDS]. Exits with 1 and
+// says why where a promise is broken. WORDS: only accidents whose names have them.
 import { parseArgs } from 'node:util';
 import { drawing } from './crowds.mjs';
 import { Alone } from './soak_alone.mjs';
@@ -16,6 +16,7 @@ const { values: options } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string', default: String(Date.now() % 1000000) },
+    accidents: { type: 'string', default: '' },
     stores: { type: 'string', default: 'alone,shared' },
   },
 });
@@ -23,7 +24,8 @@ const { values: options } = parseArgs({
 /** Rounds until `until`, then what is left is used up. False: a promise was broken. */
 async function soaks(name, until) {
   const ends = [];
-  const soak = new ALL[name]({ after: (end) => ends.push(end) }, drawing(Number(options.seed)));
+  const t = { after: (end) => ends.push(end) };
+  const soak = new ALL[name](t, drawing(Number(options.seed)), options.accidents);
   try {
     await soak.begin();
     for (let told = Date.now(); Date.now() < until; ) {
@@ -41,6 +43,7 @@ async function soaks(name, until) {
     console.error(`broken: ${name}, round ${soak.rounds + 1}, seed ${options.seed}: ${error.stack}`);
     for (const gateway of soak.gateways ?? [soak.gateway])
       console.error(gateway?.program.stderr ?? '');
+    await soak.explain?.().catch((more) => console.error(`and no more is known: ${more.message}`));
     return false;
   } finally {
     for (const end of ends.reverse()) await end();

@@ -19,7 +19,7 @@ const VERIFY_EVERY = 5;
 const SLOTS = 'tollgate:{limits.tenant_id.concurrent_requests:acme}';
 
 export class Shared {
-  constructor(t, draw) {
+  constructor(t, draw, only) {
     // What callers and the provider draw depends on who comes first; the accidents do not.
     Object.assign(this, { t, plan: draw, draw: drawing(1 + draw(1e6)) });
     Object.assign(this, { rounds: 0, asked: 0, slowest_ms: 0, gateways: [], memories: [] });
@@ -37,7 +37,7 @@ export class Shared {
       ['Redis emptied', () => this.redis.flush()],
       ['configuration', () => this.reload()],
       ['key revoked', () => this.revoke()],
-    ];
+    ].filter(([what]) => what.includes(only));
   }
 
   async begin() {
@@ -206,6 +206,21 @@ export class Shared {
       const { code, stdout, stderr } = await this.gateways[1].run(...args);
       assert.equal(code, 0, `${this.what}: ${stdout}${stderr}`);
     }
+  }
+
+  /** How everything stands, for whoever has to find out why a promise was broken. */
+  async explain() {
+    for (const table of ['leases', 'allowances'])
+      console.error(`${table}:\n${this.database.sql(`SELECT * FROM ${table}`)}`);
+    for (const gateway of this.gateways) {
+      const text = await (await gateway.adminGet('/metrics')).text();
+      const lines = text.split('\n').filter((line) => /^tollgate_(holds|store|budget|audit_|rate|requests)/.test(line));
+      console.error(lines.join('\n'));
+      const said = await gateway.chat(this.key, { max_tokens: 100 });
+      console.error(said.status, await said.text());
+    }
+    const { stdout } = await this.gateways[0].run('spend', '--reconcile');
+    console.error(stdout);
   }
 
   tell() {
