@@ -12,6 +12,13 @@ namespace tollgate::sim {
 using pipeline::Used;
 using State = Request::State;
 
+namespace {
+
+// So long after the loss of its data Redis waits for what gateways have used.
+constexpr std::int64_t kTold = 5'000'000;
+
+}  // namespace
+
 Gateway::Gateway(const Parts& parts)
     : name(fmt::format("gateway{}", parts.number)),
       clock(*parts.now_us),
@@ -54,9 +61,44 @@ void Gateway::start(std::shared_ptr<const Settings> settings) {
   options.key = 1;
   ledger_ = std::make_unique<storage::MemoryLedger>(options, this);
   link_->serve(*ledger_);
+  if (parts_.redis != nullptr) lend_rates(process);
   settings_ = std::move(settings);
   tell("starts");
   (void)link_->count_budgets(*settings_);
+}
+
+void Gateway::lend_rates(const std::string& process) {
+  storage::RedisRates::Options options;
+  options.gateway = name;
+  options.gateways = static_cast<std::uint32_t>(parts_.plan->gateways);
+  options.process = process;
+  rates_ = std::make_unique<storage::RedisRates>(options, parts_.redis->connect(redis_cut_off),
+                                                 *ledger_, clock);
+  ledger_->rates_from(*rates_);
+  rates_->turn();
+}
+
+// What Redis did not hear in time of a gateway it does not know.
+void Gateway::turn() {
+  if (!rates_) return;
+  rates_->turn();
+  if (rates_->degraded()) {
+    oracle_.permits_are_forgotten(parts_.number);
+    if (*parts_.now_us - redis_lost_us < kTold) oracle_.uses_are_forgotten(parts_.number);
+  }
+  run();
+}
+
+Taken::Rate Gateway::taken_of(const pipeline::LimitCharge& charge) const {
+  Taken::Rate rate{
+      charge.policy, std::string(charge.subject), charge.amount, {}, charge.policy->limit};
+  if (!rates_) return rate;
+  const storage::RateState state = rates_->state();
+  rate.by = state.mode == storage::RateMode::kLent ? Taken::By::kAll : Taken::By::kShare;
+  if (rate.by == Taken::By::kShare) {
+    rate.limit = storage::share_of(*charge.policy, state.gateways).limit;
+  }
+  return rate;
 }
 
 // What the books must say of each request by what survived: what was booked, or what its outcome
@@ -107,13 +149,17 @@ void Gateway::die(Death death) {
   tell(death == Death::kKill ? "is killed" : "loses its power");
   // Coroutines that wait go on to their end, in a process that nobody hears any more.
   dies_ = true;
+  const bool was_cut_off = std::exchange(redis_cut_off, true);
   for (bool more = true; more;) {
+    if (rates_) rates_->stop();
     link_->abandon();
     more = executor_.run();
   }
+  redis_cut_off = was_cut_off;
   dies_ = false;
+  if (*parts_.now_us - redis_lost_us < kTold) oracle_.uses_are_forgotten(parts_.number);
   const bool shared = parts_.plan->shape == Shape::kSharedStore;
-  Process process{std::move(link_), std::move(ledger_)};
+  Process process{std::move(link_), std::move(ledger_), std::move(rates_)};
   requests_.clear();
   if (death == Death::kPowerLoss) {
     process = {};
@@ -163,6 +209,9 @@ bool Gateway::stop(Stop how) {
     if (budget.held != Money{}) throw Violation{"I12: money is held at rest"};
   }
   resolve();
+  if (rates_) rates_->stop();
+  if (*parts_.now_us - redis_lost_us < kTold) oracle_.uses_are_forgotten(parts_.number);
+  rates_.reset();
   ledger_.reset();
   link_.reset();
   return true;
@@ -296,7 +345,7 @@ void Gateway::admitted(Request& request) {
   Taken taken;
   taken.gateway = parts_.number;
   taken.money = request.worst.micro_usd;
-  taken.at_us = clock.now().time_since_epoch().count();
+  taken.at_us = rates_ ? *parts_.now_us : clock.now().time_since_epoch().count();
   for (const audit::BudgetEvidence& budget : request.result->value().budgets) {
     const storage::AccountId id{budget.rule, budget.subject, budget.window_start};
     Account account(storage::packed_bytes(id), '\0');
@@ -307,7 +356,7 @@ void Gateway::admitted(Request& request) {
     if (budget.held != request.worst) throw Violation{"a hold of another sum"};
   }
   for (const pipeline::LimitCharge& limit : request.limits) {
-    taken.rates.push_back({limit.policy, std::string(limit.subject), limit.amount});
+    taken.rates.push_back(taken_of(limit));
   }
   tell(fmt::format("{} is held", request.id));
   oracle_.admitted(request.id, std::move(taken));

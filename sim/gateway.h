@@ -18,9 +18,11 @@
 #include "sim/clock.h"
 #include "sim/journal_model.h"
 #include "sim/oracle.h"
+#include "sim/redis.h"
 #include "sim/server.h"
 #include "sim/settings.h"
 #include "sim/store_link.h"
+#include "storage/redis_rates.h"
 
 namespace tollgate::sim {
 
@@ -55,6 +57,7 @@ class Gateway final : public storage::SettlementSink {
     Story* story = nullptr;
     Oracle* oracle = nullptr;
     Server* server = nullptr;
+    Redis* redis = nullptr;  // Null: limits are each gateway's own.
     const std::int64_t* now_us = nullptr;
     std::int64_t* requests = nullptr;  // That all gateways were ever asked.
   };
@@ -68,7 +71,8 @@ class Gateway final : public storage::SettlementSink {
   // Writes a group; kDeadly: and may be killed in it.
   enum class Group : std::uint8_t { kSafe, kDeadly };
   void work(Group group);
-  void run();  // What was posted.
+  void turn();  // What the thread that asks Redis does.
+  void run();   // What was posted.
   void reload(std::shared_ptr<const Settings> settings);
   enum class Death : std::uint8_t { kKill, kPowerLoss };
   void die(Death death);
@@ -90,6 +94,8 @@ class Gateway final : public storage::SettlementSink {
   const std::string name;
   GatewayClock clock;
   bool cut_off = false;  // From the store.
+  bool redis_cut_off = false;
+  std::int64_t redis_lost_us = INT64_MIN / 2;  // When Redis lost its data.
   std::int64_t refused_in_a_row = 0;
   // What everybody does while this one waits for the store.
   std::function<void()> meanwhile;
@@ -119,11 +125,14 @@ class Gateway final : public storage::SettlementSink {
   void append_record(const Request& request, audit::Phase phase, audit::Outcome outcome);
   void resolve();
   void lose_power();
+  void lend_rates(const std::string& process);
+  Taken::Rate taken_of(const pipeline::LimitCharge& charge) const;
   void tell(std::string_view what);
 
   struct Process {
     std::unique_ptr<StoreLink> link;
     std::unique_ptr<storage::MemoryLedger> ledger;
+    std::unique_ptr<storage::RedisRates> rates;
   };
 
   const Parts parts_;
@@ -134,6 +143,7 @@ class Gateway final : public storage::SettlementSink {
   JournalModel journal_;
   std::unique_ptr<StoreLink> link_;
   std::unique_ptr<storage::MemoryLedger> ledger_;
+  std::unique_ptr<storage::RedisRates> rates_;
   std::vector<Process> ghosts_;
   std::vector<std::unique_ptr<Request>> requests_;
   std::map<std::string, Fate> fates_;

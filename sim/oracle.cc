@@ -49,19 +49,36 @@ void Oracle::check_account(const Account& account) const {
 
 // In any window at most a burst and what the rate earns in it: the worst window that ends at each
 // use, in exact numbers.
-void Oracle::check_rate(const limits::Policy& policy, const std::vector<Use>& uses) const {
-  const __int128 window = limits::window_of(policy.figure).count();
+void Oracle::check_rate(const Taken::Rate& rate, const std::vector<Use>& uses) const {
+  const __int128 window = limits::window_of(rate.policy->figure).count();
   __int128 level = 0;
   std::int64_t before = uses.front().at_us;
   for (const Use& use : uses) {
-    level -= static_cast<__int128>(policy.limit) * (use.at_us - before);
+    level -= static_cast<__int128>(rate.limit) * (use.at_us - before);
     level = std::max<__int128>(level, 0) + window * use.amount;
     before = use.at_us;
-    if (level > window * policy.limit) {
+    if (level > window * rate.limit) {
       throw Violation{
-          fmt::format("I13: {}: more than burst and rate at {} us", policy.rule, use.at_us)};
+          fmt::format("I13: {}: more than burst and rate at {} us", rate.policy->rule, use.at_us)};
     }
   }
+}
+
+void Oracle::take_rate(const std::string& id, const Taken& taken, const Taken::Rate& rate) {
+  const std::string name = joined(rate.policy->rule, rate.subject);
+  const bool enforced = rate.policy->mode == Mode::kEnforce;
+  if (is_permit(*rate.policy)) {
+    std::int64_t at_work = ++permits_[{taken.gateway, name}];
+    if (rate.by == Taken::By::kAll) at_work = ++permits_of_all_[name];
+    if (enforced && rate.by != Taken::By::kShare && at_work > rate.limit) {
+      throw Violation{fmt::format("I14: {}: {} at work", name, at_work)};
+    }
+    return;
+  }
+  std::vector<Use>& uses = uses_[{whose(taken, rate), name}];
+  const auto place = std::ranges::upper_bound(uses, taken.at_us, {}, &Use::at_us);
+  uses.insert(place, {taken.gateway, taken.at_us, rate.amount, id});
+  if (enforced) check_rate(rate, uses);
 }
 
 void Oracle::admitted(const std::string& id, Taken taken) {
@@ -73,19 +90,7 @@ void Oracle::admitted(const std::string& id, Taken taken) {
   for (const auto& [rule, subject] : taken.budgets) {
     held_[{taken.gateway, joined(rule, subject)}] += taken.money;
   }
-  for (const Taken::Rate& rate : taken.rates) {
-    const OfGateway key{taken.gateway, joined(rate.policy->rule, rate.subject)};
-    if (is_permit(*rate.policy)) {
-      if (++permits_[key] > rate.policy->limit && rate.policy->mode == Mode::kEnforce) {
-        throw Violation{fmt::format("I14: {}: {} at work", key.second, permits_[key])};
-      }
-      continue;
-    }
-    std::vector<Use>& uses = uses_[key];
-    const auto place = std::ranges::upper_bound(uses, taken.at_us, {}, &Use::at_us);
-    uses.insert(place, {taken.at_us, rate.amount, id});
-    if (rate.policy->mode == Mode::kEnforce) check_rate(*rate.policy, uses);
-  }
+  for (const Taken::Rate& rate : taken.rates) take_rate(id, taken, rate);
   if (!requests_.try_emplace(id, Request{std::move(taken)}).second) {
     throw Violation{fmt::format("I3: {} is held twice", id)};
   }
@@ -102,13 +107,15 @@ void Oracle::ended(const std::string& id, std::int64_t spent,
     held_[{taken.gateway, joined(rule, subject)}] -= taken.money;
   }
   for (std::size_t i = 0; i < taken.rates.size(); ++i) {
-    const OfGateway key{taken.gateway, joined(taken.rates[i].policy->rule, taken.rates[i].subject)};
-    if (is_permit(*taken.rates[i].policy)) {
-      --permits_[key];
+    const Taken::Rate& rate = taken.rates[i];
+    const std::string name = joined(rate.policy->rule, rate.subject);
+    if (is_permit(*rate.policy)) {
+      --permits_[{taken.gateway, name}];
+      if (rate.by == Taken::By::kAll) --permits_of_all_[name];
       continue;
     }
     // What was used beyond what was taken was not admitted by anybody.
-    for (Use& use : uses_[key]) {
+    for (Use& use : uses_[{whose(taken, rate), name}]) {
       if (use.id == id && i < used.size()) use.amount = std::min(use.amount, used[i]);
     }
   }
@@ -136,6 +143,24 @@ void Oracle::begins_anew(int gateway) {
   std::erase_if(uses_, of_it);
   std::erase_if(permits_, of_it);
   std::erase_if(held_, of_it);
+}
+
+void Oracle::permits_are_forgotten(int gateway) {
+  for (auto& [id, request] : requests_) {
+    if (!request.open || request.taken.gateway != gateway) continue;
+    for (Taken::Rate& rate : request.taken.rates) {
+      if (!is_permit(*rate.policy) || rate.by != Taken::By::kAll) continue;
+      --permits_of_all_[joined(rate.policy->rule, rate.subject)];
+      rate.by = Taken::By::kShare;
+    }
+  }
+}
+
+void Oracle::uses_are_forgotten(int gateway) {
+  for (auto& [key, uses] : uses_) {
+    if (key.first != kAll) continue;
+    std::erase_if(uses, [gateway](const Use& use) { return use.gateway == gateway; });
+  }
 }
 
 std::int64_t Oracle::held(int gateway, std::string_view rule, std::string_view subject) const {

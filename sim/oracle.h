@@ -21,17 +21,23 @@ using Account = std::string;  // As storage/accounts.h packs one.
 
 // What one admitted request took.
 struct Taken {
+  // Who lets it through: the gateway alone, all of them together, or each its share, as the store
+  // that they share it in is away.
+  enum class By : std::uint8_t { kGateway, kAll, kShare };
   struct Rate {
     const limits::Policy* policy = nullptr;
     std::string subject;
     std::int64_t amount = 0;
+    By by = By::kGateway;
+    std::int64_t limit = 0;
   };
   int gateway = 0;
   std::int64_t money = 0;  // Of each account.
   std::vector<Account> accounts;
   std::vector<std::pair<std::string, std::string>> budgets;  // Rule and subject of each.
   std::vector<Rate> rates;                                   // Concurrency as well.
-  std::int64_t at_us = 0;                                    // By the gateway's steady clock.
+  std::int64_t at_us = 0;                                    // By a steady clock of those that
+                                                             // share the rates.
 };
 
 class Oracle {
@@ -55,6 +61,10 @@ class Oracle {
   void booked_as(const std::string& id, std::int64_t booked);
   // A gateway begins anew: its rates and permits are those of nobody.
   void begins_anew(int gateway);
+  // What it has at work of limits that all share counts no more, as it could not say so in time…
+  void permits_are_forgotten(int gateway);
+  // …or what it has used of them.
+  void uses_are_forgotten(int gateway);
 
   bool knows(const std::string& id) const { return requests_.contains(id); }
   bool is_open(const std::string& id) const { return requests_.at(id).open; }
@@ -78,14 +88,20 @@ class Oracle {
     bool open = true;
   };
   struct Use {
+    int gateway = 0;
     std::int64_t at_us = 0;
     std::int64_t amount = 0;
     std::string id;
   };
   using OfGateway = std::pair<int, std::string>;  // With rule and subject.
+  static constexpr int kAll = -1;
+  static int whose(const Taken& taken, const Taken::Rate& rate) {
+    return rate.by == Taken::By::kAll ? kAll : taken.gateway;
+  }
 
   void check_account(const Account& account) const;
-  void check_rate(const limits::Policy& policy, const std::vector<Use>& uses) const;
+  void take_rate(const std::string& id, const Taken& taken, const Taken::Rate& rate);
+  void check_rate(const Taken::Rate& rate, const std::vector<Use>& uses) const;
 
   std::map<std::string, std::int64_t, std::less<>> highest_;
   std::map<std::string, Request> requests_;
@@ -93,6 +109,7 @@ class Oracle {
   std::map<OfGateway, std::vector<Use>> uses_;
   std::map<OfGateway, std::int64_t> held_;
   std::map<OfGateway, std::int64_t> permits_;
+  std::map<std::string, std::int64_t> permits_of_all_;  // By rule and subject.
 };
 
 // "budgets.0 of tenant1 from 2026-03-01T00:00", for people.

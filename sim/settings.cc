@@ -76,6 +76,8 @@ Plan Plan::of(Chance& chance) {
   plan.absurd_in = rate(50);
   plan.call_fails_in = rate(300);
   plan.answer_lost_in = rate(10);
+  plan.redis = plan.shape == Shape::kSharedStore && chance.one_in(2);
+  plan.redis_flushed_in = rate(60);
   return plan;
 }
 

@@ -99,7 +99,7 @@ TEST_F(AnOracle, FindsAHoldThatEndsTwiceOrIsHeldTwice) {
 
 TEST_F(AnOracle, FindsMoreThanBurstAndRateInAnyWindow) {
   Taken at_once = taken(0);
-  at_once.rates = {{&rate_, "acme", 1}};
+  at_once.rates = {{&rate_, "acme", 1, Taken::By::kGateway, rate_.limit}};
   oracle_.admitted("a", at_once);
   oracle_.admitted("b", at_once);
   at_once.at_us = 29'999'999;
@@ -110,12 +110,28 @@ TEST_F(AnOracle, FindsMoreThanBurstAndRateInAnyWindow) {
 
 TEST_F(AnOracle, FindsOnePermitTooMany) {
   Taken one = taken(0);
-  one.rates = {{&permits_, "acme", 1}};
+  one.rates = {{&permits_, "acme", 1, Taken::By::kGateway, permits_.limit}};
   oracle_.admitted("a", one);
   oracle_.admitted("b", one);
   oracle_.ended("a", 0, {});
   oracle_.admitted("c", one);
   EXPECT_EQ(broken([&] { oracle_.admitted("d", one); }), "I14");
+}
+
+// What one gateway may not take alone, several may not take together.
+TEST_F(AnOracle, AddsUpWhatGatewaysShare) {
+  Taken use = taken(0);
+  use.rates = {{&rate_, "acme", 1, Taken::By::kAll, rate_.limit},
+               {&permits_, "acme", 1, Taken::By::kAll, permits_.limit}};
+  oracle_.admitted("a", use);
+  use.gateway = 1;
+  oracle_.admitted("b", use);
+  use.gateway = 2;
+  EXPECT_EQ(broken([&] { Oracle(oracle_).admitted("c", use); }), "I13");
+  use.rates.erase(use.rates.begin());
+  EXPECT_EQ(broken([&] { Oracle(oracle_).admitted("c", use); }), "I14");
+  oracle_.permits_are_forgotten(0);
+  EXPECT_EQ(broken([&] { oracle_.admitted("c", use); }), "nothing");
 }
 
 }  // namespace

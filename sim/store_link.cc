@@ -144,6 +144,7 @@ void StoreLink::serve(storage::MemoryLedger& ledger) {
   taken_ = parts_.journal.end();
   lender_ = std::make_unique<storage::StoreLender>(parts_.gateway, parts_.sharing, ledger,
                                                    parts_.clock, [] {});
+  if (seat_) lender_->sit(*seat_);
   if (writer_->recovering()) lender_->earlier_leases(storage::EarlierLeases::kOpen);
   writer_->join(*lender_);
   ledger.lend_from(*lender_);

@@ -14,6 +14,7 @@ using std::chrono::hours;
 
 constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kHourUs = 3600 * kSecondUs;
+constexpr std::int64_t kTurnUs = kSecondUs / 5;
 
 }  // namespace
 
@@ -30,6 +31,7 @@ World::World(std::uint64_t seed, const Plan& plan, const std::string& directory)
     : chance_(seed),
       plan_(plan),
       server_(directory + "/sim.db", plan_, chance_, now_us_),
+      redis_(plan_, chance_, now_us_),
       settings_(Settings::of(chance_, plan)) {
   history_.push_back(settings_);
   for (const cost::Policy& budget : settings_->budgets) oracle_.enforce(budget);
@@ -41,6 +43,7 @@ World::World(std::uint64_t seed, const Plan& plan, const std::string& directory)
     parts.story = &story_;
     parts.oracle = &oracle_;
     parts.server = &server_;
+    if (plan_.redis) parts.redis = &redis_;
     parts.now_us = &now_us_;
     parts.requests = &requests_;
     gateways_.push_back(std::make_unique<Gateway>(parts));
@@ -68,7 +71,9 @@ void World::step() {
   trouble();
   Gateway& gateway = any_gateway();
   if (!gateway.up()) {
-    if (!chance_.one_in(4)) gateway.start(settings_);
+    // Who starts before anybody knows that Redis lost its data, does not know it either.
+    const bool unnoticed = now_us_ - redis_lost_us_ < 2 * kSecondUs;
+    if (!unnoticed && !chance_.one_in(4)) gateway.start(settings_);
   } else {
     trouble_gateway(gateway);
     if (gateway.up()) act(gateway);
@@ -92,11 +97,26 @@ void World::meanwhile() {
   nested_ = false;
 }
 
+// Where limits are shared everybody asks Redis all the time.
 void World::pass_time() {
   std::int64_t most = 20'000;
   if (chance_.one_in(8)) most = 2 * kSecondUs;
-  if (plan_.clock_jump_in > 0 && chance_.one_in(100)) most = kHourUs;
-  now_us_ += chance_.between(1, most);
+  if (plan_.clock_jump_in > 0 && !plan_.redis && chance_.one_in(100)) most = kHourUs;
+  std::int64_t left = chance_.between(1, most);
+  while (plan_.redis && left > kTurnUs) {
+    now_us_ += kTurnUs;
+    left -= kTurnUs;
+    turn_all();
+  }
+  now_us_ += left;
+  if (plan_.redis) turn_all();
+}
+
+void World::turn_all() {
+  redis_.deliver_late();
+  for (const auto& gateway : gateways_) {
+    if (gateway->up()) gateway->turn();
+  }
 }
 
 void World::act(Gateway& gateway) {
@@ -125,6 +145,23 @@ void World::trouble() {
   }
   if (chance_.one_in(4 * plan_.clock_jump_in)) server_.skew_us = any_skew();
   if (chance_.one_in(plan_.reload_in)) reload();
+  if (plan_.redis) trouble_redis();
+}
+
+void World::trouble_redis() {
+  if (chance_.one_in(redis_.away ? 10 : plan_.store_away_in)) {
+    redis_.away = !redis_.away;
+    story_.tell(redis_.away ? "Redis is away" : "Redis is back");
+  }
+  if (!chance_.one_in(plan_.redis_flushed_in)) return;
+  story_.tell("Redis forgets everything");
+  redis_.flush();
+  redis_lost_us_ = now_us_;
+  for (std::size_t i = 0; i < gateways_.size(); ++i) {
+    gateways_[i]->redis_lost_us = now_us_;
+    // Whoever is not there tells nobody what it has used.
+    if (!gateways_[i]->up()) oracle_.uses_are_forgotten(static_cast<int>(i));
+  }
 }
 
 void World::reload() {
@@ -138,14 +175,17 @@ void World::reload() {
 }
 
 void World::trouble_gateway(Gateway& gateway) {
-  if (chance_.one_in(gateway.cut_off ? 10 : plan_.cut_off_in)) gateway.cut_off = !gateway.cut_off;
+  for (bool* cut_off : {&gateway.cut_off, &gateway.redis_cut_off}) {
+    if (chance_.one_in(*cut_off ? 10 : plan_.cut_off_in)) *cut_off = !*cut_off;
+  }
   if (chance_.one_in(plan_.clock_jump_in)) {
     if (plan_.shape == Shape::kSharedStore) gateway.clock.skew_us = server_.skew_us + any_skew();
     if (plan_.shape == Shape::kOwnStore) {
       const std::int64_t most = chance_.one_in(4) ? 50 * kHourUs : kHourUs;
       gateway.clock.skew_us += chance_.between(-most, most);
     }
-    if (chance_.one_in(4)) gateway.clock.ahead_us += chance_.between(0, 600 * kSecondUs);
+    if (!plan_.redis && chance_.one_in(4))
+      gateway.clock.ahead_us += chance_.between(0, 600 * kSecondUs);
   }
   if (chance_.one_in(plan_.kill_in)) return gateway.die(Gateway::Death::kKill);
   if (chance_.one_in(plan_.power_loss_in)) return gateway.die(Gateway::Death::kPowerLoss);
@@ -161,9 +201,10 @@ bool World::everybody_refuses(std::int64_t in_a_row) const {
 
 void World::heal() {
   server_.heal();
+  redis_.heal();
   nested_ = true;  // Nobody asks any more.
   for (const auto& gateway : gateways_) {
-    gateway->cut_off = false;
+    gateway->cut_off = gateway->redis_cut_off = false;
     if (plan_.shape == Shape::kSharedStore) gateway->clock.skew_us = server_.skew_us;
   }
   story_.tell("everything heals");
@@ -174,6 +215,7 @@ bool World::finish_all() {
   bool all = true;
   now_us_ += kSecondUs / 5;
   server_.end_late(Server::Late::kWhenDue);
+  if (plan_.redis) turn_all();
   for (const auto& gateway : gateways_) {
     if (!gateway->up()) {
       gateway->start(settings_);
@@ -195,11 +237,17 @@ void World::rest() {
   for (int round = 0; !finish_all(); ++round) {
     if (round > 5'000) throw Violation{"nothing comes to rest"};
   }
+  // What killed gateways had in hand of limits lapses meanwhile.
+  for (int turns = 0; plan_.redis && turns < 45; ++turns) {
+    now_us_ += kTurnUs;
+    turn_all();
+  }
   for (const auto& gateway : gateways_) {
     if (!gateway->stop(Gateway::Stop::kClean)) throw Violation{"a gateway does not stop"};
   }
   check_tables(true);
   check_trail();
+  check_slots();
 }
 
 // ---- Whole runs -----------------------------------------------------------------------------

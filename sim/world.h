@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sim/gateway.h"
+#include "sim/redis.h"
 #include "sim/server.h"
 
 namespace tollgate::sim {
@@ -38,7 +39,9 @@ class World {
   void step();
   void pass_time();
   void trouble();
+  void trouble_redis();
   void trouble_gateway(Gateway& gateway);
+  void turn_all();
   void act(Gateway& gateway);
   void meanwhile();
   Gateway& any_gateway();
@@ -50,6 +53,7 @@ class World {
   void check();
   void check_tables(bool at_rest);
   void check_trail();
+  void check_slots();
   std::map<Account, std::int64_t> counted_by_books();
 
   Chance chance_;
@@ -58,6 +62,8 @@ class World {
   Oracle oracle_;
   std::int64_t now_us_ = 0;
   Server server_;
+  Redis redis_;
+  std::int64_t redis_lost_us_ = INT64_MIN / 2;
   // The policies of all of them are borrowed by requests and by the oracle.
   std::vector<std::shared_ptr<const Settings>> history_;
   std::shared_ptr<const Settings> settings_;

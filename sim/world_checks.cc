@@ -143,6 +143,16 @@ void World::check_trail() {
       fmt::format("I9: the books say {} spent, it is {}", booked, oracle_.booked_in_all())};
 }
 
+// Who is gone has given back all slots (I14).
+void World::check_slots() {
+  for (const auto& [name, fields] : redis_.hashes()) {
+    for (const std::string& field : fields) {
+      const bool is_process = field.starts_with("gateway");
+      if (is_process) throw Violation{fmt::format("I14: {} has slots of {} at rest", field, name)};
+    }
+  }
+}
+
 std::map<Account, std::int64_t> World::counted_by_books() {
   std::map<Account, std::int64_t> counted;
   for (const auto& [account, row] : must(read_rows(server_.reader()), "read")) {
