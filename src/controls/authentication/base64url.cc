@@ -55,12 +55,12 @@ Decoded decode(std::string_view text, char* out) {
 Decoded decode_base64url(std::string_view text, std::string& out) {
   out.clear();
   if (text.size() % 4 == 1) return Decoded::kMalformed;
+  const std::size_t size = text.size() / 4 * 3 + text.size() % 4 * 3 / 4;
   Decoded decoded = Decoded::kWell;
-  out.resize_and_overwrite(text.size() / 4 * 3 + text.size() % 4 * 3 / 4,
-                           [&](char* bytes, std::size_t size) {
-                             decoded = decode(text, bytes);
-                             return decoded == Decoded::kWell ? size : 0;
-                           });
+  out.resize_and_overwrite(size, [&](char* bytes, std::size_t) {
+    decoded = decode(text, bytes);
+    return decoded == Decoded::kWell ? size : 0;
+  });
   return decoded;
 }
 
