@@ -119,10 +119,14 @@ class Failover : public testing::Test {
     standby_->start();
     standby_->promote();
   }
-  void let_gathering_pass() {
+  // As if the gathering had begun so many seconds before.
+  void let_pass(int seconds) {
     standby_->tell(
-        "UPDATE marks SET value = split_part(value, ' ', 1) || ' 1 0' WHERE name = "
-        "'timeline' AND value LIKE '% %'");
+        "UPDATE marks SET value = split_part(value, ' ', 1) || ' ' || (split_part(value, "
+        "' ', 2)::bigint - " +
+        std::to_string(seconds) +
+        " * 1000000) || ' ' || split_part(value, ' ', 3) WHERE name = 'timeline' AND "
+        "value LIKE '% %'");
   }
   std::int64_t taken() {
     return std::stoll(standby_->tell("SELECT taken_micro_usd FROM allowances"));
@@ -158,6 +162,9 @@ TEST_F(Failover, LendsNothingTwiceAndWritesAgainWhatWasLost) {
   EXPECT_TRUE(one_.seat->is_good());
   EXPECT_TRUE(one_.trail->healthy());
   EXPECT_EQ(taken(), kMost.micro_usd);
+  two_.ask(Money{400'000});
+  EXPECT_EQ(two_.leased, Money{}) << "one that nobody knows of may not have noticed yet";
+  let_pass(2);
   two_.group();
   two_.group();
   two_.ask(kMost);
@@ -188,7 +195,11 @@ TEST_F(Failover, WaitsForNobodyForEver) {
   fail_over();
   two_.ask(kMost);
   EXPECT_EQ(two_.leased, Money{});
-  let_gathering_pass();
+  let_pass(10);
+  two_.group();
+  two_.ask(kMost);
+  EXPECT_EQ(two_.leased, Money{}) << "one is waited for still";
+  let_pass(6);
   two_.group();
   two_.ask(kMost);
   EXPECT_EQ(two_.leased, kMost);

@@ -153,8 +153,9 @@ FaultOr<void> GatewaySeat::begin_gathering(Database& database) {
 FaultOr<void> GatewaySeat::say_asserted(Database& database, WallTime now) {
   TRY_DO(write_mark(database, mark_of(gateway_, kAssertedMark), timeline_));
   if (!gathering_) return {};
-  bool all = now - gathering_->since > kGatherAtMost;
-  if (!all) {
+  const Duration lasted = now - gathering_->since;
+  bool all = lasted > kGatherAtMost;
+  if (!all && lasted >= kGatherAtLeast) {
     TRY(missing,
         database.prepare("SELECT count(*) FROM gateways WHERE seen_us >= ? AND NOT EXISTS (SELECT "
                          "1 FROM marks WHERE name = gateways.gateway || '/retired') AND NOT EXISTS "

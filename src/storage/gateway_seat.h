@@ -44,6 +44,9 @@ class GatewaySeat {
   static constexpr Duration kClocksApartMax = std::chrono::seconds(5);
   // So long those are waited for who were alive before a failover.
   static constexpr Duration kGatherAtMost = std::chrono::seconds(15);
+  // So long a gathering lasts at least: who started in what was lost is known to nobody, and finds
+  // within that time that nothing may be decided any more.
+  static constexpr Duration kGatherAtLeast = std::chrono::seconds(2);
 
   // `holder` is random: no two processes have the same. `clock`, this machine's, outlives the seat.
   GatewaySeat(std::string_view gateway, std::string_view holder, const pipeline::Clock& clock)

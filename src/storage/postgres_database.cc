@@ -24,7 +24,15 @@ constexpr const char* kTakeLock =
 
 constexpr const char* kAboutServer =
     "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('server_encoding'), "
-    "current_schema(), current_setting('server_version')";
+    "current_schema(), current_setting('server_version'), current_setting('tollgate.timeline')";
+
+// Servers that only speak like PostgreSQL may have no log of their own.
+constexpr const char* kFindTimeline =
+    "DO $$ BEGIN PERFORM pg_walfile_name(pg_current_wal_insert_lsn()); "
+    "PERFORM set_config('tollgate.timeline', 'told', false); "
+    "EXCEPTION WHEN feature_not_supported OR insufficient_privilege OR undefined_function OR "
+    "object_not_in_prerequisite_state THEN "
+    "PERFORM set_config('tollgate.timeline', 'none', false); END $$";
 
 std::int64_t milliseconds(Duration duration) {
   // 0 would be no limit at all.
@@ -48,7 +56,7 @@ class PostgresDatabase final : public Database, public PostgresSession {
   FaultOr<WallTime> now() override;
   // A server that is promoted, or restored, writes a timeline of its own.
   std::string_view timeline() const override {
-    return "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)";
+    return tells_timeline_ ? "substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)" : "''";
   }
   FaultOr<void> check_whole() override { return {}; }
 
@@ -81,6 +89,7 @@ class PostgresDatabase final : public Database, public PostgresSession {
   const DatabaseOptions options_;
   std::unique_ptr<PostgresConnection> connection_;
   Duration lock_wait_{-1};  // As the session has it.
+  bool tells_timeline_ = true;
   bool in_transaction_ = false;
   bool waits_for_lock_ = false;
   std::int64_t names_ = 0;
@@ -123,10 +132,13 @@ FaultOr<void> PostgresDatabase::set_up_session() {
       "WHEN 'tcp_user_timeout' THEN '10000' WHEN 'tcp_keepalives_count' THEN '3' "
       "ELSE '5' END, false) FROM pg_settings WHERE name IN ('client_connection_check_interval', "
       "'tcp_user_timeout', 'tcp_keepalives_idle', 'tcp_keepalives_interval', "
-      "'tcp_keepalives_count'); {}",
-      is_durable ? "on" : "off", milliseconds(5 * options_.statement_deadline), kAboutServer);
+      "'tcp_keepalives_count'); {}; {}",
+      is_durable ? "on" : "off", milliseconds(5 * options_.statement_deadline), kFindTimeline,
+      kAboutServer);
   TRY(about, connection_->script(sql.c_str(), options_.statement_deadline));
-  return judge_server(*about);
+  TRY_DO(judge_server(*about));
+  tells_timeline_ = std::string_view(PQgetvalue(&*about, 0, 5)) == "told";
+  return {};
 }
 
 FaultOr<void> PostgresDatabase::judge_server(const PGresult& about) const {

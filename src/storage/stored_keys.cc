@@ -282,8 +282,37 @@ FaultOr<void> StoredKeys::poll_locked() {
   return {};
 }
 
+// Changes may have been lost, and others may have their numbers: all keys are read anew.
+FaultOr<void> StoredKeys::notice_failover() {
+  TRY(row, database_->prepare(std::string("SELECT ").append(database_->timeline())));
+  TRY(there, row.step());
+  if (!there || row.text(0) == timeline_) return {};
+  if (!timeline_.empty()) seen_ = -1;
+  timeline_ = row.text(0);
+  return {};
+}
+
+FaultOr<void> StoredKeys::keep_revoked(KeyRecord& key) {
+  if (key.revoked) return {};
+  std::optional<WallTime> revoked;
+  {
+    const Shard& shard = shard_of(key.id);
+    const std::shared_lock lock(shard.mutex);
+    if (const auto known = shard.keys.find(key.id); known != shard.keys.end()) {
+      revoked = known->second.revoked;
+    }
+  }
+  if (!revoked) return {};
+  TRY(done, revoke_key(*database_, key.id, *revoked));
+  (void)done;
+  key.revoked = revoked;
+  return {};
+}
+
 FaultOr<void> StoredKeys::take_over_changes() {
+  TRY_DO(notice_failover());
   TRY(changes, key_changes(*database_));
+  if (changes < seen_) seen_ = -1;
   if (changes == seen_) {
     tell_seen();
     return {};
@@ -291,6 +320,7 @@ FaultOr<void> StoredKeys::take_over_changes() {
   TRY(query, database_->prepare(std::string(kColumns) + "WHERE changed > ?"));
   TRY(changed, read_rows(*database_, query.bind(seen_)));
   for (KeyRecord& key : changed) {
+    TRY_DO(keep_revoked(key));
     Shard& shard = const_cast<Shard&>(shard_of(key.id));
     std::string id = key.id;
     const bool is_revoked = key.revoked.has_value();

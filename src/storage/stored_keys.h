@@ -4,7 +4,8 @@
 // of a change by another process (`tollgate keys revoke`) by reading one row, and then reads
 // only the keys that changed. What it has taken over it writes down in turn, so that the command
 // can tell when its change is in force. No key is ever removed: a revoked one stays to be told
-// apart from one that never was.
+// apart from one that never was. Nor does a revocation end that this gateway has in force: where
+// the store has failed over and lacks it, it is written once more.
 #pragma once
 
 #include <array>
@@ -124,6 +125,8 @@ class StoredKeys final : public pipeline::KeyStore {
   const Shard& shard_of(std::string_view id) const;
   FaultOr<void> poll_locked();
   FaultOr<void> take_over_changes();
+  FaultOr<void> notice_failover();
+  FaultOr<void> keep_revoked(authentication::KeyRecord& key);
   void tell_seen();
   void tell_revoked(std::string_view id);
 
@@ -134,6 +137,7 @@ class StoredKeys final : public pipeline::KeyStore {
 
   std::mutex database_mutex_;  // Guards the connection and what was seen through it.
   std::unique_ptr<Database> database_;
+  std::string timeline_;  // Of the store when it was read last.
   std::int64_t seen_ = -1;
   std::int64_t told_ = -1;  // What of it the database says.
 

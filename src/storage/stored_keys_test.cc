@@ -203,6 +203,18 @@ TEST_P(Keys, AreTheSameInMemoryForAnyHistory) {
   }
 }
 
+// As after a failover to a standby that lacks the revocation, and a change that has its number.
+TEST_P(Keys, StayRevokedWhereTheStoreHasForgottenIt) {
+  ASSERT_TRUE(keys_->create(key_named("lost")));
+  ASSERT_TRUE(keys_->revoke("lost", kMorning));
+  const std::unique_ptr<Database> elsewhere = connect();
+  ASSERT_TRUE(elsewhere->execute("UPDATE keys SET revoked_us = NULL, changed = 1"));
+  ASSERT_TRUE(elsewhere->execute("UPDATE marks SET value = '1' WHERE name = 'key_changes'"));
+  ASSERT_TRUE(keys_->poll());
+  EXPECT_TRUE(keys_->find("lost", arena_)->revoked);
+  EXPECT_TRUE(show_key(*elsewhere, "lost").value()->revoked);
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, Keys, testing::ValuesIn(each_store()), store_name);
 
 }  // namespace
