@@ -307,6 +307,74 @@ TEST(RedisRates, ALeapOfItsClockFreesNothingThatIsAtWork) {
   EXPECT_TRUE(wait_for([&] { return static_cast<bool>(*b.hold(work)); }));
 }
 
+// Answers what is asked, or nothing.
+class AwayClient final : public redis::Client {
+ public:
+  AwayClient() : redis::Client({.host = "cache"}) {}
+  bool connected() const override { return connected_; }
+  void close() override { connected_ = false; }
+  void add(const redis::Script&, std::string_view key, std::span<const std::string_view>) override {
+    using Kind = redis::Reply::Kind;
+    redis::Reply reply{.kind = Kind::kInteger, .integer = 1};
+    if (key != "tollgate:{gateways}") {
+      reply.kind = Kind::kList;
+      reply.items.resize(key == "tollgate:{epoch}" ? 3 : 9, {.kind = Kind::kInteger});
+      if (key == "tollgate:{epoch}") reply.items[0] = {.kind = Kind::kText, .text = "epoch"};
+    }
+    added_.push_back(std::move(reply));
+  }
+  FaultOr<std::vector<redis::Reply>> exchange(Instant) override {
+    ++asked;
+    std::vector<redis::Reply> replies = std::exchange(added_, {});
+    if (away) return fault(FaultKind::kUnreachable, "away");
+    connected_ = true;
+    return replies;
+  }
+  int asked = 0;
+  bool away = false;
+
+ private:
+  bool connected_ = false;
+  std::vector<redis::Reply> added_;
+};
+
+class HandClock final : public pipeline::Clock {
+ public:
+  Instant now() const override { return at; }
+  WallTime wall() const override { return {}; }
+  Instant at{std::chrono::hours(1)};
+};
+
+// By a clock of its own: whenever it comes back, it has been asked a quarter of a second later.
+TEST(RedisRates, RecoversWithinAQuarterOfASecondOfItsReturnWhateverTheOutage) {
+  constexpr milliseconds kStep{10};
+  std::mt19937_64 random(3);
+  HandClock clock;
+  MemoryLedger ledger{{.key = 5}, nullptr};
+  auto owned = std::make_unique<AwayClient>();
+  AwayClient& client = *owned;
+  RedisRates rates({.gateway = "a"}, std::move(owned), ledger, clock);
+  const auto pass = [&](Duration time) {
+    for (const Instant end = clock.at + time; clock.at < end; clock.at += kStep) rates.turn();
+  };
+  pass(seconds(2));
+  ASSERT_FALSE(rates.degraded());
+  for (int outage = 0; outage < 50; ++outage) {
+    SCOPED_TRACE(outage);
+    client.away = true;
+    pass(RedisRates::kRenewAfter + kStep);
+    ASSERT_TRUE(rates.degraded());
+    const int before = client.asked;
+    const Duration lasts = milliseconds(10 * (random() % 700));
+    pass(lasts);
+    // Not more often than that either.
+    EXPECT_LE(client.asked - before, lasts / RedisRates::kRetryAfter + 1);
+    client.away = false;
+    pass(RedisRates::kRetryAfter + kStep);
+    ASSERT_FALSE(rates.degraded());
+  }
+}
+
 // A slot that came for a request that another limit then refused is nobody's burden for long.
 TEST(RedisRates, ASlotThatNobodyTookIsSoonFreeElsewhere) {
   redis::RedisServer server;

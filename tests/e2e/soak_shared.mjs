@@ -15,7 +15,7 @@ const REQUESTS_EACH = 4;
 const AT_ONCE = 15;
 const NEAR = 1e-6;
 const SEGMENTS_MAX = 4;
-const VERIFY_EVERY = 5;
+const VERIFY_EVERY = 2;
 const SLOTS = 'tollgate:{limits.tenant_id.concurrent_requests:acme}';
 
 export class Shared {
