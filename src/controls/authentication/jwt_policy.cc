@@ -1,12 +1,11 @@
 #include "controls/authentication/jwt_policy.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
 
-#include "base/check.h"
+#include "controls/authentication/policy_digest.h"
 
 namespace tollgate::authentication {
 
@@ -91,21 +90,6 @@ void check_patterns(const ClaimMapping& mapping, Mistakes& found) {
                                         both->first, both->second)});
   }
 }
-
-// Lengths stand before texts, so that no two policies write the same.
-class DigestText {
- public:
-  void add(std::string_view text) { text_ += fmt::format("{}:{}", text.size(), text); }
-  void add(std::int64_t number) { text_ += fmt::format("{};", number); }
-  Digest finish() const {
-    Digest made;
-    CHECK(EVP_Digest(text_.data(), text_.size(), made.data(), nullptr, EVP_sha256(), nullptr) == 1);
-    return made;
-  }
-
- private:
-  std::string text_;
-};
 
 // The host of an http URL; empty where there is none or somebody else's name stands before it.
 std::string_view host_of(std::string_view rest) {
@@ -194,12 +178,11 @@ std::vector<PolicyMistake> check(std::span<const JwtPolicy> policies) {
 }
 
 Digest digest_of(const JwtPolicy& policy) {
-  DigestText text;
+  PolicyDigest text;
   text.add(policy.name);
   text.add(static_cast<std::int64_t>(policy.kind));
   text.add(policy.issuer);
-  text.add(static_cast<std::int64_t>(policy.audiences.size()));
-  for (const std::string& audience : policy.audiences) text.add(audience);
+  text.add(policy.audiences);
   text.add(static_cast<std::int64_t>(policy.algorithms.size()));
   for (const Algorithm algorithm : policy.algorithms) text.add(name_of(algorithm));
   text.add(static_cast<std::int64_t>(policy.type));
@@ -207,16 +190,7 @@ Digest digest_of(const JwtPolicy& policy) {
   text.add(policy.token_max_age.value_or(Duration(-1)).count());
   text.add(static_cast<std::int64_t>(policy.keys));
   text.add(policy.keys_at);
-  const ClaimMapping& claims = policy.claims;
-  for (const std::string* name :
-       {&claims.tenant, &claims.fixed_tenant, &claims.subject, &claims.roles, &claims.scopes}) {
-    text.add(*name);
-  }
-  text.add(static_cast<std::int64_t>(claims.tenant_by_subject.size()));
-  for (const TenantBySubject& each : claims.tenant_by_subject) {
-    text.add(each.pattern);
-    text.add(each.tenant);
-  }
+  text.add(policy.claims);
   return text.finish();
 }
 

@@ -1,0 +1,46 @@
+// One digest of a policy's fields. Internal to the room.
+#pragma once
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <string>
+#include <string_view>
+
+#include "base/check.h"
+#include "controls/authentication/authentication.h"
+#include "controls/authentication/jwt_policy.h"
+
+namespace tollgate::authentication {
+
+// Lengths stand before texts, so that no two lists of fields write the same.
+class PolicyDigest {
+ public:
+  void add(std::string_view text) { text_ += fmt::format("{}:{}", text.size(), text); }
+  void add(std::int64_t number) { text_ += fmt::format("{};", number); }
+  void add(const std::vector<std::string>& texts) {
+    add(static_cast<std::int64_t>(texts.size()));
+    for (const std::string& text : texts) add(text);
+  }
+  void add(const ClaimMapping& claims) {
+    for (const std::string* name :
+         {&claims.tenant, &claims.fixed_tenant, &claims.subject, &claims.roles, &claims.scopes}) {
+      add(*name);
+    }
+    add(static_cast<std::int64_t>(claims.tenant_by_subject.size()));
+    for (const TenantBySubject& each : claims.tenant_by_subject) {
+      add(each.pattern);
+      add(each.tenant);
+    }
+  }
+  Digest finish() const {
+    Digest made;
+    CHECK(EVP_Digest(text_.data(), text_.size(), made.data(), nullptr, EVP_sha256(), nullptr) == 1);
+    return made;
+  }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace tollgate::authentication
