@@ -24,15 +24,16 @@ export class Shared {
     Object.assign(this, { t, plan: draw, draw: drawing(1 + draw(1e6)) });
     Object.assign(this, { rounds: 0, asked: 0, slowest_ms: 0, gateways: [], memories: [] });
     this.struck = new Map();
+    this.recoveries = { PostgreSQL: [], Redis: [] };
     this.accidents = [
       ['nothing', async () => {}],
       ['gateway killed', () => this.kill()],
       ['gateway killed and started', () => this.kill().then(() => this.revive())],
       ['gateway stopped', () => this.stop()],
-      ['PostgreSQL killed and started', () => this.database.kill().then(() => this.database.start())],
+      ['PostgreSQL killed and started', () => this.restart('PostgreSQL', this.database)],
       ['PostgreSQL paused', () => this.pause(this.database)],
       ['Redis paused', () => this.pause(this.redis)],
-      ['Redis killed and started', () => this.redis.kill().then(() => this.redis.start())],
+      ['Redis killed and started', () => this.restart('Redis', this.redis)],
       ['Redis killed', () => this.redis.kill()],
       ['Redis emptied', () => this.redis.flush()],
       ['configuration', () => this.reload()],
@@ -89,6 +90,16 @@ export class Shared {
   async revive() {
     for (const [i, gateway] of this.gateways.entries())
       if (gateway.program.ended) await this.serve(i);
+  }
+  /** Killed, seen to be away by all, and there again; how long all took from then on. */
+  async restart(name, server) {
+    const away = (gateway) => gateway.metric('tollgate_store_degraded');
+    await server.kill();
+    await this.ofAll(async (gateway) => (await away(gateway)) > 0, `${name} away`);
+    await server.start();
+    const began = Date.now();
+    await this.ofAll(async (gateway) => (await away(gateway)) === 0, `${name} back`);
+    this.recoveries[name].push(Date.now() - began);
   }
   /** Until the crowd is through, or for longer than any deadline. */
   async pause(server) {
@@ -151,12 +162,13 @@ export class Shared {
     this.rounds += 1;
   }
 
+  ofAll(condition, what) {
+    const of = (gateway) => poll(() => condition(gateway), `${this.what}: ${what}`);
+    return Promise.all(this.gateways.map(of));
+  }
+
   metricOfAll(name, wanted) {
-    return Promise.all(
-      this.gateways.map((gateway) =>
-        poll(async () => (await gateway.metric(name)) === wanted, `${this.what}: ${name} ${wanted}`),
-      ),
-    );
+    return this.ofAll(async (it) => (await it.metric(name)) === wanted, `${name} ${wanted}`);
   }
 
   /** Everything is there again: the budget is used up but for a worst case, and nothing is held. */
@@ -231,5 +243,11 @@ export class Shared {
         `${this.budget.toFixed(2)} USD booked, ${this.bill.usd.toFixed(2)} billed, ` +
         `${memory} MB, slowest start ${this.slowest_ms} ms (${struck})`,
     );
+    for (const [name, all] of Object.entries(this.recoveries)) {
+      if (all.length === 0) continue;
+      const sorted = all.toSorted((a, b) => a - b);
+      const median = sorted[Math.floor(sorted.length / 2)];
+      console.log(`  ${name} back: served again after ${median} ms (${sorted[0]} to ${sorted.at(-1)})`);
+    }
   }
 }
