@@ -281,11 +281,11 @@ class Builder {
         tell(view, "limits", "no figure is written: this limits nothing");
       }
       if (view.has("budget")) {
-        config_.tenant_budgets.push_back(budget(view.section("budget"), limits::Scope::kTenantId));
-        config_.tenant_budget_of.push_back(made.name);
+        made.budget = budget(view.section("budget"), limits::Scope::kTenantId);
       }
       config_.tenants.push_back(std::move(made));
     }
+    std::ranges::sort(config_.tenants, {}, &Tenant::name);
   }
 
   void routes() {

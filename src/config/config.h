@@ -113,6 +113,7 @@ struct Tenant {
   std::string name;
   std::vector<std::string> roles;      // Roles that every caller of the tenant has.
   std::vector<limits::Policy> limits;  // Instead of the default of the same scope and figure.
+  std::optional<cost::Policy> budget;
 };
 
 struct Route {
@@ -148,11 +149,9 @@ struct Config {
   authentication::Policy authentication;
   std::vector<Upstream> upstreams;
   std::vector<Model> models;
-  std::vector<Tenant> tenants;
-  std::vector<limits::Policy> limits;         // Top-level: apply to every request.
-  std::vector<cost::Policy> budgets;          // Top-level; each distinct subject has its own.
-  std::vector<cost::Policy> tenant_budgets;   // Of one tenant each…
-  std::vector<std::string> tenant_budget_of;  // …named here, same index.
+  std::vector<Tenant> tenants;         // By name.
+  std::vector<limits::Policy> limits;  // Top-level: apply to every request.
+  std::vector<cost::Policy> budgets;   // Top-level; each distinct subject has its own.
   std::vector<Route> routes;
   std::vector<const authorization::Policy*> access;  // Of each route, for authorization.
   audit::Policy audit;

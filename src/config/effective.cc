@@ -170,10 +170,7 @@ json::object tenants(const Config& config) {
   json::object made;
   for (const Tenant& tenant : config.tenants) {
     json::object one{{"roles", texts(tenant.roles)}};
-    for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
-      if (config.tenant_budget_of[i] != tenant.name) continue;
-      one["budget"] = budget(config.tenant_budgets[i]);
-    }
+    if (tenant.budget) one["budget"] = budget(*tenant.budget);
     if (!tenant.limits.empty()) {
       one["limits"] = figures(tenant.limits, limits::Scope::kTenantId);
     }

@@ -77,7 +77,7 @@ TEST(Exhaustion, LoadsEveryFormAndShowsItInEffect) {
     const Loaded loaded = load(text);
     ASSERT_NE(loaded.config, nullptr) << told(loaded);
     for (const cost::Policy& policy :
-         {loaded.config->tenant_budgets.at(0), loaded.config->budgets.at(0)}) {
+         {loaded.config->tenants.at(0).budget.value(), loaded.config->budgets.at(0)}) {
       EXPECT_EQ(policy.when_exhausted, row.kind);
       EXPECT_EQ(policy.downgrade_to, row.model);
       EXPECT_EQ(policy.cap_output_tokens, row.tokens);

@@ -96,10 +96,10 @@ TEST(Load, ReadsRoutesLimitsAndBudgets) {
   ASSERT_EQ(config.limits.size(), 7u);
   EXPECT_EQ(config.limits[0].rule, "limits.tenant_id.requests_per_minute");
   EXPECT_EQ(config.limits[3].mode, Mode::kObserve);
-  ASSERT_EQ(config.tenant_budgets.size(), 2u);
-  EXPECT_EQ(config.tenant_budgets[1].limit.micro_usd, 50'000'001);
-  EXPECT_EQ(config.tenant_budgets[1].rule, "tenants.search.budget");
-  EXPECT_EQ(config.tenant_budget_of[1], "search");
+  ASSERT_TRUE(config.tenants[1].budget);
+  EXPECT_EQ(config.tenants[1].name, "search");
+  EXPECT_EQ(config.tenants[1].budget->limit.micro_usd, 50'000'001);
+  EXPECT_EQ(config.tenants[1].budget->rule, "tenants.search.budget");
   EXPECT_EQ(config.budgets[0].window, cost::Window::kWeek);
   EXPECT_EQ(config.tenants[1].limits[0].rule, "tenants.search.limits.requests_per_minute");
   ASSERT_EQ(config.routes.size(), 5u);

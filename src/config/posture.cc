@@ -183,7 +183,7 @@ class Posture {
     const bool covered = every_tenant_has_budget();
     for (const Tenant& tenant : config_.tenants) {
       const std::string field = "tenants." + tenant.name;
-      if (!covered && std::ranges::count(config_.tenant_budget_of, tenant.name) == 0) {
+      if (!covered && !tenant.budget) {
         tell("tenant-without-budget", field,
              fmt::format("Nothing bounds what `{}` may spend.", tenant.name),
              "budget: { usd: 50, per: month, when_exhausted: refuse }");
@@ -232,9 +232,10 @@ class Posture {
       budget(policy.rule);
       exhausted(policy, {});
     }
-    for (std::size_t i = 0; i < config_.tenant_budgets.size(); ++i) {
-      budget(config_.tenant_budgets[i].rule);
-      exhausted(config_.tenant_budgets[i], config_.tenant_budget_of[i]);
+    for (const Tenant& tenant : config_.tenants) {
+      if (!tenant.budget) continue;
+      budget(tenant.budget->rule);
+      exhausted(*tenant.budget, tenant.name);
     }
   }
 

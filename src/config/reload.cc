@@ -59,11 +59,12 @@ std::vector<std::string> vanished(const Config& now, const Config& next) {
   std::vector<std::string> gone;
   tell_rules(now.limits, next.limits, gone);
   tell_rules(now.budgets, next.budgets, gone);
-  tell_rules(now.tenant_budgets, next.tenant_budgets, gone);
   for (const Tenant& tenant : now.tenants) {
     const auto other = find_named(next.tenants, tenant.name);
     const std::vector<limits::Policy> none;
     tell_rules(tenant.limits, other == next.tenants.end() ? none : other->limits, gone);
+    const bool keeps_budget = other != next.tenants.end() && other->budget;
+    if (tenant.budget && !keeps_budget) gone.push_back(tenant.budget->rule);
   }
   for (const Route& route : now.routes) {
     const auto other = find_named(next.routes, route.name);

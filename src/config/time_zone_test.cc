@@ -54,7 +54,7 @@ TEST(TimeZones, AreOfTheBudgetOrOfTheFileOrUtc) {
         "Australia/Lord_Howe } }\n";
     const Loaded loaded = load(row.tenant, std::string(row.file) + budgets);
     ASSERT_NE(loaded.config, nullptr) << told(loaded);
-    EXPECT_EQ(loaded.config->tenant_budgets.at(0).zone.name(), row.tenant_zone);
+    EXPECT_EQ(loaded.config->tenants.at(0).budget.value().zone.name(), row.tenant_zone);
     for (const cost::Policy& policy : loaded.config->budgets) {
       const bool own = policy.scope == limits::Scope::kModel;
       EXPECT_EQ(policy.zone.name(), own ? "Australia/Lord_Howe" : row.user_zone);

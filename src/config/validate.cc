@@ -38,7 +38,9 @@ class Validator {
     }
     for (const Tenant& tenant : config_.tenants) width(tenant);
     for (const cost::Policy& budget : config_.budgets) downgrade(budget);
-    for (const cost::Policy& budget : config_.tenant_budgets) downgrade(budget);
+    for (const Tenant& tenant : config_.tenants) {
+      if (tenant.budget) downgrade(*tenant.budget);
+    }
   }
 
  private:

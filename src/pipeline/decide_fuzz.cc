@@ -111,10 +111,7 @@ std::shared_ptr<config::Config> config_of(Bytestream& bytes) {
   config->tenants = {tenant};
   for (std::int64_t i = bytes.below(4); i > 0; --i) config->limits.push_back(limit_of(bytes));
   for (std::int64_t i = bytes.below(3); i > 0; --i) config->budgets.push_back(budget_of(bytes));
-  if (bytes.flag()) {
-    config->tenant_budgets.push_back(budget_of(bytes));
-    config->tenant_budget_of.emplace_back("acme");
-  }
+  if (bytes.flag()) config->tenants[0].budget = budget_of(bytes);
   for (std::int64_t i = 1 + bytes.below(3); i > 0; --i) config->routes.push_back(route_of(bytes));
   for (const config::Route& route : config->routes) config->access.push_back(&route.access);
   if (bytes.flag()) config->audit.content = audit::Content::kHash;
@@ -125,14 +122,14 @@ std::shared_ptr<config::Config> config_of(Bytestream& bytes) {
 // they did: without bytes a budget refuses.
 void say_when_exhausted(Bytestream& bytes, config::Config& config) {
   int number = 0;
-  for (std::vector<cost::Policy>* budgets : {&config.budgets, &config.tenant_budgets}) {
-    for (cost::Policy& budget : *budgets) {
-      budget.rule = "budgets." + std::to_string(number++);
-      budget.when_exhausted = static_cast<cost::WhenExhausted>(bytes.below(4));
-      budget.downgrade_to = bytes.flag() ? "a" : "b";
-      budget.cap_output_tokens = std::int64_t{1} << bytes.below(40);
-    }
-  }
+  const auto say = [&](cost::Policy& budget) {
+    budget.rule = "budgets." + std::to_string(number++);
+    budget.when_exhausted = static_cast<cost::WhenExhausted>(bytes.below(4));
+    budget.downgrade_to = bytes.flag() ? "a" : "b";
+    budget.cap_output_tokens = std::int64_t{1} << bytes.below(40);
+  };
+  for (cost::Policy& budget : config.budgets) say(budget);
+  if (config.tenants[0].budget) say(*config.tenants[0].budget);
 }
 
 Script script_of(Bytestream& bytes) {

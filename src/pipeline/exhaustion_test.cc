@@ -443,13 +443,16 @@ TEST(Exhausted, NeverHoldsMoreThanAnEnforcedBudgetForAnyHistory) {
     std::deque<std::unique_ptr<Caller>> open;
     const auto check = [&] {
       const auto& config = *gateway.config.get();
-      for (const auto* policies : {&config.budgets, &config.tenant_budgets}) {
-        for (const cost::Policy& policy : *policies) {
-          if (cost::lets_through(policy)) continue;
-          for (const auto& [key, balance] : gateway.books.balances) {
-            if (key.first != policy.rule) continue;
-            ASSERT_LE(balance.spent.micro_usd + balance.held.micro_usd, policy.limit.micro_usd);
-          }
+      std::vector<const cost::Policy*> policies;
+      for (const cost::Policy& policy : config.budgets) policies.push_back(&policy);
+      for (const config::Tenant& tenant : config.tenants) {
+        if (tenant.budget) policies.push_back(&*tenant.budget);
+      }
+      for (const cost::Policy* policy : policies) {
+        if (cost::lets_through(*policy)) continue;
+        for (const auto& [key, balance] : gateway.books.balances) {
+          if (key.first != policy->rule) continue;
+          ASSERT_LE(balance.spent.micro_usd + balance.held.micro_usd, policy->limit.micro_usd);
         }
       }
     };

@@ -109,16 +109,14 @@ Charges charges_of(const Facts& facts, const config::Tenant* tenant, const Plan&
                       amount_of(limit.figure, plan)};
   });
 
-  const std::span<BudgetCharge> budgets =
-      arena.make<BudgetCharge>(config.budgets.size() + config.tenant_budgets.size());
+  const std::span<BudgetCharge> budgets = arena.make<BudgetCharge>(config.budgets.size() + 1);
   next = 0;
   for (const cost::Policy& budget : config.budgets) {
     budgets[next++] = {&budget, subject_of(budget.scope, facts, *plan.route, *plan.model, arena),
                        plan.worst};
   }
-  for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
-    if (config.tenant_budget_of[i] != facts.caller.tenant) continue;
-    budgets[next++] = {&config.tenant_budgets[i], facts.caller.tenant, plan.worst};
+  if (tenant != nullptr && tenant->budget) {
+    budgets[next++] = {&*tenant->budget, facts.caller.tenant, plan.worst};
   }
   return {limits, budgets.first(next)};
 }
@@ -184,10 +182,8 @@ void describe(const Facts& facts, Arena& arena, audit::Record& record) {
 }  // namespace
 
 const config::Tenant* tenant_named(const config::Config& config, std::string_view name) {
-  for (const config::Tenant& tenant : config.tenants) {
-    if (tenant.name == name) return &tenant;
-  }
-  return nullptr;
+  const auto found = std::ranges::lower_bound(config.tenants, name, {}, &config::Tenant::name);
+  return found == config.tenants.end() || found->name != name ? nullptr : &*found;
 }
 
 Money cost_of(const Plan& plan, const dialects::Usage& usage) {

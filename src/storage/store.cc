@@ -223,12 +223,11 @@ FaultOr<void> Store::count_budgets(const config::Config& config) {
     TRY(subjects, spent_by_subject(*books, budget.scope, start));
     all.push_back({&budget, start, std::move(subjects)});
   }
-  for (std::size_t i = 0; i < config.tenant_budgets.size(); ++i) {
-    const cost::Policy& budget = config.tenant_budgets[i];
-    const std::string& tenant = config.tenant_budget_of[i];
-    const WallTime start = cost::start_of(budget.window, budget.zone, now);
-    TRY(spent, spent_since(*books, limits::Scope::kTenantId, tenant, start));
-    all.push_back({&budget, start, {{tenant, spent}}});
+  for (const config::Tenant& tenant : config.tenants) {
+    if (!tenant.budget) continue;
+    const WallTime start = cost::start_of(tenant.budget->window, tenant.budget->zone, now);
+    TRY(spent, spent_since(*books, limits::Scope::kTenantId, tenant.name, start));
+    all.push_back({&*tenant.budget, start, {{tenant.name, spent}}});
   }
   return trail_->write_with([&](Database& database) -> FaultOr<void> {
     for (const Counted& counted : all) TRY_DO(count(database, counted, now));

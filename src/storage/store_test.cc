@@ -79,8 +79,8 @@ TEST_P(AStore, FillsTheBudgetsFromTheBooks) {
   config.budgets = {budget(limits::Scope::kTenantId, cost::Window::kMonth),
                     budget(limits::Scope::kGlobal, cost::Window::kHour),
                     budget(limits::Scope::kUserId, cost::Window::kTotal)};
-  config.tenant_budgets = {budget(limits::Scope::kTenantId, cost::Window::kDay)};
-  config.tenant_budget_of = {"acme"};
+  config.tenants = {{.name = "acme"}};
+  config.tenants[0].budget = budget(limits::Scope::kTenantId, cost::Window::kDay);
   set_clock(kMorning + std::chrono::hours(2));
   const auto store = open();
   ASSERT_TRUE(store) << store.error().message;
