@@ -21,6 +21,7 @@
 #include "config/current.h"
 #include "config/reload.h"
 #include "net/net.h"
+#include "pipeline/identify.h"
 #include "pipeline/pipeline.h"
 #include "storage/secret_file.h"
 
@@ -40,6 +41,7 @@ struct Worker {
     const config::Current& config;
     pipeline::KeyStore& keys;
     const authentication::Pepper& pepper;
+    pipeline::Callers& callers;
     pipeline::Ledger& ledger;
     pipeline::Trail& trail;
     pipeline::Meter& meter;  // Of this worker alone.
@@ -49,8 +51,8 @@ struct Worker {
 
   Worker(const Shared& shared, net::UpstreamCounts& counts)
       : pool(loop, counts),
-        pipeline({shared.config, loop, shared.keys, shared.pepper, shared.ledger, shared.trail,
-                  pool, shared.meter, shared.vocabularies, loop, shared.outages}) {}
+        pipeline({shared.config, loop, shared.keys, shared.pepper, shared.callers, shared.ledger,
+                  shared.trail, pool, shared.meter, shared.vocabularies, loop, shared.outages}) {}
 
   net::Loop loop;
   net::UpstreamPool pool;
@@ -116,6 +118,7 @@ struct Gateway::Parts {
   admin::Metrics metrics;
   std::unique_ptr<storage::Store> store;
   std::optional<authentication::Pepper> pepper;
+  pipeline::NobodyElse callers;
   net::UpstreamCounts upstream_counts;
   net::ListenerCounts listener_counts;
   std::vector<std::unique_ptr<Worker>> workers;
@@ -325,8 +328,9 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(
   const int count = now.edge.workers > 0 ? now.edge.workers : cores;
   for (int i = 0; i < count; ++i) {
     const Worker::Shared shared{
-        parts->config,         parts->store->keys(),   *parts->pepper,      parts->store->ledger(),
-        parts->store->trail(), parts->metrics.shard(), parts->vocabularies, *parts->store};
+        parts->config,          parts->store->keys(),   *parts->pepper,
+        parts->callers,         parts->store->ledger(), parts->store->trail(),
+        parts->metrics.shard(), parts->vocabularies,    *parts->store};
     parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_counts));
   }
   if (FaultOr<void> opened = parts->open_listeners(*tls); !opened) {

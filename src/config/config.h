@@ -15,7 +15,7 @@
 #include "base/money.h"
 #include "base/units.h"
 #include "controls/audit/audit.h"
-#include "controls/authentication/authentication.h"
+#include "controls/authentication/policy.h"
 #include "controls/authorization/authorization.h"
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"

@@ -413,6 +413,15 @@ TEST(Alternatives, AreTriedInOrderOnceAndAtMostFour) {
 
 // ---- For any history ------------------------------------------------------------------------
 
+std::vector<const cost::Policy*> budgets_of(const config::Config& config) {
+  std::vector<const cost::Policy*> policies;
+  for (const cost::Policy& policy : config.budgets) policies.push_back(&policy);
+  for (const config::Tenant& tenant : config.tenants) {
+    if (tenant.budget) policies.push_back(&*tenant.budget);
+  }
+  return policies;
+}
+
 // Whatever budgets say, whatever is asked and however it ends: a budget that refuses never has
 // more spent and held than its limit, each hold is settled once, and what is served was asked for
 // or is what a budget names.
@@ -443,12 +452,7 @@ TEST(Exhausted, NeverHoldsMoreThanAnEnforcedBudgetForAnyHistory) {
     std::deque<std::unique_ptr<Caller>> open;
     const auto check = [&] {
       const auto& config = *gateway.config.get();
-      std::vector<const cost::Policy*> policies;
-      for (const cost::Policy& policy : config.budgets) policies.push_back(&policy);
-      for (const config::Tenant& tenant : config.tenants) {
-        if (tenant.budget) policies.push_back(&*tenant.budget);
-      }
-      for (const cost::Policy* policy : policies) {
+      for (const cost::Policy* policy : budgets_of(config)) {
         if (cost::lets_through(*policy)) continue;
         for (const auto& [key, balance] : gateway.books.balances) {
           if (key.first != policy->rule) continue;

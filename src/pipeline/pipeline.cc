@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "pipeline/alternatives.h"
+#include "pipeline/identify.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 
@@ -233,10 +234,9 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   life.dialect = dialect_at(*path, head);
 
   // Who asks? The only lookup before the verdict.
-  const Expected<authentication::Identity> caller = identify(life);
-  if (!caller) co_return co_await refuse_request(life, caller.error());
-  life.caller = *caller;
-  life.record.actor = &life.caller;
+  if (const Expected<void> known = co_await identify(life); !known) {
+    co_return co_await refuse_request(life, known.error());
+  }
 
   // Is there a door here that lets them in? Only then is the body read, up to the door's cap.
   if (Expected<void> found = find_routes(life); !found) {
@@ -248,7 +248,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   // A body may take its time, and a key may end meanwhile.
   if (services_.clock.now() - life.began > kIdentityFresh) {
     life.wall = services_.clock.wall();
-    if (const auto again = identify(life); !again) {
+    if (const Expected<void> again = co_await identify(life); !again) {
       co_return co_await refuse_request(life, again.error());
     }
   }
@@ -274,59 +274,29 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   co_await serve_held(life, *plan, *message, *hold);
 }
 
-Expected<authentication::Identity> Pipeline::identify(Life& life) {
-  const RequestHead& head = life.exchange.head();
+Task<Expected<void>> Pipeline::identify(Life& life) {
+  const config::Config& config = *life.config;
   Arena& arena = life.exchange.arena();
-  if (!life.config->authentication.api_keys) {
-    return refuse(Reason::kInvalidCredential, "authentication", "No credential is accepted here.");
+  const Expected<Shown> shown = shown_by(life.exchange.head(), config);
+  if (!shown) co_return std::unexpected(shown.error());
+  std::optional<authentication::Identity> caller;
+  if (!shown->key.empty()) {
+    const KeyServices services{services_.keys, services_.pepper};
+    const Expected<authentication::Identity> by_key =
+        identify_key(services, config, shown->key, life.wall, arena);
+    if (!by_key) co_return std::unexpected(by_key.error());
+    caller = *by_key;
   }
-  const std::optional<std::string_view> authorization = head.only_header("authorization");
-  const std::optional<std::string_view> x_api_key = head.only_header("x-api-key");
-  const std::optional<std::string_view> api_key = head.only_header("api-key");
-  if (!services_.keys.current()) {
-    Refusal refusal;
-    refusal.reason = Reason::kStoreUnavailable;
-    refusal.rule = "store.on_fault.keys";
-    refusal.message =
-        "The store of the keys is out of reach, so nobody can tell whether this one was revoked. "
-        "Nothing was forwarded; try again shortly.";
-    refusal.retry_after = std::chrono::seconds(1);
-    return std::unexpected(std::move(refusal));
+  if (shown->shows_others()) {
+    const Expected<authentication::Identity> other = co_await services_.callers.identify(
+        shown->others, config, arena, services_.executor, life.wall);
+    if (!other) co_return std::unexpected(other.error());
+    if (caller && !are_one_actor(*caller, *other)) co_return std::unexpected(refuse_two_actors());
+    if (!caller) caller = *other;
   }
-  if (!authorization || !x_api_key || !api_key) {
-    return refuse(Reason::kCredentialConflict, "authentication",
-                  "The request carries a credential header twice with different values. Send "
-                  "one.");
-  }
-  const authentication::CredentialHeaders headers{*authorization, *x_api_key, *api_key};
-  const Expected<std::string_view> secret = authentication::find_credential(headers);
-  if (!secret) return std::unexpected(secret.error());
-  const Expected<std::string_view> id = authentication::read_key(*secret);
-  if (!id) return std::unexpected(id.error());
-  const std::optional<authentication::KeyFacts> key = services_.keys.find(*id, arena);
-  if (!key) {
-    return std::unexpected(authentication::refuse_unknown(services_.pepper, *secret));
-  }
-  if (Expected<void> good = authentication::verify(services_.pepper, *key, *secret, life.wall);
-      !good) {
-    return std::unexpected(good.error());
-  }
-  const config::Tenant* tenant = tenant_named(*life.config, key->tenant);
-  if (tenant == nullptr) {
-    return refuse(Reason::kInvalidCredential, "tenants",
-                  "The tenant of this key is not configured here.");
-  }
-
-  authentication::Identity caller;
-  caller.tenant = key->tenant;
-  caller.subject = key->user;
-  caller.credential_kind = authentication::CredentialKind::kApiKey;
-  caller.credential_id = key->id;
-  const auto roles = arena.make<std::string_view>(key->roles.size() + tenant->roles.size());
-  const auto end = std::copy(key->roles.begin(), key->roles.end(), roles.begin());
-  std::copy(tenant->roles.begin(), tenant->roles.end(), end);
-  caller.roles = roles;
-  return caller;
+  life.caller = *caller;
+  life.record.actor = &life.caller;
+  co_return Expected<void>();
 }
 
 Expected<void> Pipeline::find_routes(Life& life) {

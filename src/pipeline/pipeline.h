@@ -30,6 +30,7 @@ struct Services {
   const Clock& clock;
   KeyStore& keys;
   const authentication::Pepper& pepper;
+  Callers& callers;
   Ledger& ledger;
   Trail& trail;
   Upstreams& upstreams;
@@ -54,7 +55,7 @@ class Pipeline final : public Handler, public KeyWatcher {
  private:
   struct Life;  // What one request gathers on its way.
 
-  Expected<authentication::Identity> identify(Life& life);
+  Task<Expected<void>> identify(Life& life);
   Expected<void> find_routes(Life& life);
   Expected<void> read(Life& life, std::string_view body);
   Expected<Plan> read_and_decide(Life& life, std::string_view body, const Terms& terms,

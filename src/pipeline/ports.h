@@ -180,6 +180,28 @@ class KeyStore {
   virtual void unwatch(KeyWatcher& watcher) = 0;
 };
 
+// ---- Who asks, where no key of ours tells ---------------------------------------------------
+
+// What a request shows of who asks, besides a key of ours. Views of the request.
+struct Presented {
+  std::string_view token;  // Of the headers; empty: none.
+};
+
+// Ties what is presented to an actor by asking others: issuers of tokens, stores of sessions.
+// Safe from any thread.
+class Callers {
+ public:
+  virtual ~Callers() = default;
+  // The actor of all that is presented. Views of the answer live in `arena`. What cannot be told
+  // is a refusal, never nobody: kInvalidCredential, kExpiredCredential; kCredentialConflict where
+  // two name different actors; kStoreUnavailable where who would know is out of reach. May wait;
+  // goes on through `executor`, the loop's own. `presented` and `config` outlive the task.
+  virtual Task<Expected<authentication::Identity>> identify(const Presented& presented,
+                                                            const config::Config& config,
+                                                            Arena& arena, Executor& executor,
+                                                            WallTime wall) = 0;
+};
+
 // ---- Stores out of reach --------------------------------------------------------------------
 
 class Outages {

@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "base/hand_executor.h"
 #include "dialects/request.h"
+#include "pipeline/identify.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/ports.h"
 #include "pipeline/testing_books.h"
@@ -389,6 +390,7 @@ struct World {
   config::Current config;
   FixedKeys keys;
   authentication::Pepper pepper = test_pepper();
+  NobodyElse callers;
   NotedLedger ledger{story};
   NotedTrail trail{story};
   ScriptedUpstreams upstreams{clock, story};
@@ -396,8 +398,8 @@ struct World {
   HandExecutor executor;
   FixedOutages outages;
   const Vocabularies& vocabularies;
-  Pipeline pipeline{{config, clock, keys, pepper, ledger, trail, upstreams, meter, vocabularies,
-                     executor, outages}};
+  Pipeline pipeline{{config, clock, keys, pepper, callers, ledger, trail, upstreams, meter,
+                     vocabularies, executor, outages}};
 };
 
 }  // namespace tollgate::pipeline::testing

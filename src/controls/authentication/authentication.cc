@@ -14,7 +14,6 @@ namespace tollgate::authentication {
 namespace {
 
 constexpr std::string_view kRule = "authentication.api_keys";
-constexpr std::string_view kPrefix = "tg_live_";
 constexpr std::size_t kSecretLength = 32;
 constexpr std::size_t kChecksumLength = 6;
 constexpr std::size_t kCheckedLength = kKeyLength - kChecksumLength;
@@ -190,13 +189,13 @@ Expected<std::string_view> find_credential(const CredentialHeaders& headers) {
 }
 
 Expected<std::string_view> read_key(std::string_view secret) {
-  if (!secret.starts_with(kPrefix)) {
+  if (!secret.starts_with(kKeyPrefix)) {
     return malformed("This is not an API key of this gateway: those begin with tg_live_.");
   }
   if (secret.size() != kKeyLength) {
     return malformed("The API key has not the right length: it was cut, or something was added.");
   }
-  for (const char c : secret.substr(kPrefix.size())) {
+  for (const char c : secret.substr(kKeyPrefix.size())) {
     if (!kIsBase62[static_cast<unsigned char>(c)]) {
       return malformed("The API key holds a character that no key has: it was mistyped.");
     }
@@ -205,7 +204,7 @@ Expected<std::string_view> read_key(std::string_view secret) {
   if (secret.substr(kCheckedLength) != std::string_view(checksum.data(), checksum.size())) {
     return malformed("The API key's checksum is wrong: it was mistyped or cut.");
   }
-  return secret.substr(kPrefix.size(), kKeyIdLength);
+  return secret.substr(kKeyPrefix.size(), kKeyIdLength);
 }
 
 Pepper::Pepper(std::span<const std::uint8_t> bytes) {
@@ -260,7 +259,7 @@ NewKey make_key(std::span<const std::uint8_t, 64> random) {
 
   NewKey made;
   made.secret.reserve(kKeyLength);
-  made.secret = kPrefix;
+  made.secret = kKeyPrefix;
   std::size_t next = 0;
   for (const std::size_t length : kParts) {
     unsigned __int128 number = 0;
@@ -273,7 +272,7 @@ NewKey make_key(std::span<const std::uint8_t, 64> random) {
   }
   const std::array<char, kChecksumLength> checksum = checksum_of(made.secret);
   made.secret.append(checksum.data(), checksum.size());
-  made.id = made.secret.substr(kPrefix.size(), kKeyIdLength);
+  made.id = made.secret.substr(kKeyPrefix.size(), kKeyIdLength);
   return made;
 }
 

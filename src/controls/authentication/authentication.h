@@ -23,12 +23,6 @@
 
 namespace tollgate::authentication {
 
-// What the operator writes under `authentication.api_keys`.
-struct Policy {
-  bool api_keys = false;    // Without it no key is accepted at all.
-  std::string pepper_file;  // 32 or more bytes; empty: made beside the ledger at first start.
-};
-
 using Digest = std::array<std::uint8_t, 32>;
 
 enum class CredentialKind : std::uint8_t { kApiKey, kJwt, kWorkload, kSession };
@@ -62,8 +56,9 @@ struct CredentialHeaders {
 // kInvalidCredential for another scheme than Bearer, kCredentialConflict when two differ.
 Expected<std::string_view> find_credential(const CredentialHeaders& headers);
 
+inline constexpr std::string_view kKeyPrefix = "tg_live_";
 inline constexpr std::size_t kKeyIdLength = 12;
-inline constexpr std::size_t kKeyLength = 8 + kKeyIdLength + 32 + 6;
+inline constexpr std::size_t kKeyLength = kKeyPrefix.size() + kKeyIdLength + 32 + 6;
 
 // The public id inside a secret of the right shape and checksum; else kInvalidCredential.
 Expected<std::string_view> read_key(std::string_view secret);

@@ -1,0 +1,97 @@
+#include "pipeline/identify.h"
+
+#include <algorithm>
+
+#include "pipeline/plan.h"
+
+namespace tollgate::pipeline {
+
+namespace {
+
+Refusal refuse_stale_keys() {
+  Refusal refusal;
+  refusal.reason = Reason::kStoreUnavailable;
+  refusal.rule = "store.on_fault.keys";
+  refusal.message =
+      "The store of the keys is out of reach, so nobody can tell whether this one was revoked. "
+      "Nothing was forwarded; try again shortly.";
+  refusal.retry_after = std::chrono::seconds(1);
+  return refusal;
+}
+
+}  // namespace
+
+Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) {
+  const authentication::Policy& policy = config.authentication;
+  if (!policy.api_keys && !policy.takes_tokens()) {
+    return refuse(Reason::kInvalidCredential, "authentication", "No credential is accepted here.");
+  }
+  const std::optional<std::string_view> authorization = head.only_header("authorization");
+  const std::optional<std::string_view> x_api_key = head.only_header("x-api-key");
+  const std::optional<std::string_view> api_key = head.only_header("api-key");
+  if (!authorization || !x_api_key || !api_key) {
+    return refuse(Reason::kCredentialConflict, "authentication",
+                  "The request carries a credential header twice with different values. Send "
+                  "one.");
+  }
+  const Expected<std::string_view> secret =
+      authentication::find_credential({*authorization, *x_api_key, *api_key});
+  if (!secret) return std::unexpected(secret.error());
+  Shown shown;
+  const bool is_key = secret->starts_with(authentication::kKeyPrefix) || !policy.takes_tokens();
+  (is_key ? shown.key : shown.others.token) = *secret;
+  return shown;
+}
+
+Expected<authentication::Identity> identify_key(const KeyServices& services,
+                                                const config::Config& config,
+                                                std::string_view secret, WallTime wall,
+                                                Arena& arena) {
+  if (!config.authentication.api_keys) {
+    return refuse(Reason::kInvalidCredential, "authentication", "No API key is accepted here.");
+  }
+  if (!services.keys.current()) return std::unexpected(refuse_stale_keys());
+  const Expected<std::string_view> id = authentication::read_key(secret);
+  if (!id) return std::unexpected(id.error());
+  const std::optional<authentication::KeyFacts> key = services.keys.find(*id, arena);
+  if (!key) return std::unexpected(authentication::refuse_unknown(services.pepper, secret));
+  if (Expected<void> good = authentication::verify(services.pepper, *key, secret, wall); !good) {
+    return std::unexpected(good.error());
+  }
+  const config::Tenant* tenant = tenant_named(config, key->tenant);
+  if (tenant == nullptr) {
+    return refuse(Reason::kInvalidCredential, "tenants",
+                  "The tenant of this key is not configured here.");
+  }
+
+  authentication::Identity caller;
+  caller.tenant = key->tenant;
+  caller.subject = key->user;
+  caller.credential_kind = authentication::CredentialKind::kApiKey;
+  caller.credential_id = key->id;
+  const auto roles = arena.make<std::string_view>(key->roles.size() + tenant->roles.size());
+  const auto end = std::copy(key->roles.begin(), key->roles.end(), roles.begin());
+  std::copy(tenant->roles.begin(), tenant->roles.end(), end);
+  caller.roles = roles;
+  return caller;
+}
+
+Task<Expected<authentication::Identity>> NobodyElse::identify(const Presented&,
+                                                              const config::Config&, Arena&,
+                                                              Executor&, WallTime) {
+  co_return refuse(Reason::kInvalidCredential, "authentication", "No token is accepted here.");
+}
+
+bool are_one_actor(const authentication::Identity& a, const authentication::Identity& b) {
+  return a.tenant == b.tenant && (a.subject == b.subject || a.subject.empty() || b.subject.empty());
+}
+
+Refusal refuse_two_actors() {
+  Refusal refusal;
+  refusal.reason = Reason::kCredentialConflict;
+  refusal.rule = "authentication";
+  refusal.message = "The request carries credentials of two different actors. Send one.";
+  return refusal;
+}
+
+}  // namespace tollgate::pipeline

@@ -1,0 +1,49 @@
+// Who asks? From what a request shows to the one accountable actor, or a refusal.
+//
+// A request may show several credentials: a key or a token in its headers, a client certificate,
+// a session's cookie. Each one that the configuration knows is verified, and all of them must
+// name the same actor; nothing that fails is passed over for another that holds.
+//
+// Keys of ours are known here and cost no wait; all else is asked of `Callers`.
+#pragma once
+
+#include "pipeline/ports.h"
+
+namespace tollgate::pipeline {
+
+// What identify_key() looks at. All outlive the call.
+struct KeyServices {
+  const KeyStore& keys;
+  const authentication::Pepper& pepper;
+};
+
+struct Shown {
+  std::string_view key;  // Of the headers, to be judged as a key of ours; empty: none.
+  Presented others;
+
+  bool shows_others() const { return !others.token.empty(); }
+};
+
+// What `head` shows of what `config` believes. kMissingCredential where that is nothing,
+// kCredentialConflict where the headers carry two.
+Expected<Shown> shown_by(const RequestHead& head, const config::Config& config);
+
+// The actor of a key of ours. Views live in `arena`.
+Expected<authentication::Identity> identify_key(const KeyServices& services,
+                                                const config::Config& config,
+                                                std::string_view secret, WallTime wall,
+                                                Arena& arena);
+
+// Where nobody else is asked: every token is unknown.
+class NobodyElse final : public Callers {
+ public:
+  Task<Expected<authentication::Identity>> identify(const Presented& presented,
+                                                    const config::Config& config, Arena& arena,
+                                                    Executor& executor, WallTime wall) override;
+};
+
+// Whether two credentials may come with one request: the same tenant, and no two users.
+bool are_one_actor(const authentication::Identity& a, const authentication::Identity& b);
+Refusal refuse_two_actors();
+
+}  // namespace tollgate::pipeline
