@@ -78,13 +78,28 @@ void Gateway::lend_rates(const std::string& process) {
   rates_->turn();
 }
 
-// What Redis did not hear in time of a gateway it does not know.
+// Whoever comes later is another start, and tells only what it has used itself.
+void Gateway::redis_lost() {
+  redis_lost_us_ = *parts_.now_us;
+  oracle_.uses_are_forgotten(parts_.number, up() ? starts_ : starts_ + 1);
+}
+
+// What Redis does not hear in time of a gateway it does not know.
+void Gateway::say_nothing() {
+  if (*parts_.now_us - redis_lost_us_ >= kTold) return;
+  oracle_.uses_are_forgotten(parts_.number, starts_ + 1);
+}
+
 void Gateway::turn() {
   if (!rates_) return;
+  const bool was_degraded = rates_->degraded();
   rates_->turn();
+  if (rates_->degraded() != was_degraded) {
+    tell(was_degraded ? "is lent by Redis" : "goes on without Redis");
+  }
   if (rates_->degraded()) {
     oracle_.permits_are_forgotten(parts_.number);
-    if (*parts_.now_us - redis_lost_us < kTold) oracle_.uses_are_forgotten(parts_.number);
+    say_nothing();
   }
   run();
 }
@@ -157,7 +172,7 @@ void Gateway::die(Death death) {
   }
   redis_cut_off = was_cut_off;
   dies_ = false;
-  if (*parts_.now_us - redis_lost_us < kTold) oracle_.uses_are_forgotten(parts_.number);
+  say_nothing();
   const bool shared = parts_.plan->shape == Shape::kSharedStore;
   Process process{std::move(link_), std::move(ledger_), std::move(rates_)};
   requests_.clear();
@@ -210,7 +225,7 @@ bool Gateway::stop(Stop how) {
   }
   resolve();
   if (rates_) rates_->stop();
-  if (*parts_.now_us - redis_lost_us < kTold) oracle_.uses_are_forgotten(parts_.number);
+  say_nothing();
   rates_.reset();
   ledger_.reset();
   link_.reset();
@@ -344,6 +359,7 @@ void Gateway::admitted(Request& request) {
   request.state = State::kHeld;
   Taken taken;
   taken.gateway = parts_.number;
+  taken.start = starts_;
   taken.money = request.worst.micro_usd;
   taken.at_us = rates_ ? *parts_.now_us : clock.now().time_since_epoch().count();
   for (const audit::BudgetEvidence& budget : request.result->value().budgets) {

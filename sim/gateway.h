@@ -71,8 +71,9 @@ class Gateway final : public storage::SettlementSink {
   // Writes a group; kDeadly: and may be killed in it.
   enum class Group : std::uint8_t { kSafe, kDeadly };
   void work(Group group);
-  void turn();  // What the thread that asks Redis does.
-  void run();   // What was posted.
+  void turn();        // What the thread that asks Redis does.
+  void redis_lost();  // Its data.
+  void run();         // What was posted.
   void reload(std::shared_ptr<const Settings> settings);
   enum class Death : std::uint8_t { kKill, kPowerLoss };
   void die(Death death);
@@ -95,7 +96,6 @@ class Gateway final : public storage::SettlementSink {
   GatewayClock clock;
   bool cut_off = false;  // From the store.
   bool redis_cut_off = false;
-  std::int64_t redis_lost_us = INT64_MIN / 2;  // When Redis lost its data.
   std::int64_t refused_in_a_row = 0;
   // What everybody does while this one waits for the store.
   std::function<void()> meanwhile;
@@ -125,6 +125,7 @@ class Gateway final : public storage::SettlementSink {
   void append_record(const Request& request, audit::Phase phase, audit::Outcome outcome);
   void resolve();
   void lose_power();
+  void say_nothing();
   void lend_rates(const std::string& process);
   Taken::Rate taken_of(const pipeline::LimitCharge& charge) const;
   void tell(std::string_view what);
@@ -148,6 +149,7 @@ class Gateway final : public storage::SettlementSink {
   std::vector<std::unique_ptr<Request>> requests_;
   std::map<std::string, Fate> fates_;
   int starts_ = 0;
+  std::int64_t redis_lost_us_ = INT64_MIN / 2;
   int boots_ = 1;  // Of its machine.
   bool lost_power_ = false;
   std::optional<Violation> found_;

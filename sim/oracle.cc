@@ -75,10 +75,15 @@ void Oracle::take_rate(const std::string& id, const Taken& taken, const Taken::R
     }
     return;
   }
-  std::vector<Use>& uses = uses_[{whose(taken, rate), name}];
+  const OfGateway key{whose(taken, rate), name};
+  std::vector<Use>& uses = uses_[key];
+  // A share is smaller when there are more gateways, and what was let through before it was is no
+  // less.
+  Taken::Rate largest = rate;
+  largest.limit = largest_[key] = std::max(largest_[key], rate.limit);
   const auto place = std::ranges::upper_bound(uses, taken.at_us, {}, &Use::at_us);
-  uses.insert(place, {taken.gateway, taken.at_us, rate.amount, id});
-  if (enforced) check_rate(rate, uses);
+  uses.insert(place, {taken.gateway, taken.start, taken.at_us, rate.amount, id});
+  if (enforced) check_rate(largest, uses);
 }
 
 void Oracle::admitted(const std::string& id, Taken taken) {
@@ -156,10 +161,11 @@ void Oracle::permits_are_forgotten(int gateway) {
   }
 }
 
-void Oracle::uses_are_forgotten(int gateway) {
+void Oracle::uses_are_forgotten(int gateway, int before_start) {
   for (auto& [key, uses] : uses_) {
     if (key.first != kAll) continue;
-    std::erase_if(uses, [gateway](const Use& use) { return use.gateway == gateway; });
+    std::erase_if(
+        uses, [&](const Use& use) { return use.gateway == gateway && use.start < before_start; });
   }
 }
 

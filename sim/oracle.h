@@ -32,6 +32,7 @@ struct Taken {
     std::int64_t limit = 0;
   };
   int gateway = 0;
+  int start = 0;           // Of the gateway.
   std::int64_t money = 0;  // Of each account.
   std::vector<Account> accounts;
   std::vector<std::pair<std::string, std::string>> budgets;  // Rule and subject of each.
@@ -63,8 +64,8 @@ class Oracle {
   void begins_anew(int gateway);
   // What it has at work of limits that all share counts no more, as it could not say so in time…
   void permits_are_forgotten(int gateway);
-  // …or what it has used of them.
-  void uses_are_forgotten(int gateway);
+  // …or what it has used of them in starts before this one.
+  void uses_are_forgotten(int gateway, int before_start);
 
   bool knows(const std::string& id) const { return requests_.contains(id); }
   bool is_open(const std::string& id) const { return requests_.at(id).open; }
@@ -89,6 +90,7 @@ class Oracle {
   };
   struct Use {
     int gateway = 0;
+    int start = 0;
     std::int64_t at_us = 0;
     std::int64_t amount = 0;
     std::string id;
@@ -107,6 +109,7 @@ class Oracle {
   std::map<std::string, Request> requests_;
   std::map<Account, Sum> sums_;
   std::map<OfGateway, std::vector<Use>> uses_;
+  std::map<OfGateway, std::int64_t> largest_;  // Of the limits that they were let through by.
   std::map<OfGateway, std::int64_t> held_;
   std::map<OfGateway, std::int64_t> permits_;
   std::map<std::string, std::int64_t> permits_of_all_;  // By rule and subject.

@@ -157,11 +157,7 @@ void World::trouble_redis() {
   story_.tell("Redis forgets everything");
   redis_.flush();
   redis_lost_us_ = now_us_;
-  for (std::size_t i = 0; i < gateways_.size(); ++i) {
-    gateways_[i]->redis_lost_us = now_us_;
-    // Whoever is not there tells nobody what it has used.
-    if (!gateways_[i]->up()) oracle_.uses_are_forgotten(static_cast<int>(i));
-  }
+  for (const auto& gateway : gateways_) gateway->redis_lost();
 }
 
 void World::reload() {
