@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "controls/authentication/base64url.h"
 #include "controls/authentication/claim_reading.h"
+#include "controls/authentication/spiffe_id.h"
 
 namespace tollgate::authentication {
 
@@ -24,14 +25,26 @@ bool equal_ignoring_case(std::string_view a, std::string_view lower) {
 }
 
 // RFC 7515 4.1.9: a media type in any case, whose `application/` may be left out.
-bool has_type(const Token& token, TokenType wanted) {
+bool has_type(const Token& token, const JwtPolicy& policy) {
   constexpr std::string_view kPrefix = "application/";
   std::string_view type = token.type;
   if (equal_ignoring_case(type.substr(0, kPrefix.size()), kPrefix)) {
     type.remove_prefix(kPrefix.size());
   }
+  const bool plain = token.type.empty() || equal_ignoring_case(type, "jwt");
+  if (!policy.trust_domain.empty()) return plain || equal_ignoring_case(type, "jose");
   if (equal_ignoring_case(type, "at+jwt")) return true;
-  return wanted == TokenType::kAny && (token.type.empty() || equal_ignoring_case(type, "jwt"));
+  return policy.type == TokenType::kAny && plain;
+}
+
+// Whether a token says that it comes from where `policy` believes it.
+bool is_of(const JwtPolicy& policy, const Token& token) {
+  const bool by_issuer = !policy.issuer.empty() && token.issuer == policy.issuer;
+  if (policy.trust_domain.empty()) return by_issuer;
+  const std::optional<SpiffeId> workload =
+      read_spiffe_id(text_member(token.claims->object(), "sub").value_or(""));
+  return (by_issuer || policy.issuer.empty()) && workload && !workload->path.empty() &&
+         workload->trust_domain == policy.trust_domain;
 }
 
 // The times of a token, all of them at once; gives when it stops.
@@ -83,8 +96,8 @@ Expected<std::optional<Digest>> read_binding(const dom::object& claims, std::str
 Expected<std::size_t> choose_verifier(std::span<const JwtPolicy> policies, const Token& token) {
   CHECK(token.claims != nullptr);
   std::optional<std::size_t> chosen;
-  for (std::size_t i = 0; i < policies.size() && !token.issuer.empty(); ++i) {
-    if (policies[i].issuer != token.issuer) continue;
+  for (std::size_t i = 0; i < policies.size(); ++i) {
+    if (!is_of(policies[i], token)) continue;
     if (!chosen) chosen = i;
     if (!has_audience(token.claims->object(), policies[i].audiences)) continue;
     chosen = i;
@@ -100,13 +113,16 @@ Expected<Identity> identify(const JwtPolicy& policy, const Token& token, const T
   CHECK(token.claims != nullptr);
   const dom::object& claims = token.claims->object();
   const std::string rule = rule_of(policy);
-  if (!has_type(token, policy.type)) {
+  if (!has_type(token, policy)) {
     return refuse_claims(rule, policy.type == TokenType::kAny
                                    ? "The token is of a type (`typ`) that is not accepted here."
                                    : "The token is no access token (`typ`: `at+jwt`).");
   }
-  if (policy.issuer.empty() || token.issuer != policy.issuer) {
-    return refuse_claims(rule, "The issuer of the token (`iss`) is not the one expected.");
+  if (!is_of(policy, token)) {
+    return refuse_claims(rule, policy.trust_domain.empty()
+                                   ? "The issuer of the token (`iss`) is not the one expected."
+                                   : "The token's `sub` is no SPIFFE ID of the trust domain, or "
+                                     "its issuer is not the one expected.");
   }
   if (!has_audience(claims, policy.audiences)) {
     return refuse_claims(rule, "The token is not for this gateway (`aud`).");

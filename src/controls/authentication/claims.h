@@ -33,8 +33,8 @@ class Tenants {
   virtual bool contains(std::string_view name) const = 0;
 };
 
-// The verifier for a token's issuer, by its place in `policies`; of several for one issuer the one
-// for a token's audience. kInvalidCredential for an issuer that none is for.
+// The verifier for a token's issuer or its SPIFFE trust domain, by its place in `policies`; of
+// several the one for the token's audience. kInvalidCredential where none is for its issuer.
 Expected<std::size_t> choose_verifier(std::span<const JwtPolicy> policies, const Token& token);
 
 // Who a token speaks for. The signature must have been checked, with a key of `policy`'s issuer.

@@ -292,6 +292,7 @@ TEST_F(Claims, AreFoundByTheirWholeNameThenByTheirPath) {
       {"a.b.c", R"("a.b":{"c":"acme"},"a":{"b":{"c":"zeta"}})", "acme"},
       {"a.b.c", R"("a.b.c":"acme","a.b":{"c":"zeta"})", "acme"},
       {"a.b.c", R"("a":{"b.c":"acme"})", "acme"},
+      {"kubernetes.io.namespace", R"("kubernetes.io":{"namespace":"acme"})", "acme"},
       {"https://example.com/org", R"("https://example.com/org":"acme")", "acme"},
       {"https://example.com/claims.org", R"("https://example.com/claims":{"org":"acme"})", "acme"},
       {"a.b", R"("a":"acme")", ""},
@@ -335,6 +336,41 @@ TEST_F(Claims, NameWorkloadsByTheirSubject) {
   EXPECT_EQ(identity_of(fixed, claims_with())->tenant, "zeta");
   fixed.claims.fixed_tenant.clear();
   EXPECT_FALSE(identity_of(fixed, claims_with()));  // No mapping at all lets nobody in.
+}
+
+TEST_F(Claims, NameWorkloadsByTheirSpiffeId) {
+  JwtPolicy svid = policy();
+  svid.kind = CredentialKind::kWorkload;
+  svid.issuer.clear();
+  svid.trust_domain = "example.org";
+  svid.claims.tenant.clear();
+  svid.claims.tenant_by_subject = {{"spiffe://example.org/ns/search/*", "search"}};
+  const auto claims = [](std::string_view subject) {
+    return fmt::format(R"({{"sub":"{}","aud":["tollgate"],"exp":1800000300}})", subject);
+  };
+  const std::string good = claims("spiffe://example.org/ns/search/sa/indexer");
+  for (const std::string_view header : {R"({"alg":"ES256"})", R"({"alg":"ES256","typ":"JWT"})",
+                                        R"({"alg":"ES256","typ":"JOSE"})"}) {
+    const auto identity = identity_of(svid, good, kNow, header);
+    ASSERT_TRUE(identity) << identity.error().message;
+    EXPECT_EQ(identity->tenant, "search");
+    EXPECT_EQ(identity->subject, "spiffe://example.org/ns/search/sa/indexer");
+  }
+  EXPECT_FALSE(identity_of(svid, good, kNow, R"({"alg":"ES256","typ":"at+jwt"})"));
+  for (const std::string_view subject :
+       {"spiffe://example.com/ns/search/sa/indexer", "spiffe://example.org",
+        "spiffe://example.org/ns/search/../other", "spiffe://example.org.evil/ns/search/x",
+        "spiffe://example.org/ns/other/sa/indexer", "spiffe://EXAMPLE.org/ns/search/x", "alice"}) {
+    EXPECT_FALSE(identity_of(svid, claims(subject))) << subject;
+  }
+  // Where an issuer is named as well, it must be that one.
+  svid.issuer = "https://login.example.com/";
+  EXPECT_FALSE(identity_of(svid, good));
+  // One that only names an issuer never answers for a token without one.
+  std::vector<JwtPolicy> policies = {policy(), svid};
+  policies[1].issuer.clear();
+  const std::string text = es256_token(key_, R"({"alg":"ES256"})", good);
+  EXPECT_EQ(choose_verifier(policies, *reader_.read(text)), 1u);
 }
 
 TEST_F(Claims, BindATokenToACertificate) {

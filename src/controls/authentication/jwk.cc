@@ -188,9 +188,11 @@ class KeyReader {
     return VerificationKey(std::string(id.value_or("")), *algorithm, std::move(*material));
   }
 
-  // RFC 7517 4.2 and 4.3: a key says what it is for, or nothing.
+  // RFC 7517 4.2 and 4.3: a key says what it is for, or nothing. SPIFFE bundles have a word of
+  // their own for keys that sign tokens.
   static std::optional<Why> refuse_use(const dom::object& object) {
-    if (has_member(object, "use") && text_member(object, "use") != "sig") {
+    const std::optional<std::string_view> use = text_member(object, "use");
+    if (has_member(object, "use") && use != "sig" && use != "jwt-svid") {
       return "It is not for signatures (`use`).";
     }
     if (has_member(object, "key_ops")) {

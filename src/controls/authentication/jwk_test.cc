@@ -92,6 +92,7 @@ TEST(KeySet, PinsEachKeyToOneAlgorithm) {
       {SigningKey::make("P-521").jwk(), Algorithm::kEs512},
       {SigningKey::make("P-521").jwk(R"("alg":"ES521")"), Algorithm::kEs512},
       {SigningKey::make("ED25519").jwk(), Algorithm::kEdDsa},
+      {p256().jwk(R"("use":"jwt-svid")"), Algorithm::kEs256},
       {SigningKey::make("ED448").jwk(R"("alg":"EdDSA")"), Algorithm::kEdDsa},
   };
   for (const auto& [key, algorithm] : rows) {
@@ -133,6 +134,7 @@ TEST(KeySet, RefusesAKeyAloneAndSaysWhy) {
        "even"},
       {rsa().jwk(R"("use":"enc")"), "use"},
       {rsa().jwk(R"("use":["sig"])"), "use"},
+      {rsa().jwk(R"("use":"x509-svid")"), "use"},
       {rsa().jwk(R"("key_ops":["sign","encrypt"])"), "key_ops"},
       {rsa().jwk(R"("key_ops":"verify")"), "key_ops"},
       {rsa().jwk(R"("key_ops":[])"), "key_ops"},

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "controls/authentication/policy_digest.h"
+#include "controls/authentication/spiffe_id.h"
 
 namespace tollgate::authentication {
 
@@ -21,7 +22,28 @@ bool has(std::span<const std::string> texts, std::string_view text) {
   return std::ranges::find(texts, text) != texts.end();
 }
 
+// What a JWT-SVID may not be (SPIFFE JWT-SVID 2.1, 3.1).
+void check_trust_domain(const JwtPolicy& policy, Mistakes& found) {
+  if (!is_trust_domain(policy.trust_domain)) {
+    found.push_back({"trust_domain", "It is no trust domain: `example.org`, without a scheme."});
+  }
+  if (policy.kind != CredentialKind::kWorkload) {
+    found.push_back({"kind", "A SPIFFE ID names a workload."});
+  }
+  if (std::ranges::find(policy.algorithms, Algorithm::kEdDsa) != policy.algorithms.end()) {
+    found.push_back({"algorithms", "EdDSA signs no JWT-SVID."});
+  }
+  if (policy.type == TokenType::kAccessToken) {
+    found.push_back({"type", "A JWT-SVID is no `at+jwt`."});
+  }
+}
+
 void check_issuer(const JwtPolicy& policy, Mistakes& found) {
+  if (policy.issuer.empty() && !policy.trust_domain.empty()) {
+    if (policy.keys != KeyOrigin::kDiscovery) return;
+    found.push_back({"issuer", "Without an issuer its keys are at a `jwks_url` or `jwks_file`."});
+    return;
+  }
   if (policy.issuer.empty()) {
     found.push_back({"issuer", "Without an issuer a token of anybody would do."});
     return;
@@ -141,6 +163,7 @@ std::vector<PolicyMistake> check(const JwtPolicy& policy) {
   if (policy.kind != CredentialKind::kJwt && policy.kind != CredentialKind::kWorkload) {
     found.push_back({"kind", "A token is of kind jwt or workload."});
   }
+  if (!policy.trust_domain.empty()) check_trust_domain(policy, found);
   check_issuer(policy, found);
   check_audiences(policy, found);
   check_algorithms(policy, found);
@@ -165,7 +188,9 @@ std::vector<PolicyMistake> check(std::span<const JwtPolicy> policies) {
       if (a.name == b.name) {
         found.push_back({"name", fmt::format("Two verifiers are named `{}`.", a.name)});
       }
-      if (a.issuer != b.issuer) continue;
+      const bool one_domain = !a.trust_domain.empty() && a.trust_domain == b.trust_domain;
+      const bool one_issuer = !a.issuer.empty() && a.issuer == b.issuer;
+      if (!one_domain && !one_issuer) continue;
       for (const std::string& audience : a.audiences) {
         if (!has(b.audiences, audience)) continue;
         found.push_back({"audience", fmt::format("`{}` and `{}` would both answer for a token of "
@@ -182,6 +207,7 @@ Digest digest_of(const JwtPolicy& policy) {
   text.add(policy.name);
   text.add(static_cast<std::int64_t>(policy.kind));
   text.add(policy.issuer);
+  text.add(policy.trust_domain);
   text.add(policy.audiences);
   text.add(static_cast<std::int64_t>(policy.algorithms.size()));
   for (const Algorithm algorithm : policy.algorithms) text.add(name_of(algorithm));

@@ -35,7 +35,7 @@ enum class KeyOrigin : std::uint8_t { kDiscovery, kUrl, kFile };
 // Which `typ` a token may have. OpenID Connect's ID tokens have `JWT` or none, so only
 // kAccessToken tells them from access tokens.
 enum class TokenType : std::uint8_t {
-  kAny,          // None, `JWT` or `at+jwt`.
+  kAny,          // None, `JWT` or `at+jwt`; of a JWT-SVID none, `JWT` or `JOSE`.
   kAccessToken,  // `at+jwt` and no other: RFC 9068.
 };
 
@@ -46,7 +46,10 @@ struct JwtPolicy {
   std::string name;
   CredentialKind kind = CredentialKind::kJwt;  // Or kWorkload.
   std::string issuer;                          // `iss`, to the letter.
-  std::vector<std::string> audiences;          // `aud` has one of them, to the letter.
+  // Set: the tokens are JWT-SVIDs of this SPIFFE trust domain. `sub` must be a SPIFFE ID of it;
+  // the issuer may then be empty, and `iss` is not looked at.
+  std::string trust_domain;
+  std::vector<std::string> audiences;  // `aud` has one of them, to the letter.
   std::vector<Algorithm> algorithms = {Algorithm::kRs256, Algorithm::kEs256};
   TokenType type = TokenType::kAny;
   ClaimMapping claims;

@@ -34,6 +34,40 @@ TEST(JwtPolicy, HasNoMistakeAsWritten) {
   EXPECT_TRUE(check(file).empty());
 }
 
+TEST(JwtPolicy, TakesATrustDomainInPlaceOfAnIssuer) {
+  JwtPolicy svid = good();
+  svid.kind = CredentialKind::kWorkload;
+  svid.issuer.clear();
+  svid.trust_domain = "example.org";
+  svid.keys = KeyOrigin::kFile;
+  svid.keys_at = "bundle.json";
+  EXPECT_TRUE(check(svid).empty());
+  const struct {
+    const char* field;
+    std::function<void(JwtPolicy&)> make;
+  } rows[] = {
+      {"trust_domain", [](JwtPolicy& p) { p.trust_domain = "spiffe://example.org"; }},
+      {"trust_domain", [](JwtPolicy& p) { p.trust_domain = "Example.org"; }},
+      {"kind", [](JwtPolicy& p) { p.kind = CredentialKind::kJwt; }},
+      {"algorithms", [](JwtPolicy& p) { p.algorithms.push_back(Algorithm::kEdDsa); }},
+      {"type", [](JwtPolicy& p) { p.type = TokenType::kAccessToken; }},
+      {"issuer", [](JwtPolicy& p) { p.keys = KeyOrigin::kDiscovery; }},
+  };
+  for (const auto& [field, make] : rows) {
+    SCOPED_TRACE(field);
+    JwtPolicy policy = svid;
+    make(policy);
+    const auto mistakes = check(policy);
+    ASSERT_EQ(mistakes.size(), 1u);
+    EXPECT_EQ(mistakes.front().field, field);
+  }
+  std::vector<JwtPolicy> both = {svid, svid};
+  both[1].name = "other";
+  EXPECT_EQ(check(both).size(), 1u);
+  both[1].trust_domain = "example.com";
+  EXPECT_TRUE(check(both).empty());
+}
+
 TEST(JwtPolicy, TellsEachMistakeAtItsField) {
   const struct {
     const char* field;
@@ -136,6 +170,7 @@ TEST(JwtPolicy, HasAnotherDigestForEveryChange) {
       [](JwtPolicy& p) { p.name = "c"; },
       [](JwtPolicy& p) { p.kind = CredentialKind::kWorkload; },
       [](JwtPolicy& p) { p.issuer = "https://login.example.com"; },
+      [](JwtPolicy& p) { p.trust_domain = "example.org"; },
       [](JwtPolicy& p) { p.audiences = {"toll", "gate"}; },
       [](JwtPolicy& p) { p.audiences = {"tollga", "te"}; },
       [](JwtPolicy& p) { p.algorithms = {Algorithm::kEs256}; },
