@@ -159,6 +159,7 @@ void Server::end_late(Late when) {
 void Server::heal() {
   away = false;
   healed_ = true;
+  end_late(Late::kNow);
 }
 
 }  // namespace tollgate::sim
