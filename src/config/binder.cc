@@ -118,6 +118,8 @@ bool fits(const Field& field, std::string_view text) {
     case Kind::kSection:
     case Kind::kMap:
     case Kind::kList:
+    case Kind::kTexts:
+    case Kind::kTextMap:
     case Kind::kNotServed:
       break;
   }
@@ -170,6 +172,10 @@ class Checker {
         return map(node, field, path);
       case Kind::kList:
         return list(node, field, path);
+      case Kind::kTexts:
+        return texts(node, field, path);
+      case Kind::kTextMap:
+        return text_map(node, field, path);
       case Kind::kChoice:
         if (field.section != nullptr && node.kind == NodeKind::kMapping) {
           return one_of(node, field, path);
@@ -228,6 +234,28 @@ class Checker {
     for (std::size_t i = 0; i < node.children.size(); ++i) {
       value(node.children[i], item, fmt::format("{}[{}]", path, i));
     }
+  }
+
+  void texts(Node& node, const Field& field, const std::string& path) {
+    if (node.kind != NodeKind::kScalar) {
+      Field several = field;
+      several.kind = Kind::kList;
+      several.min = 1;
+      return list(node, several, path);
+    }
+    Field one;
+    scalar(node, one, path);
+  }
+
+  void text_map(Node& node, const Field& field, const std::string& path) {
+    if (!expect(node, NodeKind::kMapping, path)) return;
+    const auto size = static_cast<std::int64_t>(node.children.size());
+    if (size < 1 || size > field.max) {
+      return refuse(node, path, fmt::format("expected {}, found {}", expectation(field), size));
+    }
+    Field item;
+    item.kind = field.of;
+    for (Node& child : node.children) scalar(child, item, joined(path, child.key));
   }
 
   void scalar(Node& node, const Field& field, const std::string& path) {
@@ -458,12 +486,28 @@ std::string View::text(std::string_view key) const { return value(key); }
 std::vector<std::string> View::texts(std::string_view key) const {
   std::vector<std::string> made;
   const Node* found = node(key);
-  if (found == nullptr || found->kind != NodeKind::kSequence) return made;
+  if (found == nullptr) return made;
   const Field item = item_of(field(key));
+  if (found->kind == NodeKind::kScalar && !found->broken && fits(item, found->text)) {
+    made.push_back(found->text);
+  }
+  if (found->kind != NodeKind::kSequence) return made;
   for (const Node& child : found->children) {
     if (!child.broken && child.kind == NodeKind::kScalar && fits(item, child.text)) {
       made.push_back(child.text);
     }
+  }
+  return made;
+}
+
+std::vector<std::pair<std::string, std::string>> View::pairs(std::string_view key) const {
+  std::vector<std::pair<std::string, std::string>> made;
+  const Field item = item_of(field(key));
+  const Node* found = node(key);
+  if (found == nullptr || found->broken || found->kind != NodeKind::kMapping) return made;
+  for (const Node& child : found->children) {
+    if (child.broken || child.kind != NodeKind::kScalar || !fits(item, child.text)) continue;
+    made.emplace_back(child.key, child.text);
   }
   return made;
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/money.h"
@@ -55,7 +56,9 @@ class View {
   std::vector<View> each(std::string_view key) const;  // Members of a map, items of a list.
 
   std::string text(std::string_view key) const;
-  std::vector<std::string> texts(std::string_view key) const;
+  std::vector<std::string> texts(std::string_view key) const;  // One text is a list of it.
+  // What a kTextMap holds, in the order of the file.
+  std::vector<std::pair<std::string, std::string>> pairs(std::string_view key) const;
   std::int64_t count(std::string_view key) const;
   Duration duration(std::string_view key) const;
   Bytes bytes(std::string_view key) const;

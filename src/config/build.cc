@@ -20,7 +20,7 @@ class Builder {
   void build() {
     listeners();
     admin_and_store();
-    authentication();
+    build_authentication(root_.section("authentication"), config_, report_);
     upstreams();
     models();
     limits_and_budgets();
@@ -32,14 +32,10 @@ class Builder {
 
  private:
   void tell(const View& view, std::string_view key, std::string message) {
-    const Node* node = view.node(key);
-    if (node != nullptr && !node->broken) report_.tell(*node, view.path(key), std::move(message));
+    tell_in(report_, view, key, std::move(message));
   }
 
-  std::string file(const View& view, std::string_view key) {
-    const std::string path = view.text(key);
-    return path.empty() ? path : beside(report_.file, path);
-  }
+  std::string file(const View& view, std::string_view key) { return file_of(report_, view, key); }
 
   void listeners() {
     for (const View& view : root_.each("listeners")) {
@@ -105,12 +101,6 @@ class Builder {
     const View on_fault = view.section("on_fault");
     made.rates_on_fault = on_fault.choice("rates", made.rates_on_fault);
     made.keys_on_fault = on_fault.choice("keys", made.keys_on_fault);
-  }
-
-  void authentication() {
-    const View view = root_.section("authentication");
-    config_.authentication.api_keys = view.has("api_keys");
-    config_.authentication.pepper_file = file(view.section("api_keys"), "pepper_file");
   }
 
   void upstreams() {
@@ -444,6 +434,16 @@ class Builder {
 };
 
 }  // namespace
+
+void tell_in(Report& report, const View& view, std::string_view key, std::string message) {
+  const Node* node = view.node(key);
+  if (node != nullptr && !node->broken) report.tell(*node, view.path(key), std::move(message));
+}
+
+std::string file_of(const Report& report, const View& view, std::string_view key) {
+  const std::string path = view.text(key);
+  return path.empty() ? path : beside(report.file, path);
+}
 
 void build(const View& root, Config& config, Report& report) {
   Builder(root, config, report).build();

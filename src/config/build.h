@@ -17,6 +17,15 @@ namespace tollgate::config {
 // that refer to nothing, exactly one of two keys, files that cannot be read.
 void build(const View& root, Config& config, Report& report);
 
+// The part of build() for `authentication`.
+void build_authentication(const View& view, Config& config, Report& report);
+
+// Tells what is wrong with the value of `key`, where it is written and was sound so far.
+void tell_in(Report& report, const View& view, std::string_view key, std::string message);
+
+// The file that `key` names, seen from the folder of the configuration; empty: none.
+std::string file_of(const Report& report, const View& view, std::string_view key);
+
 // What must hold between the parts: addresses, surfaces and dialects, routes that could both
 // match one request, tenants' limits against the default.
 void validate(const Config& config, const Node& root, Report& report);

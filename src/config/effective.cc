@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "config/choices.h"
+#include "config/effective_authentication.h"
 #include "config/load.h"
 #include "config/scalars.h"
 
@@ -62,17 +63,6 @@ json::object store(const Config& config) {
       {"money", "refuse"},
       {"rates", text(choices::rate_faults()[static_cast<std::size_t>(from.rates_on_fault)])},
       {"keys", text(choices::key_faults()[static_cast<std::size_t>(from.keys_on_fault)])}};
-  return made;
-}
-
-json::object authentication(const Config& config) {
-  json::object made;
-  if (!config.authentication.api_keys) return made;
-  json::object keys;
-  if (!config.authentication.pepper_file.empty()) {
-    keys["pepper_file"] = config.authentication.pepper_file;
-  }
-  made["api_keys"] = std::move(keys);
   return made;
 }
 
@@ -249,7 +239,7 @@ std::string effective_json(const Config& config) {
   root["listeners"] = listeners(config);
   root["admin"] = admin(config);
   root["store"] = store(config);
-  root["authentication"] = authentication(config);
+  root["authentication"] = effective_authentication(config);
   root["upstreams"] = upstreams(config);
   root["models"] = models(config);
   root["tenants"] = tenants(config);

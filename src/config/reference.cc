@@ -52,6 +52,11 @@ std::string type_word(const Field& field) {
       item.kind = field.of;
       return fmt::format("{}, each {}", list_expectation(field), expectation(item));
     }
+    case Kind::kTextMap: {
+      Field value;
+      value.kind = field.of;
+      return fmt::format("text → {}", expectation(value));
+    }
     case Kind::kChoice:
       if (field.section == nullptr) return expectation(field);
       return fmt::format("{0}; [{1}](#{1})", expectation(field), field.section->name);
@@ -137,6 +142,10 @@ std::string expectation(const Field& field) {
       return "a mapping from names";
     case Kind::kList:
       return list_expectation(field);
+    case Kind::kTexts:
+      return fmt::format("a text, or a list of 1 to {}", field.max);
+    case Kind::kTextMap:
+      return fmt::format("a mapping of 1 to {} texts", field.max);
     case Kind::kNotServed:
       break;
   }

@@ -74,6 +74,20 @@ json::object list(const Field& field) {
   return made;
 }
 
+json::object texts(const Field& field) {
+  json::object several{{"type", "array"}, {"items", scalar("string")}, {"minItems", 1}};
+  several["maxItems"] = field.max;
+  return {{"anyOf", json::array{scalar("string"), std::move(several)}}};
+}
+
+json::object text_map(const Field& field) {
+  Field value;
+  value.kind = field.of;
+  json::object made{{"type", "object"}, {"minProperties", 1}, {"maxProperties", field.max}};
+  made["additionalProperties"] = type_of(value);
+  return made;
+}
+
 json::object type_of(const Field& field) {
   switch (field.kind) {
     case Kind::kCount:
@@ -114,6 +128,10 @@ json::object type_of(const Field& field) {
       return map(field);
     case Kind::kList:
       return list(field);
+    case Kind::kTexts:
+      return texts(field);
+    case Kind::kTextMap:
+      return text_map(field);
     case Kind::kText:
     case Kind::kModelName:
     case Kind::kFile:

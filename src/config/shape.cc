@@ -4,17 +4,12 @@
 
 #include "config/choices.h"
 #include "config/shape_allowances.h"
+#include "config/shape_authentication.h"
+#include "config/shape_units.h"
 
 namespace tollgate::config {
 
 namespace {
-
-constexpr std::int64_t kMs = 1'000;
-constexpr std::int64_t kSecond = 1'000 * kMs;
-constexpr std::int64_t kHour = 3600 * kSecond;
-constexpr std::int64_t kDay = 24 * kHour;
-constexpr std::int64_t kKiB = 1 << 10;
-constexpr std::int64_t kMiB = 1 << 20;
 
 constexpr Field kTlsFields[] = {
     {.key = "certificate",
@@ -108,29 +103,6 @@ constexpr Field kStoreFields[] = {
      .section = &kOnFault},
 };
 constexpr Section kStore{"store", "Where what must be remembered is kept.", kStoreFields};
-
-constexpr Field kApiKeysFields[] = {
-    {.key = "pepper_file",
-     .kind = Kind::kFile,
-     .doc =
-         "32 or more random bytes that the stored digests of keys need, the same for all gateways "
-         "of a `postgres://` ledger, which must name it. Not written: made beside the ledger at "
-         "the first start."},
-};
-constexpr Section kApiKeys{"api_keys", "Tenant API keys; `{}` is enough.", kApiKeysFields};
-
-constexpr Field kAuthenticationFields[] = {
-    {.key = "api_keys",
-     .kind = Kind::kSection,
-     .doc = "Accept tenant API keys. Without it no key is accepted.",
-     .section = &kApiKeys},
-    {.key = "jwt", .kind = Kind::kNotServed, .doc = "Tokens signed by an identity provider."},
-    {.key = "introspection", .kind = Kind::kNotServed, .doc = "Opaque tokens (RFC 7662)."},
-    {.key = "sessions", .kind = Kind::kNotServed, .doc = "Session cookies."},
-    {.key = "mtls", .kind = Kind::kNotServed, .doc = "Client certificates."},
-};
-constexpr Section kAuthentication{
-    "authentication", "Which credentials are accepted. None unless named.", kAuthenticationFields};
 
 constexpr Field kTimeoutFields[] = {
     {.key = "connect",

@@ -36,6 +36,8 @@ enum class Kind : std::uint8_t {
   kSection,    // A mapping of the keys of `section`.
   kMap,        // A mapping from names to `section`, or to keys() where those are given.
   kList,       // A list of `of`.
+  kTexts,      // One text, or a list of up to `max` of them.
+  kTextMap,    // A mapping of up to `max` texts to `of`.
   kNotServed,  // Known, and not served by this version.
 };
 
@@ -57,7 +59,7 @@ struct Field {
   Names later = nullptr;             // Values known and not served; "x://" is a prefix.
   std::string_view later_because;    // Why they are not, where there is more to say.
   const Section* section = nullptr;  // Of kSection, kMap, kList of kSection, and kChoice.
-  Kind of = Kind::kText;             // Of kList.
+  Kind of = Kind::kText;             // Of kList and kTextMap.
   Names keys = nullptr;              // Of kMap: the only keys there are.
   Kind key_kind = Kind::kName;       // Of kMap without keys: kName or kModelName.
 };

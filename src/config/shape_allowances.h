@@ -5,11 +5,11 @@
 
 #include "config/choices.h"
 #include "config/shape.h"
+#include "config/shape_units.h"
 
 namespace tollgate::config {
 
 inline constexpr std::int64_t kLimitMax = 1'000'000'000'000;
-inline constexpr auto kRequired = Need::kRequired;
 
 inline constexpr Field kMode{
     .key = "mode",
