@@ -61,5 +61,35 @@ TEST(Lease, ThatIsAwaitedIsRefusedByWhatIsTrueInACrowd) {
   }
 }
 
+// Whatever is lent goes to somebody else each time. It is asked for until all is gone, or nearly
+// for ever; in neither case is it the store that cannot be asked.
+TEST(Lease, ThatOthersTakeEachTimeIsRefusedByWhatIsTrue) {
+  struct Case {
+    std::int64_t limit;
+    Reason reason;
+  };
+  for (const Case& one : {Case{1'000'000'000'000'000, Reason::kBudgetExhausted},
+                          Case{1'000'000'000'000'000'000, Reason::kOverloaded}}) {
+    SCOPED_TRACE(one.limit);
+    HandStore store;
+    Gateway gateway(store, "a");
+    const cost::Policy policy = budget(one.limit);
+    const Request waiting(gateway, policy, 1'000);
+    std::deque<Request> others;
+    std::int64_t held = 0;
+    while (waiting.waits() && others.size() < 1'000) {
+      while (!gateway.lender.asked.empty()) gateway.lender.answer(gateway.ledger);
+      const std::int64_t leased = store.accounts.begin()->second.taken().micro_usd;
+      others.emplace_back(gateway, policy, leased - held);
+      ASSERT_TRUE(others.back().held());
+      held = leased;
+      gateway.executor.run();
+    }
+    ASSERT_FALSE(waiting.waits() || waiting.held());
+    EXPECT_EQ(waiting.refused(), one.reason);
+    EXPECT_EQ(gateway.ledger.open_holds(), static_cast<std::int64_t>(others.size()));
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::storage
