@@ -106,7 +106,11 @@ std::expected<std::string, std::string> read_secret(std::string_view secret, Coo
     return std::unexpected(
         fmt::format("A secret has at least {} bytes.", SessionKeys::kSecretBytesMin));
   }
-  if (use == SecretUse::kDerived) return derive(bytes, form);
+  if (use == SecretUse::kDerived) {
+    std::string key = derive(bytes, form);
+    OPENSSL_cleanse(bytes.data(), bytes.size());
+    return key;
+  }
   if (form == CookieForm::kEncrypted && bytes.size() != kKeyBytes) {
     return std::unexpected(
         fmt::format("To encrypt with a secret as given it has exactly {} bytes.", kKeyBytes));
@@ -176,7 +180,9 @@ SessionKeys::SessionKeys(CookieForm form, std::vector<std::string> keys)
     : form_(form), keys_(std::move(keys)) {
   PolicyDigest digest;
   for (const std::string& key : keys_) {
-    digest.add(key);
+    Digest made;  // So that no copy of the key is left about.
+    CHECK(EVP_Digest(key.data(), key.size(), made.data(), nullptr, EVP_sha256(), nullptr) == 1);
+    digest.add(std::string_view(reinterpret_cast<const char*>(made.data()), made.size()));
     if (form_ == CookieForm::kSigned) {
       macs_.push_back(VerificationKey::with_secret(Algorithm::kHs256, key));
     }
