@@ -3,18 +3,94 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstring>
 
 namespace tollgate {
 
+namespace {
+
+constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+constexpr int kMappedBits = 96;
+constexpr int kAllBits = 128;
+
+bool is_v4(const IpAddress& address) {
+  return std::equal(kMapped.begin(), kMapped.end(), address.bytes.begin());
+}
+
+// The bits of byte `at` that a prefix of `bits` covers.
+std::uint8_t mask_of(int bits, int at) {
+  const int covered = std::clamp(bits - at * 8, 0, 8);
+  return static_cast<std::uint8_t>(0xff00 >> covered);
+}
+
+}  // namespace
+
 std::string format_address(const IpAddress& address) {
-  static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   char text[INET6_ADDRSTRLEN] = {};
-  if (std::equal(kMapped.begin(), kMapped.end(), address.bytes.begin())) {
+  if (is_v4(address)) {
     inet_ntop(AF_INET, address.bytes.data() + kMapped.size(), text, sizeof text);
   } else {
     inet_ntop(AF_INET6, address.bytes.data(), text, sizeof text);
   }
   return text;
+}
+
+std::optional<IpAddress> read_address(std::string_view text) {
+  char ended[INET6_ADDRSTRLEN];
+  if (text.size() >= sizeof ended || text.contains('\0')) return std::nullopt;
+  std::memcpy(ended, text.data(), text.size());
+  ended[text.size()] = '\0';
+  IpAddress read;
+  if (inet_pton(AF_INET, ended, read.bytes.data() + kMapped.size()) == 1) {
+    std::ranges::copy(kMapped, read.bytes.begin());
+    return read;
+  }
+  if (inet_pton(AF_INET6, ended, read.bytes.data()) != 1) return std::nullopt;
+  return read;
+}
+
+bool AddressRange::contains(const IpAddress& address) const {
+  for (int at = 0; at < 16 && at * 8 < bits; ++at) {
+    const auto i = static_cast<std::size_t>(at);
+    if (((first.bytes[i] ^ address.bytes[i]) & mask_of(bits, at)) != 0) return false;
+  }
+  return true;
+}
+
+bool contains(std::span<const AddressRange> ranges, const IpAddress& address) {
+  return std::ranges::any_of(ranges,
+                             [&](const AddressRange& each) { return each.contains(address); });
+}
+
+std::optional<AddressRange> read_address_range(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const std::optional<IpAddress> first = read_address(text.substr(0, slash));
+  if (!first) return std::nullopt;
+  AddressRange read{*first, kAllBits};
+  if (slash == std::string_view::npos) return read;
+  const std::string_view digits = text.substr(slash + 1);
+  const bool v4 = !text.contains(':');
+  int bits = -1;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+  const bool canonical = digits.size() == 1 || !digits.starts_with('0');
+  if (error != std::errc() || end != digits.data() + digits.size() || !canonical || bits < 0 ||
+      bits > (v4 ? kAllBits - kMappedBits : kAllBits)) {
+    return std::nullopt;
+  }
+  read.bits = bits + (v4 ? kMappedBits : 0);
+  for (int at = 0; at < 16; ++at) {
+    const std::uint8_t byte = read.first.bytes[static_cast<std::size_t>(at)];
+    if ((byte & ~mask_of(read.bits, at)) != 0) return std::nullopt;
+  }
+  return read;
+}
+
+std::string format_address_range(const AddressRange& range) {
+  std::string text = format_address(range.first);
+  if (range.bits == kAllBits) return text;
+  const bool v4 = is_v4(range.first) && range.bits >= kMappedBits;
+  return text += '/' + std::to_string(range.bits - (v4 ? kMappedBits : 0));
 }
 
 }  // namespace tollgate

@@ -3,7 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 namespace tollgate {
 
@@ -14,5 +17,26 @@ struct IpAddress {
 
 // "192.0.2.1" or "2001:db8::1".
 std::string format_address(const IpAddress& address);
+
+// The address that `text` is, to the letter: no port, brackets, zone or white space.
+std::optional<IpAddress> read_address(std::string_view text);
+
+// All addresses that begin with the same bits.
+struct AddressRange {
+  IpAddress first;
+  int bits = 128;  // Of the 16 bytes: 96 more than CIDR writes for IPv4.
+
+  bool contains(const IpAddress& address) const;
+  friend bool operator==(const AddressRange&, const AddressRange&) = default;
+};
+
+bool contains(std::span<const AddressRange> ranges, const IpAddress& address);
+
+// "10.0.0.0/8", "2001:db8::/32", or one address. Nothing for what is neither, and for an address
+// that has bits beyond its prefix.
+std::optional<AddressRange> read_address_range(std::string_view text);
+
+// "10.0.0.0/8"; one address is written without a prefix.
+std::string format_address_range(const AddressRange& range);
 
 }  // namespace tollgate
