@@ -152,8 +152,6 @@ std::string_view name_of(CredentialKind kind) {
       return "workload";
     case CredentialKind::kSession:
       return "session";
-    case CredentialKind::kIntrospection:
-      return "introspection";
   }
   CHECK(false);
 }

@@ -25,8 +25,8 @@ namespace tollgate::authentication {
 
 using Digest = std::array<std::uint8_t, 32>;
 
-enum class CredentialKind : std::uint8_t { kApiKey, kJwt, kWorkload, kSession, kIntrospection };
-inline constexpr int kCredentialKindCount = static_cast<int>(CredentialKind::kIntrospection) + 1;
+enum class CredentialKind : std::uint8_t { kApiKey, kJwt, kWorkload, kSession };
+inline constexpr int kCredentialKindCount = static_cast<int>(CredentialKind::kSession) + 1;
 std::string_view name_of(CredentialKind kind);  // "api_key"
 std::optional<CredentialKind> credential_kind_named(std::string_view name);
 
