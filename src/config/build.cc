@@ -295,6 +295,7 @@ class Builder {
       made.access.mode = view.choice("mode", made.access.mode);
       route_models(view, made);
       for (const View& line : view.each("allow")) made.access.allow.push_back(allow(line));
+      made.access.anonymous = view.flag("anonymous");
       const View tools = view.section("tools");
       made.access.tools.allow = tools.texts("allow");
       made.access.tools.mode = tools.choice("mode", Mode::kEnforce);

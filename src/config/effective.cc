@@ -200,6 +200,7 @@ json::array routes(const Config& config) {
     one["exposure"] = text(name_of(route.access.exposure));
     one["models"] = texts(route.access.models);
     one["allow"] = allow(route);
+    one["anonymous"] = route.access.anonymous;
     one["mode"] = text(name_of(route.access.mode));
     const bool clamps = route.prompt.on_output_over == prompts::OverCap::kClamp;
     json::object prompt{{"body", format_bytes(route.prompt.body)}};

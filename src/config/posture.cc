@@ -173,6 +173,7 @@ class Posture {
 
   bool some_route_allows(const std::string& tenant) const {
     return std::ranges::any_of(config_.routes, [&](const Route& route) {
+      if (route.access.anonymous && tenant == authentication::kAnonymousTenant) return true;
       return std::ranges::any_of(route.access.allow, [&](const authorization::Allow& line) {
         return line.tenants.empty() || std::ranges::count(line.tenants, tenant) != 0;
       });

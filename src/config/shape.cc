@@ -335,6 +335,11 @@ constexpr Field kRouteFields[] = {
      .max = 256,
      .section = &kAllow,
      .of = Kind::kSection},
+    {.key = "anonymous",
+     .kind = Kind::kFlag,
+     .doc = "Lets callers without a credential in, as the tenant `anonymous`: it must be among "
+            "`tenants`, and the route must have a limit on `client_ip`.",
+     .fallback = "false"},
     kMode,
     {.key = "prompt",
      .kind = Kind::kSection,

@@ -34,6 +34,7 @@ class Validator {
     pepper();
     for (std::size_t i = 0; i < config_.routes.size(); ++i) {
       dialect(i);
+      anonymous(i);
       for (std::size_t j = 0; j < i; ++j) pair(j, i);
     }
     for (const Tenant& tenant : config_.tenants) width(tenant);
@@ -88,6 +89,27 @@ class Validator {
                        "translation is not served by this version of tollgate",
                        model.name, upstream.name, name_of(upstream.speaks),
                        dialects::name_of(route.surface), name_of(wanted)));
+    }
+  }
+
+  // Whoever comes without a credential is still somebody who pays, and is told apart by address.
+  void anonymous(std::size_t at) {
+    const Route& route = config_.routes[at];
+    if (!route.access.anonymous) return;
+    const std::string field = fmt::format("routes[{}].anonymous", at);
+    if (index_of(config_.tenants, authentication::kAnonymousTenant) < 0) {
+      tell(field,
+           "callers without a credential are the tenant `anonymous`: add it to `tenants`, "
+           "with a budget");
+    }
+    const bool by_address = std::ranges::any_of(route.limits, [](const limits::Policy& limit) {
+      return limit.scope == limits::Scope::kClientIp && limit.mode == Mode::kEnforce;
+    });
+    if (!by_address && route.surface != dialects::Surface::kModels) {
+      tell(field,
+           "callers without a credential are told apart by their address alone: give the "
+           "route `limits: { client_ip: { requests_per_minute: 10, "
+           "input_tokens_per_minute: 10000 } }`");
     }
   }
 
@@ -164,6 +186,7 @@ class Validator {
 };
 
 bool admits(const Route& route, std::string_view tenant) {
+  if (route.access.anonymous && tenant == authentication::kAnonymousTenant) return true;
   return tenant.empty() ||
          std::ranges::any_of(route.access.allow, [&](const authorization::Allow& line) {
            return line.tenants.empty() || std::ranges::count(line.tenants, tenant) != 0;
@@ -185,6 +208,7 @@ bool can_stand_in(const Config& config, int model, std::string_view tenant) {
 }
 
 bool share_callers(const Route& a, const Route& b) {
+  if (a.access.anonymous && b.access.anonymous) return true;
   return std::ranges::any_of(a.access.allow, [&](const authorization::Allow& one) {
     return std::ranges::any_of(b.access.allow, [&](const authorization::Allow& other) {
       return share(one.tenants, other.tenants) && share(one.credentials, other.credentials);

@@ -19,11 +19,22 @@ Refusal refuse_stale_keys() {
   return refusal;
 }
 
+// A caller has the roles of its credential and those of its tenant.
+std::span<const std::string_view> roles_of(std::span<const std::string_view> own,
+                                           const config::Tenant& tenant, Arena& arena) {
+  const auto roles = arena.make<std::string_view>(own.size() + tenant.roles.size());
+  const auto end = std::copy(own.begin(), own.end(), roles.begin());
+  std::copy(tenant.roles.begin(), tenant.roles.end(), end);
+  return roles;
+}
+
 }  // namespace
 
 Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) {
   const authentication::Policy& policy = config.authentication;
-  if (!policy.api_keys && !policy.takes_tokens()) {
+  const bool is_open = std::ranges::any_of(
+      config.access, [](const authorization::Policy* route) { return route->anonymous; });
+  if (!policy.api_keys && !policy.takes_tokens() && !is_open) {
     return refuse(Reason::kInvalidCredential, "authentication", "No credential is accepted here.");
   }
   const std::optional<std::string_view> authorization = head.only_header("authorization");
@@ -36,8 +47,11 @@ Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) 
   }
   const Expected<std::string_view> secret =
       authentication::find_credential({*authorization, *x_api_key, *api_key});
-  if (!secret) return std::unexpected(secret.error());
   Shown shown;
+  if (!secret) {
+    if (is_open && secret.error().reason == Reason::kMissingCredential) return shown;
+    return std::unexpected(secret.error());
+  }
   const bool is_key = secret->starts_with(authentication::kKeyPrefix) || !policy.takes_tokens();
   (is_key ? shown.key : shown.others.token) = *secret;
   return shown;
@@ -69,12 +83,20 @@ Expected<authentication::Identity> identify_key(const KeyServices& services,
   caller.subject = key->user;
   caller.credential_kind = authentication::CredentialKind::kApiKey;
   caller.credential_id = key->id;
-  const auto roles = arena.make<std::string_view>(key->roles.size() + tenant->roles.size());
-  const auto end = std::copy(key->roles.begin(), key->roles.end(), roles.begin());
-  std::copy(tenant->roles.begin(), tenant->roles.end(), end);
-  caller.roles = roles;
+  caller.roles = roles_of(key->roles, *tenant, arena);
   return caller;
 }
+
+authentication::Identity anonymous(const config::Config& config, Arena& arena) {
+  authentication::Identity caller;
+  caller.tenant = authentication::kAnonymousTenant;
+  caller.credential_kind = authentication::CredentialKind::kAnonymous;
+  const config::Tenant* tenant = tenant_named(config, caller.tenant);
+  if (tenant != nullptr) caller.roles = roles_of({}, *tenant, arena);
+  return caller;
+}
+
+Refusal refuse_anonymous() { return authentication::find_credential({}).error(); }
 
 Task<Expected<authentication::Identity>> NobodyElse::identify(const Presented&,
                                                               const config::Config&, Arena&,

@@ -22,10 +22,11 @@ struct Shown {
   Presented others;
 
   bool shows_others() const { return !others.token.empty(); }
+  bool shows_nothing() const { return key.empty() && !shows_others(); }
 };
 
-// What `head` shows of what `config` believes. kMissingCredential where that is nothing,
-// kCredentialConflict where the headers carry two.
+// What `head` shows of what `config` believes. kMissingCredential where that is nothing and no
+// route is open to that, kCredentialConflict where the headers carry two.
 Expected<Shown> shown_by(const RequestHead& head, const config::Config& config);
 
 // The actor of a key of ours. Views live in `arena`.
@@ -33,6 +34,11 @@ Expected<authentication::Identity> identify_key(const KeyServices& services,
                                                 const config::Config& config,
                                                 std::string_view secret, WallTime wall,
                                                 Arena& arena);
+
+// The actor of a request that shows nothing. Such a one is let in where a route says so; to all
+// other routes it is the request that lacks a credential.
+authentication::Identity anonymous(const config::Config& config, Arena& arena);
+Refusal refuse_anonymous();
 
 // Where nobody else is asked: every token is unknown.
 class NobodyElse final : public Callers {

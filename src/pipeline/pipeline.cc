@@ -294,6 +294,7 @@ Task<Expected<void>> Pipeline::identify(Life& life) {
     if (caller && !are_one_actor(*caller, *other)) co_return std::unexpected(refuse_two_actors());
     if (!caller) caller = *other;
   }
+  if (!caller) caller = anonymous(config, arena);
   life.caller = *caller;
   life.record.actor = &life.caller;
   co_return Expected<void>();
@@ -301,6 +302,8 @@ Task<Expected<void>> Pipeline::identify(Life& life) {
 
 Expected<void> Pipeline::find_routes(Life& life) {
   const config::Config& config = *life.config;
+  const bool lacks_credential =
+      life.caller.credential_kind == authentication::CredentialKind::kAnonymous;
   const int first = authorization::first_at(config.access, life.target);
   if (first < 0) {
     // The list of models is there for every caller: it holds only what they may use.
@@ -310,6 +313,7 @@ Expected<void> Pipeline::find_routes(Life& life) {
       life.record.surface = dialects::name_of(*life.surface);
       return {};
     }
+    if (lacks_credential) return std::unexpected(refuse_anonymous());
     return refuse(Reason::kNotFound, "routes",
                   "There is nothing at this method and path for this listener.");
   }
@@ -327,8 +331,8 @@ Expected<void> Pipeline::find_routes(Life& life) {
     const bool observes = route.prompt.mode == Mode::kObserve;
     life.body_max = std::max(life.body_max, observes ? kBodyBytesMax : route.prompt.body);
   }
-  if (!let_in) return std::unexpected(authorization::refuse_caller());
-  return {};
+  if (let_in) return {};
+  return std::unexpected(lacks_credential ? refuse_anonymous() : authorization::refuse_caller());
 }
 
 // What the reader holds may be another request's since this one has waited; its body is still
@@ -483,7 +487,7 @@ Task<void> Pipeline::serve_models(Life& life) {
           const bool reachable = route->exposure == authorization::Exposure::kPublic ||
                                  life.target.exposure == authorization::Exposure::kInternal;
           return reachable && authorization::serves(*route, model.name) &&
-                 authorization::allows(route->allow, life.caller);
+                 authorization::allows(*route, life.caller);
         });
     if (usable) models[count++] = {model.name};
   }

@@ -152,6 +152,8 @@ std::string_view name_of(CredentialKind kind) {
       return "workload";
     case CredentialKind::kSession:
       return "session";
+    case CredentialKind::kAnonymous:
+      return "anonymous";
   }
   CHECK(false);
 }

@@ -25,10 +25,15 @@ namespace tollgate::authentication {
 
 using Digest = std::array<std::uint8_t, 32>;
 
-enum class CredentialKind : std::uint8_t { kApiKey, kJwt, kWorkload, kSession };
-inline constexpr int kCredentialKindCount = static_cast<int>(CredentialKind::kSession) + 1;
+// kAnonymous is none: what a caller without a credential is recorded with, and nothing that
+// `allow` can name.
+enum class CredentialKind : std::uint8_t { kApiKey, kJwt, kWorkload, kSession, kAnonymous };
+inline constexpr int kCredentialKindCount = static_cast<int>(CredentialKind::kAnonymous);
 std::string_view name_of(CredentialKind kind);  // "api_key"
 std::optional<CredentialKind> credential_kind_named(std::string_view name);
+
+// Who answers for callers without a credential.
+inline constexpr std::string_view kAnonymousTenant = "anonymous";
 
 // The accountable actor of one request. Views live in the request's arena.
 struct Identity {

@@ -85,6 +85,14 @@ bool holds(const Allow& line, const authentication::Identity& caller) {
                      [&](std::string_view role) { return contains(line.roles, role); });
 }
 
+bool is_anonymous(const authentication::Identity& caller) {
+  return caller.credential_kind == authentication::CredentialKind::kAnonymous;
+}
+
+bool observes(const Policy& route, const authentication::Identity& caller) {
+  return route.mode == Mode::kObserve && !is_anonymous(caller);
+}
+
 bool stands_at(const Policy& route, const Target& target) {
   const bool exists = route.exposure == Exposure::kPublic || target.exposure == Exposure::kInternal;
   return exists && route.path == target.path && route.method == target.method;
@@ -145,9 +153,9 @@ Expected<std::string_view> canonical_path(std::string_view target, Arena& arena)
   return path;
 }
 
-bool allows(std::span<const Allow> allow, const authentication::Identity& caller) {
-  return std::any_of(allow.begin(), allow.end(),
-                     [&](const Allow& line) { return holds(line, caller); });
+bool allows(const Policy& route, const authentication::Identity& caller) {
+  if (is_anonymous(caller)) return route.anonymous;
+  return std::ranges::any_of(route.allow, [&](const Allow& line) { return holds(line, caller); });
 }
 
 bool serves(const Policy& route, std::string_view model) { return contains(route.models, model); }
@@ -175,7 +183,7 @@ int first_at(std::span<const Policy* const> routes, const Target& target) {
 }
 
 bool lets_in(const Policy& route, const Target& target, const authentication::Identity& caller) {
-  return stands_at(route, target) && (route.mode == Mode::kObserve || allows(route.allow, caller));
+  return stands_at(route, target) && (observes(route, caller) || allows(route, caller));
 }
 
 Refusal refuse_caller() {
@@ -193,8 +201,8 @@ Expected<Choice> choose(std::span<const Policy* const> routes, const Target& tar
     const Policy& route = *routes[i];
     if (!stands_at(route, target)) continue;
     at_the_path = true;
-    const bool allowed = allows(route.allow, caller);
-    if (!allowed && route.mode == Mode::kEnforce) continue;
+    const bool allowed = allows(route, caller);
+    if (!allowed && !observes(route, caller)) continue;
     open_to_the_caller = true;
     if (!serves(route, model)) continue;
     if (allowed) return Choice{.route = static_cast<int>(i), .observed = false};

@@ -47,6 +47,7 @@ struct Policy {
   Exposure exposure = Exposure::kPublic;
   std::vector<std::string> models;  // Names of the configuration.
   std::vector<Allow> allow;         // Empty: nobody.
+  bool anonymous = false;           // Callers without a credential too.
   ToolPolicy tools;
 };
 
@@ -58,8 +59,9 @@ struct Policy {
 // off. The result lives in `arena` or in `target`.
 Expected<std::string_view> canonical_path(std::string_view target, Arena& arena);
 
-// Does any line of `allow` hold for this caller?
-bool allows(std::span<const Allow> allow, const authentication::Identity& caller);
+// Does any line of the route's `allow` hold for this caller? One without a credential is allowed
+// by `anonymous` alone, whatever the lines say.
+bool allows(const Policy& route, const authentication::Identity& caller);
 
 // Is the model one of the route's?
 bool serves(const Policy& route, std::string_view model);
@@ -84,7 +86,8 @@ struct Target {
 int first_at(std::span<const Policy* const> routes, const Target& target);
 
 // Whether the route stands at `target` and lets the caller in, whatever the model: it allows
-// them, or its `allow` is only observed.
+// them, or its `allow` is only observed. A caller without a credential is let in where the route
+// says so and nowhere else, observed or not.
 bool lets_in(const Policy& route, const Target& target, const authentication::Identity& caller);
 
 // The answer where routes stand at the target and none lets the caller in.

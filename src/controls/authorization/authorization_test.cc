@@ -163,24 +163,45 @@ TEST(CanonicalPath, LivesInTheTargetOrInTheArena) {
 }
 
 TEST(Allows, AsksForAllThatALineNames) {
-  const Allow whole{
-      .tenants = {"acme"}, .roles = {"engineer"}, .credentials = {CredentialKind::kApiKey}};
-  EXPECT_TRUE(allows(std::vector{whole}, kAcmeEngineer));
-  EXPECT_FALSE(allows(std::vector{whole}, kSearch));
+  const Policy whole = route(
+      {}, {{.tenants = {"acme"}, .roles = {"engineer"}, .credentials = {CredentialKind::kApiKey}}});
+  EXPECT_TRUE(allows(whole, kAcmeEngineer));
+  EXPECT_FALSE(allows(whole, kSearch));
   constexpr Identity kWithoutRole{.tenant = "acme"};
-  EXPECT_FALSE(allows(std::vector{whole}, kWithoutRole));
+  EXPECT_FALSE(allows(whole, kWithoutRole));
   constexpr std::string_view kOther[] = {"Engineer", "engineer2", "engine", ""};
-  EXPECT_FALSE(allows(std::vector{whole}, Identity{.tenant = "acme", .roles = kOther}));
-  EXPECT_FALSE(allows(std::vector{whole}, Identity{.tenant = "Acme", .roles = kEngineer}));
-  EXPECT_FALSE(allows(std::vector{whole}, kNobody));
+  EXPECT_FALSE(allows(whole, Identity{.tenant = "acme", .roles = kOther}));
+  EXPECT_FALSE(allows(whole, Identity{.tenant = "Acme", .roles = kEngineer}));
+  EXPECT_FALSE(allows(whole, kNobody));
 }
 
 TEST(Allows, LetsOneLineBeEnoughAndNoLineBeNobody) {
-  const std::vector two{Allow{.tenants = {"acme"}}, Allow{.tenants = {"search"}}};
+  const Policy two = route({}, {{.tenants = {"acme"}}, {.tenants = {"search"}}});
   EXPECT_TRUE(allows(two, kSearch));
-  EXPECT_TRUE(allows(std::vector{Allow{.tenants = {"acme", "search"}}}, kSearch));
-  EXPECT_TRUE(allows(std::vector{Allow{.roles = {"admin", "engineer"}}}, kAcmeEngineer));
-  EXPECT_FALSE(allows({}, kAcmeEngineer));
+  EXPECT_TRUE(allows(route({}, {{.tenants = {"acme", "search"}}}), kSearch));
+  EXPECT_TRUE(allows(route({}, {{.roles = {"admin", "engineer"}}}), kAcmeEngineer));
+  EXPECT_FALSE(allows(route({}, {}), kAcmeEngineer));
+}
+
+// Nothing but `anonymous` lets in a caller without a credential: no open line, no observing.
+TEST(Allows, LetsNobodyInWithoutACredentialUnlessItSaysSo) {
+  constexpr Identity kAnonymous{.tenant = "anonymous",
+                                .credential_kind = CredentialKind::kAnonymous};
+  Policy open = route({"small"}, {{}, {.tenants = {"anonymous"}}});
+  EXPECT_FALSE(allows(open, kAnonymous));
+  EXPECT_TRUE(allows(open, kAcmeEngineer));
+  open.mode = Mode::kObserve;
+  EXPECT_FALSE(lets_in(open, kPublicPost, kAnonymous));
+  const Verdict refused{.reason = Reason::kRouteNotAllowed};
+  EXPECT_EQ(ask({open}, kPublicPost, "small", kAnonymous), refused);
+  open.mode = Mode::kEnforce;
+  open.anonymous = true;
+  EXPECT_TRUE(lets_in(open, kPublicPost, kAnonymous));
+  EXPECT_EQ(ask({open}, kPublicPost, "small", kAnonymous).route, 0);
+  // It lets in nobody else.
+  Policy theirs = route({"small"}, {});
+  theirs.anonymous = true;
+  EXPECT_FALSE(allows(theirs, kAcmeEngineer));
 }
 
 TEST(Choose, GivesTheRouteOfTheModelAndTheCaller) {
@@ -430,7 +451,7 @@ TEST(Choose, AdmitsNoMoreAfterAnyDenial) {
       const Policy& through = after[static_cast<std::size_t>(second.route)];
       ASSERT_EQ(through.path, target.path);
       ASSERT_TRUE(serves(through, model));
-      ASSERT_NE(allows(through.allow, caller), second.observed);
+      ASSERT_NE(allows(through, caller), second.observed);
       ASSERT_TRUE(!second.observed || through.mode == Mode::kObserve);
       ASSERT_TRUE(target.exposure == Exposure::kInternal || through.exposure == Exposure::kPublic);
     }
