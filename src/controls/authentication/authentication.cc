@@ -152,6 +152,10 @@ std::string_view name_of(CredentialKind kind) {
       return "workload";
     case CredentialKind::kSession:
       return "session";
+    case CredentialKind::kIntrospection:
+      return "introspection";
+    case CredentialKind::kMtls:
+      return "mtls";
     case CredentialKind::kAnonymous:
       return "anonymous";
   }

@@ -27,7 +27,15 @@ using Digest = std::array<std::uint8_t, 32>;
 
 // kAnonymous is none: what a caller without a credential is recorded with, and nothing that
 // `allow` can name.
-enum class CredentialKind : std::uint8_t { kApiKey, kJwt, kWorkload, kSession, kAnonymous };
+enum class CredentialKind : std::uint8_t {
+  kApiKey,
+  kJwt,
+  kWorkload,
+  kSession,
+  kIntrospection,
+  kMtls,
+  kAnonymous
+};
 inline constexpr int kCredentialKindCount = static_cast<int>(CredentialKind::kAnonymous);
 std::string_view name_of(CredentialKind kind);  // "api_key"
 std::optional<CredentialKind> credential_kind_named(std::string_view name);

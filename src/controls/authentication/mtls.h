@@ -1,0 +1,26 @@
+// Whose is a client certificate? From what a connection has proven to the one actor, or nobody.
+//
+// A certificate that no policy maps names nobody, as every caller of a mesh has one: it is no
+// reason to refuse by itself. One that is mapped and breaks a rule is, and is never passed over
+// for another credential that holds.
+//
+// No I/O; time is an argument.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "base/arena.h"
+#include "controls/authentication/mtls_policy.h"
+
+namespace tollgate::authentication {
+
+// The actor of `certificate`, whose views live in `arena`, in the certificate and in `policies`;
+// nothing where no policy maps it. kExpiredCredential for one whose time has passed while its
+// connection lives, kInvalidCredential for one that breaks a rule, that its bundle does not vouch
+// for, or that is mapped to two actors.
+Expected<std::optional<Identity>> identify(std::span<const MtlsPolicy> policies,
+                                           const ClientCertificate& certificate,
+                                           BundleVerdicts& verdicts, WallTime now, Arena& arena);
+
+}  // namespace tollgate::authentication
