@@ -2,23 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
-#include <new>
 #include <random>
-
-namespace {
-thread_local long allocations = 0;
-}
-
-// Counts what the heap is asked for by this thread.
-void* operator new(std::size_t bytes) {
-  ++allocations;
-  if (void* made = std::malloc(bytes)) return made;
-  std::abort();
-}
-void operator delete(void* freed) noexcept { std::free(freed); }
-void operator delete(void* freed, std::size_t) noexcept { std::free(freed); }
 
 namespace tollgate::authentication {
 namespace {
@@ -143,23 +128,6 @@ TEST(TokenCache, NeverAnswersWithAnothersIdentityForAnyHistory) {
     ASSERT_LT(now, expected->second.second);
   }
   EXPECT_GT(found, 1000);
-}
-
-TEST(TokenCache, FindsAndKeepsWithoutTheHeapOnceWarm) {
-  TokenCache cache(16);
-  Arena arena;
-  const std::string token(1024, 't');
-  const Identity alice = identity("alice");
-  cache.keep(digest_of(token), kStamp, alice, kNow);
-  ASSERT_TRUE(cache.find(digest_of(token), kStamp, kNow, arena));
-  arena.reset();
-  const long before = allocations;
-  for (int i = 0; i < 100; ++i) {
-    ASSERT_TRUE(cache.find(digest_of(token), kStamp, kNow, arena));
-    cache.keep(digest_of(token), kStamp, alice, kNow);
-    arena.reset();
-  }
-  EXPECT_EQ(allocations, before);
 }
 
 // A row that is full gives up what would have died first, and what is kept last is always there.
