@@ -49,6 +49,7 @@ class View {
   const std::string& path() const { return path_; }
   std::string path(std::string_view key) const;
   const std::string& name() const;               // The key under which it stands in a map.
+  const Node* node() const { return node_; }     // Null where it is not written.
   bool has(std::string_view key) const;          // Written, sound or not.
   const Node* node(std::string_view key) const;  // Null where it is not written.
 

@@ -20,11 +20,11 @@ class Builder {
   void build() {
     listeners();
     admin_and_store();
-    build_authentication(root_.section("authentication"), config_, report_);
     upstreams();
     models();
     limits_and_budgets();
     tenants();
+    build_authentication(root_.section("authentication"), config_, report_);
     routes();
     audit();
     edge();

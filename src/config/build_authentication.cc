@@ -1,11 +1,275 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
 #include "config/build.h"
 
 namespace tollgate::config {
 
+namespace {
+
+using authentication::ClaimMapping;
+using authentication::PolicyMistake;
+
+class AuthenticationBuilder {
+ public:
+  AuthenticationBuilder(const View& view, Config& config, Report& report)
+      : view_(view), config_(config), made_(config.authentication), report_(report) {}
+
+  void build() {
+    made_.api_keys = view_.has("api_keys");
+    made_.pepper_file = file_of(report_, view_.section("api_keys"), "pepper_file");
+    tokens();
+    introspection();
+    sessions();
+    std::vector<std::string> tenants;
+    for (const Tenant& tenant : config_.tenants) tenants.push_back(tenant.name);
+    made_.stamp = authentication::digest_of(made_, tenants);
+  }
+
+ private:
+  // At the field where it is written, else at the entry that lacks it.
+  void tell(const View& view, const PolicyMistake& mistake) {
+    const Node* field = view.node()->find(mistake.field);
+    const Node& at = field != nullptr ? *field : *view.node();
+    if (at.broken) return;
+    report_.tell(
+        at, field != nullptr ? view.path(mistake.field) : view.path(),
+        field != nullptr ? mistake.why : fmt::format("`{}`: {}", mistake.field, mistake.why));
+  }
+
+  // What is wrong with a value that its table refused has been told already.
+  void tell_all(const View& view, const std::vector<PolicyMistake>& mistakes) {
+    for (const PolicyMistake& mistake : mistakes) {
+      const Node* field = view.node()->find(mistake.field);
+      const bool told = field != nullptr ? holds_broken(*field)
+                                         : std::ranges::count(kMandatory, mistake.field) != 0;
+      if (!told) tell(view, mistake);
+    }
+  }
+
+  static constexpr std::string_view kMandatory[] = {"name", "audience", "url", "client", "cookie"};
+
+  static bool holds_broken(const Node& node) {
+    return node.broken || std::ranges::any_of(node.children, holds_broken);
+  }
+
+  ClaimMapping claims(const View& view) {
+    ClaimMapping made;
+    made.tenant = view.text("tenant");
+    made.fixed_tenant = view.text("fixed_tenant");
+    if (!made.fixed_tenant.empty()) check_tenant(view, "fixed_tenant", made.fixed_tenant);
+    for (auto& [pattern, tenant] : view.pairs("tenant_by_subject")) {
+      check_tenant(view, "tenant_by_subject", tenant);
+      made.tenant_by_subject.push_back({pattern, tenant});
+    }
+    made.subject = view.text("subject");
+    made.roles = view.text("roles");
+    made.scopes = view.text("scopes");
+    return made;
+  }
+
+  void check_tenant(const View& view, std::string_view key, const std::string& name) {
+    if (index_of(config_.tenants, name) >= 0) return;
+    tell_in(report_, view, key, unknown_name(name, "tenant", config_.tenants));
+  }
+
+  std::string readable_file(const View& view, std::string_view key) {
+    std::string path = file_of(report_, view, key);
+    if (!path.empty() && !std::ifstream(path)) {
+      tell_in(report_, view, key, fmt::format("`{}` cannot be read", path));
+    }
+    return path;
+  }
+
+  // Entries that are no mappings were told and are no entries.
+  std::vector<View> entries(std::string_view key) {
+    std::vector<View> found = view_.each(key);
+    std::erase_if(found, [](const View& view) { return view.node()->kind != NodeKind::kMapping; });
+    return found;
+  }
+
+  template <class Policies>
+  void check_names(const std::vector<View>& views, const Policies& made) {
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        if (name_of(made[i]) != name_of(made[j]) || name_of(made[i]).empty()) continue;
+        tell_in(report_, views[i], "name", fmt::format("`{}` is there twice", name_of(made[i])));
+      }
+    }
+  }
+  static const std::string& name_of(const authentication::JwtPolicy& policy) { return policy.name; }
+  static const std::string& name_of(const authentication::IntrospectionPolicy& policy) {
+    return policy.name;
+  }
+  static const std::string& name_of(const authentication::SessionPolicy& policy) {
+    return policy.cookie.name;
+  }
+
+  void tokens() {
+    const std::vector<View> views = entries("jwt");
+    for (const View& view : views) {
+      made_.jwt.push_back(token(view));
+      tell_all(view, check(made_.jwt.back()));
+      if (made_.jwt.back().keys == authentication::KeyOrigin::kFile) keys(view, made_.jwt.back());
+    }
+    check_names(views, made_.jwt);
+    // Told at the later of the two.
+    for (std::size_t count = 2; count <= views.size(); ++count) {
+      const auto before = check(std::span(made_.jwt).first(count - 1));
+      const auto all = check(std::span(made_.jwt).first(count));
+      for (const PolicyMistake& mistake : all) {
+        const bool known = std::ranges::any_of(
+            before, [&](const PolicyMistake& other) { return other.why == mistake.why; });
+        if (!known && mistake.field != "name") tell(views[count - 1], mistake);
+      }
+    }
+  }
+
+  authentication::JwtPolicy token(const View& view) {
+    authentication::JwtPolicy made;
+    made.name = view.text("name");
+    made.kind = view.text("kind") == "workload" ? authentication::CredentialKind::kWorkload
+                                                : authentication::CredentialKind::kJwt;
+    made.issuer = view.text("issuer");
+    made.trust_domain = view.text("trust_domain");
+    made.audiences = view.texts("audience");
+    if (view.has("algorithms")) {
+      made.algorithms.clear();
+      for (const std::string& name : view.texts("algorithms")) {
+        if (const auto known = authentication::algorithm_named(name)) {
+          made.algorithms.push_back(*known);
+        }
+      }
+    }
+    made.type = view.choice("token_type", made.type);
+    made.claims = claims(view);
+    made.leeway = view.duration("leeway");
+    if (view.has("token_max_age")) made.token_max_age = view.duration("token_max_age");
+    if (view.has("jwks_url")) {
+      made.keys = authentication::KeyOrigin::kUrl;
+      made.keys_at = view.text("jwks_url");
+    }
+    if (view.has("jwks_file")) {
+      if (view.has("jwks_url")) {
+        tell_in(report_, view, "jwks_file", "expected `jwks_url` or `jwks_file`, found both");
+      }
+      made.keys = authentication::KeyOrigin::kFile;
+      made.keys_at = file_of(report_, view, "jwks_file");
+    }
+    made.certificate_authority = readable_file(view, "certificate_authority");
+    return made;
+  }
+
+  // A file of keys is here, so what is wrong with it is told at once.
+  void keys(const View& view, const authentication::JwtPolicy& policy) {
+    std::ifstream in(policy.keys_at, std::ios::binary);
+    if (!in) {
+      return tell_in(report_, view, "jwks_file",
+                     fmt::format("`{}` cannot be read", policy.keys_at));
+    }
+    std::string text(authentication::KeySet::kDocumentBytesMax + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    const auto read = authentication::read_key_set(text, {.algorithms = policy.algorithms});
+    if (!read) return tell_in(report_, view, "jwks_file", read.error());
+    if (!read->keys.empty()) return;
+    tell_in(report_, view, "jwks_file",
+            read->refused.empty()
+                ? std::string("It holds no key.")
+                : fmt::format("None of its keys is used; of `{}`: {}", read->refused.front().id,
+                              read->refused.front().why));
+  }
+
+  void introspection() {
+    const std::vector<View> views = entries("introspection");
+    for (const View& view : views) {
+      authentication::IntrospectionPolicy made;
+      made.name = view.text("name");
+      made.url = view.text("url");
+      const View client = view.section("client");
+      made.client = client.text("id");
+      made.client_secret = Secret(client.text("secret"));
+      made.proof = client.choice("proof", made.proof);
+      made.issuer = view.text("issuer");
+      made.audiences = view.texts("audience");
+      made.claims = claims(view);
+      if (!view.has("tenant") && !view.has("fixed_tenant") && !view.has("tenant_by_subject")) {
+        made.claims.tenant = "tenant";
+      }
+      made.timeout = view.duration("timeout");
+      made.kept = view.duration("keep");
+      made.certificate_authority = readable_file(view, "certificate_authority");
+      tell_all(view, check(made));
+      made_.introspection.push_back(std::move(made));
+    }
+    check_names(views, made_.introspection);
+  }
+
+  void sessions() {
+    const std::vector<View> views = entries("sessions");
+    for (const View& view : views) {
+      authentication::SessionPolicy made;
+      made.cookie.name = view.text("name");
+      made.cookie.cookie = view.text("cookie");
+      made.cookie.form = view.choice("form", made.cookie.form);
+      made.cookie.issuer = view.text("issuer");
+      made.cookie.audiences = view.texts("audience");
+      made.cookie.claims = claims(view);
+      made.cookie.age_max = view.duration("age_max");
+      made.cookie.idle_max = view.duration("idle_max");
+      made.cookie.last_used = view.text("last_used");
+      made.redis_url = Secret(view.text("redis"));
+      made.key = view.text("key");
+      made.created = view.text("created");
+      made.origins = view.texts("origins");
+      session_keys(view, made);
+      tell_all(view, check(made));
+      made_.sessions.push_back(std::move(made));
+    }
+    check_names(views, made_.sessions);
+  }
+
+  void session_keys(const View& view, authentication::SessionPolicy& made) {
+    if (view.has("redis") == view.has("secret")) {
+      const bool both = view.has("redis");
+      return report_.tell(
+          *view.node(), view.path(),
+          fmt::format("expected `redis` or `secret`, found {}", both ? "both" : "neither"));
+    }
+    if (made.in_store()) {
+      const std::string& url = made.redis_url.reveal();
+      if (!url.starts_with("redis://") && !url.starts_with("rediss://") &&
+          !url.starts_with("unix://")) {
+        tell_in(report_, view, "redis", "expected `redis://…`, `rediss://…` or `unix://…`");
+      }
+      return;
+    }
+    const std::string secret = view.text("secret");
+    const std::string previous = view.text("previous_secret");
+    std::vector<std::string_view> secrets = {secret};
+    if (view.has("previous_secret")) secrets.push_back(previous);
+    auto keys = authentication::SessionKeys::create(
+        made.cookie.form, view.choice("secret_use", authentication::SecretUse::kAsGiven), secrets);
+    if (keys) {
+      made.keys.emplace(std::move(*keys));
+    } else {
+      tell_in(report_, view, "secret", keys.error());
+    }
+  }
+
+  const View& view_;
+  Config& config_;
+  authentication::Policy& made_;
+  Report& report_;
+};
+
+}  // namespace
+
 void build_authentication(const View& view, Config& config, Report& report) {
-  authentication::Policy& made = config.authentication;
-  made.api_keys = view.has("api_keys");
-  made.pepper_file = file_of(report, view.section("api_keys"), "pepper_file");
+  AuthenticationBuilder(view, config, report).build();
 }
 
 }  // namespace tollgate::config

@@ -1,6 +1,7 @@
 #include "config/choices.h"
 
 #include "controls/authentication/authentication.h"
+#include "controls/authentication/jwt_policy.h"
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
 #include "dialects/surface.h"
@@ -21,7 +22,7 @@ List whens() { return {"refuse", "allow_and_alert"}; }
 List money_faults() { return {"refuse"}; }
 List rate_faults() { return {"refuse", "local_share"}; }
 List key_faults() { return {"refuse", "cached"}; }
-List later_credentials() { return {"jwt", "introspection", "session", "sessions", "mtls"}; }
+List later_credentials() { return {"mtls"}; }
 List later_surfaces() {
   return {"responses", "moderations", "images", "audio", "count_tokens", "mcp"};
 }
@@ -54,8 +55,27 @@ List windows() {
   return names;
 }
 List credential_kinds() {
-  return {authentication::name_of(authentication::CredentialKind::kApiKey)};
+  List names;
+  for (int i = 0; i < authentication::kCredentialKindCount; ++i) {
+    names.push_back(authentication::name_of(static_cast<authentication::CredentialKind>(i)));
+  }
+  return names;
 }
+List token_kinds() {
+  return {authentication::name_of(authentication::CredentialKind::kJwt),
+          authentication::name_of(authentication::CredentialKind::kWorkload)};
+}
+List token_types() { return {"any", "access_token"}; }
+List algorithms() {
+  List names;
+  for (const authentication::Algorithm algorithm : authentication::public_algorithms()) {
+    names.push_back(authentication::name_of(algorithm));
+  }
+  return names;
+}
+List client_proofs() { return {"basic", "post"}; }
+List cookie_forms() { return {"signed", "encrypted"}; }
+List secret_uses() { return {"as_given", "derived"}; }
 List vocabularies() { return tokens::known_vocabularies(); }
 
 }  // namespace tollgate::config::choices

@@ -28,6 +28,12 @@ List scopes();
 List budget_scopes();
 List windows();
 List credential_kinds();
+List token_kinds();
+List token_types();    // In the order of authentication::TokenType.
+List algorithms();     // Those with a public key, in the order of authentication::Algorithm.
+List client_proofs();  // In the order of authentication::ClientProof…
+List cookie_forms();   // …of CookieForm…
+List secret_uses();    // …and of SecretUse.
 List vocabularies();
 
 // Known, not served. A name that ends in "://" stands for all that begin with it.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/money.h"
+#include "base/secret.h"
 #include "base/units.h"
 #include "controls/audit/audit.h"
 #include "controls/authentication/policy.h"
@@ -24,17 +25,7 @@
 
 namespace tollgate::config {
 
-// A value that must not be printed: formatting it is a compile error.
-class Secret {
- public:
-  Secret() = default;
-  explicit Secret(std::string value) : value_(std::move(value)) {}
-  const std::string& reveal() const { return value_; }
-  bool empty() const { return value_.empty(); }
-
- private:
-  std::string value_;
-};
+using tollgate::Secret;
 
 struct Tls {
   std::string certificate;  // Path of a PEM chain.

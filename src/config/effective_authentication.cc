@@ -1,17 +1,118 @@
 #include "config/effective_authentication.h"
 
+#include <boost/json.hpp>
+
+#include "config/choices.h"
+#include "config/scalars.h"
+
 namespace tollgate::config {
 
 namespace json = boost::json;
 
-json::object effective_authentication(const Config& config) {
-  json::object made;
-  if (!config.authentication.api_keys) return made;
-  json::object keys;
-  if (!config.authentication.pepper_file.empty()) {
-    keys["pepper_file"] = config.authentication.pepper_file;
+namespace {
+
+constexpr std::string_view kMask = "***";
+
+json::value text(std::string_view words) { return json::string(words); }
+
+json::array texts(const std::vector<std::string>& words) {
+  json::array made;
+  for (const std::string& word : words) made.push_back(text(word));
+  return made;
+}
+
+void put(json::object& made, std::string_view key, const std::string& words) {
+  if (!words.empty()) made[key] = text(words);
+}
+
+void put(json::object& made, const authentication::ClaimMapping& claims) {
+  put(made, "tenant", claims.tenant);
+  put(made, "fixed_tenant", claims.fixed_tenant);
+  json::object patterns;
+  for (const auto& [pattern, tenant] : claims.tenant_by_subject) patterns[pattern] = text(tenant);
+  if (!patterns.empty()) made["tenant_by_subject"] = std::move(patterns);
+  put(made, "subject", claims.subject);
+  put(made, "roles", claims.roles);
+  put(made, "scopes", claims.scopes);
+}
+
+json::object entry(const authentication::JwtPolicy& policy) {
+  json::object made{{"name", text(policy.name)}};
+  put(made, "issuer", policy.issuer);
+  put(made, "trust_domain", policy.trust_domain);
+  made["audience"] = texts(policy.audiences);
+  json::array algorithms;
+  for (const auto each : policy.algorithms) algorithms.push_back(text(name_of(each)));
+  made["algorithms"] = std::move(algorithms);
+  made["kind"] = text(authentication::name_of(policy.kind));
+  made["token_type"] = text(choices::token_types()[static_cast<std::size_t>(policy.type)]);
+  if (!policy.keys_at.empty()) {
+    const bool file = policy.keys == authentication::KeyOrigin::kFile;
+    made[file ? "jwks_file" : "jwks_url"] = text(policy.keys_at);
   }
-  made["api_keys"] = std::move(keys);
+  put(made, "certificate_authority", policy.certificate_authority);
+  made["leeway"] = format_duration(policy.leeway);
+  if (policy.token_max_age) made["token_max_age"] = format_duration(*policy.token_max_age);
+  put(made, policy.claims);
+  return made;
+}
+
+json::object entry(const authentication::IntrospectionPolicy& policy) {
+  json::object made{{"name", text(policy.name)}, {"url", text(policy.url)}};
+  made["client"] = {
+      {"id", text(policy.client)},
+      {"secret", text(kMask)},
+      {"proof", text(choices::client_proofs()[static_cast<std::size_t>(policy.proof)])}};
+  put(made, "issuer", policy.issuer);
+  if (!policy.audiences.empty()) made["audience"] = texts(policy.audiences);
+  made["timeout"] = format_duration(policy.timeout);
+  made["keep"] = format_duration(policy.kept);
+  put(made, "certificate_authority", policy.certificate_authority);
+  put(made, policy.claims);
+  return made;
+}
+
+json::object entry(const authentication::SessionPolicy& policy) {
+  const authentication::SessionCookiePolicy& cookie = policy.cookie;
+  json::object made{{"name", text(cookie.name)}, {"cookie", text(cookie.cookie)}};
+  if (policy.in_store()) {
+    made["redis"] = without_password(policy.redis_url);
+    made["key"] = text(policy.key);
+    put(made, "created", policy.created);
+  } else {
+    made["secret"] = text(kMask);
+    made["form"] = text(choices::cookie_forms()[static_cast<std::size_t>(cookie.form)]);
+    put(made, "issuer", cookie.issuer);
+    if (!cookie.audiences.empty()) made["audience"] = texts(cookie.audiences);
+  }
+  made["age_max"] = format_duration(cookie.age_max);
+  made["idle_max"] = format_duration(cookie.idle_max);
+  put(made, "last_used", cookie.last_used);
+  if (!policy.origins.empty()) made["origins"] = texts(policy.origins);
+  put(made, cookie.claims);
+  return made;
+}
+
+template <class Policies>
+void put_all(json::object& made, std::string_view key, const Policies& policies) {
+  json::array list;
+  for (const auto& policy : policies) list.push_back(entry(policy));
+  if (!list.empty()) made[key] = std::move(list);
+}
+
+}  // namespace
+
+json::object effective_authentication(const Config& config) {
+  const authentication::Policy& policy = config.authentication;
+  json::object made;
+  if (policy.api_keys) {
+    json::object keys;
+    put(keys, "pepper_file", policy.pepper_file);
+    made["api_keys"] = std::move(keys);
+  }
+  put_all(made, "jwt", policy.jwt);
+  put_all(made, "introspection", policy.introspection);
+  put_all(made, "sessions", policy.sessions);
   return made;
 }
 

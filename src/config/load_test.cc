@@ -449,8 +449,8 @@ TEST(Load, KnowsWhatItDoesNotServe) {
       row("speaks: openai", "speaks: openai, queue: { length: 1 }", "4:60: upstreams.vllm.queue",
           "queue"),
       row("    prompt:", "    content: {}\n    prompt:", "19:5: routes[0].content", "content"),
-      row("tenants: [acme]", "credentials: [jwt]", "18:29: routes[0].allow[0].credentials[0]",
-          "jwt"),
+      row("tenants: [acme]", "credentials: [mtls]", "18:29: routes[0].allow[0].credentials[0]",
+          "mtls"),
       row("path: /v1/chat/completions", "path: /x\n    surface: responses",
           "17:14: routes[0].surface", "responses"),
   });
@@ -466,7 +466,6 @@ TEST(Load, NamesEveryPartOfTheContractThatItDoesNotServe) {
       fields,
       (std::vector<std::string>{
           "listeners.public.tls", "listeners.mesh.tls", "listeners.mesh.tls.client_ca",
-          "authentication.jwt", "authentication.introspection", "authentication.sessions",
           "authentication.mtls", "upstreams.vllm.queue", "models.small.tokenizer",
           "models.gpt-4o.fallback", "routes[0].content", "routes[0].anomalies", "routes[1].path",
           "routes[2].allow[0].credentials[0]", "routes[4].mcp", "alerts", "notify", "telemetry"}))

@@ -40,6 +40,7 @@ class Posture {
     listeners();
     secrets();
     store();
+    callers();
     upstreams();
     token_limits(config_.limits);
     tenants();
@@ -90,7 +91,7 @@ class Posture {
            "be read on the way.",
            "address: 127.0.0.1:9900, and a tunnel to it");
     }
-    if (!config_.authentication.api_keys) {
+    if (!config_.authentication.accepts_any()) {
       tell("no-credential-accepted", "authentication",
            "No kind of credential is accepted: every request is refused.",
            "authentication: { api_keys: {} }");
@@ -116,6 +117,28 @@ class Posture {
     store_password("rates", config_.store.redis_url);
     for (const Upstream& upstream : config_.upstreams) {
       secret("upstreams." + upstream.name, "credential");
+    }
+    const authentication::Policy& callers = config_.authentication;
+    for (std::size_t i = 0; i < callers.introspection.size(); ++i) {
+      secret(fmt::format("authentication.introspection[{}].client", i), "secret");
+    }
+    for (std::size_t i = 0; i < callers.sessions.size(); ++i) {
+      const std::string entry = fmt::format("authentication.sessions[{}]", i);
+      const Secret& redis = callers.sessions[i].redis_url;
+      if (redis.reveal() != without_password(redis)) secret(entry, "redis");
+      secret(entry, "secret");
+      secret(entry, "previous_secret");
+    }
+  }
+
+  void callers() {
+    const auto& introspection = config_.authentication.introspection;
+    for (std::size_t i = 0; i < introspection.size(); ++i) {
+      if (!introspection[i].audiences.empty()) continue;
+      tell("introspection-without-audience", fmt::format("authentication.introspection[{}]", i),
+           fmt::format("A token that `{}` calls active is accepted whatever service it is for.",
+                       introspection[i].name),
+           "audience: the name of this gateway there");
     }
   }
 

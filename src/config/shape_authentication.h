@@ -17,14 +17,251 @@ inline constexpr Field kApiKeysFields[] = {
 };
 inline constexpr Section kApiKeys{"api_keys", "Tenant API keys; `{}` is enough.", kApiKeysFields};
 
+// How the claims of a token, an answer or a session say whose it is.
+inline constexpr Field kTenantClaim{
+    .key = "tenant",
+    .kind = Kind::kText,
+    .doc =
+        "The claim that names the tenant; a dot leads into an object. One of `tenant`, "
+        "`fixed_tenant` and `tenant_by_subject` says whose the callers are."};
+inline constexpr Field kFixedTenant{
+    .key = "fixed_tenant", .kind = Kind::kName, .doc = "The tenant of all of them."};
+inline constexpr Field kTenantBySubject{
+    .key = "tenant_by_subject",
+    .kind = Kind::kTextMap,
+    .doc =
+        "The tenant by a pattern of the subject. `*` stands for one or more characters: at the "
+        "end for the whole rest, elsewhere within one part between `:` and `/`.",
+    .max = 1024,
+    .of = Kind::kName};
+inline constexpr Field kSubjectClaim{.key = "subject",
+                                     .kind = Kind::kText,
+                                     .doc = "The claim that names the user or workload.",
+                                     .fallback = "sub"};
+inline constexpr Field kRolesClaim{.key = "roles",
+                                   .kind = Kind::kText,
+                                   .doc =
+                                       "The claim that lists roles: texts, or one text of words. "
+                                       "Not written: none."};
+inline constexpr Field kScopesClaim{.key = "scopes",
+                                    .kind = Kind::kText,
+                                    .doc = "The claim that lists scopes.",
+                                    .fallback = "scope"};
+inline constexpr Field kCertificateAuthority{
+    .key = "certificate_authority",
+    .kind = Kind::kFile,
+    .doc = "PEM of who signs its server's certificate. Not written: the system's."};
+
+inline constexpr Field kJwtFields[] = {
+    {.key = "name",
+     .kind = Kind::kName,
+     .doc = "Names it in rules, records and metrics.",
+     .need = kRequired},
+    {.key = "issuer",
+     .kind = Kind::kText,
+     .doc = "`iss` of its tokens, to the letter. Its keys are found through "
+            "`/.well-known/openid-configuration` there, unless `jwks_url` or `jwks_file` says "
+            "where. Required, but with `trust_domain`."},
+    {.key = "trust_domain",
+     .kind = Kind::kText,
+     .doc = "The tokens are JWT-SVIDs of this SPIFFE trust domain."},
+    {.key = "audience",
+     .kind = Kind::kTexts,
+     .doc = "`aud` of a token must have one of these, to the letter.",
+     .need = kRequired,
+     .max = 16},
+    {.key = "algorithms",
+     .kind = Kind::kList,
+     .doc = "Keys of other algorithms are not used. Not written: RS256 and ES256.",
+     .min = 1,
+     .max = 10,
+     .names = choices::algorithms,
+     .of = Kind::kChoice},
+    {.key = "kind",
+     .kind = Kind::kChoice,
+     .doc = "What the credential counts as, for `allow.credentials` and in records.",
+     .fallback = "jwt",
+     .names = choices::token_kinds},
+    {.key = "token_type",
+     .kind = Kind::kChoice,
+     .doc = "`access_token` takes no token but of the type `at+jwt` (RFC 9068), so no ID token.",
+     .fallback = "any",
+     .names = choices::token_types},
+    {.key = "jwks_url", .kind = Kind::kText, .doc = "Where its keys are, without discovery."},
+    {.key = "jwks_file",
+     .kind = Kind::kFile,
+     .doc = "The file of its keys; read anew with every reload."},
+    kCertificateAuthority,
+    {.key = "leeway",
+     .kind = Kind::kDuration,
+     .doc = "For clocks that differ.",
+     .fallback = "30s",
+     .max = 60 * kSecond},
+    {.key = "token_max_age",
+     .kind = Kind::kDuration,
+     .doc = "Since `iat`. Not written: until its `exp`.",
+     .min = kSecond,
+     .max = 36'500 * kDay},
+    kTenantClaim,
+    kFixedTenant,
+    kTenantBySubject,
+    kSubjectClaim,
+    kRolesClaim,
+    kScopesClaim,
+};
+inline constexpr Section kJwt{"jwt",
+                              "An issuer of signed tokens: an identity provider, or what names the "
+                              "workloads of a platform.",
+                              kJwtFields};
+
+inline constexpr Field kClientFields[] = {
+    {.key = "id", .kind = Kind::kText, .doc = "Who we are there.", .need = kRequired},
+    {.key = "secret", .kind = Kind::kSecret, .doc = "That proves it.", .need = kRequired},
+    {.key = "proof",
+     .kind = Kind::kChoice,
+     .doc = "How both are sent: in the head, or in the form.",
+     .fallback = "basic",
+     .names = choices::client_proofs},
+};
+inline constexpr Section kClient{"client", "As whom tokens are asked about.", kClientFields};
+
+inline constexpr Field kIntrospectionFields[] = {
+    {.key = "name",
+     .kind = Kind::kName,
+     .doc = "Names it in rules, records and metrics.",
+     .need = kRequired},
+    {.key = "url", .kind = Kind::kText, .doc = "Of the endpoint, https.", .need = kRequired},
+    {.key = "client",
+     .kind = Kind::kSection,
+     .doc = "As whom to ask.",
+     .need = kRequired,
+     .section = &kClient},
+    {.key = "issuer", .kind = Kind::kText, .doc = "`iss` of the answer. Not written: any."},
+    {.key = "audience",
+     .kind = Kind::kTexts,
+     .doc = "`aud` of the answer must have one of these. Not written: not looked at, so a token "
+            "for any service that this client may ask about will do.",
+     .max = 16},
+    {.key = "timeout",
+     .kind = Kind::kDuration,
+     .doc = "For the whole answer; beyond it the request is refused with 503.",
+     .fallback = "2s",
+     .min = 10 * kMs,
+     .max = 30 * kSecond},
+    {.key = "keep",
+     .kind = Kind::kDuration,
+     .doc = "How long a good answer is believed, and never beyond its `exp`.",
+     .fallback = "30s",
+     .max = 30 * kSecond},
+    kCertificateAuthority,
+    kTenantClaim,
+    kFixedTenant,
+    kTenantBySubject,
+    kSubjectClaim,
+    kRolesClaim,
+    kScopesClaim,
+};
+inline constexpr Section kIntrospection{
+    "introspection",
+    "Who is asked what an opaque token means (RFC 7662): every token that is no signed one and no "
+    "key of ours. Without `tenant`, `fixed_tenant` and `tenant_by_subject` its tenant is "
+    "the answer's member `tenant`. With several entries the first that calls it active decides.",
+    kIntrospectionFields};
+
+inline constexpr Field kSessionFields[] = {
+    {.key = "name",
+     .kind = Kind::kName,
+     .doc = "Names it in rules, records and metrics.",
+     .need = kRequired},
+    {.key = "cookie", .kind = Kind::kText, .doc = "The cookie's name.", .need = kRequired},
+    {.key = "redis",
+     .kind = Kind::kSecret,
+     .doc = "Where sessions are kept as JSON objects: `redis://user:password@host:6379/0` or "
+            "`rediss://…`. This or `secret`."},
+    {.key = "key",
+     .kind = Kind::kText,
+     .doc = "Under which key; `{id}` stands for the cookie's value: letters, digits and `-_.~`, "
+            "at most 128.",
+     .fallback = "session:{id}"},
+    {.key = "created",
+     .kind = Kind::kText,
+     .doc = "The member of a kept session that says when it began, in seconds since 1970. Not "
+            "written: it ends when Redis drops it."},
+    {.key = "secret",
+     .kind = Kind::kSecret,
+     .doc = "The cookie is the session itself, a JWS or JWE made with this secret: 32 or more "
+            "bytes, or an `oct` JWK."},
+    {.key = "previous_secret",
+     .kind = Kind::kSecret,
+     .doc = "Is accepted as well, while cookies are about that were made with it."},
+    {.key = "form",
+     .kind = Kind::kChoice,
+     .doc = "Of a cookie with a secret: a JWS with HS256, or a JWE with `dir` and A256GCM.",
+     .fallback = "signed",
+     .names = choices::cookie_forms},
+    {.key = "secret_use",
+     .kind = Kind::kChoice,
+     .doc = "`derived` makes a key of each purpose from the secret with HKDF-SHA-256, whose info "
+            "is `tollgate session_cookie signed` or `… encrypted`.",
+     .fallback = "as_given",
+     .names = choices::secret_uses},
+    {.key = "issuer", .kind = Kind::kText, .doc = "`iss` of a signed or encrypted cookie."},
+    {.key = "audience", .kind = Kind::kTexts, .doc = "`aud` of such a cookie.", .max = 16},
+    {.key = "age_max",
+     .kind = Kind::kDuration,
+     .doc = "How long a session lasts at most, since `iat` or `created`.",
+     .fallback = "12h",
+     .min = kSecond,
+     .max = 36'500 * kDay},
+    {.key = "idle_max",
+     .kind = Kind::kDuration,
+     .doc = "How long it lasts without being used, since `last_used`; of a cookie without that, "
+            "since `iat`.",
+     .fallback = "1h",
+     .min = kSecond,
+     .max = 36'500 * kDay},
+    {.key = "last_used",
+     .kind = Kind::kText,
+     .doc = "The member that says when it was last used, in seconds since 1970."},
+    {.key = "origins",
+     .kind = Kind::kList,
+     .doc = "Pages that may call with the cookie, `https://app.example.com`. Not written: those of "
+            "the host that is called. Calls with another `Origin` are refused, but for `GET`.",
+     .max = 64,
+     .of = Kind::kText},
+    kTenantClaim,
+    kFixedTenant,
+    kTenantBySubject,
+    kSubjectClaim,
+    kRolesClaim,
+    kScopesClaim,
+};
+inline constexpr Section kSession{"session", "Callers by the session of a web application.",
+                                  kSessionFields};
+
 inline constexpr Field kAuthenticationFields[] = {
     {.key = "api_keys",
      .kind = Kind::kSection,
      .doc = "Accept tenant API keys. Without it no key is accepted.",
      .section = &kApiKeys},
-    {.key = "jwt", .kind = Kind::kNotServed, .doc = "Tokens signed by an identity provider."},
-    {.key = "introspection", .kind = Kind::kNotServed, .doc = "Opaque tokens (RFC 7662)."},
-    {.key = "sessions", .kind = Kind::kNotServed, .doc = "Session cookies."},
+    {.key = "jwt",
+     .kind = Kind::kList,
+     .doc = "Accept tokens that an identity provider or a platform has signed.",
+     .max = 64,
+     .section = &kJwt,
+     .of = Kind::kSection},
+    {.key = "introspection",
+     .kind = Kind::kList,
+     .doc = "Accept opaque tokens (RFC 7662).",
+     .max = 8,
+     .section = &kIntrospection,
+     .of = Kind::kSection},
+    {.key = "sessions",
+     .kind = Kind::kList,
+     .doc = "Accept session cookies.",
+     .max = 8,
+     .section = &kSession,
+     .of = Kind::kSection},
     {.key = "mtls", .kind = Kind::kNotServed, .doc = "Client certificates."},
 };
 inline constexpr Section kAuthentication{

@@ -216,6 +216,7 @@ Digest digest_of(const JwtPolicy& policy) {
   text.add(policy.token_max_age.value_or(Duration(-1)).count());
   text.add(static_cast<std::int64_t>(policy.keys));
   text.add(policy.keys_at);
+  text.add(policy.certificate_authority);
   text.add(policy.claims);
   return text.finish();
 }

@@ -56,7 +56,9 @@ struct JwtPolicy {
   Duration leeway = std::chrono::seconds(30);  // For clocks that differ.
   std::optional<Duration> token_max_age;       // Since `iat`, which is mandatory then.
   KeyOrigin keys = KeyOrigin::kDiscovery;
-  std::string keys_at;  // The URL or file of the key set; with kDiscovery empty.
+  std::string keys_at;                // The URL or file of the key set; with kDiscovery empty.
+  std::string certificate_authority;  // PEM of who signs the issuer's certificate; empty: the
+                                      // system's.
 };
 
 // What the configuration must refuse: the field, as JwtPolicy's text names it, and why.

@@ -7,7 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "controls/authentication/introspection.h"
 #include "controls/authentication/jwt_policy.h"
+#include "controls/authentication/mtls_policy.h"
+#include "controls/authentication/session.h"
 
 namespace tollgate::authentication {
 
@@ -15,9 +18,17 @@ struct Policy {
   bool api_keys = false;    // Without it no key is accepted at all.
   std::string pepper_file;  // 32 or more bytes; empty: made beside the ledger at first start.
   std::vector<JwtPolicy> jwt;
+  std::vector<IntrospectionPolicy> introspection;
+  std::vector<SessionPolicy> sessions;
+  std::vector<MtlsPolicy> mtls;
+  Digest stamp{};  // digest_of() all of it; of what is kept, all that another has is void.
 
+  bool accepts_any() const { return api_keys || takes_tokens() || !sessions.empty(); }
   // Whether a secret that is no key of ours can be anybody's.
-  bool takes_tokens() const { return !jwt.empty(); }
+  bool takes_tokens() const { return !jwt.empty() || !introspection.empty(); }
 };
+
+// One digest of all that decides what a credential means, the names of the tenants included.
+Digest digest_of(const Policy& policy, const std::vector<std::string>& tenants);
 
 }  // namespace tollgate::authentication

@@ -1,0 +1,165 @@
+#include "controls/authentication/introspection.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+
+#include "controls/authentication/base64url.h"
+#include "controls/authentication/claim_reading.h"
+#include "controls/authentication/policy_digest.h"
+
+namespace tollgate::authentication {
+
+namespace dom = simdjson::dom;
+
+namespace {
+
+std::string rule_of(const IntrospectionPolicy& policy) {
+  return "authentication.introspection." + policy.name;
+}
+
+bool is_alphanumeric(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// application/x-www-form-urlencoded
+std::string form_text(std::string_view text) {
+  std::string made;
+  for (const char c : text) {
+    if (is_alphanumeric(c) || c == '-' || c == '.' || c == '_') {
+      made.push_back(c);
+    } else {
+      made += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return made;
+}
+
+// When the token stops; nothing where the answer does not say.
+Expected<std::optional<WallTime>> check_times(const dom::object& answer, WallTime now,
+                                              std::string_view rule) {
+  const auto expires = read_time(answer, "exp", Presence::kOptional, rule);
+  if (!expires) return std::unexpected(expires.error());
+  const auto not_before = read_time(answer, "nbf", Presence::kOptional, rule);
+  if (!not_before) return std::unexpected(not_before.error());
+  if (*expires && now >= **expires) {
+    return refuse_expired(rule, "The token has expired. Get a new one.");
+  }
+  if (*not_before && now < **not_before) {
+    return refuse_claims(rule, "The token is not valid yet (`nbf`).");
+  }
+  return *expires;
+}
+
+}  // namespace
+
+std::vector<PolicyMistake> check(const IntrospectionPolicy& policy) {
+  std::vector<PolicyMistake> found;
+  if (!is_safe_url(policy.url)) {
+    found.push_back(
+        {"url", "Tokens are sent there, so it is an https URL (http only on loopback)."});
+  }
+  if (policy.client.empty()) found.push_back({"client", "Without an `id` nobody may ask there."});
+  if (std::ranges::find(policy.audiences, "") != policy.audiences.end()) {
+    found.push_back({"audience", "It is empty."});
+  }
+  if (policy.kept < Duration::zero() || policy.kept > IntrospectionPolicy::kKeptMax) {
+    found.push_back({"keep", "It is 0s to 30s: a revoked token is good for as long."});
+  }
+  const std::vector<PolicyMistake> claims = check(policy.claims);
+  found.insert(found.end(), claims.begin(), claims.end());
+  return found;
+}
+
+Digest digest_of(const IntrospectionPolicy& policy) {
+  PolicyDigest text;
+  text.add("introspection");
+  text.add(policy.name);
+  text.add(policy.url);
+  text.add(policy.client);
+  text.add(policy.client_secret.reveal());
+  text.add(static_cast<std::int64_t>(policy.proof));
+  text.add(policy.issuer);
+  text.add(policy.audiences);
+  text.add(policy.claims);
+  text.add(policy.timeout.count());
+  text.add(policy.kept.count());
+  text.add(policy.certificate_authority);
+  return text.finish();
+}
+
+std::string introspection_form(const IntrospectionPolicy& policy, std::string_view token) {
+  std::string form = fmt::format("token={}&token_type_hint=access_token", form_text(token));
+  if (policy.proof == ClientProof::kPost) {
+    form += fmt::format("&client_id={}&client_secret={}", form_text(policy.client),
+                        form_text(policy.client_secret.reveal()));
+  }
+  return form;
+}
+
+std::string introspection_authorization(const IntrospectionPolicy& policy) {
+  if (policy.proof == ClientProof::kPost) return {};
+  const std::string plain =
+      fmt::format("{}:{}", form_text(policy.client), form_text(policy.client_secret.reveal()));
+  std::string encoded((plain.size() + 2) / 3 * 4 + 1, '\0');
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
+                                   bytes_of(plain).data(), static_cast<int>(plain.size()));
+  encoded.resize(static_cast<std::size_t>(size));
+  return "Basic " + encoded;
+}
+
+bool is_opaque_token(std::string_view token) {
+  const std::string_view body = token.substr(0, token.find('='));
+  return !body.empty() && token.size() <= kTokenBytesMax && std::ranges::all_of(body, [](char c) {
+    return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '+' ||
+           c == '/';
+  }) && token.substr(body.size()).find_first_not_of('=') == std::string_view::npos;
+}
+
+IntrospectionReader::IntrospectionReader() : answer_(std::make_unique<JsonDocument>()) {}
+IntrospectionReader::~IntrospectionReader() = default;
+
+Refusal refuse_unasked(std::string_view rule) {
+  Refusal refusal;
+  refusal.reason = Reason::kStoreUnavailable;
+  refusal.rule = rule;
+  refusal.message =
+      "Who would know this credential is out of reach, so nobody can tell whose it is. Nothing was "
+      "forwarded; try again shortly.";
+  refusal.retry_after = std::chrono::seconds(1);
+  return refusal;
+}
+
+Expected<Identity> IntrospectionReader::read(const IntrospectionPolicy& policy,
+                                             std::string_view answer, const Tenants& tenants,
+                                             WallTime now, Arena& arena) {
+  const std::string rule = rule_of(policy);
+  if (answer.size() > kIntrospectionBytesMax) return std::unexpected(refuse_unasked(rule));
+  text_.assign(answer);
+  const std::optional<dom::object> read = answer_->read(text_);
+  bool active = false;
+  if (!read || read->at_key("active").get(active) != simdjson::SUCCESS) {
+    return std::unexpected(refuse_unasked(rule));
+  }
+  if (!active) return refuse_claims(rule, "The token is not active. Get a new one.");
+  // From here on the server vouches for the token. Is it for us, and whose is it?
+
+  if (!policy.issuer.empty() && text_member(*read, "iss") != policy.issuer) {
+    return refuse_claims(rule, "The issuer of the token (`iss`) is not the one expected.");
+  }
+  if (!policy.audiences.empty() && !has_audience(*read, policy.audiences)) {
+    return refuse_claims(rule, "The token is not for this gateway (`aud`).");
+  }
+  if (has_member(*read, "cnf")) {
+    return refuse_claims(rule, "The token is bound to a key (`cnf`), which is not looked at here.");
+  }
+  const Expected<std::optional<WallTime>> ends = check_times(*read, now, rule);
+  if (!ends) return std::unexpected(ends.error());
+  const Voucher voucher{.name = policy.name, .kind = CredentialKind::kIntrospection, .rule = rule};
+  Expected<Identity> identity = map_claims(policy.claims, voucher, *read, tenants, arena);
+  if (identity) identity->expires = *ends;
+  return identity;
+}
+
+}  // namespace tollgate::authentication
