@@ -311,7 +311,9 @@ TEST_F(Claims, AreFoundByTheirWholeNameThenByTheirPath) {
     claims.replace(claims.size() - 1, 1, fmt::format(",{}}}", more));
     const auto identity = identity_of(verifier, claims);
     ASSERT_EQ(identity.has_value(), !found.empty());
-    if (identity) EXPECT_EQ(identity->tenant, found);
+    if (identity) {
+      EXPECT_EQ(identity->tenant, found);
+    }
   }
 }
 
@@ -402,6 +404,31 @@ TEST_F(Claims, ChooseTheirVerifierByIssuerThenAudience) {
     const auto none = chosen("iss", issuer);
     ASSERT_FALSE(none);
     EXPECT_EQ(none.error().reason, Reason::kInvalidCredential);
+  }
+}
+
+// Each issuer vouches for its own callers and for no others, even under the same `kid`.
+TEST_F(Claims, AreNotProvenByTheKeyOfAnotherIssuer) {
+  std::vector<JwtPolicy> policies = {policy(), policy()};
+  policies[1].name = "other";
+  policies[1].issuer = "https://other.example.com/";
+  const SigningKey other_key = SigningKey::make("P-256");
+  const KeySet other_keys = *read_key_set(other_key.jwk(), {.algorithms = public_algorithms()});
+  const KeySet* sets[] = {&keys_, &other_keys};
+  const SigningKey* signers[] = {&key_, &other_key};
+  for (const std::size_t issuer : {0u, 1u}) {
+    for (const std::size_t signer : {0u, 1u}) {
+      const std::string claims =
+          claims_with("iss", fmt::format(R"("{}")", policies[issuer].issuer));
+      const std::string text =
+          es256_token(*signers[signer], R"({"alg":"ES256","kid":"a"})", claims);
+      const Token token = *reader_.read(text);
+      const auto chosen = choose_verifier(policies, token);
+      ASSERT_EQ(chosen, issuer);
+      const auto identity =
+          verify_token(policies[*chosen], *sets[*chosen], token, tenants_, kNow, arena_);
+      EXPECT_EQ(identity.has_value(), issuer == signer);
+    }
   }
 }
 

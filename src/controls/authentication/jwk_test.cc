@@ -55,8 +55,7 @@ TEST(Base64Url, HasOneSpellingForBytesAndOneReadingForText) {
       changed[at] = static_cast<char>(random());
       if (changed == text) continue;
       const Decoded decoded = decode_base64url(changed, back);
-      if (decoded == Decoded::kWell) ASSERT_NE(back, bytes);
-      if (decoded == Decoded::kMalformed) ASSERT_TRUE(back.empty());
+      ASSERT_TRUE(decoded == Decoded::kWell ? back != bytes : back.empty());
     }
   }
   std::string out;

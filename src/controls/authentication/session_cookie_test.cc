@@ -301,7 +301,9 @@ TEST(SessionKeys, RefuseWeakOrMisplacedSecrets) {
     const auto keys = SessionKeys::create(form, use, secrets);
     ASSERT_FALSE(keys);
     EXPECT_FALSE(keys.error().empty());
-    if (secret.size() > 30) EXPECT_EQ(keys.error().find(secret), std::string::npos);
+    if (secret.size() > 30) {
+      EXPECT_EQ(keys.error().find(secret), std::string::npos);
+    }
   }
   EXPECT_FALSE(SessionKeys::create(CookieForm::kSigned, SecretUse::kAsGiven, {}));
   const std::vector<std::string_view> many(5, kSecret);
