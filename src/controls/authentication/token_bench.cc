@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include "controls/authentication/forged_token_test.h"
+#include "controls/authentication/session_cookie.h"
 #include "controls/authentication/token_cache.h"
 
 namespace tollgate::authentication {
@@ -94,6 +95,42 @@ void es256_openssl_alone(benchmark::State& state) {
   }
 }
 BENCHMARK(es256_openssl_alone);
+
+// What a flood of tokens with ids of keys that nobody has costs, one of them.
+void unknown_key_refused(benchmark::State& state) {
+  const SigningKey key = SigningKey::make("P-256");
+  const std::string token =
+      es256_token(key, R"({"alg":"ES256","typ":"JWT","kid":"nobody's"})", claims());
+  const JwtPolicy verifier = policy();
+  const auto keys = read_key_set(key.jwk(), {.algorithms = verifier.algorithms});
+  TokenReader reader;
+  for (auto _ : state) {
+    const Expected<Token> read = reader.read(token);
+    CHECK(read && choose_verifier(std::span(&verifier, 1), *read));
+    CHECK(keys->find(read->key_id, read->algorithm) == nullptr);
+  }
+}
+BENCHMARK(unknown_key_refused);
+
+void session_cookie_verified(benchmark::State& state) {
+  constexpr std::string_view kSecret = "0123456789abcdef0123456789abcdef";
+  const std::string cookie =
+      hs256_token(kSecret, R"({"alg":"HS256"})",
+                  R"({"sub":"alice","org_id":"acme","iat":1800000000,"exp":1800003600})");
+  SessionCookiePolicy verifier;
+  verifier.name = "web";
+  verifier.cookie = "sid";
+  verifier.claims.tenant = "org_id";
+  const auto keys =
+      SessionKeys::create(CookieForm::kSigned, SecretUse::kAsGiven, std::span(&kSecret, 1));
+  SessionCookieReader reader;
+  Arena arena;
+  for (auto _ : state) {
+    arena.reset();
+    CHECK(reader.read(verifier, *keys, cookie, kTenants, kNow, arena));
+  }
+}
+BENCHMARK(session_cookie_verified);
 
 }  // namespace
 }  // namespace tollgate::authentication
