@@ -1,7 +1,9 @@
-// What a cached verdict asks of the heap: nothing. Apart from the other tests, as ThreadSanitizer
-// has an operator new of its own that no program may replace.
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
+// What a cached verdict asks of the heap: nothing. Apart from the other tests, as the sanitizers
+// have an operator new of their own.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TOLLGATE_HEAP_IS_NOT_OURS
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define TOLLGATE_HEAP_IS_NOT_OURS
 #endif
 #endif
