@@ -19,7 +19,26 @@ Refusal refuse_stale_keys() {
   return refusal;
 }
 
-// A caller has the roles of its credential and those of its tenant.
+// The cookies, where one of them is a session's.
+Expected<std::string_view> cookies_of(const RequestHead& head,
+                                      const authentication::Policy& policy) {
+  if (policy.sessions.empty()) return std::string_view();
+  const std::optional<std::string_view> cookies = head.only_header("cookie");
+  if (!cookies) {
+    return refuse(Reason::kCredentialConflict, "authentication.sessions",
+                  "The request carries its cookies twice. Send them once.");
+  }
+  for (const authentication::SessionPolicy& each : policy.sessions) {
+    const Expected<std::string_view> found =
+        authentication::find_cookie(*cookies, each.cookie.cookie);
+    if (!found) return found;
+    if (!found->empty()) return *cookies;
+  }
+  return std::string_view();
+}
+
+}  // namespace
+
 std::span<const std::string_view> roles_of(std::span<const std::string_view> own,
                                            const config::Tenant& tenant, Arena& arena) {
   const auto roles = arena.make<std::string_view>(own.size() + tenant.roles.size());
@@ -28,13 +47,11 @@ std::span<const std::string_view> roles_of(std::span<const std::string_view> own
   return roles;
 }
 
-}  // namespace
-
 Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) {
   const authentication::Policy& policy = config.authentication;
   const bool is_open = std::ranges::any_of(
       config.access, [](const authorization::Policy* route) { return route->anonymous; });
-  if (!policy.api_keys && !policy.takes_tokens() && !is_open) {
+  if (!policy.accepts_any() && !is_open) {
     return refuse(Reason::kInvalidCredential, "authentication", "No credential is accepted here.");
   }
   const std::optional<std::string_view> authorization = head.only_header("authorization");
@@ -48,7 +65,16 @@ Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) 
   const Expected<std::string_view> secret =
       authentication::find_credential({*authorization, *x_api_key, *api_key});
   Shown shown;
+  const Expected<std::string_view> cookies = cookies_of(head, policy);
+  if (!cookies) return std::unexpected(cookies.error());
+  shown.others.cookies = *cookies;
+  if (!cookies->empty()) {
+    shown.others.origin = {head.method, head.header("host"), head.header("origin"),
+                           head.header("sec-fetch-site")};
+  }
   if (!secret) {
+    const bool missing = secret.error().reason == Reason::kMissingCredential;
+    if (missing && shown.shows_others()) return shown;
     if (is_open && secret.error().reason == Reason::kMissingCredential) return shown;
     return std::unexpected(secret.error());
   }

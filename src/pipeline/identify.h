@@ -21,7 +21,7 @@ struct Shown {
   std::string_view key;  // Of the headers, to be judged as a key of ours; empty: none.
   Presented others;
 
-  bool shows_others() const { return !others.token.empty(); }
+  bool shows_others() const { return !others.token.empty() || !others.cookies.empty(); }
   bool shows_nothing() const { return key.empty() && !shows_others(); }
 };
 
@@ -39,6 +39,10 @@ Expected<authentication::Identity> identify_key(const KeyServices& services,
 // other routes it is the request that lacks a credential.
 authentication::Identity anonymous(const config::Config& config, Arena& arena);
 Refusal refuse_anonymous();
+
+// A caller has the roles of its credential and those of its tenant.
+std::span<const std::string_view> roles_of(std::span<const std::string_view> own,
+                                           const config::Tenant& tenant, Arena& arena);
 
 // Where nobody else is asked: every token is unknown.
 class NobodyElse final : public Callers {

@@ -20,6 +20,7 @@
 #include "config/config.h"
 #include "controls/audit/audit.h"
 #include "controls/authentication/authentication.h"
+#include "controls/authentication/session.h"
 
 namespace tollgate::pipeline {
 
@@ -184,11 +185,13 @@ class KeyStore {
 
 // What a request shows of who asks, besides a key of ours. Views of the request.
 struct Presented {
-  std::string_view token;  // Of the headers; empty: none.
+  std::string_view token;             // Of the headers; empty: none.
+  std::string_view cookies;           // The Cookie header, where it has a session's; else empty.
+  authentication::CallOrigin origin;  // Which page a browser says that it calls for.
 };
 
-// Ties what is presented to an actor by asking others: issuers of tokens, stores of sessions.
-// Safe from any thread.
+// Ties what is presented to an actor by asking others: issuers of tokens, stores of sessions. One a
+// loop.
 class Callers {
  public:
   virtual ~Callers() = default;

@@ -1,0 +1,249 @@
+#include "identity/desk.h"
+
+#include <algorithm>
+#include <string>
+
+#include "pipeline/identify.h"
+#include "pipeline/plan.h"
+
+namespace tollgate::identity {
+
+using authentication::Digest;
+using authentication::Identity;
+using authentication::KeySet;
+
+namespace {
+
+class ConfiguredTenants final : public authentication::Tenants {
+ public:
+  explicit ConfiguredTenants(const config::Config& config) : config_(config) {}
+  bool contains(std::string_view name) const override {
+    return pipeline::tenant_named(config_, name) != nullptr;
+  }
+
+ private:
+  const config::Config& config_;
+};
+
+// What is asked and in which verifier's name, so that one secret is kept once for each.
+Digest digest_of_credential(std::string_view kind, std::string_view name, std::string_view text) {
+  const Digest parts[] = {authentication::digest_of(kind), authentication::digest_of(name),
+                          authentication::digest_of(text)};
+  return authentication::stamp_of(parts);
+}
+
+Refusal refuse_unknown_token() {
+  return refuse(Reason::kInvalidCredential, "authentication",
+                "The token is none that this gateway accepts.")
+      .error();
+}
+
+// Every caller of a tenant has the tenant's roles, too.
+void add_roles_of_tenant(const config::Config& config, Identity& identity, Arena& arena) {
+  const config::Tenant* tenant = pipeline::tenant_named(config, identity.tenant);
+  if (tenant != nullptr) identity.roles = pipeline::roles_of(identity.roles, *tenant, arena);
+}
+
+}  // namespace
+
+struct Desk::Case {
+  const pipeline::Presented& presented;
+  const config::Config& config;
+  const ConfiguredTenants& tenants;
+  Arena& arena;
+  Executor& executor;
+  WallTime wall;
+};
+
+Desk::Desk(Identities& identities) : identities_(identities), cache_(kVerdictsKept) {}
+
+// Whom the configuration names and which keys they have now. Two comparisons, where nothing is new.
+void Desk::take_over(const config::Config& config) {
+  const std::uint64_t changes = identities_.changes();
+  const bool same = known_ && sources_.stamp == config.authentication.stamp;
+  if (same && changes == changes_) return;
+  if (!same) sources_ = identities_.sources_of(config);
+  known_ = true;
+  changes_ = changes;
+  keys_.clear();
+  std::vector<Digest> parts = {sources_.stamp};
+  for (const Issuer* issuer : sources_.issuers) {
+    keys_.push_back(issuer->keys());
+    parts.push_back(keys_.back() == nullptr ? Digest{} : keys_.back()->digest);
+  }
+  stamp_ = authentication::stamp_of(parts);
+}
+
+Task<Expected<Identity>> Desk::identify(const pipeline::Presented& presented,
+                                        const config::Config& config, Arena& arena,
+                                        Executor& executor, WallTime wall) {
+  const ConfiguredTenants tenants(config);
+  const Case asked{presented, config, tenants, arena, executor, wall};
+  std::optional<Identity> caller;
+  if (!presented.token.empty()) {
+    const Verdict verdict = co_await by_token(asked, presented.token);
+    if (!verdict) co_return verdict;
+    caller = *verdict;
+  }
+  const auto& sessions = config.authentication.sessions;
+  for (std::size_t i = 0; i < sessions.size() && !presented.cookies.empty(); ++i) {
+    const Expected<std::string_view> cookie =
+        authentication::find_cookie(presented.cookies, sessions[i].cookie.cookie);
+    if (!cookie) co_return std::unexpected(cookie.error());
+    if (cookie->empty()) continue;
+    const Verdict verdict = co_await by_session(asked, i, *cookie);
+    if (!verdict) co_return verdict;
+    if (caller && !pipeline::are_one_actor(*caller, *verdict)) {
+      co_return std::unexpected(pipeline::refuse_two_actors());
+    }
+    if (!caller) caller = *verdict;
+  }
+  if (!caller) co_return std::unexpected(refuse_unknown_token());
+  co_return *caller;
+}
+
+Desk::Verdict Desk::keep(const Case& asked, const Digest& credential, Verdict verdict,
+                         std::optional<Duration> most) {
+  if (!verdict) return verdict;
+  add_roles_of_tenant(asked.config, *verdict, asked.arena);
+  Identity kept = *verdict;
+  if (most) kept.expires = std::min(kept.expires.value_or(WallTime::max()), asked.wall + *most);
+  if (kept.expires) cache_.keep(credential, stamp_, kept, asked.wall);
+  return verdict;
+}
+
+// ---- Signed tokens
+// -------------------------------------------------------------------------------
+
+Task<Desk::Verdict> Desk::by_token(const Case& asked, std::string_view token) {
+  take_over(asked.config);
+  const Digest digest = authentication::digest_of(token);
+  std::optional<Identity> known = cache_.find(digest, stamp_, asked.wall, asked.arena);
+  if (known) co_return *known;
+  const bool is_signed = authentication::looks_like_token(token);
+  if (!is_signed || asked.config.authentication.jwt.empty()) {
+    co_return co_await by_introspection(asked, token);
+  }
+  std::size_t unknown = 0;
+  std::string key_id;
+  std::optional<Verdict> verdict = verify(asked, token, unknown, key_id);
+  if (!verdict) {
+    // The issuer is ours and the key is not known here.
+    Issuer* const issuer = sources_.issuers[unknown];
+    Waiter<Found> waiter(asked.executor);
+    const auto submit = [&](Waiter<Found>& waits) { return issuer->look_for(key_id, waits); };
+    const Found found = co_await waiter.ask(submit);
+    take_over(asked.config);
+    if (found == Found::kFetched) verdict = verify(asked, token, unknown, key_id);
+    const std::string rule = "authentication.jwt." + issuer->policy().name;
+    if (!verdict && found == Found::kUndecided) {
+      co_return std::unexpected(authentication::refuse_unasked(rule));
+    }
+    if (!verdict) co_return std::unexpected(authentication::refuse_signature(rule));
+  }
+  co_return keep(asked, digest, std::move(*verdict), std::nullopt);
+}
+
+// Nothing where the key is not known: of which issuer, and its id.
+std::optional<Desk::Verdict> Desk::verify(const Case& asked, std::string_view token,
+                                          std::size_t& unknown, std::string& key_id) {
+  const Expected<authentication::Token> read = tokens_.read(token);
+  if (!read) return std::unexpected(read.error());
+  const auto& policies = asked.config.authentication.jwt;
+  const Expected<std::size_t> chosen = authentication::choose_verifier(policies, *read);
+  if (!chosen) return std::unexpected(chosen.error());
+  const authentication::JwtPolicy& policy = policies[*chosen];
+  const bool allowed = std::ranges::count(policy.algorithms, read->algorithm) != 0;
+  const KeySet* keys = keys_[*chosen].get();
+  if (allowed && (keys == nullptr || keys->find(read->key_id, read->algorithm) == nullptr)) {
+    unknown = *chosen;
+    key_id = read->key_id.value_or("");
+    return std::nullopt;
+  }
+  static const KeySet kNone;
+  return authentication::verify_token(policy, keys == nullptr ? kNone : *keys, *read, asked.tenants,
+                                      asked.wall, asked.arena);
+}
+
+// ---- Opaque tokens
+// -------------------------------------------------------------------------------
+
+Task<Desk::Verdict> Desk::by_introspection(const Case& asked, std::string_view token) {
+  const auto& policies = asked.config.authentication.introspection;
+  Verdict last = std::unexpected(refuse_unknown_token());
+  if (!authentication::is_opaque_token(token)) co_return last;
+  const Digest digest = authentication::digest_of(token);
+  const std::vector<Inquiry*> inquiries = sources_.introspection;
+  for (std::size_t i = 0; i < policies.size(); ++i) {
+    const authentication::IntrospectionPolicy& policy = policies[i];
+    Inquiry* const inquiry = inquiries[i];
+    const std::string rule = "authentication.introspection." + policy.name;
+    if (inquiry->is_refused(digest, identities_.clock().now())) {
+      last = refuse(Reason::kInvalidCredential, rule, "The token is not active. Get a new one.");
+      continue;
+    }
+    WebRequest request;
+    request.asked = rule;
+    request.url = policy.url;
+    request.certificate_authority = policy.certificate_authority;
+    request.authorization = authentication::introspection_authorization(policy);
+    request.content_type = "application/x-www-form-urlencoded";
+    request.body = authentication::introspection_form(policy, token);
+    request.timeout = policy.timeout;
+    request.bytes_max = authentication::kIntrospectionBytesMax;
+    Waiter<FaultOr<std::string>> waiter(asked.executor);
+    const auto submit = [&](Waiter<FaultOr<std::string>>& waits) {
+      return inquiry->ask(digest, std::move(request), waits);
+    };
+    const FaultOr<std::string> answer = co_await waiter.ask(submit);
+    // Another may call it active, but this one might have as well: nobody can tell.
+    if (!answer) co_return std::unexpected(authentication::refuse_unasked(rule));
+    last = answers_.read(policy, *answer, asked.tenants, asked.wall, asked.arena);
+    if (last) {
+      take_over(asked.config);
+      co_return keep(asked, digest, std::move(last), policy.kept);
+    }
+    if (last.error().reason == Reason::kStoreUnavailable) co_return last;
+    inquiry->refuse(digest, identities_.clock().now());
+  }
+  co_return last;
+}
+
+// ---- Sessions
+// ------------------------------------------------------------------------------------
+
+Task<Desk::Verdict> Desk::by_session(const Case& asked, std::size_t place,
+                                     std::string_view cookie) {
+  const authentication::SessionPolicy& policy = asked.config.authentication.sessions[place];
+  if (Expected<void> ours = check_origin(policy, asked.presented.origin); !ours) {
+    co_return std::unexpected(std::move(ours.error()));
+  }
+  take_over(asked.config);
+  const Digest digest = digest_of_credential("session", policy.cookie.name, cookie);
+  std::optional<Identity> known = cache_.find(digest, stamp_, asked.wall, asked.arena);
+  if (known) co_return *known;
+  if (!policy.in_store()) {
+    Verdict verdict =
+        cookies_.read(policy.cookie, *policy.keys, cookie, asked.tenants, asked.wall, asked.arena);
+    co_return keep(asked, digest, std::move(verdict), std::nullopt);
+  }
+  const std::string rule = "authentication.sessions." + policy.cookie.name;
+  if (!authentication::is_session_id(cookie)) {
+    co_return refuse(Reason::kInvalidCredential, rule,
+                     "The session cookie names no session. Log in again.");
+  }
+  SessionStore* const store = sources_.sessions[place];
+  std::string key = authentication::store_key(policy, cookie);
+  Waiter<Stored> waiter(asked.executor);
+  const auto submit = [&](Waiter<Stored>& waits) { return store->get(std::move(key), waits); };
+  const Stored stored = co_await waiter.ask(submit);
+  if (!stored) co_return std::unexpected(authentication::refuse_unasked(rule));
+  if (!*stored) {
+    co_return refuse(Reason::kInvalidCredential, rule, "There is no such session. Log in again.");
+  }
+  take_over(asked.config);
+  Verdict verdict = stored_.read(policy, **stored, asked.tenants, asked.wall, asked.arena);
+  co_return keep(asked, digest, std::move(verdict), kSessionKept);
+}
+
+}  // namespace tollgate::identity

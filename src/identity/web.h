@@ -1,0 +1,57 @@
+// Questions over HTTP to those who know callers: issuers of tokens, introspection endpoints.
+//
+// What they answer is foreign and bounded: in bytes, in time, and in how many questions are asked
+// at once. Nobody is followed elsewhere: a redirect is an answer like any other that is no 200.
+//
+// Web is a port, so that tests answer by themselves; NetWeb asks through sockets.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fault.h"
+#include "base/task.h"
+#include "base/units.h"
+#include "net/net.h"
+
+namespace tollgate::identity {
+
+struct WebRequest {
+  std::string asked;                  // Whom, as the configuration names it; for messages.
+  std::string url;                    // https, or http to this machine.
+  std::string certificate_authority;  // PEM path; empty: the system's.
+  std::string authorization;          // Empty: none is sent.
+  std::string content_type;           // With a body, which makes it a POST.
+  std::string body;
+  Duration timeout{};
+  Bytes bytes_max = 0;  // Of the answer.
+};
+
+class Web {
+ public:
+  virtual ~Web() = default;
+  // The body of an answer with status 200; a Fault for everything else. `request` outlives the
+  // task. On the loop.
+  virtual Task<FaultOr<std::string>> ask(const WebRequest& request) = 0;
+};
+
+class NetWeb final : public Web {
+ public:
+  static constexpr int kAtOnceMax = 64;  // Of each that is asked.
+
+  explicit NetWeb(net::Loop& loop);
+
+  Task<FaultOr<std::string>> ask(const WebRequest& request) override;
+  // Gives up all that is at work, and whatever is asked from now on.
+  void close();
+
+ private:
+  net::UpstreamCounts counts_;
+  net::UpstreamPool pool_;
+  std::vector<pipeline::UpstreamCall*> open_;
+  bool closed_ = false;
+};
+
+}  // namespace tollgate::identity
