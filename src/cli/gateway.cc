@@ -180,6 +180,7 @@ FaultOr<void> Gateway::Parts::open_listeners(const TlsContexts& tls) {
       if (const auto found = tls.find(listener.name); found != tls.end()) {
         options.tls = found->second;
       }
+      options.proxy_protocol = listener.proxy_protocol;
       options.edge = now->edge;
       FaultOr<std::unique_ptr<net::Listener>> opened =
           net::Listener::open(worker->loop, std::move(options), worker->pipeline);
@@ -360,14 +361,15 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
     worker->loop.post([raw = worker.get(), next, contexts = *tls] {
       for (std::size_t i = 0; i < raw->listeners.size(); ++i) {
         const auto found = contexts.find(next->listeners[i].name);
-        raw->listeners[i]->replace(found == contexts.end() ? nullptr : found->second, next->edge);
+        raw->listeners[i]->replace(found == contexts.end() ? nullptr : found->second,
+                                   next->listeners[i].proxy_protocol, next->edge);
       }
     });
   }
   admin_token = std::move(*token);
   admin_loop.post([this, next, fresh = admin_token] {
     admin_api->set_token(fresh);
-    admin_listener->replace(nullptr, next->edge);
+    admin_listener->replace(nullptr, config::ProxyProtocol::kOff, next->edge);
   });
   return {};
 }

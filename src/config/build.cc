@@ -48,12 +48,16 @@ class Builder {
       made.exposure = view.choice("exposure", made.exposure);
       if (view.has("tls")) {
         const View tls = view.section("tls");
-        made.tls = Tls{file(tls, "certificate"), file(tls, "key")};
+        made.tls = Tls{file(tls, "certificate"), file(tls, "key"), file(tls, "client_ca"), {}};
+        made.tls->client_certificates =
+            tls.choice("client_certificates", made.tls->client_certificates);
         if (!made.tls->certificate.empty() && !made.tls->key.empty()) {
           const std::string wrong = check_tls(*made.tls);
           if (!wrong.empty()) tell(view, "tls", wrong);
         }
+        client_ca(tls, *made.tls);
       }
+      made.proxy_protocol = view.choice("proxy_protocol", made.proxy_protocol);
       config_.listeners.push_back(std::move(made));
     }
     if (!root_.has("listeners")) {
@@ -65,6 +69,15 @@ class Builder {
     } else if (const Node* node = root_.node("listeners");
                node->kind == NodeKind::kMapping && node->children.empty()) {
       tell(root_, "listeners", "expected at least one listener, found none");
+    }
+  }
+
+  void client_ca(const View& view, const Tls& made) {
+    if (!made.client_ca.empty()) {
+      const std::string wrong = check_client_ca(made.client_ca);
+      if (!wrong.empty()) tell(view, "client_ca", wrong);
+    } else if (view.has("client_certificates") && !view.has("client_ca")) {
+      tell(view, "client_certificates", "without `client_ca` no certificate is asked for");
     }
   }
 
@@ -414,6 +427,11 @@ class Builder {
   }
 
   void edge() {
+  static bool is_everybody(const AddressRange& range) {
+    constexpr int kV4 = 96;
+    return range.bits == 0 || (range.bits <= kV4 && range.contains(*read_address("0.0.0.0")));
+  }
+
     const View view = root_.section("edge");
     Edge& edge = config_.edge;
     edge.header_bytes_max = view.bytes("header_bytes_max");
@@ -428,6 +446,20 @@ class Builder {
     edge.drain_timeout = view.duration("drain_timeout");
     edge.workers = static_cast<int>(view.count("workers"));
   }
+    edge.forwarded_header = view.choice("forwarded_header", edge.forwarded_header);
+    for (const std::string& text : view.texts("trusted_proxies")) {
+      const std::optional<AddressRange> range = read_address_range(text);
+      if (range && !is_everybody(*range)) {
+        edge.trusted_proxies.push_back(*range);
+        continue;
+      }
+      tell_item(view, "trusted_proxies", text,
+                text == "*" || range
+                    ? "everybody could then say who they are: list your own proxies"
+                    : fmt::format("expected an address or a range such as `10.0.0.0/8`, without "
+                                  "bits beyond its prefix, found `{}`",
+                                  text));
+    }
 
   const View& root_;
   Config& config_;

@@ -20,6 +20,9 @@ void build(const View& root, Config& config, Report& report);
 // The part of build() for `authentication`.
 void build_authentication(const View& view, Config& config, Report& report);
 
+// The part of that for `authentication.mtls`; after the listeners and the tenants.
+void build_mtls(const View& view, Config& config, Report& report);
+
 // Tells what is wrong with the value of `key`, where it is written and was sound so far.
 void tell_in(Report& report, const View& view, std::string_view key, std::string message);
 
@@ -59,5 +62,8 @@ bool can_stand_in(const Config& config, int model, std::string_view tenant);
 
 // Whether a certificate and key are readable PEM and belong together; else what is wrong.
 std::string check_tls(const Tls& tls);
+
+// Whether a bundle of authorities can be read; else what is wrong.
+std::string check_client_ca(const std::string& path);
 
 }  // namespace tollgate::config

@@ -24,6 +24,7 @@ class AuthenticationBuilder {
     tokens();
     introspection();
     sessions();
+    build_mtls(view_, config_, report_);
     std::vector<std::string> tenants;
     for (const Tenant& tenant : config_.tenants) tenants.push_back(tenant.name);
     made_.stamp = authentication::digest_of(made_, tenants);

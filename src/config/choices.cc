@@ -22,7 +22,6 @@ List whens() { return {"refuse", "allow_and_alert"}; }
 List money_faults() { return {"refuse"}; }
 List rate_faults() { return {"refuse", "local_share"}; }
 List key_faults() { return {"refuse", "cached"}; }
-List later_credentials() { return {"mtls"}; }
 List later_surfaces() {
   return {"responses", "moderations", "images", "audio", "count_tokens", "mcp"};
 }
@@ -76,6 +75,10 @@ List algorithms() {
 List client_proofs() { return {"basic", "post"}; }
 List cookie_forms() { return {"signed", "encrypted"}; }
 List secret_uses() { return {"as_given", "derived"}; }
+List certificate_names() { return {"common_name", "dns_name"}; }
+List client_certificates() { return {"require", "optional"}; }
+List proxy_protocols() { return {"off", "required"}; }
+List forwarded_headers() { return {"x_forwarded_for", "forwarded"}; }
 List vocabularies() { return tokens::known_vocabularies(); }
 
 }  // namespace tollgate::config::choices

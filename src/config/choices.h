@@ -29,17 +29,20 @@ List budget_scopes();
 List windows();
 List credential_kinds();
 List token_kinds();
-List token_types();    // In the order of authentication::TokenType.
-List algorithms();     // Those with a public key, in the order of authentication::Algorithm.
-List client_proofs();  // In the order of authentication::ClientProof…
-List cookie_forms();   // …of CookieForm…
-List secret_uses();    // …and of SecretUse.
+List token_types();          // In the order of authentication::TokenType.
+List algorithms();           // Those with a public key, in the order of authentication::Algorithm.
+List client_proofs();        // In the order of authentication::ClientProof…
+List cookie_forms();         // …of CookieForm…
+List secret_uses();          // …and of SecretUse.
+List certificate_names();    // In the order of authentication::CertificateName.
+List client_certificates();  // In the order of ClientCertificates…
+List proxy_protocols();      // …of ProxyProtocol…
+List forwarded_headers();    // …and of ForwardedHeader.
 List vocabularies();
 
 // Known, not served. A name that ends in "://" stands for all that begin with it.
 List later_contents();
 List later_budget_scopes();
-List later_credentials();
 List later_surfaces();
 
 }  // namespace tollgate::config::choices

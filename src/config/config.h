@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/address.h"
 #include "base/money.h"
 #include "base/secret.h"
 #include "base/units.h"
@@ -27,10 +28,18 @@ namespace tollgate::config {
 
 using tollgate::Secret;
 
+// Whether a listener serves callers without a certificate.
+enum class ClientCertificates : std::uint8_t { kRequire, kOptional };
+
 struct Tls {
   std::string certificate;  // Path of a PEM chain.
   std::string key;          // Path of a PEM key.
+  std::string client_ca;    // Path of a PEM bundle; empty: no caller is asked for a certificate.
+  ClientCertificates client_certificates = ClientCertificates::kRequire;
 };
+
+// Whether connections begin with what a load balancer says of them.
+enum class ProxyProtocol : std::uint8_t { kOff, kRequired };
 
 struct Listener {
   std::string name;
@@ -38,6 +47,7 @@ struct Listener {
   std::uint16_t port = 0;  // 0: any free one (tests, demo).
   authorization::Exposure exposure = authorization::Exposure::kPublic;
   std::optional<Tls> tls;
+  ProxyProtocol proxy_protocol = ProxyProtocol::kOff;
 };
 
 struct Admin {
@@ -116,6 +126,9 @@ struct Route {
   std::vector<limits::Policy> limits;  // Of this route only; the rule is "routes.NAME.limits.…".
 };
 
+// The header in which trusted proxies say for whom they ask.
+enum class ForwardedHeader : std::uint8_t { kXForwardedFor, kForwarded };
+
 // What the edge allows a connection to do, by name; the defaults are those of hardening.
 struct Edge {
   Bytes header_bytes_max = 32 << 10;
@@ -129,6 +142,8 @@ struct Edge {
   Bytes reply_bytes_max = 32 << 20;                   // A whole reply of an upstream.
   Duration drain_timeout = std::chrono::seconds(30);  // SIGTERM to the end of the last stream.
   int workers = 0;                                    // Event loops; 0: one a core.
+  std::vector<AddressRange> trusted_proxies;          // Whose word on addresses is believed.
+  ForwardedHeader forwarded_header = ForwardedHeader::kXForwardedFor;
 };
 
 struct Config {

@@ -38,8 +38,16 @@ json::object listeners(const Config& config) {
     one["address"] = format_host_port(listener.host, listener.port);
     one["exposure"] = text(name_of(listener.exposure));
     if (listener.tls) {
-      one["tls"] = {{"certificate", listener.tls->certificate}, {"key", listener.tls->key}};
+      json::object tls{{"certificate", listener.tls->certificate}, {"key", listener.tls->key}};
+      if (!listener.tls->client_ca.empty()) {
+        tls["client_ca"] = listener.tls->client_ca;
+        tls["client_certificates"] = text(choices::client_certificates()[static_cast<std::size_t>(
+            listener.tls->client_certificates)]);
+      }
+      one["tls"] = std::move(tls);
     }
+    one["proxy_protocol"] =
+        text(choices::proxy_protocols()[static_cast<std::size_t>(listener.proxy_protocol)]);
     made[listener.name] = std::move(one);
   }
   return made;
@@ -220,6 +228,10 @@ json::array routes(const Config& config) {
 }
 
 json::object edge(const Edge& edge) {
+  json::array proxies;
+  for (const AddressRange& range : edge.trusted_proxies) {
+    proxies.push_back(text(format_address_range(range)));
+  }
   return {{"header_bytes_max", format_bytes(edge.header_bytes_max)},
           {"headers_max", edge.headers_max},
           {"header_timeout", format_duration(edge.header_timeout)},
@@ -230,7 +242,10 @@ json::object edge(const Edge& edge) {
           {"connections_max", edge.connections_max},
           {"reply_bytes_max", format_bytes(edge.reply_bytes_max)},
           {"drain_timeout", format_duration(edge.drain_timeout)},
-          {"workers", edge.workers}};
+          {"workers", edge.workers},
+          {"trusted_proxies", std::move(proxies)},
+          {"forwarded_header",
+           text(choices::forwarded_headers()[static_cast<std::size_t>(edge.forwarded_header)])}};
 }
 
 }  // namespace

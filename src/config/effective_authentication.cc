@@ -93,6 +93,24 @@ json::object entry(const authentication::SessionPolicy& policy) {
   return made;
 }
 
+json::object entry(const authentication::MtlsPolicy& policy) {
+  json::object made{{"name", text(policy.name)}};
+  const bool spiffe = policy.named_by == authentication::CertificateName::kSpiffeId;
+  put(made, "trust_domain", policy.trust_domain);
+  if (!spiffe) {
+    made["subject"] = text(choices::certificate_names()[static_cast<std::size_t>(policy.named_by)]);
+  }
+  put(made, "bundle", policy.bundle);
+  put(made, "tenant", policy.tenant);
+  json::object patterns;
+  for (const auto& each : policy.tenant_by_name) patterns[each.pattern] = text(each.tenant);
+  if (!patterns.empty()) {
+    made[spiffe ? "tenant_by_spiffe_id" : "tenant_by_subject"] = std::move(patterns);
+  }
+  if (!policy.roles.empty()) made["roles"] = texts(policy.roles);
+  return made;
+}
+
 template <class Policies>
 void put_all(json::object& made, std::string_view key, const Policies& policies) {
   json::array list;
@@ -113,6 +131,7 @@ json::object effective_authentication(const Config& config) {
   put_all(made, "jwt", policy.jwt);
   put_all(made, "introspection", policy.introspection);
   put_all(made, "sessions", policy.sessions);
+  put_all(made, "mtls", policy.mtls);
   return made;
 }
 

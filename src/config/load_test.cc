@@ -449,8 +449,6 @@ TEST(Load, KnowsWhatItDoesNotServe) {
       row("speaks: openai", "speaks: openai, queue: { length: 1 }", "4:60: upstreams.vllm.queue",
           "queue"),
       row("    prompt:", "    content: {}\n    prompt:", "19:5: routes[0].content", "content"),
-      row("tenants: [acme]", "credentials: [mtls]", "18:29: routes[0].allow[0].credentials[0]",
-          "mtls"),
       row("path: /v1/chat/completions", "path: /x\n    surface: responses",
           "17:14: routes[0].surface", "responses"),
   });
@@ -462,13 +460,12 @@ TEST(Load, NamesEveryPartOfTheContractThatItDoesNotServe) {
       load_text(fixture("beyond.yaml"), "t.yaml", [](const std::string&) { return "x"; });
   std::vector<std::string> fields;
   for (const Problem& problem : loaded.problems) fields.push_back(problem.field);
-  EXPECT_EQ(
-      fields,
-      (std::vector<std::string>{
-          "listeners.public.tls", "listeners.mesh.tls", "listeners.mesh.tls.client_ca",
-          "authentication.mtls", "upstreams.vllm.queue", "models.small.tokenizer",
-          "models.gpt-4o.fallback", "routes[0].content", "routes[0].anomalies", "routes[1].path",
-          "routes[2].allow[0].credentials[0]", "routes[4].mcp", "alerts", "notify", "telemetry"}))
+  EXPECT_EQ(fields,
+            (std::vector<std::string>{"listeners.public.tls", "listeners.mesh.tls",
+                                      "listeners.mesh.tls.client_ca", "upstreams.vllm.queue",
+                                      "models.small.tokenizer", "models.gpt-4o.fallback",
+                                      "routes[0].content", "routes[0].anomalies", "routes[1].path",
+                                      "routes[4].mcp", "alerts", "notify", "telemetry"}))
       << told(loaded);
 }
 

@@ -132,6 +132,14 @@ class Posture {
   }
 
   void callers() {
+    const bool asked = std::ranges::any_of(config_.listeners, [](const Listener& listener) {
+      return listener.tls && !listener.tls->client_ca.empty();
+    });
+    if (!asked && !config_.authentication.mtls.empty()) {
+      tell("certificates-never-asked-for", "authentication.mtls",
+           "No listener asks for client certificates, so nobody can show one.",
+           "tls: { client_ca: bundle.pem } on a listener");
+    }
     const auto& introspection = config_.authentication.introspection;
     for (std::size_t i = 0; i < introspection.size(); ++i) {
       if (!introspection[i].audiences.empty()) continue;

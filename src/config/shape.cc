@@ -20,7 +20,15 @@ constexpr Field kTlsFields[] = {
      .kind = Kind::kFile,
      .doc = "PEM private key of that certificate.",
      .need = kRequired},
-    {.key = "client_ca", .kind = Kind::kNotServed, .doc = "Asks callers for a certificate."},
+    {.key = "client_ca",
+     .kind = Kind::kFile,
+     .doc = "PEM bundle of authorities: callers are asked for a certificate that one of them "
+            "vouches for. Whose it is says `authentication.mtls`."},
+    {.key = "client_certificates",
+     .kind = Kind::kChoice,
+     .doc = "With `client_ca`: whether a caller without a certificate is served.",
+     .fallback = "require",
+     .names = choices::client_certificates},
 };
 constexpr Section kTls{"tls", "The certificate that a listener shows.", kTlsFields};
 
@@ -38,6 +46,12 @@ constexpr Field kListenerFields[] = {
      .kind = Kind::kSection,
      .doc = "Without it the listener speaks plain HTTP.",
      .section = &kTls},
+    {.key = "proxy_protocol",
+     .kind = Kind::kChoice,
+     .doc = "`required`: every connection begins with a PROXY protocol header, version 1 or 2, of "
+            "one of `edge.trusted_proxies`, before TLS; all others are closed.",
+     .fallback = "off",
+     .names = choices::proxy_protocols},
 };
 constexpr Section kListener{"listener", "An address on which callers are served.", kListenerFields};
 
@@ -252,7 +266,6 @@ constexpr Field kAllowFields[] = {
      .min = 1,
      .max = 8,
      .names = choices::credential_kinds,
-     .later = choices::later_credentials,
      .of = Kind::kChoice},
 };
 constexpr Section kAllow{"allow", "One line of who may use a route: all that it names must hold.",
@@ -439,6 +452,19 @@ constexpr Field kEdgeFields[] = {
      .doc = "Event loops; 0 is one a core.",
      .fallback = "0",
      .max = 256},
+    {.key = "trusted_proxies",
+     .kind = Kind::kList,
+     .doc = "Addresses and ranges (`10.0.0.0/8`) of your own proxies: whom they say they ask for "
+            "is the caller's address, for limits and records. What others say is ignored.",
+     .max = 256,
+     .of = Kind::kText},
+    {.key = "forwarded_header",
+     .kind = Kind::kChoice,
+     .doc =
+         "The header in which they say so: `X-Forwarded-For`, or `Forwarded` (RFC 7239). It must "
+         "be one that they write themselves; the other is ignored.",
+     .fallback = "x_forwarded_for",
+     .names = choices::forwarded_headers},
 };
 constexpr Section kEdge{"edge", "What a connection may do.", kEdgeFields};
 

@@ -3,6 +3,7 @@
 
 #include "config/choices.h"
 #include "config/shape.h"
+#include "config/shape_mtls.h"
 #include "config/shape_units.h"
 
 namespace tollgate::config {
@@ -262,7 +263,12 @@ inline constexpr Field kAuthenticationFields[] = {
      .max = 8,
      .section = &kSession,
      .of = Kind::kSection},
-    {.key = "mtls", .kind = Kind::kNotServed, .doc = "Client certificates."},
+    {.key = "mtls",
+     .kind = Kind::kList,
+     .doc = "Accept client certificates.",
+     .max = 64,
+     .section = &kMtls,
+     .of = Kind::kSection},
 };
 inline constexpr Section kAuthentication{
     "authentication", "Which credentials are accepted. None unless named.", kAuthenticationFields};

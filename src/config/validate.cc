@@ -32,6 +32,7 @@ class Validator {
   void validate() {
     addresses();
     pepper();
+    proxies();
     for (std::size_t i = 0; i < config_.routes.size(); ++i) {
       dialect(i);
       anonymous(i);
@@ -47,6 +48,16 @@ class Validator {
  private:
   void tell(const std::string& field, std::string message) {
     report_.tell(*find_path(root_, field), field, std::move(message));
+  }
+
+  // Without a list nobody could connect there.
+  void proxies() {
+    if (!config_.edge.trusted_proxies.empty()) return;
+    for (const Listener& listener : config_.listeners) {
+      if (listener.proxy_protocol == ProxyProtocol::kOff) continue;
+      tell(fmt::format("listeners.{}.proxy_protocol", listener.name),
+           "nobody is believed: list your load balancers in `edge.trusted_proxies`");
+    }
   }
 
   void pepper() {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "net/forwarded.h"
+#include "net/proxy_header.h"
 #include "net/tls.h"
 
 namespace tollgate::net {
@@ -94,6 +96,7 @@ Connection::Connection(Listener::State& listener, int file, const IpAddress& pee
       inbox_(loop_.blocks) {
   limits_.bytes = static_cast<std::size_t>(edge_.header_bytes_max);
   limits_.fields = static_cast<std::size_t>(edge_.headers_max);
+  peer_ = peer;
   head_.client_ip = peer;
   head_.listener = listener.options.name;
   head_.exposure = listener.options.exposure;
@@ -119,6 +122,10 @@ void Connection::serve(Listener::State& listener, int file, const IpAddress& pee
 Task<void> Connection::live(std::unique_ptr<Connection> connection) { co_await connection->run(); }
 
 Task<void> Connection::run() {
+  if (listener_.options.proxy_protocol == config::ProxyProtocol::kRequired &&
+      !co_await read_balancer()) {
+    co_return;
+  }
   if (listener_.options.tls != nullptr && !co_await handshake()) co_return;
   while (true) {
     const Next next = co_await read_head();
@@ -130,6 +137,33 @@ Task<void> Connection::run() {
     co_await listener_.handler.serve(*this);
     if (!co_await next_request()) co_return;
   }
+}
+
+// Before TLS, and from whom we trust alone: whoever else could say so would be anybody.
+Task<bool> Connection::read_balancer() {
+  if (!contains(edge_.trusted_proxies, peer_)) co_return false;
+  stream_.set_deadline(loop_.now() + edge_.handshake_timeout);
+  while (true) {
+    if (!stream_.ready(Side::kRead)) co_await stream_.wait(Side::kRead);
+    if (stream_.interrupted() != Interrupt::kNone) co_return false;
+    std::array<char, kProxyHeaderBytesMax> bytes;
+    const Attempt attempt = stream_.peek(bytes);
+    if (attempt.result == Attempt::Result::kWaitRead) continue;
+    if (attempt.result != Attempt::Result::kDone) co_return false;
+    const ProxyHeader header = read_proxy_header({bytes.data(), attempt.bytes});
+    if (header.state == ProxyHeader::State::kMalformed) co_return false;
+    if (header.state == ProxyHeader::State::kMore) {
+      // What it has not said when it leaves, it never will.
+      if (stream_.peer_left()) co_return false;
+      stream_.want_more();
+      continue;
+    }
+    stream_.skip(header.length);
+    if (header.client) head_.client_ip = peer_ = *header.client;
+    break;
+  }
+  stream_.clear_deadline();
+  co_return true;
 }
 
 Task<bool> Connection::handshake() {
@@ -145,6 +179,11 @@ Task<bool> Connection::handshake() {
     if (stream_.interrupted() != Interrupt::kNone) co_return false;
   }
   stream_.clear_deadline();
+  FaultOr<std::unique_ptr<const authentication::ClientCertificate>> proven =
+      proven_certificate(*ssl);
+  if (!proven) co_return false;
+  certificate_ = std::move(*proven);
+  head_.certificate = certificate_.get();
   co_return true;
 }
 
@@ -214,6 +253,7 @@ Connection::Next Connection::accept_head(std::size_t length) {
   head_.method = parsed_.method;
   head_.target = parsed_.target;
   head_.headers = arena_->copy(std::span<const pipeline::Header>(loop_.fields));
+  head_.client_ip = client_behind(peer_, head_.headers, edge_);
   return complaint_.empty() ? Next::kRequest : Next::kMalformed;
 }
 

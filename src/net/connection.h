@@ -43,6 +43,7 @@ class Connection final : public pipeline::Exchange, public Link {
   static Task<void> live(std::unique_ptr<Connection> connection);
 
   Task<void> run();
+  Task<bool> read_balancer();  // The PROXY protocol.
   Task<bool> handshake();
   Task<Next> read_head();
   Next accept_head(std::size_t length);
@@ -76,6 +77,8 @@ class Connection final : public pipeline::Exchange, public Link {
   Body body_;
   PeerLeft peer_left_;
 
+  IpAddress peer_;  // Of the connection, as far as it is told by whom we trust.
+  std::unique_ptr<const authentication::ClientCertificate> certificate_;
   pipeline::RequestHead head_;
   ParsedHead parsed_;
   std::unique_ptr<Arena> arena_;

@@ -260,8 +260,10 @@ void Listener::drain(std::function<void()> drained) { state_->drain(std::move(dr
 void Listener::cut() { state_->cut(); }
 int Listener::connections() const { return state_->count; }
 
-void Listener::replace(std::shared_ptr<const ServerTls> tls, const config::Edge& edge) {
+void Listener::replace(std::shared_ptr<const ServerTls> tls, config::ProxyProtocol proxy_protocol,
+                       const config::Edge& edge) {
   state_->options.tls = std::move(tls);
+  state_->options.proxy_protocol = proxy_protocol;
   state_->options.edge = edge;
 }
 

@@ -47,6 +47,9 @@ class Loop : public pipeline::Clock, public Executor {
 };
 
 // A TLS server context, made once and shared by the loops. Reads the files.
+//
+// With a bundle of authorities a handshake proves the caller's certificate, or fails. Such
+// sessions are never resumed: each connection proves it anew, to the bundle that is in force then.
 class ServerTls {
  public:
   static FaultOr<std::shared_ptr<const ServerTls>> load(const config::Tls& files);
@@ -74,6 +77,7 @@ struct ListenerOptions {
   authorization::Exposure exposure = authorization::Exposure::kPublic;
   std::shared_ptr<const ServerTls> tls;  // Null: plain.
   config::Edge edge;
+  config::ProxyProtocol proxy_protocol = config::ProxyProtocol::kOff;
   // Connections that are open now, of all the listeners of this name on other loops too:
   // edge.connections_max is of them together. Outlives them. Null: it counts for itself.
   std::atomic<std::int64_t>* connections = nullptr;
@@ -100,8 +104,9 @@ class Listener {
 
   int connections() const;
 
-  // The new options of a reload (edge, TLS): for connections accepted from now on.
-  void replace(std::shared_ptr<const ServerTls> tls, const config::Edge& edge);
+  // The new options of a reload: for connections accepted from now on.
+  void replace(std::shared_ptr<const ServerTls> tls, config::ProxyProtocol proxy_protocol,
+               const config::Edge& edge);
 
   struct State;
 

@@ -84,6 +84,24 @@ Attempt Stream::read(std::span<char> into) {
   return {Attempt::Result::kFailed, 0, errno};
 }
 
+Attempt Stream::peek(std::span<char> into) {
+  const ssize_t got = ::recv(file_, into.data(), into.size(), MSG_PEEK);
+  if (got > 0) return {Attempt::Result::kDone, static_cast<std::size_t>(got)};
+  if (got == 0) return {Attempt::Result::kEnd};
+  if (!would_block(errno)) return {Attempt::Result::kFailed, 0, errno};
+  readable_ = false;
+  return {Attempt::Result::kWaitRead};
+}
+
+void Stream::skip(std::size_t bytes) {
+  std::array<char, 512> taken;
+  while (bytes > 0) {
+    const ssize_t got = ::recv(file_, taken.data(), std::min(bytes, taken.size()), 0);
+    if (got <= 0) return;
+    bytes -= static_cast<std::size_t>(got);
+  }
+}
+
 void Stream::look() {
   char byte = 0;
   const ssize_t got = ::recv(file_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);

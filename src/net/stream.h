@@ -74,6 +74,12 @@ class Stream final : public Watched, public Timer {
   int file() const { return file_; }
   ssl_st* tls() const { return ssl_; }
 
+  // What has come, without taking it: plain bytes, before TLS. Where that is not enough, wait
+  // for more after want_more().
+  Attempt peek(std::span<char> into);
+  void want_more() { readable_ = false; }
+  void skip(std::size_t bytes);  // Takes what was peeked at.
+
   Attempt read(std::span<char> into);
   Attempt write(Pieces& pieces);  // Consumes what it wrote.
   Attempt handshake();            // kDone when it is complete.

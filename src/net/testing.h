@@ -78,6 +78,7 @@ class Script final : public pipeline::Handler, public pipeline::Cancellable {
   std::optional<bool> replied;  // What the last write or reply told.
   std::string complaint;
   std::vector<std::string> bodies;
+  std::vector<std::string> askers;  // Of each request: the address, and the certificate's subject.
 
  private:
   Task<void> echo(pipeline::Exchange& exchange);
@@ -103,7 +104,8 @@ class Net : public ::testing::Test {
   Net();
   ~Net() override;
 
-  void listen(config::Edge edge, std::shared_ptr<const ServerTls> tls = nullptr);
+  void listen(config::Edge edge, std::shared_ptr<const ServerTls> tls = nullptr,
+              config::ProxyProtocol proxy_protocol = config::ProxyProtocol::kOff);
   std::unique_ptr<Peer> caller();
   // Turns the loop and polls until `done`; false after very many turns.
   bool until(const std::function<bool()>& done);

@@ -93,6 +93,10 @@ std::unique_ptr<Peer> Server::accept() {
 
 Task<void> Script::serve(pipeline::Exchange& exchange) {
   ++served;
+  askers.push_back(format_address(exchange.head().client_ip));
+  if (const auto* certificate = exchange.head().certificate; certificate != nullptr) {
+    askers.back() += " " + certificate->common_name;
+  }
   const std::string_view target = exchange.head().target;
   if (target == "/echo") co_return co_await echo(exchange);
   if (target == "/stream") co_return co_await stream(exchange);
@@ -249,12 +253,14 @@ Net::~Net() {
   EXPECT_EQ(counts.of("up"), 0);
 }
 
-void Net::listen(config::Edge edge, std::shared_ptr<const ServerTls> tls) {
+void Net::listen(config::Edge edge, std::shared_ptr<const ServerTls> tls,
+                 config::ProxyProtocol proxy_protocol) {
   ListenerOptions options;
   options.name = "public";
   options.host = "127.0.0.1";
   options.edge = edge;
   options.tls = std::move(tls);
+  options.proxy_protocol = proxy_protocol;
   FaultOr<std::unique_ptr<Listener>> opened = Listener::open(loop, options, script);
   ASSERT_TRUE(opened) << opened.error().message;
   listener = std::move(*opened);

@@ -7,7 +7,11 @@
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <fstream>
+#include <iterator>
 #include <string_view>
+
+#include "controls/authentication/trust_bundle.h"
 
 namespace tollgate::net {
 
@@ -20,6 +24,8 @@ constexpr const char* kCiphers =
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 constexpr std::array<unsigned char, 9> kAlpn = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr std::string_view kSessionContext = "tollgate";
+// What a caller may send of certificates.
+constexpr long kClientChainBytesMax = 64 << 10;
 
 std::string last_error() {
   const unsigned long error = ERR_peek_last_error();
@@ -66,6 +72,40 @@ bool is_address(const std::string& host) {
          inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
 }
 
+// Callers prove a certificate of the bundle's, or are let in without where that is allowed.
+FaultOr<void> ask_for_certificates(SSL_CTX* context, const config::Tls& files) {
+  std::ifstream in(files.client_ca, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const auto bundle = authentication::TrustBundle::read(text);
+  if (!in || !bundle) {
+    return fault(FaultKind::kBroken,
+                 fmt::format("the bundle {} cannot be used: {}", files.client_ca,
+                             bundle ? "it cannot be read" : bundle.error()));
+  }
+  SSL_CTX_set1_verify_cert_store(context, (*bundle)->store());
+  X509_VERIFY_PARAM_set1(SSL_CTX_get0_param(context), X509_STORE_get0_param((*bundle)->store()));
+  // Their names, so that a caller with several certificates knows which to show.
+  SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(files.client_ca.c_str()));
+  const bool required = files.client_certificates == config::ClientCertificates::kRequire;
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                     nullptr);
+  SSL_CTX_set_max_cert_list(context, kClientChainBytesMax);
+  // A ticket would hold the certificate without its chain, as an older bundle saw it.
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(context, 0);
+  return {};
+}
+
+std::string der_of(X509* certificate) {
+  unsigned char* bytes = nullptr;
+  const int size = i2d_X509(certificate, &bytes);
+  if (size < 0) return {};
+  std::string der(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+  OPENSSL_free(bytes);
+  return der;
+}
+
 }  // namespace
 
 void FreeTls::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
@@ -102,6 +142,11 @@ FaultOr<std::shared_ptr<const ServerTls>> ServerTls::load(const config::Tls& fil
                                  static_cast<unsigned int>(kSessionContext.size()));
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_SERVER);
   SSL_CTX_set_num_tickets(context.get(), 1);
+  if (!files.client_ca.empty()) {
+    if (FaultOr<void> asked = ask_for_certificates(context.get(), files); !asked) {
+      return std::unexpected(asked.error());
+    }
+  }
   auto state = std::make_unique<State>();
   state->context = std::move(context);
   return std::shared_ptr<const ServerTls>(new ServerTls(std::move(state)));
@@ -111,6 +156,20 @@ ssl_st* accept_tls(const ServerTls& tls) {
   SSL* ssl = SSL_new(tls.state().context.get());
   if (ssl != nullptr) SSL_set_accept_state(ssl);
   return ssl;
+}
+
+FaultOr<std::unique_ptr<const authentication::ClientCertificate>> proven_certificate(
+    const ssl_st& ssl) {
+  X509* const leaf = SSL_get0_peer_certificate(&ssl);
+  if (leaf == nullptr) return nullptr;
+  std::vector<std::string> chain;
+  const STACK_OF(X509)* presented = SSL_get_peer_cert_chain(&ssl);
+  for (int i = 0; i < sk_X509_num(presented); ++i) {
+    chain.push_back(der_of(sk_X509_value(presented, i)));
+  }
+  auto read = authentication::read_client_certificate(der_of(leaf), chain);
+  if (!read) return fault(FaultKind::kBroken, "the caller's certificate cannot be read");
+  return std::make_unique<const authentication::ClientCertificate>(std::move(*read));
 }
 
 FaultOr<TlsContext> client_tls(const std::string& certificate_authority) {

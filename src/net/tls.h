@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/fault.h"
+#include "controls/authentication/client_certificate.h"
 #include "net/net.h"
 
 struct ssl_ctx_st;
@@ -26,6 +27,11 @@ struct ServerTls::State {
 
 // A new connection's TLS, ready for the handshake; the Stream owns it then. Null: no memory.
 ssl_st* accept_tls(const ServerTls& tls);
+
+// The certificate that the caller has proven in a completed handshake; null: none. A Fault for one
+// that cannot be read.
+FaultOr<std::unique_ptr<const authentication::ClientCertificate>> proven_certificate(
+    const ssl_st& ssl);
 
 // What is trusted upstream: the system's authorities, or those of a PEM file.
 FaultOr<TlsContext> client_tls(const std::string& certificate_authority);

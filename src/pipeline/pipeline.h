@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "config/current.h"
+#include "controls/authentication/trust_bundle.h"
 #include "dialects/reply.h"
 #include "dialects/request.h"
 #include "pipeline/counting.h"
@@ -79,6 +80,7 @@ class Pipeline final : public Handler, public KeyWatcher {
   std::uint64_t reads_ = 0;  // What the reader holds is of the last of them.
   Forwarder forwarder_;
   RequestIds ids_;
+  authentication::BundleVerdicts verdicts_;
   BufferPool buffers_;
   Life* at_work_ = nullptr;  // All that is, a list.
   std::uint64_t turn_ = 0;   // Endpoints of an upstream take turns.

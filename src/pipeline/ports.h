@@ -20,6 +20,7 @@
 #include "config/config.h"
 #include "controls/audit/audit.h"
 #include "controls/authentication/authentication.h"
+#include "controls/authentication/client_certificate.h"
 #include "controls/authentication/session.h"
 
 namespace tollgate::pipeline {
@@ -44,7 +45,8 @@ struct RequestHead {
   std::string_view method;
   std::string_view target;  // As it came.
   std::span<const Header> headers;
-  IpAddress client_ip;
+  IpAddress client_ip;  // The caller's own, where proxies that are trusted stand between.
+  const authentication::ClientCertificate* certificate = nullptr;  // Proven; null: none.
   std::string_view listener;
   authorization::Exposure exposure = authorization::Exposure::kPublic;
 

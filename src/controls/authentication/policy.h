@@ -23,7 +23,9 @@ struct Policy {
   std::vector<MtlsPolicy> mtls;
   Digest stamp{};  // digest_of() all of it; of what is kept, all that another has is void.
 
-  bool accepts_any() const { return api_keys || takes_tokens() || !sessions.empty(); }
+  bool accepts_any() const {
+    return api_keys || takes_tokens() || !sessions.empty() || !mtls.empty();
+  }
   // Whether a secret that is no key of ours can be anybody's.
   bool takes_tokens() const { return !jwt.empty() || !introspection.empty(); }
 };

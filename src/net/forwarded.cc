@@ -1,0 +1,109 @@
+#include "net/forwarded.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+namespace tollgate::net {
+
+namespace {
+
+bool equal_ignoring_case(std::string_view a, std::string_view lower) {
+  return std::ranges::equal(a, lower, [](char x, char y) {
+    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x | 0x20) : x) == y;
+  });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
+  text.remove_prefix(begin);
+  return text.substr(0, text.find_last_not_of(" \t") + 1);
+}
+
+bool is_port(std::string_view text) {
+  return !text.empty() && text.size() <= 5 &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// An address as proxies write one: with a port or not, IPv6 in brackets or, without a port, bare.
+std::optional<IpAddress> read_node(std::string_view text) {
+  if (text.starts_with('[')) {
+    const std::size_t end = text.find(']');
+    if (end == std::string_view::npos) return std::nullopt;
+    const std::string_view rest = text.substr(end + 1);
+    if (!rest.empty() && (rest[0] != ':' || !is_port(rest.substr(1)))) return std::nullopt;
+    const std::string_view inside = text.substr(1, end - 1);
+    return inside.contains(':') ? read_address(inside) : std::nullopt;
+  }
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || text.find(':', colon + 1) != std::string_view::npos) {
+    return read_address(text);
+  }
+  return is_port(text.substr(colon + 1)) ? read_address(text.substr(0, colon)) : std::nullopt;
+}
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::ranges::all_of(text, [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kMarks.contains(c);
+  });
+}
+
+// A value of RFC 7239 4, without its quotes. Escapes are in no address and make it malformed.
+std::optional<std::string_view> read_value(std::string_view text) {
+  if (!text.starts_with('"')) return is_token(text) ? std::optional(text) : std::nullopt;
+  if (text.size() < 2 || !text.ends_with('"')) return std::nullopt;
+  const std::string_view inside = text.substr(1, text.size() - 2);
+  if (inside.find_first_of("\"\\") != std::string_view::npos) return std::nullopt;
+  return inside;
+}
+
+// The one `for` of an element of Forwarded. All of the element must be well-formed: a piece of
+// what a caller got a proxy to quote (`host="…, for=192.0.2.1"`) never is.
+std::optional<IpAddress> read_element(std::string_view element) {
+  std::optional<std::string_view> node;
+  while (true) {
+    const std::size_t end = element.find(';');
+    const std::string_view pair = trimmed(element.substr(0, end));
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string_view::npos || !is_token(pair.substr(0, equals))) return std::nullopt;
+    const std::optional<std::string_view> value = read_value(pair.substr(equals + 1));
+    if (!value) return std::nullopt;
+    if (equal_ignoring_case(pair.substr(0, equals), "for")) {
+      if (node) return std::nullopt;
+      node = value;
+    }
+    if (end == std::string_view::npos) break;
+    element.remove_prefix(end + 1);
+  }
+  return node ? read_node(*node) : std::nullopt;
+}
+
+}  // namespace
+
+IpAddress client_behind(const IpAddress& peer, std::span<const pipeline::Header> headers,
+                        const config::Edge& edge) {
+  IpAddress client = peer;
+  if (!contains(edge.trusted_proxies, client)) return client;
+  const bool standard = edge.forwarded_header == config::ForwardedHeader::kForwarded;
+  const std::string_view name = standard ? "forwarded" : "x-forwarded-for";
+  for (std::size_t i = headers.size(); i-- > 0;) {
+    if (!equal_ignoring_case(headers[i].name, name)) continue;
+    std::string_view list = headers[i].value;
+    while (true) {
+      const std::size_t comma = list.rfind(',');
+      const std::string_view last =
+          trimmed(comma == std::string_view::npos ? list : list.substr(comma + 1));
+      const std::optional<IpAddress> node = standard ? read_element(last) : read_node(last);
+      if (!node) return client;
+      client = *node;
+      if (!contains(edge.trusted_proxies, client)) return client;
+      if (comma == std::string_view::npos) break;
+      list = list.substr(0, comma);
+    }
+  }
+  return client;
+}
+
+}  // namespace tollgate::net

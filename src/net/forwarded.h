@@ -1,0 +1,22 @@
+// Who asks behind a proxy? The address in the header that the operator's proxies write.
+//
+// Only what a listed proxy says is believed: the list of the header is read from its right end,
+// where the nearest proxy has written, to the left, and the first address that is no proxy's is
+// the caller's. What stands left of it was written by the caller, and is not looked at.
+//
+// Pure. Safe from any thread.
+#pragma once
+
+#include <span>
+
+#include "config/config.h"
+#include "pipeline/ports.h"
+
+namespace tollgate::net {
+
+// The address that the request of `peer` is from. Where what should name it is no address, it is
+// the last proxy that was found.
+IpAddress client_behind(const IpAddress& peer, std::span<const pipeline::Header> headers,
+                        const config::Edge& edge);
+
+}  // namespace tollgate::net
