@@ -49,8 +49,7 @@ std::span<const std::string_view> roles_of(std::span<const std::string_view> own
 
 Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) {
   const authentication::Policy& policy = config.authentication;
-  const bool is_open = std::ranges::any_of(
-      config.access, [](const authorization::Policy* route) { return route->anonymous; });
+  const bool is_open = lets_anonymous_in(config);
   if (!policy.accepts_any() && !is_open) {
     return refuse(Reason::kInvalidCredential, "authentication", "No credential is accepted here.");
   }
@@ -74,7 +73,8 @@ Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) 
   }
   if (!secret) {
     const bool missing = secret.error().reason == Reason::kMissingCredential;
-    if (missing && shown.shows_others()) return shown;
+    const bool certified = head.certificate != nullptr && !policy.mtls.empty();
+    if (missing && (shown.shows_others() || certified)) return shown;
     if (is_open && secret.error().reason == Reason::kMissingCredential) return shown;
     return std::unexpected(secret.error());
   }
@@ -113,6 +113,28 @@ Expected<authentication::Identity> identify_key(const KeyServices& services,
   return caller;
 }
 
+Expected<std::optional<authentication::Identity>> identify_certificate(
+    const RequestHead& head, const config::Config& config, authentication::BundleVerdicts& verdicts,
+    WallTime wall, Arena& arena) {
+  if (head.certificate == nullptr) return std::nullopt;
+  Expected<std::optional<authentication::Identity>> caller = authentication::identify(
+      config.authentication.mtls, *head.certificate, verdicts, wall, arena);
+  if (!caller || !*caller) return caller;
+  const config::Tenant* tenant = tenant_named(config, (*caller)->tenant);
+  if (tenant == nullptr) {
+    return refuse(Reason::kInvalidCredential, "tenants",
+                  "The tenant of this certificate is not configured here.");
+  }
+  (*caller)->roles = roles_of((*caller)->roles, *tenant, arena);
+  return caller;
+}
+
+Expected<void> check_binding(const authentication::Identity& identity, const RequestHead& head) {
+  std::optional<authentication::Digest> proven;
+  if (head.certificate != nullptr) proven = head.certificate->digest;
+  return authentication::check_binding(identity, proven);
+}
+
 authentication::Identity anonymous(const config::Config& config, Arena& arena) {
   authentication::Identity caller;
   caller.tenant = authentication::kAnonymousTenant;
@@ -120,6 +142,11 @@ authentication::Identity anonymous(const config::Config& config, Arena& arena) {
   const config::Tenant* tenant = tenant_named(config, caller.tenant);
   if (tenant != nullptr) caller.roles = roles_of({}, *tenant, arena);
   return caller;
+}
+
+bool lets_anonymous_in(const config::Config& config) {
+  return std::ranges::any_of(
+      config.access, [](const authorization::Policy* route) { return route->anonymous; });
 }
 
 Refusal refuse_anonymous() { return authentication::find_credential({}).error(); }

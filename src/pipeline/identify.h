@@ -7,6 +7,7 @@
 // Keys of ours are known here and cost no wait; all else is asked of `Callers`.
 #pragma once
 
+#include "controls/authentication/mtls.h"
 #include "pipeline/ports.h"
 
 namespace tollgate::pipeline {
@@ -35,9 +36,19 @@ Expected<authentication::Identity> identify_key(const KeyServices& services,
                                                 std::string_view secret, WallTime wall,
                                                 Arena& arena);
 
+// The actor of the certificate that the connection of `head` has proven; nothing where there is
+// none, or nobody's.
+Expected<std::optional<authentication::Identity>> identify_certificate(
+    const RequestHead& head, const config::Config& config, authentication::BundleVerdicts& verdicts,
+    WallTime wall, Arena& arena);
+
+// Refuses what others vouch for where it is bound to another certificate than that of `head`.
+Expected<void> check_binding(const authentication::Identity& identity, const RequestHead& head);
+
 // The actor of a request that shows nothing. Such a one is let in where a route says so; to all
 // other routes it is the request that lacks a credential.
 authentication::Identity anonymous(const config::Config& config, Arena& arena);
+bool lets_anonymous_in(const config::Config& config);  // Some route does.
 Refusal refuse_anonymous();
 
 // A caller has the roles of its credential and those of its tenant.

@@ -291,9 +291,22 @@ Task<Expected<void>> Pipeline::identify(Life& life) {
     const Expected<authentication::Identity> other = co_await services_.callers.identify(
         shown->others, config, arena, services_.executor, life.wall);
     if (!other) co_return std::unexpected(other.error());
+    if (Expected<void> bound = check_binding(*other, life.exchange.head()); !bound) {
+      co_return std::unexpected(bound.error());
+    }
     if (caller && !are_one_actor(*caller, *other)) co_return std::unexpected(refuse_two_actors());
     if (!caller) caller = *other;
   }
+  const Expected<std::optional<authentication::Identity>> certified =
+      identify_certificate(life.exchange.head(), config, verdicts_, life.wall, arena);
+  if (!certified) co_return std::unexpected(certified.error());
+  if (*certified) {
+    if (caller && !are_one_actor(*caller, **certified)) {
+      co_return std::unexpected(refuse_two_actors());
+    }
+    if (!caller) caller = **certified;
+  }
+  if (!caller && !lets_anonymous_in(config)) co_return std::unexpected(refuse_anonymous());
   if (!caller) caller = anonymous(config, arena);
   life.caller = *caller;
   life.record.actor = &life.caller;
