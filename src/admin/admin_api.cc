@@ -40,6 +40,20 @@ struct AdminApi::Question {
   std::string body;
 };
 
+namespace {
+
+template <class Answer>
+Answer problem(int status, std::string_view title, std::string_view detail) {
+  return {status, problem_json(status, title, detail), "application/problem+json"};
+}
+
+template <class Answer>
+Answer goes() {
+  return problem<Answer>(503, "Going", "The gateway stops; ask another one.");
+}
+
+}  // namespace
+
 // co_await has a question answered at the desk, and goes on on the loop.
 class AdminApi::AtDesk {
  public:
@@ -50,7 +64,7 @@ class AdminApi::AtDesk {
   void await_suspend(std::coroutine_handle<> waiter) {
     ++api_.waiting_;
     api_.parts_.desk.post([this, waiter] {
-      answer_ = api_.answer(question_);
+      answer_ = api_.is_closing() ? goes<Answer>() : api_.answer(question_);
       api_.parts_.loop.post([waiter] { waiter.resume(); });
     });
   }
@@ -66,11 +80,6 @@ class AdminApi::AtDesk {
 };
 
 namespace {
-
-template <class Answer>
-Answer problem(int status, std::string_view title, std::string_view detail) {
-  return {status, problem_json(status, title, detail), "application/problem+json"};
-}
 
 template <class Answer>
 Answer not_found() {
@@ -211,6 +220,8 @@ Task<void> AdminApi::serve(pipeline::Exchange& exchange) {
       made = problem<Answer>(400, "Bad request", body.error().message);
     } else if (!parameters) {
       made = problem<Answer>(400, "Bad request", parameters.error());
+    } else if (is_closing()) {
+      made = goes<Answer>();
     } else if (waiting_ >= kWaitingMax) {
       made = problem<Answer>(503, "Busy", "Too many questions wait for the store; ask again soon.");
     } else {

@@ -54,6 +54,9 @@ class AdminApi final : public pipeline::Handler {
   void set_token(config::Secret token) { token_ = std::move(token); }
   // /readyz tells from now on that the gateway goes. From any thread.
   void begin_draining() { draining_.store(true, std::memory_order_relaxed); }
+  // Whoever waits at the desk, or would come there, is sent away with 503 from now on. From any
+  // thread; what is posted to the loop afterwards runs when nobody comes to the desk any more.
+  void begin_closing() { closing_.store(true, std::memory_order_relaxed); }
 
   Task<void> serve(pipeline::Exchange& exchange) override;
   void refuse_malformed(const pipeline::RequestHead& head, std::string_view message,
@@ -65,6 +68,7 @@ class AdminApi final : public pipeline::Handler {
   class AtDesk;
   static constexpr int kWaitingMax = 64;  // Questions, at the desk.
 
+  bool is_closing() const { return closing_.load(std::memory_order_relaxed); }
   bool is_admin(const pipeline::RequestHead& head) const;
   Answer ready(std::string_view query) const;
   Answer answer(const Question& question);
@@ -81,6 +85,7 @@ class AdminApi final : public pipeline::Handler {
   const Parts parts_;
   config::Secret token_;
   std::atomic<bool> draining_ = false;
+  std::atomic<bool> closing_ = false;
   int waiting_ = 0;                            // The loop's.
   std::unique_ptr<storage::Database> reader_;  // The desk's.
 };

@@ -155,6 +155,30 @@ TEST_F(Api, AnswersHealthWhileOtherQuestionsWaitForTheStore) {
   EXPECT_EQ(callers.back().status, 200);
 }
 
+// The desk may be at one question when the gateway stops; the others would each take as long.
+TEST_F(Api, SendsAwayWhoWaitsAtTheDeskOnceItCloses) {
+  AdminApi api(parts());
+  std::deque<Caller> callers;
+  const auto come = [&](const char* method, const char* target, std::string body = {}) -> Caller& {
+    Ask asked;
+    asked.method = method;
+    asked.target = target;
+    asked.body = std::move(body);
+    asked.headers = {{"Authorization", "Bearer " + std::string(kToken)}};
+    Caller& caller = callers.emplace_back(asked, story_);
+    start(api.serve(caller));
+    return caller;
+  };
+  const Caller& waits = come("POST", "/admin/v1/keys", R"({"tenant":"acme"})");
+  EXPECT_FALSE(waits.complete());
+  api.begin_closing();
+  EXPECT_TRUE(is_problem(come("GET", "/admin/v1/keys"), 503));
+  answer_all();
+  EXPECT_TRUE(is_problem(waits, 503)) << waits.text;
+  EXPECT_TRUE(store_->keys().list("")->empty());
+  EXPECT_EQ(come("GET", "/livez").status, 200);
+}
+
 TEST_F(Api, AnswersHealthAndMetricsToAnyone) {
   for (const std::string_view path : {"/livez", "/readyz", "/healthz", "/metrics"}) {
     EXPECT_EQ(ask("GET", std::string(path), {}, {})->status, 200) << path;

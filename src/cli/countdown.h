@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 
 #include "base/units.h"
@@ -31,14 +32,20 @@ class Countdown {
 // How long a cut connection may take to end.
 inline constexpr Duration kCutGrace = std::chrono::seconds(5);
 
-// Closes a listener and cuts all of its connections. `loop` runs on another thread.
-inline void close_now(net::Loop& loop, net::Listener& listener) {
-  Countdown closed(1);
-  loop.post([&] {
-    listener.drain([&closed] { closed.done(); });
+// Closes a listener and cuts all of its connections. `loop` runs on another thread. What is
+// returned counts down when the last has ended, which may be after everybody gave up waiting.
+inline std::shared_ptr<Countdown> begin_closing(net::Loop& loop, net::Listener& listener) {
+  const auto closed = std::make_shared<Countdown>(1);
+  loop.post([closed, &listener] {
+    listener.drain([closed] { closed->done(); });
     listener.cut();
   });
-  closed.wait(kCutGrace);
+  return closed;
+}
+
+// And waits for that. False: a connection has not ended within `grace`.
+inline bool close_now(net::Loop& loop, net::Listener& listener, Duration grace = kCutGrace) {
+  return begin_closing(loop, listener)->wait(grace);
 }
 
 }  // namespace tollgate::cli

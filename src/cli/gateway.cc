@@ -110,6 +110,7 @@ struct Gateway::Parts {
   void run_threads();
   FaultOr<void> take_over(const std::shared_ptr<const config::Config>& next);
   void drain(const std::function<bool()>& hurry);
+  void close_admin();
 
   config::Current config;
   net::Loop admin_loop;  // The clock of what is shared, too.
@@ -409,6 +410,19 @@ void Gateway::Parts::drain(const std::function<bool()>& hurry) {
   }
 }
 
+// Waits for no more than the one question that the desk is at.
+void Gateway::Parts::close_admin() {
+  admin_api->begin_closing();
+  // From here on nobody comes to the desk. Who waits there gets an answer before it stops, so that
+  // no connection is left behind that waits for one.
+  admin_loop.post([this] { admin_desk.post([this] { admin_desk.stop(); }); });
+  const std::shared_ptr<Countdown> closed = begin_closing(admin_loop, *admin_listener);
+  desk_thread.join();
+  closed->wait(kCutGrace);
+  admin_loop.stop();
+  admin_thread.join();
+}
+
 FaultOr<void> Gateway::stop(const std::function<bool()>& hurry) {
   Parts& parts = *parts_;
   if (!parts.running) return {};
@@ -419,11 +433,7 @@ FaultOr<void> Gateway::stop(const std::function<bool()>& hurry) {
     worker->loop.stop();
     worker->thread.join();
   }
-  close_now(parts.admin_loop, *parts.admin_listener);
-  parts.admin_desk.stop();
-  parts.desk_thread.join();
-  parts.admin_loop.stop();
-  parts.admin_thread.join();
+  parts.close_admin();
   return parts.store->stop();
 }
 

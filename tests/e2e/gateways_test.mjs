@@ -366,6 +366,29 @@ describe('gateways whose PostgreSQL is away', () => {
     );
   });
 
+  it('a gateway that stops meanwhile does not wait for all who ask for its books', async (t) => {
+    const { server, gateways } = await world(t);
+    const [gateway] = gateways;
+    const { program } = gateway;
+    server.pause();
+    // Each would take seconds, one after the other.
+    let full = false;
+    const question = async () => {
+      const response = await gateway.adminGet('/admin/v1/spend');
+      full ||= /Too many questions/.test(await response.text());
+    };
+    const asked = [];
+    await poll(() => {
+      asked.push(question().catch(() => {}));
+      return full;
+    }, 'as many questions as may wait');
+    program.signal('SIGTERM');
+    await poll(() => program.ended, 'its end');
+    server.resume();
+    assert.doesNotMatch(program.stderr, /Sanitizer|runtime error|CHECK failed/);
+    await Promise.all(asked);
+  });
+
   it('believe keys as the policy says', async (t) => {
     const { server, gateways, key } = await world(t, { on_fault: { keys: 'refuse' } });
     const [gateway] = gateways;
