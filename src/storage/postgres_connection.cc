@@ -61,6 +61,10 @@ class PostgresConnection::Deadline {
         std::chrono::ceil<std::chrono::milliseconds>(at_ - std::chrono::steady_clock::now());
     return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
   }
+  // An even share of what is left.
+  Deadline share(std::size_t parts) const {
+    return Deadline(std::chrono::milliseconds(milliseconds_left()) / parts);
+  }
 
  private:
   std::chrono::steady_clock::time_point at_;
@@ -75,16 +79,33 @@ PostgresConnection::~PostgresConnection() {
 // ---- Connecting -----------------------------------------------------------------------------
 
 FaultOr<std::unique_ptr<PostgresConnection>> PostgresConnection::connect(const PostgresPlace& place,
+                                                                         std::size_t first,
                                                                          Duration wait) {
   const Deadline deadline(wait);
+  const std::size_t count = place.hosts.size();
+  std::optional<Fault> told;
+  for (std::size_t tried = 0; tried < count; ++tried) {
+    auto made = connect_to(place, (first + tried) % count, deadline.share(count - tried));
+    if (made) return made;
+    const FaultKind kind = made.error().kind;
+    // Who is not let in here does not try elsewhere.
+    if (kind != FaultKind::kUnreachable && kind != FaultKind::kTimeout) return made;
+    // A host that said something tells more than one that is silent.
+    if (!told || told->kind == FaultKind::kTimeout) told = std::move(made.error());
+  }
+  return std::unexpected(*std::move(told));
+}
+
+FaultOr<std::unique_ptr<PostgresConnection>> PostgresConnection::connect_to(
+    const PostgresPlace& place, std::size_t host, const Deadline& deadline) {
   std::vector<const char*> keywords;
   std::vector<const char*> values;
   for (const std::string& keyword : place.keywords) keywords.push_back(keyword.c_str());
-  for (const std::string& value : place.values) values.push_back(value.c_str());
+  for (const std::string& value : place.hosts[host]) values.push_back(value.c_str());
   keywords.push_back(nullptr);
   values.push_back(nullptr);
   std::unique_ptr<PostgresConnection> made(
-      new PostgresConnection(place, PQconnectStartParams(keywords.data(), values.data(), 0)));
+      new PostgresConnection(place, host, PQconnectStartParams(keywords.data(), values.data(), 0)));
   if (!made->is_open()) {
     return fault(FaultKind::kBroken, fmt::format("{}: no memory for a connection.", place.name));
   }

@@ -8,6 +8,7 @@
 // Blocking network I/O. One thread at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,12 +42,16 @@ struct PostgresParameter {
 
 class PostgresConnection {
  public:
-  // `place` outlives the connection.
+  // Asks each host of `place` once, beginning with `first`, the next where one does not answer:
+  // each may use an even share of the time that is left, so that one whose machine is gone keeps
+  // nobody from the others. `place` outlives the connection.
   static FaultOr<std::unique_ptr<PostgresConnection>> connect(const PostgresPlace& place,
-                                                              Duration deadline);
+                                                              std::size_t first, Duration deadline);
   PostgresConnection(const PostgresConnection&) = delete;
   ~PostgresConnection();
 
+  // Which of the place's hosts it is.
+  std::size_t host() const { return host_; }
   bool is_open() const { return connection_ != nullptr; }
   // Looks whether the other side has ended it meanwhile. Does not wait.
   bool is_still_open();
@@ -68,9 +73,12 @@ class PostgresConnection {
  private:
   class Deadline;
 
-  PostgresConnection(const PostgresPlace& place, pg_conn* connection)
-      : place_(place), connection_(connection) {}
+  PostgresConnection(const PostgresPlace& place, std::size_t host, pg_conn* connection)
+      : place_(place), host_(host), connection_(connection) {}
 
+  static FaultOr<std::unique_ptr<PostgresConnection>> connect_to(const PostgresPlace& place,
+                                                                 std::size_t host,
+                                                                 const Deadline& deadline);
   FaultOr<void> finish_connecting(const Deadline& deadline);
   FaultOr<void> wait(int events, const Deadline& deadline);
   FaultOr<void> wait_for_answer(const Deadline& deadline);
@@ -81,6 +89,7 @@ class PostgresConnection {
   std::unexpected<Fault> closed() const;
 
   const PostgresPlace& place_;
+  const std::size_t host_;
   pg_conn* connection_;
   int queued_ = 0;
 };

@@ -88,7 +88,8 @@ class PostgresDatabase final : public Database, public PostgresSession {
   const PostgresPlace place_;
   const DatabaseOptions options_;
   std::unique_ptr<PostgresConnection> connection_;
-  Duration lock_wait_{-1};  // As the session has it.
+  std::size_t first_host_ = 0;  // Of the place's, who is asked first.
+  Duration lock_wait_{-1};      // As the session has it.
   bool tells_timeline_ = true;
   bool in_transaction_ = false;
   bool waits_for_lock_ = false;
@@ -111,8 +112,14 @@ FaultOr<void> PostgresDatabase::be_connected() {
   if (in_transaction_) return {};  // With what it began with, or with nothing.
   if (connection_ && connection_->is_still_open()) return {};
   connection_.reset();
-  TRY(connection, PostgresConnection::connect(place_, options_.connect_deadline));
-  connection_ = std::move(connection);
+  auto connected = PostgresConnection::connect(place_, first_host_, options_.connect_deadline);
+  if (!connected) {
+    // None answered in its share: next time another one comes first, and another one last.
+    first_host_ = (first_host_ + 1) % place_.hosts.size();
+    return std::unexpected(std::move(connected.error()));
+  }
+  connection_ = *std::move(connected);
+  first_host_ = connection_->host();
   for (const auto& [sql, statement] : prepared_) statement->set_server_name({});
   preparing_.clear();
   FaultOr<void> ready = set_up_session();

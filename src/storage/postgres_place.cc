@@ -4,10 +4,12 @@
 #include <libpq-fe.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 
 namespace tollgate::storage {
 namespace {
@@ -48,6 +50,36 @@ std::size_t character_at(std::string_view text, std::size_t at) {
   return 0;
 }
 
+std::vector<std::string> split_at_commas(std::string_view list) {
+  std::vector<std::string> parts;
+  while (true) {
+    const std::size_t end = list.find(',');
+    parts.emplace_back(list.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    list.remove_prefix(end + 1);
+  }
+}
+
+// One set of values a host. Lists whose lengths do not fit are left to libpq, which says so.
+std::vector<std::vector<std::string>> split_hosts(std::span<const std::string> keywords,
+                                                  const std::vector<std::string>& values) {
+  std::size_t count = 1;
+  for (std::size_t i = 0; i < keywords.size(); ++i) {
+    if (keywords[i] != "host" && keywords[i] != "hostaddr") continue;
+    count = std::max(count, split_at_commas(values[i]).size());
+  }
+  std::vector<std::vector<std::string>> hosts(count, values);
+  for (std::size_t i = 0; i < keywords.size(); ++i) {
+    const bool is_port = keywords[i] == "port";
+    if (!is_port && keywords[i] != "host" && keywords[i] != "hostaddr") continue;
+    const std::vector<std::string> parts = split_at_commas(values[i]);
+    if (is_port && parts.size() == 1) continue;  // Of all of them.
+    if (parts.size() != count) return {values};
+    for (std::size_t host = 0; host < count; ++host) hosts[host][i] = parts[host];
+  }
+  return hosts;
+}
+
 std::unexpected<Fault> no_url() {
   return fault(FaultKind::kRefusedByPeer,
                "store.ledger: is no URL of a PostgreSQL database. It has the form "
@@ -62,6 +94,7 @@ FaultOr<PostgresPlace> parse_postgres_url(const std::string& url) {
       PQconninfoParse(url.c_str(), nullptr));
   if (!options) return no_url();
   PostgresPlace place;
+  std::vector<std::string> values;
   std::string user;
   std::string host;
   std::string port;
@@ -74,7 +107,7 @@ FaultOr<PostgresPlace> parse_postgres_url(const std::string& url) {
     if (keyword == "port") port = std::string(":") + option->val;
     if (keyword == "dbname") database = option->val;
     place.keywords.emplace_back(keyword);
-    place.values.emplace_back(option->val);
+    values.emplace_back(option->val);
   }
   // What a password with an unescaped / or @ leaves here would be shown.
   if ((host + database).find('@') != std::string::npos ||
@@ -84,11 +117,12 @@ FaultOr<PostgresPlace> parse_postgres_url(const std::string& url) {
   // What comes first counts less: libpq takes the last value of a keyword.
   for (const auto& [keyword, value] : kDefaults) {
     place.keywords.insert(place.keywords.begin(), keyword);
-    place.values.insert(place.values.begin(), value);
+    values.insert(values.begin(), value);
   }
   // The session is read as UTF-8 whatever the URL says.
   place.keywords.emplace_back("client_encoding");
-  place.values.emplace_back("UTF8");
+  values.emplace_back("UTF8");
+  place.hosts = split_hosts(place.keywords, values);
   place.name = fmt::format("postgres://{}{}{}/{}", user, host, port, database);
   return place;
 }

@@ -15,7 +15,9 @@ namespace tollgate::storage {
 struct PostgresPlace {
   std::string name;  // The URL without password and parameters, for messages.
   std::vector<std::string> keywords;
-  std::vector<std::string> values;
+  // Of each host, as the keywords. libpq would take the hosts of a URL one after the other as
+  // well, but a deadline could not be shared among them.
+  std::vector<std::vector<std::string>> hosts;
 };
 
 // A Fault never shows the URL, which may hold a password.
