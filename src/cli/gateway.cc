@@ -240,9 +240,11 @@ void Gateway::Parts::register_store_gauges() {
                      emit("outcome=\"data_lost\"", static_cast<double>(now.lost));
                    }});
     metrics.gauge({"tollgate_rate_store_evicts",
-                   "1 where the store of the limits may throw them away when its memory is full.",
+                   "1 where the store of the limits may throw them away when its memory is full; "
+                   "none where it does not say.",
                    [rates](const admin::Gauge::Emit& emit) {
-                     emit("", rates->counts().evicts_by.empty() ? 0 : 1);
+                     const std::optional<std::string> policy = rates->counts().evicts_by;
+                     if (policy) emit("", policy->empty() ? 0 : 1);
                    }});
   }
 }

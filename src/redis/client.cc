@@ -133,7 +133,7 @@ Fault Client::refused_login(const Reply& error) const {
   return made;
 }
 
-// Who may not ask, or asks something that is no Redis, is not told.
+// Who may not ask, or asks something that is no Redis, is not told, and goes on all the same.
 FaultOr<void> Client::look_at_memory(Instant deadline) {
   std::string command;
   write_command(std::array<std::string_view, 2>{"INFO", "memory"}, command);
@@ -143,7 +143,7 @@ FaultOr<void> Client::look_at_memory(Instant deadline) {
   return {};
 }
 
-std::string eviction_in(std::string_view info) {
+std::optional<std::string> eviction_in(std::string_view info) {
   const auto value_of = [&](std::string_view name) {
     const std::size_t at = info.find(name);
     if (at == std::string_view::npos) return std::string_view();
@@ -152,7 +152,8 @@ std::string eviction_in(std::string_view info) {
   };
   const std::string_view most = value_of("\nmaxmemory:");
   const std::string_view policy = value_of("\nmaxmemory_policy:");
-  if (most.empty() || most == "0" || policy.empty() || policy == "noeviction") return {};
+  if (most.empty() || policy.empty()) return std::nullopt;
+  if (most == "0" || policy == "noeviction") return std::string();
   return printable(policy);
 }
 
@@ -259,8 +260,8 @@ Fault Client::fault_of(const Reply& error) const {
         "before the cluster)";
   } else if (error.is_error("NOPERM")) {
     what =
-        "its user may not do this; the gateway needs +@scripting +@hash +@sortedset +@string "
-        "+@connection on the keys tollgate:*";
+        "its user may not do this; where limits are kept the gateway needs ~tollgate:* "
+        "+@connection +eval +evalsha +@hash +@sortedset +pexpire +time +info";
   } else if (error.is_error("READONLY")) {
     what = "it is a replica that takes no writes; name the primary";
   } else if (error.is_error("OOM")) {

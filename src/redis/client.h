@@ -36,8 +36,8 @@ class Script {
 };
 
 // The eviction policy that an answer to INFO memory tells of, where there is a bound at which it
-// applies; empty: keys are kept.
-std::string eviction_in(std::string_view info);
+// applies; empty: keys are kept; nothing: it does not tell.
+std::optional<std::string> eviction_in(std::string_view info);
 
 class Client {
  public:
@@ -65,8 +65,8 @@ class Client {
   virtual FaultOr<std::vector<Reply>> exchange(Instant deadline);
 
   // The policy by which the server may throw keys away when its memory is full, as it said when it
-  // was connected to; empty: it keeps them, or did not say.
-  virtual const std::string& evicts_by() const { return evicts_by_; }
+  // was connected to; empty: it keeps them; nothing: it did not say, or its user may not ask.
+  virtual const std::optional<std::string>& evicts_by() const { return evicts_by_; }
 
   // What an error of the server means, and what to do.
   Fault fault_of(const Reply& error) const;
@@ -98,7 +98,7 @@ class Client {
   std::unique_ptr<Trust> trust_;
   Names names_;
   std::unique_ptr<Connection> connection_;
-  std::string evicts_by_;
+  std::optional<std::string> evicts_by_;
   ReplyReader reader_;
   std::string unsent_;
   std::vector<Command> commands_;

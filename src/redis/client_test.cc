@@ -171,7 +171,10 @@ TEST(Client, HearsWhetherKeysMayBeThrownAway) {
   server.tell({"CONFIG", "SET", "maxmemory-policy", "noeviction"});
   EXPECT_EQ(policy(), "");
   for (const char* unsaid : {"", "ERR unknown command", "# Memory\r\nmaxmemory:5\r\n"})
-    EXPECT_EQ(eviction_in(unsaid), "") << unsaid;
+    EXPECT_EQ(eviction_in(unsaid), std::nullopt) << unsaid;
+  // Who may not look cannot say that they are kept.
+  server.tell({"ACL", "SETUSER", "default", "-info"});
+  EXPECT_EQ(policy(), std::nullopt);
 }
 
 TEST(Client, KeepsItsDeadlineAndConnectsAgain) {

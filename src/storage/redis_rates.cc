@@ -454,17 +454,23 @@ void RedisRates::note(const Fault& fault) {
 
 // A limit that was thrown away is full again.
 void RedisRates::note_eviction() {
-  const std::string& policy = client_->evicts_by();
+  const std::optional<std::string>& policy = client_->evicts_by();
   {
     const std::lock_guard lock(mutex_);
-    if (counts_.evicts_by == policy) return;
+    if (std::exchange(asked_eviction_, true) && counts_.evicts_by == policy) return;
     counts_.evicts_by = policy;
   }
-  if (policy.empty()) return;
-  fmt::print(stderr,
-             "tollgate: {}: its maxmemory-policy is {}: limits that it throws away are full again. "
-             "Set it to noeviction.\n",
-             client_->endpoint().shown(), policy);
+  if (!policy) {
+    fmt::print(stderr,
+               "tollgate: {}: does not say whether it throws limits away when its memory is full; "
+               "let its user ask (+info), or see to it that its maxmemory-policy is noeviction.\n",
+               client_->endpoint().shown());
+  } else if (!policy->empty()) {
+    fmt::print(stderr,
+               "tollgate: {}: its maxmemory-policy is {}: limits that it throws away are full "
+               "again. Set it to noeviction.\n",
+               client_->endpoint().shown(), *policy);
+  }
 }
 
 RedisRates::Counts RedisRates::counts() const {

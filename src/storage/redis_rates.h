@@ -84,7 +84,8 @@ class RedisRates final : public RateLender {
     std::int64_t lost = 0;     // Times that Redis had lost its data.
     std::optional<WallTime> degraded_since;
     std::string last_fault;  // What failed last, for the operator; may be empty.
-    std::string evicts_by;   // How Redis may throw limits away; empty: it keeps them.
+    // How Redis may throw limits away; empty: it keeps them; nothing: it does not say.
+    std::optional<std::string> evicts_by;
   };
   Counts counts() const;
 
@@ -171,6 +172,7 @@ class RedisRates final : public RateLender {
   bool urgent_ = false;  // Somebody waits, or more is needed soon.
   bool stopping_ = false;
   Counts counts_;
+  bool asked_eviction_ = false;  // The thread's.
   std::thread thread_;
 };
 
