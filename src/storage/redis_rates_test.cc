@@ -375,33 +375,6 @@ TEST(RedisRates, RecoversWithinAQuarterOfASecondOfItsReturnWhateverTheOutage) {
   }
 }
 
-// A slot that came for a request that another limit then refused is nobody's burden for long.
-TEST(RedisRates, ASlotThatNobodyTookIsSoonFreeElsewhere) {
-  redis::RedisServer server;
-  Gateway a(server, "a");
-  Gateway b(server, "b");
-  ASSERT_TRUE(a.rates->start());
-  ASSERT_TRUE(b.rates->start());
-  const limits::Policy work = limit(Figure::kConcurrentRequests, 1);
-  RateNeed need;
-  need.id = {work.rule, "acme"};
-  need.hash = LedgerAccounts(1, 5).hash_of(work.rule, "acme");
-  need.figure = work.figure;
-  need.limit = 1;
-  need.least = 1;
-  for (int i = 0; i < 20; ++i) {
-    // Both settle at once, so the account is known and nothing is at work.
-    ASSERT_TRUE(wait_for([&] {
-      auto held = a.hold(work);
-      if (*held) a.settle(*held);
-      return static_cast<bool>(*held);
-    }));
-  }
-  const Instant before = redis::in_time(Duration(0));
-  EXPECT_TRUE(wait_for([&] { return static_cast<bool>(*b.hold(work)); }));
-  EXPECT_LT(redis::in_time(Duration(0)) - before, RedisRates::kRenewAfter / 2);
-}
-
 TEST(RedisRates, StartsWithoutRedisAndSaysWhatIsWrong) {
   redis::RedisServer server({.password = "right"});
   TrueClock clock;
