@@ -260,8 +260,8 @@ Fault Client::fault_of(const Reply& error) const {
         "before the cluster)";
   } else if (error.is_error("NOPERM")) {
     what =
-        "its user may not do this; where limits are kept the gateway needs ~tollgate:* "
-        "+@connection +eval +evalsha +@hash +@sortedset +pexpire +time +info";
+        "its user may not do this; shared limits need ~tollgate:* +@connection +eval +evalsha "
+        "+@hash +@sortedset +pexpire +time +info; sessions need +@connection +get on their keys";
   } else if (error.is_error("READONLY")) {
     what = "it is a replica that takes no writes; name the primary";
   } else if (error.is_error("OOM")) {

@@ -21,11 +21,11 @@ std::vector<std::string> advised_rights() {
   const auto client = *redis::Client::create({.host = "cache"});
   const std::string words =
       client->fault_of({.kind = redis::Reply::Kind::kError, .text = "NOPERM"}).message;
-  constexpr std::string_view kBefore = "needs ";
+  constexpr std::string_view kBefore = "limits need ";
   const std::size_t begin = words.find(kBefore) + kBefore.size();
   std::vector<std::string> rights;
-  for (std::size_t at = begin, end = 0; at < words.find(" (", begin); at = end + 1) {
-    end = words.find(' ', at);
+  for (std::size_t at = begin, end = 0; at < words.find(';', begin); at = end + 1) {
+    end = words.find_first_of(" ;", at);
     rights.push_back(words.substr(at, end - at));
   }
   return rights;
