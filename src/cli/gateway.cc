@@ -20,8 +20,8 @@
 #include "cli/signals.h"
 #include "config/current.h"
 #include "config/reload.h"
+#include "identity/desk.h"
 #include "net/net.h"
-#include "pipeline/identify.h"
 #include "pipeline/pipeline.h"
 #include "storage/secret_file.h"
 
@@ -41,7 +41,7 @@ struct Worker {
     const config::Current& config;
     pipeline::KeyStore& keys;
     const authentication::Pepper& pepper;
-    pipeline::Callers& callers;
+    identity::Identities& identities;
     pipeline::Ledger& ledger;
     pipeline::Trail& trail;
     pipeline::Meter& meter;  // Of this worker alone.
@@ -51,11 +51,13 @@ struct Worker {
 
   Worker(const Shared& shared, net::UpstreamCounts& counts)
       : pool(loop, counts),
-        pipeline({shared.config, loop, shared.keys, shared.pepper, shared.callers, shared.ledger,
+        callers(shared.identities),
+        pipeline({shared.config, loop, shared.keys, shared.pepper, callers, shared.ledger,
                   shared.trail, pool, shared.meter, shared.vocabularies, loop, shared.outages}) {}
 
   net::Loop loop;
   net::UpstreamPool pool;
+  identity::Desk callers;
   pipeline::Pipeline pipeline;
   std::vector<std::unique_ptr<net::Listener>> listeners;
   std::thread thread;
@@ -107,6 +109,7 @@ struct Gateway::Parts {
   void register_gauges();
   void register_store_gauges();
   void register_journal_gauges();
+  void register_identity_gauges();
   void run_threads();
   FaultOr<void> take_over(const std::shared_ptr<const config::Config>& next);
   void drain(const std::function<bool()>& hurry);
@@ -119,7 +122,7 @@ struct Gateway::Parts {
   admin::Metrics metrics;
   std::unique_ptr<storage::Store> store;
   std::optional<authentication::Pepper> pepper;
-  pipeline::NobodyElse callers;
+  identity::Identities identities;
   net::UpstreamCounts upstream_counts;
   net::ListenerCounts listener_counts;
   std::vector<std::unique_ptr<Worker>> workers;
@@ -249,6 +252,35 @@ void Gateway::Parts::register_store_gauges() {
   }
 }
 
+void Gateway::Parts::register_identity_gauges() {
+  metrics.gauge({"tollgate_identity_asked",
+                 "Questions to those who know callers, since the start: keys of issuers, "
+                 "introspection, sessions.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   for (const identity::Identities::Count& each : identities.counts()) {
+                     emit(fmt::format("source=\"{}\",outcome=\"{}\"",
+                                      admin::escape_label(each.source), each.outcome),
+                          each.value);
+                   }
+                 }});
+  metrics.gauge({"tollgate_identity_keys", "Keys of each issuer that prove tokens now.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   for (const identity::Identities::Keys& each : identities.keys()) {
+                     emit(fmt::format("issuer=\"{}\"", admin::escape_label(each.issuer)),
+                          each.count);
+                   }
+                 }});
+  metrics.gauge({"tollgate_identity_keys_age_seconds",
+                 "Since the keys of an issuer were last fetched; at a day they are dropped.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   for (const identity::Identities::Keys& each : identities.keys()) {
+                     if (!each.age_seconds) continue;
+                     emit(fmt::format("issuer=\"{}\"", admin::escape_label(each.issuer)),
+                          *each.age_seconds);
+                   }
+                 }});
+}
+
 void Gateway::Parts::register_gauges() {
   metrics.gauge({"tollgate_holds_open", "Holds taken and not yet settled.",
                  [this](const admin::Gauge::Emit& emit) {
@@ -276,6 +308,7 @@ void Gateway::Parts::register_gauges() {
                    emit("", static_cast<double>(store->trail().queued_bytes()));
                  }});
   register_journal_gauges();
+  register_identity_gauges();
   metrics.gauge({"tollgate_audit_refusals_unrecorded",
                  "Refusals of unknown callers that found no room in the queue, since the start.",
                  [this](const admin::Gauge::Emit& emit) {
@@ -307,6 +340,7 @@ void Gateway::Parts::register_journal_gauges() {
 
 void Gateway::Parts::run_threads() {
   store->start();
+  identities.start(*config.get());
   for (const std::unique_ptr<Worker>& worker : workers) {
     worker->thread = std::thread([raw = worker.get()] { raw->loop.run(); });
   }
@@ -333,7 +367,7 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(
   for (int i = 0; i < count; ++i) {
     const Worker::Shared shared{
         parts->config,          parts->store->keys(),   *parts->pepper,
-        parts->callers,         parts->store->ledger(), parts->store->trail(),
+        parts->identities,      parts->store->ledger(), parts->store->trail(),
         parts->metrics.shard(), parts->vocabularies,    *parts->store};
     parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_counts));
   }
@@ -359,6 +393,7 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
   if (!tls) return std::unexpected(tls.error());
   if (FaultOr<void> loaded = load_vocabularies(*next, vocabularies); !loaded) return loaded;
   if (FaultOr<void> counted = store->count_budgets(*next); !counted) return counted;
+  identities.replace(*next);
   config.swap(next);
   for (const std::unique_ptr<Worker>& worker : workers) {
     worker->loop.post([raw = worker.get(), next, contexts = *tls] {
@@ -435,6 +470,7 @@ FaultOr<void> Gateway::stop(const std::function<bool()>& hurry) {
     worker->loop.stop();
     worker->thread.join();
   }
+  parts.identities.stop();
   parts.close_admin();
   return parts.store->stop();
 }

@@ -1,0 +1,108 @@
+// Callers by the session of a web application: kept in a real Redis, or signed into the cookie.
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { poll, question, standard, startGateway, startMock } from './harness.mjs';
+import { startRedis } from './servers.mjs';
+
+const SECRET = '0123456789abcdef0123456789abcdef';
+const now = () => Math.floor(Date.now() / 1000);
+
+function signed(claims) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const text = `${part({ alg: 'HS256' })}.${part(claims)}`;
+  return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`;
+}
+
+async function begin(t, sessions) {
+  const mock = await startMock(t);
+  const config = standard(mock.url);
+  config.authentication = { sessions };
+  return startGateway(t, config);
+}
+
+/** The status of a chat that a page at `origin` makes with a cookie, or why it was refused. */
+async function verdict(gateway, cookie, headers = { origin: gateway.url }) {
+  const reply = await gateway.post('/v1/chat/completions', question(), null, { cookie, ...headers });
+  await reply.arrayBuffer();
+  return reply.status === 200 ? 200 : `${reply.status} ${reply.headers.get('x-tollgate-reason')}`;
+}
+
+describe('a session in Redis', () => {
+  it('is who it names, until it is dropped; without its store nobody is let in', async (t) => {
+    const redis = await startRedis(t);
+    const gateway = await begin(t, [
+      {
+        name: 'web',
+        cookie: 'sid',
+        redis: redis.url,
+        key: 'session:{id}',
+        tenant: 'org',
+        subject: 'user.id',
+        roles: 'roles',
+        created: 'created',
+        last_used: 'used',
+        idle_max: '1h',
+      },
+    ]);
+    const keep = (id, changes = {}) =>
+      redis.ask(
+        'SET',
+        `session:${id}`,
+        JSON.stringify({
+          org: 'acme',
+          user: { id: 'alice' },
+          roles: ['engineer'],
+          created: now() - 60,
+          used: now(),
+          ...changes,
+        }),
+      );
+    await keep('good');
+    await keep('idle', { used: now() - 3601 });
+    await keep('old', { created: now() - 13 * 3600 });
+    await keep('stranger', { org: 'nobody' });
+    assert.equal(await verdict(gateway, 'theme=dark; sid=good'), 200);
+    assert.equal(await verdict(gateway, 'sid=idle'), '401 expired_credential');
+    assert.equal(await verdict(gateway, 'sid=old'), '401 expired_credential');
+    assert.equal(await verdict(gateway, 'sid=stranger'), '401 invalid_credential');
+    assert.equal(await verdict(gateway, 'sid=none'), '401 invalid_credential');
+    assert.equal(await verdict(gateway, 'sid=go*od'), '401 invalid_credential');
+    assert.equal(await verdict(gateway, 'other=good'), '401 missing_credential');
+    assert.equal(await verdict(gateway, 'sid=good; sid=idle'), '400 credential_conflict');
+
+    await redis.ask('DEL', 'session:good');
+    await poll(async () => (await verdict(gateway, 'sid=good')) !== 200, 'the end of the session');
+    await keep('good');
+    await redis.kill();
+    await poll(
+      async () => (await verdict(gateway, 'sid=good')) === '503 store_unavailable',
+      'the refusal of what nobody can tell',
+    );
+    await redis.start();
+    await keep('good');
+    await poll(async () => (await verdict(gateway, 'sid=good')) === 200, 'the store to be back');
+  });
+});
+
+describe('a session in a signed cookie', () => {
+  it('is who it names, for pages of the host that is called alone', async (t) => {
+    const gateway = await begin(t, [
+      { name: 'web', cookie: 'app', secret: SECRET, tenant: 'org', roles: 'roles' },
+    ]);
+    const claims = { sub: 'alice', org: 'acme', roles: ['engineer'], iat: now(), exp: now() + 60 };
+    const cookie = `app=${signed(claims)}`;
+    assert.equal(await verdict(gateway, cookie), 200);
+    const strangers = [
+      { origin: 'https://evil.example.com' },
+      { origin: 'null' },
+      { origin: gateway.url, 'sec-fetch-site': 'cross-site' },
+      {},
+    ];
+    for (const headers of strangers)
+      assert.equal(await verdict(gateway, cookie, headers), '403 route_not_allowed');
+    assert.equal(await verdict(gateway, `${cookie}x`), '401 invalid_credential');
+    const ended = `app=${signed({ ...claims, exp: now() - 1 })}`;
+    assert.equal(await verdict(gateway, ended), '401 expired_credential');
+  });
+});
