@@ -1,0 +1,194 @@
+#include "identity/desk.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "base/hand_executor.h"
+#include "config/load.h"
+#include "controls/authentication/forged_token_test.h"
+#include "pipeline/testing.h"
+
+namespace tollgate::identity {
+namespace {
+
+using authentication::hs256_token;
+using authentication::Identity;
+using authentication::SigningKey;
+
+constexpr WallTime kNow{std::chrono::seconds(1'800'000'000)};
+constexpr std::string_view kHeader = R"({"alg":"ES256","kid":"a"})";
+constexpr std::string_view kSecret = "0123456789abcdef0123456789abcdef";
+
+std::string claims(std::string_view tenant = "acme") {
+  return fmt::format(
+      R"({{"iss":"https://login.example.com","aud":"tollgate","exp":1800000300,"sub":"alice",)"
+      R"("org":"{}","roles":["engineer"]}})",
+      tenant);
+}
+
+// A desk of a gateway whose issuer's keys are in a file; nothing is asked over a network.
+class World {
+ public:
+  World() {
+    std::string name = (std::filesystem::temp_directory_path() / "tollgate-desk-XXXXXX").string();
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    publish(key);
+    config = load("");
+  }
+  ~World() { std::filesystem::remove_all(folder_); }
+
+  void publish(const SigningKey& published) {
+    std::ofstream(folder_ + "/keys.json") << published.jwk();
+  }
+
+  std::shared_ptr<const config::Config> load(std::string_view more_of_jwt) const {
+    std::ifstream in(std::string(TOLLGATE_SOURCE_DIR) + "/tests/fixtures/small.yaml");
+    std::string text{std::istreambuf_iterator<char>(in), {}};
+    const std::string_view bare = "authentication: { api_keys: {} }\n";
+    text.replace(
+        text.find(bare), bare.size(),
+        fmt::format("authentication:\n"
+                    "  jwt:\n"
+                    "    - {{ name: corporate, issuer: \"https://login.example.com\", audience: "
+                    "tollgate, tenant: org, roles: roles, jwks_file: keys.json{} }}\n"
+                    "  sessions:\n"
+                    "    - {{ name: web, cookie: sid, secret: {}, tenant: org }}\n",
+                    more_of_jwt, kSecret));
+    const std::string_view tenant = "acme: { ";
+    text.replace(text.find(tenant), tenant.size(), "globex: {}\n  acme: { roles: [staff], ");
+    const config::Loaded loaded =
+        config::load_text(text, folder_ + "/t.yaml", config::process_environment());
+    EXPECT_NE(loaded.config, nullptr) << format(loaded.problems.front());
+    return loaded.config;
+  }
+
+  Expected<Identity> ask(const pipeline::Presented& shown, WallTime now = kNow) {
+    return run_ready(desk.identify(shown, *config, arena, executor, now));
+  }
+  Expected<Identity> ask(std::string_view token, WallTime now = kNow) {
+    pipeline::Presented shown;
+    shown.token = token;
+    return ask(shown, now);
+  }
+
+  const SigningKey key = SigningKey::make("P-256");
+  const SigningKey other = SigningKey::make("P-256");
+  std::shared_ptr<const config::Config> config;
+  Identities identities;
+  Desk desk{identities};
+  Arena arena;
+  HandExecutor executor;
+
+ private:
+  std::string folder_;
+};
+
+Reason reason_of(const Expected<Identity>& verdict) {
+  EXPECT_FALSE(verdict);
+  return verdict ? Reason::kOverloaded : verdict.error().reason;
+}
+
+TEST(Desk, KnowsACallerByTheTokenOfAnIssuer) {
+  World world;
+  const std::string token = es256_token(world.key, kHeader, claims());
+  for (int i = 0; i < 2; ++i) {  // Verified, and kept.
+    const Expected<Identity> who = world.ask(token);
+    ASSERT_TRUE(who) << who.error().message;
+    EXPECT_EQ(who->tenant, "acme");
+    EXPECT_EQ(who->subject, "alice");
+    EXPECT_EQ(who->credential_id, "corporate/alice");
+    ASSERT_EQ(who->roles.size(), 2u);
+    EXPECT_EQ(who->roles[0], "engineer");
+    EXPECT_EQ(who->roles[1], "staff");
+  }
+  EXPECT_EQ(reason_of(world.ask(token, kNow + std::chrono::hours(1))), Reason::kExpiredCredential);
+}
+
+TEST(Desk, RefusesWhatNobodyVouchesFor) {
+  World world;
+  const std::string rows[] = {
+      es256_token(world.other, kHeader, claims()),
+      es256_token(world.key, R"({"alg":"ES256","kid":"b"})", claims()),
+      es256_token(world.key, R"({"alg":"none"})", claims()),
+      es256_token(world.key, kHeader, claims("nobody")),
+      es256_token(world.key, kHeader, "{}"),
+      "opaque",
+      "a.b.c",
+      std::string(100'000, 'a'),
+  };
+  for (const std::string& token : rows) {
+    EXPECT_EQ(reason_of(world.ask(token)), Reason::kInvalidCredential) << token.substr(0, 200);
+  }
+}
+
+TEST(Desk, AVerdictDiesWithTheKeyAndWithTheMeaning) {
+  World world;
+  const std::string token = es256_token(world.key, kHeader, claims());
+  ASSERT_TRUE(world.ask(token));
+  world.publish(world.other);
+  world.identities.replace(*world.config);
+  EXPECT_EQ(reason_of(world.ask(token)), Reason::kInvalidCredential);
+  world.publish(world.key);
+  world.identities.replace(*world.config);
+  ASSERT_TRUE(world.ask(token));
+  world.config = world.load(", token_type: access_token");
+  world.identities.replace(*world.config);
+  EXPECT_EQ(reason_of(world.ask(token)), Reason::kInvalidCredential);
+}
+
+TEST(Desk, KeepsTheGoodKeysOfAFileThatIsBroken) {
+  World world;
+  const std::string token = es256_token(world.key, kHeader, claims());
+  ASSERT_TRUE(world.ask(token));
+  world.publish(SigningKey::make("P-521"));  // Not of an algorithm that is allowed.
+  world.identities.replace(*world.config);
+  EXPECT_TRUE(world.ask(token));
+}
+
+TEST(Desk, ASessionNeedsAPageOfOurOwn) {
+  World world;
+  const std::string cookie =
+      hs256_token(kSecret, R"({"alg":"HS256"})",
+                  R"({"iat":1799999990,"exp":1800000300,"sub":"alice","org":"acme"})");
+  const std::string cookies = "theme=dark; sid=" + cookie;
+  pipeline::Presented shown;
+  shown.cookies = cookies;
+  shown.origin = {"POST", "llm.example.com", "https://llm.example.com", "same-origin"};
+  for (int i = 0; i < 2; ++i) {
+    const Expected<Identity> who = world.ask(shown);
+    ASSERT_TRUE(who) << who.error().message;
+    EXPECT_EQ(who->credential_kind, authentication::CredentialKind::kSession);
+  }
+  shown.origin.origin = "https://evil.example.com";
+  EXPECT_EQ(reason_of(world.ask(shown)), Reason::kRouteNotAllowed);
+}
+
+TEST(Desk, AllThatIsShownNamesOneActor) {
+  World world;
+  const std::string cookie =
+      hs256_token(kSecret, R"({"alg":"HS256"})",
+                  R"({"iat":1799999990,"exp":1800000300,"sub":"alice","org":"globex"})");
+  const std::string cookies = "sid=" + cookie;
+  const std::string token = es256_token(world.key, kHeader, claims());
+  pipeline::Presented shown;
+  shown.token = token;
+  shown.cookies = cookies;
+  shown.origin = {"GET", "", "", ""};
+  EXPECT_EQ(reason_of(world.ask(shown)), Reason::kCredentialConflict);
+  const std::string same = es256_token(world.key, kHeader, claims("globex"));
+  shown.token = same;
+  EXPECT_TRUE(world.ask(shown));
+  // What fails is not passed over for what holds.
+  const std::string broken = "sid=" + cookie + "x";
+  shown.cookies = broken;
+  EXPECT_EQ(reason_of(world.ask(shown)), Reason::kInvalidCredential);
+}
+
+}  // namespace
+}  // namespace tollgate::identity

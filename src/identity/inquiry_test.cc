@@ -1,0 +1,107 @@
+#include "identity/inquiry.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "controls/authentication/token_cache.h"
+#include "identity/testing_web.h"
+
+namespace tollgate::identity {
+namespace {
+
+using Answer = FaultOr<std::string>;
+using testing::HandWeb;
+using testing::Running;
+
+constexpr char kUrl[] = "https://login.example.com/introspect";
+
+struct World {
+  void settle() {
+    while (loop.run() || web.answer()) {
+    }
+    worker.run();
+  }
+
+  HandWeb web;
+  HandExecutor loop;
+  HandExecutor worker;
+  pipeline::testing::HandClock clock;
+  Inquiry inquiry{web, loop};
+};
+
+Task<Answer> ask(World& world, std::string token) {
+  WebRequest request;
+  request.url = kUrl;
+  request.body = token;
+  Waiter<Answer> waiter(world.worker);
+  const auto submit = [&](Waiter<Answer>& waits) {
+    return world.inquiry.ask(authentication::digest_of(token), std::move(request), waits);
+  };
+  co_return co_await waiter.ask(submit);
+}
+
+TEST(Inquiry, WhoAsksAboutTheSameSharesOneQuestion) {
+  World world;
+  world.web.pages[kUrl] = "yes";
+  std::vector<std::unique_ptr<Running<Answer>>> asking;
+  for (int i = 0; i < 100; ++i) {
+    asking.push_back(std::make_unique<Running<Answer>>(ask(world, i % 2 == 0 ? "a" : "b")));
+  }
+  world.settle();
+  for (const auto& each : asking) {
+    ASSERT_TRUE(each->done());
+    EXPECT_EQ(each->value().value_or(""), "yes");
+  }
+  EXPECT_EQ(world.web.bodies, (std::vector<std::string>{"a", "b"}));
+  EXPECT_FALSE(world.inquiry.at_work());
+  // It is not an answer for good: the next asks anew.
+  const Running<Answer> later(ask(world, "a"));
+  world.settle();
+  EXPECT_EQ(world.web.bodies.size(), 3u);
+}
+
+TEST(Inquiry, AFaultIsEverybodysAnswer) {
+  World world;
+  const Running<Answer> first(ask(world, "a"));
+  const Running<Answer> second(ask(world, "a"));
+  world.settle();
+  EXPECT_FALSE(first.value());
+  EXPECT_FALSE(second.value());
+  EXPECT_EQ(world.inquiry.failed(), 1u);
+}
+
+TEST(Inquiry, BoundsWhatIsInQuestionAndWhoWaits) {
+  World world;
+  world.web.pages[kUrl] = "yes";
+  std::vector<std::unique_ptr<Running<Answer>>> asking;
+  for (std::size_t i = 0; i < Inquiry::kAtOnceMax; ++i) {
+    asking.push_back(std::make_unique<Running<Answer>>(ask(world, fmt::format("{}", i))));
+  }
+  const Running<Answer> one_more(ask(world, "more"));
+  ASSERT_TRUE(one_more.done());
+  EXPECT_FALSE(one_more.value());
+  for (std::size_t i = Inquiry::kAtOnceMax; i < Inquiry::kWaitersMax; ++i) {
+    asking.push_back(std::make_unique<Running<Answer>>(ask(world, "0")));
+  }
+  const Running<Answer> waiter_more(ask(world, "0"));
+  ASSERT_TRUE(waiter_more.done());
+  EXPECT_FALSE(waiter_more.value());
+  world.settle();
+  for (const auto& each : asking) ASSERT_TRUE(each->done() && each->value());
+  EXPECT_EQ(world.web.asked.size(), Inquiry::kAtOnceMax);
+}
+
+TEST(Inquiry, RemembersForAWhileWhatIsGoodForNothing) {
+  World world;
+  const authentication::Digest token = authentication::digest_of(std::string_view("a"));
+  EXPECT_FALSE(world.inquiry.is_refused(token, world.clock.now()));
+  world.inquiry.refuse(token, world.clock.now());
+  EXPECT_TRUE(world.inquiry.is_refused(token, world.clock.now()));
+  EXPECT_FALSE(world.inquiry.is_refused(authentication::digest_of(std::string_view("b")),
+                                        world.clock.now()));
+  world.clock.pass(Inquiry::kRefusedFor);
+  EXPECT_FALSE(world.inquiry.is_refused(token, world.clock.now()));
+}
+
+}  // namespace
+}  // namespace tollgate::identity
