@@ -111,11 +111,23 @@ void add_key_action(CLI::App& keys, Chosen& chosen, cli::KeysOptions& options, c
     sub->add_option("--user", options.user, "The user within the tenant");
     sub->add_option("--role", options.roles, "A role; may be given several times");
     sub->add_option("--name", options.name, "A label");
-    sub->add_option("--expires", options.expires, "When it ends from now on: 90d, 12h");
+    sub->add_option("--expires", options.expires, "When it ends: 90d, 12h, 2027-01-31");
+    sub->add_option("--route", options.routes, "A route it is for; without, all of the tenant's");
+    sub->add_option("--model", options.models, "A model it is for; may be given several times");
+    sub->add_option("--tool", options.tools, "A tool it may offer to the model; search_* too");
+    sub->add_option("--address", options.addresses, "Where it is used from: 10.0.0.0/8");
   } else if (action == Action::kList) {
     sub->add_option("--tenant", options.tenant, "Only the keys of this tenant");
+  } else if (action == Action::kImport) {
+    sub->add_option("file", options.file, "JSON lines; - is the standard input")
+        ->type_name("FILE")
+        ->required();
   } else {
     sub->add_option("id", options.id, "The key's id")->required();
+  }
+  if (action == Action::kExpire) {
+    sub->add_option("--expires", options.expires, "When it ends: 90d, 2027-01-31, never")
+        ->required();
   }
   if (action == Action::kRotate) {
     sub->add_option("--overlap", options.overlap, "How long the old key still works")
@@ -139,6 +151,9 @@ void add_keys(CLI::App& app, Chosen& chosen) {
   add_key_action(*keys, chosen, options, "revoke", "Refuse a key from now on", Action::kRevoke);
   add_key_action(*keys, chosen, options, "rotate", "Make a new secret; the old one runs out",
                  Action::kRotate);
+  add_key_action(*keys, chosen, options, "expire", "Say when a key ends", Action::kExpire);
+  add_key_action(*keys, chosen, options, "import", "Take keys over by their SHA-256",
+                 Action::kImport);
 }
 
 void add_gateways(CLI::App& app, Chosen& chosen) {

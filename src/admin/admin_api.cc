@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <simdjson.h>
 
 #include <algorithm>
 #include <coroutine>
 #include <utility>
 
 #include "admin/forms.h"
+#include "admin/key_wish.h"
 #include "admin/new_key.h"
 #include "admin/query.h"
 #include "config/load.h"
@@ -20,7 +20,6 @@ namespace {
 
 constexpr Bytes kBodyBytesMax = 64 << 10;
 constexpr std::string_view kPrefix = "/admin/v1/";
-constexpr Duration kOverlapUsual = std::chrono::hours(24);
 
 }  // namespace
 
@@ -91,26 +90,8 @@ Answer store_problem(const Fault& fault) {
   return problem<Answer>(503, "The store is not available", fault.message);
 }
 
-// The span in the body of POST rotate; a sentence where it cannot be understood.
-OrWords<Duration> read_overlap(std::string_view body) {
-  if (body.empty()) return kOverlapUsual;
-  simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
-    return std::unexpected("the body is no JSON object");
-  }
-  Duration overlap = kOverlapUsual;
-  for (const auto& [name, value] : object) {
-    if (name != "overlap") {
-      return std::unexpected(fmt::format("`{}` is not known here; known is overlap", name));
-    }
-    std::string_view text;
-    const std::optional<Duration> span =
-        value.get(text) == simdjson::SUCCESS ? parse_span(text) : std::nullopt;
-    if (!span) return std::unexpected("`overlap` wants a span such as 24h");
-    overlap = *span;
-  }
-  return overlap;
+bool has_tenant(const config::Config& config, std::string_view name) {
+  return std::ranges::binary_search(config.tenants, name, {}, &config::Tenant::name);
 }
 
 // Where the page behind `last` is, as RFC 8288 says it.
@@ -124,47 +105,6 @@ std::string link_to_next(std::string_view query, const storage::AuditRow& last) 
   }
   return fmt::format("link: <{}audit?{}before={}>; rel=\"next\"\r\n", kPrefix, same,
                      storage::cursor_behind(last));
-}
-
-// The wish in the body of POST keys; a sentence where it cannot be understood.
-OrWords<KeyWish> read_wish(std::string_view body) {
-  simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
-    return std::unexpected("the body is no JSON object");
-  }
-  KeyWish wish;
-  for (const auto& [name, value] : object) {
-    if (name == "roles") {
-      simdjson::dom::array roles;
-      if (value.get(roles) != simdjson::SUCCESS) return std::unexpected("`roles` is no array");
-      for (const simdjson::dom::element role : roles) {
-        std::string_view text;
-        if (role.get(text) != simdjson::SUCCESS) return std::unexpected("a role is no string");
-        wish.roles.emplace_back(text);
-      }
-      continue;
-    }
-    std::string_view text;
-    if (value.get(text) != simdjson::SUCCESS) {
-      return std::unexpected(fmt::format("`{}` is no string", name));
-    }
-    if (name == "tenant") {
-      wish.tenant = text;
-    } else if (name == "user") {
-      wish.user = text;
-    } else if (name == "name") {
-      wish.name = text;
-    } else if (name == "expires") {
-      wish.expires_in = parse_span(text);
-      if (!wish.expires_in) return std::unexpected("`expires` wants a span such as 90d or 12h");
-    } else {
-      return std::unexpected(fmt::format(
-          "`{}` is not known here; known are tenant, user, roles, name, expires", name));
-    }
-  }
-  if (wish.tenant.empty()) return std::unexpected("`tenant` is required");
-  return wish;
 }
 
 }  // namespace
@@ -278,20 +218,30 @@ AdminApi::Answer AdminApi::keys(const Question& question) {
 }
 
 AdminApi::Answer AdminApi::create_key(const Question& question) {
-  const OrWords<KeyWish> wish = read_wish(question.body);
+  const WallTime now = parts_.clock.wall();
+  const OrWords<KeyWish> wish = read_wish(question.body, now);
   if (!wish) return problem<Answer>(400, "Bad request", wish.error());
-  const std::shared_ptr<const config::Config> config = parts_.config.get();
-  if (std::none_of(config->tenants.begin(), config->tenants.end(),
-                   [&](const config::Tenant& tenant) { return tenant.name == wish->tenant; })) {
+  if (!has_tenant(*parts_.config.get(), wish->tenant)) {
     return problem<Answer>(400, "Bad request",
                            fmt::format("No tenant `{}` is configured.", wish->tenant));
   }
-  const FaultOr<MadeKey> made = make_key(*wish, parts_.pepper, parts_.clock.wall());
+  const FaultOr<MadeKey> made = make_key(*wish, parts_.pepper, now);
   if (!made) return store_problem<Answer>(made.error());
   if (FaultOr<void> kept = parts_.store.keys().create(made->record); !kept) {
     return store_problem<Answer>(kept.error());
   }
   return {201, key_json(made->record, made->secret)};
+}
+
+AdminApi::Answer AdminApi::import_keys(const Question& question) {
+  const std::shared_ptr<const config::Config> config = parts_.config.get();
+  const auto keys =
+      read_imports(question.body, parts_.pepper, parts_.clock.wall(),
+                   [&](std::string_view tenant) { return has_tenant(*config, tenant); });
+  if (!keys) return problem<Answer>(400, "Bad request", keys.error());
+  const FaultOr<std::size_t> made = parts_.store.keys().import(*keys);
+  if (!made) return store_problem<Answer>(made.error());
+  return {200, import_json(*keys, *made)};
 }
 
 AdminApi::Answer AdminApi::one_key(const Question& question, std::string_view rest) {
@@ -300,7 +250,18 @@ AdminApi::Answer AdminApi::one_key(const Question& question, std::string_view re
   const std::string_view act =
       slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
   if (question.method == "POST" && act == "rotate") return rotate_key(question, id);
-  if (question.method == "POST" && act == "revoke") {
+  if (question.method == "POST" && id == "import" && act.empty()) return import_keys(question);
+  if (question.method == "POST" && act == "expire") {
+    const OrWords<std::string> text = read_only_member(question.body, "expires", {});
+    if (!text) return problem<Answer>(400, "Bad request", text.error());
+    const auto expires = read_expiry(*text, parts_.clock.wall());
+    if (!expires) {
+      return problem<Answer>(400, "Bad request", fmt::format("`expires` {}", expires.error()));
+    }
+    const FaultOr<bool> done = parts_.store.keys().expire(id, *expires);
+    if (!done) return store_problem<Answer>(done.error());
+    if (!*done) return problem<Answer>(404, "Not found", "There is no key of this id.");
+  } else if (question.method == "POST" && act == "revoke") {
     const FaultOr<bool> done = parts_.store.keys().revoke(id, parts_.clock.wall());
     if (!done) return store_problem<Answer>(done.error());
     if (!*done) return problem<Answer>(404, "Not found", "There is no key of this id.");
@@ -314,20 +275,28 @@ AdminApi::Answer AdminApi::one_key(const Question& question, std::string_view re
 }
 
 AdminApi::Answer AdminApi::rotate_key(const Question& question, const std::string& id) {
-  const OrWords<Duration> overlap = read_overlap(question.body);
-  if (!overlap) return problem<Answer>(400, "Bad request", overlap.error());
-  const FaultOr<std::optional<authentication::KeyRecord>> old = parts_.store.keys().show(id);
-  if (!old) return store_problem<Answer>(old.error());
-  if (!*old) return problem<Answer>(404, "Not found", "There is no key of this id.");
+  const OrWords<std::string> text = read_only_member(question.body, "overlap", kOverlapUsual);
+  if (!text) return problem<Answer>(400, "Bad request", text.error());
+  const std::optional<Duration> overlap = parse_span(*text);
+  if (!overlap) {
+    return problem<Answer>(400, "Bad request", "`overlap` wants a span such as 24h");
+  }
   const WallTime now = parts_.clock.wall();
-  const KeyWish wish{(*old)->tenant, (*old)->user, (*old)->roles, (*old)->name, std::nullopt};
-  FaultOr<MadeKey> made = make_key(wish, parts_.pepper, now);
+  const FaultOr<MadeKey> made = make_key({}, parts_.pepper, now);
   if (!made) return store_problem<Answer>(made.error());
-  made->record.expires = (*old)->expires;
-  const FaultOr<bool> done = parts_.store.keys().rotate(id, made->record, now + *overlap);
+  const FaultOr<storage::Rotation> done =
+      parts_.store.keys().rotate(id, made->record, now + *overlap);
   if (!done) return store_problem<Answer>(done.error());
-  if (!*done) return problem<Answer>(409, "Conflict", "A revoked key cannot be rotated.");
-  return {201, key_json(made->record, made->secret)};
+  if (*done == storage::Rotation::kNoSuchKey) {
+    return problem<Answer>(404, "Not found", "There is no key of this id.");
+  }
+  if (*done != storage::Rotation::kDone) {
+    return problem<Answer>(409, "Conflict", why_not_rotated(*done));
+  }
+  const FaultOr<std::optional<authentication::KeyRecord>> fresh =
+      parts_.store.keys().show(made->record.id);
+  if (!fresh) return store_problem<Answer>(fresh.error());
+  return {201, key_json(**fresh, made->secret)};
 }
 
 FaultOr<storage::Database*> AdminApi::reader() {
@@ -371,10 +340,15 @@ AdminApi::Answer AdminApi::retire(std::string_view rest) {
   const FaultOr<storage::Database*> database = reader();
   if (!database) return store_problem<Answer>(database.error());
   const FaultOr<storage::Retirement> done = storage::retire_gateway(**database, name);
-  if (!done && done.error().kind == FaultKind::kRefusedByPeer) {
-    return problem<Answer>(409, "Conflict", done.error().message);
-  }
   if (!done) return store_problem<Answer>(done.error());
+  switch (done->refused) {
+    case storage::Retirement::Refused::kUnknown:
+      return problem<Answer>(404, "Not found", done->because);
+    case storage::Retirement::Refused::kAlive:
+      return problem<Answer>(409, "Conflict", done->because);
+    case storage::Retirement::Refused::kNo:
+      break;
+  }
   return {200, retirement_json(*done)};
 }
 

@@ -75,6 +75,7 @@ class AdminApi final : public pipeline::Handler {
   Answer keys(const Question& question);
   Answer one_key(const Question& question, std::string_view rest);
   Answer create_key(const Question& question);
+  Answer import_keys(const Question& question);
   Answer rotate_key(const Question& question, const std::string& id);
   Answer spend(const Question& question);
   Answer audit(const Question& question);

@@ -5,6 +5,7 @@
 
 #include <charconv>
 
+#include "base/check.h"
 #include "base/json_writer.h"
 #include "base/money.h"
 
@@ -26,20 +27,47 @@ void write_money(JsonWriter& json, std::string_view name, Money amount) {
   json.raw(format_usd(amount));
 }
 
+void write_texts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
+  json.key(name);
+  json.begin_array();
+  for (const std::string& text : texts) json.value(std::string_view(text));
+  json.end_array();
+}
+
+void write_id(JsonWriter& json, std::string_view name, const std::string& id) {
+  json.key(name);
+  if (id.empty()) {
+    json.null();
+  } else {
+    json.value(std::string_view(id));
+  }
+}
+
 void write_key(JsonWriter& json, const authentication::KeyRecord& key, std::string_view secret) {
   json.begin_object();
   json.member("id", std::string_view(key.id));
   if (!secret.empty()) json.member("secret", secret);
   json.member("tenant", std::string_view(key.tenant));
   json.member("user", std::string_view(key.user));
-  json.key("roles");
-  json.begin_array();
-  for (const std::string& role : key.roles) json.value(std::string_view(role));
-  json.end_array();
+  write_texts(json, "roles", key.roles);
   json.member("name", std::string_view(key.name));
   write_time(json, "created", key.created);
   write_time(json, "expires", key.expires);
   write_time(json, "revoked", key.revoked);
+  json.key("scopes");
+  json.begin_object();
+  write_texts(json, "routes", key.scopes.routes);
+  write_texts(json, "models", key.scopes.models);
+  write_texts(json, "tools", key.scopes.tools);
+  std::vector<std::string> addresses;
+  for (const AddressRange& range : key.scopes.addresses) {
+    addresses.push_back(format_address_range(range));
+  }
+  write_texts(json, "addresses", addresses);
+  json.end_object();
+  write_id(json, "replaces", key.replaces);
+  write_id(json, "replaced_by", key.replaced_by);
+  write_time(json, "last_used", key.last_used);
   json.end_object();
 }
 
@@ -65,6 +93,36 @@ std::string keys_json(const std::vector<authentication::KeyRecord>& keys) {
   for (const authentication::KeyRecord& key : keys) write_key(json, key, {});
   json.end_array();
   return out;
+}
+
+std::string import_json(const std::vector<authentication::KeyRecord>& keys, std::size_t made) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.member("imported", static_cast<std::int64_t>(made));
+  json.member("known_before", static_cast<std::int64_t>(keys.size() - made));
+  json.key("ids");
+  json.begin_array();
+  for (const authentication::KeyRecord& key : keys) json.value(std::string_view(key.id));
+  json.end_array();
+  json.end_object();
+  return out;
+}
+
+std::string_view why_not_rotated(storage::Rotation rotation) {
+  switch (rotation) {
+    case storage::Rotation::kDone:
+      return {};
+    case storage::Rotation::kNoSuchKey:
+      return "There is no key of this id.";
+    case storage::Rotation::kRevoked:
+      return "A revoked key cannot be rotated: create a new one.";
+    case storage::Rotation::kExpired:
+      return "An expired key cannot be rotated: create a new one.";
+    case storage::Rotation::kRotatedBefore:
+      return "This key was rotated before: rotate the one that replaced it.";
+  }
+  CHECK(false);
 }
 
 std::string spend_name(storage::SpendBy by, const storage::SpendRow& row) {
@@ -108,7 +166,12 @@ std::string gateways_json(const std::vector<storage::GatewayStanding>& gateways)
     json.member("seat", std::string_view(gateway.seat));
     json.member("groups", gateway.groups);
     write_money(json, "leased_usd", gateway.leased);
-    json.member("open", gateway.open);
+    json.key("open");
+    if (gateway.open) {
+      json.value(*gateway.open);
+    } else {
+      json.null();
+    }
     json.member("records", gateway.records);
     json.member("trail_bytes", static_cast<std::int64_t>(gateway.trail_bytes));
     json.end_object();

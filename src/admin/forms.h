@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "controls/authentication/authentication.h"
 #include "storage/gateways.h"
+#include "storage/key_rows.h"
 #include "storage/memory_ledger.h"
 #include "storage/spend.h"
 
@@ -21,6 +22,10 @@ std::string rfc3339(WallTime time);
 // One key without its secret, or with one that was just made.
 std::string key_json(const authentication::KeyRecord& key, std::string_view secret = {});
 std::string keys_json(const std::vector<authentication::KeyRecord>& keys);
+// What became of an import of `keys`, `made` of which are new.
+std::string import_json(const std::vector<authentication::KeyRecord>& keys, std::size_t made);
+// Why a key is not rotated, in a sentence.
+std::string_view why_not_rotated(storage::Rotation rotation);
 
 // Rows of the books under the name of what they are grouped by.
 std::string spend_json(storage::SpendBy by, const std::vector<storage::SpendRow>& rows);

@@ -15,10 +15,16 @@ TEST(Forms, ShowAKeyWithoutItsSecretUnlessItWasJustMade) {
   key.name = "line\n\"quote\"";
   key.created = kMorning;
   key.expires = kMorning + std::chrono::hours(24);
+  key.scopes.routes = {"chat"};
+  key.scopes.addresses = {*read_address_range("10.0.0.0/8")};
+  key.replaces = "xyz";
+  key.last_used = kMorning;
   const std::string shown = key_json(key);
   EXPECT_EQ(shown,
             R"({"id":"abc","tenant":"acme","user":"","roles":["a","b"],"name":"line\n\"quote\"",)"
-            R"("created":"2026-03-04T05:30:00Z","expires":"2026-03-05T05:30:00Z","revoked":null})");
+            R"("created":"2026-03-04T05:30:00Z","expires":"2026-03-05T05:30:00Z","revoked":null,)"
+            R"("scopes":{"routes":["chat"],"models":[],"tools":[],"addresses":["10.0.0.0/8"]},)"
+            R"("replaces":"xyz","replaced_by":null,"last_used":"2026-03-04T05:30:00Z"})");
   EXPECT_NE(key_json(key, "tg_live_x").find(R"("secret":"tg_live_x")"), std::string::npos);
   EXPECT_EQ(keys_json({}), "[]");
   EXPECT_EQ(keys_json({key, key}), "[" + shown + "," + shown + "]");

@@ -17,13 +17,18 @@ struct KeyWish {
   std::string user;
   std::vector<std::string> roles;
   std::string name;
-  std::optional<Duration> expires_in;
+  std::optional<WallTime> expires;
+  authentication::KeyScopes scopes;
 };
 
 struct MadeKey {
   authentication::KeyRecord record;
   std::string secret;  // Shown once.
 };
+
+// What the store keeps of a key that is to be as wished.
+authentication::KeyRecord record_of(const KeyWish& wish, std::string id,
+                                    const authentication::Digest& digest, WallTime now);
 
 // Draws from the cryptographic generator of OpenSSL; a Fault where that fails.
 FaultOr<MadeKey> make_key(const KeyWish& wish, const authentication::Pepper& pepper, WallTime now);

@@ -55,9 +55,10 @@ enum class Counted : std::uint8_t { kRequests, kTokens };
 
 struct Refusal {
   Reason reason = Reason::kInvalidRequest;
-  std::string rule;     // Its path in the configuration, "limits.tenant_id.requests_per_minute".
-  std::string message;  // One or two sentences: what was wrong, where, what to do. No secrets.
-  std::string param;    // The field of the request at fault, "messages[2].content"; may be empty.
+  std::string rule;      // Its path in the configuration, "limits.tenant_id.requests_per_minute".
+  std::string message;   // One or two sentences: what was wrong, where, what to do. No secrets.
+  std::string recorded;  // Instead of it in the record, where the caller must not know; or empty.
+  std::string param;     // The field of the request at fault, "messages[2].content"; may be empty.
   Counted counted = Counted::kRequests;
   // The shortest wait after which the same request would pass; nothing when no wait helps.
   std::optional<Duration> retry_after;

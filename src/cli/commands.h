@@ -70,14 +70,20 @@ int check(const CheckOptions& options);
 int schema();
 
 struct KeysOptions {
-  enum class Action { kCreate, kList, kShow, kRevoke, kRotate } action = Action::kList;
+  enum class Action { kCreate, kList, kShow, kRevoke, kRotate, kExpire, kImport };
+  Action action = Action::kList;
   std::string config = "tollgate.yaml";
   std::string id;
   std::string tenant;
   std::string user;
   std::vector<std::string> roles;
   std::string name;
-  std::string expires;          // A duration from now, "90d".
+  std::vector<std::string> routes;  // What it is for at most, as are the next three.
+  std::vector<std::string> models;
+  std::vector<std::string> tools;
+  std::vector<std::string> addresses;
+  std::string file;             // Of an import.
+  std::string expires;          // A duration from now, "90d", a date, a moment or "never".
   std::string overlap = "24h";  // How long a rotated key still works.
   bool json = false;
 };

@@ -1,13 +1,18 @@
 // `tollgate keys`: tenant API keys, in the store that the configuration names. A change returns
 // when the gateway that runs on the same store, if one does, has it in force.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 #include <memory>
 #include <thread>
 
 #include "admin/forms.h"
+#include "admin/key_wish.h"
 #include "admin/new_key.h"
 #include "admin/query.h"
 #include "cli/commands.h"
@@ -36,6 +41,10 @@ std::string state_of(const KeyRecord& key) {
   return "active";
 }
 
+std::string used(const KeyRecord& key) {
+  return key.last_used ? admin::rfc3339(*key.last_used) : "never";
+}
+
 void print_key(const KeyRecord& key, const std::string& secret, bool json) {
   if (json) {
     fmt::print("{}\n", admin::key_json(key, secret));
@@ -47,7 +56,18 @@ void print_key(const KeyRecord& key, const std::string& secret, bool json) {
   if (!key.user.empty()) fmt::print("user     {}\n", key.user);
   if (!key.roles.empty()) fmt::print("roles    {}\n", fmt::join(key.roles, ", "));
   if (!key.name.empty()) fmt::print("name     {}\n", key.name);
-  fmt::print("created  {}\nstate    {}\n", admin::rfc3339(key.created), state_of(key));
+  const std::pair<const char*, const std::vector<std::string>*> lists[] = {
+      {"routes", &key.scopes.routes}, {"models", &key.scopes.models}, {"tools", &key.scopes.tools}};
+  for (const auto& [name, list] : lists) {
+    if (!list->empty()) fmt::print("{:<8} {}\n", name, fmt::join(*list, ", "));
+  }
+  for (const AddressRange& range : key.scopes.addresses) {
+    fmt::print("from     {}\n", format_address_range(range));
+  }
+  if (!key.replaces.empty()) fmt::print("replaces {}\n", key.replaces);
+  if (!key.replaced_by.empty()) fmt::print("next     {}\n", key.replaced_by);
+  fmt::print("created  {}\nused     {}\nstate    {}\n", admin::rfc3339(key.created), used(key),
+             state_of(key));
 }
 
 FaultOr<authentication::Pepper> pepper_of(const config::Config& config,
@@ -85,16 +105,36 @@ void wait_until_in_force(storage::Database& database, const config::Store& where
   }
 }
 
+admin::OrWords<admin::KeyWish> wish_of(const KeysOptions& options) {
+  admin::KeyWish wish{options.tenant, options.user, options.roles, options.name};
+  if (!options.expires.empty()) {
+    const auto expires = admin::read_expiry(options.expires, wall_now());
+    if (!expires) return std::unexpected("--expires " + expires.error());
+    wish.expires = *expires;
+  }
+  const std::pair<const char*, const std::vector<std::string>*> lists[] = {
+      {"routes", &options.routes},
+      {"models", &options.models},
+      {"tools", &options.tools},
+      {"addresses", &options.addresses}};
+  for (const auto& [name, texts] : lists) {
+    for (const std::string& text : *texts) {
+      if (admin::OrWords<void> added = admin::add_scope(wish.scopes, name, text); !added) {
+        return std::unexpected(added.error());
+      }
+    }
+  }
+  return wish;
+}
+
 int create(const KeysOptions& options, const config::Config& config, storage::Database& database) {
   if (pipeline::tenant_named(config, options.tenant) == nullptr) {
     return wrong_use(
         fmt::format("no tenant `{}` is configured in {}", options.tenant, options.config));
   }
-  admin::KeyWish wish{options.tenant, options.user, options.roles, options.name, std::nullopt};
-  if (!options.expires.empty()) {
-    wish.expires_in = admin::parse_span(options.expires);
-    if (!wish.expires_in) return wrong_use("--expires wants a span such as 90d or 12h");
-  }
+  const admin::OrWords<admin::KeyWish> asked = wish_of(options);
+  if (!asked) return wrong_use(asked.error());
+  const admin::KeyWish& wish = *asked;
   const FaultOr<authentication::Pepper> pepper = pepper_of(config, database);
   if (!pepper) return faulty(pepper.error());
   const FaultOr<admin::MadeKey> made = admin::make_key(wish, *pepper, wall_now());
@@ -114,10 +154,10 @@ int list(const KeysOptions& options, storage::Database& database) {
     fmt::print("{}\n", admin::keys_json(*keys));
     return kDone;
   }
-  fmt::print("{:<13} {:<16} {:<16} {:<20} {}\n", "ID", "TENANT", "USER", "NAME", "STATE");
+  constexpr auto kRow = "{:<15} {:<16} {:<16} {:<20} {:<20} {}\n";
+  fmt::print(kRow, "ID", "TENANT", "USER", "NAME", "USED", "STATE");
   for (const KeyRecord& key : *keys) {
-    fmt::print("{:<13} {:<16} {:<16} {:<20} {}\n", key.id, key.tenant, key.user, key.name,
-               state_of(key));
+    fmt::print(kRow, key.id, key.tenant, key.user, key.name, used(key), state_of(key));
   }
   return kDone;
 }
@@ -141,23 +181,55 @@ int revoke(const KeysOptions& options, const config::Config& config, storage::Da
 int rotate(const KeysOptions& options, const config::Config& config, storage::Database& database) {
   const std::optional<Duration> overlap = admin::parse_span(options.overlap);
   if (!overlap) return wrong_use("--overlap wants a span such as 24h");
-  const FaultOr<std::optional<KeyRecord>> old = storage::show_key(database, options.id);
-  if (!old) return faulty(old.error());
-  if (!*old) return no_such_key(options.id);
   const FaultOr<authentication::Pepper> pepper = pepper_of(config, database);
   if (!pepper) return faulty(pepper.error());
   const WallTime now = wall_now();
-  const admin::KeyWish wish{(*old)->tenant, (*old)->user, (*old)->roles, (*old)->name,
-                            std::nullopt};
-  const FaultOr<admin::MadeKey> made = admin::make_key(wish, *pepper, now);
+  const FaultOr<admin::MadeKey> made = admin::make_key({}, *pepper, now);
   if (!made) return faulty(made.error());
-  const FaultOr<bool> done =
+  const FaultOr<storage::Rotation> done =
       storage::rotate_key(database, options.id, made->record, now + *overlap);
   if (!done) return faulty(done.error());
-  if (!*done)
-    return wrong_use(fmt::format("the key `{}` is revoked: create a new one", options.id));
+  if (*done == storage::Rotation::kNoSuchKey) return no_such_key(options.id);
+  if (*done != storage::Rotation::kDone) {
+    return wrong_use(fmt::format("`{}`: {}", options.id, admin::why_not_rotated(*done)));
+  }
   wait_until_in_force(database, config.store);
-  print_key(made->record, made->secret, options.json);
+  const FaultOr<std::optional<KeyRecord>> fresh = storage::show_key(database, made->record.id);
+  if (!fresh) return faulty(fresh.error());
+  print_key(**fresh, made->secret, options.json);
+  return kDone;
+}
+
+int expire(const KeysOptions& options, const config::Config& config, storage::Database& database) {
+  const auto expires = admin::read_expiry(options.expires, wall_now());
+  if (!expires) return wrong_use("--expires " + expires.error());
+  const FaultOr<bool> done = storage::expire_key(database, options.id, *expires);
+  if (!done) return faulty(done.error());
+  if (!*done) return no_such_key(options.id);
+  wait_until_in_force(database, config.store);
+  return show(options, database);
+}
+
+int import(const KeysOptions& options, const config::Config& config, storage::Database& database) {
+  std::ifstream file(options.file, std::ios::binary);
+  const bool from_input = options.file == "-";
+  if (!from_input && !file) return wrong_use(fmt::format("`{}` cannot be read", options.file));
+  std::istream& in = from_input ? std::cin : file;
+  const std::string lines{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const FaultOr<authentication::Pepper> pepper = pepper_of(config, database);
+  if (!pepper) return faulty(pepper.error());
+  const auto keys = admin::read_imports(lines, *pepper, wall_now(), [&](std::string_view tenant) {
+    return pipeline::tenant_named(config, tenant) != nullptr;
+  });
+  if (!keys) return wrong_use(fmt::format("{}: {}", options.file, keys.error()));
+  const FaultOr<std::size_t> made = storage::import_keys(database, *keys);
+  if (!made) return faulty(made.error());
+  wait_until_in_force(database, config.store);
+  if (options.json) {
+    fmt::print("{}\n", admin::import_json(*keys, *made));
+  } else {
+    fmt::print("{} keys imported, {} were known before\n", *made, keys->size() - *made);
+  }
   return kDone;
 }
 
@@ -180,6 +252,10 @@ int keys(const KeysOptions& options) {
       return revoke(options, *config, **database);
     case KeysOptions::Action::kRotate:
       return rotate(options, *config, **database);
+    case KeysOptions::Action::kExpire:
+      return expire(options, *config, **database);
+    case KeysOptions::Action::kImport:
+      return import(options, *config, **database);
   }
   return kWrongUse;
 }

@@ -298,6 +298,7 @@ class Builder {
       if (!made.name.empty() && index_of(config_.routes, made.name) >= 0) {
         tell(view, "name", fmt::format("a route `{}` is there already", made.name));
       }
+      made.access.name = made.name;
       made.access.path = view.text("path");
       surface(view, made);
       made.access.method = view.text("method");
@@ -426,12 +427,12 @@ class Builder {
     config_.audit.survives = view.choice("survives", config_.audit.survives);
   }
 
-  void edge() {
   static bool is_everybody(const AddressRange& range) {
     constexpr int kV4 = 96;
     return range.bits == 0 || (range.bits <= kV4 && range.contains(*read_address("0.0.0.0")));
   }
 
+  void edge() {
     const View view = root_.section("edge");
     Edge& edge = config_.edge;
     edge.header_bytes_max = view.bytes("header_bytes_max");
@@ -445,7 +446,6 @@ class Builder {
     edge.reply_bytes_max = view.bytes("reply_bytes_max");
     edge.drain_timeout = view.duration("drain_timeout");
     edge.workers = static_cast<int>(view.count("workers"));
-  }
     edge.forwarded_header = view.choice("forwarded_header", edge.forwarded_header);
     for (const std::string& text : view.texts("trusted_proxies")) {
       const std::optional<AddressRange> range = read_address_range(text);
@@ -460,6 +460,7 @@ class Builder {
                                   "bits beyond its prefix, found `{}`",
                                   text));
     }
+  }
 
   const View& root_;
   Config& config_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controls/authentication/imported_key.h"
 #include "pipeline/plan.h"
 
 namespace tollgate::pipeline {
@@ -35,6 +36,33 @@ Expected<std::string_view> cookies_of(const RequestHead& head,
     if (!found->empty()) return *cookies;
   }
   return std::string_view();
+}
+
+bool may_be_imported(const KeyStore& keys, std::string_view secret) {
+  return authentication::may_be_imported(secret) && keys.holds_imported();
+}
+
+// Of the key whose secret that is, where it may be used from there and now.
+Expected<authentication::KeyFacts> good_key(const KeyServices& services, std::string_view secret,
+                                            const IpAddress& from, WallTime wall, Arena& arena) {
+  std::optional<authentication::KeyFacts> key;
+  authentication::Digest digest;
+  if (may_be_imported(services.keys, secret)) {
+    const authentication::ImportedKey shown = authentication::imported_key(services.pepper, secret);
+    digest = shown.digest;
+    key = services.keys.find(shown.id(), arena);
+  } else {
+    const Expected<std::string_view> id = authentication::read_key(secret);
+    if (!id) return std::unexpected(id.error());
+    digest = services.pepper.digest(secret);
+    key = services.keys.find(*id, arena);
+  }
+  // Both have cost one digest by now, whether there is such a key or not.
+  if (!key) return std::unexpected(authentication::refuse_unknown());
+  if (Expected<void> good = authentication::verify(digest, *key, from, wall); !good) {
+    return std::unexpected(good.error());
+  }
+  return *key;
 }
 
 }  // namespace
@@ -85,19 +113,14 @@ Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) 
 
 Expected<authentication::Identity> identify_key(const KeyServices& services,
                                                 const config::Config& config,
-                                                std::string_view secret, WallTime wall,
-                                                Arena& arena) {
+                                                std::string_view secret, const IpAddress& from,
+                                                WallTime wall, Arena& arena) {
   if (!config.authentication.api_keys) {
     return refuse(Reason::kInvalidCredential, "authentication", "No API key is accepted here.");
   }
   if (!services.keys.current()) return std::unexpected(refuse_stale_keys());
-  const Expected<std::string_view> id = authentication::read_key(secret);
-  if (!id) return std::unexpected(id.error());
-  const std::optional<authentication::KeyFacts> key = services.keys.find(*id, arena);
-  if (!key) return std::unexpected(authentication::refuse_unknown(services.pepper, secret));
-  if (Expected<void> good = authentication::verify(services.pepper, *key, secret, wall); !good) {
-    return std::unexpected(good.error());
-  }
+  const Expected<authentication::KeyFacts> key = good_key(services, secret, from, wall, arena);
+  if (!key) return std::unexpected(key.error());
   const config::Tenant* tenant = tenant_named(config, key->tenant);
   if (tenant == nullptr) {
     return refuse(Reason::kInvalidCredential, "tenants",
@@ -110,7 +133,17 @@ Expected<authentication::Identity> identify_key(const KeyServices& services,
   caller.credential_kind = authentication::CredentialKind::kApiKey;
   caller.credential_id = key->id;
   caller.roles = roles_of(key->roles, *tenant, arena);
+  caller.expires = key->expires;
+  caller.reach = key->reach;
+  services.keys.used(*key, wall);
   return caller;
+}
+
+bool is_imported_key(const KeyServices& services, const config::Config& config,
+                     std::string_view secret, Arena& arena) {
+  return config.authentication.api_keys && may_be_imported(services.keys, secret) &&
+         services.keys.find(authentication::imported_key(services.pepper, secret).id(), arena)
+             .has_value();
 }
 
 Expected<std::optional<authentication::Identity>> identify_certificate(
@@ -145,8 +178,8 @@ authentication::Identity anonymous(const config::Config& config, Arena& arena) {
 }
 
 bool lets_anonymous_in(const config::Config& config) {
-  return std::ranges::any_of(
-      config.access, [](const authorization::Policy* route) { return route->anonymous; });
+  return std::ranges::any_of(config.access,
+                             [](const authorization::Policy* route) { return route->anonymous; });
 }
 
 Refusal refuse_anonymous() { return authentication::find_credential({}).error(); }

@@ -14,7 +14,7 @@ namespace tollgate::pipeline {
 
 // What identify_key() looks at. All outlive the call.
 struct KeyServices {
-  const KeyStore& keys;
+  KeyStore& keys;
   const authentication::Pepper& pepper;
 };
 
@@ -30,11 +30,15 @@ struct Shown {
 // route is open to that, kCredentialConflict where the headers carry two.
 Expected<Shown> shown_by(const RequestHead& head, const config::Config& config);
 
-// The actor of a key of ours. Views live in `arena`.
+// The actor of a key that we know, made here or imported, which came `from` there. Views live in
+// `arena`.
 Expected<authentication::Identity> identify_key(const KeyServices& services,
                                                 const config::Config& config,
-                                                std::string_view secret, WallTime wall,
-                                                Arena& arena);
+                                                std::string_view secret, const IpAddress& from,
+                                                WallTime wall, Arena& arena);
+// Whether a secret that might be anybody's token is a key that was imported.
+bool is_imported_key(const KeyServices& services, const config::Config& config,
+                     std::string_view secret, Arena& arena);
 
 // The actor of the certificate that the connection of `head` has proven; nothing where there is
 // none, or nobody's.

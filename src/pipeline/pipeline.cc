@@ -277,13 +277,16 @@ Task<void> Pipeline::serve(Exchange& exchange) {
 Task<Expected<void>> Pipeline::identify(Life& life) {
   const config::Config& config = *life.config;
   Arena& arena = life.exchange.arena();
-  const Expected<Shown> shown = shown_by(life.exchange.head(), config);
+  const KeyServices services{services_.keys, services_.pepper};
+  Expected<Shown> shown = shown_by(life.exchange.head(), config);
   if (!shown) co_return std::unexpected(shown.error());
+  if (is_imported_key(services, config, shown->others.token, arena)) {
+    shown->key = std::exchange(shown->others.token, {});
+  }
   std::optional<authentication::Identity> caller;
   if (!shown->key.empty()) {
-    const KeyServices services{services_.keys, services_.pepper};
     const Expected<authentication::Identity> by_key =
-        identify_key(services, config, shown->key, life.wall, arena);
+        identify_key(services, config, shown->key, life.record.client_ip, life.wall, arena);
     if (!by_key) co_return std::unexpected(by_key.error());
     caller = *by_key;
   }
@@ -500,6 +503,8 @@ Task<void> Pipeline::serve_models(Life& life) {
           const bool reachable = route->exposure == authorization::Exposure::kPublic ||
                                  life.target.exposure == authorization::Exposure::kInternal;
           return reachable && authorization::serves(*route, model.name) &&
+                 authorization::reaches(*route, life.caller) &&
+                 authorization::reaches_model(model.name, life.caller) &&
                  authorization::allows(*route, life.caller);
         });
     if (usable) models[count++] = {model.name};
@@ -523,7 +528,7 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   life.record.outcome = audit::Outcome::kRefused;
   life.record.code = row_of(refusal.reason).code;
   life.record.rule = refusal.rule;
-  life.record.message = refusal.message;
+  life.record.message = refusal.recorded.empty() ? refusal.message : refusal.recorded;
   life.record.degraded = services_.outages.now();
   // A refusal is given whether or not it can be recorded: nothing is forwarded either way.
   if (!decided_before) (void)append(life, audit::Phase::kDecision);

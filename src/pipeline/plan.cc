@@ -128,6 +128,10 @@ Expected<void> check_tools(const Facts& facts, const config::Route& route, Arena
   for (std::size_t i = 0; i < offered.size(); ++i) {
     offered[i] = {facts.request.tools[i].type, facts.request.tools[i].name};
   }
+  if (Expected<void> reached = authorization::check_tools_reached(facts.caller.reach, offered);
+      !reached) {
+    return reached;
+  }
   const std::string_view rule = join(arena, "routes.", route.name, ".tools");
   Expected<void> allowed = authorization::check_tools(route.access.tools, offered, rule);
   if (!allowed && route.access.tools.mode == Mode::kObserve) {

@@ -175,6 +175,10 @@ class KeyStore {
   virtual ~KeyStore() = default;
   // Nothing is waited for; what is found is copied into `arena`. Nothing: no such key.
   virtual std::optional<authentication::KeyFacts> find(std::string_view id, Arena& arena) const = 0;
+  // The key was shown and is good: keeps when that was last, to the minute. `key` is of find().
+  virtual void used(const authentication::KeyFacts& key, WallTime now) = 0;
+  // Whether there are imported keys (imported_key.h), so that secrets of any shape may be one.
+  virtual bool holds_imported() const = 0;
   // Whether keys may be believed: no revocation is older than a second and unknown here, or the
   // policy (store.on_fault.keys) takes them as they are known.
   virtual bool current() const = 0;
@@ -185,7 +189,7 @@ class KeyStore {
 
 // ---- Who asks, where no key of ours tells ---------------------------------------------------
 
-// What a request shows of who asks, besides a key of ours. Views of the request.
+// What a request shows of who asks, besides a key of ours and a certificate. Views of the request.
 struct Presented {
   std::string_view token;             // Of the headers; empty: none.
   std::string_view cookies;           // The Cookie header, where it has a session's; else empty.

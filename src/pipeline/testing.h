@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/hand_executor.h"
+#include "controls/authentication/imported_key.h"
 #include "dialects/request.h"
 #include "pipeline/identify.h"
 #include "pipeline/pipeline.h"
@@ -308,17 +309,25 @@ class FixedKeys final : public KeyStore {
     const auto found = keys.find(id);
     if (found == keys.end()) return std::nullopt;
     const authentication::KeyRecord& key = found->second;
-    const auto roles = arena.make<std::string_view>(key.roles.size());
-    for (std::size_t i = 0; i < roles.size(); ++i) roles[i] = arena.copy(key.roles[i]);
     authentication::KeyFacts facts;
     facts.id = arena.copy(key.id);
     facts.digest = key.digest;
     facts.tenant = arena.copy(key.tenant);
     facts.user = arena.copy(key.user);
-    facts.roles = roles;
+    facts.roles = views(key.roles, arena);
     facts.expires = key.expires;
     facts.revoked = key.revoked;
+    facts.reach = {views(key.scopes.routes, arena), views(key.scopes.models, arena),
+                   views(key.scopes.tools, arena)};
+    facts.addresses = arena.copy(std::span<const AddressRange>(key.scopes.addresses));
     return facts;
+  }
+  void used(const authentication::KeyFacts& key, WallTime now) override {
+    keys.find(key.id)->second.last_used = now;
+  }
+  bool holds_imported() const override {
+    return std::ranges::any_of(
+        keys, [](const auto& each) { return authentication::is_imported(each.first); });
   }
 
   bool current() const override { return is_current; }
@@ -327,6 +336,13 @@ class FixedKeys final : public KeyStore {
   void revoke(const std::string& id) {
     keys.at(id).revoked = WallTime{};
     for (KeyWatcher* watcher : watchers) watcher->revoked(id);
+  }
+
+  static std::span<const std::string_view> views(const std::vector<std::string>& texts,
+                                                 Arena& arena) {
+    const auto made = arena.make<std::string_view>(texts.size());
+    for (std::size_t i = 0; i < made.size(); ++i) made[i] = arena.copy(texts[i]);
+    return made;
   }
 
   std::map<std::string, authentication::KeyRecord, std::less<>> keys;

@@ -10,7 +10,7 @@
 namespace tollgate::storage {
 
 // Step i takes a schema of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 2> kPostgresSteps = {R"sql(
+inline constexpr std::array<const char*, 3> kPostgresSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   value TEXT COLLATE "C" NOT NULL
@@ -129,6 +129,14 @@ CREATE TABLE allowance_entries (
 CREATE INDEX allowances_window ON allowances (window_start_us);
 CREATE INDEX leases_window ON leases (window_start_us);
 CREATE INDEX allowance_entries_window ON allowance_entries (window_start_us);
+)sql",
+                                                              R"sql(
+ALTER TABLE keys ADD COLUMN scopes TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE keys ADD COLUMN replaces TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE keys ADD COLUMN replaced_by TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE keys ADD COLUMN used_us BIGINT;
+DROP INDEX keys_changed;
+CREATE INDEX keys_changed ON keys (changed, id);
 )sql"};
 
 }  // namespace tollgate::storage

@@ -10,7 +10,7 @@ namespace tollgate::storage {
 inline constexpr std::int64_t kApplicationId = 0x74677465;
 
 // Step i takes a file of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 6> kSchemaSteps = {R"sql(
+inline constexpr std::array<const char*, 7> kSchemaSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -213,6 +213,16 @@ DROP TABLE allowance_entries_of_one;
 CREATE INDEX allowances_window ON allowances (window_start_us);
 CREATE INDEX leases_window ON leases (window_start_us);
 CREATE INDEX allowance_entries_window ON allowance_entries (window_start_us);
+)sql",
+                                                            R"sql(
+-- `scopes` is a JSON object of lists, empty where nothing is narrowed. `used_us` is written about
+-- once a minute and is no change that gateways read.
+ALTER TABLE keys ADD COLUMN scopes TEXT NOT NULL DEFAULT '';
+ALTER TABLE keys ADD COLUMN replaces TEXT NOT NULL DEFAULT '';
+ALTER TABLE keys ADD COLUMN replaced_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE keys ADD COLUMN used_us INTEGER;
+DROP INDEX keys_changed;
+CREATE INDEX keys_changed ON keys (changed, id);
 )sql"};
 
 }  // namespace tollgate::storage

@@ -16,10 +16,10 @@
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "base/fault.h"
@@ -28,34 +28,10 @@
 #include "pipeline/ports.h"
 #include "storage/database.h"
 #include "storage/gateway_name.h"
+#include "storage/key_rows.h"
+#include "storage/key_table.h"
 
 namespace tollgate::storage {
-
-// ---- In the database: for commands, the admin API and tests ---------------------------------
-
-// A Fault where the id is there already.
-FaultOr<void> create_key(Database& database, const authentication::KeyRecord& key);
-// Oldest first; of one tenant, or of all where it is empty.
-FaultOr<std::vector<authentication::KeyRecord>> list_keys(Database& database,
-                                                          std::string_view tenant);
-FaultOr<std::optional<authentication::KeyRecord>> show_key(Database& database, std::string_view id);
-// False: no such key. Revoking a revoked key keeps the first moment.
-FaultOr<bool> revoke_key(Database& database, std::string_view id, WallTime now);
-FaultOr<bool> expire_key(Database& database, std::string_view id, std::optional<WallTime> expires);
-// `fresh` takes the place of the key `id`: it gets tenant, user, roles, name and expiry of it,
-// and the old one works until `grace_end`. False: no such key, or a revoked one.
-FaultOr<bool> rotate_key(Database& database, std::string_view id,
-                         const authentication::KeyRecord& fresh, WallTime grace_end);
-
-// The number of the last change.
-FaultOr<std::int64_t> key_changes(Database& database);
-// The last change that every gateway has in force which serves from this database, as far as they
-// have said; -1 where none ever did.
-FaultOr<std::int64_t> key_changes_in_force(Database& database);
-
-// Whether the keys were made with this pepper, as far as the database knows; it takes the first one
-// that it is shown for true.
-FaultOr<void> check_pepper(Database& database, const authentication::Pepper& pepper);
 
 // ---- In memory: for requests ----------------------------------------------------------------
 
@@ -69,6 +45,9 @@ class StoredKeys final : public pipeline::KeyStore {
  public:
   // Older than this a picture of the keys is not known to be true.
   static constexpr Duration kFresh = std::chrono::seconds(1);
+  // How exact the last use of a key is kept.
+  static constexpr Duration kUseKept = std::chrono::minutes(1);
+  static constexpr std::size_t kUsesAtOnce = 1000;
 
   // Reads every key. Owns its connection; `clock` outlives the keys.
   static FaultOr<std::unique_ptr<StoredKeys>> load(std::unique_ptr<Database> database,
@@ -85,12 +64,21 @@ class StoredKeys final : public pipeline::KeyStore {
     return clock_.now().time_since_epoch().count() - read_us_.load(std::memory_order_relaxed) <=
            kFresh.count();
   }
+  void used(const authentication::KeyFacts& key, WallTime now) override;
+  bool holds_imported() const override { return holds_imported_.load(std::memory_order_relaxed); }
   void watch(pipeline::KeyWatcher& watcher) override;
   void unwatch(pipeline::KeyWatcher& watcher) override;
 
   // Takes over what changed in the database. While it cannot be read the keys stay as they are
   // known. From any thread.
   FaultOr<void> poll();
+
+  // Writes which keys were used when, at most kUsesAtOnce of those that wait for it.
+  FaultOr<void> tell_uses();
+
+  // What the keys take in memory, and how many they are.
+  std::size_t memory_bytes() const;
+  std::size_t size() const;
 
   // Polls on a thread of its own.
   void start();
@@ -100,21 +88,16 @@ class StoredKeys final : public pipeline::KeyStore {
   FaultOr<void> create(const authentication::KeyRecord& key);
   FaultOr<bool> revoke(std::string_view id, WallTime now);
   FaultOr<bool> expire(std::string_view id, std::optional<WallTime> expires);
-  FaultOr<bool> rotate(std::string_view id, const authentication::KeyRecord& fresh,
-                       WallTime grace_end);
+  FaultOr<Rotation> rotate(std::string_view id, const authentication::KeyRecord& fresh,
+                           WallTime grace_end);
+  FaultOr<std::size_t> import(std::span<const authentication::KeyRecord> keys);
   FaultOr<std::vector<authentication::KeyRecord>> list(std::string_view tenant);
   FaultOr<std::optional<authentication::KeyRecord>> show(std::string_view id);
 
  private:
-  struct HashText {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>()(text);
-    }
-  };
   struct Shard {
     mutable std::shared_mutex mutex;
-    std::unordered_map<std::string, authentication::KeyRecord, HashText, std::equal_to<>> keys;
+    KeyTable keys;
   };
   static constexpr std::size_t kShards = 16;
 
@@ -123,6 +106,7 @@ class StoredKeys final : public pipeline::KeyStore {
       : clock_(clock), options_(options), database_(std::move(database)) {}
 
   const Shard& shard_of(std::string_view id) const;
+  void take_over(const authentication::KeyRecord& key);
   FaultOr<void> poll_locked();
   FaultOr<void> take_over_changes();
   FaultOr<void> notice_failover();
@@ -140,6 +124,10 @@ class StoredKeys final : public pipeline::KeyStore {
   std::string timeline_;  // Of the store when it was read last.
   std::int64_t seen_ = -1;
   std::int64_t told_ = -1;  // What of it the database says.
+
+  std::atomic<bool> holds_imported_{false};
+  std::mutex uses_mutex_;
+  std::vector<KeyTable::Slot*> uses_;  // To be told.
 
   std::mutex watchers_mutex_;
   std::vector<pipeline::KeyWatcher*> watchers_;

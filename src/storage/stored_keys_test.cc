@@ -126,7 +126,7 @@ TEST_P(Keys, AreRevokedOnceAndForGood) {
   EXPECT_TRUE(keys_->revoke("abc", kMorning + Duration(5)).value_or(false));
   EXPECT_EQ(keys_->find("abc", arena_)->revoked, kMorning);
   EXPECT_FALSE(keys_->revoke("none", kMorning).value_or(true));
-  EXPECT_FALSE(keys_->rotate("abc", key_named("def"), kMorning).value_or(true));
+  EXPECT_EQ(keys_->rotate("abc", key_named("def"), kMorning), Rotation::kRevoked);
 }
 
 TEST_P(Keys, RotateIntoOneOfTheSameRights) {
@@ -136,7 +136,7 @@ TEST_P(Keys, RotateIntoOneOfTheSameRights) {
   fresh.digest.fill(9);
   fresh.created = kMorning + Duration(1);
   const WallTime grace_end = kMorning + std::chrono::hours(1);
-  ASSERT_TRUE(keys_->rotate("abc", fresh, grace_end).value_or(false));
+  ASSERT_EQ(keys_->rotate("abc", fresh, grace_end), Rotation::kDone);
   EXPECT_EQ(keys_->find("abc", arena_)->expires, grace_end);
   const std::optional<KeyFacts> facts = keys_->find("def", arena_);
   ASSERT_TRUE(facts);
@@ -144,6 +144,86 @@ TEST_P(Keys, RotateIntoOneOfTheSameRights) {
   EXPECT_EQ(facts->roles.size(), 2U);
   EXPECT_EQ(facts->digest, fresh.digest);
   EXPECT_FALSE(facts->expires);
+}
+
+TEST_P(Keys, ThatWereRotatedNameEachOtherAndEndOnTheirOwn) {
+  KeyRecord old = key_named("abc");
+  old.scopes.routes = {"chat"};
+  old.scopes.addresses = {*read_address_range("10.0.0.0/8")};
+  ASSERT_TRUE(keys_->create(old));
+  KeyRecord fresh;
+  fresh.id = "def";
+  fresh.created = kMorning;
+  const WallTime grace_end = kMorning + std::chrono::hours(24);
+  ASSERT_EQ(keys_->rotate("abc", fresh, grace_end), Rotation::kDone);
+  EXPECT_EQ((*keys_->show("abc"))->replaced_by, "def");
+  EXPECT_EQ((*keys_->show("def"))->replaces, "abc");
+  EXPECT_EQ((*keys_->show("def"))->scopes, old.scopes);
+  fresh.id = "ghi";
+  EXPECT_EQ(keys_->rotate("abc", fresh, grace_end), Rotation::kRotatedBefore);
+  EXPECT_EQ(keys_->rotate("none", fresh, grace_end), Rotation::kNoSuchKey);
+  ASSERT_TRUE(keys_->revoke("def", kMorning).value_or(false));
+  EXPECT_EQ(keys_->find("abc", arena_)->expires, grace_end);
+  KeyRecord ended = key_named("xyz");
+  ended.expires = kMorning;
+  ASSERT_TRUE(keys_->create(ended));
+  EXPECT_EQ(keys_->rotate("xyz", fresh, grace_end), Rotation::kExpired);
+}
+
+TEST_P(Keys, AreForWhatTheirScopesName) {
+  KeyRecord key = key_named("abc");
+  key.scopes = {{"chat"}, {"small", "large"}, {"search_*"}, {}};
+  key.scopes.addresses = {*read_address_range("10.0.0.0/8"), *read_address_range("2001:db8::/32")};
+  ASSERT_TRUE(keys_->create(key));
+  ASSERT_TRUE(keys_->create(key_named("def")));
+  keys_ = std::move(*StoredKeys::load(connect(), clock_));
+  const std::optional<KeyFacts> facts = keys_->find("abc", arena_);
+  ASSERT_TRUE(facts);
+  EXPECT_EQ(facts->user, "ada");
+  EXPECT_EQ(std::vector(facts->reach.routes.begin(), facts->reach.routes.end()),
+            std::vector<std::string_view>{"chat"});
+  ASSERT_EQ(facts->reach.models.size(), 2U);
+  EXPECT_EQ(facts->reach.models[1], "large");
+  EXPECT_EQ(facts->reach.tools[0], "search_*");
+  EXPECT_TRUE(std::ranges::equal(facts->addresses, key.scopes.addresses));
+  EXPECT_TRUE(keys_->find("def", arena_)->reach.routes.empty());
+  EXPECT_TRUE(keys_->find("def", arena_)->addresses.empty());
+}
+
+TEST_P(Keys, OfOneImportAreTakenOverOnce) {
+  EXPECT_FALSE(keys_->holds_imported());
+  const std::vector<KeyRecord> keys = {key_named("im_abc"), key_named("im_def")};
+  EXPECT_EQ(keys_->import(keys), 2U);
+  EXPECT_TRUE(keys_->holds_imported());
+  EXPECT_EQ(keys_->import(keys), 0U);
+  EXPECT_TRUE(keys_->find("im_abc", arena_));
+}
+
+TEST_P(Keys, AreSaidToHaveBeenUsedToTheMinute) {
+  ASSERT_TRUE(keys_->create(key_named("abc")));
+  EXPECT_FALSE((*keys_->show("abc"))->last_used);
+  const KeyFacts key = *keys_->find("abc", arena_);
+  keys_->used(key, kMorning);
+  keys_->used(key, kMorning + std::chrono::seconds(59));
+  ASSERT_TRUE(keys_->tell_uses());
+  EXPECT_EQ((*keys_->show("abc"))->last_used, kMorning);
+  const auto changes = key_changes(*connect());
+  keys_->used(key, kMorning + std::chrono::seconds(61));
+  ASSERT_TRUE(keys_->tell_uses());
+  EXPECT_EQ((*keys_->show("abc"))->last_used, kMorning + std::chrono::seconds(61));
+  EXPECT_EQ(key_changes(*connect()), changes);
+  // Another gateway whose clock is behind takes nothing back.
+  ASSERT_TRUE(write_uses(*connect(), std::vector<KeyUse>{{"abc", kMorning}}));
+  EXPECT_EQ((*keys_->show("abc"))->last_used, kMorning + std::chrono::seconds(61));
+}
+
+TEST_F(KeysInAFile, AreReadInPagesHoweverManyChangedAtOnce) {
+  std::vector<KeyRecord> keys;
+  for (int i = 0; i < 25'000; ++i) keys.push_back(key_named("key" + std::to_string(i)));
+  ASSERT_EQ(keys_->import(keys), keys.size());
+  EXPECT_EQ(keys_->size(), keys.size());
+  EXPECT_TRUE(keys_->find("key24999", arena_));
+  EXPECT_LT(keys_->memory_bytes() / keys.size(), 320U);
 }
 
 TEST_F(KeysInAFile, StayKnownWhileTheDatabaseIsLocked) {

@@ -59,18 +59,6 @@ std::array<char, kChecksumLength> checksum_of(std::string_view checked) {
   return digits;
 }
 
-// One answer for a key that nobody has and for a secret that is not the key's: whoever tries
-// learns nothing about which ids exist.
-Refusal unknown_key() {
-  Refusal refusal;
-  refusal.reason = Reason::kInvalidCredential;
-  refusal.rule = kRule;
-  refusal.message =
-      "This API key is not one of this gateway's. Check that it belongs here, or ask for a new "
-      "one.";
-  return refusal;
-}
-
 std::unexpected<Refusal> malformed(std::string message) {
   return refuse(Reason::kInvalidCredential, std::string(kRule), std::move(message));
 }
@@ -229,14 +217,27 @@ Digest Pepper::digest(std::string_view secret) const {
   return keyed.hash(key_, secret);
 }
 
-Expected<void> verify(const Pepper& pepper, const KeyFacts& facts, std::string_view secret,
-                      WallTime now) {
-  const Digest digest = pepper.digest(secret);
-  if (CRYPTO_memcmp(digest.data(), facts.digest.data(), digest.size()) != 0) {
-    return std::unexpected(unknown_key());
-  }
-  // From here on the caller has proven to hold the key and may know how it stands. A key that
-  // was revoked stays so whatever the clock says.
+// One answer for a key that nobody has and for a secret that is not the key's: whoever tries
+// learns nothing about which ids exist.
+Refusal refuse_unknown() {
+  Refusal refusal;
+  refusal.reason = Reason::kInvalidCredential;
+  refusal.rule = kRule;
+  refusal.message =
+      "This API key is not one of this gateway's. Check that it belongs here, or ask for a new "
+      "one.";
+  return refusal;
+}
+
+namespace {
+
+bool is_key(const Digest& digest, const KeyFacts& facts) {
+  return CRYPTO_memcmp(digest.data(), facts.digest.data(), digest.size()) == 0;
+}
+
+// How the key stands that the caller has proven to hold. One that was revoked stays so whatever
+// the clock says.
+Expected<void> in_force(const KeyFacts& facts, WallTime now) {
   if (facts.revoked) {
     return refuse(Reason::kRevokedCredential, std::string(kRule),
                   "This API key was revoked. Ask for a new one.");
@@ -248,13 +249,32 @@ Expected<void> verify(const Pepper& pepper, const KeyFacts& facts, std::string_v
   return {};
 }
 
+}  // namespace
+
+Expected<void> verify(const Pepper& pepper, const KeyFacts& facts, std::string_view secret,
+                      WallTime now) {
+  if (!is_key(pepper.digest(secret), facts)) return std::unexpected(refuse_unknown());
+  return in_force(facts, now);
+}
+
+Expected<void> verify(const Digest& digest, const KeyFacts& facts, const IpAddress& from,
+                      WallTime now) {
+  if (!is_key(digest, facts)) return std::unexpected(refuse_unknown());
+  if (!facts.addresses.empty() && !contains(facts.addresses, from)) {
+    Refusal refusal = refuse_unknown();
+    refusal.recorded = "The key is good, but its scopes do not name the address that it came from.";
+    return std::unexpected(std::move(refusal));
+  }
+  return in_force(facts, now);
+}
+
 Refusal refuse_unknown(const Pepper& pepper, std::string_view secret) {
   static constexpr Digest kNobody{};
   const Digest digest = pepper.digest(secret);
   // The verdict is the same either way; comparing only keeps the time of a key that exists.
   [[maybe_unused]] const volatile int compared =
       CRYPTO_memcmp(digest.data(), kNobody.data(), digest.size());
-  return unknown_key();
+  return refuse_unknown();
 }
 
 NewKey make_key(std::span<const std::uint8_t, 64> random) {

@@ -20,6 +20,7 @@
 
 #include "base/refusal.h"
 #include "base/units.h"
+#include "controls/authentication/key_scopes.h"
 
 namespace tollgate::authentication {
 
@@ -56,6 +57,7 @@ struct Identity {
   std::span<const std::string_view> scopes;  // What the token was given for.
   std::optional<WallTime> expires;           // Of the credential.
   std::optional<Digest> certificate;         // SHA-256 of the one that it is bound to, RFC 8705.
+  Reach reach;                               // What it is for at most.
 };
 
 // The credential headers of a request, as they came. Empty: absent.
@@ -100,6 +102,10 @@ struct KeyRecord {
   WallTime created{};
   std::optional<WallTime> expires;
   std::optional<WallTime> revoked;
+  KeyScopes scopes;
+  std::string replaces;     // The key that it was rotated from; may be empty.
+  std::string replaced_by;  // And into.
+  std::optional<WallTime> last_used;
 };
 
 // What a request needs of a key: views into its arena, so a change of the store cannot move
@@ -112,6 +118,9 @@ struct KeyFacts {
   std::span<const std::string_view> roles;
   std::optional<WallTime> expires;
   std::optional<WallTime> revoked;
+  Reach reach;
+  std::span<const AddressRange> addresses;  // From which it may be used; empty: from all.
+  void* slot = nullptr;                     // The store's own.
 };
 
 // Whether `secret` is the key of `facts`, and the key is neither revoked nor expired at `now`.
@@ -119,7 +128,14 @@ struct KeyFacts {
 Expected<void> verify(const Pepper& pepper, const KeyFacts& facts, std::string_view secret,
                       WallTime now);
 
-// Spends the time of one verify() for a key that does not exist, and refuses.
+// The same by the secret's digest, for a key that came `from` there: where the key's scopes do not
+// name that address the answer is that to a wrong secret, so that whoever found it learns nothing.
+Expected<void> verify(const Digest& digest, const KeyFacts& facts, const IpAddress& from,
+                      WallTime now);
+
+// The answer to a key that does not exist.
+Refusal refuse_unknown();
+// The same, spending the time of one verify().
 Refusal refuse_unknown(const Pepper& pepper, std::string_view secret);
 
 struct NewKey {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kPathBytesMax = 4096;
 constexpr std::size_t kQuotedBytesMax = 64;
+constexpr std::string_view kReachRule = "authentication.api_keys.scopes";
 
 // RFC 3986 pchar and the slash: all that a canonical path is made of.
 constexpr std::array<bool, 256> kIsPathByte = [] {
@@ -111,13 +112,31 @@ bool goes_by_name(const OfferedTool& tool) {
   return tool.type == "function" || tool.type == "custom";
 }
 
-bool allows_tool(const ToolPolicy& policy, const OfferedTool& tool) {
-  if (!goes_by_name(tool)) return !tool.type.empty() && contains(policy.allow, tool.type);
+template <class Patterns>
+bool allows_tool(const Patterns& patterns, const OfferedTool& tool) {
+  if (!goes_by_name(tool)) return !tool.type.empty() && contains(patterns, tool.type);
   if (tool.name.empty()) return false;
-  return std::any_of(policy.allow.begin(), policy.allow.end(), [&](std::string_view pattern) {
+  return std::ranges::any_of(patterns, [&](std::string_view pattern) {
     if (!pattern.ends_with('*')) return pattern == tool.name;
     return tool.name.starts_with(pattern.substr(0, pattern.size() - 1));
   });
+}
+
+template <class Patterns>
+Expected<void> check_each(const Patterns& patterns, std::span<const OfferedTool> tools,
+                          std::string_view rule, std::string_view where) {
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    const OfferedTool& tool = tools[i];
+    if (allows_tool(patterns, tool)) continue;
+    const bool by_name = goes_by_name(tool);
+    return refuse(
+        Reason::kToolNotAllowed, std::string(rule),
+        fmt::format("The tool {}`{}` may not be offered to the model {}. Leave it out, "
+                    "or ask for it to be allowed.",
+                    by_name ? "" : "type ", quoted(by_name ? tool.name : tool.type), where),
+        fmt::format("tools[{}]", i));
+  }
+  return {};
 }
 
 }  // namespace
@@ -160,19 +179,23 @@ bool allows(const Policy& route, const authentication::Identity& caller) {
 
 bool serves(const Policy& route, std::string_view model) { return contains(route.models, model); }
 
+bool reaches(const Policy& route, const authentication::Identity& caller) {
+  return caller.reach.routes.empty() || contains(caller.reach.routes, route.name);
+}
+
+bool reaches_model(std::string_view model, const authentication::Identity& caller) {
+  return caller.reach.models.empty() || contains(caller.reach.models, model);
+}
+
 Expected<void> check_tools(const ToolPolicy& policy, std::span<const OfferedTool> tools,
                            std::string_view rule) {
-  for (std::size_t i = 0; i < tools.size(); ++i) {
-    const OfferedTool& tool = tools[i];
-    if (allows_tool(policy, tool)) continue;
-    const bool by_name = goes_by_name(tool);
-    return refuse(Reason::kToolNotAllowed, std::string(rule),
-                  fmt::format("The tool {}`{}` may not be offered to the model here. Leave it out, "
-                              "or ask for it to be allowed.",
-                              by_name ? "" : "type ", quoted(by_name ? tool.name : tool.type)),
-                  fmt::format("tools[{}]", i));
-  }
-  return {};
+  return check_each(policy.allow, tools, rule, "here");
+}
+
+Expected<void> check_tools_reached(const authentication::Reach& reach,
+                                   std::span<const OfferedTool> tools) {
+  if (reach.tools.empty()) return {};
+  return check_each(reach.tools, tools, kReachRule, "with this key");
 }
 
 int first_at(std::span<const Policy* const> routes, const Target& target) {
@@ -183,7 +206,8 @@ int first_at(std::span<const Policy* const> routes, const Target& target) {
 }
 
 bool lets_in(const Policy& route, const Target& target, const authentication::Identity& caller) {
-  return stands_at(route, target) && (observes(route, caller) || allows(route, caller));
+  return stands_at(route, target) && reaches(route, caller) &&
+         (observes(route, caller) || allows(route, caller));
 }
 
 Refusal refuse_caller() {
@@ -201,10 +225,11 @@ Expected<Choice> choose(std::span<const Policy* const> routes, const Target& tar
     const Policy& route = *routes[i];
     if (!stands_at(route, target)) continue;
     at_the_path = true;
+    if (!reaches(route, caller)) continue;
     const bool allowed = allows(route, caller);
     if (!allowed && !observes(route, caller)) continue;
     open_to_the_caller = true;
-    if (!serves(route, model)) continue;
+    if (!serves(route, model) || !reaches_model(model, caller)) continue;
     if (allowed) return Choice{.route = static_cast<int>(i), .observed = false};
     // A route that truly allows the caller may still follow.
     if (observed.route < 0) observed = {.route = static_cast<int>(i), .observed = true};

@@ -41,6 +41,7 @@ struct ToolPolicy {
 
 // What the operator writes on a route about who may use it.
 struct Policy {
+  std::string name;            // Of the route.
   Mode mode = Mode::kEnforce;  // Of `allow` only; a path or model unknown is always refused.
   std::string method = "POST";
   std::string path;  // Canonical.
@@ -63,6 +64,11 @@ Expected<std::string_view> canonical_path(std::string_view target, Arena& arena)
 // by `anonymous` alone, whatever the lines say.
 bool allows(const Policy& route, const authentication::Identity& caller);
 
+// Whether the route is among those that the caller's credential is for, and the model. Nobody
+// passes beyond that, whatever is only observed.
+bool reaches(const Policy& route, const authentication::Identity& caller);
+bool reaches_model(std::string_view model, const authentication::Identity& caller);
+
 // Is the model one of the route's?
 bool serves(const Policy& route, std::string_view model);
 
@@ -76,6 +82,10 @@ struct OfferedTool {
 Expected<void> check_tools(const ToolPolicy& policy, std::span<const OfferedTool> tools,
                            std::string_view rule);
 
+// The same for the tools that the caller's credential is for.
+Expected<void> check_tools_reached(const authentication::Reach& reach,
+                                   std::span<const OfferedTool> tools);
+
 // What is asked of the table of routes.
 struct Target {
   Exposure exposure = Exposure::kPublic;  // Of the listener.
@@ -85,17 +95,18 @@ struct Target {
 // Index of the first route that exists at the target, or -1: decided before the body is read.
 int first_at(std::span<const Policy* const> routes, const Target& target);
 
-// Whether the route stands at `target` and lets the caller in, whatever the model: it allows
-// them, or its `allow` is only observed. A caller without a credential is let in where the route
-// says so and nowhere else, observed or not.
+// Whether the route stands at `target` and lets the caller in, whatever the model: their
+// credential is for it, and it allows them or its `allow` is only observed. A caller without a
+// credential is let in where the route says so and nowhere else, observed or not.
 bool lets_in(const Policy& route, const Target& target, const authentication::Identity& caller);
 
 // The answer where routes stand at the target and none lets the caller in.
 Refusal refuse_caller();
 
 // The first route for this model and caller among those at `target`: kNotFound where no route
-// is there; kRouteNotAllowed where the path has routes but none allows the caller;
-// kModelNotFound where those that do serve another model only, whoever else may use this one.
+// is there; kRouteNotAllowed where the path has routes but none allows the caller or none is what
+// their credential is for; kModelNotFound where those that do serve another model only or the
+// credential is for others, whoever else may use this one.
 // In observe mode of a route, a caller who is not allowed passes and `observed` says so, unless
 // another route truly allows the request.
 struct Choice {

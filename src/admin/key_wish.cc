@@ -1,0 +1,218 @@
+#include "admin/key_wish.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "controls/authentication/imported_key.h"
+
+namespace tollgate::admin {
+
+namespace {
+
+using authentication::KeyScopes;
+
+constexpr std::size_t kTextBytesMax = 256;
+constexpr std::size_t kTextsMax = 64;  // Of one list.
+
+OrWords<std::string> text_of(std::string_view name, const simdjson::dom::element& value) {
+  std::string_view text;
+  if (value.get(text) != simdjson::SUCCESS) {
+    return std::unexpected(fmt::format("`{}` is no string", name));
+  }
+  if (text.size() > kTextBytesMax) {
+    return std::unexpected(fmt::format("`{}` is longer than {} bytes", name, kTextBytesMax));
+  }
+  return std::string(text);
+}
+
+OrWords<std::vector<std::string>> texts_of(std::string_view name,
+                                           const simdjson::dom::element& value) {
+  simdjson::dom::array array;
+  if (value.get(array) != simdjson::SUCCESS) {
+    return std::unexpected(fmt::format("`{}` is no array", name));
+  }
+  std::vector<std::string> texts;
+  for (const simdjson::dom::element each : array) {
+    OrWords<std::string> text = text_of(name, each);
+    if (!text) return std::unexpected(fmt::format("`{}` holds what is no string", name));
+    texts.push_back(std::move(*text));
+    if (texts.size() > kTextsMax) {
+      return std::unexpected(fmt::format("`{}` holds more than {}", name, kTextsMax));
+    }
+  }
+  return texts;
+}
+
+OrWords<KeyScopes> scopes_of(const simdjson::dom::element& value) {
+  simdjson::dom::object object;
+  if (value.get(object) != simdjson::SUCCESS) return std::unexpected("`scopes` is no object");
+  KeyScopes scopes;
+  for (const auto& [name, list] : object) {
+    const OrWords<std::vector<std::string>> texts = texts_of(name, list);
+    if (!texts) return std::unexpected(texts.error());
+    if (texts->empty()) {
+      return std::unexpected(
+          fmt::format("`scopes.{}` is empty: leave it out, or say what the key is for", name));
+    }
+    for (const std::string& text : *texts) {
+      if (OrWords<void> added = add_scope(scopes, name, text); !added) {
+        return std::unexpected(added.error());
+      }
+    }
+  }
+  return scopes;
+}
+
+// What a wish and a line of an import have in common; nothing: the member is another one.
+OrWords<bool> take_member(KeyWish& wish, std::string_view name, const simdjson::dom::element& value,
+                          WallTime now) {
+  if (name == "roles") {
+    OrWords<std::vector<std::string>> roles = texts_of(name, value);
+    if (!roles) return std::unexpected(roles.error());
+    wish.roles = std::move(*roles);
+    return true;
+  }
+  if (name == "scopes") {
+    OrWords<KeyScopes> scopes = scopes_of(value);
+    if (!scopes) return std::unexpected(scopes.error());
+    wish.scopes = std::move(*scopes);
+    return true;
+  }
+  if (name != "tenant" && name != "user" && name != "name" && name != "expires") return false;
+  OrWords<std::string> text = text_of(name, value);
+  if (!text) return std::unexpected(text.error());
+  if (name == "expires") {
+    const OrWords<std::optional<WallTime>> expires = read_expiry(*text, now);
+    if (!expires) return std::unexpected(fmt::format("`expires` {}", expires.error()));
+    wish.expires = *expires;
+  } else {
+    (name == "tenant" ? wish.tenant : name == "user" ? wish.user : wish.name) = std::move(*text);
+  }
+  return true;
+}
+
+OrWords<authentication::KeyRecord> read_import(simdjson::dom::parser& parser, std::string_view line,
+                                               const authentication::Pepper& pepper, WallTime now) {
+  simdjson::dom::object object;
+  if (parser.parse(line.data(), line.size()).get(object) != simdjson::SUCCESS) {
+    return std::unexpected("this is no JSON object");
+  }
+  KeyWish wish;
+  std::optional<authentication::Digest> digest;
+  for (const auto& [name, value] : object) {
+    if (name == "digest") {
+      const OrWords<std::string> text = text_of(name, value);
+      if (text) digest = authentication::read_imported_digest(*text);
+      if (!digest) {
+        return std::unexpected("`digest` wants `sha256:` and the 64 hexadecimal digits of it");
+      }
+      continue;
+    }
+    const OrWords<bool> taken = take_member(wish, name, value, now);
+    if (!taken) return std::unexpected(taken.error());
+    if (!*taken) {
+      return std::unexpected(fmt::format(
+          "`{}` is not known here; known are digest, tenant, user, roles, name, expires, scopes",
+          name));
+    }
+  }
+  if (!digest) return std::unexpected("`digest` is required");
+  if (wish.tenant.empty()) return std::unexpected("`tenant` is required");
+  const authentication::ImportedKey key = authentication::imported_key(pepper, *digest);
+  return record_of(wish, std::string(key.id()), key.digest, now);
+}
+
+}  // namespace
+
+OrWords<std::optional<WallTime>> read_expiry(std::string_view text, WallTime now) {
+  if (text == "never") return std::nullopt;
+  if (const std::optional<Duration> span = parse_span(text)) return now + *span;
+  const OrWords<WallTime> moment = parse_moment(text, now);
+  if (moment) return *moment;
+  return std::unexpected("wants a span such as 90d or 12h, a date, a moment or `never`");
+}
+
+OrWords<void> add_scope(KeyScopes& scopes, std::string_view list, std::string_view text) {
+  if (text.empty()) return std::unexpected(fmt::format("`scopes.{}` holds an empty text", list));
+  if (list == "addresses") {
+    const std::optional<AddressRange> range = read_address_range(text);
+    if (!range) {
+      return std::unexpected(
+          fmt::format("`{}` is no address and no range such as 10.0.0.0/8", text));
+    }
+    scopes.addresses.push_back(*range);
+    return {};
+  }
+  if (list != "routes" && list != "models" && list != "tools") {
+    return std::unexpected(fmt::format(
+        "`scopes.{}` is not known here; known are routes, models, tools, addresses", list));
+  }
+  (list == "routes"   ? scopes.routes
+   : list == "models" ? scopes.models
+                      : scopes.tools)
+      .emplace_back(text);
+  return {};
+}
+
+OrWords<KeyWish> read_wish(std::string_view body, WallTime now) {
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
+    return std::unexpected("the body is no JSON object");
+  }
+  KeyWish wish;
+  for (const auto& [name, value] : object) {
+    const OrWords<bool> taken = take_member(wish, name, value, now);
+    if (!taken) return std::unexpected(taken.error());
+    if (!*taken) {
+      return std::unexpected(fmt::format(
+          "`{}` is not known here; known are tenant, user, roles, name, expires, scopes", name));
+    }
+  }
+  if (wish.tenant.empty()) return std::unexpected("`tenant` is required");
+  return wish;
+}
+
+OrWords<std::string> read_only_member(std::string_view body, std::string_view name,
+                                      std::string_view usual) {
+  if (body.empty()) return std::string(usual);
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
+    return std::unexpected("the body is no JSON object");
+  }
+  std::string found(usual);
+  for (const auto& [given, value] : object) {
+    if (given != name) {
+      return std::unexpected(fmt::format("`{}` is not known here; known is {}", given, name));
+    }
+    OrWords<std::string> text = text_of(name, value);
+    if (!text) return text;
+    found = std::move(*text);
+  }
+  return found;
+}
+
+OrWords<std::vector<authentication::KeyRecord>> read_imports(
+    std::string_view lines, const authentication::Pepper& pepper, WallTime now,
+    const std::function<bool(std::string_view)>& is_tenant) {
+  std::vector<authentication::KeyRecord> keys;
+  simdjson::dom::parser parser;
+  for (int number = 1; !lines.empty(); ++number) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    const std::string line(lines.substr(0, end));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    OrWords<authentication::KeyRecord> key = read_import(parser, line, pepper, now);
+    if (key && !is_tenant(key->tenant)) {
+      key = std::unexpected(fmt::format("no tenant `{}` is configured", key->tenant));
+    }
+    if (!key) return std::unexpected(fmt::format("line {}: {}", number, key.error()));
+    keys.push_back(std::move(*key));
+  }
+  return keys;
+}
+
+}  // namespace tollgate::admin
