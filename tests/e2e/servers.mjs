@@ -108,24 +108,19 @@ class Postgres extends Server {
   }
 }
 
-/** PostgreSQL with one database and one user with a password. */
-export async function startPostgres(t) {
-  const programs = postgresPrograms();
+/** A folder for the data of a server, and how its programs are run there. */
+function postgresHome(t) {
   const user = userNamed('postgres');
   const home = folder(t);
   const data = path.join(home, 'data');
-  const secret = path.join(home, 'password');
   chmodSync(home, 0o755);
   mkdirSync(data, { mode: 0o700 });
-  writeFileSync(secret, PASSWORD);
   if (user.uid !== undefined) for (const name of [home, data]) chownSync(name, user.uid, user.gid);
-  const settings = { cwd: home, env: { ...process.env, LC_ALL: 'C', HOME: home }, ...user };
-  const initialize = ['-D', data, '-U', 'gate', '-A', 'scram-sha-256', `--pwfile=${secret}`];
-  execFileSync(path.join(programs, 'initdb'), [...initialize, '--no-sync', '-E', 'UTF8'], {
-    ...settings,
-    stdio: 'pipe',
-  });
-  const port = await freePort();
+  const env = { ...process.env, LC_ALL: 'C', HOME: home };
+  return { home, data, settings: { cwd: home, env, ...user } };
+}
+
+async function servePostgres(t, programs, { data, settings }, port) {
   const options = {
     listen_addresses: '127.0.0.1',
     port,
@@ -139,13 +134,72 @@ export async function startPostgres(t) {
     path.join(programs, 'postgres'),
     args,
     settings,
-    /database system is ready to accept connections/,
+    /database system is ready to accept (read-only )?connections/,
   );
   await server.start();
   atEnd(t, () => server.stop());
   server.programs = programs;
-  server.url = `postgres://gate:${PASSWORD}@127.0.0.1:${port}/postgres`;
+  server.host = `127.0.0.1:${port}`;
+  server.port = port;
+  server.url = urlOf(server);
   return server;
+}
+
+/** Of one server, or of several that stand in for each other. */
+export function urlOf(...servers) {
+  return `postgres://gate:${PASSWORD}@${servers.map((server) => server.host)}/postgres`;
+}
+
+/** PostgreSQL with one database and one user with a password. */
+export async function startPostgres(t) {
+  const programs = postgresPrograms();
+  const place = postgresHome(t);
+  const secret = path.join(place.home, 'password');
+  writeFileSync(secret, PASSWORD);
+  const initialize = ['-D', place.data, '-U', 'gate', '-A', 'scram-sha-256', `--pwfile=${secret}`];
+  execFileSync(path.join(programs, 'initdb'), [...initialize, '--no-sync', '-E', 'UTF8'], {
+    ...place.settings,
+    stdio: 'pipe',
+  });
+  return servePostgres(t, programs, place, await freePort());
+}
+
+/** A standby of `primary`, without which the primary answers no commit from now on. */
+export async function startStandby(t, primary) {
+  const place = postgresHome(t);
+  const copy = ['-D', place.data, '-d', primary.url, '-R', '-X', 'stream', '-c', 'fast'];
+  execFileSync(path.join(primary.programs, 'pg_basebackup'), copy, {
+    ...place.settings,
+    stdio: 'pipe',
+  });
+  const standby = await servePostgres(t, primary.programs, place, await freePort());
+  primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'FIRST 1 (*)'");
+  primary.sql('SELECT pg_reload_conf()');
+  const state = 'SELECT sync_state FROM pg_stat_replication';
+  await poll(() => primary.sql(state).trim() === 'sync', 'a standby that keeps up');
+  return standby;
+}
+
+/** Listens where a server was: whoever connects hears nothing, as of a machine that is gone. */
+export async function haunt(t, { port }) {
+  const visitors = new Set();
+  const silence = net.createServer((socket) => {
+    visitors.add(socket);
+    socket.on('error', () => {});
+  });
+  await poll(
+    () =>
+      new Promise((resolve) => {
+        silence.once('error', () => resolve(false));
+        silence.listen(port, '127.0.0.1', () => resolve(true));
+      }),
+    'the port of the server that is gone',
+  );
+  atEnd(t, () => {
+    for (const socket of visitors) socket.destroy();
+    return new Promise((resolve) => silence.close(resolve));
+  });
+  return visitors;
 }
 
 class Redis extends Server {
