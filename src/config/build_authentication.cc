@@ -85,6 +85,14 @@ class AuthenticationBuilder {
     return path;
   }
 
+  // What the rooms call safe may still be no place to connect to.
+  void check_place(const View& view, std::string_view key) {
+    const std::string url = view.text(key);
+    if (!authentication::is_safe_url(url) || parse_url(url.substr(0, url.find('?')))) return;
+    tell_in(report_, view, key,
+            "expected a host and perhaps a port and a path without dot segments or escapes");
+  }
+
   // Entries that are no mappings were told and are no entries.
   std::vector<View> entries(std::string_view key) {
     std::vector<View> found = view_.each(key);
@@ -113,6 +121,10 @@ class AuthenticationBuilder {
     const std::vector<View> views = entries("jwt");
     for (const View& view : views) {
       made_.jwt.push_back(token(view));
+      check_place(view, "jwks_url");
+      if (made_.jwt.back().keys == authentication::KeyOrigin::kDiscovery) {
+        check_place(view, "issuer");
+      }
       tell_all(view, check(made_.jwt.back()));
       if (made_.jwt.back().keys == authentication::KeyOrigin::kFile) keys(view, made_.jwt.back());
     }
@@ -190,6 +202,7 @@ class AuthenticationBuilder {
       authentication::IntrospectionPolicy made;
       made.name = view.text("name");
       made.url = view.text("url");
+      check_place(view, "url");
       const View client = view.section("client");
       made.client = client.text("id");
       made.client_secret = Secret(client.text("secret"));
