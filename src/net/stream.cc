@@ -159,7 +159,12 @@ Attempt Stream::write_tls(Pieces& pieces) {
 Attempt Stream::handshake() {
   ERR_clear_error();
   const int done = SSL_do_handshake(ssl_);
-  if (done == 1) return {Attempt::Result::kDone};
+  if (done == 1) {
+    // The peer's last flight may have brought its first bytes along. OpenSSL has read them ahead,
+    // so the socket would never tell of them.
+    readable_ = true;
+    return {Attempt::Result::kDone};
+  }
   return tls_result(done, Side::kRead);
 }
 
