@@ -93,7 +93,9 @@ class HandLender final : public Lender {
     }
   }
   bool exclusive() const override { return is_exclusive; }
-  bool is_current(Instant) const override { return is_exclusive && knows_others; }
+  bool is_current(Instant at) const override {
+    return is_exclusive && knows_others && at > alone_since;
+  }
 
   // Answers the first that was asked; with a Fault, that the store is away.
   void answer(Borrower& borrower, const std::optional<Fault>& fault = std::nullopt) {
@@ -117,7 +119,8 @@ class HandLender final : public Lender {
   std::vector<Question> asked;
   bool is_exclusive = true;
   bool knows_others = true;  // Else somebody may give back, although nobody else takes.
-  Instant now{};             // Of the answers.
+  Instant alone_since = Instant::min();
+  Instant now{};  // Of the answers.
 
  private:
   HandStore& store_;

@@ -61,6 +61,28 @@ TEST(Lease, ThatIsAwaitedIsRefusedByWhatIsTrueInACrowd) {
   }
 }
 
+// What an earlier start had leased came back between the answer and whoever waited for it.
+TEST(Lease, ThatIsAwaitedIsAskedForAgainOnceAnEarlierStartHasEnded) {
+  HandStore store;
+  Gateway earlier(store, "a/earlier");
+  Gateway gateway(store, "a");
+  const cost::Policy policy = budget(1'000);
+  const Request all(earlier, policy, 1'000);
+  earlier.answer_all();
+  gateway.lender.knows_others = false;
+  const Request waiting(gateway, policy, 100);
+  gateway.lender.now = kNow + std::chrono::seconds(1);
+  gateway.lender.answer(gateway.ledger);
+  store.reclaim("a/earlier");
+  gateway.lender.knows_others = true;
+  gateway.lender.alone_since = gateway.lender.now;
+  gateway.executor.run();
+  EXPECT_TRUE(waiting.waits());
+  gateway.lender.now += std::chrono::seconds(1);
+  gateway.answer_all();
+  EXPECT_TRUE(waiting.held());
+}
+
 // Whatever is lent goes to somebody else each time. It is asked for until all is gone, or nearly
 // for ever; in neither case is it the store that cannot be asked.
 TEST(Lease, ThatOthersTakeEachTimeIsRefusedByWhatIsTrue) {

@@ -67,8 +67,10 @@ const BudgetAccount& LedgerAccount::as_budget() const {
 bool LedgerAccount::at_rest(Instant now, WallTime wall) const {
   if (pins != 0 || at_work != 0 || rate.full_at >= now) return false;
   if (kind == AccountKind::kLimit) return true;
-  if (kind == AccountKind::kSharedLimit)
-    return static_cast<const SharedLimitAccount&>(*this).hand.share.full_at < now;
+  if (kind == AccountKind::kSharedLimit) {
+    const RateHand& hand = static_cast<const SharedLimitAccount&>(*this).hand;
+    return std::max(hand.share.full_at, hand.all_taken.full_at) < now;
+  }
   const BudgetAccount& account = as_budget();
   const cost::Balance& budget = account.budget;
   if (budget.held != Money{}) return false;

@@ -210,8 +210,10 @@ void MemoryLedger::roll(const cost::Policy& policy, BudgetAccount& account, Wall
 // Whether what others have taken may be less by now, and was not asked for just so.
 bool MemoryLedger::may_have_more(const Slot& slot, Instant now) const {
   const BudgetAccount& account = slot.budget_account();
-  if (slot.answered || lender_->is_current(account.heard_at)) return false;
-  if (!lender_->exclusive()) return now - account.asked_at > kAskAgain;
+  if (lender_->is_current(account.heard_at)) return false;
+  if (!lender_->exclusive()) return !slot.answered && now - account.asked_at > kAskAgain;
+  // What was said while an earlier start had leases is no answer any more once they have ended.
+  if (slot.answered && !lender_->is_current(Instant::max())) return false;
   return account.asked > 0 || now > account.asked_at;
 }
 

@@ -188,7 +188,7 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
                      std::optional<std::int64_t> used, Instant now) const;
   std::span<const RateNeed> low_hands(const pipeline::Charges& charges, Slots& slots, Instant now,
                                       Arena& arena) const;
-  static void mark_returns(const pipeline::Charges& charges, Slots& slots);
+  void mark_returns(const pipeline::Charges& charges, Slots& slots) const;
   void give_back_shared(const pipeline::Charges& charges, Slots& slots) const;
   void tell_reached(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
   static void mark_told(Slots& slots);

@@ -42,6 +42,14 @@ Refusal refused_without(const limits::Policy& policy) {
   return refusal;
 }
 
+// As of the last hold, for its figures only.
+limits::Policy policy_of(const SharedLimitAccount& account) {
+  limits::Policy policy;
+  policy.figure = account.figure;
+  policy.limit = std::max<std::int64_t>(account.limit, 1);
+  return policy;
+}
+
 // The words of a share are those of its limit, and no share is for ever.
 Refusal refused_share(const limits::Policy& policy, Refusal refusal, std::string_view subject,
                       std::int64_t share) {
@@ -63,7 +71,7 @@ void MemoryLedger::take_shared(const LimitCharge& charge, Slot& slot, Verdict& v
   const RateState state = rates_->state();
   SharedLimitAccount& account = slot.shared_account();
   RateHand& hand = account.hand;
-  hand.renew(state.generation, now);
+  hand.renew(policy, state.generation, now);
   account.limit = policy.limit;
   account.figure = policy.figure;
   slot.shared->from = SharedSlot::From::kHand;
@@ -131,7 +139,7 @@ void MemoryLedger::take_slot(const LimitCharge& charge, Slot& slot, Verdict& ver
     const bool full =
         hand.heard ? hand.level + hand.units <= account.at_work : account.at_work >= policy.limit;
     if (full) verdict.observe(policy.rule);
-  } else if (account.at_work >= hand.units) {
+  } else if (account.at_work >= hand.usable_slots()) {
     const bool news = slot.answered || now - hand.asked_at <= kAskSlotAgain;
     if (!hand.heard || hand.level > 0 || !news) {
       verdict.need(rate_need(charge, slot, 1, now));
@@ -270,8 +278,9 @@ void MemoryLedger::settle_shared(const LimitCharge& charge, Slot& slot,
   if (*used > slot.rate.amount) {
     const std::int64_t beyond = std::min(*used - slot.rate.amount, kTokensMax);
     account.rate = limits::settle(policy, account.rate, slot.rate, *used, now);
-    hand.renew(rates_->state().generation, now);
+    hand.renew(policy, rates_->state().generation, now);
     hand.units -= beyond;
+    hand.all_taken = limits::reserve_observed(policy, hand.all_taken, beyond, now);
     (void)hand.claim_on(policy, beyond, now);
     return;
   }
@@ -283,18 +292,20 @@ void MemoryLedger::settle_shared(const LimitCharge& charge, Slot& slot,
 
 // Slots that nobody uses go back at once, and what is claimed: with a small limit every one is
 // needed somewhere.
-void MemoryLedger::mark_returns(const Charges& charges, Slots& slots) {
+void MemoryLedger::mark_returns(const Charges& charges, Slots& slots) const {
   for (std::size_t i = 0; i < slots.limits.size(); ++i) {
     Slot& slot = slots.limits[i];
     if (slot.shared == nullptr) continue;
     slot.shared->giving_back = false;
-    if (slot.shared->from != SharedSlot::From::kHand) continue;
     const limits::Policy& policy = *charges.limits[i].policy;
     SharedLimitAccount& account = slot.shared_account();
-    if (account.hand.returning) continue;
-    slot.shared->giving_back = policy.figure == Figure::kConcurrentRequests
-                                   ? account.hand.spare_slots(account.at_work, policy.limit) > 0
-                                   : account.hand.claim.units > 0;
+    const bool work = policy.figure == Figure::kConcurrentRequests;
+    // One that was let through while the store was away has a slot by now, too.
+    const bool lent = work ? rates_->state().mode == RateMode::kLent
+                           : slot.shared->from == SharedSlot::From::kHand;
+    if (!lent || account.hand.returning) continue;
+    slot.shared->giving_back = work ? account.hand.spare_slots(account.at_work, policy.limit) > 0
+                                    : account.hand.claim.units > 0;
     account.hand.returning = slot.shared->giving_back;
   }
 }
@@ -321,7 +332,7 @@ std::optional<RateReport> MemoryLedger::report(const RateId& id, std::uint64_t h
   if (found == nullptr) return {};
   SharedLimitAccount& account = found->as_shared_limit();
   RateHand& hand = account.hand;
-  hand.renew(rates_->state().generation, now);
+  hand.renew(policy_of(account), rates_->state().generation, now);
   ++account.pins;
   ++hand.asked;
   hand.returning = false;
@@ -331,13 +342,14 @@ std::optional<RateReport> MemoryLedger::report(const RateId& id, std::uint64_t h
     // What came just now, or was asked for before, has somebody on his way to it.
     const bool awaited = telling == RateTelling::kAsking || (telling == RateTelling::kReturning &&
                                                              now - hand.heard_at < kAskSlotAgain);
-    const std::int64_t spare = std::max<std::int64_t>(hand.units - account.at_work, 0);
+    const std::int64_t spare = std::max<std::int64_t>(hand.usable_slots() - account.at_work, 0);
     const std::int64_t kept = std::max<std::int64_t>(hand.kept_slots(account.at_work_limit), 0);
     hand.units = account.at_work + (leaving ? 0 : awaited ? spare : std::min(spare, kept));
   } else {
     const bool idle = telling == RateTelling::kRenewing && !hand.used;
     if ((leaving || idle) && hand.units > 0) told.back = std::exchange(hand.units, 0);
     told.debt = limits::until_full(account.rate, now);
+    told.all_debt = limits::until_full(hand.all_taken, now);
     told.claim = std::exchange(hand.claim, {});
   }
   told.in_hand = hand.units;
@@ -351,12 +363,13 @@ void MemoryLedger::answered(const RateId& id, std::uint64_t hash, int needs,
   LedgerAccount* const found =
       accounts_.find({AccountKind::kSharedLimit, hash, id.rule, id.subject});
   CHECK(found != nullptr && found->pins > needs);
-  RateHand& hand = found->as_shared_limit().hand;
+  SharedLimitAccount& account = found->as_shared_limit();
+  RateHand& hand = account.hand;
   found->pins -= needs + 1;
   hand.asked -= needs + 1;
   if (!answer) return;
   found->rate.full_at -= answer->took_back;
-  hand.take_answer(*answer);
+  hand.take_answer(policy_of(account), *answer);
 }
 
 void MemoryLedger::unanswered(const RateId& id, std::uint64_t hash, int needs) {
@@ -371,8 +384,9 @@ void MemoryLedger::unanswered(const RateId& id, std::uint64_t hash, int needs) {
 void MemoryLedger::each_debt(Instant now, const std::function<void(const RateNeed&)>& visit) const {
   accounts_.each([&](LedgerAccount& found) {
     if (found.kind != AccountKind::kSharedLimit) return;
-    if (found.at_work == 0 && limits::until_full(found.rate, now) <= Duration(0)) return;
     const SharedLimitAccount& account = found.as_shared_limit();
+    const Instant earned_at = std::max(found.rate.full_at, account.hand.all_taken.full_at);
+    if (found.at_work == 0 && earned_at <= now) return;
     RateNeed need;
     need.id = {account.rule->text, account.subject()};
     need.hash = account.hash;

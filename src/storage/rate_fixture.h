@@ -175,6 +175,7 @@ class HandRates final : public RateLender {
     question.sent.ahead = need.ahead;
     question.sent.ttl = kTtl;
     question.sent.connection = connection_;
+    question.sent.lost_since = lost_since;
     return question;
   }
   Question take(RateBorrower& borrower) {
@@ -195,6 +196,7 @@ class HandRates final : public RateLender {
     answer.told = question.sent.report.in_hand;
     answer.heard_at = shared_.now();
     answer.until = sent_at_ + kTtl - std::chrono::milliseconds(300);
+    answer.gathers = lost_since > 0 && shared_.now_us() < lost_since + kTtl.count();
     last = replied;
     borrower.answered(question.id(), question.hash, question.needs, answer);
     if (question.wait != nullptr) question.wait->answered(shared_.now());
@@ -216,5 +218,69 @@ struct SharingGateway {
   HandRates rates;
   HandExecutor executor;
 };
+
+inline constexpr WallTime kWall = std::chrono::sys_days(std::chrono::year(2026) / 11 / 25);
+
+inline limits::Policy limit(limits::Figure figure, std::int64_t most, Mode mode = Mode::kEnforce) {
+  limits::Policy policy;
+  policy.mode = mode;
+  policy.figure = figure;
+  policy.limit = most;
+  policy.rule = "limits.tenant_id." + std::string(name_of(figure));
+  return policy;
+}
+
+// One request: it holds on its own, and is settled or refused later.
+struct RateRequest {
+  std::vector<pipeline::LimitCharge> limits;
+  Arena arena;
+  Instant at{};
+  std::optional<Expected<pipeline::Hold, pipeline::Shortfall>> held;
+  pipeline::Charges charges() const { return {limits, {}}; }
+  bool passed() const { return held && held->has_value(); }
+};
+
+inline Task<void> hold_later(MemoryLedger& ledger, Executor& executor, RateRequest& request) {
+  request.held =
+      co_await ledger.hold(request.charges(), request.arena, executor, request.at, kWall);
+}
+
+// Begins a hold; what it asks for is not answered yet.
+inline std::unique_ptr<RateRequest> begin(SharingGateway& gateway,
+                                          std::vector<pipeline::LimitCharge> charges, Instant now) {
+  auto request = std::make_unique<RateRequest>();
+  request->limits = std::move(charges);
+  request->at = now;
+  start(hold_later(gateway.ledger, gateway.executor, *request));
+  return request;
+}
+
+// Answers until nobody waits.
+inline void answer_all(SharingGateway& gateway) {
+  do {
+    gateway.rates.answer_all(gateway.ledger);
+  } while (gateway.executor.run() || !gateway.rates.asked.empty());
+}
+
+inline std::unique_ptr<RateRequest> hold(SharingGateway& gateway, const limits::Policy& policy,
+                                         std::int64_t amount, Instant now) {
+  auto request = begin(gateway, {{&policy, "acme", amount}}, now);
+  answer_all(gateway);
+  EXPECT_TRUE(request->held);
+  return request;
+}
+
+inline void settle(SharingGateway& gateway, RateRequest& request, Tokens used, Instant now) {
+  gateway.ledger.settle(**request.held, request.charges(), {0, used, {}}, {}, now, kWall);
+}
+
+inline RateNeed account_of(const limits::Policy& policy) {
+  RateNeed account;
+  account.id = {policy.rule, "acme"};
+  account.hash = LedgerAccounts(1, 5).hash_of(policy.rule, "acme");
+  account.figure = policy.figure;
+  account.limit = policy.limit;
+  return account;
+}
 
 }  // namespace tollgate::storage

@@ -9,11 +9,16 @@ namespace {
 // What is in hand is to last about so long; and at first for so many requests.
 constexpr Duration kHandLasts = std::chrono::seconds(1);
 constexpr std::int64_t kRequestsAhead = 8;
+// So long after an answer what was in hand then may be used, which time earns back from then on.
+constexpr Duration kUsedWithin = std::chrono::seconds(3);
 
 }  // namespace
 
-void RateHand::renew(std::uint32_t now_generation, Instant now) {
+void RateHand::renew(const limits::Policy& policy, std::uint32_t now_generation, Instant now) {
   if (generation != now_generation) {
+    // What is in hand here is not used, and never will be.
+    if (units > 0 && policy.figure != limits::Figure::kConcurrentRequests)
+      all_taken.full_at -= limits::owing(policy, units, Instant{}).full_at.time_since_epoch();
     generation = now_generation;
     units = level = 0;
     part = {};
@@ -54,8 +59,13 @@ void RateHand::step_up(std::int64_t least, Instant now) {
   asked_at = now;
 }
 
-void RateHand::take_answer(const RateAnswer& answer) {
+void RateHand::take_answer(const limits::Policy& policy, const RateAnswer& answer) {
   if (answer.generation != generation) return;
+  if (!answer.gathers && policy.figure != limits::Figure::kConcurrentRequests) {
+    const std::int64_t taken = std::clamp<std::int64_t>(policy.limit - answer.level, 0, kTokensMax);
+    all_taken = limits::owing(policy, taken, answer.heard_at);
+    if (taken > 0) all_taken.full_at += kUsedWithin - answer.part;
+  }
   units += answer.in_hand + answer.granted - answer.told;
   until = answer.until;
   level = answer.level;

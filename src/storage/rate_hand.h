@@ -3,6 +3,7 @@
 // Pure: no I/O, no clock, no lock.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "controls/limits/limits.h"
@@ -27,6 +28,10 @@ struct RateHand {
   std::int64_t step = 0;  // Asked for ahead of need last…
   Instant asked_at{};     // …at this time.
 
+  // What all gateways together have used or had in hand, at most: all that was not left in the
+  // store when it was heard last. Outlives the store's data.
+  limits::Balance all_taken;
+
   // What all gateways together have used, at least, as the store told it and with what was taken
   // here since; and where the store's clock and counts stood.
   limits::Balance all_used;
@@ -40,11 +45,14 @@ struct RateHand {
   limits::Balance share;
 
   // Forgets what is of an earlier generation, or too old.
-  void renew(std::uint32_t now_generation, Instant now);
+  void renew(const limits::Policy& policy, std::uint32_t now_generation, Instant now);
   // What the store should have by `now`, if nobody else took of it.
   std::int64_t level_at(const limits::Policy& policy, Instant now) const;
   // The balance that says the same: to refuse from, in the words of all refusals.
   limits::Balance view(const limits::Policy& policy) const;
+  // Slots that requests may take. More may be at work in all than there should be, as gateways let
+  // requests through while the store was away: then one that ends makes no room for another.
+  std::int64_t usable_slots() const { return units + std::min<std::int64_t>(level, 0); }
   // How many slots are kept that nobody uses: none where they are scarce.
   std::int64_t kept_slots(std::int64_t limit) const { return level > limit / 4 ? limit / 16 : 0; }
   std::int64_t spare_slots(std::int64_t at_work, std::int64_t limit) const;
@@ -54,7 +62,7 @@ struct RateHand {
   RateClaim claim_on(const limits::Policy& policy, std::int64_t units, Instant now);
   // Claims `units` of a claim_on(), as far as it is worth anything by now.
   void add_claim(const limits::Policy& policy, RateClaim more, Instant now);
-  void take_answer(const RateAnswer& answer);
+  void take_answer(const limits::Policy& policy, const RateAnswer& answer);
   // What the store would take back of a claim now, as far as is known here.
   std::int64_t worth(const limits::Policy& policy, const RateClaim& of, Instant now) const;
 };

@@ -105,7 +105,8 @@ struct RateReport {
   // the slots that are in use or kept.
   std::int64_t in_hand = 0;
   std::int64_t back = 0;  // Units given back.
-  Duration debt{};        // Until time has earned back all that this gateway has used.
+  Duration debt{};        // Until time has earned back all that this gateway has used…
+  Duration all_debt{};    // …and all that anybody has, as far as it was told. See rate_scripts.h.
   RateClaim claim;
 };
 struct RateAnswer {
@@ -114,6 +115,7 @@ struct RateAnswer {
   std::int64_t in_hand = 0;   // …what of it still counts…
   std::int64_t granted = 0;   // …and what came to it.
   std::int64_t level = 0;     // What is left in the store; below 0: what is owed to it.
+  bool gathers = false;       // It has lost its data: the level says nothing of what was taken.
   Duration part{};            // The time that is earned already of the next unit.
   Duration took_back{};       // Of the claim; so much less this gateway has used.
   Duration debt{};            // Until time has earned back all that everybody has used, at least.
@@ -136,8 +138,8 @@ class RateBorrower {
                         const std::optional<RateAnswer>& answer) = 0;
   // The same where there was no report.
   virtual void unanswered(const RateId& id, std::uint64_t hash, int needs) = 0;
-  // Visits each account of which this gateway has something at work, or has used what time has not
-  // earned back by `now`: what a store is told that has lost its data, or was away.
+  // Visits each account of which this gateway has something at work, or somebody has used what time
+  // has not earned back by `now`: what a store is told that has lost its data, or was away.
   virtual void each_debt(Instant now, const std::function<void(const RateNeed&)>& visit) const = 0;
 
  protected:

@@ -36,6 +36,7 @@ local least, all, ahead = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10
 local ttl, lost = tonumber(ARGV[11]), tonumber(ARGV[12])
 local claim, claim_until = tonumber(ARGV[13]), tonumber(ARGV[14])
 local claim_returned, claim_born = tonumber(ARGV[15]), ARGV[16]
+local all_debt = tonumber(ARGV[17])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local EXACT = 9007199254740992
@@ -105,12 +106,13 @@ end
 local debt_units, debt_part = owed(debt)
 if not level then level, part, at = limit, 0, now end
 if lost > known_lost then
-  if now < lost + ttl then
-    -- Whoever is alive tells meanwhile what it has used.
-    level, part, at = math.min(level, 0), 0, now
-  else
-    level = limit - others - owing - math.max(in_hand, 0) - debt_units
-    level, part, at = level - math.ceil((owing_part + debt_part) / window), 0, now
+  -- Whoever is alive tells meanwhile what it has used, and what it has heard that all have.
+  local all_units, all_part = owed(all_debt)
+  level = math.min(level, 0, -all_units - math.ceil(all_part / window))
+  part, at = 0, now
+  if now >= lost + ttl then
+    local left = limit - others - owing - math.max(in_hand, 0) - debt_units
+    level = math.min(left - math.ceil((owing_part + debt_part) / window), limit + level)
     known_lost = lost
   end
 end
@@ -176,6 +178,7 @@ redis.call('HSET', key, 'level', text(level), 'part', text(part), 'at', text(at)
 local full_in = math.max((limit - level) / limit * window, 0) + ttl + window
 redis.call('PEXPIRE', key, text(math.min(math.ceil(full_in / 1000), 34560000000)))
 local used = math.max(math.floor(((limit - level - others - out) * window - part) / limit), 0)
+if lost > known_lost then level = math.max(level, 0) end
 return {granted, in_hand, level, math.floor(part / limit), now, took_back, used, returned,
         tonumber(born)}
 )lua";
@@ -294,7 +297,7 @@ class Arguments {
   std::span<const std::string_view> all() const { return std::span(texts_).first(count_); }
 
  private:
-  static constexpr std::size_t kMost = 16;  // As many as a rate has.
+  static constexpr std::size_t kMost = 17;  // As many as a rate has.
   std::array<std::string, kMost> numbers_;
   std::array<std::string_view, kMost> texts_;
   std::size_t count_ = 0;
@@ -330,6 +333,7 @@ void add_question(redis::Client& client, std::string_view key, const RateQuestio
   arguments.add(question.ttl.count()).add(question.lost_since);
   arguments.add(told.claim.units).add(told.claim.until_us);
   arguments.add(told.claim.returned).add(told.claim.born_us);
+  arguments.add(told.all_debt.count());
   client.add(lend_script(), key, arguments.all());
 }
 

@@ -17,8 +17,11 @@
 //
 // A key that is not there is a full bucket; unless data was lost. Then nobody gets anything for as
 // long as something may be in hand of before, in which time every gateway that is alive tells of
-// what it has used; from then on the bucket has what that leaves. What a gateway used that died
-// shortly before is forgotten with it.
+// what it has used; from then on the bucket has what that leaves. Debts are earned back side by
+// side, those of three gateways three times as fast as they should be. So each gateway also tells
+// how the bucket stood when it heard of it last: nobody got anything later but for who heard of it
+// later. Until the bucket opens its `level` is the worst of that, as units below a full one. What a
+// gateway used that died shortly before is forgotten with it.
 //
 // All times are of Redis' clock. Where it goes back nothing is earned until it has caught up, at
 // most for a window. Where it leaps ahead the gateways find it out by clocks of their own.

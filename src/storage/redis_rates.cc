@@ -173,11 +173,22 @@ RedisRates::Asked RedisRates::take_questions() {
   for (Questions* from : {&awaited_, &asked_}) {
     while (!from->empty() && taken.size() < kQuestionsMax) {
       auto first = from->extract(from->begin());
+      renew_with(first.mapped(), first.key());
       taken.emplace_back(std::move(first.key()), std::move(first.mapped()));
     }
   }
   urgent_ = !awaited_.empty() || !asked_.empty();
   return taken;
+}
+
+// One question an account a round: a second would tell again what was in hand before the answer to
+// the first, and Redis would take what it had just lent for given back.
+void RedisRates::renew_with(Question& question, const std::string& key) {
+  const auto held = in_hand_.find(key);
+  const Instant now = clock_.now();
+  if (held == in_hand_.end() || now < held->second.renew_at) return;
+  renew_at(held->second, held->first, now + kRenewAfter);
+  if (question.telling == RateTelling::kReturning) question.telling = RateTelling::kRenewing;
 }
 
 void RedisRates::add_renewals(Asked& asked) {
@@ -373,6 +384,7 @@ void RedisRates::answer(std::string key, Question& question, const RateAnswer& r
   told.told = question.report.in_hand;
   told.heard_at = clock_.now();
   told.until = sent_at + kTtl - kTtlMargin;
+  told.gathers = epoch_.lost_since > 0 && replied.now_us < epoch_.lost_since + kTtl.count();
   const Account& account = question.account;
   if (replied.in_hand + replied.granted > 0) {
     auto [held, fresh] = in_hand_.try_emplace(std::move(key));

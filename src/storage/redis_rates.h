@@ -124,6 +124,7 @@ class RedisRates final : public RateLender {
   void leave();
   Duration pause() const;
   Asked take_questions();
+  void renew_with(Question& question, const std::string& key);
   void add_renewals(Asked& asked);
   FaultOr<void> round(Asked asked, Presence presence, Instant deadline);
   void report_all(Asked& asked);

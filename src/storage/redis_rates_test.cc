@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "base/hand_executor.h"
@@ -316,26 +317,31 @@ class AwayClient final : public redis::Client {
   void add(const redis::Script&, std::string_view key, std::span<const std::string_view>) override {
     using Kind = redis::Reply::Kind;
     redis::Reply reply{.kind = Kind::kInteger, .integer = 1};
+    if (key != "tollgate:{epoch}") twice += keys_.insert(std::string(key)).second ? 0 : 1;
     if (key != "tollgate:{gateways}") {
       reply.kind = Kind::kList;
       reply.items.resize(key == "tollgate:{epoch}" ? 3 : 9, {.kind = Kind::kInteger});
+      reply.items[0].integer = 1;
       if (key == "tollgate:{epoch}") reply.items[0] = {.kind = Kind::kText, .text = "epoch"};
     }
     added_.push_back(std::move(reply));
   }
   FaultOr<std::vector<redis::Reply>> exchange(Instant) override {
     ++asked;
+    keys_.clear();
     std::vector<redis::Reply> replies = std::exchange(added_, {});
     if (away) return fault(FaultKind::kUnreachable, "away");
     connected_ = true;
     return replies;
   }
   int asked = 0;
+  int twice = 0;  // Questions on a key that the same round has asked of before.
   bool away = false;
 
  private:
   bool connected_ = false;
   std::vector<redis::Reply> added_;
+  std::set<std::string> keys_;  // In this round.
 };
 
 class HandClock final : public pipeline::Clock {
@@ -372,6 +378,43 @@ TEST(RedisRates, RecoversWithinAQuarterOfASecondOfItsReturnWhateverTheOutage) {
     client.away = false;
     pass(RedisRates::kRetryAfter + kStep);
     ASSERT_FALSE(rates.degraded());
+  }
+}
+
+// What one question has brought is not known yet when the next tells what is in hand.
+TEST(RedisRates, I14AsksOnceInARoundOfWhatIsToBeToldAgain) {
+  const std::pair<Figure, Duration> due[] = {
+      {Figure::kConcurrentRequests, RedisRates::kLookAgainAfter},
+      {Figure::kRequestsPerMinute, RedisRates::kRenewAfter}};
+  for (const auto& [figure, later] : due) {
+    HandClock clock;
+    MemoryLedger ledger{{.key = 5}, nullptr};
+    auto owned = std::make_unique<AwayClient>();
+    AwayClient& client = *owned;
+    RedisRates rates({.gateway = "a"}, std::move(owned), ledger, clock);
+    ledger.rates_from(rates);
+    rates.turn();
+    const limits::Policy policy = limit(figure, 12);
+    HandExecutor executor;
+    std::vector<std::unique_ptr<Held>> all;
+    const auto hold = [&](std::int64_t amount) {
+      all.emplace_back(new Held{{&policy, "acme", amount}});
+      tollgate::start(hold_later(ledger, executor, clock.now(), *all.back()));
+    };
+    // It is lent one more than it says to have, each time.
+    hold(1);
+    rates.turn();
+    executor.run();
+    ASSERT_TRUE(all.front()->answer && *all.front());
+    const int before = client.asked;
+    clock.at += later;
+    hold(3);
+    hold(3);
+    rates.turn();
+    EXPECT_EQ(client.asked, before + 1);
+    EXPECT_EQ(client.twice, 0);
+    rates.stop();
+    executor.run();
   }
 }
 

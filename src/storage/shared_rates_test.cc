@@ -21,69 +21,7 @@ using pipeline::Used;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr WallTime kWall = std::chrono::sys_days(std::chrono::year(2026) / 11 / 25);
-
-limits::Policy limit(Figure figure, std::int64_t most, Mode mode = Mode::kEnforce) {
-  limits::Policy policy;
-  policy.mode = mode;
-  policy.figure = figure;
-  policy.limit = most;
-  policy.rule = "limits.tenant_id." + std::string(name_of(figure));
-  return policy;
-}
-
-// One request: it holds on its own, and is settled or refused later.
-struct Request {
-  std::vector<LimitCharge> limits;
-  Arena arena;
-  Instant at{};
-  std::optional<Expected<Hold, Shortfall>> held;
-  Charges charges() const { return {limits, {}}; }
-  bool passed() const { return held && held->has_value(); }
-};
-
-Task<void> hold_later(MemoryLedger& ledger, Executor& executor, Request& request) {
-  request.held =
-      co_await ledger.hold(request.charges(), request.arena, executor, request.at, kWall);
-}
-
-// Begins a hold; what it asks for is not answered yet.
-std::unique_ptr<Request> begin(SharingGateway& gateway, std::vector<LimitCharge> charges,
-                               Instant now) {
-  auto request = std::make_unique<Request>();
-  request->limits = std::move(charges);
-  request->at = now;
-  start(hold_later(gateway.ledger, gateway.executor, *request));
-  return request;
-}
-
-// Answers until nobody waits.
-void answer_all(SharingGateway& gateway) {
-  do {
-    gateway.rates.answer_all(gateway.ledger);
-  } while (gateway.executor.run() || !gateway.rates.asked.empty());
-}
-
-std::unique_ptr<Request> hold(SharingGateway& gateway, const limits::Policy& policy,
-                              std::int64_t amount, Instant now) {
-  auto request = begin(gateway, {{&policy, "acme", amount}}, now);
-  answer_all(gateway);
-  EXPECT_TRUE(request->held);
-  return request;
-}
-
-void settle(SharingGateway& gateway, Request& request, Tokens used, Instant now) {
-  gateway.ledger.settle(**request.held, request.charges(), {0, used, {}}, {}, now, kWall);
-}
-
-RateNeed account_of(const limits::Policy& policy) {
-  RateNeed account;
-  account.id = {policy.rule, "acme"};
-  account.hash = LedgerAccounts(1, 5).hash_of(policy.rule, "acme");
-  account.figure = policy.figure;
-  account.limit = policy.limit;
-  return account;
-}
+using Request = RateRequest;
 
 // As the threads of the gateways do, each tells every second what it has.
 void pass(SharedRedis& shared, std::span<SharingGateway* const> gateways,
