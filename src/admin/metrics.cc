@@ -74,6 +74,14 @@ struct CountError {
   Tokens ours = 0, provider = 0;
 };
 
+bool is_failed_authentication(const audit::Record& record) {
+  constexpr std::string_view kCodes[] = {"missing_credential", "invalid_credential",
+                                         "expired_credential", "revoked_credential",
+                                         "credential_conflict"};
+  return std::ranges::find(kCodes, record.code) != std::end(kCodes) ||
+         (record.code == "rate_limited" && record.rule == "authentication.failures");
+}
+
 void head_of(std::string& out, std::string_view name, std::string_view help,
              std::string_view type) {
   fmt::format_to(std::back_inserter(out), "# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
@@ -109,6 +117,7 @@ class Metrics::Shard final : public pipeline::Meter {
         record.actor == nullptr ? std::string_view() : record.actor->tenant;
     ++requests.at(RequestLabels{record.route, tenant, audit::name_of(record.outcome), record.code});
     overhead.observe(overhead_time);
+    if (is_failed_authentication(record)) ++failures.at(NameLabel{record.code});
     for (const audit::Attempt& attempt : record.attempts) {
       ++upstreams.at(NameLabel{attempt.upstream, attempt.status});
     }
@@ -135,6 +144,7 @@ class Metrics::Shard final : public pipeline::Meter {
   Series<Labels3, TokenCounts> tokens;
   Series<std::pair<std::string, int>, std::uint64_t> upstreams;
   Series<std::pair<std::string, int>, CountError> errors;
+  Series<std::pair<std::string, int>, std::uint64_t> failures;
   Histogram overhead{Duration(1)};
   Histogram first_byte{std::chrono::milliseconds(1)};
 };
@@ -148,6 +158,7 @@ struct Sums {
   std::map<Labels3, TokenCounts> tokens;
   std::map<std::pair<std::string, int>, std::uint64_t> upstreams;
   std::map<std::string, CountError> errors;
+  std::map<std::string, std::uint64_t> failures;
   Histogram overhead{Duration(1)};
   Histogram first_byte{std::chrono::milliseconds(1)};
 
@@ -168,6 +179,13 @@ void write_requests(const Sums& sums, std::string& out) {
   for (const auto& [labels, count] : sums.upstreams) {
     fmt::format_to(to, "tollgate_upstream_requests_total{{upstream=\"{}\",status=\"{}\"}} {}\n",
                    escape_label(labels.first), labels.second, count);
+  }
+  head_of(out, "tollgate_authentication_failures_total",
+          "Requests refused for their credential; rate_limited: unseen, as too many failed before.",
+          "counter");
+  for (const auto& [reason, count] : sums.failures) {
+    fmt::format_to(to, "tollgate_authentication_failures_total{{reason=\"{}\"}} {}\n", reason,
+                   count);
   }
   head_of(out, "tollgate_concurrent_requests", "Requests at work now.", "gauge");
   fmt::format_to(to, "tollgate_concurrent_requests {}\n", sums.at_work);
@@ -231,6 +249,7 @@ void Sums::add(const Metrics::Shard& shard) {
     sum.reasoning += counts.reasoning;
     sum.spend = add_saturated(sum.spend, counts.spend);
   }
+  for (const auto& [labels, count] : shard.failures.entries()) failures[labels.first] += count;
   for (const auto& [labels, error] : shard.errors.entries()) {
     errors[labels.first].ours += error.ours;
     errors[labels.first].provider += error.provider;

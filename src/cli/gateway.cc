@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -47,13 +48,15 @@ struct Worker {
     pipeline::Meter& meter;  // Of this worker alone.
     const pipeline::Vocabularies& vocabularies;
     const pipeline::Outages& outages;
+    authentication::Failures& failures;
   };
 
   Worker(const Shared& shared, net::UpstreamCounts& counts)
       : pool(loop, counts),
         callers(shared.identities),
         pipeline({shared.config, loop, shared.keys, shared.pepper, callers, shared.ledger,
-                  shared.trail, pool, shared.meter, shared.vocabularies, loop, shared.outages}) {}
+                  shared.trail, pool, shared.meter, shared.vocabularies, loop, shared.outages,
+                  shared.failures}) {}
 
   net::Loop loop;
   net::UpstreamPool pool;
@@ -122,6 +125,7 @@ struct Gateway::Parts {
   admin::Metrics metrics;
   std::unique_ptr<storage::Store> store;
   std::optional<authentication::Pepper> pepper;
+  std::optional<authentication::Failures> failures;
   identity::Identities identities;
   net::UpstreamCounts upstream_counts;
   net::ListenerCounts listener_counts;
@@ -159,6 +163,10 @@ FaultOr<void> Gateway::Parts::open_store(const config::Config& now) {
       storage::load_or_make_pepper(named.empty() ? store->beside("pepper") : named);
   if (!made) return std::unexpected(made.error());
   pepper.emplace(std::move(*made));
+  std::uint64_t seed = 0;
+  const authentication::Digest digest = pepper->digest("tollgate failed authentications");
+  std::memcpy(&seed, digest.data(), sizeof seed);
+  failures.emplace(seed);
   FaultOr<std::unique_ptr<storage::Database>> database = store->reader();
   if (!database) return std::unexpected(database.error());
   if (FaultOr<void> same = storage::check_pepper(**database, *pepper); !same) return same;
@@ -180,11 +188,11 @@ FaultOr<void> Gateway::Parts::open_listeners(const TlsContexts& tls) {
       options.port = port;
       options.claim = worker == workers.front() ? net::Port::kMustBeFree : net::Port::kIsOurs;
       options.exposure = listener.exposure;
+      options.proxy_protocol = listener.proxy_protocol;
       options.connections = &listener_counts.of(listener.name);
       if (const auto found = tls.find(listener.name); found != tls.end()) {
         options.tls = found->second;
       }
-      options.proxy_protocol = listener.proxy_protocol;
       options.edge = now->edge;
       FaultOr<std::unique_ptr<net::Listener>> opened =
           net::Listener::open(worker->loop, std::move(options), worker->pipeline);
@@ -366,9 +374,9 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(
   const int count = now.edge.workers > 0 ? now.edge.workers : cores;
   for (int i = 0; i < count; ++i) {
     const Worker::Shared shared{
-        parts->config,          parts->store->keys(),   *parts->pepper,
-        parts->identities,      parts->store->ledger(), parts->store->trail(),
-        parts->metrics.shard(), parts->vocabularies,    *parts->store};
+        parts->config,          parts->store->keys(),  *parts->pepper,         parts->identities,
+        parts->store->ledger(), parts->store->trail(), parts->metrics.shard(), parts->vocabularies,
+        *parts->store,          *parts->failures};
     parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_counts));
   }
   if (FaultOr<void> opened = parts->open_listeners(*tls); !opened) {

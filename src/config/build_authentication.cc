@@ -21,6 +21,7 @@ class AuthenticationBuilder {
   void build() {
     made_.api_keys = view_.has("api_keys");
     made_.pepper_file = file_of(report_, view_.section("api_keys"), "pepper_file");
+    failures(view_.section("failures"));
     tokens();
     introspection();
     sessions();
@@ -31,6 +32,14 @@ class AuthenticationBuilder {
   }
 
  private:
+  void failures(const View& view) {
+    made_.failures.mode = view.choice("mode", made_.failures.mode);
+    made_.failures.per_address = view.count("per_address");
+    made_.failures.per_key = view.count("per_key");
+    made_.failures.in_all = view.count("in_all");
+    made_.failures.delay_max = view.duration("delay_max");
+  }
+
   // At the field where it is written, else at the entry that lacks it.
   void tell(const View& view, const PolicyMistake& mistake) {
     const Node* field = view.node()->find(mistake.field);

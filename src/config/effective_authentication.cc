@@ -128,6 +128,12 @@ json::object effective_authentication(const Config& config) {
     put(keys, "pepper_file", policy.pepper_file);
     made["api_keys"] = std::move(keys);
   }
+  made["failures"] = {
+      {"per_address", policy.failures.per_address},
+      {"per_key", policy.failures.per_key},
+      {"in_all", policy.failures.in_all},
+      {"delay_max", format_duration(policy.failures.delay_max)},
+      {"mode", text(choices::modes()[static_cast<std::size_t>(policy.failures.mode)])}};
   put_all(made, "jwt", policy.jwt);
   put_all(made, "introspection", policy.introspection);
   put_all(made, "sessions", policy.sessions);

@@ -240,11 +240,55 @@ inline constexpr Field kSessionFields[] = {
 inline constexpr Section kSession{"session", "Callers by the session of a web application.",
                                   kSessionFields};
 
+inline constexpr std::int64_t kFailuresMax = 1'000'000;
+inline constexpr Field kFailureFields[] = {
+    {.key = "per_address",
+     .kind = Kind::kCount,
+     .doc = "Failures of an address (a /64 of IPv6) before each further one delays it: 1 s, then "
+            "twice as long each time. One is forgotten each minute.",
+     .fallback = "10",
+     .min = 1,
+     .max = kFailuresMax},
+    {.key = "per_key",
+     .kind = Kind::kCount,
+     .doc = "Failures with the id of one key in a minute; beyond it the first failure of an "
+            "address delays it. Nobody who shows the right key is refused for it.",
+     .fallback = "10",
+     .min = 1,
+     .max = kFailuresMax},
+    {.key = "in_all",
+     .kind = Kind::kCount,
+     .doc = "The same of all failures in a minute.",
+     .fallback = "600",
+     .min = 1,
+     .max = kFailuresMax},
+    {.key = "delay_max",
+     .kind = Kind::kDuration,
+     .doc = "The longest delay.",
+     .fallback = "60s",
+     .min = kSecond,
+     .max = 60 * kSecond},
+    {.key = "mode",
+     .kind = Kind::kChoice,
+     .doc = "`observe` counts and tells, and delays nobody.",
+     .fallback = "enforce",
+     .names = choices::modes},
+};
+inline constexpr Section kFailures{
+    "failures",
+    "How often an authentication may fail. An address that is delayed is refused with 429 and told "
+    "how long; what was good from there before still is.",
+    kFailureFields};
+
 inline constexpr Field kAuthenticationFields[] = {
     {.key = "api_keys",
      .kind = Kind::kSection,
      .doc = "Accept tenant API keys. Without it no key is accepted.",
      .section = &kApiKeys},
+    {.key = "failures",
+     .kind = Kind::kSection,
+     .doc = "What guessing at credentials meets.",
+     .section = &kFailures},
     {.key = "jwt",
      .kind = Kind::kList,
      .doc = "Accept tokens that an identity provider or a platform has signed.",

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "pipeline/alternatives.h"
+#include "pipeline/guessing.h"
 #include "pipeline/identify.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
@@ -276,23 +277,35 @@ Task<void> Pipeline::serve(Exchange& exchange) {
 
 Task<Expected<void>> Pipeline::identify(Life& life) {
   const config::Config& config = *life.config;
-  Arena& arena = life.exchange.arena();
-  const KeyServices services{services_.keys, services_.pepper};
   Expected<Shown> shown = shown_by(life.exchange.head(), config);
   if (!shown) co_return std::unexpected(shown.error());
-  if (is_imported_key(services, config, shown->others.token, arena)) {
-    shown->key = std::exchange(shown->others.token, {});
+  const authentication::FailurePolicy& policy = config.authentication.failures;
+  const IpAddress& from = life.record.client_ip;
+  const Expected<void> may =
+      check_guesses(services_.failures, policy, from, *shown, services_.clock.now());
+  if (!may) co_return may;
+  const Expected<void> known = co_await ask_who(life, *shown);
+  count_guess(services_.failures, policy, from, *shown, known, services_.clock.now());
+  co_return known;
+}
+
+Task<Expected<void>> Pipeline::ask_who(Life& life, Shown shown) {
+  const config::Config& config = *life.config;
+  Arena& arena = life.exchange.arena();
+  const KeyServices services{services_.keys, services_.pepper};
+  if (is_imported_key(services, config, shown.others.token, arena)) {
+    shown.key = std::exchange(shown.others.token, {});
   }
   std::optional<authentication::Identity> caller;
-  if (!shown->key.empty()) {
+  if (!shown.key.empty()) {
     const Expected<authentication::Identity> by_key =
-        identify_key(services, config, shown->key, life.record.client_ip, life.wall, arena);
+        identify_key(services, config, shown.key, life.record.client_ip, life.wall, arena);
     if (!by_key) co_return std::unexpected(by_key.error());
     caller = *by_key;
   }
-  if (shown->shows_others()) {
+  if (shown.shows_others()) {
     const Expected<authentication::Identity> other = co_await services_.callers.identify(
-        shown->others, config, arena, services_.executor, life.wall);
+        shown.others, config, arena, services_.executor, life.wall);
     if (!other) co_return std::unexpected(other.error());
     if (Expected<void> bound = check_binding(*other, life.exchange.head()); !bound) {
       co_return std::unexpected(bound.error());
@@ -498,15 +511,9 @@ Task<void> Pipeline::serve_models(Life& life) {
   const auto models = arena.make<dialects::ModelListing>(config.models.size());
   std::size_t count = 0;
   for (const config::Model& model : config.models) {
-    const bool usable =
-        std::any_of(config.access.begin(), config.access.end(), [&](const auto* route) {
-          const bool reachable = route->exposure == authorization::Exposure::kPublic ||
-                                 life.target.exposure == authorization::Exposure::kInternal;
-          return reachable && authorization::serves(*route, model.name) &&
-                 authorization::reaches(*route, life.caller) &&
-                 authorization::reaches_model(model.name, life.caller) &&
-                 authorization::allows(*route, life.caller);
-        });
+    const bool usable = std::ranges::any_of(config.access, [&](const auto* route) {
+      return authorization::lists(*route, life.target.exposure, model.name, life.caller);
+    });
     if (usable) models[count++] = {model.name};
   }
   BufferPool::Lease headers = buffers_.lease();

@@ -19,6 +19,7 @@
 #include "dialects/request.h"
 #include "pipeline/counting.h"
 #include "pipeline/forward.h"
+#include "pipeline/identify.h"
 #include "pipeline/plan.h"
 #include "pipeline/ports.h"
 #include "pipeline/request_id.h"
@@ -39,6 +40,7 @@ struct Services {
   const Vocabularies& vocabularies;
   Executor& executor;  // Of the pipeline's own loop.
   const Outages& outages;
+  authentication::Failures& failures;
 };
 
 class Pipeline final : public Handler, public KeyWatcher {
@@ -57,6 +59,7 @@ class Pipeline final : public Handler, public KeyWatcher {
   struct Life;  // What one request gathers on its way.
 
   Task<Expected<void>> identify(Life& life);
+  Task<Expected<void>> ask_who(Life& life, Shown shown);
   Expected<void> find_routes(Life& life);
   Expected<void> read(Life& life, std::string_view body);
   Expected<Plan> read_and_decide(Life& life, std::string_view body, const Terms& terms,

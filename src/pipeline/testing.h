@@ -413,9 +413,10 @@ struct World {
   NotedMeter meter;
   HandExecutor executor;
   FixedOutages outages;
+  authentication::Failures failures{7};
   const Vocabularies& vocabularies;
   Pipeline pipeline{{config, clock, keys, pepper, callers, ledger, trail, upstreams, meter,
-                     vocabularies, executor, outages}};
+                     vocabularies, executor, outages, failures}};
 };
 
 }  // namespace tollgate::pipeline::testing

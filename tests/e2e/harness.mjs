@@ -176,7 +176,8 @@ export function standard(upstreamUrl) {
     listeners: { public: { address: '127.0.0.1:0', exposure: 'public' } },
     admin: { address: '127.0.0.1:0', token: ADMIN_TOKEN },
     store: { ledger: 'sqlite://tollgate.db' },
-    authentication: { api_keys: {} },
+    // All tests come from one address, and many of them are refused on purpose.
+    authentication: { api_keys: {}, failures: { mode: 'observe' } },
     upstreams: {
       openai: {
         url: `${upstreamUrl}/v1`,

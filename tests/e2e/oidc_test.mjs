@@ -26,7 +26,11 @@ const introspection = (provider, changes = {}) => ({
 async function begin(t, authentication) {
   const [mock, provider] = [await startMock(t), await startIdentityProvider(t)];
   const config = standard(mock.url);
-  config.authentication = { api_keys: {}, ...authentication(provider) };
+  config.authentication = {
+    api_keys: {},
+    failures: { mode: 'observe' },
+    ...authentication(provider),
+  };
   const gateway = await startGateway(t, config);
   return { provider, gateway, config };
 }

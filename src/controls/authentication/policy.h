@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "controls/authentication/failures.h"
 #include "controls/authentication/introspection.h"
 #include "controls/authentication/jwt_policy.h"
 #include "controls/authentication/mtls_policy.h"
@@ -21,6 +22,7 @@ struct Policy {
   std::vector<IntrospectionPolicy> introspection;
   std::vector<SessionPolicy> sessions;
   std::vector<MtlsPolicy> mtls;
+  FailurePolicy failures;
   Digest stamp{};  // digest_of() all of it; of what is kept, all that another has is void.
 
   bool accepts_any() const {

@@ -187,6 +187,13 @@ bool reaches_model(std::string_view model, const authentication::Identity& calle
   return caller.reach.models.empty() || contains(caller.reach.models, model);
 }
 
+bool lists(const Policy& route, Exposure exposure, std::string_view model,
+           const authentication::Identity& caller) {
+  const bool exists = route.exposure == Exposure::kPublic || exposure == Exposure::kInternal;
+  return exists && serves(route, model) && reaches(route, caller) && reaches_model(model, caller) &&
+         allows(route, caller);
+}
+
 Expected<void> check_tools(const ToolPolicy& policy, std::span<const OfferedTool> tools,
                            std::string_view rule) {
   return check_each(policy.allow, tools, rule, "here");

@@ -72,6 +72,10 @@ bool reaches_model(std::string_view model, const authentication::Identity& calle
 // Is the model one of the route's?
 bool serves(const Policy& route, std::string_view model);
 
+// Whether the caller may use the model by that route, from a listener of that exposure.
+bool lists(const Policy& route, Exposure exposure, std::string_view model,
+           const authentication::Identity& caller);
+
 // Refuses with kToolNotAllowed, naming the first tool that the policy does not allow.
 // `type` "function" or "custom" goes by name, any other by type. In observe mode it refuses
 // just the same; the caller of check_tools() records it and goes on.

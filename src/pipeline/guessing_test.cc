@@ -1,0 +1,97 @@
+#include "pipeline/guessing.h"
+
+#include <gtest/gtest.h>
+
+#include "controls/authentication/imported_key.h"
+#include "pipeline/settings_test.h"
+
+namespace tollgate::pipeline::testing {
+namespace {
+
+using std::chrono::seconds;
+
+IpAddress address(std::string_view text) { return *read_address(text); }
+
+class Guessing : public PipelineTest {
+ protected:
+  // What a request with that secret from there is told.
+  std::string told(const std::string& secret, std::string_view from = "192.0.2.1") {
+    Ask asked = ask_as(secret, std::string(kHello));
+    asked.ip = address(from);
+    answer = world.serve(asked);
+    return std::string(answer->header("x-tollgate-reason"));
+  }
+  authentication::KeyRecord& last_key() { return world.keys.keys.rbegin()->second; }
+
+  std::unique_ptr<Caller> answer;
+};
+
+TEST_F(Guessing, IsDelayedUnseenAndToldHowLong) {
+  const std::string owner = world.add_key("acme");
+  const std::string newcomer = world.add_key("acme");
+  EXPECT_EQ(told(owner), "");
+  for (int i = 0; i < 11; ++i) EXPECT_EQ(told("tg_live_guess"), "invalid_credential") << i;
+  EXPECT_EQ(told("tg_live_guess"), "rate_limited");
+  EXPECT_EQ(answer->status, 429);
+  EXPECT_EQ(answer->header("x-tollgate-rule"), "authentication.failures");
+  EXPECT_EQ(last().code, "rate_limited");
+  // A right key is not looked at there, unless it was good there before.
+  EXPECT_EQ(told(newcomer), "rate_limited");
+  EXPECT_EQ(told(owner), "");
+  EXPECT_EQ(told(newcomer, "192.0.2.2"), "");
+  world.clock.pass(seconds(1));
+  EXPECT_EQ(told(newcomer), "");
+}
+
+TEST_F(Guessing, IsNotToShowAKeyThatHasEndedOrNone) {
+  const std::string ended = world.add_key("acme");
+  last_key().revoked = WallTime{};
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(told(ended), "revoked_credential") << i;
+  Ask without = ask(std::string(kHello), "/v1/chat/completions");
+  without.headers.clear();
+  without.ip = address("192.0.2.1");
+  for (int i = 0; i < 30; ++i) {
+    EXPECT_EQ(world.serve(without)->header("x-tollgate-reason"), "missing_credential");
+  }
+  EXPECT_EQ(told(world.add_key("acme")), "");
+}
+
+TEST_F(Guessing, AtAKeyFromWhereItIsNotForLooksLikeAnyOther) {
+  const std::string secret = world.add_key("acme");
+  last_key().scopes.addresses = {*read_address_range("10.0.0.0/8")};
+  EXPECT_EQ(told(secret, "10.1.2.3"), "");
+  EXPECT_EQ(told(secret), "invalid_credential");
+  const std::string here = answer->text.substr(0, answer->text.find("req_"));
+  EXPECT_EQ(here.find("address"), std::string::npos);
+  EXPECT_NE(last().written.find("address"), std::string::npos);
+}
+
+TEST_F(Guessing, TellsNothingOfAKeyThatWasImported) {
+  const std::string secret = "sk-of-another-gateway";
+  const authentication::ImportedKey key = authentication::imported_key(world.pepper, secret);
+  EXPECT_EQ(told(secret), "invalid_credential");
+  authentication::KeyRecord record;
+  record.id = key.id();
+  record.digest = key.digest;
+  record.tenant = "acme";
+  world.keys.keys[record.id] = record;
+  EXPECT_EQ(told(secret), "");
+  for (const std::string& shown : {secret + "x", record.id, std::string("sk-")}) {
+    EXPECT_EQ(told(shown), "invalid_credential") << shown;
+  }
+}
+
+TEST_F(Guessing, AtWhatAKeyIsNotForIsRefused) {
+  const std::string secret = world.add_key("acme");
+  last_key().scopes.routes = {"other"};
+  EXPECT_EQ(told(secret), "route_not_allowed");
+  last_key().scopes = {};
+  last_key().scopes.models = {"other"};
+  EXPECT_EQ(told(secret), "model_not_found");
+  last_key().scopes = {};
+  last_key().scopes.tools = {"search_*"};
+  EXPECT_EQ(told(secret), "");
+}
+
+}  // namespace
+}  // namespace tollgate::pipeline::testing
