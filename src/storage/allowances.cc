@@ -20,6 +20,9 @@ constexpr std::string_view kFree = "free";
 constexpr std::string_view kUnproven = "unproven";
 constexpr std::string_view kAdjusted = "adjusted";
 
+// The kind of entry by which an account is raised to what the books know.
+constexpr std::string_view kBooks = "books";
+
 Statement& bind(Statement& statement, const AccountId& account) {
   return statement.bind(account.rule)
       .bind(account.subject)
@@ -282,14 +285,16 @@ FaultOr<void> Allowances::revive(std::string_view ended, WallTime since, WallTim
   const std::string ended_part = fmt::format("leased/{}", ended);
   {
     TRY(rows, database_.prepare(
-                  "SELECT rule, subject, window_start_us, CAST(sum(CASE kind WHEN 'revive' THEN "
-                  "-amount_micro_usd ELSE amount_micro_usd END) AS BIGINT) FROM allowance_entries "
+                  "SELECT rule, subject, window_start_us, CAST(sum(amount_micro_usd) AS BIGINT), "
+                  "CAST(sum(CASE kind WHEN 'revive' THEN 1 ELSE 0 END) AS BIGINT) FROM "
+                  "allowance_entries "
                   "WHERE at_us >= ? AND ((kind = 'unproven' AND from_part = ?) OR (kind = 'revive' "
                   "AND to_part = ?)) GROUP BY rule, subject, window_start_us"));
     rows.bind(to_microseconds(since)).bind(ended_part).bind(leased_part_);
     while (true) {
       TRY(there, rows.step());
       if (!there) break;
+      if (rows.integer(4) > 0) continue;  // It was, and has been used since or has ended.
       const AccountId account{rows.text(0), rows.text(1), from_microseconds(rows.integer(2))};
       all.emplace_back(packed(account), Money{rows.integer(3)});
     }
@@ -306,12 +311,48 @@ FaultOr<void> Allowances::revive(std::string_view ended, WallTime since, WallTim
   return {};
 }
 
-FaultOr<void> Allowances::raise(const AccountId& account, Money spent, WallTime now) {
+FaultOr<Money> Allowances::uncounted(const AccountId& account, Money spent) {
   TRY(standing, standing_of(account));
-  const Money least = add_saturated(spent, standing->unspent);
-  if (least <= standing->taken) return {};
-  const Money more = difference(least, standing->taken);
-  TRY_DO(enter(account, {"books", kFree, kUnproven, more}, now));
+  return std::max(Money{}, difference(add_saturated(spent, standing->unspent), standing->taken));
+}
+
+FaultOr<std::int64_t> Allowances::last_entry() {
+  TRY(row, database_.prepare("SELECT coalesce(max(sequence), 0) FROM allowance_entries"));
+  TRY(there, row.step());
+  return there ? row.integer(0) : 0;
+}
+
+FaultOr<void> Allowances::look_up_raised(std::int64_t seen) {
+  if (raised_behind_ == seen) return {};
+  TRY(rows, database_.prepare("SELECT rule, subject, window_start_us, CAST(sum(amount_micro_usd) "
+                              "AS BIGINT) FROM allowance_entries WHERE sequence > ? AND kind = ? "
+                              "GROUP BY rule, subject, window_start_us"));
+  rows.bind(seen).bind(kBooks);
+  raised_.clear();
+  while (true) {
+    TRY(there, rows.step());
+    if (!there) break;
+    const AccountId account{rows.text(0), rows.text(1), from_microseconds(rows.integer(2))};
+    raised_[packed(account)] = Money{rows.integer(3)};
+  }
+  raised_behind_ = seen;
+  return {};
+}
+
+FaultOr<void> Allowances::raise(const AccountId& account, Money uncounted, std::int64_t seen,
+                                WallTime now) {
+  TRY_DO(look_up_raised(seen));
+  const auto raised = raised_.find(packed(account));
+  const Money more = raised == raised_.end() ? uncounted : difference(uncounted, raised->second);
+  if (more <= Money{}) return {};
+  TRY_DO(enter(account, {kBooks, kFree, kUnproven, more}, now));
+  return take(account, more);
+}
+
+FaultOr<void> Allowances::raise(const AccountId& account, Money spent, WallTime now) {
+  TRY(more, uncounted(account, spent));
+  if (more == Money{}) return {};
+  TRY_DO(enter(account, {kBooks, kFree, kUnproven, more}, now));
   return take(account, more);
 }
 

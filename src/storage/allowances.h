@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -85,12 +86,19 @@ class Allowances {
   enum class Books : std::uint8_t { kWhole, kMayLack };
   FaultOr<Money> end_leases(Books books, WallTime now);
 
-  // What end_leases() of `ended` has left unproven since then is leased by this gateway again: its
-  // journal has turned up.
+  // What end_leases() of `ended` has left unproven since then is leased by this gateway again,
+  // once: its journal has turned up.
   FaultOr<void> revive(std::string_view ended, WallTime since, WallTime now);
 
-  // By the books `spent` was spent of what the account counts in its window. Where that is more
-  // than was counted, because the rule was not in force all the time, the rest is taken too.
+  // By the books `spent` was spent of what the account counts in its window. How much more that is
+  // than was counted, because the rule was not in force all the time. In the Snapshot of the sums:
+  // what is settled meanwhile goes from what is leased into the books.
+  FaultOr<Money> uncounted(const AccountId& account, Money spent);
+  // Takes that too, in a transaction later on: less what others have raised the account by behind
+  // entry `seen`, which was the last one in the Snapshot.
+  FaultOr<void> raise(const AccountId& account, Money uncounted, std::int64_t seen, WallTime now);
+  FaultOr<std::int64_t> last_entry();
+  // Both in one transaction.
   FaultOr<void> raise(const AccountId& account, Money spent, WallTime now);
 
  private:
@@ -117,12 +125,16 @@ class Allowances {
   FaultOr<void> enter(const AccountId& account, const Move& move, WallTime now);
   // Enters what was spent since it was entered last.
   FaultOr<void> post(const AccountId& account, Standing& standing, WallTime now);
+  FaultOr<void> look_up_raised(std::int64_t seen);
 
   Database& database_;
   const std::string gateway_;
   const std::string leased_part_;
   const std::string spent_part_;
   std::unordered_map<std::string, Standing> known_;  // By packed account.
+  // By how much accounts were raised behind an entry.
+  std::unordered_map<std::string, Money> raised_;
+  std::optional<std::int64_t> raised_behind_;
 };
 
 // How much is leased where `free` is left: all that is needed, and ahead of it at most a quarter

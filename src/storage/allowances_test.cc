@@ -99,6 +99,24 @@ TEST_P(AllowancesTest, RaisesToWhatTheBooksKnow) {
   EXPECT_EQ(one().lease(ask(1'000, 0), kMorning)->taken, Money{850});
 }
 
+// The sums of long books take their time: what is settled by then is counted once, and so is what
+// two gateways find at once.
+TEST_P(AllowancesTest, RaisesByWhatTheSumsLackedThoughOthersGoOn) {
+  ASSERT_TRUE(one().lease(ask(1'000, 300), kMorning));
+  ASSERT_TRUE(one().raise(kAcme, {50}, kMorning));
+  // 500 by the books, of which 50 are counted.
+  const std::int64_t seen = one().last_entry().value();
+  const Money uncounted = one().uncounted(kAcme, {500}).value();
+  EXPECT_EQ(uncounted, Money{450});
+  ASSERT_TRUE(one().spend(kAcme, {100}, kMorning));
+  ASSERT_TRUE(two().lease(ask(1'000, 20), kMorning));
+  ASSERT_TRUE(one().raise(kAcme, uncounted, seen, kMorning));
+  EXPECT_EQ(one().lease(ask(1'000, 0), kMorning)->taken, Money{300 + 500 + 20});
+  ASSERT_TRUE(two().raise(kAcme, uncounted, seen, kMorning));
+  EXPECT_EQ(one().lease(ask(1'000, 0), kMorning)->taken, Money{300 + 500 + 20});
+  EXPECT_EQ(part("unproven"), 500);
+}
+
 TEST_P(AllowancesTest, BooksSumsOnEveryAccountOfAList) {
   std::string list;
   for (const AccountId& account : {kAcme, AccountId{"budgets.user_id", "acme/ada", kMorning}}) {
