@@ -43,8 +43,9 @@ int list(const GatewaysOptions& options, const config::Config& config,
              "LEASED USD", "OPEN", "RECORDS", "TRAIL BYTES");
   for (const storage::GatewayStanding& gateway : *gateways) {
     fmt::print("{:<18} {:<35} {:<18} {:>14} {:>6} {:>12} {:>14}\n", gateway.name, state_of(gateway),
-               gateway.seat.empty() ? "-" : gateway.seat, format_usd(gateway.leased), gateway.open,
-               gateway.records, gateway.trail_bytes);
+               gateway.seat.empty() ? "-" : gateway.seat, format_usd(gateway.leased),
+               gateway.open ? std::to_string(*gateway.open) : "damaged", gateway.records,
+               gateway.trail_bytes);
   }
   return kDone;
 }
@@ -69,6 +70,9 @@ int retire(const GatewaysOptions& options, storage::Database& database) {
   }
   const FaultOr<storage::Retirement> done = storage::retire_gateway(database, options.name);
   if (!done) return faulty(done.error());
+  if (done->refused != storage::Retirement::Refused::kNo) {
+    return faulty({FaultKind::kRefusedByPeer, done->because});
+  }
   if (options.json) {
     fmt::print("{}\n", admin::retirement_json(*done));
     return kDone;

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <utility>
 
 #include "base/check.h"
 #include "storage/gateway_name.h"
 #include "storage/gateways.h"
+#include "storage/moment_mark.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
@@ -23,12 +23,6 @@ std::string_view take_word(std::string_view& text) {
   const std::string_view word = text.substr(0, end);
   text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   return word;
-}
-
-std::int64_t number_of(std::string_view text) {
-  std::int64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
 }
 
 std::unexpected<Fault> is_retired(const Database& database, std::string_view gateway) {
@@ -62,12 +56,24 @@ FaultOr<void> GatewaySeat::take(Database& database, SeatClaim claim) {
     is_good_ = false;
     return is_retired(database, gateway_);
   }
+  // Before the seat says that it is alive now: who was alive before is told by who was seen last.
+  TRY(known, read_timeline(database));
+  TRY_DO(notice(database, known));
   TRY(upsert, database.prepare("INSERT INTO gateways (gateway, holder, groups, seen_us) VALUES "
                                "(?, ?, ?, ?) ON CONFLICT (gateway) DO UPDATE SET holder = "
                                "excluded.holder, groups = excluded.groups, seen_us = "
                                "excluded.seen_us"));
   groups_ = 0;
   return upsert.bind(gateway_).bind(holder_).bind(groups_).bind(to_microseconds(theirs)).run();
+}
+
+FaultOr<GatewaySeat::Row> GatewaySeat::read_timeline(Database& database) {
+  TRY(row, database.prepare(
+               fmt::format("SELECT {}, coalesce((SELECT value FROM marks WHERE name = ?), '')",
+                           database.timeline())));
+  TRY(there, row.bind(kTimelineMark).step());
+  if (!there) return Row{};
+  return Row{0, std::string(row.text(0)), std::string(row.text(1))};
 }
 
 FaultOr<GatewaySeat::Row> GatewaySeat::read_row(Database& database) {
@@ -82,6 +88,10 @@ FaultOr<GatewaySeat::Row> GatewaySeat::read_row(Database& database) {
   is_good_ = false;
   TRY(retired, retired_since(database, gateway_));
   if (retired) return is_retired(database, gateway_);
+  return is_taken(database);
+}
+
+std::unexpected<Fault> GatewaySeat::is_taken(const Database& database) const {
   return fault(FaultKind::kRefusedByPeer,
                fmt::format("{}: another process serves as the gateway {} now. Each gateway needs a "
                            "store.state_directory of its own: delete the file gateway.id in a "
@@ -130,8 +140,8 @@ FaultOr<void> GatewaySeat::notice(Database& database, const Row& row) {
   std::string_view rest = row.known;
   if (take_word(rest) != timeline_) return begin_gathering(database);
   if (!rest.empty()) {
-    const WallTime since = from_microseconds(number_of(take_word(rest)));
-    gathering_ = Gathering{since, from_microseconds(number_of(rest))};
+    const WallTime since = moment_in(take_word(rest));
+    gathering_ = Gathering{since, moment_in(rest)};
   } else if (owes_) {
     TRY(asserted, read_mark(database, mark_of(gateway_, kAssertedMark)));
     is_late_ = asserted != timeline_;
@@ -141,7 +151,9 @@ FaultOr<void> GatewaySeat::notice(Database& database, const Row& row) {
 
 FaultOr<void> GatewaySeat::begin_gathering(Database& database) {
   TRY(now, database.now());
-  TRY(last, database.prepare("SELECT coalesce(max(seen_us), 0) FROM gateways"));
+  // A retired name is not waited for, and who retired it was seen in its place.
+  TRY(last, database.prepare("SELECT coalesce(max(seen_us), 0) FROM gateways WHERE NOT EXISTS "
+                             "(SELECT 1 FROM marks WHERE name = gateways.gateway || '/retired')"));
   TRY(there, last.step());
   const WallTime seen = from_microseconds(there ? last.integer(0) : 0);
   gathering_ = Gathering{now, seen - kAliveWithin};

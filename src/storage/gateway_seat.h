@@ -35,6 +35,9 @@ namespace tollgate::storage {
 // nothing to write.
 inline constexpr Duration kAliveWithin = std::chrono::seconds(10);
 
+// Longer than twice the pause between two of its groups nobody is silent who serves.
+inline constexpr Duration kSilentAtMost = std::chrono::milliseconds(1200);
+
 // What a seat is taken for: under a name that is retired nobody serves.
 enum class SeatClaim : std::uint8_t { kToServe, kToEnd };
 
@@ -58,6 +61,9 @@ class GatewaySeat {
   // From here on this process serves under the name. A Fault where the clocks are apart, or the
   // name is retired.
   FaultOr<void> take(Database& database, SeatClaim claim = SeatClaim::kToServe);
+
+  // What is said to a process that finds another in the seat.
+  std::unexpected<Fault> is_taken(const Database& database) const;
 
   // Whether the seat is still this process's; to be asked in every transaction that writes for the
   // name.
@@ -97,6 +103,7 @@ class GatewaySeat {
     WallTime alive_at;  // Who was alive then or later is waited for.
   };
   FaultOr<Row> read_row(Database& database);
+  FaultOr<Row> read_timeline(Database& database);  // Whoever has the seat.
   FaultOr<WallTime> compare_clocks(Database& database);
   FaultOr<void> notice(Database& database, const Row& row);
   FaultOr<void> begin_gathering(Database& database);

@@ -115,6 +115,39 @@ TEST_P(Seats, TellWhatTheStoreHasLost) {
   EXPECT_FALSE(seat.is_good());
 }
 
+// Who starts on the new server first does not pass for the last that was seen on the old one.
+TEST_P(Seats, WaitForThoseWhoWereAliveBeforeAFailover) {
+  if (backend_ == Backend::kSqlite) return;  // A file does not fail over.
+  GatewaySeat one("one", "p1", clock_);
+  GatewaySeat two("two", "p2", clock_);
+  GatewaySeat gone("gone", "p3", clock_);
+  ASSERT_TRUE(take(one));
+  ASSERT_TRUE(take(two));
+  ASSERT_TRUE(take(gone));
+  ASSERT_TRUE(count(one));
+  ASSERT_TRUE(count(two));
+  // An outage of a minute, in which the store got another timeline; a name is retired in it.
+  ASSERT_TRUE(database_->execute(
+      "UPDATE gateways SET seen_us = seen_us - 60000000 WHERE gateway <> 'gone'"));
+  ASSERT_TRUE(database_->execute("INSERT INTO marks (name, value) VALUES ('gone/retired', '1')"));
+  ASSERT_TRUE(database_->execute("UPDATE marks SET value = 'before' WHERE name = 'timeline'"));
+
+  GatewaySeat again("two", "p4", clock_);
+  ASSERT_TRUE(take(again));
+  ASSERT_TRUE(count(again));
+  EXPECT_TRUE(again.is_gathering());
+  // It has lasted long enough for those who nobody knows of.
+  ASSERT_TRUE(database_->execute(
+      "UPDATE marks SET value = split_part(value, ' ', 1) || ' ' || (split_part(value, ' ', "
+      "2)::bigint - 3000000) || ' ' || split_part(value, ' ', 3) WHERE name = 'timeline'"));
+  ASSERT_TRUE(count(again));
+  ASSERT_TRUE(count(again));
+  EXPECT_TRUE(again.is_gathering()) << "one has not said what it has";
+  ASSERT_TRUE(count(one));
+  ASSERT_TRUE(count(again));
+  EXPECT_FALSE(again.is_gathering());
+}
+
 TEST_P(Seats, NameThoseWhoAreAlive) {
   EXPECT_TRUE(gateways_alive(*database_).value().empty());
   GatewaySeat one("one", "p1", clock_);

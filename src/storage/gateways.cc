@@ -2,15 +2,16 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <openssl/rand.h>
 
-#include <charconv>
 #include <chrono>
 #include <set>
+#include <thread>
 
 #include "storage/audit_query.h"
 #include "storage/gateway_seat.h"
 #include "storage/journal_open.h"
+#include "storage/moment_mark.h"
+#include "storage/random_number.h"
 #include "storage/record_facts.h"
 #include "storage/trail_writer.h"
 #include "storage/try.h"
@@ -20,10 +21,13 @@ namespace {
 
 constexpr std::string_view kRetiredSuffix = "/retired";
 
+// So many of the latest rows tell how long a record is.
+constexpr std::int64_t kRowsWeighed = 64;
+
 // The store's time, from one look at it on.
-class StoreClock final : public pipeline::Clock {
+class TimeOfStore final : public pipeline::Clock {
  public:
-  explicit StoreClock(WallTime theirs) : theirs_(theirs) {}
+  explicit TimeOfStore(WallTime theirs) : theirs_(theirs) {}
   Instant now() const override {
     return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
   }
@@ -36,14 +40,6 @@ class StoreClock final : public pipeline::Clock {
   const WallTime theirs_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
-
-FaultOr<std::string> random_holder() {
-  std::uint64_t number = 0;
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) == 1) {
-    return fmt::format("{:016x}", number);
-  }
-  return fault(FaultKind::kBroken, "The system gave no random bytes.");
-}
 
 FaultOr<void> read_seat(Database& database, GatewayStanding& standing) {
   TRY(row, database.prepare("SELECT holder, groups, seen_us FROM gateways WHERE gateway = ?"));
@@ -65,15 +61,29 @@ FaultOr<void> read_leases(Database& database, GatewayStanding& standing) {
 
 FaultOr<void> read_trail(Database& database, GatewayStanding& standing) {
   {
-    TRY(row, database.prepare("SELECT CAST(coalesce(sum(last_sequence - first_sequence + 1), 0) AS "
-                              "BIGINT), CAST(coalesce(sum(length(records)), 0) AS BIGINT) FROM "
-                              "audit_groups WHERE gateway = ?"));
-    TRY(there, row.bind(standing.name).step());
-    if (there) standing.records = row.integer(0);
-    if (there) standing.trail_bytes = row.integer(1);
+    TRY(row, database.prepare(
+                 "SELECT coalesce((SELECT last_sequence FROM audit_groups WHERE gateway = ? ORDER "
+                 "BY first_sequence DESC LIMIT 1) - (SELECT first_sequence FROM audit_groups WHERE "
+                 "gateway = ? ORDER BY first_sequence LIMIT 1) + 1, 0), "
+                 "CAST(coalesce(sum(latest.records), 0) AS BIGINT), "
+                 "CAST(coalesce(sum(latest.bytes), 0) AS BIGINT) FROM (SELECT last_sequence - "
+                 "first_sequence + 1 AS records, length(records) AS bytes FROM audit_groups WHERE "
+                 "gateway = ? ORDER BY first_sequence DESC LIMIT ?) latest"));
+    row.bind(standing.name).bind(standing.name).bind(standing.name).bind(kRowsWeighed);
+    TRY(there, row.step());
+    if (there && row.integer(1) > 0) {
+      standing.records = row.integer(0);
+      const double share =
+          static_cast<double>(standing.records) / static_cast<double>(row.integer(1));
+      standing.trail_bytes = static_cast<Bytes>(share * static_cast<double>(row.integer(2)));
+    }
   }
-  TRY(writer, TrailWriter::open(database, standing.name));
-  standing.open = static_cast<std::int64_t>(writer.open_requests());
+  FaultOr<TrailWriter> writer = TrailWriter::open(database, standing.name);
+  if (writer) {
+    standing.open = static_cast<std::int64_t>(writer->open_requests());
+  } else if (writer.error().kind != FaultKind::kCorrupt) {
+    return std::unexpected(std::move(writer.error()));
+  }
   return {};
 }
 
@@ -89,30 +99,40 @@ FaultOr<std::set<std::string>> all_names(Database& database) {
   }
 }
 
+// Whether nobody serves under the name, or nobody does any more.
+FaultOr<bool> is_silent(Database& database, const GatewaySeat& seat, std::string_view gateway) {
+  TRY(seen, seat.last_seen(database));
+  TRY(retired, retired_since(database, gateway));
+  TRY(now, database.now());
+  return seen && !retired && now - *seen >= kAliveWithin;
+}
+
 // From here on nobody else writes under the name.
-FaultOr<void> fence(Database& database, GatewaySeat& seat, std::string_view gateway) {
+FaultOr<void> fence(Database& database, GatewaySeat& seat, Retirement& made) {
+  const std::string& gateway = made.gateway;
   TRY(transaction, Transaction::begin(database));
   TRY(seen, seat.last_seen(database));
   TRY(retired, retired_since(database, gateway));
   TRY(now, database.now());
   if (!seen) {
-    return fault(FaultKind::kRefusedByPeer,
-                 fmt::format("{}: there is no gateway {} that shares this store; `tollgate "
-                             "gateways list` shows all.",
-                             database.name(), gateway));
+    made.refused = Retirement::Refused::kUnknown;
+    made.because = fmt::format(
+        "{}: there is no gateway {} that shares this store; `tollgate gateways list` shows all.",
+        database.name(), gateway);
+    return {};
   }
   if (!retired && now - *seen < kAliveWithin) {
-    return fault(
-        FaultKind::kRefusedByPeer,
-        fmt::format("{}: the gateway {} wrote {} s ago, so it may be at work. Stop it, and "
-                    "retire it once it has been silent for {} s.",
-                    database.name(), gateway,
-                    std::chrono::duration_cast<std::chrono::seconds>(now - *seen).count(),
-                    std::chrono::duration_cast<std::chrono::seconds>(kAliveWithin).count()));
+    made.refused = Retirement::Refused::kAlive;
+    made.because = fmt::format(
+        "{}: the gateway {} wrote {} s ago, so it may be at work. Stop it, and "
+        "retire it once it has been silent for {} s.",
+        database.name(), gateway,
+        std::chrono::duration_cast<std::chrono::seconds>(now - *seen).count(),
+        std::chrono::duration_cast<std::chrono::seconds>(kAliveWithin).count());
+    return {};
   }
   if (!retired) {
-    TRY_DO(write_mark(database, std::string(gateway).append(kRetiredSuffix),
-                      std::to_string(to_microseconds(now))));
+    TRY_DO(write_moment(database, gateway + std::string(kRetiredSuffix), now));
   }
   TRY_DO(seat.take(database, SeatClaim::kToEnd));
   return transaction.commit();
@@ -170,29 +190,30 @@ FaultOr<std::vector<GatewayStanding>> list_gateways(Database& database, std::str
   return all;
 }
 
-FaultOr<Retirement> retire_gateway(Database& database, std::string_view gateway) {
+void sleep_for(Duration duration) { std::this_thread::sleep_for(duration); }
+
+FaultOr<Retirement> retire_gateway(Database& database, std::string_view gateway, const Wait& wait) {
   TRY(theirs, database.now());
-  const StoreClock clock(theirs);
+  const TimeOfStore clock(theirs);
   TRY(holder, random_holder());
   GatewaySeat seat(gateway, holder, clock);
-  TRY_DO(fence(database, seat, gateway));
+  TRY(silent, is_silent(database, seat, gateway));
+  if (silent) wait(2 * kSilentAtMost);
+  Retirement made;
+  made.gateway = gateway;
+  TRY_DO(fence(database, seat, made));
+  if (made.refused != Retirement::Refused::kNo) return made;
   TRY(writer, TrailWriter::open(database, gateway));
   writer.sit(seat);
-  Retirement done;
-  done.gateway = gateway;
-  done.closed = static_cast<std::int64_t>(writer.open_requests());
+  made.closed = static_cast<std::int64_t>(writer.open_requests());
   TRY_DO(end_all(writer, Allowances::Books::kMayLack, clock));
-  done.booked = writer.recovered_cost();
-  done.unproven = writer.unproven();
-  return done;
+  made.booked = writer.recovered_cost();
+  made.unproven = writer.unproven();
+  return made;
 }
 
 FaultOr<std::optional<WallTime>> retired_since(Database& database, std::string_view gateway) {
-  TRY(mark, read_mark(database, std::string(gateway).append(kRetiredSuffix)));
-  if (!mark) return std::optional<WallTime>();
-  std::int64_t since_us = 0;
-  std::from_chars(mark->data(), mark->data() + mark->size(), since_us);
-  return from_microseconds(since_us);
+  return read_moment(database, std::string(gateway).append(kRetiredSuffix));
 }
 
 FaultOr<std::vector<std::string>> retired_gateways(Database& database) {
@@ -212,7 +233,7 @@ FaultOr<LateJournal> take_in_journal(Database& database, const JournalOptions& o
   TRY(since, retired_since(database, options.gateway));
   if (files.empty() || !since) return late;
   TRY(theirs, database.now());
-  const StoreClock clock(theirs);
+  const TimeOfStore clock(theirs);
   TRY(holder, random_holder());
   GatewaySeat seat(options.gateway, holder, clock);
   {
@@ -230,9 +251,10 @@ FaultOr<LateJournal> take_in_journal(Database& database, const JournalOptions& o
   TRY(items, replay(found, writer));
   late.items = items;
   late.passed = writer.passed();
-  TRY_DO(mark_at_work(database, found, options));
   using Books = Allowances::Books;
   TRY_DO(end_all(writer, found.may_lack ? Books::kMayLack : Books::kWhole, clock));
+  // While its files are there a start goes on where this one is broken off.
+  TRY_DO(mark_at_work(database, found, options));
   TRY(transaction, Transaction::begin(database));
   TRY_DO(writer.check_seat());
   TRY_DO(mark_clean(database, options.gateway));

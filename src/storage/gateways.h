@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,10 +33,11 @@ struct GatewayStanding {
   std::optional<WallTime> seen;     // When it said so last, by the store's clock.
   std::optional<WallTime> retired;  // Since when nobody serves under the name.
   bool alive = false;
-  Money leased;           // By it and its earlier starts, and not known to be spent.
-  std::int64_t open = 0;  // Requests that were let through and have not ended.
+  Money leased;  // By it and its earlier starts, and not known to be spent.
+  // Requests that were let through and have not ended; nothing: its trail is damaged.
+  std::optional<std::int64_t> open;
   std::int64_t records = 0;
-  Bytes trail_bytes = 0;  // As they lie in the store.
+  Bytes trail_bytes = 0;  // As they lie in the store, judged by the latest of them.
 };
 
 // By their names. `serving` is alive whatever the store says; empty: nobody.
@@ -46,10 +48,18 @@ struct Retirement {
   std::int64_t closed = 0;  // Requests…
   Money booked;             // …and what they are booked at.
   Money unproven;           // Of its leases; counts as spent until their windows end.
+  // Why nothing of it was done, in words as well.
+  enum class Refused : std::uint8_t { kNo, kUnknown, kAlive };
+  Refused refused = Refused::kNo;
+  std::string because;
 };
-// A Fault of kind kRefusedByPeer where there is no such gateway, or it is alive. Goes on where an
-// earlier call was broken off.
-FaultOr<Retirement> retire_gateway(Database& database, std::string_view gateway);
+// Refused where there is no such gateway, or it is alive. Goes on where an earlier call was broken
+// off. A gateway that is silent is watched for a moment first, by `wait`: while the store was away
+// nobody could say that he is there.
+using Wait = std::function<void(Duration)>;
+void sleep_for(Duration duration);
+FaultOr<Retirement> retire_gateway(Database& database, std::string_view gateway,
+                                   const Wait& wait = sleep_for);
 
 // Since when nobody serves under the name; nothing: it is not retired.
 FaultOr<std::optional<WallTime>> retired_since(Database& database, std::string_view gateway);

@@ -2,7 +2,6 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +11,7 @@
 #include "config/scalars.h"
 #include "storage/allowances.h"
 #include "storage/gateways.h"
+#include "storage/random_number.h"
 #include "storage/secret_file.h"
 #include "storage/spend.h"
 #include "storage/try.h"
@@ -20,13 +20,8 @@ namespace tollgate::storage {
 
 namespace {
 
-// Of one budget, in one question to the store.
-constexpr std::size_t kCountedAtOnce = 512;
-
 // How often a gateway of a shared store says that it is there and looks for leases to give back.
 constexpr Duration kTendEvery = std::chrono::milliseconds(500);
-// Longer than twice that nobody is silent who serves.
-constexpr Duration kSilentAtMost = std::chrono::milliseconds(1200);
 // A revocation is heard within so long of a server, and known to be heard within
 // StoredKeys::kFresh.
 constexpr Duration kSharedPollEvery = std::chrono::milliseconds(200);
@@ -36,12 +31,6 @@ constexpr Duration kSumsWait = std::chrono::minutes(1);
 constexpr Duration kSharedKeysWait = std::chrono::milliseconds(500);
 
 std::string lock_file(const std::string& path) { return path + ".lock"; }
-
-FaultOr<std::uint64_t> random_number() {
-  std::uint64_t number = 0;
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) == 1) return number;
-  return fault(FaultKind::kBroken, "The system gave no random bytes.");
-}
 
 }  // namespace
 
@@ -137,21 +126,14 @@ FaultOr<void> Store::refuse_retired(Database& database) {
 // of the directory, says so again.
 FaultOr<void> Store::take_seat(Database& database) {
   TRY_DO(refuse_retired(database));
-  TRY(number, random_number());
-  seat_ = std::make_unique<GatewaySeat>(gateway_, fmt::format("{:016x}", number), clock_);
+  TRY(holder, random_holder());
+  seat_ = std::make_unique<GatewaySeat>(gateway_, holder, clock_);
   TRY(seen, seat_->last_seen(database));
   TRY(now, database.now());
   if (seen && now - *seen < 2 * kSilentAtMost) {
     std::this_thread::sleep_for(kSilentAtMost);
     TRY(again, seat_->last_seen(database));
-    if (again != seen) {
-      return fault(
-          FaultKind::kRefusedByPeer,
-          fmt::format("{}: another process serves as the gateway {} now. Each gateway needs "
-                      "a store.state_directory of its own: delete the file gateway.id in a "
-                      "directory that was copied, and start again.",
-                      database.name(), gateway_));
-    }
+    if (again != seen) return seat_->is_taken(database);
   }
   TRY(transaction, Transaction::begin(database));
   TRY_DO(seat_->take(database));
@@ -210,53 +192,76 @@ FaultOr<void> Store::lend_rates(const config::Store& where) {
 }
 
 // What the books know is summed up before the lock is taken: it may take long where they are large,
-// and other gateways write meanwhile. What they write then they have leased.
+// and other gateways write meanwhile. So it is held against the accounts of the same moment.
 FaultOr<void> Store::count_budgets(const config::Config& config) {
   TRY_DO(trail_->flush());
-  DatabaseOptions patient = options_;
-  patient.statement_deadline = kSumsWait;
-  TRY(books, Database::open(where_, patient));
   const WallTime now = clock_.wall();
-  std::vector<Counted> all;
-  for (const cost::Policy& budget : config.budgets) {
-    const WallTime start = cost::start_of(budget.window, budget.zone, now);
-    TRY(subjects, spent_by_subject(*books, budget.scope, start));
-    all.push_back({&budget, start, std::move(subjects)});
-  }
-  for (const config::Tenant& tenant : config.tenants) {
-    if (!tenant.budget) continue;
-    const WallTime start = cost::start_of(tenant.budget->window, tenant.budget->zone, now);
-    TRY(spent, spent_since(*books, limits::Scope::kTenantId, tenant.name, start));
-    all.push_back({&*tenant.budget, start, {{tenant.name, spent}}});
-  }
+  TRY(books, sum_up(config, now));
   return trail_->write_with([&](Database& database) -> FaultOr<void> {
-    for (const Counted& counted : all) TRY_DO(count(database, counted, now));
+    for (const Counted& counted : books.budgets) {
+      TRY_DO(count(database, counted, books.last_entry, now));
+    }
     return {};
   });
 }
 
-FaultOr<void> Store::count(Database& database, const Counted& counted, WallTime now) {
+FaultOr<Store::Books> Store::sum_up(const config::Config& config, WallTime now) {
+  DatabaseOptions patient = options_;
+  patient.statement_deadline = kSumsWait;
+  TRY(database, Database::open(where_, patient));
+  TRY(moment, Snapshot::begin(*database));
+  (void)moment;  // Of all that is read here.
+  Books books;
+  TRY(last_entry, Allowances(*database, gateway_).last_entry());
+  books.last_entry = last_entry;
+  for (const cost::Policy& budget : config.budgets) {
+    const WallTime start = cost::start_of(budget.window, budget.zone, now);
+    TRY(subjects, spent_by_subject(*database, budget.scope, start));
+    books.budgets.push_back({&budget, start, std::move(subjects), {}});
+  }
+  for (const config::Tenant& tenant : config.tenants) {
+    if (!tenant.budget) continue;
+    const WallTime start = cost::start_of(tenant.budget->window, tenant.budget->zone, now);
+    TRY(spent, spent_since(*database, limits::Scope::kTenantId, tenant.name, start));
+    books.budgets.push_back({&*tenant.budget, start, {{tenant.name, spent}}, {}});
+  }
+  for (Counted& counted : books.budgets) TRY_DO(find_uncounted(*database, counted));
+  return books;
+}
+
+FaultOr<void> Store::find_uncounted(Database& database, Counted& counted) const {
+  Allowances allowances(database, gateway_);
+  std::vector<AccountId> accounts;
+  for (const SubjectSpent& spent : counted.subjects) {
+    accounts.push_back({counted.budget->rule, spent.subject, counted.start});
+  }
+  TRY_DO(allowances.look_up(accounts));
+  for (std::size_t i = 0; i < accounts.size(); ++i) {
+    TRY(uncounted, allowances.uncounted(accounts[i], counted.subjects[i].cost));
+    counted.uncounted.push_back(uncounted);
+  }
+  return {};
+}
+
+FaultOr<void> Store::count(Database& database, const Counted& counted, std::int64_t seen,
+                           WallTime now) {
   const cost::Policy& budget = *counted.budget;
   Allowances allowances(database, gateway_);
   LeaseAsk ask;
   ask.limit = budget.limit;
   std::vector<AccountId> accounts;
-  for (std::span<const SubjectSpent> rest = counted.subjects; !rest.empty();) {
-    const std::span<const SubjectSpent> batch = rest.first(std::min(rest.size(), kCountedAtOnce));
-    rest = rest.subspan(batch.size());
-    accounts.clear();
-    for (const SubjectSpent& spent : batch)
-      accounts.push_back({budget.rule, spent.subject, counted.start});
-    TRY_DO(allowances.look_up(accounts));
-    for (const SubjectSpent& spent : batch) {
-      ask.account = {budget.rule, spent.subject, counted.start};
-      TRY_DO(allowances.raise(ask.account, spent.cost, now));
-      TRY(lease, allowances.lease(ask, now));
-      if (ledger_->know(budget, spent.subject, counted.start, lease)) continue;
-      return fault(FaultKind::kRefusedByPeer,
-                   fmt::format("{}: the ledger has no room for all that have spent under {}.",
-                               database.name(), budget.rule));
-    }
+  for (const SubjectSpent& spent : counted.subjects) {
+    accounts.push_back({budget.rule, spent.subject, counted.start});
+  }
+  TRY_DO(allowances.look_up(accounts));
+  for (std::size_t i = 0; i < accounts.size(); ++i) {
+    ask.account = accounts[i];
+    TRY_DO(allowances.raise(ask.account, counted.uncounted[i], seen, now));
+    TRY(lease, allowances.lease(ask, now));
+    if (ledger_->know(budget, counted.subjects[i].subject, counted.start, lease)) continue;
+    return fault(FaultKind::kRefusedByPeer,
+                 fmt::format("{}: the ledger has no room for all that have spent under {}.",
+                             database.name(), budget.rule));
   }
   return {};
 }

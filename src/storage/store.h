@@ -81,13 +81,20 @@ class Store final : public pipeline::Outages {
   FaultOr<void> lend();
   FaultOr<void> lend_rates(const config::Store& where);
   FaultOr<void> return_leases();
-  // What was spent under a budget in its window, by subject.
+  // What was spent under a budget in its window, by subject, and what of it the account lacks.
   struct Counted {
     const cost::Policy* budget;
     WallTime start;
     std::vector<SubjectSpent> subjects;
+    std::vector<Money> uncounted;
   };
-  FaultOr<void> count(Database& database, const Counted& counted, WallTime now);
+  struct Books {
+    std::vector<Counted> budgets;
+    std::int64_t last_entry = 0;
+  };
+  FaultOr<Books> sum_up(const config::Config& config, WallTime now);
+  FaultOr<void> find_uncounted(Database& database, Counted& counted) const;
+  FaultOr<void> count(Database& database, const Counted& counted, std::int64_t seen, WallTime now);
 
   const pipeline::Clock& clock_;
   std::string where_;
