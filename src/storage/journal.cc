@@ -186,18 +186,20 @@ FaultOr<std::unique_ptr<Journal::Segment>> Journal::make_segment(std::uint64_t f
   return Segment::make(file, static_cast<std::size_t>(options_.segment_bytes));
 }
 
-void Journal::take(std::vector<std::string_view>& stretches) {
+void Journal::take_until(JournalPosition position, std::vector<std::string_view>& stretches) {
   stretches.clear();
-  if (taken_ == end_) return;
+  if (taken_ >= position) return;
   const std::lock_guard lock(segments_mutex_);
   for (const std::unique_ptr<Segment>& segment : used_) {
     if (segment->number < taken_.number()) continue;
+    if (segment->number > position.number()) break;
     const std::size_t from =
         segment->number == taken_.number() ? taken_.offset() : kSegmentHeaderBytes;
-    const std::size_t to = segment.get() == filling_ ? end_.offset() : segment->filled;
+    const std::size_t to =
+        segment->number == position.number() ? position.offset() : segment->filled;
     if (from < to) stretches.emplace_back(segment->start() + from, to - from);
   }
-  taken_ = end_;
+  taken_ = position;
 }
 
 bool Journal::go_back(JournalPosition position) {

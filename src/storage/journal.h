@@ -61,7 +61,9 @@ class Journal {
 
   // The stretches of entries that were appended since the last take, for EntryCursor. They stay
   // as they are until tend() is told of a position behind them.
-  void take(std::vector<std::string_view>& stretches);
+  void take(std::vector<std::string_view>& stretches) { take_until(end_, stretches); }
+  // Of these only what lies before `position`, which was the journal's end once.
+  void take_until(JournalPosition position, std::vector<std::string_view>& stretches);
 
   // The next take() gives what lies behind `position`, an entry's end, once more. False: the
   // segment is taken back already.

@@ -25,11 +25,16 @@ inline constexpr WallTime kMorning{Duration(1'772'602'200'000'000)};
 
 class StillClock final : public pipeline::Clock {
  public:
-  Instant now() const override { return Instant{}; }
+  Instant now() const override { return now_; }
   WallTime wall() const override { return wall_; }
   void set(WallTime wall) { wall_ = wall; }
+  void pass(Duration duration) {
+    now_ += duration;
+    wall_ += duration;
+  }
 
  private:
+  Instant now_{};
   WallTime wall_ = kMorning;
 };
 

@@ -51,6 +51,7 @@ FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database
   } else {
     trail->note_recovered();
   }
+  trail->begin_to_trust_clock();
   trail->may_lack_ = found.may_lack;
   trail->while_away_ = options.while_away;
   const Duration wait = options.while_away == WhileAway::kSpool ? kSharedLockWait : kLockWait;
@@ -344,6 +345,7 @@ FaultOr<void> StoredTrail::write_queue() {
   if (recovering() && !writer_->recovering()) note_recovered();
   if (written) overflow_taken_.clear();
   // A Fault here is told to whoever needs a segment that is not there.
+  note_reached({writer_->journal_written()});
   (void)journal_->tend(kept_from());
   {
     const std::lock_guard lock(mutex_);
@@ -371,6 +373,7 @@ FaultOr<void> StoredTrail::write_queue() {
 // behind the position which is left goes into the trail and the books once more.
 FaultOr<void> StoredTrail::write_again() {
   TRY(fresh, TrailWriter::open(*database_, writer_->gateway()));
+  std::vector<std::string_view> behind;
   JournalPosition reached;
   {
     const std::lock_guard lock(mutex_);
@@ -381,8 +384,10 @@ FaultOr<void> StoredTrail::write_again() {
                                "this gateway again.",
                                database_->name()));
     }
-    // What came meanwhile is among it, but for what overflowed since.
-    journal_->take(stretches_);
+    // What came meanwhile is among it, but for what overflowed since. What overflowed before has
+    // its place: a request's booking may be there, and its outcome in the journal behind it.
+    journal_->take_until(overflow_at_, stretches_);
+    journal_->take(behind);
     reached = journal_->end();
     writing_bytes_ += queued_bytes_ - overflow_.size();
     queued_bytes_ = overflow_.size();
@@ -393,27 +398,36 @@ FaultOr<void> StoredTrail::write_again() {
   fresh.take_over(*writer_);
   writer_.emplace(std::move(fresh));
   seat_->accept_loss();
-  for (const std::string_view stretch : stretches_) {
-    EntryCursor entries(stretch);
-    for (std::string_view packed; entries.next(packed);) CHECK(writer_->take(packed));
-  }
+  give_stretches();
   writer_->take_all(overflow_taken_);
+  std::swap(stretches_, behind);
+  give_stretches();
   writer_->end_group(reached.value);
   const FaultOr<void> written = writer_->write();
   recovering_.store(writer_->recovering(), std::memory_order_relaxed);
   return written;
 }
 
-JournalPosition StoredTrail::kept_from() {
-  const JournalPosition written{writer_->journal_written()};
-  if (seat_ == nullptr) return written;
-  const Instant now = clock_.now();
+// Only what is committed counts, so nothing is forgotten while the server is away.
+void StoredTrail::note_reached(JournalPosition written) {
+  if (seat_ == nullptr || (!reached_.empty() && written == last_reached_.position)) return;
+  // Commits were lost: what lay behind them is not committed any more.
+  while (!reached_.empty() && reached_.back().position > written) reached_.pop_back();
+  last_reached_ = {clock_.now(), written};
+  const Instant now = last_reached_.at;
   if (reached_.empty() || now - reached_.back().at >= std::chrono::seconds(1)) {
-    reached_.push_back({now, written});
+    reached_.push_back(last_reached_);
   }
   while (reached_.size() > 1 && now - reached_[1].at >= kKeptFor) reached_.pop_front();
-  if (journal_->segments() > kKeptSegments) return written;
-  return std::min(written, reached_.front().position);
+}
+
+JournalPosition StoredTrail::kept_from() {
+  const JournalPosition written{writer_->journal_written()};
+  if (seat_ == nullptr || reached_.empty()) return written;
+  // What waits for its commit stays however much it is.
+  const std::uint64_t least = std::max<std::uint64_t>(written.number(), kKeptSegments);
+  return std::min(written, std::max(reached_.front().position,
+                                    JournalPosition::start_of(least - kKeptSegments)));
 }
 
 // Where another gateway has our name, or the clock is wrong, nothing may be decided.
@@ -441,17 +455,22 @@ void StoredTrail::take_queue() {
     const std::lock_guard lock(mutex_);
     journal_->take(stretches_);
     reached = journal_->end();
+    overflow_at_ = reached;
     std::swap(overflow_taken_, overflow_);
     std::swap(commits_writing_, commits_);
     writing_bytes_ = std::exchange(queued_bytes_, 0);
     strangers_writing_ = std::exchange(strangers_queued_, 0);
   }
+  give_stretches();
+  writer_->take_all(overflow_taken_);
+  writer_->end_group(reached.value);
+}
+
+void StoredTrail::give_stretches() {
   for (const std::string_view stretch : stretches_) {
     EntryCursor entries(stretch);
     for (std::string_view packed; entries.next(packed);) CHECK(writer_->take(packed));
   }
-  writer_->take_all(overflow_taken_);
-  writer_->end_group(reached.value);
 }
 
 void StoredTrail::finish_flushes(std::uint64_t ticket, const FaultOr<void>& written) {
@@ -491,8 +510,28 @@ void StoredTrail::run() {
   }
 }
 
+Duration StoredTrail::wall_ahead() const {
+  return clock_.wall().time_since_epoch() - clock_.now().time_since_epoch();
+}
+
+void StoredTrail::begin_to_trust_clock() {
+  wall_ahead_ = wall_ahead();
+  trusted_from_ = clock_.now();
+  const std::optional<WallTime> last = writer_->last_record();
+  if (last && clock_.wall() - *last > kClockLeapKnown) trusted_from_ += kClockDoubted;
+}
+
+bool StoredTrail::trusts_clock() {
+  const Duration before = std::exchange(wall_ahead_, wall_ahead());
+  if (std::chrono::abs(wall_ahead_ - before) > kClockLeapMost) {
+    trusted_from_ = clock_.now() + kClockDoubted;
+  }
+  return clock_.now() >= trusted_from_;
+}
+
 FaultOr<bool> StoredTrail::prune() {
   const std::lock_guard writer_lock(writer_mutex_);
+  if (!trusts_clock()) return false;
   const WallTime now = clock_.wall();
   TRY(records, writer_->prune(now - policy_.keep));
   TRY(books, writer_->prune_books(books_keep_from(policy_.keep, now)));

@@ -57,8 +57,9 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // The same where other gateways write groups of their own.
   static constexpr Duration kSharedLockWait = std::chrono::seconds(1);
   static constexpr Duration kPruneEvery = std::chrono::minutes(1);
-  // So long what is committed stays in the journal where several gateways share a store, at most so
-  // many segments of it: a server that fails over may lack it.
+  // What so long a time of commits has written stays in the journal where several gateways share a
+  // store, at most so many segments of it: a server that fails over may lack it, after an outage of
+  // any length.
   static constexpr Duration kKeptFor = std::chrono::seconds(30);
   static constexpr std::size_t kKeptSegments = 16;
 
@@ -104,6 +105,12 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // Does `work` in a transaction of its own, behind all that was appended before. Any thread.
   FaultOr<void> write_with(const std::function<FaultOr<void>(Database& database)>& work);
 
+  // Whoever sets the clock wrong for a while does not lose records and books by it: nothing is
+  // pruned for so long after the wall clock has gone on by more than kClockLeapMost beside the
+  // steady one, and after a start that finds no record of the last kClockLeapKnown.
+  static constexpr Duration kClockDoubted = std::chrono::hours(24);
+  static constexpr Duration kClockLeapMost = std::chrono::hours(1);
+  static constexpr Duration kClockLeapKnown = std::chrono::hours(24);
   // Deletes records, and rows of the books, that the policy keeps no longer: a little of each.
   // True: there may be more.
   FaultOr<bool> prune();
@@ -170,7 +177,12 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   FaultOr<void> write_queue();
   FaultOr<void> write_again();
   JournalPosition kept_from();  // With writer_mutex_.
+  void note_reached(JournalPosition written);
+  Duration wall_ahead() const;  // Of the steady clock.
+  void begin_to_trust_clock();
+  bool trusts_clock();  // With writer_mutex_.
   void take_queue();
+  void give_stretches();
   FaultOr<void> write_alone(const std::function<FaultOr<void>(Database& database)>& work);
   bool spools(const Fault& fault) const;  // With writer_mutex_.
   void finish_flushes(std::uint64_t ticket, const FaultOr<void>& written);
@@ -181,6 +193,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::optional<TrailWriter> writer_;  // Always there.
   std::vector<std::string_view> stretches_;  // Of the journal, given to the writer last.
   std::string overflow_taken_;
+  JournalPosition overflow_at_;  // Where in the journal's order that stands.
   std::string journal_directory_;
   std::function<void()> tell_recovered_;
   const audit::Policy policy_;
@@ -193,8 +206,11 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
     Instant at;
     JournalPosition position;
   };
-  std::deque<Reached> reached_;  // How far the journal was written, second by second.
+  std::deque<Reached> reached_;  // How far commits have come, by the second.
+  Reached last_reached_{};       // By the last one.
   std::int64_t replayed_ = 0;
+  Duration wall_ahead_{};   // When it was looked at last.
+  Instant trusted_from_{};  // From then on the wall clock is believed.
 
   mutable std::mutex mutex_;  // Guards all below.
   std::condition_variable wake_;

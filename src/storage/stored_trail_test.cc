@@ -353,11 +353,11 @@ TEST_P(Trail, ForgetsWhatThePolicyKeepsNoLongerAndStaysProvable) {
   }
   ASSERT_TRUE(trail->stop());
   trail = open_trail();
-  clock_.set(kMorning + std::chrono::hours(24));
+  clock_.pass(std::chrono::hours(24));
   FaultOr<bool> more = trail->prune();
   EXPECT_FALSE(more.value_or(true));
   EXPECT_EQ(prove().records, 1200);
-  clock_.set(kMorning + std::chrono::hours(24) + Duration(1));
+  clock_.pass(Duration(1));
   more = trail->prune();
   EXPECT_TRUE(more.value_or(false));
   Proof proof = prove();
@@ -369,6 +369,45 @@ TEST_P(Trail, ForgetsWhatThePolicyKeepsNoLongerAndStaysProvable) {
   EXPECT_EQ(proof.first, 99 * 12 + 1);
   EXPECT_FALSE(proof.broken) << proof.why;
   EXPECT_EQ(totals().booked, Money{600 * 601 / 2});
+}
+
+// A clock that is set wrong for a while costs no record.
+TEST_P(Trail, ForgetsNothingByAClockThatLeaps) {
+  constexpr Duration kLeap = std::chrono::hours(24 * 100);
+  policy_.keep = std::chrono::hours(24);
+  auto trail = open_trail();
+  auto serve = [&, n = std::int64_t{0}]() mutable {
+    for (int i = 0; i < 3; ++i) {
+      Request request(++n);
+      request.record.time = clock_.wall();
+      ASSERT_TRUE(request.decide(*trail));
+      ASSERT_TRUE(request.end(*trail));
+      ASSERT_TRUE(trail->flush());
+    }
+  };
+  serve();
+  EXPECT_FALSE(trail->prune().value());
+  // While it serves,
+  clock_.set(clock_.wall() + kLeap);
+  for (int minute = 0; minute < 60; ++minute) {
+    clock_.pass(std::chrono::minutes(1));
+    EXPECT_FALSE(trail->prune().value());
+  }
+  clock_.set(clock_.wall() - kLeap);
+  serve();
+  clock_.pass(std::chrono::minutes(1));
+  EXPECT_FALSE(trail->prune().value());
+  EXPECT_EQ(prove().records, 12);
+  // and over a start.
+  ASSERT_TRUE(trail->stop());
+  clock_.set(clock_.wall() + kLeap);
+  trail = open_trail();
+  EXPECT_FALSE(trail->prune().value());
+  EXPECT_EQ(prove().records, 12);
+  // One that is right after a long pause is believed after a day.
+  clock_.pass(StoredTrail::kClockDoubted);
+  while (trail->prune().value()) continue;
+  EXPECT_LT(prove().records, 12);
 }
 
 // A gateway that is killed at any moment: the chain holds, every decision has one outcome after

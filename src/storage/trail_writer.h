@@ -94,6 +94,11 @@ class TrailWriter {
   // before that.
   bool keeps() const { return ready_ > 0 || !spend_.empty() || uncertain_; }
   const std::string& gateway() const { return gateway_; }
+  // The latest time of a record, where there is one.
+  std::optional<WallTime> last_record() const {
+    if (sequence_ == 0) return std::nullopt;
+    return from_microseconds(reached_us_);
+  }
   bool idle() const { return !keeps() && !recovering_ && (part_ == nullptr || part_->idle()); }
 
   // From here on `part` writes with each group.
