@@ -1,11 +1,15 @@
 #include "storage/prune_books.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "storage/moment_mark.h"
 #include "storage/spend.h"
 #include "storage/try.h"
 
@@ -15,18 +19,10 @@ namespace {
 constexpr std::string_view kBooksMark = "books_kept_from";
 constexpr std::string_view kTrailMark = "trail_kept_from";
 
-FaultOr<std::optional<WallTime>> read_moment(Database& database, std::string_view name) {
-  TRY(mark, read_mark(database, name));
-  if (!mark) return std::optional<WallTime>();
-  std::int64_t us = 0;
-  std::from_chars(mark->data(), mark->data() + mark->size(), us);
-  return from_microseconds(us);
-}
-
 FaultOr<void> raise_moment(Database& database, std::string_view name, WallTime moment) {
   TRY(before, read_moment(database, name));
   if (before && *before >= moment) return {};
-  return write_mark(database, name, std::to_string(to_microseconds(moment)));
+  return write_moment(database, name, moment);
 }
 
 // Windows that began before have ended before `keep_from`.
@@ -115,6 +111,91 @@ FaultOr<bool> sum_up_some(Database& database, WallTime before) {
   return std::cmp_equal(rows.size(), kBooksPruneBatch);
 }
 
+// ---- Entries of budgets without an end --------------------------------------------------------
+
+// Up to which entry they are folded, and by which `keep_from`.
+constexpr std::string_view kFoldedMark = "entries_folded";
+
+struct Folding {
+  std::int64_t behind = 0;  // A sequence.
+  WallTime keep_from;
+};
+
+// Goes on with the last pass over them; a day later the next one begins, which folds what that one
+// has left.
+FaultOr<Folding> read_folding(Database& database, WallTime keep_from) {
+  TRY(mark, read_mark(database, kFoldedMark));
+  Folding folding{0, keep_from};
+  if (!mark) return folding;
+  const std::size_t space = std::min(mark->find(' '), mark->size() - 1);
+  const WallTime last = moment_in(std::string_view(*mark).substr(space + 1));
+  if (keep_from - last >= std::chrono::hours(24)) return folding;
+  std::from_chars(mark->data(), mark->data() + space, folding.behind);
+  folding.keep_from = last;
+  return folding;
+}
+
+// What a journal that turns up late may ask for stays as it is.
+FaultOr<Statement> entries_behind(Database& database, const Folding& folding, std::int64_t most) {
+  TRY(rows, database.prepare(
+                "SELECT sequence, rule, subject, kind, from_part, to_part, amount_micro_usd, at_us "
+                "FROM allowance_entries WHERE sequence > ? AND window_start_us = 0 AND kind NOT IN "
+                "('unproven', 'revive') ORDER BY sequence LIMIT ?"));
+  rows.bind(folding.behind).bind(most);
+  return std::move(rows);
+}
+
+FaultOr<bool> has_entries_to_fold(Database& database, WallTime keep_from) {
+  TRY(folding, read_folding(database, keep_from));
+  TRY(row, entries_behind(database, folding, 1));
+  TRY(there, row.step());
+  return there && row.integer(7) < to_microseconds(folding.keep_from);
+}
+
+// Of an account, entries that move between the same two parts for the same reason become one, the
+// first of them: what the entries of the account say together stays the same.
+FaultOr<bool> fold_some(Database& database, WallTime keep_from) {
+  struct Sum {
+    std::int64_t sequence = 0;
+    Money amount;
+    std::int64_t at_us = 0;
+    bool grew = false;
+  };
+  std::map<std::array<std::string, 5>, Sum> sums;
+  std::vector<std::int64_t> folded;
+  TRY(folding, read_folding(database, keep_from));
+  std::int64_t read = 0;
+  {
+    TRY(rows, entries_behind(database, folding, kEntriesFoldedAtOnce));
+    while (true) {
+      TRY(there, rows.step());
+      if (!there || rows.integer(7) >= to_microseconds(folding.keep_from)) break;
+      ++read;
+      folding.behind = rows.integer(0);
+      std::array<std::string, 5> key;
+      for (std::size_t i = 0; i < key.size(); ++i) key[i] = rows.text(static_cast<int>(i) + 1);
+      Sum& sum = sums[std::move(key)];
+      sum.grew = sum.sequence != 0;
+      if (sum.grew) folded.push_back(folding.behind);
+      if (!sum.grew) sum.sequence = folding.behind;
+      sum.amount = add_saturated(sum.amount, Money{rows.integer(6)});
+      sum.at_us = std::max(sum.at_us, rows.integer(7));
+    }
+  }
+  if (read == 0) return false;
+  TRY(update, database.prepare("UPDATE allowance_entries SET amount_micro_usd = ?, at_us = ? WHERE "
+                               "sequence = ?"));
+  for (const auto& [key, sum] : sums) {
+    if (!sum.grew) continue;
+    TRY_DO(update.bind(sum.amount.micro_usd).bind(sum.at_us).bind(sum.sequence).run());
+  }
+  TRY(remove, database.prepare("DELETE FROM allowance_entries WHERE sequence = ?"));
+  for (const std::int64_t sequence : folded) TRY_DO(remove.bind(sequence).run());
+  TRY_DO(write_mark(database, kFoldedMark,
+                    fmt::format("{} {}", folding.behind, to_microseconds(folding.keep_from))));
+  return read == kEntriesFoldedAtOnce;
+}
+
 }  // namespace
 
 // By the hour, so that questions by the hour see all of one or nothing.
@@ -129,6 +210,8 @@ FaultOr<bool> has_old_books(Database& database, WallTime keep_from) {
   }
   TRY(adjusted, finds(database, kAdjustments.look, keep_from));
   if (adjusted) return true;
+  TRY(foldable, has_entries_to_fold(database, keep_from));
+  if (foldable) return true;
   return finds(database, kOldSpend, keep_from);
 }
 
@@ -140,8 +223,9 @@ FaultOr<bool> prune_books(Database& database, WallTime keep_from) {
     more |= found;
   }
   TRY(adjusted, remove_some(database, kAdjustments, keep_from));
+  TRY(folded, fold_some(database, keep_from));
   TRY(summed, sum_up_some(database, keep_from));
-  return more || adjusted || summed;
+  return more || adjusted || folded || summed;
 }
 
 FaultOr<std::optional<WallTime>> books_kept_from(Database& database) {

@@ -2,8 +2,9 @@
 //
 // Rows that nobody asks for any more go: what was leased and entered in windows that ended long
 // ago, adjustments, and who spent what in which quarter of an hour. Of the last the sums stay, as
-// spent at the beginning of time, since a budget with `per: total` counts all that ever was; and
-// nothing of such a budget's own rows is ever deleted. So no budget that is in force sees a
+// spent at the beginning of time, since a budget with `per: total` counts all that ever was. Of
+// such a budget's own rows the entries are folded: those of an account that move between the same
+// parts become one, as far as a step sees them together. So no budget that is in force sees a
 // difference.
 //
 // Kept is what the trail keeps (audit.keep), and never less than kBooksKeptLeast: the longest
@@ -24,6 +25,7 @@ inline constexpr Duration kWindowLongest = std::chrono::hours(24 * 32);
 inline constexpr Duration kBooksKeptLeast = 2 * kWindowLongest;
 // So many rows of a table go in one step.
 inline constexpr std::int64_t kBooksPruneBatch = 256;
+inline constexpr std::int64_t kEntriesFoldedAtOnce = 1024;
 
 // From which moment on the books are kept whole, by a policy that keeps records for `keep`.
 WallTime books_keep_from(Duration keep, WallTime now);

@@ -137,6 +137,48 @@ TEST_P(PruneBooks, AreSaidWhereTheBooksAreHeldAgainstTheTrail) {
   EXPECT_EQ(query_spend(*database_, by_hour).value().front().spent.cost, Money{500});
 }
 
+// A budget without an end has few entries for what is long ago, and they say the same together.
+TEST_P(PruneBooks, FoldTheEntriesOfBudgetsWithoutAnEnd) {
+  const WallTime keep_from = books_keep_from(hours(1), kNow);
+  const AccountId acme{"budgets.tenant_id", "acme", WallTime{}};
+  const AccountId globex{"budgets.tenant_id", "globex", WallTime{}};
+  in_transaction([&] {
+    Allowances allowances(*database_, "one");
+    for (int i = 0; i < 1500; ++i) {
+      LeaseAsk ask;
+      ask.account = i % 3 == 0 ? globex : acme;
+      ask.limit = kLimit;
+      ask.least = ask.all = Money{i + 1};
+      const WallTime when = kNow - hours(24 * 500) + std::chrono::minutes(i);
+      ASSERT_TRUE(allowances.lease(ask, when));
+      ASSERT_TRUE(allowances.spend(ask.account, Money{i + 1}, when));
+    }
+  });
+  spend_on(acme, Money{7}, kNow);
+  const auto parts = [&] {
+    FaultOr<Statement> rows = database_->prepare(
+        "SELECT subject, from_part, to_part, CAST(sum(amount_micro_usd) AS BIGINT) FROM "
+        "allowance_entries GROUP BY subject, from_part, to_part ORDER BY 1, 2, 3");
+    EXPECT_TRUE(rows);
+    std::vector<std::string> all;
+    while (rows && rows->step().value()) {
+      all.push_back(std::string(rows->text(0)) + " " + std::string(rows->text(1)) + " " +
+                    std::string(rows->text(2)) + " " + std::to_string(rows->integer(3)));
+    }
+    return all;
+  };
+  const std::vector<std::string> before = parts();
+  ASSERT_GT(count("allowance_entries"), 2900);
+  EXPECT_LT(prune_all(keep_from), 10);
+  EXPECT_LT(count("allowance_entries"), 30);
+  EXPECT_EQ(parts(), before);
+  // The next day's pass folds what that one has left.
+  prune_all(keep_from + hours(24));
+  EXPECT_LE(count("allowance_entries"), 8);
+  EXPECT_EQ(parts(), before);
+  EXPECT_FALSE(has_old_books(*database_, keep_from + hours(25)).value());
+}
+
 // Requests go on meanwhile, and every one of them is booked.
 TEST_P(PruneBooks, IsInNobodysWay) {
   const std::unique_ptr<StoredTrail> trail = open_trail();
