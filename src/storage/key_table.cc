@@ -176,6 +176,11 @@ std::optional<WallTime> KeyTable::revoked(std::string_view id) const {
   return slot == nullptr ? std::nullopt : time_or_none(slot->revoked_us);
 }
 
+std::optional<WallTime> KeyTable::expires(std::string_view id) const {
+  const Slot* const slot = slot_of(id);
+  return slot == nullptr ? std::nullopt : time_or_none(slot->expires_us);
+}
+
 std::size_t KeyTable::memory_bytes() const {
   return slots_.size() * sizeof(Slot) + index_.size() * sizeof(Slot*) + grant_bytes_;
 }

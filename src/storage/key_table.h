@@ -42,6 +42,7 @@ class KeyTable {
   // All but `revoked` and `expires` is copied into `arena`.
   std::optional<authentication::KeyFacts> find(std::string_view id, Arena& arena) const;
   std::optional<WallTime> revoked(std::string_view id) const;
+  std::optional<WallTime> expires(std::string_view id) const;
 
   std::size_t size() const { return slots_.size(); }
   // About what all of it takes.

@@ -147,6 +147,22 @@ FaultOr<void> StoredKeys::keep_revoked(KeyRecord& key) {
   return {};
 }
 
+// Where changes were lost, the end that a key was given is among them: the earlier one holds. Who
+// wants a later one says so again.
+FaultOr<void> StoredKeys::keep_expiry(KeyRecord& key) {
+  std::optional<WallTime> expires;
+  {
+    const Shard& shard = shard_of(key.id);
+    const std::shared_lock lock(shard.mutex);
+    expires = shard.keys.expires(key.id);
+  }
+  if (!expires || (key.expires && *key.expires <= *expires)) return {};
+  TRY(done, expire_key(*database_, key.id, expires));
+  (void)done;
+  key.expires = expires;
+  return {};
+}
+
 void StoredKeys::take_over(const KeyRecord& key) {
   if (authentication::is_imported(key.id)) {
     holds_imported_.store(true, std::memory_order_relaxed);
@@ -173,6 +189,7 @@ FaultOr<void> StoredKeys::take_over_changes() {
     TRY(page, changed_keys(*database_, behind, after, kKeysAtOnce));
     for (ChangedKey& changed : page) {
       TRY_DO(keep_revoked(changed.key));
+      if (seen_ < 0) TRY_DO(keep_expiry(changed.key));
       take_over(changed.key);
     }
     if (std::cmp_less(page.size(), kKeysAtOnce)) break;

@@ -111,6 +111,7 @@ class StoredKeys final : public pipeline::KeyStore {
   FaultOr<void> take_over_changes();
   FaultOr<void> notice_failover();
   FaultOr<void> keep_revoked(authentication::KeyRecord& key);
+  FaultOr<void> keep_expiry(authentication::KeyRecord& key);
   void tell_seen();
   void tell_revoked(std::string_view id);
 

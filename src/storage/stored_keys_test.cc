@@ -295,6 +295,23 @@ TEST_P(Keys, StayRevokedWhereTheStoreHasForgottenIt) {
   EXPECT_TRUE(show_key(*elsewhere, "lost").value()->revoked);
 }
 
+// The same of an end that it was given, by a rotation say.
+TEST_P(Keys, EndWhenTheyWereToWhereTheStoreHasForgottenIt) {
+  ASSERT_TRUE(keys_->create(key_named("short")));
+  ASSERT_TRUE(keys_->expire("short", kMorning));
+  const std::unique_ptr<Database> elsewhere = connect();
+  ASSERT_TRUE(elsewhere->execute("UPDATE keys SET expires_us = NULL, changed = 1"));
+  ASSERT_TRUE(elsewhere->execute("UPDATE marks SET value = '1' WHERE name = 'key_changes'"));
+  ASSERT_TRUE(keys_->poll());
+  EXPECT_EQ(keys_->find("short", arena_)->expires, kMorning);
+  EXPECT_EQ(show_key(*elsewhere, "short").value()->expires, kMorning);
+  // Who wants it longer says so again.
+  ASSERT_TRUE(keys_->expire("short", std::nullopt));
+  ASSERT_TRUE(keys_->poll());
+  arena_.reset();
+  EXPECT_EQ(keys_->find("short", arena_)->expires, std::nullopt);
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, Keys, testing::ValuesIn(each_store()), store_name);
 
 }  // namespace
