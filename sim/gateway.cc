@@ -179,7 +179,8 @@ void Gateway::die(Death death) {
   if (death == Death::kPowerLoss) {
     process = {};
     lose_power();
-  } else if (shared && chance_.one_in(4)) {
+  } else if (shared && !dies_in_append_ && chance_.one_in(4)) {
+    // In the middle of an append it would have gone on with what the journal does not have.
     tell("believes that it lives");
     process.link->line.dies_in = 0;
     ghosts_.push_back(std::move(process));
@@ -403,8 +404,9 @@ void Gateway::go_on() {
     case State::kGone:
       break;
   }
-  if (!std::exchange(dies_in_append_, false)) return run();
+  if (!dies_in_append_) return run();
   die(Death::kKill);
+  dies_in_append_ = false;
 }
 
 std::uint64_t Gateway::append(const storage::Item& item) {
