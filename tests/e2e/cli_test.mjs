@@ -265,7 +265,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     assert.deepEqual(offers('mo'), ['mock-model']);
     assert.deepEqual(offers('keys', 'r'), ['revoke', 'rotate']);
     assert.deepEqual(offers('keys', 'create', '--te'), ['--tenant']);
-    assert.deepEqual(offers('keys', 'create', '-c', 'a file.yaml', '--t'), ['--tenant']);
+    assert.deepEqual(offers('keys', 'create', '-c', 'a file.yaml', '--te'), ['--tenant']);
     assert.deepEqual(offers('keys', 'create', '--tenant', ''), []);
     assert.deepEqual(offers('check', '--format', ''), ['text', 'json', 'sarif']);
     assert.deepEqual(offers('mock-model', '--usage', 'of'), ['off']);
