@@ -85,6 +85,21 @@ void add_checking(CLI::App& app, Chosen& chosen) {
   sub->add_flag("--strict", check.strict, "Notes fail the check, too");
   sub->callback([&] { chosen = [] { return cli::check(check); }; });
 
+  static cli::ExplainOptions explain;
+  sub = command(app, "explain", "What would be decided on a request, step by step; sends nothing");
+  config_option(*sub, explain.config);
+  sub->add_option("--as", explain.as,
+                  "Who asks: a key or its id, a token, its claims as JSON, or anonymous")
+      ->type_name("WHO")
+      ->required();
+  sub->add_option("--path", explain.path, "Where it is sent")->capture_default_str();
+  sub->add_flag("--internal", explain.internal, "On an internal listener");
+  sub->add_flag("--json", explain.json, "Print JSON");
+  sub->add_option("request", explain.request, "File with the body; - is the standard input")
+      ->type_name("FILE")
+      ->required();
+  sub->callback([&] { chosen = [] { return cli::explain(explain); }; });
+
   sub = command(app, "schema", "Print the JSON Schema of the configuration");
   sub->callback([&] { chosen = [] { return cli::schema(); }; });
 

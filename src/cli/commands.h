@@ -69,6 +69,16 @@ int check(const CheckOptions& options);
 
 int schema();
 
+struct ExplainOptions {
+  std::string config = "tollgate.yaml";
+  std::string as;       // A key or its id, a token, claims as JSON, or `anonymous`.
+  std::string request;  // A file with the body; "-" is the standard input.
+  std::string path = "/v1/chat/completions";
+  bool internal = false;  // Asked on an internal listener.
+  bool json = false;
+};
+int explain(const ExplainOptions& options);
+
 struct KeysOptions {
   enum class Action { kCreate, kList, kShow, kRevoke, kRotate, kExpire, kImport };
   Action action = Action::kList;

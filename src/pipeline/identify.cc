@@ -121,21 +121,26 @@ Expected<authentication::Identity> identify_key(const KeyServices& services,
   if (!services.keys.current()) return std::unexpected(refuse_stale_keys());
   const Expected<authentication::KeyFacts> key = good_key(services, secret, from, wall, arena);
   if (!key) return std::unexpected(key.error());
-  const config::Tenant* tenant = tenant_named(config, key->tenant);
+  const Expected<authentication::Identity> caller = actor_of(*key, config, arena);
+  if (caller) services.keys.used(*key, wall);
+  return caller;
+}
+
+Expected<authentication::Identity> actor_of(const authentication::KeyFacts& key,
+                                            const config::Config& config, Arena& arena) {
+  const config::Tenant* tenant = tenant_named(config, key.tenant);
   if (tenant == nullptr) {
     return refuse(Reason::kInvalidCredential, "tenants",
                   "The tenant of this key is not configured here.");
   }
-
   authentication::Identity caller;
-  caller.tenant = key->tenant;
-  caller.subject = key->user;
+  caller.tenant = key.tenant;
+  caller.subject = key.user;
   caller.credential_kind = authentication::CredentialKind::kApiKey;
-  caller.credential_id = key->id;
-  caller.roles = roles_of(key->roles, *tenant, arena);
-  caller.expires = key->expires;
-  caller.reach = key->reach;
-  services.keys.used(*key, wall);
+  caller.credential_id = key.id;
+  caller.roles = roles_of(key.roles, *tenant, arena);
+  caller.expires = key.expires;
+  caller.reach = key.reach;
   return caller;
 }
 

@@ -67,6 +67,10 @@ class NobodyElse final : public Callers {
                                                     Executor& executor, WallTime wall) override;
 };
 
+// The actor of a key that is good; kInvalidCredential where its tenant is not configured.
+Expected<authentication::Identity> actor_of(const authentication::KeyFacts& key,
+                                            const config::Config& config, Arena& arena);
+
 // Whether two credentials may come with one request: the same tenant, and no two users.
 bool are_one_actor(const authentication::Identity& a, const authentication::Identity& b);
 Refusal refuse_two_actors();

@@ -1,0 +1,90 @@
+// `tollgate explain`: the decision and its figures, without a gateway.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { it } from 'node:test';
+import { folder, tollgate, writeConfig } from './harness.mjs';
+
+function configured(t, budget) {
+  const directory = folder(t);
+  const file = path.join(directory, 'tollgate.yaml');
+  writeConfig(
+    file,
+    `
+listeners: { public: { address: 127.0.0.1:0, exposure: public } }
+admin: { address: 127.0.0.1:0 }
+store: { ledger: "sqlite://${directory}/ledger.db" }
+authentication: { api_keys: {} }
+upstreams: { vllm: { url: "http://127.0.0.1:9/v1", speaks: openai } }
+models:
+  small: { upstream: vllm, tokenizer: o200k_base, price_per_million: { input: 1, output: 10 } }
+tenants: { acme: { budget: { usd: ${budget}, per: day, when_exhausted: refuse } }, other: {} }
+limits: { tenant_id: { requests_per_minute: 120, input_tokens_per_minute: 80000 } }
+routes:
+  - name: chat
+    path: /v1/chat/completions
+    models: [small]
+    allow: [{ tenants: [acme] }]
+    prompt: { body: 1MiB, input_tokens: 1000, output_tokens: 100, choices: 1 }
+`,
+  );
+  const request = path.join(directory, 'request.json');
+  writeFileSync(request, '{"model":"small","messages":[{"role":"user","content":"Hello there"}]}');
+  const key = async (tenant) => {
+    const made = await tollgate(['keys', 'create', '-c', file, '--tenant', tenant, '--json']);
+    return JSON.parse(made.stdout);
+  };
+  const explain = async (as, ...more) => {
+    const ran = await tollgate(['explain', '-c', file, '--as', as, '--json', ...more, request]);
+    return { code: ran.code, told: ran.stdout === '' ? null : JSON.parse(ran.stdout), ran };
+  };
+  return { key, explain, request };
+}
+
+it('tells each step and its figures, by the id of a key or the key itself', async (t) => {
+  const { key, explain } = configured(t, 1);
+  const { id, secret } = await key('acme');
+  for (const as of [id, secret]) {
+    const { code, told, ran } = await explain(as);
+    assert.equal(code, 0, ran.stderr);
+    assert.deepEqual(told.decision, { outcome: 'allowed', status: 200 });
+    const says = (step) => told.steps.filter((it) => it.step === step).map((it) => it.says);
+    assert.deepEqual(says('actor'), [`tenant acme, no user, by api_key ${id}, roles none`]);
+    assert.deepEqual(says('route'), ['chat: allows this caller and serves the model']);
+    assert.deepEqual(says('input'), ['9 tokens, counted']);
+    assert.deepEqual(says('price'), ['at most 0.001009 USD']);
+    assert.deepEqual(says('budget'), [
+      'tenants.acme.budget: holds 0.001009 of 1.00 USD (day) for acme, 0.00 spent',
+    ]);
+    assert.ok(!ran.stdout.includes(secret));
+  }
+});
+
+it('tells the rule that refuses, and ends with 1', async (t) => {
+  const { key, explain, request } = configured(t, '0.001');
+  const refused = async (as, status, code, rule, ...more) => {
+    const { code: exit, told } = await explain(as, ...more);
+    assert.equal(exit, 1);
+    assert.deepEqual(
+      [told.decision.status, told.decision.code, told.decision.rule],
+      [status, code, rule],
+    );
+  };
+  const { id } = await key('acme');
+  await refused(id, 429, 'budget_exhausted', 'tenants.acme.budget');
+  await refused(id, 404, 'not_found', 'routes', '--path', '/elsewhere');
+  await refused((await key('other')).id, 403, 'route_not_allowed', 'routes');
+  await refused('anonymous', 401, 'missing_credential', 'authentication');
+  await refused('tg_live_nonsense', 401, 'invalid_credential', 'authentication.api_keys');
+  await refused('{"iss":"https://login.example.com/"}', 401, 'invalid_credential', 'authentication.jwt');
+  writeFileSync(request, '{"model":"small","messages":[],"messages":[]}');
+  await refused(id, 400, 'duplicate_key', 'body');
+});
+
+it('wants to know who asks, and a file that is there', async (t) => {
+  const { request } = configured(t, 1);
+  assert.equal((await tollgate(['explain', request])).code, 2);
+  const missing = await tollgate(['explain', '-c', '/nowhere', '--as', 'anonymous', request]);
+  assert.equal(missing.code, 2);
+  assert.match(missing.stderr, /nowhere/);
+});
