@@ -10,20 +10,15 @@ namespace tollgate::cli {
 
 namespace {
 
-class ConfiguredTenants final : public authentication::Tenants {
- public:
-  explicit ConfiguredTenants(const config::Config& config) : config_(config) {}
-  bool contains(std::string_view name) const override {
-    return pipeline::tenant_named(config_, name) != nullptr;
-  }
-
- private:
-  const config::Config& config_;
-};
-
 std::string encoded(std::string_view text) {
   return authentication::encode_base64url(
       {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+}
+
+std::span<const std::string_view> copied(const std::vector<std::string>& names, Arena& arena) {
+  const auto made = arena.make<std::string_view>(names.size());
+  for (std::size_t i = 0; i < made.size(); ++i) made[i] = arena.copy(names[i]);
+  return made;
 }
 
 // The actor of a key that the store knows by this id; what speaks against it is a refusal.
@@ -51,9 +46,10 @@ FaultOr<Expected<authentication::Identity>> by_key(std::string_view id,
   facts.id = arena.copy(record.id);
   facts.tenant = arena.copy(record.tenant);
   facts.user = arena.copy(record.user);
-  const auto roles = arena.make<std::string_view>(record.roles.size());
-  for (std::size_t i = 0; i < roles.size(); ++i) roles[i] = arena.copy(record.roles[i]);
-  facts.roles = roles;
+  facts.roles = copied(record.roles, arena);
+  facts.reach.routes = copied(record.scopes.routes, arena);
+  facts.reach.models = copied(record.scopes.models, arena);
+  facts.reach.tools = copied(record.scopes.tools, arena);
   return pipeline::actor_of(facts, config, arena);
 }
 
@@ -67,7 +63,8 @@ Expected<authentication::Identity> ActorBook::by_token(std::string_view token,
   const std::span<const authentication::JwtPolicy> policies = config.authentication.jwt;
   const Expected<std::size_t> chosen = authentication::choose_verifier(policies, *read);
   if (!chosen) return std::unexpected(chosen.error());
-  return authentication::identify(policies[*chosen], *read, ConfiguredTenants(config), now, arena);
+  return authentication::identify(policies[*chosen], *read, pipeline::ConfiguredTenants(config),
+                                  now, arena);
 }
 
 FaultOr<Expected<authentication::Identity>> ActorBook::find(std::string_view as,

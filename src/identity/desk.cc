@@ -14,17 +14,6 @@ using authentication::KeySet;
 
 namespace {
 
-class ConfiguredTenants final : public authentication::Tenants {
- public:
-  explicit ConfiguredTenants(const config::Config& config) : config_(config) {}
-  bool contains(std::string_view name) const override {
-    return pipeline::tenant_named(config_, name) != nullptr;
-  }
-
- private:
-  const config::Config& config_;
-};
-
 // What is asked and in which verifier's name, so that one secret is kept once for each.
 Digest digest_of_credential(std::string_view kind, std::string_view name, std::string_view text) {
   const Digest parts[] = {authentication::digest_of(kind), authentication::digest_of(name),
@@ -49,7 +38,7 @@ void add_roles_of_tenant(const config::Config& config, Identity& identity, Arena
 struct Desk::Case {
   const pipeline::Presented& presented;
   const config::Config& config;
-  const ConfiguredTenants& tenants;
+  const pipeline::ConfiguredTenants& tenants;
   Arena& arena;
   Executor& executor;
   WallTime wall;
@@ -77,7 +66,7 @@ void Desk::take_over(const config::Config& config) {
 Task<Expected<Identity>> Desk::identify(const pipeline::Presented& presented,
                                         const config::Config& config, Arena& arena,
                                         Executor& executor, WallTime wall) {
-  const ConfiguredTenants tenants(config);
+  const pipeline::ConfiguredTenants tenants(config);
   const Case asked{presented, config, tenants, arena, executor, wall};
   std::optional<Identity> caller;
   if (!presented.token.empty()) {

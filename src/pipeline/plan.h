@@ -14,6 +14,7 @@
 #include "base/money.h"
 #include "base/refusal.h"
 #include "config/config.h"
+#include "controls/authentication/claims.h"
 #include "dialects/reply.h"
 #include "dialects/request.h"
 #include "pipeline/counting.h"
@@ -71,5 +72,17 @@ std::string_view subject_of(limits::Scope scope, const Facts& facts, const confi
 
 // The tenant of that name, or null.
 const config::Tenant* tenant_named(const config::Config& config, std::string_view name);
+
+class ConfiguredTenants final : public authentication::Tenants {
+ public:
+  // Borrows `config`.
+  explicit ConfiguredTenants(const config::Config& config) : config_(config) {}
+  bool contains(std::string_view name) const override {
+    return tenant_named(config_, name) != nullptr;
+  }
+
+ private:
+  const config::Config& config_;
+};
 
 }  // namespace tollgate::pipeline
