@@ -39,6 +39,7 @@ void Gateway::tell(std::string_view what) {
 void Gateway::start(std::shared_ptr<const Settings> settings) {
   const bool shared = parts_.plan->shape == Shape::kSharedStore;
   const std::string process = fmt::format("{}, start {}", name, ++starts_);
+  started_us_ = *parts_.now_us;
   link_ = std::make_unique<StoreLink>(StoreLink::Parts{
       shared ? name : std::string(storage::kOnlyGateway), process, fmt::format("boot {}", boots_),
       shared ? storage::Sharing::kShared : storage::Sharing::kAlone, *parts_.server, cut_off,
@@ -180,7 +181,6 @@ void Gateway::die(Death death) {
     process = {};
     lose_power();
   } else if (shared && !dies_in_append_ && chance_.one_in(4)) {
-    // In the middle of an append it would have gone on with what the journal does not have.
     tell("believes that it lives");
     process.link->line.dies_in = 0;
     ghosts_.push_back(std::move(process));

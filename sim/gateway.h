@@ -86,6 +86,13 @@ class Gateway final : public storage::SettlementSink {
 
   bool up() const { return ledger_ != nullptr; }
   bool idle() const { return requests_.empty() && link_->idle(); }
+  bool beat_is_due() const { return link_->beat_is_due(); }
+  bool healthy() const { return link_->healthy(); }
+  int starts() const { return starts_; }
+  std::int64_t started_us() const { return started_us_; }
+  // A store that fails over leaves none that another start has taken the place
+  // of.
+  void end_ghosts() { ghosts_.clear(); }
   // As the ledger tells it, against the oracle (I12, I14).
   void check() const;
 
@@ -149,6 +156,7 @@ class Gateway final : public storage::SettlementSink {
   std::vector<std::unique_ptr<Request>> requests_;
   std::map<std::string, Fate> fates_;
   int starts_ = 0;
+  std::int64_t started_us_ = 0;
   std::int64_t redis_lost_us_ = INT64_MIN / 2;
   int boots_ = 1;  // Of its machine.
   bool lost_power_ = false;

@@ -42,7 +42,7 @@ void Oracle::check_account(const Account& account) const {
   const std::string rule = rule_of(account);
   if (!enforces(rule)) return;
   const Sum& sum = sums_.at(account);
-  if (sum.spent + sum.held <= highest(rule) + sum.overrun) return;
+  if (sum.spent + sum.held <= highest(rule) + sum.overrun + lent_twice(account)) return;
   throw Violation{fmt::format("I1: {}: {} spent and {} held, {} of it overrun, of {}",
                               in_words(account), sum.spent, sum.held, sum.overrun, highest(rule))};
 }

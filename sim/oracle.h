@@ -53,6 +53,14 @@ class Oracle {
   // A gateway enforces a budget from here on. The highest limit of a rule bounds its accounts.
   void enforce(const cost::Policy& budget);
 
+  // So much of an account may be spent twice, as the store lost that it was
+  // lent.
+  void may_be_lent_twice(const Account& account, std::int64_t amount) { twice_[account] += amount; }
+  std::int64_t lent_twice(const Account& account) const {
+    const auto found = twice_.find(account);
+    return found == twice_.end() ? 0 : found->second;
+  }
+
   // Checks that it may (I1, I13, I14).
   void admitted(const std::string& id, Taken taken);
   // Exactly once (I3). `used` is of each of taken.rates.
@@ -108,6 +116,7 @@ class Oracle {
   std::map<std::string, std::int64_t, std::less<>> highest_;
   std::map<std::string, Request> requests_;
   std::map<Account, Sum> sums_;
+  std::map<Account, std::int64_t> twice_;
   std::map<OfGateway, std::vector<Use>> uses_;
   std::map<OfGateway, std::int64_t> largest_;  // Of the limits that they were let through by.
   std::map<OfGateway, std::int64_t> held_;

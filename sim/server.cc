@@ -1,5 +1,6 @@
 #include "sim/server.h"
 
+#include <filesystem>
 #include <utility>
 
 #include "sim/clock.h"
@@ -17,10 +18,14 @@ using storage::Transaction;
 class Connection final : public Database {
  public:
   Connection(Server& server, Line& line)
-      : Database("the store"), server_(server), line_(line), inner_(server.open()) {}
+      : Database("the store"),
+        server_(server),
+        line_(line),
+        inner_(server.open()),
+        timeline_(server.timeline_) {}
   ~Connection() override {
     roll_back();
-    server_.idle_.push_back(std::move(inner_));
+    if (timeline_ == server_.timeline_) server_.idle_.push_back(std::move(inner_));
   }
 
   void set_busy_timeout(Duration timeout) override { busy_timeout_ = timeout; }
@@ -37,10 +42,18 @@ class Connection final : public Database {
     return wall_at(server_.now_us_ + server_.skew_us);
   }
   FaultOr<void> check_whole() override { return inner_->check_whole(); }
+  std::string_view timeline() const override {
+    if (server_.plan_.shape == Shape::kOwnStore) return "''";
+    return server_.timeline_sql_;
+  }
 
  private:
   FaultOr<void> call() {
     line_.call();
+    if (std::exchange(timeline_, server_.timeline_) != server_.timeline_) {
+      inner_ = server_.open();
+      return fault(FaultKind::kUnreachable, "the server has failed over");
+    }
     if (std::optional<Fault> fault = server_.trouble(line_)) return std::unexpected(*fault);
     return {};
   }
@@ -68,6 +81,7 @@ class Connection final : public Database {
   Server& server_;
   Line& line_;
   std::unique_ptr<Database> inner_;
+  std::int64_t timeline_;
   std::optional<Transaction> transaction_;
   std::optional<Snapshot> snapshot_;
 };
@@ -154,6 +168,31 @@ void Server::end_late(Late when) {
   late_->transaction.reset();
   idle_.push_back(std::move(late_->database));
   late_.reset();
+}
+
+// A SQLite file and its log, at a moment when nobody writes; of a transaction
+// that is open the log has no end, so the copy has nothing.
+void Server::replicate() {
+  for (const char* part : {"", "-wal"}) {
+    std::error_code missing;  // The log, where all of it is in the file.
+    std::filesystem::remove(standby() + part, missing);
+    std::filesystem::copy_file(path_ + part, standby() + part, missing);
+  }
+  replicated_us_ = now_us_;
+}
+
+void Server::fail_over() {
+  if (late_) late_->arrives = false;
+  end_late(Late::kNow);
+  idle_.clear();
+  reader_.reset();
+  path_ = first_path_ + "." + std::to_string(++timeline_);
+  timeline_sql_ = "'" + timeline() + "'";
+  for (const char* part : {"", "-wal"}) {
+    std::error_code missing;
+    std::filesystem::rename(standby() + part, path_ + part, missing);
+  }
+  replicate();
 }
 
 void Server::heal() {

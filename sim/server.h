@@ -1,10 +1,12 @@
 // The store of a world, and the connections to it: a SQLite file that stands for both kinds.
 //
-// What a server and a network can do to whoever asks, happens here, by chance: it is away, too
-// slow, cut off, it starts anew in the middle of a transaction, the answer to a commit is lost,
-// whether it was done or not, or the commit comes late and holds the lock until then. A process is
-// killed at any of its calls. What is read and written in between is the shipped code on a real
-// database.
+// What a server and a network can do to whoever asks, happens here, by chance:
+// it is away, too slow, cut off, it starts anew in the middle of a transaction,
+// the answer to a commit is lost, whether it was done or not, or the commit
+// comes late and holds the lock until then. A process is killed at any of its
+// calls. It fails over to a standby that lacks the last commits: an earlier
+// copy of the file. What is read and written in between is the shipped code on
+// a real database.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/chance.h"
@@ -47,7 +50,11 @@ struct FlyingCommit {
 class Server {
  public:
   Server(std::string path, const Plan& plan, Chance& chance, const std::int64_t& now_us)
-      : path_(std::move(path)), plan_(plan), chance_(chance), now_us_(now_us) {}
+      : first_path_(std::move(path)),
+        path_(first_path_),
+        plan_(plan),
+        chance_(chance),
+        now_us_(now_us) {}
 
   // `line` outlives the connection.
   std::unique_ptr<storage::Database> connect(Line& line);
@@ -56,6 +63,13 @@ class Server {
   // A commit that is late takes effect or not, once its time has come.
   enum class Late : std::uint8_t { kWhenDue, kNow };
   void end_late(Late when);
+  // The standby has everything up to here, and takes the place of the server.
+  // Nobody is in a call.
+  void replicate();
+  void fail_over();
+  // When that was; nothing: there is no standby.
+  std::optional<std::int64_t> replicated_us() const { return replicated_us_; }
+  std::string timeline() const { return std::to_string(timeline_); }
   void heal();
 
   bool away = false;
@@ -67,7 +81,10 @@ class Server {
   std::unique_ptr<storage::Database> open();
   std::optional<Fault> trouble(const Line& line);
 
-  const std::string path_;
+  std::string standby() const { return first_path_ + ".standby"; }
+
+  const std::string first_path_;
+  std::string path_;
   const Plan& plan_;
   Chance& chance_;
   const std::int64_t& now_us_;
@@ -75,6 +92,9 @@ class Server {
   std::vector<std::unique_ptr<storage::Database>> idle_;  // Connections that nobody uses.
   std::unique_ptr<storage::Database> reader_;
   std::optional<FlyingCommit> late_;
+  std::int64_t timeline_ = 1;
+  std::string timeline_sql_ = "'1'";
+  std::optional<std::int64_t> replicated_us_;
 };
 
 }  // namespace tollgate::sim

@@ -78,6 +78,12 @@ Plan Plan::of(Chance& chance) {
   plan.answer_lost_in = rate(10);
   plan.redis = plan.shape == Shape::kSharedStore && chance.one_in(2);
   plan.redis_flushed_in = rate(60);
+  if (plan.shape == Shape::kSharedStore && chance.one_in(4)) {
+    plan.fail_over_in = static_cast<int>(60 * chance.between(1, 3));
+    // What a reload or a loss of power left in what is lost, nobody promises to
+    // know.
+    plan.reload_in = plan.power_loss_in = plan.clock_jump_in = 0;
+  }
   return plan;
 }
 

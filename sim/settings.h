@@ -36,6 +36,7 @@ struct Plan {
   int absurd_in = 0;         // Of requests, those whose usage no bound foresaw.
   int call_fails_in = 0;     // Of calls of a shared store.
   int answer_lost_in = 0;    // Of its commits.
+  int fail_over_in = 0;      // To a standby that lacks the last commits.
   bool redis = false;        // Limits are shared in it.
   int redis_flushed_in = 0;  // It loses all its data.
   bool use_is_half = false;  // Of the bound; else anything up to it.

@@ -50,11 +50,23 @@ FaultOr<void> StoreLink::write_groups() {
     written = writer_->write();
     if (written) written = ended;
   }
+  if (!written && shared() && seat_->has_lost()) written = write_again();
   parts_.journal.synced(writer_->journal_written());
   (void)went_well(written, "write");
   healthy_ = written || (shared() && seat_->is_good());
   if (lender_ && !writer_->recovering()) lender_->earlier_leases(storage::EarlierLeases::kEnded);
   return written;
+}
+
+// The store failed over and lacks what was committed last.
+FaultOr<void> StoreLink::write_again() {
+  TRY(fresh, TrailWriter::open(*database_, writer_->gateway()));
+  fresh.take_over(*writer_);
+  writer_.emplace(std::move(fresh));
+  seat_->accept_loss();
+  taken_ = writer_->journal_written();
+  take_journal();
+  return writer_->write();
 }
 
 FaultOr<void> StoreLink::write_alone(const std::function<FaultOr<void>()>& work) {
@@ -65,7 +77,8 @@ FaultOr<void> StoreLink::write_alone(const std::function<FaultOr<void>()>& work)
 }
 
 void StoreLink::work() {
-  if (parts_.chance.one_in(8)) {
+  if (parts_.chance.one_in(8) || beat_is_due()) {
+    beat_at_ = parts_.clock.now();
     ledger_->give_back_idle(parts_.clock.now());
     lender_->beat();
   }

@@ -62,8 +62,10 @@ class StoreLink {
   // Whether decisions are taken, so that requests may leave.
   bool healthy() const { return healthy_; }
   bool idle() const;
-  // Whether the end of an earlier start goes on beside new requests, so that more is taken than is
-  // spent and held.
+  // Whether it is time to say again that this gateway is alive.
+  bool beat_is_due() const { return parts_.clock.now() - beat_at_ >= std::chrono::seconds(1); }
+  // Whether the end of an earlier start goes on beside new requests, so that
+  // more is taken than is spent and held.
   bool recovering() const { return writer_->recovering(); }
 
   Line line;
@@ -72,6 +74,7 @@ class StoreLink {
   FaultOr<void> take_seat();
   void take_journal();
   FaultOr<void> write_groups();
+  FaultOr<void> write_again();
   FaultOr<void> write_alone(const std::function<FaultOr<void>()>& work);
   FaultOr<void> mark(std::string_view state, std::string_view lack);
   FaultOr<void> count(const Settings& settings);
@@ -85,6 +88,7 @@ class StoreLink {
   std::unique_ptr<storage::StoreLender> lender_;
   storage::MemoryLedger* ledger_ = nullptr;
   std::uint64_t taken_ = 0;
+  Instant beat_at_{};
   bool healthy_ = true;
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "storage/gateway_name.h"
 #include "storage/try.h"
 
 namespace tollgate::sim {
@@ -15,6 +16,9 @@ using std::chrono::hours;
 constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kHourUs = 3600 * kSecondUs;
 constexpr std::int64_t kTurnUs = kSecondUs / 5;
+// The journal keeps half a minute for what a standby may lack.
+constexpr std::int64_t kReplicaLag = 5 * kSecondUs;
+constexpr std::int64_t kGatherAtMost = 15 * kSecondUs;
 
 }  // namespace
 
@@ -69,6 +73,7 @@ void World::step() {
     if (gateway->up()) gateway->run();
   }
   trouble();
+  beat();
   Gateway& gateway = any_gateway();
   if (!gateway.up()) {
     // Who starts before anybody knows that Redis lost its data, does not know it either.
@@ -146,6 +151,57 @@ void World::trouble() {
   if (chance_.one_in(4 * plan_.clock_jump_in)) server_.skew_us = any_skew();
   if (chance_.one_in(plan_.reload_in)) reload();
   if (plan_.redis) trouble_redis();
+  if (plan_.fail_over_in > 0) trouble_standby();
+}
+
+// Where it matters who is alive, gateways say so every second, as they do.
+void World::beat() {
+  if (plan_.fail_over_in == 0) return;
+  for (const auto& gateway : gateways_) {
+    if (gateway->up() && gateway->beat_is_due()) gateway->work(Gateway::Group::kSafe);
+  }
+}
+
+// A standby is behind by seconds.
+void World::trouble_standby() {
+  const std::optional<std::int64_t> before = server_.replicated_us();
+  if (!before || now_us_ - *before > kReplicaLag || chance_.one_in(6)) server_.replicate();
+  if (chance_.one_in(plan_.fail_over_in)) fail_over();
+  look_who_asserted();
+}
+
+void World::fail_over() {
+  const std::int64_t standby_us = server_.replicated_us().value_or(0);
+  story_.tell(fmt::format("the store fails over and lacks {} us", now_us_ - standby_us));
+  auto before = leased_by_gateway();
+  server_.fail_over();
+  auto after = leased_by_gateway();
+  for (const auto& gateway : gateways_) {
+    gateway->end_ghosts();
+    Lost lost{gateway.get(), gateway->starts(), now_us_, {}};
+    for (const auto& [account, leased] : before[gateway->name]) {
+      const std::int64_t left = after[gateway->name][account];
+      if (leased > left) lost.leased[account] = leased - left;
+    }
+    // Who started in what is lost is known to nobody.
+    if (gateway->started_us() >= standby_us) lost.start = -1;
+    if (!lost.leased.empty()) lost_.push_back(std::move(lost));
+  }
+}
+
+// Who cannot say in time what it had been lent, may go on from it while others
+// are lent the same.
+void World::look_who_asserted() {
+  std::erase_if(lost_, [this](const Lost& lost) {
+    const auto asserted =
+        must(storage::read_mark(server_.reader(), storage::mark_of(lost.gateway->name, "asserted")),
+             "read_mark");
+    const bool is_there = lost.gateway->up() && lost.gateway->starts() == lost.start;
+    if (is_there && asserted == server_.timeline()) return true;
+    if (is_there && now_us_ - lost.since_us < kGatherAtMost) return false;
+    for (const auto& [account, leased] : lost.leased) oracle_.may_be_lent_twice(account, leased);
+    return true;
+  });
 }
 
 void World::trouble_redis() {
@@ -207,7 +263,7 @@ void World::heal() {
 }
 
 // False: somebody is not done.
-bool World::finish_all() {
+bool World::finish_all(int round) {
   bool all = true;
   now_us_ += kSecondUs / 5;
   server_.end_late(Server::Late::kWhenDue);
@@ -219,10 +275,17 @@ bool World::finish_all() {
       continue;
     }
     gateway->run();
+    // One that may not decide any more is started anew by whoever looks after
+    // it.
+    const bool is_out = plan_.fail_over_in > 0 && round > 50 && !gateway->healthy();
+    if (is_out) gateway->die(Gateway::Death::kKill);
     for (int i = 0; i < 8 && gateway->up(); ++i) gateway->go_on();
     if (gateway->up()) gateway->work(Gateway::Group::kSafe);
     gateway->haunt();
+    if (plan_.fail_over_in > 0) look_who_asserted();
     all = all && gateway->up() && gateway->idle();
+    // Who has lost his seat finds it out when he says that he is there.
+    if (plan_.fail_over_in > 0) all = all && gateway->healthy() && round > 10;
   }
   check();
   return all;
@@ -230,7 +293,7 @@ bool World::finish_all() {
 
 void World::rest() {
   heal();
-  for (int round = 0; !finish_all(); ++round) {
+  for (int round = 0; !finish_all(round); ++round) {
     if (round > 5'000) throw Violation{"nothing comes to rest"};
   }
   // What killed gateways had in hand of limits lapses meanwhile.

@@ -40,21 +40,35 @@ class World {
   void pass_time();
   void trouble();
   void trouble_redis();
+  void trouble_standby();
+  void fail_over();
+  void look_who_asserted();
   void trouble_gateway(Gateway& gateway);
   void turn_all();
   void act(Gateway& gateway);
+  void beat();
   void meanwhile();
   Gateway& any_gateway();
   std::int64_t any_skew();
   void reload();
   void heal();
-  bool finish_all();
+  bool finish_all(int round);
 
   void check();
   void check_tables(bool at_rest);
   void check_trail();
   void check_slots();
   std::map<Account, std::int64_t> counted_by_books();
+  std::map<std::string, std::map<Account, std::int64_t>> leased_by_gateway();
+  std::int64_t lost(const Account& account) const;
+
+  // What a gateway was lent in what a failover lost, until it has said so anew.
+  struct Lost {
+    Gateway* gateway = nullptr;
+    int start = 0;
+    std::int64_t since_us = 0;
+    std::map<Account, std::int64_t> leased;
+  };
 
   Chance chance_;
   const Plan plan_;
@@ -68,6 +82,7 @@ class World {
   std::vector<std::shared_ptr<const Settings>> history_;
   std::shared_ptr<const Settings> settings_;
   std::vector<std::unique_ptr<Gateway>> gateways_;
+  std::vector<Lost> lost_;
   std::int64_t requests_ = 0;
   bool nested_ = false;  // Somebody waits for the store.
 };

@@ -55,17 +55,18 @@ FaultOr<Rows> read_rows(storage::Database& database) {
   Rows all;
   TRY_DO(each(database, "SELECT rule, subject, window_start_us, taken_micro_usd FROM allowances",
               [&](const storage::Statement& row) { all[account_of(row)].taken = row.integer(3); }));
-  TRY_DO(
-      each(database,
-           "SELECT rule, subject, window_start_us, leased_micro_usd, spent_micro_usd FROM leases",
-           [&](const storage::Statement& row) {
-             Row& found = all[account_of(row)];
-             found.leased += row.integer(3);
-             found.spent += row.integer(4);
-             found.spent_is_leased &= row.integer(4) <= row.integer(3) && row.integer(4) >= 0;
-           }));
   TRY_DO(each(database,
-              "SELECT rule, subject, window_start_us, kind, amount_micro_usd, from_part, to_part "
+              "SELECT rule, subject, window_start_us, leased_micro_usd, "
+              "spent_micro_usd FROM leases",
+              [&](const storage::Statement& row) {
+                Row& found = all[account_of(row)];
+                found.leased += row.integer(3);
+                found.spent += row.integer(4);
+                found.spent_is_leased &= row.integer(4) <= row.integer(3) && row.integer(4) >= 0;
+              }));
+  TRY_DO(each(database,
+              "SELECT rule, subject, window_start_us, kind, amount_micro_usd, "
+              "from_part, to_part "
               "FROM allowance_entries",
               [&](const storage::Statement& row) {
                 Row& found = all[account_of(row)];
@@ -100,7 +101,8 @@ void World::check_tables(bool at_rest) {
     if (row.leased + row.books != row.taken) complain("I6: the leases do not add up");
     if (!row.spent_is_leased) complain("I4: more is spent than leased");
     const std::string rule = rule_of(account);
-    if (oracle_.enforces(rule) && row.taken > oracle_.highest(rule) + row.overruns + row.books) {
+    if (oracle_.enforces(rule) && row.taken > oracle_.highest(rule) + row.overruns + row.books +
+                                                  oracle_.lent_twice(account)) {
       complain("I1: more is taken than there is");
     }
     if (!at_rest) continue;
@@ -116,7 +118,7 @@ void World::check_tables(bool at_rest) {
     if (!oracle_.enforces(rule_of(account))) continue;
     const auto row = rows.find(account);
     const std::int64_t taken = row == rows.end() ? 0 : row->second.taken;
-    if (sum.spent + sum.held <= taken + sum.overrun) continue;
+    if (sum.spent + sum.held <= taken + sum.overrun + lost(account)) continue;
     throw Violation{
         fmt::format("I1: {}: {} spent and {} held, {} of it overrun, and the store "
                     "says {} taken",
@@ -159,6 +161,30 @@ std::map<Account, std::int64_t> World::counted_by_books() {
     counted[account] = row.books;
   }
   return counted;
+}
+
+// By the name of a gateway, with what an earlier start of it had.
+std::map<std::string, std::map<Account, std::int64_t>> World::leased_by_gateway() {
+  std::map<std::string, std::map<Account, std::int64_t>> all;
+  must(each(server_.reader(),
+            "SELECT rule, subject, window_start_us, leased_micro_usd, gateway "
+            "FROM leases",
+            [&](const storage::Statement& row) {
+              const std::string name(row.text(4).substr(0, row.text(4).find('/')));
+              all[name][account_of(row)] += row.integer(3);
+            }),
+       "read");
+  return all;
+}
+
+// Of what gateways were lent the store has so much not, or not yet again.
+std::int64_t World::lost(const Account& account) const {
+  std::int64_t sum = oracle_.lent_twice(account);
+  for (const Lost& lost : lost_) {
+    const auto found = lost.leased.find(account);
+    if (found != lost.leased.end()) sum += found->second;
+  }
+  return sum;
 }
 
 }  // namespace tollgate::sim
