@@ -87,7 +87,7 @@ class RichLender final : public Lender {
     for (const LeaseNeed& need : needs) {
       const Money more = add_saturated(need.least, need.ahead);
       borrower_.answered(need.account, need.hash, 1, Lease{more, {}, more});
-      if (wait != nullptr) wait->answered(std::nullopt);
+      if (wait != nullptr) wait->answered(std::nullopt, SystemClock().now());
     }
   }
   void give_back(std::span<const LeaseReturn>) override {}
