@@ -22,7 +22,7 @@ Instant clock_now() {
 constexpr int kEventsPerTurn = 256;
 constexpr std::size_t kArenasKept = 256;
 // So long may what is ready to be sent wait for others.
-constexpr int kRunsBetweenSends = 32;
+constexpr int kRunsBetweenSends = 128;
 
 void run_first(Link& queue) {
   Runnable& first = static_cast<Runnable&>(*queue.next);
