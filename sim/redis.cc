@@ -247,6 +247,7 @@ class RedisLine final : public redis::Client {
 
   bool connected() const override { return connected_; }
   void close() override { connected_ = false; }
+  const std::optional<std::string>& evicts_by() const override { return nothing_; }
   void add(const redis::Script& script, std::string_view key,
            std::span<const std::string_view> arguments) override {
     added_.push_back({&script, std::string(key), {arguments.begin(), arguments.end()}});
@@ -275,6 +276,7 @@ class RedisLine final : public redis::Client {
   Redis& redis_;
   const bool& cut_off_;
   bool connected_ = false;
+  const std::optional<std::string> nothing_ = "";  // Is thrown away.
   std::vector<Redis::Command> added_;
 };
 
