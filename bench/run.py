@@ -288,6 +288,33 @@ class Bench:
         self.row("their ends are written after, s", spread([it["ended_s"] for it in found], 0), "",
                  "while it serves")
 
+    # ---- Who asks, of which nginx knows nothing ------------------------------------------------
+
+    def google_benchmark(self, binary, rounds=3):
+        """CPU of each benchmark of a program, in each round, and what it counts."""
+        found, counters = {}, {}
+        for _ in range(rounds):
+            done = subprocess.run([rig.BIN / binary, "--benchmark_format=json"], check=True,
+                                  capture_output=True, text=True)
+            for it in json.loads(done.stdout)["benchmarks"]:
+                name = it["name"].split("/")[0]
+                found.setdefault(name, []).append(it["cpu_time"] / 1000)
+                counters[name] = it
+        return found, counters
+
+    def keys(self):
+        found, counters = self.google_benchmark("stored_keys_bench")
+        note = "among 1,000,000 keys"
+        self.row("API key looked up and verified, µs", spread(found["look_up_and_verify"]), "", note)
+        self.row("memory a key, bytes", f"{counters['look_up_and_verify']['bytes_a_key']:.0f}", "",
+                 note)
+
+    def identities(self):
+        found, _ = self.google_benchmark("token_bench")
+        self.row("token verified before, µs", spread(found["cached"]), "", "of 1 KiB")
+        pairs = zip(found["es256_verified_anew"], found["es256_openssl_alone"])
+        self.row("ES256 verified anew, OpenSSL alone = 1", spread([a / b for a, b in pairs]), "")
+
     def table(self):
         print(f"\nChat bodies of {self.facts['body_bytes'] / 1000:.1f} kB, no two alike among "
               f"{workload.BODIES}; one core; tollgate with every control on (key, route, prompt "
@@ -300,7 +327,7 @@ class Bench:
 
 def main():
     kinds = ("cpu", "rate", "latency", "sse", "fleet", "syscalls", "heap", "instructions",
-             "tenants", "leases", "recovery")
+             "tenants", "leases", "recovery", "keys", "identities")
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("kind", nargs="*", help="any of: " + ", ".join(kinds) + " (all of them)")
     parser.add_argument("--rounds", type=int, default=8)
