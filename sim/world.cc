@@ -183,6 +183,10 @@ void World::fail_over() {
       const std::int64_t left = after[gateway->name][account];
       if (leased > left) lost.leased[account] = leased - left;
     }
+    for (const auto& [account, left] : after[gateway->name]) {
+      const std::int64_t leased = before[gateway->name][account];
+      if (left > leased) idle_[account] += left - leased;
+    }
     // Who started in what is lost is known to nobody.
     if (gateway->started_us() >= standby_us) lost.start = -1;
     if (!lost.leased.empty()) lost_.push_back(std::move(lost));

@@ -83,6 +83,8 @@ class World {
   std::shared_ptr<const Settings> settings_;
   std::vector<std::unique_ptr<Gateway>> gateways_;
   std::vector<Lost> lost_;
+  // What was given back in what a failover lost: the store has it leased still, and nobody has it.
+  std::map<Account, std::int64_t> idle_;
   std::int64_t requests_ = 0;
   bool nested_ = false;  // Somebody waits for the store.
 };

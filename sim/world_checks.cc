@@ -101,8 +101,11 @@ void World::check_tables(bool at_rest) {
     if (row.leased + row.books != row.taken) complain("I6: the leases do not add up");
     if (!row.spent_is_leased) complain("I4: more is spent than leased");
     const std::string rule = rule_of(account);
-    if (oracle_.enforces(rule) && row.taken > oracle_.highest(rule) + row.overruns + row.books +
-                                                  oracle_.lent_twice(account)) {
+    const auto idle = idle_.find(account);
+    const std::int64_t most = oracle_.highest(rule) + row.overruns + row.books +
+                              oracle_.lent_twice(account) +
+                              (idle == idle_.end() ? 0 : idle->second);
+    if (oracle_.enforces(rule) && row.taken > most) {
       complain("I1: more is taken than there is");
     }
     if (!at_rest) continue;
