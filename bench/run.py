@@ -305,7 +305,8 @@ class Bench:
     def keys(self):
         found, counters = self.google_benchmark("stored_keys_bench")
         note = "among 1,000,000 keys"
-        self.row("API key looked up and verified, µs", spread(found["look_up_and_verify"]), "", note)
+        self.row("API key looked up and verified, µs", spread(found["look_up_and_verify"]), "",
+                 note)
         self.row("memory a key, bytes", f"{counters['look_up_and_verify']['bytes_a_key']:.0f}", "",
                  note)
 
