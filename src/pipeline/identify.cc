@@ -189,22 +189,14 @@ bool lets_anonymous_in(const config::Config& config) {
 
 Refusal refuse_anonymous() { return authentication::find_credential({}).error(); }
 
-Task<Expected<authentication::Identity>> NobodyElse::identify(const Presented&,
-                                                              const config::Config&, Arena&,
-                                                              Executor&, WallTime) {
-  co_return refuse(Reason::kInvalidCredential, "authentication", "No token is accepted here.");
-}
-
 bool are_one_actor(const authentication::Identity& a, const authentication::Identity& b) {
   return a.tenant == b.tenant && (a.subject == b.subject || a.subject.empty() || b.subject.empty());
 }
 
 Refusal refuse_two_actors() {
-  Refusal refusal;
-  refusal.reason = Reason::kCredentialConflict;
-  refusal.rule = "authentication";
-  refusal.message = "The request carries credentials of two different actors. Send one.";
-  return refusal;
+  return refuse(Reason::kCredentialConflict, "authentication",
+                "The request carries credentials of two different actors. Send one.")
+      .error();
 }
 
 }  // namespace tollgate::pipeline

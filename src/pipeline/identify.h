@@ -59,14 +59,6 @@ Refusal refuse_anonymous();
 std::span<const std::string_view> roles_of(std::span<const std::string_view> own,
                                            const config::Tenant& tenant, Arena& arena);
 
-// Where nobody else is asked: every token is unknown.
-class NobodyElse final : public Callers {
- public:
-  Task<Expected<authentication::Identity>> identify(const Presented& presented,
-                                                    const config::Config& config, Arena& arena,
-                                                    Executor& executor, WallTime wall) override;
-};
-
 // The actor of a key that is good; kInvalidCredential where its tenant is not configured.
 Expected<authentication::Identity> actor_of(const authentication::KeyFacts& key,
                                             const config::Config& config, Arena& arena);

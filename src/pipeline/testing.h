@@ -262,6 +262,15 @@ struct Recorded {
   std::string written;
 };
 
+// Nobody else is asked: every token is unknown.
+class NobodyElse final : public Callers {
+ public:
+  Task<Expected<authentication::Identity>> identify(const Presented&, const config::Config&, Arena&,
+                                                    Executor&, WallTime) override {
+    co_return refuse(Reason::kInvalidCredential, "authentication", "No token is accepted here.");
+  }
+};
+
 class NotedTrail final : public Trail {
  public:
   explicit NotedTrail(Story& story) : story_(story) {}
