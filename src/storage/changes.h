@@ -4,8 +4,9 @@
 // Each is one record of phase `change` in a chain of its own, kChangesChain, written in the
 // transaction that makes the change: nothing changes without its record, and no record tells of
 // what did not happen. Gateways and commands share the chain, so whoever writes it holds it to the
-// end of his transaction. The records answer to the same questions as those of requests
-// (audit_query.h), are proven in the same way and kept as long.
+// end of his transaction, and its times are the store's. The records answer to the same questions
+// as those of requests (audit_query.h), are proven in the same way and kept as long. Why a chain of
+// its own: docs/decisions/0015.
 //
 // Blocking I/O on a connection of the caller's.
 #pragma once
@@ -17,12 +18,11 @@
 
 #include "base/address.h"
 #include "base/fault.h"
-#include "base/units.h"
 #include "storage/database.h"
 
 namespace tollgate::storage {
 
-// No gateway bears this name.
+// No gateway bears this name: theirs are `gateway` and 16 hexadecimal digits.
 inline constexpr std::string_view kChangesChain = "changes";
 
 // Whoever is accountable for a change.
@@ -45,13 +45,14 @@ struct Change {
   std::string_view action;  // "key.create": the kind of thing, and what was done to it.
   std::string_view object;  // Its id or name.
   std::string_view tenant;  // Whose it is; empty: nobody's in particular.
-  // JSON objects without secrets; empty: it was not there before, or is not after.
+  // JSON objects on one line, without secrets; empty: it was not there before, or is not after.
+  // What is longer than audit::kChangeTextBytesMax is told by its SHA-256 and its size.
   std::string_view before;
   std::string_view after;
 };
 
-// In the caller's transaction, as the last thing of it but the commit.
-FaultOr<void> record_change(Database& database, const Author& author, const Change& change,
-                            WallTime now);
+// In the caller's transaction, as the last thing of it but the commit. A Fault where it cannot be
+// written, or where the chain is not whole at its end: then the change must not be committed.
+FaultOr<void> record_change(Database& database, const Author& author, const Change& change);
 
 }  // namespace tollgate::storage
