@@ -164,14 +164,15 @@ def start_nginx(folder, upstream, prefix=(), buffering="", environment=None):
     return target
 
 
-def start_tollgate(folder, upstream, prefix=(), environment=None):
+def start_tollgate(folder, upstream, prefix=(), environment=None, binary=None):
+    binary = binary or BIN / "tollgate"
     folder = folder / "tollgate"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     conf = folder / "tollgate.yaml"
     conf.write_text(TOLLGATE_YAML.format(folder=folder, upstream=upstream.port))
     log = (folder / "stderr.log").open("w")
-    process = subprocess.Popen([*prefix, BIN / "tollgate", "serve", "-c", conf],
+    process = subprocess.Popen([*prefix, binary, "serve", "-c", conf],
                                stdout=subprocess.PIPE, stderr=log, text=True,
                                preexec_fn=pinned(PROXY_CORE),
                                env={**os.environ, **(environment or {})})
@@ -183,7 +184,7 @@ def start_tollgate(folder, upstream, prefix=(), environment=None):
             break
     else:
         raise SystemExit(f"tollgate did not start:\n{(folder / 'stderr.log').read_text()}")
-    made = subprocess.run([BIN / "tollgate", "keys", "create", "--tenant", "bench", "--json",
+    made = subprocess.run([binary, "keys", "create", "--tenant", "bench", "--json",
                            "-c", conf], check=True, capture_output=True, text=True)
     key = json.loads(made.stdout)["secret"]
     wait_for(lambda: answers(port, key, (200, 400)))
