@@ -322,6 +322,7 @@ void Gateway::answered(Request& request) {
   const pipeline::Shortfall& shortfall = request.result->error();
   tell(fmt::format("{} is refused by {}", request.id, shortfall.refusal.rule));
   ++refused_in_a_row;
+  if (shortfall.refusal.reason == Reason::kStoreUnavailable) ++refused_unavailable;
   request.state = State::kGone;
   check_refusal(request);
 }

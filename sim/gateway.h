@@ -104,6 +104,8 @@ class Gateway final : public storage::SettlementSink {
   bool cut_off = false;  // From the store.
   bool redis_cut_off = false;
   std::int64_t refused_in_a_row = 0;
+  // Of them, for want of a store that could be asked.
+  std::int64_t refused_unavailable = 0;
   // What everybody does while this one waits for the store.
   std::function<void()> meanwhile;
   // What the store has taken of accounts that no lease took.

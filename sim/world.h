@@ -52,6 +52,7 @@ class World {
   std::int64_t any_skew();
   void reload();
   void heal();
+  void check_back();
   bool finish_all(int round);
 
   void check();
