@@ -277,7 +277,7 @@ Refusal refuse_unknown(const Pepper& pepper, std::string_view secret) {
   return refuse_unknown();
 }
 
-NewKey make_key(std::span<const std::uint8_t, 64> random) {
+NewKey make_key(std::span<const std::uint8_t, 64> random, std::string_view prefix) {
   // Each part takes the last digits of a whole 128-bit number, of which it uses at most 72 bits:
   // no digit is likelier than another by more than 2^-56.
   static constexpr std::size_t kParts[] = {kKeyIdLength, 11, 11, 10};
@@ -285,7 +285,7 @@ NewKey make_key(std::span<const std::uint8_t, 64> random) {
 
   NewKey made;
   made.secret.reserve(kKeyLength);
-  made.secret = kKeyPrefix;
+  made.secret = prefix;
   std::size_t next = 0;
   for (const std::size_t length : kParts) {
     unsigned __int128 number = 0;
@@ -298,8 +298,20 @@ NewKey make_key(std::span<const std::uint8_t, 64> random) {
   }
   const std::array<char, kChecksumLength> checksum = checksum_of(made.secret);
   made.secret.append(checksum.data(), checksum.size());
-  made.id = made.secret.substr(kKeyPrefix.size(), kKeyIdLength);
+  made.id = made.secret.substr(prefix.size(), kKeyIdLength);
   return made;
+}
+
+std::optional<std::string_view> public_id(std::string_view secret, std::string_view prefix) {
+  const std::size_t length = prefix.size() + kKeyLength - kKeyPrefix.size();
+  if (!secret.starts_with(prefix) || secret.size() != length) return std::nullopt;
+  const std::string_view body = secret.substr(prefix.size());
+  const auto is_base62 = [](char c) { return kIsBase62[static_cast<unsigned char>(c)]; };
+  if (!std::ranges::all_of(body, is_base62)) return std::nullopt;
+  const std::array<char, kChecksumLength> checksum =
+      checksum_of(secret.substr(0, length - kChecksumLength));
+  if (!secret.ends_with(std::string_view(checksum.data(), checksum.size()))) return std::nullopt;
+  return body.substr(0, kKeyIdLength);
 }
 
 }  // namespace tollgate::authentication

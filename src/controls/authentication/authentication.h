@@ -142,7 +142,11 @@ struct NewKey {
   std::string id;
   std::string secret;  // Shown once.
 };
-// `random` must come from a cryptographic generator.
-NewKey make_key(std::span<const std::uint8_t, 64> random);
+// `random` must come from a cryptographic generator. Other secrets of the same shape have another
+// prefix.
+NewKey make_key(std::span<const std::uint8_t, 64> random, std::string_view prefix = kKeyPrefix);
+
+// The public id inside a secret of that prefix, if its shape and checksum are right.
+std::optional<std::string_view> public_id(std::string_view secret, std::string_view prefix);
 
 }  // namespace tollgate::authentication

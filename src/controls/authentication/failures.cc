@@ -70,8 +70,12 @@ Failed& Failures::Table::at(std::uint64_t place, std::uint64_t name, std::uint64
   return least->failed;
 }
 
-Failures::Failures(std::uint64_t seed)
-    : seed_(seed), delayed_until_us_(std::numeric_limits<std::int64_t>::min()), good_(kGood) {
+Failures::Failures(std::uint64_t seed, const Sizes& sizes)
+    : seed_(seed),
+      delayed_until_us_(std::numeric_limits<std::int64_t>::min()),
+      good_(sizes.good),
+      addresses_(sizes.addresses),
+      keys_(sizes.keys) {
   alarmed_.fill(Instant::min());
 }
 
@@ -110,13 +114,14 @@ std::optional<Duration> Failures::delay(const IpAddress& from, std::string_view 
     until = failed->until;
   }
   const std::uint64_t known = hash_of(from, credential);
-  if (good_[known & (kGood - 1)].load(std::memory_order_relaxed) == known) return std::nullopt;
+  if (good_[known & (good_.size() - 1)].load(std::memory_order_relaxed) == known)
+    return std::nullopt;
   return until - now;
 }
 
 void Failures::succeeded(const IpAddress& from, std::string_view credential) {
   const std::uint64_t known = hash_of(from, credential);
-  std::atomic<std::uint64_t>& place = good_[known & (kGood - 1)];
+  std::atomic<std::uint64_t>& place = good_[known & (good_.size() - 1)];
   if (place.load(std::memory_order_relaxed) != known) {
     place.store(known, std::memory_order_relaxed);
   }

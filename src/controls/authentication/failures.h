@@ -49,8 +49,16 @@ struct Failed {
 
 class Failures {
  public:
+  // How many subjects are remembered: powers of two.
+  struct Sizes {
+    std::size_t addresses = 1 << 16;
+    std::size_t keys = 1 << 14;
+    std::size_t good = 1 << 16;
+  };
+
   // `seed` must be secret: it keeps who guesses from choosing where in the tables they are kept.
-  explicit Failures(std::uint64_t seed);
+  explicit Failures(std::uint64_t seed) : Failures(seed, Sizes{}) {}
+  Failures(std::uint64_t seed, const Sizes& sizes);
 
   // How long it takes until `from` may show this credential. Nothing: it may now. `credential` is
   // all that it shows.
@@ -63,10 +71,6 @@ class Failures {
   // It was not. `key` is the public part of it; may be empty.
   Alarm failed(const FailurePolicy& policy, const IpAddress& from, std::string_view key,
                Instant now);
-
-  static constexpr std::size_t kAddresses = 1 << 16;
-  static constexpr std::size_t kKeys = 1 << 14;
-  static constexpr std::size_t kGood = 1 << 16;
 
  private:
   static constexpr std::size_t kWays = 4;  // Places that one subject can have.
@@ -94,8 +98,8 @@ class Failures {
   std::atomic<std::int64_t> delayed_until_us_;  // No address is delayed beyond it.
   std::vector<std::atomic<std::uint64_t>> good_;
   mutable std::mutex mutex_;  // Of what follows.
-  Table addresses_{kAddresses};
-  Table keys_{kKeys};
+  Table addresses_;
+  Table keys_;
   Failed all_;
   std::array<Instant, 4> alarmed_;
 };

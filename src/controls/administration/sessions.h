@@ -1,0 +1,84 @@
+// Sessions of administrators in the browser, in memory: each gateway has its own, and a start
+// forgets all. Nothing but the digest of a session's id is kept, so what is read out of the
+// process is no session.
+//
+// A session is made by a credential and is never more than it: it ends with that credential, when
+// it was idle for too long, at its greatest age, or when its administrator begins more than
+// kOfOneMax. Its id is made here alone and anew at each login, so nobody can hand one to a browser
+// before. What of a credential can change meanwhile (a revocation, a configuration) is for the
+// caller to look at with each use.
+//
+// No clock: the caller passes the time; random bytes too. Of one thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "controls/administration/policy.h"
+
+namespace tollgate::administration {
+
+// Where a credential is looked up again.
+enum class Source : std::uint8_t {
+  kFixed,   // In the configuration, or the file beside the ledger.
+  kStored,  // Among the tokens of the store.
+  kOidc,    // At its issuer, once.
+};
+
+// Somebody who is known, and by what.
+struct Proven {
+  Admin admin;
+  Source source = Source::kFixed;
+  authentication::Digest stamp{};  // Of a fixed token its digest, of kOidc Policy::oidc_stamp.
+};
+
+struct Moment {
+  Instant now;
+  WallTime wall;
+};
+
+class Sessions {
+ public:
+  static constexpr std::size_t kOfOneMax = 8;
+  static constexpr std::size_t kSessionsMax = 1024;
+  using Random = std::array<std::uint8_t, 32>;
+
+  // The id of a new one; `random` must come from a cryptographic generator.
+  std::string begin(const Random& random, Proven proven, const Moment& at);
+
+  // Who uses the session now; null: there is none in force under this id. Until the next call.
+  const Proven* use(std::string_view id, const SessionRules& rules, const Moment& at);
+
+  // Takes over what is true of the credential by now.
+  void renew(std::string_view id, const Admin& admin);
+  void end(std::string_view id);
+  void end_all_of(std::string_view credential_id);
+
+  std::size_t size() const { return sessions_.size(); }
+
+ private:
+  struct Session {
+    Proven proven;
+    Instant begun;
+    Instant used;
+  };
+  using All = std::map<authentication::Digest, Session>;
+
+  template <class Fits>
+  void make_room(std::size_t most, Fits&& fits);
+
+  All sessions_;
+};
+
+// What a page must send along with whatever changes something, so that no page of others can:
+// `x-tollgate-csrf`. Whoever knows it does not know the session.
+std::string csrf_of(std::string_view session);
+
+// Whether it is that, in constant time.
+bool is_csrf_of(std::string_view session, std::string_view shown);
+
+}  // namespace tollgate::administration
