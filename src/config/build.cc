@@ -19,12 +19,13 @@ class Builder {
 
   void build() {
     listeners();
-    admin_and_store();
+    store();
     upstreams();
     models();
     limits_and_budgets();
     tenants();
     build_authentication(root_.section("authentication"), config_, report_);
+    build_admin(root_.section("admin"), config_, report_);
     routes();
     audit();
     edge();
@@ -46,17 +47,7 @@ class Builder {
         made.port = address->port;
       }
       made.exposure = view.choice("exposure", made.exposure);
-      if (view.has("tls")) {
-        const View tls = view.section("tls");
-        made.tls = Tls{file(tls, "certificate"), file(tls, "key"), file(tls, "client_ca"), {}};
-        made.tls->client_certificates =
-            tls.choice("client_certificates", made.tls->client_certificates);
-        if (!made.tls->certificate.empty() && !made.tls->key.empty()) {
-          const std::string wrong = check_tls(*made.tls);
-          if (!wrong.empty()) tell(view, "tls", wrong);
-        }
-        client_ca(tls, *made.tls);
-      }
+      made.tls = build_tls(view, report_);
       made.proxy_protocol = view.choice("proxy_protocol", made.proxy_protocol);
       config_.listeners.push_back(std::move(made));
     }
@@ -70,26 +61,6 @@ class Builder {
                node->kind == NodeKind::kMapping && node->children.empty()) {
       tell(root_, "listeners", "expected at least one listener, found none");
     }
-  }
-
-  void client_ca(const View& view, const Tls& made) {
-    if (!made.client_ca.empty()) {
-      const std::string wrong = check_client_ca(made.client_ca);
-      if (!wrong.empty()) tell(view, "client_ca", wrong);
-    } else if (view.has("client_certificates") && !view.has("client_ca")) {
-      tell(view, "client_certificates", "without `client_ca` no certificate is asked for");
-    }
-  }
-
-  void admin_and_store() {
-    const View admin = root_.section("admin");
-    if (const auto address = parse_host_port(admin.text("address"))) {
-      config_.admin.host = address->host;
-      config_.admin.port = address->port;
-    }
-    config_.admin.token = Secret(admin.text("token"));
-
-    store();
   }
 
   void store() {

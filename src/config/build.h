@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,12 @@ void build_authentication(const View& view, Config& config, Report& report);
 
 // The part of that for `authentication.mtls`; after the listeners and the tenants.
 void build_mtls(const View& view, Config& config, Report& report);
+
+// The part of build() for `admin`; after the tenants.
+void build_admin(const View& view, Config& config, Report& report);
+
+// The `tls` of a listener or of the admin address; nothing: it has none.
+std::optional<Tls> build_tls(const View& owner, Report& report);
 
 // Tells what is wrong with the value of `key`, where it is written and was sound so far.
 void tell_in(Report& report, const View& view, std::string_view key, std::string message);

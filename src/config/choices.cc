@@ -1,5 +1,6 @@
 #include "config/choices.h"
 
+#include "controls/administration/administration.h"
 #include "controls/authentication/authentication.h"
 #include "controls/authentication/jwt_policy.h"
 #include "controls/cost/cost.h"
@@ -79,6 +80,13 @@ List certificate_names() { return {"common_name", "dns_name"}; }
 List client_certificates() { return {"require", "optional"}; }
 List proxy_protocols() { return {"off", "required"}; }
 List forwarded_headers() { return {"x_forwarded_for", "forwarded"}; }
+List admin_roles() {
+  List names;
+  for (int i = 0; i < administration::kRoleCount; ++i) {
+    names.push_back(administration::name_of(static_cast<administration::Role>(i)));
+  }
+  return names;
+}
 List vocabularies() { return tokens::known_vocabularies(); }
 
 }  // namespace tollgate::config::choices

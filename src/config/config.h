@@ -16,6 +16,7 @@
 #include "base/money.h"
 #include "base/secret.h"
 #include "base/units.h"
+#include "controls/administration/policy.h"
 #include "controls/audit/audit.h"
 #include "controls/authentication/policy.h"
 #include "controls/authorization/authorization.h"
@@ -53,7 +54,9 @@ struct Listener {
 struct Admin {
   std::string host = "127.0.0.1";
   std::uint16_t port = 9900;
+  std::optional<Tls> tls;
   Secret token;  // Empty: made at first start, in `admin.token` beside the ledger, 0600.
+  administration::Policy policy;
 };
 
 // What holds while the store of the rates is out of reach…

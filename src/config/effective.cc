@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "config/choices.h"
+#include "config/effective_admin.h"
 #include "config/effective_authentication.h"
 #include "config/load.h"
 #include "config/scalars.h"
@@ -37,25 +38,11 @@ json::object listeners(const Config& config) {
     json::object one;
     one["address"] = format_host_port(listener.host, listener.port);
     one["exposure"] = text(name_of(listener.exposure));
-    if (listener.tls) {
-      json::object tls{{"certificate", listener.tls->certificate}, {"key", listener.tls->key}};
-      if (!listener.tls->client_ca.empty()) {
-        tls["client_ca"] = listener.tls->client_ca;
-        tls["client_certificates"] = text(choices::client_certificates()[static_cast<std::size_t>(
-            listener.tls->client_certificates)]);
-      }
-      one["tls"] = std::move(tls);
-    }
+    if (listener.tls) one["tls"] = effective_tls(*listener.tls);
     one["proxy_protocol"] =
         text(choices::proxy_protocols()[static_cast<std::size_t>(listener.proxy_protocol)]);
     made[listener.name] = std::move(one);
   }
-  return made;
-}
-
-json::object admin(const Config& config) {
-  json::object made{{"address", format_host_port(config.admin.host, config.admin.port)}};
-  if (!config.admin.token.empty()) made["token"] = text(kMask);
   return made;
 }
 
@@ -253,7 +240,7 @@ json::object edge(const Edge& edge) {
 std::string effective_json(const Config& config) {
   json::object root{{"version", config.version}, {"file", config.file}};
   root["listeners"] = listeners(config);
-  root["admin"] = admin(config);
+  root["admin"] = effective_admin(config);
   root["store"] = store(config);
   root["authentication"] = effective_authentication(config);
   root["upstreams"] = upstreams(config);

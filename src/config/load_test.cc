@@ -25,7 +25,8 @@ std::string fixture(const std::string& name) {
 }
 
 std::optional<std::string> variable(const std::string& name) {
-  if (name == "ADMIN_TOKEN" || name == "OPENAI_API_KEY") return "sk-hidden";
+  if (name == "ADMIN_TOKEN") return "sk-hidden-and-as-long-as-is-asked-for";
+  if (name == "OPENAI_API_KEY") return "sk-hidden";
   if (name == "RPM") return "77";
   if (name == "EMPTY") return "";
   if (name == "SPLIT") return "a\nb";
@@ -63,7 +64,7 @@ TEST(Load, ReadsEveryKey) {
   EXPECT_EQ(config.listeners[1].host, "::1");
   EXPECT_EQ(config.listeners[1].port, 8444);
   EXPECT_EQ(config.listeners[1].exposure, authorization::Exposure::kInternal);
-  EXPECT_EQ(config.admin.token.reveal(), "sk-hidden");
+  EXPECT_EQ(config.admin.token.reveal(), "sk-hidden-and-as-long-as-is-asked-for");
   EXPECT_EQ(config.store.sqlite_path, "/var/lib/tollgate/tollgate.db");
   EXPECT_TRUE(config.authentication.api_keys);
   EXPECT_EQ(config.authentication.pepper_file, "pepper");

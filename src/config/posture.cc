@@ -85,11 +85,12 @@ class Posture {
              "the address of the internal network");
       }
     }
-    if (!is_loopback(config_.admin.host)) {
+    if (!config_.admin.tls && !is_loopback(config_.admin.host)) {
       tell("admin-beyond-loopback", "admin.address",
            "The admin API is reachable from other machines and speaks plain HTTP: its token can "
            "be read on the way.",
-           "address: 127.0.0.1:9900, and a tunnel to it");
+           "tls: { certificate: admin.crt, key: admin.key }, or address: 127.0.0.1:9900 and a tunnel "
+           "to it");
     }
     if (!config_.authentication.accepts_any()) {
       tell("no-credential-accepted", "authentication",
@@ -113,6 +114,13 @@ class Posture {
 
   void secrets() {
     secret("admin", "token");
+    for (std::size_t i = 0; i < config_.admin.policy.tokens.size(); ++i) {
+      secret(fmt::format("admin.tokens[{}]", i), "token");
+    }
+    for (std::size_t i = 0; i < config_.admin.policy.oidc.size(); ++i) {
+      if (config_.admin.policy.oidc[i].client_secret.empty()) continue;
+      secret(fmt::format("admin.oidc[{}].client", i), "secret");
+    }
     store_password("ledger", config_.store.postgres_url);
     store_password("rates", config_.store.redis_url);
     for (const Upstream& upstream : config_.upstreams) {

@@ -16,7 +16,8 @@ std::string fixture(const std::string& name) {
 }
 
 Loaded load(const std::string& text) {
-  return load_text(text, "t.yaml", [](const std::string&) { return "set"; });
+  return load_text(text, "t.yaml",
+                   [](const std::string&) { return "set-and-as-long-as-is-asked-for-here"; });
 }
 
 // The findings as "id line field", each a line.
@@ -62,7 +63,7 @@ TEST(Posture, FindsWhatIsWeak) {
        "internal-listener-everywhere 9 listeners.in\nlistener-without-tls 9 listeners.in\n"},
       {"limits:\n", "admin: { address: \"10.0.0.1:9900\" }\nlimits:\n",
        "admin-beyond-loopback 9 admin.address\n"},
-      {"limits:\n", "admin: { token: \"letmein\" }\nlimits:\n",
+      {"limits:\n", "admin: { token: \"letmein-letmein-letmein-letmein-00\" }\nlimits:\n",
        "secret-in-plain-text 9 admin.token\n"},
       {"speaks: openai", "speaks: openai, credential: \"sk-$${X}\"",
        "secret-in-plain-text 4 upstreams.vllm.credential\n"},

@@ -38,6 +38,7 @@ std::vector<std::string> needs_restart(const Config& now, const Config& next) {
   };
   tell(same_listeners(now, next), "listeners (addresses, exposures, whether they speak TLS)");
   tell(now.admin.host == next.admin.host && now.admin.port == next.admin.port, "admin.address");
+  tell(now.admin.tls.has_value() == next.admin.tls.has_value(), "admin.tls (whether it is there)");
   tell(now.store.in_memory == next.store.in_memory &&
            now.store.sqlite_path == next.store.sqlite_path &&
            now.store.postgres_url.reveal() == next.store.postgres_url.reveal(),

@@ -41,7 +41,7 @@ TEST(Reload, NamesAllThatNeedsARestartAtOnce) {
       {"audit: { keep: 1d }\n", "audit.keep"},
       {"audit: { queue: 1MiB }\n", "audit.queue"},
       {"edge: { workers: 7 }\n", "edge.workers"},
-      {"admin: { token: another }\n", ""},
+      {"admin: { token: another-token-of-32-characters-x }\n", ""},
       {"edge: { idle_timeout: 7s }\n", ""},
       {"audit: { content: hash }\n", ""},
       {"audit: { survives: power_loss }\n", ""},

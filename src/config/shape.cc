@@ -3,34 +3,15 @@
 #include <algorithm>
 
 #include "config/choices.h"
+#include "config/shape_admin.h"
 #include "config/shape_allowances.h"
 #include "config/shape_authentication.h"
+#include "config/shape_tls.h"
 #include "config/shape_units.h"
 
 namespace tollgate::config {
 
 namespace {
-
-constexpr Field kTlsFields[] = {
-    {.key = "certificate",
-     .kind = Kind::kFile,
-     .doc = "PEM chain, the server's first.",
-     .need = kRequired},
-    {.key = "key",
-     .kind = Kind::kFile,
-     .doc = "PEM private key of that certificate.",
-     .need = kRequired},
-    {.key = "client_ca",
-     .kind = Kind::kFile,
-     .doc = "PEM bundle of authorities: callers are asked for a certificate that one of them "
-            "vouches for. Whose it is says `authentication.mtls`."},
-    {.key = "client_certificates",
-     .kind = Kind::kChoice,
-     .doc = "With `client_ca`: whether a caller without a certificate is served.",
-     .fallback = "require",
-     .names = choices::client_certificates},
-};
-constexpr Section kTls{"tls", "The certificate that a listener shows.", kTlsFields};
 
 constexpr Field kListenerFields[] = {
     {.key = "address",
@@ -54,18 +35,6 @@ constexpr Field kListenerFields[] = {
      .names = choices::proxy_protocols},
 };
 constexpr Section kListener{"listener", "An address on which callers are served.", kListenerFields};
-
-constexpr Field kAdminFields[] = {
-    {.key = "address",
-     .kind = Kind::kAddress,
-     .doc = "Of the admin API, `/metrics` and health. Never a listener's.",
-     .fallback = "127.0.0.1:9900"},
-    {.key = "token",
-     .kind = Kind::kSecret,
-     .doc = "What the admin API asks for. Not written: made at the first start, in "
-            "`admin.token` beside the ledger."},
-};
-constexpr Section kAdmin{"admin", "The operator's side.", kAdminFields};
 
 constexpr Field kOnFaultFields[] = {
     {.key = "money",
