@@ -223,9 +223,11 @@ void add_books(CLI::App& app, Chosen& chosen) {
       sub->add_option("--because", spend.because, "Where the usage is from, with --adjust");
   adjust->needs(input)->needs(output)->needs(because->needs(adjust));
   sub->callback([&] { chosen = [] { return cli::spend(spend); }; });
+}
 
+void add_audit(CLI::App& app, Chosen& chosen) {
   static cli::AuditOptions options;
-  CLI::App* audit = command(app, "audit", "The trail of decisions");
+  CLI::App* audit = command(app, "audit", "The trail of decisions and of changes");
   audit->require_subcommand(1);
   using Action = cli::AuditOptions::Action;
   const auto add = [&](const char* name, const char* says, Action action) {
@@ -241,8 +243,11 @@ void add_books(CLI::App& app, Chosen& chosen) {
       made->add_option("--route", options.route, "Only this route");
       made->add_option("--model", options.model, "Only this model, as asked or served");
       made->add_option("--id", options.id, "Only this request");
-      made->add_option("--phase", options.phase, "decision or outcome")
-          ->check(CLI::IsMember({"decision", "outcome"}));
+      made->add_option("--phase", options.phase, "decision, outcome or change")
+          ->check(CLI::IsMember({"decision", "outcome", "change"}));
+      made->add_option("--actor", options.actor, "Only by this subject or credential");
+      made->add_option("--action", options.action_name, "Only this kind of change, key.revoke");
+      made->add_option("--object", options.object, "Only changes of this key, gateway or request");
       made->add_option("--since", options.since, "A duration back from now, or a date");
       made->add_option("--until", options.until, "The same");
       made->add_option("--limit", options.limit, "Records at most")->capture_default_str();
@@ -310,6 +315,7 @@ int main_of(int argc, char** argv) {
   add_keys(app, chosen);
   add_gateways(app, chosen);
   add_books(app, chosen);
+  add_audit(app, chosen);
   add_about(app, chosen);
   const CLI::App* within = nullptr;
   if (const int at = unknown_command(app, argc, argv, &within); at > 0) {

@@ -90,6 +90,13 @@ Answer store_problem(const Fault& fault) {
   return problem<Answer>(503, "The store is not available", fault.message);
 }
 
+// Whoever has the admin token.
+storage::Author by_token() {
+  storage::Author author;
+  author.kind = storage::Author::Kind::kAdminToken;
+  return author;
+}
+
 bool has_tenant(const config::Config& config, std::string_view name) {
   return std::ranges::binary_search(config.tenants, name, {}, &config::Tenant::name);
 }
@@ -227,7 +234,7 @@ AdminApi::Answer AdminApi::create_key(const Question& question) {
   }
   const FaultOr<MadeKey> made = make_key(*wish, parts_.pepper, now);
   if (!made) return store_problem<Answer>(made.error());
-  if (FaultOr<void> kept = parts_.store.keys().create(made->record); !kept) {
+  if (FaultOr<void> kept = parts_.store.keys().create(by_token(), made->record); !kept) {
     return store_problem<Answer>(kept.error());
   }
   return {201, key_json(made->record, made->secret)};
@@ -239,7 +246,7 @@ AdminApi::Answer AdminApi::import_keys(const Question& question) {
       read_imports(question.body, parts_.pepper, parts_.clock.wall(),
                    [&](std::string_view tenant) { return has_tenant(*config, tenant); });
   if (!keys) return problem<Answer>(400, "Bad request", keys.error());
-  const FaultOr<std::size_t> made = parts_.store.keys().import(*keys);
+  const FaultOr<std::size_t> made = parts_.store.keys().import(by_token(), *keys);
   if (!made) return store_problem<Answer>(made.error());
   return {200, import_json(*keys, *made)};
 }
@@ -258,11 +265,11 @@ AdminApi::Answer AdminApi::one_key(const Question& question, std::string_view re
     if (!expires) {
       return problem<Answer>(400, "Bad request", fmt::format("`expires` {}", expires.error()));
     }
-    const FaultOr<bool> done = parts_.store.keys().expire(id, *expires);
+    const FaultOr<bool> done = parts_.store.keys().expire(by_token(), id, *expires);
     if (!done) return store_problem<Answer>(done.error());
     if (!*done) return problem<Answer>(404, "Not found", "There is no key of this id.");
   } else if (question.method == "POST" && act == "revoke") {
-    const FaultOr<bool> done = parts_.store.keys().revoke(id, parts_.clock.wall());
+    const FaultOr<bool> done = parts_.store.keys().revoke(by_token(), id, parts_.clock.wall());
     if (!done) return store_problem<Answer>(done.error());
     if (!*done) return problem<Answer>(404, "Not found", "There is no key of this id.");
   } else if (question.method != "GET" || !act.empty()) {
@@ -285,7 +292,7 @@ AdminApi::Answer AdminApi::rotate_key(const Question& question, const std::strin
   const FaultOr<MadeKey> made = make_key({}, parts_.pepper, now);
   if (!made) return store_problem<Answer>(made.error());
   const FaultOr<storage::Rotation> done =
-      parts_.store.keys().rotate(id, made->record, now + *overlap);
+      parts_.store.keys().rotate(by_token(), id, made->record, now + *overlap);
   if (!done) return store_problem<Answer>(done.error());
   if (*done == storage::Rotation::kNoSuchKey) {
     return problem<Answer>(404, "Not found", "There is no key of this id.");
@@ -339,7 +346,7 @@ AdminApi::Answer AdminApi::retire(std::string_view rest) {
   }
   const FaultOr<storage::Database*> database = reader();
   if (!database) return store_problem<Answer>(database.error());
-  const FaultOr<storage::Retirement> done = storage::retire_gateway(**database, name);
+  const FaultOr<storage::Retirement> done = storage::retire_gateway(**database, by_token(), name);
   if (!done) return store_problem<Answer>(done.error());
   switch (done->refused) {
     case storage::Retirement::Refused::kUnknown:

@@ -12,6 +12,7 @@
 //   GET  /admin/v1/gateways            who shares the store, and what each has leased and left open
 //   POST /admin/v1/gateways/NAME/retire  of one that never comes back; 409 while it may be alive
 //   GET  /admin/v1/audit?id=&tenant=&user=&key=&route=&model=&code=&outcome=&phase=
+//                        &actor=&action=&object=           phase=change: who changed what
 //                        &since=&until=&limit=&before=     newest first; `Link` names the next page
 //   GET  /admin/v1/config              in force, secrets masked
 //

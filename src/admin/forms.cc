@@ -1,6 +1,5 @@
 #include "admin/forms.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -8,6 +7,7 @@
 #include "base/check.h"
 #include "base/json_writer.h"
 #include "base/money.h"
+#include "storage/key_form.h"
 
 namespace tollgate::admin {
 
@@ -27,57 +27,16 @@ void write_money(JsonWriter& json, std::string_view name, Money amount) {
   json.raw(format_usd(amount));
 }
 
-void write_texts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
-  json.key(name);
-  json.begin_array();
-  for (const std::string& text : texts) json.value(std::string_view(text));
-  json.end_array();
-}
-
-void write_id(JsonWriter& json, std::string_view name, const std::string& id) {
-  json.key(name);
-  if (id.empty()) {
-    json.null();
-  } else {
-    json.value(std::string_view(id));
-  }
-}
-
 void write_key(JsonWriter& json, const authentication::KeyRecord& key, std::string_view secret) {
   json.begin_object();
   json.member("id", std::string_view(key.id));
   if (!secret.empty()) json.member("secret", secret);
-  json.member("tenant", std::string_view(key.tenant));
-  json.member("user", std::string_view(key.user));
-  write_texts(json, "roles", key.roles);
-  json.member("name", std::string_view(key.name));
-  write_time(json, "created", key.created);
-  write_time(json, "expires", key.expires);
-  write_time(json, "revoked", key.revoked);
-  json.key("scopes");
-  json.begin_object();
-  write_texts(json, "routes", key.scopes.routes);
-  write_texts(json, "models", key.scopes.models);
-  write_texts(json, "tools", key.scopes.tools);
-  std::vector<std::string> addresses;
-  for (const AddressRange& range : key.scopes.addresses) {
-    addresses.push_back(format_address_range(range));
-  }
-  write_texts(json, "addresses", addresses);
-  json.end_object();
-  write_id(json, "replaces", key.replaces);
-  write_id(json, "replaced_by", key.replaced_by);
+  storage::write_key_members(json, key);
   write_time(json, "last_used", key.last_used);
   json.end_object();
 }
 
 }  // namespace
-
-std::string rfc3339(WallTime time) {
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
-                     fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)));
-}
 
 std::string key_json(const authentication::KeyRecord& key, std::string_view secret) {
   std::string out;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/rfc3339.h"
 #include "base/units.h"
 #include "controls/authentication/authentication.h"
 #include "storage/gateways.h"
@@ -16,8 +17,7 @@
 
 namespace tollgate::admin {
 
-// "2026-11-25T18:00:00Z"
-std::string rfc3339(WallTime time);
+using tollgate::rfc3339;
 
 // One key without its secret, or with one that was just made.
 std::string key_json(const authentication::KeyRecord& key, std::string_view secret = {});

@@ -162,9 +162,10 @@ OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now
   AuditQuestion question;
   storage::AuditQuery& query = question.query;
   const std::pair<std::string_view, std::string*> texts[] = {
-      {"id", &query.id},      {"tenant", &query.tenant}, {"user", &query.subject},
-      {"key", &query.key_id}, {"route", &query.route},   {"model", &query.model},
-      {"code", &query.code}};
+      {"id", &query.id},        {"tenant", &query.tenant}, {"user", &query.subject},
+      {"key", &query.key_id},   {"route", &query.route},   {"model", &query.model},
+      {"code", &query.code},    {"actor", &query.actor},   {"action", &query.action},
+      {"object", &query.object}};
   for (const auto& [name, value] : parameters) {
     const OrWords<bool> time = take_time(name, value, now, query.since, query.until);
     if (!time) return std::unexpected(time.error());
@@ -183,8 +184,11 @@ OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now
       }
       if (!query.outcome) return unknown(value, "allowed, refused, downgraded, cut");
     } else if (name == "phase") {
-      if (value != "decision" && value != "outcome") return unknown(value, "decision, outcome");
-      query.phase = value == "decision" ? audit::Phase::kDecision : audit::Phase::kOutcome;
+      for (const audit::Phase phase :
+           {audit::Phase::kDecision, audit::Phase::kOutcome, audit::Phase::kChange}) {
+        if (audit::name_of(phase) == value) query.phase = phase;
+      }
+      if (!query.phase) return unknown(value, "decision, outcome, change");
     } else if (name == "limit") {
       const std::optional<std::int64_t> number = whole<std::int64_t>(value);
       if (!number || *number < 1 || *number > storage::kAuditRowsMax) {
@@ -201,8 +205,8 @@ OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now
       }
     } else {
       return unknown(name,
-                     "id, tenant, user, key, route, model, code, outcome, phase, since, until, "
-                     "limit, before");
+                     "id, tenant, user, key, route, model, code, actor, action, object, outcome, "
+                     "phase, since, until, limit, before");
     }
   }
   return question;

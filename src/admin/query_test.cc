@@ -93,6 +93,17 @@ TEST(Query, TakesEveryFilterOfTheTrail) {
   EXPECT_EQ(question->before, storage::AuditCursor{900'000});
 }
 
+TEST(Query, TakesTheFiltersOfChanges) {
+  const OrWords<AuditQuestion> question = audit_question(
+      {{"phase", "change"}, {"actor", "root"}, {"action", "key.revoke"}, {"object", "key1"}},
+      kMorning);
+  ASSERT_TRUE(question) << question.error();
+  EXPECT_EQ(question->query.phase, audit::Phase::kChange);
+  EXPECT_EQ(question->query.actor, "root");
+  EXPECT_EQ(question->query.action, "key.revoke");
+  EXPECT_EQ(question->query.object, "key1");
+}
+
 // Whatever is asked is understood or told, and what was escaped reads back.
 TEST(Query, ReadsBackAnyTextThatWasEscaped) {
   std::mt19937_64 random{3};

@@ -1,4 +1,6 @@
 // `tollgate audit`: the trail, found, followed and proven.
+#include "controls/audit/audit.h"
+
 #include <fmt/format.h>
 #include <simdjson.h>
 
@@ -7,11 +9,13 @@
 #include <memory>
 
 #include "admin/query.h"
+#include "cli/change_line.h"
 #include "cli/commands.h"
 #include "cli/load_config.h"
 #include "cli/signals.h"
 #include "cli/wall_time.h"
 #include "storage/audit_query.h"
+#include "storage/changes.h"
 #include "storage/store.h"
 
 namespace tollgate::cli {
@@ -41,6 +45,9 @@ std::string usd_at(const simdjson::dom::element& root, std::string_view pointer)
 constexpr const char* kColumns =
     "{:<24} {:<8} {:<30} {:<12} {:<14} {:<16} {:<10} {:>8} {:>8} {:>11}  {}\n";
 
+// A change has no route, model or tokens: there stand what was done and to what, and by whom.
+constexpr const char* kChangeColumns = "{:<24} {:<8} {:<30} {:<12} {:<14} {}\n";
+
 void print_header(bool json) {
   if (json) return;
   fmt::print(fmt::runtime(kColumns), "TIME", "PHASE", "ID", "TENANT", "ROUTE", "MODEL", "OUTCOME",
@@ -59,6 +66,12 @@ void print_row(const storage::AuditRow& row, bool json) {
     fmt::print("{} (a record that is no JSON)\n", row.sequence);
     return;
   }
+  if (text_at(root, "/phase") == audit::name_of(audit::Phase::kChange)) {
+    fmt::print(fmt::runtime(kChangeColumns), text_at(root, "/time"), text_at(root, "/phase"),
+               text_at(root, "/id"), text_at(root, "/tenant"), text_at(root, "/action"),
+               change_line(root));
+    return;
+  }
   fmt::print(fmt::runtime(kColumns), text_at(root, "/time"), text_at(root, "/phase"),
              text_at(root, "/id"), text_at(root, "/actor/tenant"), text_at(root, "/route"),
              text_at(root, "/model/served"), text_at(root, "/decision/outcome"),
@@ -74,6 +87,7 @@ std::string proof_json(const storage::Proof& proof) {
 
 // A gateway that has the store for itself has no name that anybody gave it.
 std::string whose(const storage::Proof& proof) {
+  if (proof.gateway == storage::kChangesChain) return "changes: ";
   return proof.gateway == storage::kOnlyGateway ? "" : "gateway " + proof.gateway + ": ";
 }
 
@@ -84,7 +98,8 @@ int verify(storage::Database& database, bool json) {
   std::string chains;
   storage::Proof all;  // Of several chains; of one, that.
   for (const storage::Proof& proof : *proofs) {
-    if (!is_broken) all = proof;
+    const bool is_changes = proof.gateway == storage::kChangesChain;
+    if (!is_broken && (!is_changes || proof.broken || proofs->size() == 1)) all = proof;
     is_broken = is_broken || proof.broken.has_value();
     chains += fmt::format("{}{{\"gateway\":\"{}\",{}}}", chains.empty() ? "" : ",", proof.gateway,
                           proof_json(proof));
@@ -139,10 +154,13 @@ int audit(const AuditOptions& options) {
   if (!config) return kWrongUse;
   admin::Parameters parameters{{"limit", std::to_string(options.limit)}};
   const std::pair<const char*, const std::string*> filters[] = {
-      {"tenant", &options.tenant},   {"user", &options.user},    {"code", &options.code},
-      {"outcome", &options.outcome}, {"route", &options.route},  {"model", &options.model},
-      {"id", &options.id},           {"phase", &options.phase},  {"since", &options.since},
-      {"until", &options.until},     {"before", &options.before}};
+      {"tenant", &options.tenant}, {"user", &options.user},
+      {"code", &options.code},     {"outcome", &options.outcome},
+      {"route", &options.route},   {"model", &options.model},
+      {"id", &options.id},         {"phase", &options.phase},
+      {"actor", &options.actor},   {"action", &options.action_name},
+      {"object", &options.object}, {"since", &options.since},
+      {"until", &options.until},   {"before", &options.before}};
   for (const auto& [name, value] : filters) {
     if (!value->empty()) parameters.emplace_back(name, *value);
   }

@@ -135,6 +135,9 @@ struct AuditOptions {
   std::string model;
   std::string id;
   std::string phase;
+  std::string actor;
+  std::string action_name;  // Of a change, as the next.
+  std::string object;
   std::string since;
   std::string until;
   std::string before;

@@ -16,6 +16,7 @@
 #include "admin/new_key.h"
 #include "base/arena.h"
 #include "base/json_writer.h"
+#include "cli/author.h"
 #include "cli/commands.h"
 #include "cli/countdown.h"
 #include "cli/demo_config.h"
@@ -126,7 +127,7 @@ FaultOr<DemoKeys> make_keys(Gateway& gateway, const DemoKeys& known) {
     const admin::KeyWish wish{tenant.name, tenant.user, {}, "demo", std::nullopt};
     const FaultOr<admin::MadeKey> made = admin::make_key(wish, *pepper, wall_now());
     if (!made) return std::unexpected(made.error());
-    if (FaultOr<void> kept = gateway.store().keys().create(made->record); !kept) {
+    if (FaultOr<void> kept = gateway.store().keys().create(command_author(), made->record); !kept) {
       return std::unexpected(kept.error());
     }
     keys[tenant.name] = made->secret;

@@ -384,6 +384,11 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(
   }
   if (FaultOr<void> opened = parts->open_admin(); !opened) return std::unexpected(opened.error());
   parts->register_gauges();
+  // From here on nothing fails but this: what is on record is in force.
+  using storage::TakenOver;
+  if (FaultOr<void> kept = parts->store->record_configuration(now, TakenOver::kAtStart); !kept) {
+    return std::unexpected(kept.error());
+  }
   parts->run_threads();
   return std::unique_ptr<Gateway>(new Gateway(std::move(parts)));
 }
@@ -401,6 +406,10 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
   if (!tls) return std::unexpected(tls.error());
   if (FaultOr<void> loaded = load_vocabularies(*next, vocabularies); !loaded) return loaded;
   if (FaultOr<void> counted = store->count_budgets(*next); !counted) return counted;
+  using storage::TakenOver;
+  if (FaultOr<void> kept = store->record_configuration(*next, TakenOver::kAtReload); !kept) {
+    return kept;
+  }
   identities.replace(*next);
   config.swap(next);
   for (const std::unique_ptr<Worker>& worker : workers) {

@@ -11,6 +11,7 @@
 
 #include "admin/forms.h"
 #include "base/money.h"
+#include "cli/author.h"
 #include "cli/commands.h"
 #include "cli/load_config.h"
 #include "storage/gateway_name.h"
@@ -68,7 +69,8 @@ int retire(const GatewaysOptions& options, storage::Database& database) {
     }
     if (!agrees(options.name)) return wrong_use("it was not confirmed, so nothing was done");
   }
-  const FaultOr<storage::Retirement> done = storage::retire_gateway(database, options.name);
+  const FaultOr<storage::Retirement> done =
+      storage::retire_gateway(database, command_author(), options.name);
   if (!done) return faulty(done.error());
   if (done->refused != storage::Retirement::Refused::kNo) {
     return faulty({FaultKind::kRefusedByPeer, done->because});

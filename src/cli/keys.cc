@@ -15,6 +15,7 @@
 #include "admin/key_wish.h"
 #include "admin/new_key.h"
 #include "admin/query.h"
+#include "cli/author.h"
 #include "cli/commands.h"
 #include "cli/load_config.h"
 #include "cli/wall_time.h"
@@ -139,7 +140,7 @@ int create(const KeysOptions& options, const config::Config& config, storage::Da
   if (!pepper) return faulty(pepper.error());
   const FaultOr<admin::MadeKey> made = admin::make_key(wish, *pepper, wall_now());
   if (!made) return faulty(made.error());
-  if (FaultOr<void> kept = storage::create_key(database, made->record); !kept) {
+  if (FaultOr<void> kept = storage::create_key(database, command_author(), made->record); !kept) {
     return faulty(kept.error());
   }
   wait_until_in_force(database, config.store);
@@ -171,7 +172,8 @@ int show(const KeysOptions& options, storage::Database& database) {
 }
 
 int revoke(const KeysOptions& options, const config::Config& config, storage::Database& database) {
-  const FaultOr<bool> done = storage::revoke_key(database, options.id, wall_now());
+  const FaultOr<bool> done =
+      storage::revoke_key(database, command_author(), options.id, wall_now());
   if (!done) return faulty(done.error());
   if (!*done) return no_such_key(options.id);
   wait_until_in_force(database, config.store);
@@ -187,7 +189,7 @@ int rotate(const KeysOptions& options, const config::Config& config, storage::Da
   const FaultOr<admin::MadeKey> made = admin::make_key({}, *pepper, now);
   if (!made) return faulty(made.error());
   const FaultOr<storage::Rotation> done =
-      storage::rotate_key(database, options.id, made->record, now + *overlap);
+      storage::rotate_key(database, command_author(), options.id, made->record, now + *overlap);
   if (!done) return faulty(done.error());
   if (*done == storage::Rotation::kNoSuchKey) return no_such_key(options.id);
   if (*done != storage::Rotation::kDone) {
@@ -203,7 +205,7 @@ int rotate(const KeysOptions& options, const config::Config& config, storage::Da
 int expire(const KeysOptions& options, const config::Config& config, storage::Database& database) {
   const auto expires = admin::read_expiry(options.expires, wall_now());
   if (!expires) return wrong_use("--expires " + expires.error());
-  const FaultOr<bool> done = storage::expire_key(database, options.id, *expires);
+  const FaultOr<bool> done = storage::expire_key(database, command_author(), options.id, *expires);
   if (!done) return faulty(done.error());
   if (!*done) return no_such_key(options.id);
   wait_until_in_force(database, config.store);
@@ -222,7 +224,7 @@ int import(const KeysOptions& options, const config::Config& config, storage::Da
     return pipeline::tenant_named(config, tenant) != nullptr;
   });
   if (!keys) return wrong_use(fmt::format("{}: {}", options.file, keys.error()));
-  const FaultOr<std::size_t> made = storage::import_keys(database, *keys);
+  const FaultOr<std::size_t> made = storage::import_keys(database, command_author(), *keys);
   if (!made) return faulty(made.error());
   wait_until_in_force(database, config.store);
   if (options.json) {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "admin/new_key.h"
+#include "cli/author.h"
 #include "cli/commands.h"
 #include "cli/gateway.h"
 #include "cli/load_config.h"
@@ -65,7 +66,7 @@ FaultOr<std::string> first_key(Gateway& gateway, const std::string& tenant) {
   const auto made =
       admin::make_key({tenant, {}, {}, "made by tollgate run", std::nullopt}, *pepper, wall_now());
   if (!made) return std::unexpected(made.error());
-  if (FaultOr<void> kept = gateway.store().keys().create(made->record); !kept) {
+  if (FaultOr<void> kept = gateway.store().keys().create(command_author(), made->record); !kept) {
     return std::unexpected(kept.error());
   }
   return made->secret;

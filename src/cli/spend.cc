@@ -11,6 +11,7 @@
 #include "admin/forms.h"
 #include "admin/query.h"
 #include "base/money.h"
+#include "cli/author.h"
 #include "cli/commands.h"
 #include "cli/load_config.h"
 #include "cli/wall_time.h"
@@ -150,7 +151,8 @@ int adjust(const SpendOptions& options, storage::Database& database) {
   }
   if (options.cached_input > options.input)
     return wrong_use("--cached-input is a part of --input, so it cannot be more");
-  const FaultOr<storage::Adjusted> done = storage::adjust(database, late, wall_now());
+  const FaultOr<storage::Adjusted> done =
+      storage::adjust(database, command_author(), late, wall_now());
   if (!done) return faulty(done.error());
   if (options.format == "json") {
     boost::json::object told{{"request", late.request},

@@ -3,16 +3,9 @@
 #include <bit>
 #include <random>
 
+#include "base/record_id.h"
+
 namespace tollgate::pipeline {
-
-namespace {
-
-constexpr std::string_view kPrefix = "req_";
-constexpr char kAlphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
-constexpr int kTimeCharacters = 10;
-constexpr int kChanceCharacters = 16;
-
-}  // namespace
 
 RequestIds::RequestIds() {
   std::random_device device;
@@ -35,17 +28,8 @@ std::uint64_t RequestIds::random() {
 }
 
 std::string_view RequestIds::next(WallTime now, Arena& arena) {
-  const std::span<char> text =
-      arena.make<char>(kPrefix.size() + kTimeCharacters + kChanceCharacters);
-  char* at = text.data();
-  for (const char c : kPrefix) *at++ = c;
-  const auto ms = static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
-  for (int i = kTimeCharacters - 1; i >= 0; --i) *at++ = kAlphabet[(ms >> (5 * i)) & 31];
-  for (int half = 0; half < 2; ++half) {
-    std::uint64_t chance = random();
-    for (int i = 0; i < kChanceCharacters / 2; ++i, chance >>= 5) *at++ = kAlphabet[chance & 31];
-  }
+  const std::span<char> text = arena.make<char>(kRecordIdBytes);
+  write_record_id("req_", now, {random(), random()}, text.first<kRecordIdBytes>());
   return {text.data(), text.size()};
 }
 

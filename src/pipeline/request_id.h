@@ -1,5 +1,4 @@
-// Names requests: "req_" and 26 characters that sort by time (the layout of a ULID: 48 bits of
-// milliseconds, 80 of chance, Crockford's base 32).
+// Names requests: "req_" and 26 characters that sort by time (base/record_id.h).
 //
 // One thread; seeded by the operating system. An id is a name, never a secret.
 #pragma once

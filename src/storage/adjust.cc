@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/json_writer.h"
+#include "base/money.h"
 #include "storage/accounts.h"
 #include "storage/allowances.h"
 #include "storage/audit_query.h"
@@ -23,6 +25,7 @@ struct Ended {
   std::int64_t decided_us = 0;
   cost::Prices prices;
   Spent spent;
+  std::string because;  // Of the last adjustment.
 };
 
 std::unexpected<Fault> refused(const Database& database, std::string_view request,
@@ -73,15 +76,16 @@ FaultOr<Ended> read_ended(Database& database, const std::string& request) {
   return ended;
 }
 
-FaultOr<void> take_last(Database& database, const std::string& request, Spent& spent) {
-  TRY(last, database.prepare("SELECT input, cached_input, output, cost_micro_usd FROM adjustments "
-                             "WHERE request = ? ORDER BY sequence DESC LIMIT 1"));
+FaultOr<void> take_last(Database& database, const std::string& request, Ended& ended) {
+  TRY(last, database.prepare("SELECT input, cached_input, output, cost_micro_usd, because FROM "
+                             "adjustments WHERE request = ? ORDER BY sequence DESC LIMIT 1"));
   TRY(there, last.bind(request).step());
   if (!there) return {};
-  spent.input = last.integer(0);
-  spent.cached_input = last.integer(1);
-  spent.output = last.integer(2);
-  spent.cost = {last.integer(3)};
+  ended.spent.input = last.integer(0);
+  ended.spent.cached_input = last.integer(1);
+  ended.spent.output = last.integer(2);
+  ended.spent.cost = {last.integer(3)};
+  ended.because = last.text(4);
   return {};
 }
 
@@ -102,6 +106,21 @@ FaultOr<void> write_adjustment(Database& database, const LateUsage& late, const 
       .bind(late.because)
       .bind(to_microseconds(now))
       .run();
+}
+
+// `because`: empty as long as the request is booked as it was settled.
+std::string usage_form(const Spent& spent, std::string_view because) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.member("input", spent.input);
+  json.member("cached_input", spent.cached_input);
+  json.member("output", spent.output);
+  json.key("cost_usd");
+  json.raw(format_usd(spent.cost));
+  json.member("because", because);
+  json.end_object();
+  return out;
 }
 
 FaultOr<void> book_difference(Database& database, const Ended& ended, const Spent& now_spent,
@@ -128,10 +147,11 @@ FaultOr<void> book_difference(Database& database, const Ended& ended, const Spen
 
 }  // namespace
 
-FaultOr<Adjusted> adjust(Database& database, const LateUsage& late, WallTime now) {
+FaultOr<Adjusted> adjust(Database& database, const Author& author, const LateUsage& late,
+                         WallTime now) {
   TRY(ended, read_ended(database, late.request));
   TRY(transaction, Transaction::begin(database));
-  TRY_DO(take_last(database, late.request, ended.spent));
+  TRY_DO(take_last(database, late.request, ended));
   Spent now_spent;
   now_spent.input = late.amounts.input;
   now_spent.cached_input = late.amounts.cached_input;
@@ -141,6 +161,9 @@ FaultOr<Adjusted> adjust(Database& database, const LateUsage& late, WallTime now
   if (now_spent == ended.spent) return done;
   TRY_DO(write_adjustment(database, late, ended, now_spent, now));
   TRY_DO(book_difference(database, ended, now_spent, now));
+  const std::string was = usage_form(ended.spent, ended.because);
+  const std::string is = usage_form(now_spent, late.because);
+  TRY_DO(record_change(database, author, {"spend.adjust", late.request, ended.tenant, was, is}));
   TRY_DO(transaction.commit());
   return done;
 }

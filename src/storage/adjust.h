@@ -16,6 +16,7 @@
 #include "base/money.h"
 #include "base/units.h"
 #include "controls/cost/cost.h"
+#include "storage/changes.h"
 #include "storage/database.h"
 
 namespace tollgate::storage {
@@ -30,9 +31,11 @@ struct Adjusted {
   Money after;
 };
 
-// The same usage again changes nothing. A Fault of kind kRefusedByPeer where there is no such
-// request, or it has not ended, or its record names no prices.
-FaultOr<Adjusted> adjust(Database& database, const LateUsage& late, WallTime now);
+// The same usage again changes nothing; what changes something is on record (changes.h). A Fault of
+// kind kRefusedByPeer where there is no such request, or it has not ended, or its record names no
+// prices.
+FaultOr<Adjusted> adjust(Database& database, const Author& author, const LateUsage& late,
+                         WallTime now);
 
 // What adjustments have changed, by model, of requests that were decided in a stretch of time.
 FaultOr<std::map<std::string, Money>> adjusted_by_model(Database& database, std::int64_t since_us,

@@ -53,7 +53,7 @@ class Adjust : public StorageTest, public testing::WithParamInterface<Backend> {
     ASSERT_TRUE(trail_->flush());
   }
   FaultOr<Adjusted> adjust_to(Tokens input, Tokens cached, Tokens output) {
-    return adjust(*database_, {request_.id, {input, cached, output}, "invoice 7"}, kMorning);
+    return adjust(*database_, ada(), {request_.id, {input, cached, output}, "invoice 7"}, kMorning);
   }
   Spent booked() {
     SpendQuery query;

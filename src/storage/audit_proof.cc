@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "storage/audit_query.h"
+#include "storage/changes.h"
 #include "storage/record_facts.h"
 #include "storage/trail_group.h"
 #include "storage/trail_writer.h"
@@ -84,6 +85,7 @@ void Prover::begin_row(const Statement& row) {
 void Prover::follow(const RecordFacts& facts) {
   earliest_us_ = std::min(earliest_us_, to_microseconds(facts.time));
   latest_us_ = std::max(latest_us_, to_microseconds(facts.time));
+  if (facts.phase == audit::Phase::kChange) return;
   const auto sequence = static_cast<std::uint64_t>(facts.sequence);
   if (facts.phase == audit::Phase::kDecision) {
     if (lets_leave(facts.outcome) && open_.try_emplace(std::string(facts.id), sequence).second) {
@@ -104,6 +106,9 @@ std::string Prover::check_line(std::string_view line) {
   }
   const std::optional<RecordFacts> facts = reader_.read(line);
   if (!facts) return "it is not a record";
+  if ((facts->phase == audit::Phase::kChange) != (proof_.gateway == kChangesChain)) {
+    return "it is a record of another chain";
+  }
   if (facts->sequence != expected_) {
     return fmt::format("it says that it is record {}", facts->sequence);
   }

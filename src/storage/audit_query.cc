@@ -7,6 +7,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "storage/changes.h"
 #include "storage/record_facts.h"
 #include "storage/trail_group.h"
 #include "storage/try.h"
@@ -25,11 +26,13 @@ bool is_text(std::string_view asked, std::string_view written) {
 class Filter {
  public:
   explicit Filter(const AuditQuery& query) : query_(query) {
-    for (const std::string* text : {&query.id, &query.tenant, &query.subject, &query.key_id,
-                                    &query.route, &query.model, &query.code}) {
+    for (const std::string* text :
+         {&query.id, &query.tenant, &query.subject, &query.key_id, &query.route, &query.model,
+          &query.code, &query.actor, &query.action, &query.object}) {
       takes_all_ = takes_all_ && text->empty();
     }
-    takes_all_ = takes_all_ && !query.outcome && !query.phase && !query.since && !query.until;
+    takes_all_ = takes_all_ && query.only.empty() && !query.outcome && !query.phase &&
+                 !query.since && !query.until;
   }
 
   // Readable behind its end, as FactReader asks.
@@ -44,21 +47,37 @@ class Filter {
     return facts && fits(*facts);
   }
 
-  // Of the id that is asked for, whether its decision and its outcome were taken.
-  bool has_whole_request() const { return !query_.id.empty() && decided_ && ended_; }
+  // Of the id that is asked for, whether its decision and its outcome were taken, or its change.
+  bool has_whole() const { return !query_.id.empty() && (changed_ || (decided_ && ended_)); }
   bool has_decision() const { return decided_; }
 
  private:
   bool fits(const RecordFacts& facts) {
     if (!is_text(query_.id, facts.id)) return false;
-    (facts.phase == audit::Phase::kDecision ? decided_ : ended_) = true;
-    return is_text(query_.tenant, facts.tenant) && is_text(query_.subject, facts.subject) &&
-           is_text(query_.key_id, facts.key_id) && is_text(query_.route, facts.route) &&
-           is_text(query_.model, facts.model) && is_text(query_.code, facts.code) &&
-           (!query_.outcome || facts.outcome == *query_.outcome) &&
+    see(facts.phase);
+    return is_text(query_.tenant, facts.tenant) && is_seen(facts.tenant) &&
+           is_text(query_.subject, facts.subject) && is_text(query_.key_id, facts.key_id) &&
+           is_text(query_.route, facts.route) && is_text(query_.model, facts.model) &&
+           is_text(query_.code, facts.code) && is_text(query_.action, facts.action) &&
+           is_text(query_.object, facts.object) &&
+           (is_text(query_.actor, facts.subject) || is_text(query_.actor, facts.key_id)) &&
+           (!query_.outcome ||
+            (facts.phase != audit::Phase::kChange && facts.outcome == *query_.outcome)) &&
            (!query_.phase || facts.phase == *query_.phase) &&
            (!query_.since || facts.time >= *query_.since) &&
            (!query_.until || facts.time < *query_.until);
+  }
+
+  bool is_seen(std::string_view tenant) const {
+    return query_.only.empty() || std::ranges::any_of(query_.only, [tenant](const auto& one) {
+             return !one.empty() && is_text(one, tenant);
+           });
+  }
+
+  void see(audit::Phase phase) {
+    decided_ = decided_ || phase == audit::Phase::kDecision;
+    ended_ = ended_ || phase == audit::Phase::kOutcome;
+    changed_ = changed_ || phase == audit::Phase::kChange;
   }
 
   const AuditQuery& query_;
@@ -66,14 +85,22 @@ class Filter {
   bool takes_all_ = true;
   bool decided_ = false;
   bool ended_ = false;
+  bool changed_ = false;
 };
 
 using Take =
     std::function<bool(const GroupWalk& row, std::int64_t sequence, std::string_view line)>;
 
-// The rows that by their times can hold what is asked for.
+// Whether nothing but changes is asked for.
+bool wants_changes(const AuditQuery& query) {
+  return query.phase == audit::Phase::kChange || is_change_id(query.id) || !query.action.empty() ||
+         !query.object.empty();
+}
+
+// The rows that by their times and their chain can hold what is asked for.
 Stretch stretch_of(const AuditQuery& query) {
   Stretch stretch;
+  if (wants_changes(query)) stretch.gateway = kChangesChain;
   if (query.since) stretch.since_us = to_microseconds(*query.since);
   if (query.until) stretch.until_us = to_microseconds(*query.until);
   // A request is on record after it was named.
@@ -108,7 +135,7 @@ FaultOr<void> walk(Database& database, const AuditQuery& query, const Stretch& s
   Filter filter(query);
   const std::optional<WallTime> named = time_of_id(query.id);
   TRY(rows, GroupWalk::begin(database, stretch, direction));
-  while (!filter.has_whole_request()) {
+  while (!filter.has_whole()) {
     TRY(there, rows.step());
     if (!there) return {};
     // The decision bears the moment of the id. Its outcome may be any later record: a request
@@ -123,20 +150,30 @@ FaultOr<void> walk(Database& database, const AuditQuery& query, const Stretch& s
   return {};
 }
 
-// Whose the sequence of `before` is, in a store of one chain. Empty: there is no trail.
-FaultOr<std::string> only_chain(Database& database) {
+// The place of the record that `sequence` names, in a store of one gateway.
+FaultOr<AuditCursor> place_of(Database& database, std::int64_t sequence) {
   TRY(found, chains(database));
-  if (found.empty()) return std::string();
-  if (found.size() == 1) return std::move(found.front());
-  return fault(
-      FaultKind::kRefusedByPeer,
-      fmt::format("{}: {} gateways write here, each with sequences of its own: a sequence names no "
-                  "place. Give the cursor that came with the page before.",
-                  database.name(), found.size()));
+  std::erase(found, kChangesChain);
+  if (found.size() > 1) {
+    return fault(
+        FaultKind::kRefusedByPeer,
+        fmt::format("{}: {} gateways write here, each with sequences of its own: a sequence names "
+                    "no place. Give the cursor that came with the page before.",
+                    database.name(), found.size()));
+  }
+  AuditCursor cursor{sequence, std::string(found.empty() ? kChangesChain : found.front()),
+                     INT64_MAX};
+  TRY(last, last_sequence(database, cursor.gateway));
+  if (sequence > last) return cursor;
+  TRY(row, database.prepare("SELECT reached_us FROM audit_groups WHERE gateway = ? AND "
+                            "first_sequence <= ? ORDER BY first_sequence DESC LIMIT 1"));
+  TRY(there, row.bind(cursor.gateway).bind(sequence).step());
+  // What was before it is no longer kept.
+  cursor.reached_us = there ? row.integer(0) : INT64_MIN;
+  return cursor;
 }
 
 bool is_behind(const AuditCursor& cursor, const GroupWalk& row, std::int64_t sequence) {
-  if (cursor.gateway.empty()) return sequence < cursor.sequence;
   return std::tuple(row.reached_us(), std::string_view(row.gateway()), sequence) <
          std::tuple(cursor.reached_us, std::string_view(cursor.gateway), cursor.sequence);
 }
@@ -170,7 +207,7 @@ std::optional<AuditCursor> read_cursor(std::string_view text) {
 
 FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery& query,
                                            std::int64_t limit,
-                                           const std::optional<AuditCursor>& before) {
+                                           const std::optional<AuditCursor>& asked_before) {
   const auto most = static_cast<std::size_t>(std::clamp(limit, std::int64_t{0}, kAuditRowsMax));
   std::vector<AuditRow> rows;
   if (most == 0) return rows;
@@ -178,6 +215,11 @@ FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery&
   (void)moment;  // Until the answer is whole.
   // The few records of one request lie near the moment of its id, which may be long ago.
   const bool forward = time_of_id(query.id).has_value();
+  std::optional<AuditCursor> before = asked_before;
+  if (before && before->gateway.empty()) {
+    TRY(place, place_of(database, before->sequence));
+    before = std::move(place);
+  }
   const auto take = [&](const GroupWalk& row, std::int64_t sequence, std::string_view line) {
     if (!before || is_behind(*before, row, sequence)) {
       rows.push_back({row.gateway(), sequence, std::string(line), row.reached_us()});
@@ -185,14 +227,9 @@ FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery&
     return forward || rows.size() < most;
   };
   Stretch stretch = stretch_of(query);
-  std::string only;
-  if (before && before->gateway.empty()) {
-    TRY(found, only_chain(database));
-    if (found.empty()) return rows;
-    only = std::move(found);
-    stretch.gateway = only;
+  if (before && stretch.gateway == before->gateway) {
     stretch.below = before->sequence;
-  } else if (before && !forward) {
+  } else if (before && !forward && stretch.gateway.empty()) {
     stretch.behind = {before->reached_us, before->gateway, before->sequence};
   }
   TRY_DO(walk(database, query, stretch, forward ? Direction::kOldestFirst : Direction::kNewestFirst,
@@ -251,6 +288,7 @@ FaultOr<std::vector<AuditRow>> follow_audit(Database& database, const AuditQuery
     const std::int64_t seen = after[gateway];
     if (end <= seen) continue;
     Stretch stretch = stretch_of(query);
+    if (!stretch.gateway.empty() && stretch.gateway != gateway) continue;
     stretch.gateway = gateway;
     stretch.from = seen + 1;
     TRY(all, follow_chain(database, query, stretch, seen, most, found));

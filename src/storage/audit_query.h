@@ -1,11 +1,11 @@
 // Questions to the audit trail: find, follow, export, prove.
 //
 // Reads on a connection of the caller's, while gateways write. An answer is of one moment of the
-// trail. Each gateway of a store has a chain with sequences of its own; answers hold records of
-// all, group by group in the order of the times that groups reach (so records of two gateways that
-// are milliseconds apart may change places). Rows of many records are unpacked one at a time; those
-// that by their times or by the moment that an id tells cannot hold what is asked for are passed
-// over.
+// trail. Each gateway of a store has a chain with sequences of its own, and changes have one
+// (changes.h); answers hold records of all, group by group in the order of the times that groups
+// reach (so records of two gateways that are milliseconds apart may change places). Rows of many
+// records are unpacked one at a time; those that by their times or by the moment that an id tells
+// cannot hold what is asked for are passed over.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +27,15 @@ namespace tollgate::storage {
 struct AuditQuery {
   std::string id;
   std::string tenant;
+  std::vector<std::string> only;  // Of these tenants, and of none that has none; empty: of all.
   std::string subject;
   std::string key_id;
   std::string route;
   std::string model;  // The one served.
   std::string code;
+  std::string actor;   // A subject or the id of a credential.
+  std::string action;  // Of a change, as the next.
+  std::string object;
   std::optional<audit::Outcome> outcome;
   std::optional<audit::Phase> phase;
   std::optional<WallTime> since;  // Not before…
@@ -39,17 +43,17 @@ struct AuditQuery {
 };
 
 struct AuditRow {
-  std::string gateway;
-  std::int64_t sequence = 0;    // In the gateway's chain.
+  std::string gateway;          // Or kChangesChain.
+  std::int64_t sequence = 0;    // In the chain.
   std::string record;           // One line of JSON, as sealed.
   std::int64_t reached_us = 0;  // The time that its group reaches.
 };
 
 // Before which record a page ends. Of all chains: a record's place in the order of answers, which
-// no record that comes later changes. Of the only chain of a store its sequence is enough.
+// no record that comes later changes. Of the only gateway of a store its sequence is enough.
 struct AuditCursor {
   std::int64_t sequence = 0;
-  std::string gateway;  // Empty: whose the only chain is.
+  std::string gateway;  // Empty: the only one.
   std::int64_t reached_us = 0;
   friend bool operator==(const AuditCursor&, const AuditCursor&) = default;
 };
@@ -66,7 +70,7 @@ FaultOr<std::vector<AuditRow>> query_audit(Database& database, const AuditQuery&
                                            std::int64_t limit,
                                            const std::optional<AuditCursor>& before = {});
 
-// How far a trail was read: the last sequence of each gateway.
+// How far a trail was read: the last sequence of each chain.
 using AuditPlaces = std::map<std::string, std::int64_t, std::less<>>;
 FaultOr<AuditPlaces> last_places(Database& database);
 

@@ -7,6 +7,9 @@
 #include <set>
 #include <thread>
 
+#include "base/json_writer.h"
+#include "base/money.h"
+#include "base/rfc3339.h"
 #include "storage/audit_query.h"
 #include "storage/gateway_seat.h"
 #include "storage/journal_open.h"
@@ -91,6 +94,7 @@ FaultOr<std::set<std::string>> all_names(Database& database) {
   std::set<std::string> names;
   TRY(chained, chains(database));
   names.insert(chained.begin(), chained.end());
+  names.erase(std::string(kChangesChain));
   TRY(rows, database.prepare("SELECT gateway FROM gateways"));
   while (true) {
     TRY(there, rows.step());
@@ -107,8 +111,41 @@ FaultOr<bool> is_silent(Database& database, const GatewaySeat& seat, std::string
   return seen && !retired && now - *seen >= kAliveWithin;
 }
 
+// What a retirement ends: what the gateway left open and leased.
+std::string standing_form(const GatewayStanding& standing, const std::optional<WallTime>& retired) {
+  std::string out;
+  JsonWriter json(out);
+  const auto time = [&json](std::string_view name, const std::optional<WallTime>& moment) {
+    json.key(name);
+    moment ? json.value(std::string_view(rfc3339(*moment))) : json.null();
+  };
+  json.begin_object();
+  json.member("seat", std::string_view(standing.seat));
+  time("seen", standing.seen);
+  time("retired", retired);
+  json.key("open");
+  standing.open ? json.value(*standing.open) : json.null();
+  json.key("leased_usd");
+  json.raw(format_usd(standing.leased));
+  json.end_object();
+  return out;
+}
+
+FaultOr<void> mark_retired(Database& database, const Author& author, const std::string& gateway,
+                           WallTime now) {
+  GatewayStanding standing;
+  standing.name = gateway;
+  TRY_DO(read_seat(database, standing));
+  TRY_DO(read_leases(database, standing));
+  TRY_DO(read_trail(database, standing));
+  TRY_DO(write_moment(database, gateway + std::string(kRetiredSuffix), now));
+  const std::string was = standing_form(standing, std::nullopt);
+  const std::string is = standing_form(standing, now);
+  return record_change(database, author, {"gateway.retire", gateway, {}, was, is});
+}
+
 // From here on nobody else writes under the name.
-FaultOr<void> fence(Database& database, GatewaySeat& seat, Retirement& made) {
+FaultOr<void> fence(Database& database, const Author& author, GatewaySeat& seat, Retirement& made) {
   const std::string& gateway = made.gateway;
   TRY(transaction, Transaction::begin(database));
   TRY(seen, seat.last_seen(database));
@@ -131,9 +168,7 @@ FaultOr<void> fence(Database& database, GatewaySeat& seat, Retirement& made) {
         std::chrono::duration_cast<std::chrono::seconds>(kAliveWithin).count());
     return {};
   }
-  if (!retired) {
-    TRY_DO(write_moment(database, gateway + std::string(kRetiredSuffix), now));
-  }
+  if (!retired) TRY_DO(mark_retired(database, author, gateway, now));
   TRY_DO(seat.take(database, SeatClaim::kToEnd));
   return transaction.commit();
 }
@@ -192,7 +227,8 @@ FaultOr<std::vector<GatewayStanding>> list_gateways(Database& database, std::str
 
 void sleep_for(Duration duration) { std::this_thread::sleep_for(duration); }
 
-FaultOr<Retirement> retire_gateway(Database& database, std::string_view gateway, const Wait& wait) {
+FaultOr<Retirement> retire_gateway(Database& database, const Author& author,
+                                   std::string_view gateway, const Wait& wait) {
   TRY(theirs, database.now());
   const TimeOfStore clock(theirs);
   TRY(holder, random_holder());
@@ -201,7 +237,7 @@ FaultOr<Retirement> retire_gateway(Database& database, std::string_view gateway,
   if (silent) wait(2 * kSilentAtMost);
   Retirement made;
   made.gateway = gateway;
-  TRY_DO(fence(database, seat, made));
+  TRY_DO(fence(database, author, seat, made));
   if (made.refused != Retirement::Refused::kNo) return made;
   TRY(writer, TrailWriter::open(database, gateway));
   writer.sit(seat);

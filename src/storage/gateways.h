@@ -21,6 +21,7 @@
 #include "base/fault.h"
 #include "base/money.h"
 #include "base/units.h"
+#include "storage/changes.h"
 #include "storage/database.h"
 #include "storage/journal.h"
 
@@ -54,12 +55,12 @@ struct Retirement {
   std::string because;
 };
 // Refused where there is no such gateway, or it is alive. Goes on where an earlier call was broken
-// off. A gateway that is silent is watched for a moment first, by `wait`: while the store was away
-// nobody could say that he is there.
+// off. That the name is retired is on record (changes.h). A gateway that is silent is watched for a
+// moment first, by `wait`: while the store was away nobody could say that he is there.
 using Wait = std::function<void(Duration)>;
 void sleep_for(Duration duration);
-FaultOr<Retirement> retire_gateway(Database& database, std::string_view gateway,
-                                   const Wait& wait = sleep_for);
+FaultOr<Retirement> retire_gateway(Database& database, const Author& author,
+                                   std::string_view gateway, const Wait& wait = sleep_for);
 
 // Since when nobody serves under the name; nothing: it is not retired.
 FaultOr<std::optional<WallTime>> retired_since(Database& database, std::string_view gateway);

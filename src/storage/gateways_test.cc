@@ -71,7 +71,7 @@ class Gateways : public StorageTest, public testing::WithParamInterface<Backend>
     return lease.value_or(Lease{});
   }
   FaultOr<Retirement> retire(const std::string& name) {
-    return retire_gateway(*database_, name, [](Duration) {});
+    return retire_gateway(*database_, ada(), name, [](Duration) {});
   }
   GatewayStanding standing_of(const std::string& name) {
     const FaultOr<std::vector<GatewayStanding>> all = list_gateways(*database_, {});
@@ -127,7 +127,7 @@ TEST_P(Gateways, ThatAreHeardAgainRightAfterAnOutageAreNotRetired) {
   ASSERT_TRUE(one.trail->flush());
   make_silent("one");
   Duration watched{};
-  const FaultOr<Retirement> back = retire_gateway(*database_, "one", [&](Duration how_long) {
+  const FaultOr<Retirement> back = retire_gateway(*database_, ada(), "one", [&](Duration how_long) {
     watched += how_long;
     ASSERT_TRUE(Request(2).decide(*one.trail));
     ASSERT_TRUE(one.trail->flush());

@@ -6,9 +6,14 @@
 #include <boost/json.hpp>
 #include <charconv>
 #include <limits>
+#include <map>
+#include <utility>
 
+#include "base/json_writer.h"
+#include "controls/audit/audit.h"
 #include "storage/gateway_name.h"
 #include "storage/gateway_seat.h"
+#include "storage/key_form.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
@@ -21,6 +26,9 @@ constexpr std::string_view kColumns =
     "SELECT id, digest, tenant, \"user\", roles, name, created_us, expires_us, revoked_us, scopes, "
     "replaces, replaced_by, used_us, changed FROM keys ";
 constexpr int kChangedColumn = 13;
+
+// So many keys of an import are on record by their ids; of more, the hash of them.
+constexpr std::int64_t kImportedNamedMost = 1000;
 
 std::optional<WallTime> time_or_none(const std::optional<std::int64_t>& microseconds) {
   if (!microseconds) return std::nullopt;
@@ -181,37 +189,87 @@ FaultOr<void> update(Database& database, const KeyRecord& key, std::int64_t chan
       .run();
 }
 
-// Changes the key `id` by `change(key)`, which may leave it as it is. False: no such key.
-template <class Change>
-FaultOr<bool> change_key(Database& database, std::string_view id, Change&& change) {
+// `before` is null where there was no such key.
+FaultOr<void> record(Database& database, const Author& author, std::string_view action,
+                     const KeyRecord* before, const KeyRecord& after) {
+  const std::string was = before == nullptr ? std::string() : key_form(*before);
+  const std::string is = key_form(after);
+  return record_change(database, author, {action, after.id, after.tenant, was, is});
+}
+
+// Changes the key `id` by `act(key)`, which may leave its end as it is. False: no such key.
+template <class Act>
+FaultOr<bool> change_key(Database& database, const Author& author, std::string_view action,
+                         std::string_view id, Act&& act) {
   TRY(transaction, Transaction::begin(database));
   TRY(key, show_key(database, id));
   if (!key) return false;
-  change(*key);
+  const KeyRecord before = *key;
+  act(*key);
+  if (key->expires == before.expires && key->revoked == before.revoked) return true;
   TRY(number, count_change(database));
   TRY_DO(update(database, *key, number));
+  TRY_DO(record(database, author, action, &before, *key));
   TRY_DO(transaction.commit());
   return true;
 }
 
+// What an import did for one tenant.
+struct Batch {
+  std::vector<const KeyRecord*> made;
+  std::int64_t known_before = 0;
+};
+
+std::string batch_form(const Batch& batch) {
+  std::string ids;
+  JsonWriter list(ids);
+  list.begin_array();
+  for (const KeyRecord* key : batch.made) list.value(std::string_view(key->id));
+  list.end_array();
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.member("imported", static_cast<std::int64_t>(batch.made.size()));
+  json.member("known_before", batch.known_before);
+  json.key("ids");
+  json.raw(std::cmp_greater(batch.made.size(), kImportedNamedMost) ? audit::told_by_hash(ids)
+                                                                   : ids);
+  json.end_object();
+  return out;
+}
+
 }  // namespace
 
-FaultOr<void> create_key(Database& database, const KeyRecord& key) {
+FaultOr<void> create_key(Database& database, const Author& author, const KeyRecord& key) {
   TRY(transaction, Transaction::begin(database));
   TRY(number, count_change(database));
   TRY_DO(insert(database, key, number));
+  TRY_DO(record(database, author, "key.create", nullptr, key));
   return transaction.commit();
 }
 
-FaultOr<std::size_t> import_keys(Database& database, std::span<const KeyRecord> keys) {
+FaultOr<std::size_t> import_keys(Database& database, const Author& author,
+                                 std::span<const KeyRecord> keys) {
   TRY(transaction, Transaction::begin(database));
   TRY(number, count_change(database));
+  std::map<std::string_view, Batch> batches;
   std::size_t made = 0;
   for (const KeyRecord& key : keys) {
+    Batch& batch = batches[key.tenant];
     TRY(there, show_key(database, key.id));
-    if (there) continue;
+    if (there) {
+      ++batch.known_before;
+      continue;
+    }
     TRY_DO(insert(database, key, number));
+    batch.made.push_back(&key);
     ++made;
+  }
+  if (made == 0) return made;
+  for (const auto& [tenant, batch] : batches) {
+    if (batch.made.empty()) continue;
+    const std::string after = batch_form(batch);
+    TRY_DO(record_change(database, author, {"key.import", {}, tenant, {}, after}));
   }
   TRY_DO(transaction.commit());
   return made;
@@ -230,24 +288,28 @@ FaultOr<std::optional<KeyRecord>> show_key(Database& database, std::string_view 
   return std::move(rows.front());
 }
 
-FaultOr<bool> revoke_key(Database& database, std::string_view id, WallTime now) {
-  return change_key(database, id, [&](KeyRecord& key) {
+FaultOr<bool> revoke_key(Database& database, const Author& author, std::string_view id,
+                         WallTime now) {
+  return change_key(database, author, "key.revoke", id, [&](KeyRecord& key) {
     if (!key.revoked) key.revoked = now;
   });
 }
 
-FaultOr<bool> expire_key(Database& database, std::string_view id, std::optional<WallTime> expires) {
-  return change_key(database, id, [&](KeyRecord& key) { key.expires = expires; });
+FaultOr<bool> expire_key(Database& database, const Author& author, std::string_view id,
+                         std::optional<WallTime> expires) {
+  return change_key(database, author, "key.expire", id,
+                    [&](KeyRecord& key) { key.expires = expires; });
 }
 
-FaultOr<Rotation> rotate_key(Database& database, std::string_view id, const KeyRecord& fresh,
-                             WallTime grace_end) {
+FaultOr<Rotation> rotate_key(Database& database, const Author& author, std::string_view id,
+                             const KeyRecord& fresh, WallTime grace_end) {
   TRY(transaction, Transaction::begin(database));
   TRY(old, show_key(database, id));
   if (!old) return Rotation::kNoSuchKey;
   if (old->revoked) return Rotation::kRevoked;
   if (!old->replaced_by.empty()) return Rotation::kRotatedBefore;
   if (old->expires && *old->expires <= fresh.created) return Rotation::kExpired;
+  const KeyRecord before = *old;
   KeyRecord made = *old;
   made.id = fresh.id;
   made.digest = fresh.digest;
@@ -258,6 +320,8 @@ FaultOr<Rotation> rotate_key(Database& database, std::string_view id, const KeyR
   TRY(number, count_change(database));
   TRY_DO(update(database, *old, number));
   TRY_DO(insert(database, made, number));
+  TRY_DO(record(database, author, "key.rotate", &before, *old));
+  TRY_DO(record(database, author, "key.rotate", nullptr, made));
   TRY_DO(transaction.commit());
   return Rotation::kDone;
 }

@@ -1,8 +1,9 @@
 // Tenant API keys in the database: for commands, the admin API and the gateway's picture of them
 // (stored_keys.h).
 //
-// Every change counts up one number in the transaction that makes it; a key's row holds the number
-// of its last one. No key is ever removed.
+// Every change counts up one number in the transaction that makes it, and puts a record into the
+// audit trail (changes.h) that says who made it; a key's row holds the number of its last one. What
+// changes nothing does neither. No key is ever removed.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 
 #include "base/fault.h"
 #include "controls/authentication/authentication.h"
+#include "storage/changes.h"
 #include "storage/database.h"
 
 namespace tollgate::storage {
@@ -22,23 +24,26 @@ namespace tollgate::storage {
 inline constexpr std::string_view kKeysSeen = "keys_seen";
 
 // A Fault where the id is there already.
-FaultOr<void> create_key(Database& database, const authentication::KeyRecord& key);
+FaultOr<void> create_key(Database& database, const Author& author,
+                         const authentication::KeyRecord& key);
 // All of them or, at a Fault, none; those whose id is there already stay as they are. Says how many
-// are new.
-FaultOr<std::size_t> import_keys(Database& database,
+// are new. On record they are together, tenant by tenant.
+FaultOr<std::size_t> import_keys(Database& database, const Author& author,
                                  std::span<const authentication::KeyRecord> keys);
 // Oldest first; of one tenant, or of all where it is empty.
 FaultOr<std::vector<authentication::KeyRecord>> list_keys(Database& database,
                                                           std::string_view tenant);
 FaultOr<std::optional<authentication::KeyRecord>> show_key(Database& database, std::string_view id);
 // False: no such key. Revoking a revoked key keeps the first moment.
-FaultOr<bool> revoke_key(Database& database, std::string_view id, WallTime now);
-FaultOr<bool> expire_key(Database& database, std::string_view id, std::optional<WallTime> expires);
+FaultOr<bool> revoke_key(Database& database, const Author& author, std::string_view id,
+                         WallTime now);
+FaultOr<bool> expire_key(Database& database, const Author& author, std::string_view id,
+                         std::optional<WallTime> expires);
 // `fresh` takes the place of the key `id`: it gets tenant, user, roles, name, scopes and expiry of
 // it, the two name each other, and the old one works until `grace_end`, whatever becomes of the
-// new one.
+// new one. Each is on record.
 enum class Rotation : std::uint8_t { kDone, kNoSuchKey, kRevoked, kExpired, kRotatedBefore };
-FaultOr<Rotation> rotate_key(Database& database, std::string_view id,
+FaultOr<Rotation> rotate_key(Database& database, const Author& author, std::string_view id,
                              const authentication::KeyRecord& fresh, WallTime grace_end);
 
 struct KeyUse {

@@ -29,6 +29,7 @@ class Reconciliation {
   bool take(std::string_view line) {
     const std::optional<RecordFacts> facts = facts_.read(line);
     if (!facts) return false;
+    if (facts->phase == audit::Phase::kChange) return true;
     if (facts->phase == audit::Phase::kDecision) {
       const std::int64_t time_us = to_microseconds(facts->time);
       if (!lets_leave(facts->outcome) || time_us < since_us_ || time_us >= until_us_) return true;

@@ -11,6 +11,10 @@ namespace {
 
 using Element = simdjson::dom::element;
 
+constexpr std::string_view kRequestPrefix = "req_";
+constexpr std::string_view kChangePrefix = "chg_";
+static_assert(kRequestPrefix.size() == kChangePrefix.size());
+
 std::string_view text_of(const simdjson::simdjson_result<Element>& found) {
   std::string_view text;
   return found.get(text) == simdjson::SUCCESS ? text : std::string_view();
@@ -25,8 +29,10 @@ std::optional<audit::Outcome> outcome_named(std::string_view name) {
 }
 
 std::optional<audit::Phase> phase_named(std::string_view name) {
-  if (name == "decision") return audit::Phase::kDecision;
-  if (name == "outcome") return audit::Phase::kOutcome;
+  for (const audit::Phase phase :
+       {audit::Phase::kDecision, audit::Phase::kOutcome, audit::Phase::kChange}) {
+    if (audit::name_of(phase) == name) return phase;
+  }
   return std::nullopt;
 }
 
@@ -81,6 +87,16 @@ void append_accounts(const simdjson::simdjson_result<Element>& found, std::strin
   }
 }
 
+std::optional<RecordFacts> read_change(const Element& record, RecordFacts& facts) {
+  facts.tenant = text_of(record["tenant"]);
+  facts.subject = text_of(record["actor"]["subject"]);
+  facts.key_id = text_of(record["actor"]["credential_id"]);
+  facts.action = text_of(record["action"]);
+  facts.object = text_of(record["object"]);
+  if (facts.action.empty()) return std::nullopt;
+  return facts;
+}
+
 }  // namespace
 
 bool lets_leave(audit::Outcome outcome) {
@@ -111,14 +127,17 @@ std::optional<WallTime> parse_record_time(std::string_view text) {
          std::chrono::minutes(minute) + std::chrono::seconds(second) + Duration(microsecond);
 }
 
+bool is_change_id(std::string_view id) { return id.starts_with(kChangePrefix); }
+
 std::optional<WallTime> time_of_id(std::string_view id) {
-  constexpr std::string_view kPrefix = "req_";
   constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
   constexpr std::size_t kTimeCharacters = 10;
   constexpr std::size_t kCharacters = 26;
-  if (!id.starts_with(kPrefix) || id.size() != kPrefix.size() + kCharacters) return std::nullopt;
+  if (!id.starts_with(kRequestPrefix) && !is_change_id(id)) return std::nullopt;
+  id.remove_prefix(kRequestPrefix.size());
+  if (id.size() != kCharacters) return std::nullopt;
   std::uint64_t ms = 0;
-  for (const char c : id.substr(kPrefix.size(), kTimeCharacters)) {
+  for (const char c : id.substr(0, kTimeCharacters)) {
     const std::size_t value = kAlphabet.find(c);
     if (value == std::string_view::npos) return std::nullopt;
     ms = ms << 5 | value;
@@ -139,12 +158,14 @@ std::optional<RecordFacts> FactReader::read(std::string_view line) {
       record["decision"].error() == simdjson::SUCCESS ? record["decision"].value_unsafe() : record;
   const auto time = parse_record_time(text_of(record["time"]));
   const auto phase = phase_named(text_of(record["phase"]));
-  const auto outcome = outcome_named(text_of(decision["outcome"]));
-  if (!time || !phase || !outcome) return std::nullopt;
+  if (!time || !phase) return std::nullopt;
   facts.time = *time;
   facts.phase = *phase;
-  facts.outcome = *outcome;
   facts.id = text_of(record["id"]);
+  if (*phase == audit::Phase::kChange) return read_change(record, facts);
+  const auto outcome = outcome_named(text_of(decision["outcome"]));
+  if (!outcome) return std::nullopt;
+  facts.outcome = *outcome;
   facts.tenant = text_of(record["actor"]["tenant"]);
   facts.subject = text_of(record["actor"]["subject"]);
   facts.key_id = text_of(record["actor"]["credential_id"]);

@@ -20,14 +20,16 @@ struct RecordFacts {
   std::int64_t sequence = 0;
   WallTime time{};
   audit::Phase phase = audit::Phase::kDecision;
-  audit::Outcome outcome = audit::Outcome::kAllowed;
+  audit::Outcome outcome = audit::Outcome::kAllowed;  // A change has none.
   std::string_view id;
-  std::string_view tenant;
+  std::string_view tenant;  // Of a change, whose the object is.
   std::string_view subject;
   std::string_view key_id;
   std::string_view route;
   std::string_view model;  // The one served.
   std::string_view code;
+  std::string_view action;  // Of a change, as the next.
+  std::string_view object;
   std::string_view accounts;  // Of the budgets that it was held on, packed; see accounts.h.
   std::string_view price_version;
   Money held;          // On the budget that held most.
@@ -56,7 +58,9 @@ bool lets_leave(audit::Outcome outcome);
 // A moment as records write it: RFC 3339 in UTC with microseconds.
 std::optional<WallTime> parse_record_time(std::string_view text);
 
-// When the request was named `id`, to the millisecond; empty for ids that do not tell.
+// When the request or change was named `id`, to the millisecond; empty for ids that do not tell.
 std::optional<WallTime> time_of_id(std::string_view id);
+// Whether `id` is of the form of a change's.
+bool is_change_id(std::string_view id);
 
 }  // namespace tollgate::storage

@@ -13,6 +13,7 @@
 #include "controls/audit/audit.h"
 #include "pipeline/ports.h"
 #include "storage/audit_query.h"
+#include "storage/changes.h"
 #include "storage/database.h"
 #include "storage/spend.h"
 #include "storage/stored_trail.h"
@@ -37,6 +38,9 @@ class StillClock final : public pipeline::Clock {
   Instant now_{};
   WallTime wall_ = kMorning;
 };
+
+// Who makes the changes of tests.
+inline Author ada() { return {Author::Kind::kAdminToken, "ada", "tok_ada", "owner", {}}; }
 
 // What holds on one kind of store holds on the other: tests with such a parameter run on it.
 enum class Backend : std::uint8_t { kSqlite, kPostgres };

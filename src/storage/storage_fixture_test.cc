@@ -10,6 +10,7 @@ Totals totals_of(Database& database) {
   const auto add_record = [&](std::string_view line) {
     const boost::json::value parsed = boost::json::parse(line);
     const boost::json::object& record = parsed.get_object();
+    if (record.at("phase").get_string() == "change") return true;
     if (record.at("phase").get_string() == "decision") {
       ++totals.decisions;
       return true;

@@ -205,6 +205,12 @@ FaultOr<void> Store::count_budgets(const config::Config& config) {
   });
 }
 
+FaultOr<void> Store::record_configuration(const config::Config& config, TakenOver how) {
+  return trail_->write_with([&](Database& database) {
+    return storage::record_configuration(database, gateway_, how, config);
+  });
+}
+
 FaultOr<Store::Books> Store::sum_up(const config::Config& config, WallTime now) {
   DatabaseOptions patient = options_;
   patient.statement_deadline = kSumsWait;

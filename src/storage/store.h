@@ -18,6 +18,7 @@
 #include "base/fault.h"
 #include "config/config.h"
 #include "pipeline/ports.h"
+#include "storage/configuration_record.h"
 #include "storage/database.h"
 #include "storage/gateway_seat.h"
 #include "storage/memory_ledger.h"
@@ -50,6 +51,9 @@ class Store final : public pipeline::Outages {
   // windows, also what was spent while they were not in force. At start, and at a reload before
   // the new configuration serves.
   FaultOr<void> count_budgets(const config::Config& config);
+  // Puts on record that `config` is about to be in force, where it differs from what was. A Fault
+  // means that it must not be: no configuration serves without its record.
+  FaultOr<void> record_configuration(const config::Config& config, TakenOver how);
 
   bool is_shared() const { return sharing_ == Sharing::kShared; }
   // The name under which it serves.

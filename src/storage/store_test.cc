@@ -243,7 +243,7 @@ TEST_P(AStore, ShowsCommandsWhatTheGatewayDoesAndTheReverse) {
   authentication::KeyRecord key;
   key.id = "abc";
   key.tenant = "acme";
-  ASSERT_TRUE(create_key(**command, key));
+  ASSERT_TRUE(create_key(**command, ada(), key));
   Arena arena;
   ASSERT_TRUE((*store)->keys().poll());
   EXPECT_TRUE((*store)->keys().find("abc", arena));

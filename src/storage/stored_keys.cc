@@ -141,7 +141,7 @@ FaultOr<void> StoredKeys::keep_revoked(KeyRecord& key) {
     revoked = shard.keys.revoked(key.id);
   }
   if (!revoked) return {};
-  TRY(done, revoke_key(*database_, key.id, *revoked));
+  TRY(done, revoke_key(*database_, itself_, key.id, *revoked));
   (void)done;
   key.revoked = revoked;
   return {};
@@ -157,7 +157,7 @@ FaultOr<void> StoredKeys::keep_expiry(KeyRecord& key) {
     expires = shard.keys.expires(key.id);
   }
   if (!expires || (key.expires && *key.expires <= *expires)) return {};
-  TRY(done, expire_key(*database_, key.id, expires));
+  TRY(done, expire_key(*database_, itself_, key.id, expires));
   (void)done;
   key.expires = expires;
   return {};
@@ -236,37 +236,38 @@ void StoredKeys::stop() {
   (void)tell_uses();
 }
 
-FaultOr<void> StoredKeys::create(const KeyRecord& key) {
+FaultOr<void> StoredKeys::create(const Author& author, const KeyRecord& key) {
   const std::lock_guard lock(database_mutex_);
-  TRY_DO(create_key(*database_, key));
+  TRY_DO(create_key(*database_, author, key));
   return poll_locked();
 }
 
-FaultOr<bool> StoredKeys::revoke(std::string_view id, WallTime now) {
+FaultOr<bool> StoredKeys::revoke(const Author& author, std::string_view id, WallTime now) {
   const std::lock_guard lock(database_mutex_);
-  TRY(done, revoke_key(*database_, id, now));
+  TRY(done, revoke_key(*database_, author, id, now));
   TRY_DO(poll_locked());
   return done;
 }
 
-FaultOr<bool> StoredKeys::expire(std::string_view id, std::optional<WallTime> expires) {
+FaultOr<bool> StoredKeys::expire(const Author& author, std::string_view id,
+                                 std::optional<WallTime> expires) {
   const std::lock_guard lock(database_mutex_);
-  TRY(done, expire_key(*database_, id, expires));
+  TRY(done, expire_key(*database_, author, id, expires));
   TRY_DO(poll_locked());
   return done;
 }
 
-FaultOr<Rotation> StoredKeys::rotate(std::string_view id, const KeyRecord& fresh,
-                                     WallTime grace_end) {
+FaultOr<Rotation> StoredKeys::rotate(const Author& author, std::string_view id,
+                                     const KeyRecord& fresh, WallTime grace_end) {
   const std::lock_guard lock(database_mutex_);
-  TRY(done, rotate_key(*database_, id, fresh, grace_end));
+  TRY(done, rotate_key(*database_, author, id, fresh, grace_end));
   TRY_DO(poll_locked());
   return done;
 }
 
-FaultOr<std::size_t> StoredKeys::import(std::span<const KeyRecord> keys) {
+FaultOr<std::size_t> StoredKeys::import(const Author& author, std::span<const KeyRecord> keys) {
   const std::lock_guard lock(database_mutex_);
-  TRY(made, import_keys(*database_, keys));
+  TRY(made, import_keys(*database_, author, keys));
   TRY_DO(poll_locked());
   return made;
 }

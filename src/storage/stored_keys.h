@@ -85,12 +85,13 @@ class StoredKeys final : public pipeline::KeyStore {
   void stop();
 
   // Changes through this process: in the database and in memory when they return.
-  FaultOr<void> create(const authentication::KeyRecord& key);
-  FaultOr<bool> revoke(std::string_view id, WallTime now);
-  FaultOr<bool> expire(std::string_view id, std::optional<WallTime> expires);
-  FaultOr<Rotation> rotate(std::string_view id, const authentication::KeyRecord& fresh,
-                           WallTime grace_end);
-  FaultOr<std::size_t> import(std::span<const authentication::KeyRecord> keys);
+  FaultOr<void> create(const Author& author, const authentication::KeyRecord& key);
+  FaultOr<bool> revoke(const Author& author, std::string_view id, WallTime now);
+  FaultOr<bool> expire(const Author& author, std::string_view id, std::optional<WallTime> expires);
+  FaultOr<Rotation> rotate(const Author& author, std::string_view id,
+                           const authentication::KeyRecord& fresh, WallTime grace_end);
+  FaultOr<std::size_t> import(const Author& author,
+                              std::span<const authentication::KeyRecord> keys);
   FaultOr<std::vector<authentication::KeyRecord>> list(std::string_view tenant);
   FaultOr<std::optional<authentication::KeyRecord>> show(std::string_view id);
 
@@ -103,7 +104,10 @@ class StoredKeys final : public pipeline::KeyStore {
 
   StoredKeys(std::unique_ptr<Database> database, const pipeline::Clock& clock,
              const StoredKeysOptions& options)
-      : clock_(clock), options_(options), database_(std::move(database)) {}
+      : clock_(clock),
+        options_(options),
+        itself_{Author::Kind::kGateway, options.gateway, {}, {}, {}},
+        database_(std::move(database)) {}
 
   const Shard& shard_of(std::string_view id) const;
   void take_over(const authentication::KeyRecord& key);
@@ -117,6 +121,7 @@ class StoredKeys final : public pipeline::KeyStore {
 
   const pipeline::Clock& clock_;
   const StoredKeysOptions options_;
+  const Author itself_;                   // Of what it writes once more.
   std::atomic<std::int64_t> read_us_{0};  // When the database was asked that answered last.
   std::array<Shard, kShards> shards_;
 

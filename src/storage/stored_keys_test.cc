@@ -43,19 +43,19 @@ class KeysInAFile : public KeysTest {};
 TEST_P(Keys, AreSaidToBeInForceOnceTheyAre) {
   const auto command = connect();
   EXPECT_EQ(key_changes_in_force(*command), 0);
-  ASSERT_TRUE(create_key(*command, key_named("abc")));
+  ASSERT_TRUE(create_key(*command, ada(), key_named("abc")));
   const FaultOr<std::int64_t> made = key_changes(*command);
   ASSERT_EQ(made, 1);
   EXPECT_EQ(key_changes_in_force(*command), 0);
   ASSERT_TRUE(keys_->poll());
   EXPECT_EQ(key_changes_in_force(*command), 1);
-  ASSERT_TRUE(keys_->revoke("abc", kMorning));
+  ASSERT_TRUE(keys_->revoke(ada(), "abc", kMorning));
   EXPECT_EQ(key_changes_in_force(*command), 2);
 }
 
 TEST_F(KeysInAFile, AreInForceWhileNothingCanBeWritten) {
   const auto command = connect();
-  ASSERT_TRUE(create_key(*command, key_named("abc")));
+  ASSERT_TRUE(create_key(*command, ada(), key_named("abc")));
   {
     const FaultOr<Transaction> other = Transaction::begin(*command);
     ASSERT_TRUE(other);
@@ -71,7 +71,7 @@ TEST_P(Keys, AreFoundAsTheyWereMade) {
   EXPECT_FALSE(keys_->find("abc", arena_));
   KeyRecord key = key_named("abc");
   key.expires = kMorning + std::chrono::hours(1);
-  ASSERT_TRUE(keys_->create(key));
+  ASSERT_TRUE(keys_->create(ada(), key));
   const std::optional<KeyFacts> facts = keys_->find("abc", arena_);
   ASSERT_TRUE(facts);
   EXPECT_EQ(facts->id, "abc");
@@ -89,15 +89,15 @@ TEST_P(Keys, AreFoundAsTheyWereMade) {
 }
 
 TEST_P(Keys, AreMadeOnce) {
-  ASSERT_TRUE(keys_->create(key_named("abc")));
-  const FaultOr<void> again = keys_->create(key_named("abc"));
+  ASSERT_TRUE(keys_->create(ada(), key_named("abc")));
+  const FaultOr<void> again = keys_->create(ada(), key_named("abc"));
   ASSERT_FALSE(again);
   EXPECT_NE(again.error().message.find("already"), std::string::npos);
 }
 
 TEST_P(Keys, AreThereAfterARestart) {
-  ASSERT_TRUE(keys_->create(key_named("abc")));
-  ASSERT_TRUE(keys_->revoke("abc", kMorning));
+  ASSERT_TRUE(keys_->create(ada(), key_named("abc")));
+  ASSERT_TRUE(keys_->revoke(ada(), "abc", kMorning));
   keys_ = std::move(*StoredKeys::load(connect(), clock_));
   const std::optional<KeyFacts> facts = keys_->find("abc", arena_);
   ASSERT_TRUE(facts);
@@ -105,11 +105,11 @@ TEST_P(Keys, AreThereAfterARestart) {
 }
 
 TEST_P(Keys, ThatAnotherProcessRevokesAreRevokedHere) {
-  ASSERT_TRUE(keys_->create(key_named("abc")));
+  ASSERT_TRUE(keys_->create(ada(), key_named("abc")));
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const FaultOr<bool> done = revoke_key(*connect(), "abc", kMorning);
+    const FaultOr<bool> done = revoke_key(*connect(), ada(), "abc", kMorning);
     _exit(done.value_or(false) ? 0 : 1);
   }
   int status = 0;
@@ -121,22 +121,22 @@ TEST_P(Keys, ThatAnotherProcessRevokesAreRevokedHere) {
 }
 
 TEST_P(Keys, AreRevokedOnceAndForGood) {
-  ASSERT_TRUE(keys_->create(key_named("abc")));
-  EXPECT_TRUE(keys_->revoke("abc", kMorning).value_or(false));
-  EXPECT_TRUE(keys_->revoke("abc", kMorning + Duration(5)).value_or(false));
+  ASSERT_TRUE(keys_->create(ada(), key_named("abc")));
+  EXPECT_TRUE(keys_->revoke(ada(), "abc", kMorning).value_or(false));
+  EXPECT_TRUE(keys_->revoke(ada(), "abc", kMorning + Duration(5)).value_or(false));
   EXPECT_EQ(keys_->find("abc", arena_)->revoked, kMorning);
-  EXPECT_FALSE(keys_->revoke("none", kMorning).value_or(true));
-  EXPECT_EQ(keys_->rotate("abc", key_named("def"), kMorning), Rotation::kRevoked);
+  EXPECT_FALSE(keys_->revoke(ada(), "none", kMorning).value_or(true));
+  EXPECT_EQ(keys_->rotate(ada(), "abc", key_named("def"), kMorning), Rotation::kRevoked);
 }
 
 TEST_P(Keys, RotateIntoOneOfTheSameRights) {
-  ASSERT_TRUE(keys_->create(key_named("abc")));
+  ASSERT_TRUE(keys_->create(ada(), key_named("abc")));
   KeyRecord fresh;
   fresh.id = "def";
   fresh.digest.fill(9);
   fresh.created = kMorning + Duration(1);
   const WallTime grace_end = kMorning + std::chrono::hours(1);
-  ASSERT_EQ(keys_->rotate("abc", fresh, grace_end), Rotation::kDone);
+  ASSERT_EQ(keys_->rotate(ada(), "abc", fresh, grace_end), Rotation::kDone);
   EXPECT_EQ(keys_->find("abc", arena_)->expires, grace_end);
   const std::optional<KeyFacts> facts = keys_->find("def", arena_);
   ASSERT_TRUE(facts);
@@ -150,32 +150,32 @@ TEST_P(Keys, ThatWereRotatedNameEachOtherAndEndOnTheirOwn) {
   KeyRecord old = key_named("abc");
   old.scopes.routes = {"chat"};
   old.scopes.addresses = {*read_address_range("10.0.0.0/8")};
-  ASSERT_TRUE(keys_->create(old));
+  ASSERT_TRUE(keys_->create(ada(), old));
   KeyRecord fresh;
   fresh.id = "def";
   fresh.created = kMorning;
   const WallTime grace_end = kMorning + std::chrono::hours(24);
-  ASSERT_EQ(keys_->rotate("abc", fresh, grace_end), Rotation::kDone);
+  ASSERT_EQ(keys_->rotate(ada(), "abc", fresh, grace_end), Rotation::kDone);
   EXPECT_EQ((*keys_->show("abc"))->replaced_by, "def");
   EXPECT_EQ((*keys_->show("def"))->replaces, "abc");
   EXPECT_EQ((*keys_->show("def"))->scopes, old.scopes);
   fresh.id = "ghi";
-  EXPECT_EQ(keys_->rotate("abc", fresh, grace_end), Rotation::kRotatedBefore);
-  EXPECT_EQ(keys_->rotate("none", fresh, grace_end), Rotation::kNoSuchKey);
-  ASSERT_TRUE(keys_->revoke("def", kMorning).value_or(false));
+  EXPECT_EQ(keys_->rotate(ada(), "abc", fresh, grace_end), Rotation::kRotatedBefore);
+  EXPECT_EQ(keys_->rotate(ada(), "none", fresh, grace_end), Rotation::kNoSuchKey);
+  ASSERT_TRUE(keys_->revoke(ada(), "def", kMorning).value_or(false));
   EXPECT_EQ(keys_->find("abc", arena_)->expires, grace_end);
   KeyRecord ended = key_named("xyz");
   ended.expires = kMorning;
-  ASSERT_TRUE(keys_->create(ended));
-  EXPECT_EQ(keys_->rotate("xyz", fresh, grace_end), Rotation::kExpired);
+  ASSERT_TRUE(keys_->create(ada(), ended));
+  EXPECT_EQ(keys_->rotate(ada(), "xyz", fresh, grace_end), Rotation::kExpired);
 }
 
 TEST_P(Keys, AreForWhatTheirScopesName) {
   KeyRecord key = key_named("abc");
   key.scopes = {{"chat"}, {"small", "large"}, {"search_*"}, {}};
   key.scopes.addresses = {*read_address_range("10.0.0.0/8"), *read_address_range("2001:db8::/32")};
-  ASSERT_TRUE(keys_->create(key));
-  ASSERT_TRUE(keys_->create(key_named("def")));
+  ASSERT_TRUE(keys_->create(ada(), key));
+  ASSERT_TRUE(keys_->create(ada(), key_named("def")));
   keys_ = std::move(*StoredKeys::load(connect(), clock_));
   const std::optional<KeyFacts> facts = keys_->find("abc", arena_);
   ASSERT_TRUE(facts);
@@ -193,14 +193,14 @@ TEST_P(Keys, AreForWhatTheirScopesName) {
 TEST_P(Keys, OfOneImportAreTakenOverOnce) {
   EXPECT_FALSE(keys_->holds_imported());
   const std::vector<KeyRecord> keys = {key_named("im_abc"), key_named("im_def")};
-  EXPECT_EQ(keys_->import(keys), 2U);
+  EXPECT_EQ(keys_->import(ada(), keys), 2U);
   EXPECT_TRUE(keys_->holds_imported());
-  EXPECT_EQ(keys_->import(keys), 0U);
+  EXPECT_EQ(keys_->import(ada(), keys), 0U);
   EXPECT_TRUE(keys_->find("im_abc", arena_));
 }
 
 TEST_P(Keys, AreSaidToHaveBeenUsedToTheMinute) {
-  ASSERT_TRUE(keys_->create(key_named("abc")));
+  ASSERT_TRUE(keys_->create(ada(), key_named("abc")));
   EXPECT_FALSE((*keys_->show("abc"))->last_used);
   const KeyFacts key = *keys_->find("abc", arena_);
   keys_->used(key, kMorning);
@@ -220,28 +220,28 @@ TEST_P(Keys, AreSaidToHaveBeenUsedToTheMinute) {
 TEST_F(KeysInAFile, AreReadInPagesHoweverManyChangedAtOnce) {
   std::vector<KeyRecord> keys;
   for (int i = 0; i < 25'000; ++i) keys.push_back(key_named("key" + std::to_string(i)));
-  ASSERT_EQ(keys_->import(keys), keys.size());
+  ASSERT_EQ(keys_->import(ada(), keys), keys.size());
   EXPECT_EQ(keys_->size(), keys.size());
   EXPECT_TRUE(keys_->find("key24999", arena_));
   EXPECT_LT(keys_->memory_bytes() / keys.size(), 320U);
 }
 
 TEST_F(KeysInAFile, StayKnownWhileTheDatabaseIsLocked) {
-  ASSERT_TRUE(keys_->create(key_named("abc")));
+  ASSERT_TRUE(keys_->create(ada(), key_named("abc")));
   const auto other = connect();
   ASSERT_TRUE(other->execute("BEGIN EXCLUSIVE"));
-  EXPECT_FALSE(keys_->revoke("abc", kMorning));
+  EXPECT_FALSE(keys_->revoke(ada(), "abc", kMorning));
   EXPECT_TRUE(keys_->find("abc", arena_));
   ASSERT_TRUE(other->execute("ROLLBACK"));
-  EXPECT_TRUE(keys_->revoke("abc", kMorning));
+  EXPECT_TRUE(keys_->revoke(ada(), "abc", kMorning));
 }
 
 TEST_P(Keys, AreListedByTenant) {
-  ASSERT_TRUE(keys_->create(key_named("abc")));
+  ASSERT_TRUE(keys_->create(ada(), key_named("abc")));
   KeyRecord other = key_named("xyz");
   other.tenant = "globex";
   other.created = kMorning - Duration(1);
-  ASSERT_TRUE(keys_->create(other));
+  ASSERT_TRUE(keys_->create(ada(), other));
   const auto all = keys_->list("");
   ASSERT_TRUE(all);
   ASSERT_EQ(all->size(), 2U);
@@ -263,13 +263,13 @@ TEST_P(Keys, AreTheSameInMemoryForAnyHistory) {
     const auto found = expected.find(id);
     if (found == expected.end()) {
       const KeyRecord key = key_named(id);
-      ASSERT_TRUE(here ? keys_->create(key) : create_key(*elsewhere, key));
+      ASSERT_TRUE(here ? keys_->create(ada(), key) : create_key(*elsewhere, ada(), key));
       expected[id] = key;
     } else if (random() % 3 == 0) {
-      ASSERT_TRUE(here ? keys_->revoke(id, now) : revoke_key(*elsewhere, id, now));
+      ASSERT_TRUE(here ? keys_->revoke(ada(), id, now) : revoke_key(*elsewhere, ada(), id, now));
       if (!found->second.revoked) found->second.revoked = now;
     } else {
-      ASSERT_TRUE(here ? keys_->expire(id, now) : expire_key(*elsewhere, id, now));
+      ASSERT_TRUE(here ? keys_->expire(ada(), id, now) : expire_key(*elsewhere, ada(), id, now));
       found->second.expires = now;
     }
     ASSERT_TRUE(keys_->poll());
@@ -285,8 +285,8 @@ TEST_P(Keys, AreTheSameInMemoryForAnyHistory) {
 
 // As after a failover to a standby that lacks the revocation, and a change that has its number.
 TEST_P(Keys, StayRevokedWhereTheStoreHasForgottenIt) {
-  ASSERT_TRUE(keys_->create(key_named("lost")));
-  ASSERT_TRUE(keys_->revoke("lost", kMorning));
+  ASSERT_TRUE(keys_->create(ada(), key_named("lost")));
+  ASSERT_TRUE(keys_->revoke(ada(), "lost", kMorning));
   const std::unique_ptr<Database> elsewhere = connect();
   ASSERT_TRUE(elsewhere->execute("UPDATE keys SET revoked_us = NULL, changed = 1"));
   ASSERT_TRUE(elsewhere->execute("UPDATE marks SET value = '1' WHERE name = 'key_changes'"));
@@ -297,8 +297,8 @@ TEST_P(Keys, StayRevokedWhereTheStoreHasForgottenIt) {
 
 // The same of an end that it was given, by a rotation say.
 TEST_P(Keys, EndWhenTheyWereToWhereTheStoreHasForgottenIt) {
-  ASSERT_TRUE(keys_->create(key_named("short")));
-  ASSERT_TRUE(keys_->expire("short", kMorning));
+  ASSERT_TRUE(keys_->create(ada(), key_named("short")));
+  ASSERT_TRUE(keys_->expire(ada(), "short", kMorning));
   const std::unique_ptr<Database> elsewhere = connect();
   ASSERT_TRUE(elsewhere->execute("UPDATE keys SET expires_us = NULL, changed = 1"));
   ASSERT_TRUE(elsewhere->execute("UPDATE marks SET value = '1' WHERE name = 'key_changes'"));
@@ -306,7 +306,7 @@ TEST_P(Keys, EndWhenTheyWereToWhereTheStoreHasForgottenIt) {
   EXPECT_EQ(keys_->find("short", arena_)->expires, kMorning);
   EXPECT_EQ(show_key(*elsewhere, "short").value()->expires, kMorning);
   // Who wants it longer says so again.
-  ASSERT_TRUE(keys_->expire("short", std::nullopt));
+  ASSERT_TRUE(keys_->expire(ada(), "short", std::nullopt));
   ASSERT_TRUE(keys_->poll());
   arena_.reset();
   EXPECT_EQ(keys_->find("short", arena_)->expires, std::nullopt);

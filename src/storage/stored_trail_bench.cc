@@ -98,7 +98,7 @@ void key_find(benchmark::State& state) {
   key.roles = {"engineer"};
   for (int i = 0; i < 100; ++i) {
     key.id = "k1k2k3k4k5" + std::to_string(10 + i);
-    if (!keys->create(key)) std::abort();
+    if (!keys->create({}, key)) std::abort();
   }
   Arena arena;
   for (auto _ : state) {

@@ -95,13 +95,6 @@ FaultOr<std::int64_t> read_settled(Database& database, std::string_view gateway)
   return settled;
 }
 
-std::unexpected<Fault> damaged_trail(const Database& database) {
-  return fault(FaultKind::kCorrupt,
-               fmt::format("{}: a record of the audit trail is damaged, so the chain cannot be "
-                           "continued. `tollgate audit verify` names it; restore a backup.",
-                           database.name()));
-}
-
 std::string earlier_of(std::string_view gateway) { return std::string(gateway) + "/earlier"; }
 
 // Reads the columns alone, and no record: there may be a million that are open.

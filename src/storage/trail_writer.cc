@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/check.h"
+#include "storage/changes.h"
 #include "storage/gateways.h"
 #include "storage/prune_books.h"
 #include "storage/record_facts.h"
@@ -45,30 +46,6 @@ Spent spent_of(const Item& item) {
 
 }  // namespace
 
-std::string format_hash(const audit::Hash& hash) {
-  std::string hex;
-  for (const std::uint8_t byte : hash) fmt::format_to(std::back_inserter(hex), "{:02x}", byte);
-  return hex;
-}
-
-std::optional<audit::Hash> parse_hash(std::string_view hex) {
-  audit::Hash hash{};
-  if (hex.size() != 2 * hash.size()) return std::nullopt;
-  for (std::size_t i = 0; i < hash.size(); ++i) {
-    const char* start = hex.data() + 2 * i;
-    const auto [end, error] = std::from_chars(start, start + 2, hash[i], 16);
-    if (error != std::errc() || end != start + 2) return std::nullopt;
-  }
-  return hash;
-}
-
-std::optional<audit::Hash> hash_from(std::span<const std::uint8_t> bytes) {
-  audit::Hash hash{};
-  if (bytes.size() != hash.size()) return std::nullopt;
-  std::ranges::copy(bytes, hash.begin());
-  return hash;
-}
-
 TrailWriter::TrailWriter(Database& database, std::string_view gateway)
     : database_(&database),
       gateway_(gateway),
@@ -78,35 +55,19 @@ TrailWriter::TrailWriter(Database& database, std::string_view gateway)
 
 FaultOr<TrailWriter> TrailWriter::open(Database& database, std::string_view gateway) {
   TrailWriter writer(database, gateway);
-  TRY(last, database.prepare("SELECT last_sequence, last_hash, reached_us, text_bytes, records, "
-                             "journal_written FROM audit_groups WHERE gateway = ? "
-                             "ORDER BY first_sequence DESC LIMIT 1"));
-  TRY(there, last.bind(gateway).step());
+  TRY(end, end_of_chain(database, gateway));
   TRY(mark, read_mark(database, mark_of(gateway, kJournalWritten)));
   if (mark) {
     std::from_chars(mark->data(), mark->data() + mark->size(), writer.journal_written_);
   }
   writer.journal_taken_ = writer.journal_written_;
   TRY_DO(writer.load_waiting());
-  if (!there) return writer;
-  writer.journal_written_ =
-      std::max(writer.journal_written_, static_cast<std::uint64_t>(last.integer(5)));
+  if (!end) return writer;
+  writer.journal_written_ = std::max(writer.journal_written_, end->journal_written);
   writer.journal_taken_ = writer.journal_written_;
-  const std::optional<audit::Hash> hash = hash_from(last.blob(1));
-  if (!hash || !uncompress(last.blob(4), last.integer(3), writer.lines_)) {
-    return damaged_trail(database);
-  }
-  // The column is believed if the last record carries the same.
-  std::string_view line = writer.lines_;
-  line.remove_suffix(line.ends_with('\n') ? 1 : 0);
-  line.remove_prefix(line.find_last_of('\n') + 1);
-  if (!line.ends_with(fmt::format("\"hash\":\"{}\"}}", format_hash(*hash)))) {
-    return damaged_trail(database);
-  }
-  writer.sequence_ = static_cast<std::uint64_t>(last.integer(0));
-  writer.hash_ = *hash;
-  writer.reached_us_ = last.integer(2);
-  writer.lines_.clear();
+  writer.sequence_ = end->sequence;
+  writer.hash_ = end->hash;
+  writer.reached_us_ = end->reached_us;
   TRY_DO(writer.load_open());
   return writer;
 }
@@ -185,7 +146,7 @@ void TrailWriter::book_now(const Item& item) {
 
 void TrailWriter::take_record(const Item& item) {
   open_row(item.time_us);
-  Row& row = rows_[ready_];
+  ChainRow& row = rows_[ready_];
   row.last = ++sequence_;
   hash_ = audit::seal(item.written, sequence_, hash_, lines_);
   lines_.push_back('\n');
@@ -217,7 +178,7 @@ void TrailWriter::take_record(const Item& item) {
 
 void TrailWriter::open_row(std::int64_t time_us) {
   if (ready_ == rows_.size()) rows_.emplace_back();
-  Row& row = rows_[ready_];
+  ChainRow& row = rows_[ready_];
   if (lines_.empty()) {
     row.first = sequence_ + 1;
     row.earliest_us = row.latest_us = time_us;
@@ -232,7 +193,7 @@ void TrailWriter::open_row(std::int64_t time_us) {
 
 void TrailWriter::close_row() {
   if (lines_.empty()) return;
-  Row& row = rows_[ready_++];
+  ChainRow& row = rows_[ready_++];
   row.reached_us = reached_us_;
   row.text_bytes = static_cast<std::int64_t>(lines_.size());
   row.last_hash = hash_;
@@ -246,25 +207,7 @@ void TrailWriter::close_row() {
 // ---- Writing --------------------------------------------------------------------------------
 
 FaultOr<void> TrailWriter::insert_rows() {
-  TRY(insert, database_->prepare(
-                  "INSERT INTO audit_groups (gateway, first_sequence, last_sequence, earliest_us, "
-                  "latest_us, reached_us, last_hash, text_bytes, opened, ended, records, "
-                  "journal_written) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  for (const Row& row : std::span(rows_).first(ready_)) {
-    TRY_DO(insert.bind(gateway_)
-               .bind(static_cast<std::int64_t>(row.first))
-               .bind(static_cast<std::int64_t>(row.last))
-               .bind(row.earliest_us)
-               .bind(row.latest_us)
-               .bind(row.reached_us)
-               .bind_blob(row.last_hash)
-               .bind(row.text_bytes)
-               .bind_blob(bytes_of(row.opened))
-               .bind_blob(bytes_of(row.ended))
-               .bind_blob(bytes_of(row.records))
-               .bind(static_cast<std::int64_t>(journal_taken_))
-               .run());
-  }
+  TRY_DO(append_rows(*database_, gateway_, std::span(rows_).first(ready_), journal_taken_));
   // A mark would be one more page in every commit.
   if (ready_ > 0 || journal_taken_ == journal_written_) return {};
   return write_mark(*database_, mark_of(gateway_, kJournalWritten), std::to_string(journal_taken_));
@@ -390,9 +333,10 @@ FaultOr<void> TrailWriter::finish() {
 FaultOr<bool> TrailWriter::prune(WallTime keep_from) {
   TRY(more, prune(gateway_, keep_from));
   bool more_to_prune = more;
-  TRY(retired, retired_gateways(*database_));
-  for (const std::string& gateway : retired) {
-    TRY(more_of_it, prune(gateway, keep_from));
+  TRY(others, retired_gateways(*database_));
+  others.emplace_back(kChangesChain);
+  for (const std::string& chain : others) {
+    TRY(more_of_it, prune(chain, keep_from));
     more_to_prune |= more_of_it;
   }
   return more_to_prune;
@@ -411,7 +355,12 @@ FaultOr<bool> TrailWriter::prune_books(WallTime keep_from) {
 FaultOr<TrailWriter::Prunable> TrailWriter::find_prunable(const std::string& gateway,
                                                           WallTime keep_from) {
   Prunable found;
-  TRY(settled, read_settled(*database_, gateway));
+  // A change ends with its record.
+  std::int64_t settled = INT64_MAX;
+  if (gateway != kChangesChain) {
+    TRY(ended, read_settled(*database_, gateway));
+    settled = ended;
+  }
   // The last row stays: the chain goes on from it.
   TRY(oldest, database_->prepare(
                   "SELECT last_sequence, latest_us, last_hash FROM audit_groups WHERE gateway = ? "
@@ -444,7 +393,7 @@ FaultOr<bool> TrailWriter::prune(const std::string& gateway, WallTime keep_from)
                                  "first_sequence <= ?"));
   TRY_DO(remove.bind(gateway).bind(found.last).run());
   TRY_DO(write_mark(*database_, mark_of(gateway, kBeforeFirst), format_hash(found.before_first)));
-  TRY_DO(note_trail_pruned(*database_, keep_from));
+  if (gateway != kChangesChain) TRY_DO(note_trail_pruned(*database_, keep_from));
   TRY_DO(transaction.commit());
   return found.rows == kPruneBatch;
 }

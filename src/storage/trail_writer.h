@@ -28,6 +28,7 @@
 #include "controls/audit/audit.h"
 #include "storage/account_sums.h"
 #include "storage/allowances.h"
+#include "storage/chain.h"
 #include "storage/database.h"
 #include "storage/gateway_seat.h"
 #include "storage/group_part.h"
@@ -112,26 +113,14 @@ class TrailWriter {
   std::uint64_t journal_written() const { return journal_written_; }
 
   // Deletes the oldest rows that are all from before `keep_from`, at most a batch, of this
-  // gateway's trail and of those of retired ones; the chains stay provable from there on. True:
-  // there may be more.
+  // gateway's trail, of those of retired ones and of the chain of changes; the chains stay provable
+  // from there on. True: there may be more.
   static constexpr int kPruneBatch = 64;
   FaultOr<bool> prune(WallTime keep_from);
   // The same of the books; see prune_books.h.
   FaultOr<bool> prune_books(WallTime keep_from);
 
  private:
-  struct Row {
-    std::uint64_t first = 0;
-    std::uint64_t last = 0;
-    std::int64_t earliest_us = 0;
-    std::int64_t latest_us = 0;
-    std::int64_t reached_us = 0;
-    std::int64_t text_bytes = 0;
-    audit::Hash last_hash{};
-    std::string opened;
-    std::string ended;
-    std::string records;
-  };
   struct Waiting {
     SpendGroup::Entry* entry = nullptr;
     Spent spent;
@@ -196,7 +185,7 @@ class TrailWriter {
 
   std::string lines_;  // Of the row that is being filled.
   std::vector<OpenDecision> opened_;
-  std::vector<Row> rows_;  // The first ready_ wait to be written; all are used again.
+  std::vector<ChainRow> rows_;  // The first ready_ wait to be written; all are used again.
   std::size_t ready_ = 0;
   SpendGroup spend_;  // What is booked with them,
   AccountSums sums_;  // and on which accounts of budgets.
@@ -235,13 +224,7 @@ inline constexpr std::string_view kJournalWritten = "journal_written";
 
 // Up to which sequence every request of the gateway has ended.
 FaultOr<std::int64_t> read_settled(Database& database, std::string_view gateway);
-std::unexpected<Fault> damaged_trail(const Database& database);
 // Under which name the leases of earlier starts wait until all of their requests are ended.
 std::string earlier_of(std::string_view gateway);
-
-std::string format_hash(const audit::Hash& hash);
-std::optional<audit::Hash> parse_hash(std::string_view hex);
-// Empty where they are not 32 bytes.
-std::optional<audit::Hash> hash_from(std::span<const std::uint8_t> bytes);
 
 }  // namespace tollgate::storage

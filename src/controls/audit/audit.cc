@@ -265,6 +265,18 @@ void write_end(Pen& pen, const Record& record) {
 
 }  // namespace
 
+std::string_view name_of(Phase phase) {
+  switch (phase) {
+    case Phase::kDecision:
+      return "decision";
+    case Phase::kOutcome:
+      return "outcome";
+    case Phase::kChange:
+      return "change";
+  }
+  return "change";
+}
+
 std::string_view name_of(Outcome outcome) {
   switch (outcome) {
     case Outcome::kAllowed:

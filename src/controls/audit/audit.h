@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,7 +39,8 @@ struct Policy {
   Survives survives = Survives::kKill;
 };
 
-enum class Phase : std::uint8_t { kDecision, kOutcome };
+enum class Phase : std::uint8_t { kDecision, kOutcome, kChange };
+std::string_view name_of(Phase phase);
 enum class Outcome : std::uint8_t { kAllowed, kRefused, kDowngraded, kCut };
 std::string_view name_of(Outcome outcome);
 enum class UsageSource : std::uint8_t { kNone, kProvider, kCounted };
@@ -115,8 +117,25 @@ struct Record {
   Duration total{};
 };
 
-// Appends the record of one phase as a JSON object without its `sequence`, `previous_hash` and
-// `hash`: the store's writer knows those and adds them by seal().
+// A change by those who administer: a record of its own phase, with no request behind it.
+struct ChangeRecord {
+  std::string_view id;  // "chg_…", sortable by time.
+  WallTime time{};
+  std::string_view actor_kind;  // "admin_token"
+  std::string_view subject;
+  std::string_view credential_id;
+  std::string_view role;
+  std::optional<IpAddress> client_ip;
+  std::string_view action;  // "key.create"
+  std::string_view object;
+  std::string_view tenant;
+  // JSON objects on one line; empty: it was not there before, or is not after.
+  std::string_view before;
+  std::string_view after;
+};
+
+// Appends the record of one phase, decision or outcome, as a JSON object without its `sequence`,
+// `previous_hash` and `hash`: the store's writer knows those and adds them by seal().
 //
 // What is not known is left out; money and durations (seconds) are exact decimals. The decision
 // leaves out what only the end knows; the outcome names the request again and tells the end,
@@ -125,6 +144,17 @@ struct Record {
 // bidirectional and invisible characters are escaped (CWE-117).
 inline constexpr std::size_t kTextBytesMax = 256;
 void write(const Record& record, Phase phase, std::string& out);
+
+// The same of a change. `before` and `after` are written as they are but for characters that are
+// not seen as they are, and by told_by_hash() where they are longer than kChangeTextBytesMax.
+inline constexpr std::size_t kChangeTextBytesMax = 64 << 10;
+void write(const ChangeRecord& change, std::string& out);
+
+// What is too long to be told: {"sha256":"…","bytes":70000} of the text as it is.
+std::string told_by_hash(std::string_view text);
+
+// The text with the characters escaped that break lines or hide: for a terminal.
+std::string visible(std::string_view text);
 
 // Completes a record written by write(): inserts sequence before `time`, and appends
 // previous_hash and hash, the SHA-256 (hex) of the bytes of the object without the hash member.

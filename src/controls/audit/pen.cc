@@ -147,25 +147,31 @@ void Pen::code_unit(std::uint32_t unit) {
   name({text, sizeof text});
 }
 
+std::size_t Pen::character(std::string_view bytes) {
+  const Decoded next = decode(bytes);
+  const bool replaced = next.point == kReplacement && next.bytes == 1;
+  if (replaced) {
+    literal("\xef\xbf\xbd");
+  } else if (!is_hazard(next.point)) {
+    name(bytes.substr(0, next.bytes));
+  } else if (next.point < 0x10000) {
+    code_unit(next.point);
+  } else {
+    code_unit(0xd800 + ((next.point - 0x10000) >> 10));
+    code_unit(0xdc00 + ((next.point - 0x10000) & 0x3ff));
+  }
+  return next.bytes;
+}
+
 void Pen::escaped(std::string_view bytes) {
   while (!bytes.empty()) {
-    const Decoded next = decode(bytes);
-    const bool replaced = next.point == kReplacement && next.bytes == 1;
-    if (next.point == '"' || next.point == '\\') {
-      literal("\\");
-      name(bytes.substr(0, 1));
-    } else if (replaced) {
-      literal("\xef\xbf\xbd");
-    } else if (!is_hazard(next.point)) {
-      name(bytes.substr(0, next.bytes));
-    } else if (next.point < 0x10000) {
-      code_unit(next.point);
-    } else {
-      code_unit(0xd800 + ((next.point - 0x10000) >> 10));
-      code_unit(0xdc00 + ((next.point - 0x10000) & 0x3ff));
-    }
-    bytes.remove_prefix(next.bytes);
+    if (bytes[0] == '"' || bytes[0] == '\\') literal("\\");
+    bytes.remove_prefix(character(bytes));
   }
+}
+
+void Pen::json(std::string_view bytes) {
+  while (!bytes.empty()) bytes.remove_prefix(character(bytes));
 }
 
 }  // namespace tollgate::audit

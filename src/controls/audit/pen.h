@@ -55,6 +55,8 @@ class Pen {
 
   // A quoted string of any bytes, at most `most` of them.
   void text(std::string_view bytes, std::size_t most);
+  // JSON on one line, its strings made as harmless as those of text(). Reads back as the same.
+  void json(std::string_view bytes);
 
  private:
   char* place(std::size_t bytes) {
@@ -70,7 +72,8 @@ class Pen {
   void digits(std::uint64_t value, int count);
   void reading(WallTime moment);  // "2026-11-25T12:59:07"
   void escaped(std::string_view bytes);
-  void code_unit(std::uint32_t unit);  // \uXXXX
+  std::size_t character(std::string_view bytes);  // The first one; how many bytes it has.
+  void code_unit(std::uint32_t unit);             // \uXXXX
 
   std::string& out_;
   std::size_t size_;

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "controls/audit/audit.h"
+#include "controls/audit/hash.h"
 
 namespace tollgate::audit {
 
@@ -19,20 +20,6 @@ constexpr std::string_view kPrevious = ",\"previous_hash\":\"";
 constexpr std::string_view kHash = ",\"hash\":\"";
 constexpr std::string_view kEnd = "\"}";
 constexpr std::size_t kHexLength = 2 * sizeof(Hash);
-
-void append_hex(const Hash& hash, std::string& out) {
-  char digits[kHexLength];
-  char* at = digits;
-  // Without a branch or a look-up, so that the compiler does many at once.
-  for (const std::uint8_t byte : hash) {
-    const auto digit = [](unsigned four) {
-      return static_cast<char>('0' + four + (four > 9 ? 'a' - '0' - 10 : 0));
-    };
-    *at++ = digit(byte >> 4u);
-    *at++ = digit(byte & 15u);
-  }
-  out.append(digits, kHexLength);
-}
 
 // The algorithm and a context, kept by a thread: finding and making them anew for each record
 // would take half as long as the hash and allocate.
@@ -58,12 +45,26 @@ class Hasher {
   std::unique_ptr<EVP_MD_CTX, Free> context_;
 };
 
+}  // namespace
+
+void append_hex(const Hash& hash, std::string& out) {
+  char digits[kHexLength];
+  char* at = digits;
+  // Without a branch or a look-up, so that the compiler does many at once.
+  for (const std::uint8_t byte : hash) {
+    const auto digit = [](unsigned four) {
+      return static_cast<char>('0' + four + (four > 9 ? 'a' - '0' - 10 : 0));
+    };
+    *at++ = digit(byte >> 4u);
+    *at++ = digit(byte & 15u);
+  }
+  out.append(digits, kHexLength);
+}
+
 Hash sha256(std::string_view bytes) {
   static thread_local Hasher hasher;
   return hasher.hash(bytes);
 }
-
-}  // namespace
 
 Hash seal(std::string_view written, std::uint64_t sequence, const Hash& previous,
           std::string& out) {
