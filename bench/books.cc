@@ -19,6 +19,7 @@
 
 #include "base/check.h"
 #include "storage/store.h"
+#include "storage/testing_clock.h"
 
 namespace tollgate::storage {
 namespace {
@@ -26,16 +27,6 @@ namespace {
 using pipeline::Charges;
 using pipeline::Hold;
 using pipeline::Shortfall;
-
-class SystemClock final : public pipeline::Clock {
- public:
-  Instant now() const override {
-    return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
-  }
-  WallTime wall() const override {
-    return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  }
-};
 
 // A loop of one thread that sleeps while nothing is posted.
 class Loop final : public Executor {

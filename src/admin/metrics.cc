@@ -118,6 +118,7 @@ class Metrics::Shard final : public pipeline::Meter {
     ++requests.at(RequestLabels{record.route, tenant, audit::name_of(record.outcome), record.code});
     overhead.observe(overhead_time);
     if (is_failed_authentication(record)) ++failures.at(NameLabel{record.code});
+    for (const std::string_view rule : record.observed) ++observed.at(NameLabel{rule});
     for (const audit::Attempt& attempt : record.attempts) {
       ++upstreams.at(NameLabel{attempt.upstream, attempt.status});
     }
@@ -145,6 +146,7 @@ class Metrics::Shard final : public pipeline::Meter {
   Series<std::pair<std::string, int>, std::uint64_t> upstreams;
   Series<std::pair<std::string, int>, CountError> errors;
   Series<std::pair<std::string, int>, std::uint64_t> failures;
+  Series<std::pair<std::string, int>, std::uint64_t> observed;
   Histogram overhead{Duration(1)};
   Histogram first_byte{std::chrono::milliseconds(1)};
 };
@@ -159,6 +161,7 @@ struct Sums {
   std::map<std::pair<std::string, int>, std::uint64_t> upstreams;
   std::map<std::string, CountError> errors;
   std::map<std::string, std::uint64_t> failures;
+  std::map<std::string, std::uint64_t> observed;
   Histogram overhead{Duration(1)};
   Histogram first_byte{std::chrono::milliseconds(1)};
 
@@ -186,6 +189,12 @@ void write_requests(const Sums& sums, std::string& out) {
   for (const auto& [reason, count] : sums.failures) {
     fmt::format_to(to, "tollgate_authentication_failures_total{{reason=\"{}\"}} {}\n", reason,
                    count);
+  }
+  head_of(out, "tollgate_observed_total",
+          "Requests that a rule would have refused that is only to observe, or to alert.",
+          "counter");
+  for (const auto& [rule, count] : sums.observed) {
+    fmt::format_to(to, "tollgate_observed_total{{rule=\"{}\"}} {}\n", escape_label(rule), count);
   }
   head_of(out, "tollgate_concurrent_requests", "Requests at work now.", "gauge");
   fmt::format_to(to, "tollgate_concurrent_requests {}\n", sums.at_work);
@@ -250,6 +259,7 @@ void Sums::add(const Metrics::Shard& shard) {
     sum.spend = add_saturated(sum.spend, counts.spend);
   }
   for (const auto& [labels, count] : shard.failures.entries()) failures[labels.first] += count;
+  for (const auto& [labels, count] : shard.observed.entries()) observed[labels.first] += count;
   for (const auto& [labels, error] : shard.errors.entries()) {
     errors[labels.first].ours += error.ours;
     errors[labels.first].provider += error.provider;

@@ -109,6 +109,19 @@ TEST(Metrics, SumTheShards) {
   EXPECT_EQ(samples.at("tollgate_first_byte_seconds_count"), "3");
 }
 
+TEST(Metrics, CountWhatRulesWouldHaveRefused) {
+  Metrics metrics;
+  const std::string_view rules[] = {"authentication.failures", "routes.chat.tools"};
+  Ended ended;
+  ended.record.observed = rules;
+  metrics.shard().ended(ended.record, {});
+  ended.record.observed = std::span(rules).first(1);
+  metrics.shard().ended(ended.record, {});
+  const auto samples = scrape(metrics.expose());
+  EXPECT_EQ(samples.at(R"(tollgate_observed_total{rule="authentication.failures"})"), "2");
+  EXPECT_EQ(samples.at(R"(tollgate_observed_total{rule="routes.chat.tools"})"), "1");
+}
+
 TEST(Metrics, KeepLabelsApartThatLookAlikeTogether) {
   Metrics metrics;
   pipeline::Meter& meter = metrics.shard();

@@ -26,8 +26,8 @@ class AuthenticationBuilder {
     introspection();
     sessions();
     build_mtls(view_, config_, report_);
-    std::vector<std::string> tenants;
-    for (const Tenant& tenant : config_.tenants) tenants.push_back(tenant.name);
+    std::vector<authentication::TenantRoles> tenants;
+    for (const Tenant& tenant : config_.tenants) tenants.push_back({tenant.name, tenant.roles});
     made_.stamp = authentication::digest_of(made_, tenants);
   }
 
@@ -60,7 +60,8 @@ class AuthenticationBuilder {
     }
   }
 
-  static constexpr std::string_view kMandatory[] = {"name", "audience", "url", "client", "cookie"};
+  static constexpr std::string_view kMandatory[] = {"name",   "audience", "url",
+                                                    "client", "cookie",   "token_file"};
 
   static bool holds_broken(const Node& node) {
     return node.broken || std::ranges::any_of(node.children, holds_broken);
@@ -182,6 +183,24 @@ class AuthenticationBuilder {
       made.keys_at = file_of(report_, view, "jwks_file");
     }
     made.certificate_authority = readable_file(view, "certificate_authority");
+    if (view.has("token_review")) {
+      if (!view.has("jwks_url") && !view.has("jwks_file")) {
+        made.keys = authentication::KeyOrigin::kReview;
+      }
+      made.review = review(view.section("token_review"));
+    }
+    return made;
+  }
+
+  authentication::TokenReviewPolicy review(const View& view) {
+    authentication::TokenReviewPolicy made;
+    made.url = view.text("url");
+    check_place(view, "url");
+    made.certificate_authority = readable_file(view, "certificate_authority");
+    made.token_file = readable_file(view, "token_file");
+    made.timeout = view.duration("timeout");
+    made.kept = view.duration("keep");
+    tell_all(view, check(made));
     return made;
   }
 

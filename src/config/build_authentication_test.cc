@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,8 +12,12 @@ namespace {
 
 using authentication::Algorithm;
 
+std::string fixture_path(const std::string& name) {
+  return std::string(TOLLGATE_SOURCE_DIR) + "/tests/fixtures/" + name;
+}
+
 std::string fixture(const std::string& name) {
-  std::ifstream in(std::string(TOLLGATE_SOURCE_DIR) + "/tests/fixtures/" + name);
+  std::ifstream in(fixture_path(name));
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -195,8 +200,56 @@ TEST(AuthenticationConfig, TellsMistakesOfSessions) {
   }
 }
 
+TEST(AuthenticationConfig, TakesAServerThatIsAskedOfTokens) {
+  const std::string file = fixture_path("small.yaml");  // Any that can be read.
+  const auto entry = [&](std::string_view more, std::string_view review) {
+    return fmt::format(
+        "  jwt: [{{ name: cluster, kind: workload, issuer: \"https://k\", audience: tollgate, "
+        "tenant: org{}, token_review: {{ {} }} }}]\n",
+        more, review);
+  };
+  const std::string good = fmt::format("url: \"https://k:6443\", token_file: {}", file);
+  const Loaded loaded = load(entry("", good + ", keep: 5s, timeout: 1s"));
+  ASSERT_NE(loaded.config, nullptr) << told(entry("", good));
+  const authentication::JwtPolicy& made = loaded.config->authentication.jwt.front();
+  ASSERT_TRUE(made.review);
+  EXPECT_EQ(made.keys, authentication::KeyOrigin::kReview);
+  EXPECT_EQ(made.review->url, "https://k:6443");
+  EXPECT_EQ(made.review->token_file, file);
+  EXPECT_EQ(made.review->kept, std::chrono::seconds(5));
+  EXPECT_EQ(made.review->timeout, std::chrono::seconds(1));
+  // With keys of its own the signature is checked here first.
+  const Loaded with_keys = load(entry(", jwks_url: \"https://k/keys\"", good));
+  ASSERT_NE(with_keys.config, nullptr);
+  EXPECT_EQ(with_keys.config->authentication.jwt.front().keys, authentication::KeyOrigin::kUrl);
+
+  const std::pair<std::string, std::string_view> rows[] = {
+      {entry("", "url: \"https://k\""), "token_review: `token_file` is missing"},
+      {entry("", fmt::format("token_file: {}", file)), "token_review: `url` is missing"},
+      {entry("", fmt::format("url: \"http://k\", token_file: {}", file)),
+       "token_review.url: Tokens are sent there"},
+      {entry("", "url: \"https://k\", token_file: nowhere"), "nowhere` cannot be read"},
+      {entry("", good + ", keep: 1m"), "token_review.keep"},
+      {entry("", good + ", certificate_authority: nowhere"), "certificate_authority"},
+      {entry("", good + ", audiences: [a]"), "unknown"},
+      {std::string(entry("", good)).replace(entry("", good).find("workload"), 8, "jwt"),
+       "jwt[0].kind: `token_review` is for workloads"},
+  };
+  for (const auto& [text, expected] : rows) {
+    const std::string found = told(text);
+    EXPECT_NE(found.find(expected), std::string::npos) << text << found;
+  }
+}
+
 // Whatever changes what a credential means changes the stamp of what is kept.
 TEST(AuthenticationConfig, AnotherMeaningHasAnotherStamp) {
+  const auto stamp_with_roles = [](const std::string& roles) {
+    std::string text = fixture("small.yaml");
+    text.replace(text.find("acme: { "), 8, "acme: { roles: " + roles + ", ");
+    const Loaded loaded = load_text(text, "t.yaml", process_environment());
+    EXPECT_NE(loaded.config, nullptr);
+    return loaded.config ? loaded.config->authentication.stamp : authentication::Digest{};
+  };
   const auto stamp = [](const std::string& lines) {
     const Loaded loaded = load(lines);
     EXPECT_NE(loaded.config, nullptr) << lines;
@@ -209,6 +262,8 @@ TEST(AuthenticationConfig, AnotherMeaningHasAnotherStamp) {
   EXPECT_NE(stamp(std::string(kJwt) + "  introspection: [{ name: a, url: \"https://x\", client: { "
                                       "id: a, secret: b } }]\n"),
             first);
+  // Verdicts are kept with the roles of the tenant.
+  EXPECT_NE(stamp_with_roles("[staff]"), stamp_with_roles("[intern]"));
 }
 
 }  // namespace

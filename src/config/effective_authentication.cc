@@ -50,6 +50,14 @@ json::object entry(const authentication::JwtPolicy& policy) {
     const bool file = policy.keys == authentication::KeyOrigin::kFile;
     made[file ? "jwks_file" : "jwks_url"] = text(policy.keys_at);
   }
+  if (policy.review) {
+    json::object review{{"url", text(policy.review->url)},
+                        {"token_file", text(policy.review->token_file)},
+                        {"timeout", format_duration(policy.review->timeout)},
+                        {"keep", format_duration(policy.review->kept)}};
+    put(review, "certificate_authority", policy.review->certificate_authority);
+    made["token_review"] = std::move(review);
+  }
   put(made, "certificate_authority", policy.certificate_authority);
   made["leeway"] = format_duration(policy.leeway);
   if (policy.token_max_age) made["token_max_age"] = format_duration(*policy.token_max_age);

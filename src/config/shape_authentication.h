@@ -3,6 +3,7 @@
 
 #include "config/choices.h"
 #include "config/shape.h"
+#include "config/shape_claims.h"
 #include "config/shape_mtls.h"
 #include "config/shape_units.h"
 
@@ -18,46 +19,33 @@ inline constexpr Field kApiKeysFields[] = {
 };
 inline constexpr Section kApiKeys{"api_keys", "Tenant API keys; `{}` is enough.", kApiKeysFields};
 
-// How the claims of a token, an answer or a session say whose it is.
-inline constexpr Field kTenantClaim{
-    .key = "tenant",
-    .kind = Kind::kText,
-    .doc =
-        "The claim that names the tenant; a dot leads into an object. One of `tenant`, "
-        "`fixed_tenant` and `tenant_by_subject` says whose the callers are."};
-inline constexpr Field kFixedTenant{
-    .key = "fixed_tenant", .kind = Kind::kName, .doc = "The tenant of all of them."};
-inline constexpr Field kTenantBySubject{
-    .key = "tenant_by_subject",
-    .kind = Kind::kTextMap,
-    .doc =
-        "The tenant by a pattern of the subject. `*` stands for one or more characters: at the "
-        "end for the whole rest, elsewhere within one part between `:` and `/`.",
-    .max = 1024,
-    .of = Kind::kName};
-inline constexpr Field kSubjectClaim{.key = "subject",
-                                     .kind = Kind::kText,
-                                     .doc = "The claim that names the user or workload.",
-                                     .fallback = "sub"};
-inline constexpr Field kRolesClaim{.key = "roles",
-                                   .kind = Kind::kText,
-                                   .doc =
-                                       "The claim that lists roles: texts, or one text of words. "
-                                       "Not written: none."};
-inline constexpr Field kScopesClaim{.key = "scopes",
-                                    .kind = Kind::kText,
-                                    .doc = "The claim that lists scopes.",
-                                    .fallback = "scope"};
-inline constexpr Field kCertificateAuthority{
-    .key = "certificate_authority",
-    .kind = Kind::kFile,
-    .doc = "PEM of who signs its server's certificate. Not written: the system's."};
+inline constexpr Field kTokenReviewFields[] = {
+    {.key = "url",
+     .kind = Kind::kText,
+     .doc = "Of the API server, https, without the path of reviews.",
+     .need = kRequired},
+    kCertificateAuthority,
+    {.key = "token_file",
+     .kind = Kind::kFile,
+     .doc = "The token of our own service account, which may create TokenReviews (role "
+            "`system:auth-delegator`); read anew for each question, as the kubelet rotates it.",
+     .need = kRequired},
+    kAnswerTimeout,
+    {.key = "keep",
+     .kind = Kind::kDuration,
+     .doc = "How long a good answer is believed, and never beyond the token: so late it is seen at "
+            "most that a pod or an account is gone.",
+     .fallback = "30s",
+     .max = 30 * kSecond},
+};
+inline constexpr Section kTokenReview{
+    "token_review",
+    "The API server of a Kubernetes cluster is asked whether a token is still good "
+    "(authentication.k8s.io/v1) for one of `audience`. What it does not answer is a 503.",
+    kTokenReviewFields};
 
 inline constexpr Field kJwtFields[] = {
-    {.key = "name",
-     .kind = Kind::kName,
-     .doc = "Names it in rules, records and metrics.",
-     .need = kRequired},
+    kEntryName,
     {.key = "issuer",
      .kind = Kind::kText,
      .doc = "`iss` of its tokens, to the letter. Its keys are found through "
@@ -92,6 +80,11 @@ inline constexpr Field kJwtFields[] = {
     {.key = "jwks_file",
      .kind = Kind::kFile,
      .doc = "The file of its keys; read anew with every reload."},
+    {.key = "token_review",
+     .kind = Kind::kSection,
+     .doc = "Asks the API server of a cluster of every token, besides its signature; without "
+            "`jwks_url` and `jwks_file` in its place. With `kind: workload`.",
+     .section = &kTokenReview},
     kCertificateAuthority,
     {.key = "leeway",
      .kind = Kind::kDuration,
@@ -127,10 +120,7 @@ inline constexpr Field kClientFields[] = {
 inline constexpr Section kClient{"client", "As whom tokens are asked about.", kClientFields};
 
 inline constexpr Field kIntrospectionFields[] = {
-    {.key = "name",
-     .kind = Kind::kName,
-     .doc = "Names it in rules, records and metrics.",
-     .need = kRequired},
+    kEntryName,
     {.key = "url", .kind = Kind::kText, .doc = "Of the endpoint, https.", .need = kRequired},
     {.key = "client",
      .kind = Kind::kSection,
@@ -143,12 +133,7 @@ inline constexpr Field kIntrospectionFields[] = {
      .doc = "`aud` of the answer must have one of these. Not written: not looked at, so a token "
             "for any service that this client may ask about will do.",
      .max = 16},
-    {.key = "timeout",
-     .kind = Kind::kDuration,
-     .doc = "For the whole answer; beyond it the request is refused with 503.",
-     .fallback = "2s",
-     .min = 10 * kMs,
-     .max = 30 * kSecond},
+    kAnswerTimeout,
     {.key = "keep",
      .kind = Kind::kDuration,
      .doc = "How long a good answer is believed, and never beyond its `exp`.",
@@ -170,10 +155,7 @@ inline constexpr Section kIntrospection{
     kIntrospectionFields};
 
 inline constexpr Field kSessionFields[] = {
-    {.key = "name",
-     .kind = Kind::kName,
-     .doc = "Names it in rules, records and metrics.",
-     .need = kRequired},
+    kEntryName,
     {.key = "cookie", .kind = Kind::kText, .doc = "The cookie's name.", .need = kRequired},
     {.key = "redis",
      .kind = Kind::kSecret,

@@ -3,15 +3,13 @@
 
 #include "config/choices.h"
 #include "config/shape.h"
+#include "config/shape_claims.h"
 #include "config/shape_units.h"
 
 namespace tollgate::config {
 
 inline constexpr Field kMtlsFields[] = {
-    {.key = "name",
-     .kind = Kind::kName,
-     .doc = "Names it in rules, records and metrics.",
-     .need = kRequired},
+    kEntryName,
     {.key = "trust_domain",
      .kind = Kind::kText,
      .doc = "The certificates are X.509-SVIDs of this SPIFFE trust domain, and must keep the rules "

@@ -44,6 +44,12 @@ struct Desk::Case {
   WallTime wall;
 };
 
+struct Desk::Verified {
+  Verdict verdict = std::unexpected(refuse_unknown_token());
+  std::size_t policy = 0;                   // By whose entry.
+  authentication::ReviewedAccount account;  // Of whom, where its entry has a review.
+};
+
 Desk::Desk(Identities& identities) : identities_(identities), cache_(kVerdictsKept) {}
 
 // Whom the configuration names and which keys they have now. Two comparisons, where nothing is new.
@@ -115,34 +121,51 @@ Task<Desk::Verdict> Desk::by_token(const Case& asked, std::string_view token) {
   }
   std::size_t unknown = 0;
   std::string key_id;
-  std::optional<Verdict> verdict = verify(asked, token, unknown, key_id);
-  if (!verdict) {
+  std::optional<Verified> verified = verify(asked, token, unknown, key_id);
+  if (!verified) {
     // The issuer is ours and the key is not known here.
     Issuer* const issuer = sources_.issuers[unknown];
     Waiter<Found> waiter(asked.executor);
     const auto submit = [&](Waiter<Found>& waits) { return issuer->look_for(key_id, waits); };
     const Found found = co_await waiter.ask(submit);
     take_over(asked.config);
-    if (found == Found::kFetched) verdict = verify(asked, token, unknown, key_id);
+    if (found == Found::kFetched) verified = verify(asked, token, unknown, key_id);
     const std::string rule = "authentication.jwt." + issuer->policy().name;
-    if (!verdict && found == Found::kUndecided) {
+    if (!verified && found == Found::kUndecided) {
       co_return std::unexpected(authentication::refuse_unasked(rule));
     }
-    if (!verdict) co_return std::unexpected(authentication::refuse_signature(rule));
+    if (!verified) co_return std::unexpected(authentication::refuse_signature(rule));
   }
-  co_return keep(asked, digest, std::move(*verdict), std::nullopt);
+  if (verified->verdict && asked.config.authentication.jwt[verified->policy].review) {
+    co_return co_await by_review(asked, token, std::move(*verified));
+  }
+  co_return keep(asked, digest, std::move(verified->verdict), std::nullopt);
 }
 
 // Nothing where the key is not known: of which issuer, and its id.
-std::optional<Desk::Verdict> Desk::verify(const Case& asked, std::string_view token,
-                                          std::size_t& unknown, std::string& key_id) {
+std::optional<Desk::Verified> Desk::verify(const Case& asked, std::string_view token,
+                                           std::size_t& unknown, std::string& key_id) {
+  Verified made;
   const Expected<authentication::Token> read = tokens_.read(token);
-  if (!read) return std::unexpected(read.error());
+  if (!read) {
+    made.verdict = std::unexpected(read.error());
+    return made;
+  }
   const auto& policies = asked.config.authentication.jwt;
   const Expected<std::size_t> chosen = authentication::choose_verifier(policies, *read);
-  if (!chosen) return std::unexpected(chosen.error());
+  if (!chosen) {
+    made.verdict = std::unexpected(chosen.error());
+    return made;
+  }
   const authentication::JwtPolicy& policy = policies[*chosen];
+  made.policy = *chosen;
+  if (policy.review) made.account = authentication::account_of(*read, asked.arena);
   const bool allowed = std::ranges::count(policy.algorithms, read->algorithm) != 0;
+  if (allowed && policy.keys == authentication::KeyOrigin::kReview) {
+    // No key proves it here: by_review() asks who can.
+    made.verdict = authentication::identify(policy, *read, asked.tenants, asked.wall, asked.arena);
+    return made;
+  }
   const KeySet* keys = keys_[*chosen].get();
   if (allowed && (keys == nullptr || keys->find(read->key_id, read->algorithm) == nullptr)) {
     unknown = *chosen;
@@ -150,8 +173,49 @@ std::optional<Desk::Verdict> Desk::verify(const Case& asked, std::string_view to
     return std::nullopt;
   }
   static const KeySet kNone;
-  return authentication::verify_token(policy, keys == nullptr ? kNone : *keys, *read, asked.tenants,
-                                      asked.wall, asked.arena);
+  made.verdict = authentication::verify_token(policy, keys == nullptr ? kNone : *keys, *read,
+                                              asked.tenants, asked.wall, asked.arena);
+  return made;
+}
+
+// What the API server says of a token that is good by its own word, and by its issuer's keys where
+// those are known.
+Task<Desk::Verdict> Desk::by_review(const Case& asked, std::string_view token, Verified verified) {
+  const authentication::JwtPolicy& policy = asked.config.authentication.jwt[verified.policy];
+  Inquiry* const inquiry = sources_.reviews[verified.policy];
+  const std::string rule = "authentication.jwt." + policy.name + ".token_review";
+  const Digest digest = authentication::digest_of(token);
+  const Digest stamp = stamp_;
+  if (inquiry->is_refused(digest, identities_.clock().now())) {
+    co_return refuse(Reason::kInvalidCredential, rule,
+                     "The cluster does not vouch for the token. Get a new one.");
+  }
+  WebRequest request;
+  request.asked = rule;
+  request.url = authentication::token_review_url(*policy.review);
+  request.certificate_authority = policy.review->certificate_authority;
+  request.bearer_file = policy.review->token_file;
+  request.content_type = "application/json";
+  request.body = authentication::token_review_body(policy, token);
+  request.timeout = policy.review->timeout;
+  request.bytes_max = authentication::kTokenReviewBytesMax;
+  Waiter<FaultOr<std::string>> waiter(asked.executor);
+  const auto submit = [&](Waiter<FaultOr<std::string>>& waits) {
+    return inquiry->ask(digest, std::move(request), waits);
+  };
+  const FaultOr<std::string> answer = co_await waiter.ask(submit);
+  if (!answer) co_return std::unexpected(authentication::refuse_unasked(rule));
+  const Expected<void> good = reviews_.read(policy, *answer, verified.account);
+  if (!good) {
+    if (good.error().reason != Reason::kStoreUnavailable) {
+      inquiry->refuse(digest, identities_.clock().now());
+    }
+    co_return std::unexpected(good.error());
+  }
+  // Where keys have changed meanwhile the signature is none of the new ones: not kept.
+  take_over(asked.config);
+  const Duration most = stamp_ == stamp ? policy.review->kept : Duration::zero();
+  co_return keep(asked, digest, std::move(verified.verdict), most);
 }
 
 // ---- Opaque tokens

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "controls/authentication/token_cache.h"
+#include "controls/authentication/token_review.h"
 #include "identity/identities.h"
 #include "pipeline/ports.h"
 
@@ -36,8 +37,10 @@ class Desk final : public pipeline::Callers {
 
   void take_over(const config::Config& config);
   Task<Verdict> by_token(const Case& asked, std::string_view token);
-  std::optional<Verdict> verify(const Case& asked, std::string_view token, std::size_t& unknown,
-                                std::string& key_id);
+  struct Verified;  // What the token itself and the keys of its issuer say.
+  std::optional<Verified> verify(const Case& asked, std::string_view token, std::size_t& unknown,
+                                 std::string& key_id);
+  Task<Verdict> by_review(const Case& asked, std::string_view token, Verified verified);
   Task<Verdict> by_introspection(const Case& asked, std::string_view token);
   Task<Verdict> by_session(const Case& asked, std::size_t place, std::string_view cookie);
   Verdict keep(const Case& asked, const authentication::Digest& credential, Verdict verdict,
@@ -51,6 +54,7 @@ class Desk final : public pipeline::Callers {
   authentication::Digest stamp_{};
   authentication::TokenCache cache_;
   authentication::TokenReader tokens_;
+  authentication::TokenReviewReader reviews_;
   authentication::IntrospectionReader answers_;
   authentication::StoredSessionReader stored_;
   authentication::SessionCookieReader cookies_;

@@ -11,6 +11,7 @@
 #include "base/hand_executor.h"
 #include "config/load.h"
 #include "controls/authentication/forged_token_test.h"
+#include "identity/testing_web.h"
 #include "pipeline/testing.h"
 
 namespace tollgate::identity {
@@ -43,11 +44,17 @@ class World {
   }
   ~World() { std::filesystem::remove_all(folder_); }
 
-  void publish(const SigningKey& published) {
-    std::ofstream(folder_ + "/keys.json") << published.jwk();
+  void publish(const SigningKey& published) { write("keys.json", published.jwk()); }
+  void write(const std::string& name, std::string_view text) const {
+    std::ofstream(folder_ + "/" + name) << text;
   }
 
-  std::shared_ptr<const config::Config> load(std::string_view more_of_jwt) const {
+  std::shared_ptr<const config::Config> load(std::string_view more_of_jwt,
+                                             std::string_view roles = "staff") const {
+    return load_jwt(fmt::format(", jwks_file: keys.json{}", more_of_jwt), roles);
+  }
+  std::shared_ptr<const config::Config> load_jwt(std::string_view more_of_jwt,
+                                                 std::string_view roles = "staff") const {
     std::ifstream in(std::string(TOLLGATE_SOURCE_DIR) + "/tests/fixtures/small.yaml");
     std::string text{std::istreambuf_iterator<char>(in), {}};
     const std::string_view bare = "authentication: { api_keys: {} }\n";
@@ -56,12 +63,13 @@ class World {
         fmt::format("authentication:\n"
                     "  jwt:\n"
                     "    - {{ name: corporate, issuer: \"https://login.example.com\", audience: "
-                    "tollgate, tenant: org, roles: roles, jwks_file: keys.json{} }}\n"
+                    "tollgate, tenant: org, roles: roles{} }}\n"
                     "  sessions:\n"
                     "    - {{ name: web, cookie: sid, secret: {}, tenant: org }}\n",
                     more_of_jwt, kSecret));
     const std::string_view tenant = "acme: { ";
-    text.replace(text.find(tenant), tenant.size(), "globex: {}\n  acme: { roles: [staff], ");
+    text.replace(text.find(tenant), tenant.size(),
+                 fmt::format("globex: {{}}\n  acme: {{ roles: [{}], ", roles));
     const config::Loaded loaded =
         config::load_text(text, folder_ + "/t.yaml", config::process_environment());
     EXPECT_NE(loaded.config, nullptr) << format(loaded.problems.front());
@@ -75,6 +83,18 @@ class World {
     pipeline::Presented shown;
     shown.token = token;
     return ask(shown, now);
+  }
+
+  // Of one who is asked about by the loop of the identities.
+  Expected<Identity> wait_for(std::string_view token) {
+    pipeline::Presented shown;
+    shown.token = token;
+    const testing::Running<Expected<Identity>> asked(
+        desk.identify(shown, *config, arena, executor, kNow));
+    while (!asked.done()) {
+      if (!executor.run()) std::this_thread::yield();
+    }
+    return asked.value();
   }
 
   const SigningKey key = SigningKey::make("P-256");
@@ -140,6 +160,39 @@ TEST(Desk, AVerdictDiesWithTheKeyAndWithTheMeaning) {
   world.config = world.load(", token_type: access_token");
   world.identities.replace(*world.config);
   EXPECT_EQ(reason_of(world.ask(token)), Reason::kInvalidCredential);
+}
+
+// Roles of the tenant are part of what is kept.
+TEST(Desk, AnotherRoleOfTheTenantIsSeenAtOnce) {
+  World world;
+  const std::string token = es256_token(world.key, kHeader, claims());
+  ASSERT_TRUE(world.ask(token));
+  world.config = world.load("", "intern");
+  world.identities.replace(*world.config);
+  const Expected<Identity> who = world.ask(token);
+  ASSERT_TRUE(who);
+  ASSERT_EQ(who->roles.size(), 2u);
+  EXPECT_EQ(who->roles[1], "intern");
+}
+
+// Neither its key nor its own claims let a token in that a server must vouch for.
+TEST(Desk, AskedOfATokenThatNobodyCanTellOfItLetsNobodyIn) {
+  for (const std::string_view keys : {"", ", jwks_file: keys.json"}) {
+    World world;
+    world.write("ours", "token");
+    world.config = world.load_jwt(fmt::format(
+        "{}, kind: workload, token_review: {{ url: \"https://127.0.0.1\", token_file: ours }}",
+        keys));
+    world.write("ours", "");  // Who has no token of its own asks nobody.
+    world.identities.start(*world.config);
+    const std::string token = es256_token(world.key, kHeader, claims());
+    EXPECT_EQ(reason_of(world.wait_for(token)), Reason::kStoreUnavailable);
+    EXPECT_EQ(reason_of(world.wait_for(token)), Reason::kStoreUnavailable);
+    // What rules it out by itself is told without anybody's word.
+    const std::string other = es256_token(world.key, kHeader, claims("nobody"));
+    EXPECT_EQ(reason_of(world.ask(other)), Reason::kInvalidCredential);
+    world.identities.stop();
+  }
 }
 
 TEST(Desk, KeepsTheGoodKeysOfAFileThatIsBroken) {

@@ -1,6 +1,9 @@
 #include "identity/identities.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <span>
 
 #include "controls/authentication/token_cache.h"
@@ -13,6 +16,8 @@ namespace {
 
 // How often it is looked whether an issuer's keys are to be fetched.
 constexpr Duration kTendEvery = std::chrono::milliseconds(100);
+// How often it is told, of each, that it fails.
+constexpr Duration kTellEvery = std::chrono::seconds(10);
 
 Digest digest_of_text(const std::string& text) { return authentication::digest_of(text); }
 
@@ -42,11 +47,17 @@ Sources Identities::sources_of(const config::Config& config) {
     const auto make = [&] {
       return std::make_unique<Issuer>(each, IssuerServices{web_, loop_, loop_, changes_});
     };
-    made.issuers.push_back(find_or_make(issuers_, digest_of(each), each.name, make));
+    made.issuers.push_back(find_or_make(issuers_, digest_of(each), "jwt." + each.name, make));
+    made.reviews.push_back(nullptr);
+    if (!each.review) continue;
+    const auto ask = [&] { return std::make_unique<Inquiry>(web_, loop_); };
+    made.reviews.back() =
+        find_or_make(reviews_, digest_of(each), "jwt." + each.name + ".token_review", ask);
   }
   for (const authentication::IntrospectionPolicy& each : policy.introspection) {
     const auto make = [&] { return std::make_unique<Inquiry>(web_, loop_); };
-    made.introspection.push_back(find_or_make(introspection_, digest_of(each), each.name, make));
+    const std::string name = "introspection." + each.name;
+    made.introspection.push_back(find_or_make(introspection_, digest_of(each), name, make));
   }
   for (const authentication::SessionPolicy& each : policy.sessions) {
     if (!each.in_store()) {
@@ -54,8 +65,8 @@ Sources Identities::sources_of(const config::Config& config) {
       continue;
     }
     const auto make = [&] { return std::make_unique<SessionStore>(each.redis_url); };
-    made.sessions.push_back(
-        find_or_make(sessions_, digest_of_text(each.redis_url.reveal()), each.cookie.name, make));
+    made.sessions.push_back(find_or_make(sessions_, digest_of_text(each.redis_url.reveal()),
+                                         "sessions." + each.cookie.name, make));
   }
   return made;
 }
@@ -76,15 +87,30 @@ void Identities::replace(const config::Config& next) {
 
 void Identities::retire(const Sources& kept) {
   const std::lock_guard lock(mutex_);
-  for (Known<Issuer>& each : issuers_) {
-    each.in_force = std::ranges::find(kept.issuers, each.source.get()) != kept.issuers.end();
-  }
-  for (Known<Inquiry>& each : introspection_) {
-    const auto& all = kept.introspection;
-    each.in_force = std::ranges::find(all, each.source.get()) != all.end();
-  }
-  for (Known<SessionStore>& each : sessions_) {
-    each.in_force = std::ranges::find(kept.sessions, each.source.get()) != kept.sessions.end();
+  const auto keep = [](auto& known, const auto& all) {
+    for (auto& each : known) {
+      each.in_force = std::ranges::find(all, each.source.get()) != all.end();
+    }
+  };
+  keep(issuers_, kept.issuers);
+  keep(reviews_, kept.reviews);
+  keep(introspection_, kept.introspection);
+  keep(sessions_, kept.sessions);
+}
+
+// Says on stderr why somebody who knows callers fails, once for each reason and at most once in
+// kTellEvery, and when that is over.
+template <class Source>
+void Identities::tell(std::vector<Known<Source>>& all) {
+  const Instant now = loop_.now();
+  for (Known<Source>& each : all) {
+    if (!each.in_force || (!each.told.empty() && now - each.told_at < kTellEvery)) continue;
+    const std::string why = each.source->last_failure();
+    if (why == each.told) continue;
+    each.told = why;
+    each.told_at = now;
+    fmt::print(stderr, "tollgate: authentication.{} {}\n", each.name,
+               why.empty() ? "answers again" : "fails: " + why);
   }
 }
 
@@ -100,8 +126,13 @@ Task<void> Identities::tend() {
         at_work = at_work || each.source->fetching();
         if (each.in_force) issuers.push_back(each.source.get());
       }
-      for (const Known<Inquiry>& each : introspection_) {
-        at_work = at_work || each.source->at_work();
+      for (const auto* all : {&reviews_, &introspection_}) {
+        for (const Known<Inquiry>& each : *all) at_work = at_work || each.source->at_work();
+      }
+      if (!stopping_) {
+        tell(issuers_);
+        tell(reviews_);
+        tell(introspection_);
       }
     }
     if (stopping_ && !at_work) break;
@@ -138,16 +169,16 @@ std::vector<Identities::Count> Identities::counts() const {
   for (const Known<Issuer>& each : issuers_) {
     if (!each.in_force) continue;
     const Issuer::Counts counts = each.source->counts();
-    add("jwt." + each.name, counts.fetched, counts.failed);
+    add(each.name, counts.fetched, counts.failed);
   }
-  for (const Known<Inquiry>& each : introspection_) {
-    if (each.in_force) {
-      add("introspection." + each.name, each.source->answered(), each.source->failed());
+  const auto add_all = [&](const auto& known) {
+    for (const auto& each : known) {
+      if (each.in_force) add(each.name, each.source->answered(), each.source->failed());
     }
-  }
-  for (const Known<SessionStore>& each : sessions_) {
-    if (each.in_force) add("sessions." + each.name, each.source->answered(), each.source->failed());
-  }
+  };
+  add_all(reviews_);
+  add_all(introspection_);
+  add_all(sessions_);
   return made;
 }
 
@@ -155,9 +186,10 @@ std::vector<Identities::Keys> Identities::keys() const {
   std::vector<Keys> made;
   const std::lock_guard lock(mutex_);
   for (const Known<Issuer>& each : issuers_) {
-    if (!each.in_force) continue;
+    const authentication::JwtPolicy& policy = each.source->policy();
+    if (!each.in_force || policy.keys == authentication::KeyOrigin::kReview) continue;
     const Issuer::Counts counts = each.source->counts();
-    Keys one{each.name, static_cast<double>(counts.keys), std::nullopt};
+    Keys one{policy.name, static_cast<double>(counts.keys), std::nullopt};
     if (counts.age) one.age_seconds = std::chrono::duration<double>(*counts.age).count();
     made.push_back(std::move(one));
   }

@@ -30,6 +30,7 @@ namespace tollgate::identity {
 struct Sources {
   authentication::Digest stamp{};
   std::vector<Issuer*> issuers;
+  std::vector<Inquiry*> reviews;  // Of each issuer; null where no server is asked of its tokens.
   std::vector<Inquiry*> introspection;
   std::vector<SessionStore*> sessions;  // Null where the cookie is the session itself.
 };
@@ -71,6 +72,8 @@ class Identities {
     std::string name;
     bool in_force = true;
     std::unique_ptr<Source> source;
+    std::string told;  // Why it failed, as the operator knows; empty: it did not.
+    Instant told_at{};
   };
 
   template <class Source, class Make>
@@ -78,12 +81,15 @@ class Identities {
                        const std::string& name, const Make& make);
   void retire(const Sources& kept);
   Task<void> tend();
+  template <class Source>
+  void tell(std::vector<Known<Source>>& all);  // With the lock.
 
   net::Loop loop_;
   NetWeb web_;
   std::atomic<std::uint64_t> changes_ = 0;
   mutable std::mutex mutex_;
   std::vector<Known<Issuer>> issuers_;
+  std::vector<Known<Inquiry>> reviews_;
   std::vector<Known<Inquiry>> introspection_;
   std::vector<Known<SessionStore>> sessions_;
   bool stopping_ = false;  // Of the loop.

@@ -29,11 +29,15 @@ Answered Inquiry::ask(const Digest& credential, WebRequest request,
 }
 
 Task<void> Inquiry::put(Digest credential, WebRequest request) {
-  const FaultOr<std::string> answer = co_await web_.ask(request);
+  FaultOr<WebAnswer> answered = co_await web_.ask(request);
+  FaultOr<std::string> answer = std::string();
+  if (answered) answer = std::move(answered->body);
+  if (!answered) answer = std::unexpected(std::move(answered.error()));
   (answer ? answered_ : failed_).fetch_add(1, std::memory_order_relaxed);
   std::vector<Waiter<FaultOr<std::string>>*> waiting;
   {
     const std::lock_guard lock(mutex_);
+    failure_ = answer ? std::string() : answer.error().message;
     const auto found = open_.find(credential);
     waiting.swap(found->second);
     open_.erase(found);
@@ -57,6 +61,11 @@ bool Inquiry::is_refused(const Digest& credential, Instant now) const {
   const std::lock_guard lock(mutex_);
   const Refused& kept = refused_[place_of(credential)];
   return now < kept.until && kept.credential == credential;
+}
+
+std::string Inquiry::last_failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
 }
 
 bool Inquiry::at_work() const {

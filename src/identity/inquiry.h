@@ -43,6 +43,7 @@ class Inquiry {
   bool at_work() const;
   std::uint64_t answered() const { return answered_.load(std::memory_order_relaxed); }
   std::uint64_t failed() const { return failed_.load(std::memory_order_relaxed); }
+  std::string last_failure() const;  // Why the last question failed; empty: it did not.
 
  private:
   struct Refused {
@@ -58,6 +59,7 @@ class Inquiry {
   mutable std::mutex mutex_;
   std::map<authentication::Digest, std::vector<Waiter<FaultOr<std::string>>*>> open_;
   std::size_t waiting_ = 0;
+  std::string failure_;
   std::array<Refused, kRefusedKept> refused_{};
   std::atomic<std::uint64_t> answered_ = 0;
   std::atomic<std::uint64_t> failed_ = 0;

@@ -68,6 +68,11 @@ TEST(Inquiry, AFaultIsEverybodysAnswer) {
   EXPECT_FALSE(first.value());
   EXPECT_FALSE(second.value());
   EXPECT_EQ(world.inquiry.failed(), 1u);
+  EXPECT_EQ(world.inquiry.last_failure(), "nobody answers");
+  world.web.pages[kUrl] = "yes";
+  const Running<Answer> third(ask(world, "a"));
+  world.settle();
+  EXPECT_EQ(world.inquiry.last_failure(), "");
 }
 
 TEST(Inquiry, BoundsWhatIsInQuestionAndWhoWaits) {

@@ -28,16 +28,20 @@ bool Issuer::fetching() const {
   return fetching_;
 }
 
+bool Issuer::fetches() const {
+  return policy_.keys == KeyOrigin::kDiscovery || policy_.keys == KeyOrigin::kUrl;
+}
+
 bool Issuer::may_fetch(Instant now) const {
   const Duration cooldown = keys_ == nullptr ? kFirstCooldown : kCooldown;
-  return policy_.keys != KeyOrigin::kFile && !fetching_ && (!tried_ || now >= *tried_ + cooldown);
+  return fetches() && !fetching_ && (!tried_ || now >= *tried_ + cooldown);
 }
 
 Answered Issuer::look_for(std::string_view key_id, Waiter<Found>& waiter) {
   const Instant now = services_.clock.now();
   const std::size_t key = std::hash<std::string_view>()(key_id);
   const std::lock_guard lock(mutex_);
-  if (policy_.keys == KeyOrigin::kFile) return waiter.answer_now(Found::kUnknown);
+  if (!fetches()) return waiter.answer_now(Found::kUnknown);
   const bool known_unknown = std::ranges::any_of(
       unknown_, [&](const Unknown& each) { return each.key == key && now < each.until; });
   if (known_unknown && keys_ != nullptr) return waiter.answer_now(Found::kUnknown);
@@ -65,7 +69,7 @@ void Issuer::tend() {
       keys_ = nullptr;
       services_.changes.fetch_add(1, std::memory_order_release);
     }
-    const bool fresh = failure_.empty() && good_ && now < *good_ + kRefreshEvery;
+    const bool fresh = failure_.empty() && good_ && now < *good_ + fresh_for_;
     if (fresh || !may_fetch(now)) return;
     fetching_ = true;
     tried_ = now;
@@ -85,21 +89,27 @@ WebRequest Issuer::request(std::string url, Bytes bytes_max) const {
   return made;
 }
 
-Task<FaultOr<KeySet>> Issuer::load() {
+Task<FaultOr<Issuer::Loaded>> Issuer::load() {
   std::string url = policy_.keys_at;
   if (policy_.keys == KeyOrigin::kDiscovery) {
     const WebRequest discovery =
         request(authentication::discovery_url(policy_.issuer), authentication::kDiscoveryBytesMax);
-    const FaultOr<std::string> metadata = co_await services_.web.ask(discovery);
+    const FaultOr<WebAnswer> metadata = co_await services_.web.ask(discovery);
     if (!metadata) co_return std::unexpected(metadata.error());
-    const auto found = authentication::read_discovery(*metadata, policy_.issuer);
+    const auto found = authentication::read_discovery(metadata->body, policy_.issuer);
     if (!found) co_return fault(FaultKind::kBroken, found.error());
     url = *found;
   }
   const WebRequest keys = request(std::move(url), KeySet::kDocumentBytesMax);
-  const FaultOr<std::string> document = co_await services_.web.ask(keys);
+  const FaultOr<WebAnswer> document = co_await services_.web.ask(keys);
   if (!document) co_return std::unexpected(document.error());
-  co_return read(*document);
+  FaultOr<KeySet> made = read(document->body);
+  if (!made) co_return std::unexpected(std::move(made.error()));
+  Loaded loaded;
+  loaded.keys = std::move(*made);
+  const std::optional<Duration> told = authentication::kept_for(document->cache_control);
+  if (told) loaded.fresh_for = std::clamp(*told, kRefreshMin, kRefreshMax);
+  co_return loaded;
 }
 
 FaultOr<KeySet> Issuer::read(std::string_view document) const {
@@ -125,7 +135,7 @@ void Issuer::read_file() {
   services_.changes.fetch_add(1, std::memory_order_release);
 }
 
-void Issuer::finish(FaultOr<KeySet> loaded) {
+void Issuer::finish(FaultOr<Loaded> loaded) {
   const Instant now = services_.clock.now();
   const Found found = loaded ? Found::kFetched : Found::kUndecided;
   std::vector<std::pair<Waiter<Found>*, std::size_t>> waiting;
@@ -137,8 +147,9 @@ void Issuer::finish(FaultOr<KeySet> loaded) {
     waiting.swap(waiting_);
     if (loaded) {
       good_ = now;
-      if (keys_ == nullptr || keys_->digest != loaded->digest) {
-        keys_ = std::make_shared<const KeySet>(std::move(*loaded));
+      fresh_for_ = loaded->fresh_for;
+      if (keys_ == nullptr || keys_->digest != loaded->keys.digest) {
+        keys_ = std::make_shared<const KeySet>(std::move(loaded->keys));
         unknown_ = {};
         services_.changes.fetch_add(1, std::memory_order_release);
       }

@@ -1,10 +1,11 @@
 // The keys of one issuer of tokens, as this gateway knows them.
 //
-// Keys are fetched when the gateway starts, anew every kRefreshEvery, and when a token names a key
-// that is not there; in all at most once in kCooldown, however many ask (in kFirstCooldown while
-// none are known at all, so that an issuer may start after its gateway). Tokens of known keys never
-// wait: they are checked with the keys of the last good fetch, which stay when a fetch fails, for
-// kStaleMax. What is fetched is taken as a whole or not at all.
+// Keys are fetched when the gateway starts, anew when the issuer's Cache-Control says that they are
+// old (within kRefreshMin and kRefreshMax; every kRefreshEvery where it says nothing), and when a
+// token names a key that is not there; in all at most once in kCooldown, however many ask (in
+// kFirstCooldown while none are known at all, so that an issuer may start after its gateway).
+// Tokens of known keys never wait: they are checked with the keys of the last good fetch, which
+// stay when a fetch fails, for kStaleMax. What is fetched is taken as a whole or not at all.
 //
 // A token of an unknown key waits for the fetch that is at work, or for the one that it begins. In
 // the cooldown it is refused at once: as unknown where the last fetch was good, as undecided (503)
@@ -51,6 +52,8 @@ class Issuer {
   static constexpr Duration kCooldown = std::chrono::seconds(30);
   static constexpr Duration kFirstCooldown = std::chrono::seconds(5);
   static constexpr Duration kRefreshEvery = std::chrono::minutes(10);
+  static constexpr Duration kRefreshMin = std::chrono::minutes(1);
+  static constexpr Duration kRefreshMax = std::chrono::hours(1);
   static constexpr Duration kStaleMax = std::chrono::hours(24);
   static constexpr Duration kUnknownFor = std::chrono::minutes(5);
   static constexpr Duration kTimeout = std::chrono::seconds(4);  // Of each of the two questions.
@@ -87,12 +90,17 @@ class Issuer {
     std::size_t key = 0;  // Hash of its id.
     Instant until{};
   };
+  struct Loaded {
+    authentication::KeySet keys;
+    Duration fresh_for = kRefreshEvery;
+  };
 
+  bool fetches() const;  // Its keys come over a network.
   Task<void> fetch();
-  Task<FaultOr<authentication::KeySet>> load();
+  Task<FaultOr<Loaded>> load();
   FaultOr<authentication::KeySet> read(std::string_view document) const;
   WebRequest request(std::string url, Bytes bytes_max) const;
-  void finish(FaultOr<authentication::KeySet> loaded);
+  void finish(FaultOr<Loaded> loaded);
   bool may_fetch(Instant now) const;  // With the lock.
 
   const authentication::JwtPolicy policy_;
@@ -101,6 +109,7 @@ class Issuer {
   std::shared_ptr<const authentication::KeySet> keys_;
   std::optional<Instant> tried_;  // When the last fetch began.
   std::optional<Instant> good_;   // When the last good one ended.
+  Duration fresh_for_ = kRefreshEvery;
   std::string failure_;
   bool fetching_ = false;
   std::vector<std::pair<Waiter<Found>*, std::size_t>> waiting_;  // And the key of each.

@@ -131,6 +131,57 @@ TEST(Issuer, KeepsGoodKeysThroughBadFetchesForADay) {
   EXPECT_EQ(world.changes, before + 1);
 }
 
+// The issuer says how long its keys may be kept; not for ever, and not for no time at all.
+TEST(Issuer, FetchesAnewWhenItsKeysAreOldByItsOwnWord) {
+  const std::pair<const char*, Duration> rows[] = {
+      {"", Issuer::kRefreshEvery},
+      {"public", Issuer::kRefreshEvery},
+      {"max-age=nonsense", Issuer::kRefreshEvery},
+      {"public, max-age=1800", minutes(30)},
+      {"max-age=0", Issuer::kRefreshMin},
+      {"no-store", Issuer::kRefreshMin},
+      {"max-age=604800", Issuer::kRefreshMax},
+  };
+  for (const auto& [told, expected] : rows) {
+    SCOPED_TRACE(told);
+    World world;
+    world.web.cache_control = told;
+    Issuer issuer = world.issuer(KeyOrigin::kUrl);
+    world.fetch(issuer);
+    world.clock.pass(expected - seconds(1));
+    world.fetch(issuer);
+    EXPECT_EQ(world.web.asked.size(), 1u);
+    world.clock.pass(seconds(1));
+    world.fetch(issuer);
+    EXPECT_EQ(world.web.asked.size(), 2u);
+  }
+}
+
+// A fetch that failed is tried again after the cooldown, whatever the last good one said.
+TEST(Issuer, TriesAgainSoonAfterAFailure) {
+  World world;
+  world.web.cache_control = "max-age=3600";
+  Issuer issuer = world.issuer(KeyOrigin::kUrl);
+  world.fetch(issuer);
+  world.web.pages.erase(kKeys);
+  world.clock.pass(hours(1));
+  world.fetch(issuer);
+  EXPECT_FALSE(issuer.last_failure().empty());
+  world.clock.pass(Issuer::kCooldown);
+  world.web.pages[kKeys] = key_set({"b"});
+  world.fetch(issuer);
+  EXPECT_TRUE(has(issuer, "b"));
+}
+
+TEST(Issuer, WhoseTokensAServerProvesFetchesNothing) {
+  World world;
+  Issuer issuer = world.issuer(KeyOrigin::kReview);
+  world.fetch(issuer);
+  EXPECT_EQ(Running<Found>(look(issuer, "a", world.worker)).value(), Found::kUnknown);
+  EXPECT_TRUE(world.web.asked.empty());
+  EXPECT_EQ(issuer.keys(), nullptr);
+}
+
 TEST(Issuer, AllThatWaitShareOneFetch) {
   World world;
   Issuer issuer = world.issuer(KeyOrigin::kUrl);

@@ -19,7 +19,7 @@ namespace tollgate::identity::testing {
 // Answers what was asked when the test says so.
 class HandWeb final : public Web {
  public:
-  Task<FaultOr<std::string>> ask(const WebRequest& request) override {
+  Task<FaultOr<WebAnswer>> ask(const WebRequest& request) override {
     asked.push_back(request.url);
     bodies.push_back(request.body);
     Held held(*this);
@@ -39,6 +39,7 @@ class HandWeb final : public Web {
   }
 
   std::map<std::string, std::string> pages;  // What is not there is out of reach.
+  std::string cache_control;                 // Of all of them.
   std::vector<std::string> asked;
   std::vector<std::string> bodies;
 
@@ -51,10 +52,10 @@ class HandWeb final : public Web {
     void await_resume() const noexcept {}
   };
 
-  FaultOr<std::string> answer_of(const std::string& url) const {
+  FaultOr<WebAnswer> answer_of(const std::string& url) const {
     const auto found = pages.find(url);
     if (found == pages.end()) return fault(FaultKind::kUnreachable, "nobody answers");
-    return found->second;
+    return WebAnswer{found->second, cache_control};
   }
 
   std::vector<std::coroutine_handle<>> held_;

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include "config/scalars.h"
 
 namespace tollgate::identity {
 
 namespace {
+
+constexpr std::size_t kBearerBytesMax = std::size_t{16} << 10;
 
 struct Place {
   config::Endpoint endpoint;
@@ -36,7 +39,24 @@ std::optional<Place> place_of(std::string_view url) {
   return made;
 }
 
-std::string message_of(const WebRequest& request, const Place& place) {
+// What stands in the head of a request to say who asks; empty: nothing.
+FaultOr<std::string> authorization_of(const WebRequest& request) {
+  if (request.bearer_file.empty()) return request.authorization;
+  std::ifstream in(request.bearer_file, std::ios::binary);
+  std::string token(kBearerBytesMax + 1, '\0');
+  in.read(token.data(), static_cast<std::streamsize>(token.size()));
+  token.resize(static_cast<std::size_t>(in.gcount()));
+  token.erase(token.find_last_not_of(" \t\r\n") + 1);
+  const bool plain = std::ranges::all_of(token, [](char c) { return c > 0x20 && c < 0x7F; });
+  if (token.empty() || token.size() > kBearerBytesMax || !plain) {
+    return fault(FaultKind::kBroken, fmt::format("{}: there is no token to ask with in `{}`",
+                                                 request.asked, request.bearer_file));
+  }
+  return "Bearer " + token;
+}
+
+std::string message_of(const WebRequest& request, const Place& place,
+                       const std::string& authorization) {
   const config::Endpoint& at = place.endpoint;
   const bool v6 = at.host.find(':') != std::string::npos;
   const bool usual = at.port == (at.tls ? 443 : 80);
@@ -44,9 +64,7 @@ std::string message_of(const WebRequest& request, const Place& place) {
       "{} {} HTTP/1.1\r\nhost: {}{}{}{}\r\naccept: application/json\r\nuser-agent: tollgate\r\n",
       request.body.empty() ? "GET" : "POST", place.target, v6 ? "[" : "", at.host, v6 ? "]" : "",
       usual ? "" : fmt::format(":{}", at.port));
-  if (!request.authorization.empty()) {
-    message += fmt::format("authorization: {}\r\n", request.authorization);
-  }
+  if (!authorization.empty()) message += fmt::format("authorization: {}\r\n", authorization);
   if (!request.body.empty()) {
     message += fmt::format("content-type: {}\r\ncontent-length: {}\r\n", request.content_type,
                            request.body.size());
@@ -76,7 +94,7 @@ void NetWeb::close() {
   for (pipeline::UpstreamCall* call : now) call->cancel();
 }
 
-Task<FaultOr<std::string>> NetWeb::ask(const WebRequest& request) {
+Task<FaultOr<WebAnswer>> NetWeb::ask(const WebRequest& request) {
   const std::optional<Place> place = place_of(request.url);
   if (!place) {
     co_return fault(FaultKind::kBroken,
@@ -84,7 +102,9 @@ Task<FaultOr<std::string>> NetWeb::ask(const WebRequest& request) {
   }
   if (closed_) co_return fault(FaultKind::kCancelled, "the gateway ends");
   const config::Upstream upstream = upstream_of(request, *place);
-  const std::string message = message_of(request, *place);
+  const FaultOr<std::string> authorization = authorization_of(request);
+  if (!authorization) co_return std::unexpected(authorization.error());
+  const std::string message = message_of(request, *place, *authorization);
   pipeline::UpstreamRequest asked;
   asked.upstream = &upstream;
   asked.message = message;
@@ -96,16 +116,20 @@ Task<FaultOr<std::string>> NetWeb::ask(const WebRequest& request) {
   open_.push_back(call.get());
   FaultOr<void> sent = co_await pool_.send(*call);
   FaultOr<std::string_view> body = std::string_view();
-  if (sent && call->status() == 200) body = co_await call->read_whole(request.bytes_max);
+  const bool good = call->status() == 200 || (call->status() == 201 && !request.body.empty());
+  if (sent && good) body = co_await call->read_whole(request.bytes_max);
   std::erase(open_, call.get());
   if (!sent) co_return std::unexpected(std::move(sent.error()));
   if (!body) co_return std::unexpected(std::move(body.error()));
-  if (call->status() != 200) {
+  if (!good) {
     co_return fault(
         FaultKind::kRefusedByPeer,
         fmt::format("{}: `{}` answers with status {}", request.asked, request.url, call->status()));
   }
-  co_return std::string(*body);
+  WebAnswer answer;
+  answer.body = *body;
+  answer.cache_control = call->header("cache-control");
+  co_return answer;
 }
 
 }  // namespace tollgate::identity

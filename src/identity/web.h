@@ -23,18 +23,24 @@ struct WebRequest {
   std::string url;                    // https, or http to this machine.
   std::string certificate_authority;  // PEM path; empty: the system's.
   std::string authorization;          // Empty: none is sent.
+  std::string bearer_file;            // Whose token is sent then; read for each question.
   std::string content_type;           // With a body, which makes it a POST.
   std::string body;
   Duration timeout{};
   Bytes bytes_max = 0;  // Of the answer.
 };
 
+struct WebAnswer {
+  std::string body;
+  std::string cache_control;  // As it came, or empty.
+};
+
 class Web {
  public:
   virtual ~Web() = default;
-  // The body of an answer with status 200; a Fault for everything else. `request` outlives the
-  // task. On the loop.
-  virtual Task<FaultOr<std::string>> ask(const WebRequest& request) = 0;
+  // An answer with status 200, or with 201 to what was posted; a Fault for everything else.
+  // `request` outlives the task. On the loop.
+  virtual Task<FaultOr<WebAnswer>> ask(const WebRequest& request) = 0;
 };
 
 class NetWeb final : public Web {
@@ -43,7 +49,7 @@ class NetWeb final : public Web {
 
   explicit NetWeb(net::Loop& loop);
 
-  Task<FaultOr<std::string>> ask(const WebRequest& request) override;
+  Task<FaultOr<WebAnswer>> ask(const WebRequest& request) override;
   // Gives up all that is at work, and whatever is asked from now on.
   void close();
 

@@ -119,6 +119,52 @@ class ClientCertificates : public Net {
   }
 };
 
+// OpenSSL reads the request along with the end of the handshake, and the socket tells of nothing
+// more: nobody may wait for it.
+TEST_F(ClientCertificates, ARequestThatCameWithTheLastFlightIsReadAtOnce) {
+  const Made authority(wanted_authority("CA"));
+  listen({}, tls_for(authority.pem(), config::ClientCertificates::kOptional));
+  const auto peer = caller();
+  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+  SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+  SSL* ssl = SSL_new(context);
+  BIO* const in = BIO_new(BIO_s_mem());
+  BIO* const out = BIO_new(BIO_s_mem());
+  SSL_set_bio(ssl, in, out);
+  SSL_set_connect_state(ssl);
+  constexpr std::string_view kAsk = "GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n";
+  bool asked = false;
+  std::size_t sends = 0;
+  char bytes[4096];
+  int got = 0;
+  const Instant began = loop.now();
+  EXPECT_TRUE(until([&] {
+    BIO_write(in, peer->received.data(), static_cast<int>(peer->received.size()));
+    peer->received.clear();
+    if (!SSL_is_init_finished(ssl)) (void)SSL_do_handshake(ssl);
+    if (SSL_is_init_finished(ssl) && !asked) {
+      // Nothing of the last flight is sent yet: both go out with one call.
+      EXPECT_GT(SSL_write(ssl, kAsk.data(), static_cast<int>(kAsk.size())), 0);
+      asked = true;
+    }
+    char* flight = nullptr;
+    const long size = BIO_get_mem_data(out, &flight);
+    if (size > 0) {
+      peer->send({flight, static_cast<std::size_t>(size)});
+      (void)BIO_reset(out);
+      ++sends;
+    }
+    peer->poll();
+    got = SSL_read(ssl, bytes, sizeof bytes);
+    return got > 0;
+  }));
+  EXPECT_EQ(sends, 2u);  // The hello; then all the rest.
+  EXPECT_EQ(script.askers.size(), 1u);
+  EXPECT_LT(loop.now() - began, std::chrono::seconds(2));
+  SSL_free(ssl);
+  SSL_CTX_free(context);
+}
+
 constexpr auto kRequire = config::ClientCertificates::kRequire;
 constexpr auto kOptional = config::ClientCertificates::kOptional;
 

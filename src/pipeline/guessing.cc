@@ -4,11 +4,15 @@
 
 #include <cstdio>
 
+#include "controls/authentication/jws.h"
+
 namespace tollgate::pipeline {
 
 namespace {
 
 using authentication::Alarm;
+
+constexpr std::string_view kRule[] = {"authentication.failures"};
 
 // The id is public, and of the shape that we make: no bytes of a caller's choice reach the log.
 void tell(Alarm alarm, const IpAddress& from, std::string_view key) {
@@ -28,41 +32,81 @@ void tell(Alarm alarm, const IpAddress& from, std::string_view key) {
   }
 }
 
-}  // namespace
-
-std::string_view secret_of(const Shown& shown) {
-  if (!shown.key.empty()) return shown.key;
-  return shown.others.token.empty() ? shown.others.cookies : shown.others.token;
-}
-
-Expected<void> check_guesses(const authentication::Failures& failures,
-                             const authentication::FailurePolicy& policy, const IpAddress& from,
-                             const Shown& shown, Instant now) {
-  const std::string_view secret = secret_of(shown);
-  if (secret.empty() || policy.mode == Mode::kObserve) return {};
-  const std::optional<Duration> wait = failures.delay(from, secret, now);
-  if (!wait) return {};
+Refusal refuse_delayed(Duration wait) {
   Refusal refusal;
   refusal.reason = Reason::kRateLimited;
-  refusal.rule = "authentication.failures";
+  refusal.rule = kRule[0];
   refusal.message =
       "Authentication has failed too often from this address, so credentials that were not good "
-      "from there before are not looked at for now.";
-  refusal.retry_after = *wait;
-  return std::unexpected(std::move(refusal));
+      "from there before are refused for now.";
+  refusal.retry_after = wait;
+  return refusal;
 }
 
-void count_guess(authentication::Failures& failures, const authentication::FailurePolicy& policy,
-                 const IpAddress& from, const Shown& shown, const Expected<void>& known,
-                 Instant now) {
-  const std::string_view secret = secret_of(shown);
-  if (secret.empty()) return;
-  if (known) return failures.succeeded(from, secret);
-  // Whoever shows an expired or revoked key has proven to hold it, and does not guess.
-  if (known.error().reason != Reason::kInvalidCredential) return;
-  const Expected<std::string_view> id = authentication::read_key(shown.key);
-  const std::string_view key = id ? *id : std::string_view();
-  tell(failures.failed(policy, from, key, now), from, key);
+// A key that is proven to be held (expired, revoked) is no guess, nor is what may pass later. Two
+// actors are: who holds one of the credentials would learn that the other is good.
+authentication::LookEnd end_of(const Expected<void>& known) {
+  if (known) return authentication::LookEnd::kGood;
+  const Refusal& refusal = known.error();
+  const bool wrong =
+      refusal.reason == Reason::kInvalidCredential || refusal.reason == Reason::kCredentialConflict;
+  return wrong && !refusal.retry_after ? authentication::LookEnd::kWrong
+                                       : authentication::LookEnd::kUndecided;
+}
+
+}  // namespace
+
+Guesses::Guesses(authentication::Failures& failures, const config::Config& config,
+                 const IpAddress& from, const Shown& shown, Arena& arena)
+    : failures_(failures), policy_(config.authentication.failures) {
+  const authentication::Policy& policy = config.authentication;
+  const auto all = arena.make<std::string_view>(2 + policy.sessions.size());
+  std::size_t first = 0;          // Those that can be guessed stand before it,
+  std::size_t last = all.size();  // …all others behind it.
+  if (!shown.key.empty()) {
+    const bool ours = shown.key.starts_with(authentication::kKeyPrefix);
+    all[ours ? --last : first++] = shown.key;
+  }
+  if (!shown.others.token.empty()) {
+    const bool is_signed =
+        !policy.jwt.empty() && authentication::looks_like_token(shown.others.token);
+    all[is_signed ? --last : first++] = shown.others.token;
+  }
+  for (const authentication::SessionPolicy& each : policy.sessions) {
+    const Expected<std::string_view> cookie =
+        authentication::find_cookie(shown.others.cookies, each.cookie.cookie);
+    if (!cookie || cookie->empty()) continue;
+    all[each.in_store() ? first++ : --last] = *cookie;
+  }
+  guess_.from = from;
+  guess_.guessable = all.first(first);
+  guess_.others = all.subspan(last);
+  if (const Expected<std::string_view> id = authentication::read_key(shown.key)) guess_.key = *id;
+}
+
+Expected<void> Guesses::begin(Instant now) {
+  const std::expected<authentication::Look, Duration> may = failures_.begin(policy_, guess_, now);
+  if (may) {
+    look_ = *may;
+    return {};
+  }
+  if (policy_.mode != Mode::kObserve) return std::unexpected(refuse_delayed(may.error()));
+  observed_ = true;
+  return {};
+}
+
+Expected<void> Guesses::end(Expected<void> known, Instant now) {
+  const authentication::Judged judged = failures_.end(policy_, guess_, look_, end_of(known), now);
+  tell(judged.alarm, guess_.from, guess_.key);
+  if (!judged.delay) return known;
+  if (policy_.mode != Mode::kObserve) return std::unexpected(refuse_delayed(*judged.delay));
+  observed_ = true;
+  return known;
+}
+
+std::span<const std::string_view> Guesses::observed() const {
+  if (observed_) return kRule;
+  return {};
 }
 
 }  // namespace tollgate::pipeline

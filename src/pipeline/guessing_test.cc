@@ -14,6 +14,8 @@ IpAddress address(std::string_view text) { return *read_address(text); }
 
 class Guessing : public PipelineTest {
  protected:
+  explicit Guessing(std::string_view settings = kSettings) : PipelineTest(settings) {}
+
   // What a request with that secret from there is told.
   std::string told(const std::string& secret, std::string_view from = "192.0.2.1") {
     Ask asked = ask_as(secret, std::string(kHello));
@@ -93,6 +95,52 @@ TEST_F(Guessing, AtWhatAKeyIsNotForIsRefused) {
   record_of(secret).scopes = {};
   record_of(secret).scopes.tools = {"search_*"};
   EXPECT_EQ(told(secret), "");
+}
+
+TEST_F(Guessing, AtAToolThatAKeyIsNotForIsRefused) {
+  const std::string secret = world.add_key("acme");
+  const std::string body =
+      R"({"model":"small","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function",)"
+      R"("function":{"name":"get_weather"}}]})";
+  const auto answered = [&](std::vector<std::string> tools) {
+    record_of(secret).scopes.tools = std::move(tools);
+    answer = world.serve(ask_as(secret, body));
+    return answer->header("x-tollgate-reason").value_or("");
+  };
+  EXPECT_EQ(answered({}), "");
+  EXPECT_EQ(answered({"get_*"}), "");
+  EXPECT_EQ(answered({"search", "get_weather"}), "");
+  EXPECT_EQ(answered({"get_weather2", "get"}), "tool_not_allowed");
+  EXPECT_EQ(answer->status, 403);
+  EXPECT_EQ(last().code, "tool_not_allowed");
+}
+
+class GuessingObserved : public Guessing {
+ protected:
+  GuessingObserved()
+      : Guessing(
+            settings_with("{ api_keys: {} }", "{ api_keys: {}, failures: { mode: observe } }")) {}
+};
+
+TEST_F(GuessingObserved, IsRecordedAsWhatItWouldHaveMet) {
+  const std::vector<std::string> rule = {"authentication.failures"};
+  const std::string owner = world.add_key("acme");
+  for (int i = 0; i < 11; ++i) {
+    EXPECT_EQ(told("tg_live_guess"), "invalid_credential");
+    EXPECT_EQ(last().observed, std::vector<std::string>()) << i;
+  }
+  EXPECT_EQ(told("tg_live_guess"), "invalid_credential");
+  EXPECT_EQ(last().observed, rule);
+  // Beside what else would have been refused, in the decision and in the outcome.
+  world.ledger.observed = {"limits.tenant_id.requests_per_minute"};
+  EXPECT_EQ(told(owner), "");
+  const std::vector<std::string> both = {rule[0], "limits.tenant_id.requests_per_minute"};
+  EXPECT_EQ(last().observed, both);
+  EXPECT_EQ(world.trail.records[world.trail.records.size() - 2].observed, both);
+  // It was good from there just now.
+  world.ledger.observed.clear();
+  EXPECT_EQ(told(owner), "");
+  EXPECT_EQ(last().observed, std::vector<std::string>());
 }
 
 }  // namespace

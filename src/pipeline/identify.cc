@@ -193,6 +193,13 @@ bool are_one_actor(const authentication::Identity& a, const authentication::Iden
   return a.tenant == b.tenant && (a.subject == b.subject || a.subject.empty() || b.subject.empty());
 }
 
+Expected<void> join(std::optional<authentication::Identity>& caller,
+                    const authentication::Identity& other) {
+  if (caller && !are_one_actor(*caller, other)) return std::unexpected(refuse_two_actors());
+  if (!caller) caller = other;
+  return {};
+}
+
 Refusal refuse_two_actors() {
   return refuse(Reason::kCredentialConflict, "authentication",
                 "The request carries credentials of two different actors. Send one.")

@@ -65,6 +65,9 @@ Expected<authentication::Identity> actor_of(const authentication::KeyFacts& key,
 
 // Whether two credentials may come with one request: the same tenant, and no two users.
 bool are_one_actor(const authentication::Identity& a, const authentication::Identity& b);
+// Takes `other` for the caller where there is none yet; kCredentialConflict where it is another.
+Expected<void> join(std::optional<authentication::Identity>& caller,
+                    const authentication::Identity& other);
 Refusal refuse_two_actors();
 
 }  // namespace tollgate::pipeline

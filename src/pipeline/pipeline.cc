@@ -87,6 +87,7 @@ struct Pipeline::Life {
   WallTime wall;
   audit::Record record;
   authentication::Identity caller;
+  std::span<const std::string_view> observed;  // Rules that would have refused to ask who it is.
   authorization::Target target;
   dialects::Dialect dialect = dialects::Dialect::kOpenAi;
   std::optional<dialects::Surface> surface;
@@ -104,6 +105,14 @@ struct Pipeline::Life {
 };
 
 namespace {
+
+std::span<const std::string_view> joined(std::span<const std::string_view> a,
+                                         std::span<const std::string_view> b, Arena& arena) {
+  if (a.empty() || b.empty()) return a.empty() ? b : a;
+  const auto made = arena.make<std::string_view>(a.size() + b.size());
+  std::ranges::copy(b, std::ranges::copy(a, made.begin()).out);
+  return made;
+}
 
 // What became of a request, as the trail tells it.
 void tell(const Forwarded& result, Money cost, audit::Record& record) {
@@ -279,13 +288,13 @@ Task<Expected<void>> Pipeline::identify(Life& life) {
   const config::Config& config = *life.config;
   Expected<Shown> shown = shown_by(life.exchange.head(), config);
   if (!shown) co_return std::unexpected(shown.error());
-  const authentication::FailurePolicy& policy = config.authentication.failures;
-  const IpAddress& from = life.record.client_ip;
-  const Expected<void> may =
-      check_guesses(services_.failures, policy, from, *shown, services_.clock.now());
-  if (!may) co_return may;
-  const Expected<void> known = co_await ask_who(life, *shown);
-  count_guess(services_.failures, policy, from, *shown, known, services_.clock.now());
+  Guesses guesses(services_.failures, config, life.record.client_ip, *shown,
+                  life.exchange.arena());
+  Expected<void> known = guesses.begin(services_.clock.now());
+  if (!known) co_return known;
+  known = co_await ask_who(life, *shown);
+  known = guesses.end(std::move(known), services_.clock.now());
+  life.observed = life.record.observed = guesses.observed();
   co_return known;
 }
 
@@ -310,17 +319,13 @@ Task<Expected<void>> Pipeline::ask_who(Life& life, Shown shown) {
     if (Expected<void> bound = check_binding(*other, life.exchange.head()); !bound) {
       co_return std::unexpected(bound.error());
     }
-    if (caller && !are_one_actor(*caller, *other)) co_return std::unexpected(refuse_two_actors());
-    if (!caller) caller = *other;
+    if (Expected<void> one = join(caller, *other); !one) co_return one;
   }
   const Expected<std::optional<authentication::Identity>> certified =
       identify_certificate(life.exchange.head(), config, verdicts_, life.wall, arena);
   if (!certified) co_return std::unexpected(certified.error());
   if (*certified) {
-    if (caller && !are_one_actor(*caller, **certified)) {
-      co_return std::unexpected(refuse_two_actors());
-    }
-    if (!caller) caller = **certified;
+    if (Expected<void> one = join(caller, **certified); !one) co_return one;
   }
   if (!caller && !lets_anonymous_in(config)) co_return std::unexpected(refuse_anonymous());
   if (!caller) caller = anonymous(config, arena);
@@ -391,7 +396,7 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, cons
                     life.record.client_ip, life.request, static_cast<Bytes>(body.size())};
   Expected<Plan> plan = decide(facts, counting_, arena, life.record, terms, before);
   if (!plan) return plan;
-  life.record.observed = plan->observed;
+  life.record.observed = joined(life.observed, plan->observed, arena);
 
   // Written anew while the reader still holds the request; never the caller's bytes.
   dialects::Edits edits;
@@ -447,12 +452,7 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   life.record.limits = hold.limits;
   life.record.budgets = hold.budgets;
   life.record.accounts = hold.accounts;
-  if (!hold.observed.empty()) {
-    const auto observed = arena.make<std::string_view>(plan.observed.size() + hold.observed.size());
-    const auto end = std::copy(plan.observed.begin(), plan.observed.end(), observed.begin());
-    std::copy(hold.observed.begin(), hold.observed.end(), end);
-    life.record.observed = observed;
-  }
+  life.record.observed = joined(life.record.observed, hold.observed, arena);
   Booking booking;
   booking.id = life.record.id;
   booking.tenant = life.caller.tenant;

@@ -263,12 +263,15 @@ struct Recorded {
 };
 
 // Nobody else is asked: every token is unknown.
-class NobodyElse final : public Callers {
+// Knows one actor by whatever is presented, or nobody.
+class OneElse final : public Callers {
  public:
   Task<Expected<authentication::Identity>> identify(const Presented&, const config::Config&, Arena&,
                                                     Executor&, WallTime) override {
+    if (known) co_return *known;
     co_return refuse(Reason::kInvalidCredential, "authentication", "No token is accepted here.");
   }
+  std::optional<authentication::Identity> known;
 };
 
 class NotedTrail final : public Trail {
@@ -415,7 +418,7 @@ struct World {
   config::Current config;
   FixedKeys keys;
   authentication::Pepper pepper = test_pepper();
-  NobodyElse callers;
+  OneElse callers;
   NotedLedger ledger{story};
   NotedTrail trail{story};
   ScriptedUpstreams upstreams{clock, story};

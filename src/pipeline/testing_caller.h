@@ -44,6 +44,7 @@ struct Ask {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   IpAddress ip{};
+  const authentication::ClientCertificate* certificate = nullptr;
   authorization::Exposure exposure = authorization::Exposure::kPublic;
 };
 
@@ -55,6 +56,7 @@ class Caller final : public Exchange {
     head_.target = ask_.target;
     head_.headers = headers_;
     head_.client_ip = ask_.ip;
+    head_.certificate = ask_.certificate;
     head_.listener = "public";
     head_.exposure = ask_.exposure;
     body_ = ask_.body + std::string(dialects::RequestReader::kPadding, '\0');

@@ -5,6 +5,7 @@
 #include "storage/reconcile.h"
 #include "storage/storage_fixture.h"
 #include "storage/store_lender.h"
+#include "storage/testing_clock.h"
 
 namespace tollgate::storage {
 namespace {
@@ -12,16 +13,6 @@ namespace {
 constexpr Money kLimit{1'000'000};
 constexpr Money kMost{600'000};
 constexpr AccountId kAccount{"budgets.tenant_id", "acme", WallTime{}};
-
-class SystemClock final : public pipeline::Clock {
- public:
-  Instant now() const override {
-    return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
-  }
-  WallTime wall() const override {
-    return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  }
-};
 
 // A gateway with one account; what it has in hand is what it was told last.
 struct Node : Borrower {

@@ -16,6 +16,7 @@
 #include "redis/testing_server.h"
 #include "storage/memory_ledger.h"
 #include "storage/rate_scripts.h"
+#include "storage/testing_hold.h"
 
 namespace tollgate::storage {
 
@@ -220,15 +221,6 @@ struct SharingGateway {
 };
 
 inline constexpr WallTime kWall = std::chrono::sys_days(std::chrono::year(2026) / 11 / 25);
-
-inline limits::Policy limit(limits::Figure figure, std::int64_t most, Mode mode = Mode::kEnforce) {
-  limits::Policy policy;
-  policy.mode = mode;
-  policy.figure = figure;
-  policy.limit = most;
-  policy.rule = "limits.tenant_id." + std::string(name_of(figure));
-  return policy;
-}
 
 // One request: it holds on its own, and is settled or refused later.
 struct RateRequest {

@@ -7,15 +7,13 @@
 #include "base/hand_executor.h"
 #include "storage/memory_ledger.h"
 #include "storage/redis_rates.h"
+#include "storage/testing_hold.h"
 
 namespace tollgate::storage {
 namespace {
 
 using limits::Figure;
 using pipeline::BudgetCharge;
-using pipeline::Hold;
-using pipeline::LimitCharge;
-using pipeline::Shortfall;
 
 class HandClock final : public pipeline::Clock {
  public:
@@ -23,28 +21,6 @@ class HandClock final : public pipeline::Clock {
   WallTime wall() const override { return {}; }
   Instant at{std::chrono::hours(1)};
 };
-
-limits::Policy limit(Figure figure, std::int64_t most) {
-  limits::Policy policy;
-  policy.figure = figure;
-  policy.limit = most;
-  policy.rule = "limits.tenant_id." + std::string(name_of(figure));
-  return policy;
-}
-
-struct Held {
-  const LimitCharge limit;
-  const std::optional<BudgetCharge> budget;
-  Arena arena;
-  std::optional<Expected<Hold, Shortfall>> answer;
-  pipeline::Charges charges() const {
-    return {{&limit, 1}, {budget ? &*budget : nullptr, budget ? 1u : 0u}};
-  }
-};
-
-Task<void> hold_later(MemoryLedger& ledger, HandExecutor& executor, Instant now, Held& held) {
-  held.answer = co_await ledger.hold(held.charges(), held.arena, executor, now, {});
-}
 
 // The store of the money is away.
 class NoMoney final : public Lender {

@@ -12,46 +12,15 @@
 #include "base/hand_executor.h"
 #include "redis/testing_server.h"
 #include "storage/memory_ledger.h"
+#include "storage/testing_clock.h"
+#include "storage/testing_hold.h"
 
 namespace tollgate::storage {
 namespace {
 
 using limits::Figure;
-using pipeline::Hold;
-using pipeline::LimitCharge;
-using pipeline::Shortfall;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-class TrueClock final : public pipeline::Clock {
- public:
-  Instant now() const override { return redis::in_time(Duration(0)); }
-  WallTime wall() const override {
-    return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  }
-};
-
-limits::Policy limit(Figure figure, std::int64_t most) {
-  limits::Policy policy;
-  policy.figure = figure;
-  policy.limit = most;
-  policy.rule = "limits.tenant_id." + std::string(name_of(figure));
-  return policy;
-}
-
-// A hold that is awaited on this thread.
-struct Held {
-  const LimitCharge charge;
-  Arena arena;
-  std::optional<Expected<Hold, Shortfall>> answer;
-  pipeline::Charges charges() const { return {{&charge, 1}, {}}; }
-  explicit operator bool() const { return answer->has_value(); }
-  Reason reason() const { return answer->error().refusal.reason; }
-};
-
-Task<void> hold_later(MemoryLedger& ledger, HandExecutor& executor, Instant now, Held& held) {
-  held.answer = co_await ledger.hold(held.charges(), held.arena, executor, now, {});
-}
 
 template <class Condition>
 bool wait_for(Condition condition, Duration most = seconds(20)) {
@@ -89,7 +58,7 @@ struct Gateway {
     ledger.settle(**held.answer, held.charges(), {0, used, {}}, {}, clock.now(), {});
   }
 
-  TrueClock clock;
+  SystemClock clock;
   MemoryLedger ledger{{.key = 5}, nullptr};
   HandExecutor executor;
   std::unique_ptr<RedisRates> rates;
@@ -420,7 +389,7 @@ TEST(RedisRates, I14AsksOnceInARoundOfWhatIsToBeToldAgain) {
 
 TEST(RedisRates, StartsWithoutRedisAndSaysWhatIsWrong) {
   redis::RedisServer server({.password = "right"});
-  TrueClock clock;
+  SystemClock clock;
   MemoryLedger ledger({}, nullptr);
   redis::Endpoint wrong = server.endpoint();
   wrong.password = "hunter2";

@@ -4,17 +4,10 @@
 #include "redis/testing_server.h"
 #include "storage/memory_ledger.h"
 #include "storage/redis_rates.h"
+#include "storage/testing_clock.h"
 
 namespace tollgate::storage {
 namespace {
-
-class TrueClock final : public pipeline::Clock {
- public:
-  Instant now() const override { return redis::in_time(Duration(0)); }
-  WallTime wall() const override {
-    return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  }
-};
 
 // As the operator is told when something is not allowed.
 std::vector<std::string> advised_rights() {
@@ -49,7 +42,7 @@ redis::Endpoint user_with(redis::RedisServer& server, const std::vector<std::str
 // What was not allowed first; empty: nothing. Begins, is alive, holds limits of both kinds and
 // gives all back.
 std::string refused(const redis::Endpoint& endpoint) {
-  TrueClock clock;
+  SystemClock clock;
   MemoryLedger ledger({.key = 5}, nullptr);
   RedisRates rates({.gateway = "a"}, *redis::Client::create(endpoint), ledger, clock);
   const FaultOr<void> started = rates.start();

@@ -1,6 +1,7 @@
 // Several gateways on one PostgreSQL, with the real program and the real server: one budget for all
 // of them, whatever becomes of a gateway, of the server or of the way between.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -24,6 +25,13 @@ async function sharing(t, server, config) {
   const ledger = `${server.url}?options=${options}`;
   config.store = { ...config.store, ledger, state_directory: 'state' };
   return config;
+}
+
+/** 200, or why a chat was refused. */
+async function reasonOf(gateway, key) {
+  const reply = await gateway.chat(key, { max_tokens: CAP });
+  await reply.arrayBuffer();
+  return reply.status === 200 ? 200 : reply.headers.get('x-tollgate-reason');
 }
 
 async function start(t, config, count = 2) {
@@ -285,6 +293,49 @@ describe('several gateways on one PostgreSQL', () => {
     assert.equal(revoked.stderr, '');
     for (const gateway of gateways) assert.equal((await gateway.chat(key)).status, 401);
     for (const text of await Promise.all(streams)) assert.match(text, /revoked/);
+  });
+
+  it('know at once what becomes of keys that were rotated or imported elsewhere', async (t) => {
+    const upstream = await fakeUpstream(t, ({ response }) =>
+      sendJson(response, completion('one two', { input: 10, output: 2 })),
+    );
+    const [one, two] = await start(t, await sharing(t, await postgres(), small(upstream)));
+    const told = (gateway, secret) => reasonOf(gateway, { secret });
+    const both = async (secret, expected) => {
+      for (const gateway of [one, two]) assert.equal(await told(gateway, secret), expected);
+    };
+    // Each command returns when all gateways have said that they know, and within a second.
+    const quickly = async (gateway, ...words) => {
+      const before = performance.now();
+      const done = await gateway.run('keys', ...words);
+      assert.deepEqual([done.code, done.stderr], [0, '']);
+      return performance.now() - before;
+    };
+    const startup = await quickly(one, 'list');
+
+    const old = await one.key();
+    const fresh = await two.json('keys', 'rotate', old.id, '--overlap', '1h');
+    await both(old.secret, 200);
+    await both(fresh.secret, 200);
+    assert.ok((await quickly(one, 'revoke', old.id)) - startup < 1000);
+    await both(old.secret, 'revoked_credential');
+    await both(fresh.secret, 200);
+    assert.ok((await quickly(one, 'revoke', fresh.id)) - startup < 1000);
+    await both(fresh.secret, 'revoked_credential');
+
+    const secret = 'sk-of-the-gateway-that-was-here-before-0123456789';
+    const digest = createHash('sha256').update(secret).digest('hex');
+    const file = path.join(folder(t), 'keys.jsonl');
+    writeFileSync(file, `${JSON.stringify({ digest: `sha256:${digest}`, tenant: 'acme' })}\n`);
+    await both(secret, 'invalid_credential');
+    const { ids } = await one.json('keys', 'import', file);
+    await poll(async () => (await told(two, secret)) === 200, 'the imported key on the other');
+    await both(secret, 200);
+    assert.ok((await quickly(two, 'revoke', ids[0])) - startup < 1000);
+    await both(secret, 'revoked_credential');
+    // It stays revoked, whoever imports it again.
+    assert.equal((await two.json('keys', 'import', file)).imported, 0);
+    await both(secret, 'revoked_credential');
   });
 });
 

@@ -93,6 +93,20 @@ describe('a key', () => {
     assert.match(decision.decision.message ?? JSON.stringify(decision), /address/);
   });
 
+  it('is for the tools that its scopes name, where the route offers more', async () => {
+    const gateway = await start();
+    const weather = { type: 'function', function: { name: 'get_weather', parameters: {} } };
+    const asked = async (key) => {
+      const reply = await gateway.chat(key, { tools: [weather] });
+      await reply.arrayBuffer();
+      return [reply.status, reply.headers.get('x-tollgate-reason')];
+    };
+    assert.deepEqual(await asked(await gateway.key('acme', '--tool', 'get_*')), [200, null]);
+    const other = await gateway.key('acme', '--tool', 'search_*', '--tool', 'get_time');
+    assert.deepEqual(await asked(other), [403, 'tool_not_allowed']);
+    assert.equal((await gateway.chat(other)).status, 200, 'without tools');
+  });
+
   it('says when it was used last', async () => {
     const gateway = await start();
     const key = await gateway.key();
@@ -149,6 +163,26 @@ describe('guessing', () => {
       })) >= 4,
     );
     assert.match(gateway.program.stderr, /authentication fails too often from 127\.0\.0\.1/);
+  });
+
+  it('is told of and delays nobody where that is only observed', async (t) => {
+    const mock = await startMock(t);
+    const config = standard(mock.url);
+    config.authentication.failures = { per_address: 3, mode: 'observe' };
+    const gateway = await startGateway(t, config);
+    const owner = await gateway.key();
+    for (let i = 0; i < 5; ++i)
+      assert.deepEqual(told(await ask(gateway, `tg_live_guess${i}`)), unknown);
+    const served = await ask(gateway, owner.secret);
+    assert.deepEqual(told(served), good);
+    const { decision, outcome } = await gateway.records(served.id);
+    assert.deepEqual(decision.decision.observed, ['authentication.failures']);
+    assert.deepEqual(outcome.decision.observed, ['authentication.failures']);
+    const rule = { rule: 'authentication.failures' };
+    await poll(
+      async () => (await gateway.metric('tollgate_observed_total', rule)) === 2,
+      'the last guess and the key',
+    );
   });
 
   it("at one owner's key from many addresses leaves the owner at work", async (t) => {

@@ -1,13 +1,13 @@
 // Who asks over a connection: client certificates by SPIFFE and by name, tokens that are bound to
-// one, and callers behind proxies. Certificates are made by OpenSSL here.
+// one, and callers behind proxies.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { AUTHORITY, certificate } from './certificates.mjs';
 import { folder, question, QUESTION_TOKENS, standard, startGateway } from './harness.mjs';
 import { completion, fakeUpstream, sendJson } from './fake_upstream.mjs';
 
@@ -17,34 +17,6 @@ const answering = (t) =>
   );
 
 // ---- Certificates ------------------------------------------------------------------------------
-
-const SVID = [
-  'basicConstraints=critical,CA:FALSE',
-  'keyUsage=critical,digitalSignature',
-  'extendedKeyUsage=serverAuth,clientAuth',
-];
-const AUTHORITY = ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign'];
-
-/** Makes `name.crt` and `name.key` in `cwd`, signed by `issuer` or by itself. */
-function certificate(cwd, name, { issuer, san, extensions = SVID, days = 7 }) {
-  const files = { cert: path.join(cwd, `${name}.crt`), key: path.join(cwd, `${name}.key`) };
-  const openssl = (...args) => execFileSync('openssl', args, { cwd, stdio: 'pipe' });
-  openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', files.key);
-  const subj = `/CN=${name}`;
-  const added = san ? [...extensions, `subjectAltName=${san}`] : extensions;
-  if (!issuer) {
-    const all = added.flatMap((each) => ['-addext', each]);
-    const made = ['-key', files.key, '-out', files.cert, '-subj', subj, '-days', '30'];
-    openssl('req', '-x509', '-new', ...made, ...all);
-    return files;
-  }
-  openssl('req', '-new', '-key', files.key, '-subj', subj, '-out', `${name}.csr`);
-  writeFileSync(path.join(cwd, `${name}.ext`), added.join('\n') + '\n');
-  const by = ['-CA', issuer.cert, '-CAkey', issuer.key, '-CAcreateserial'];
-  const asked = ['-in', `${name}.csr`, '-extfile', `${name}.ext`, '-days', String(days)];
-  openssl('x509', '-req', ...asked, ...by, '-out', files.cert);
-  return files;
-}
 
 function mesh(t) {
   const cwd = folder(t);

@@ -1,10 +1,11 @@
-// What issuers, introspection endpoints and stores of sessions answer, whatever it is.
+// What issuers, introspection endpoints, API servers and stores of sessions answer, whatever it is.
 #include <cstddef>
 #include <cstdint>
 
 #include "controls/authentication/discovery.h"
 #include "controls/authentication/introspection.h"
 #include "controls/authentication/session.h"
+#include "controls/authentication/token_review.h"
 
 namespace {
 
@@ -23,6 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Arena arena;
 
   (void)authentication::read_discovery(text, "https://login.example.com");
+  (void)authentication::kept_for(text);
 
   authentication::IntrospectionPolicy asked;
   asked.name = "opaque";
@@ -30,6 +32,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   asked.claims.roles = "realm.roles";
   static authentication::IntrospectionReader answers;
   (void)answers.read(asked, text, tenants, now, arena);
+
+  authentication::JwtPolicy cluster;
+  cluster.name = "cluster";
+  cluster.audiences = {"tollgate"};
+  static authentication::TokenReviewReader reviews;
+  const authentication::ReviewedAccount account{"system:serviceaccount:search:indexer", "u"};
+  (void)reviews.read(cluster, text, account);
 
   authentication::SessionPolicy kept;
   kept.cookie.name = "web";

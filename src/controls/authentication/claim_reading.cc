@@ -133,9 +133,10 @@ Expected<std::optional<WallTime>> read_time(const dom::object& claims, std::stri
   return WallTime(Duration(static_cast<std::int64_t>(std::floor(seconds * 1e6))));
 }
 
-bool has_audience(const dom::object& claims, std::span<const std::string> audiences) {
+bool has_audience(const dom::object& claims, std::span<const std::string> audiences,
+                  std::string_view name) {
   dom::element element;
-  if (claims.at_key("aud").get(element) != simdjson::SUCCESS) return false;
+  if (claims.at_key(name).get(element) != simdjson::SUCCESS) return false;
   const auto ours = [&](std::string_view audience) {
     return std::ranges::find(audiences, audience) != audiences.end();
   };
@@ -149,6 +150,17 @@ bool has_audience(const dom::object& claims, std::span<const std::string> audien
     found |= ours(text);
   }
   return found;
+}
+
+Expected<void> check_source(const dom::object& claims, std::string_view issuer,
+                            std::span<const std::string> audiences, std::string_view rule) {
+  if (!issuer.empty() && text_member(claims, "iss") != issuer) {
+    return refuse_claims(rule, "The issuer of the token (`iss`) is not the one expected.");
+  }
+  if (!audiences.empty() && !has_audience(claims, audiences)) {
+    return refuse_claims(rule, "The token is not for this gateway (`aud`).");
+  }
+  return {};
 }
 
 std::optional<dom::element> find_claim(const dom::object& claims, std::string_view path) {

@@ -23,8 +23,13 @@ Expected<std::optional<WallTime>> read_time(const simdjson::dom::object& claims,
                                             std::string_view name, Presence presence,
                                             std::string_view rule);
 
-// Whether `aud`, a text or a list of texts, has one of `audiences`. Deny for every other form.
-bool has_audience(const simdjson::dom::object& claims, std::span<const std::string> audiences);
+// Whether `name`, a text or a list of texts, has one of `audiences`. Deny for every other form.
+bool has_audience(const simdjson::dom::object& claims, std::span<const std::string> audiences,
+                  std::string_view name = "aud");
+
+// Refuses claims of another issuer, and those for none of `audiences`. Empty: not looked at.
+Expected<void> check_source(const simdjson::dom::object& claims, std::string_view issuer,
+                            std::span<const std::string> audiences, std::string_view rule);
 
 // The claim that `path` names, as ClaimMapping describes it.
 std::optional<simdjson::dom::element> find_claim(const simdjson::dom::object& claims,

@@ -160,4 +160,15 @@ Expected<void> check_binding(const Identity& identity, const std::optional<Diges
                        "proven.");
 }
 
+Refusal refuse_unasked(std::string_view rule) {
+  Refusal refusal;
+  refusal.reason = Reason::kStoreUnavailable;
+  refusal.rule = rule;
+  refusal.message =
+      "Who would know this credential is out of reach, so nobody can tell whose it is. Nothing was "
+      "forwarded; try again shortly.";
+  refusal.retry_after = std::chrono::seconds(1);
+  return refusal;
+}
+
 }  // namespace tollgate::authentication

@@ -22,9 +22,9 @@ namespace tollgate::authentication {
 
 // No moment in a claim lies behind the year 9999, none before 1970.
 inline constexpr std::int64_t kSecondsMax = 253'402'300'799;
-inline constexpr std::size_t kSubjectBytesMax = 256;
-inline constexpr std::size_t kNameBytesMax = 256;  // Of a role or a scope.
-inline constexpr std::size_t kNamesMax = 256;      // Roles, or scopes.
+inline constexpr std::size_t kSubjectBytesMax = 256;  // As many as a record tells.
+inline constexpr std::size_t kNameBytesMax = 256;      // Of a role or a scope.
+inline constexpr std::size_t kNamesMax = 256;          // Roles, or scopes.
 
 // The tenants that exist.
 class Tenants {
@@ -52,5 +52,8 @@ Expected<Identity> verify_token(const JwtPolicy& policy, const KeySet& keys, con
 // that has not proven that one. Every caller of identify() owes this call: `certificate` is the
 // SHA-256 of the DER of the certificate that the connection proved.
 Expected<void> check_binding(const Identity& identity, const std::optional<Digest>& certificate);
+
+// The answer where whoever knows a credential cannot be asked, or does not answer as it should.
+Refusal refuse_unasked(std::string_view rule);
 
 }  // namespace tollgate::authentication

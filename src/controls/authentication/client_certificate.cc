@@ -1,13 +1,12 @@
 #include "controls/authentication/client_certificate.h"
 
-#include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <time.h>
 
 #include <algorithm>
 #include <ctime>
 
-#include "base/check.h"
+#include "base/sha256.h"
 #include "controls/authentication/x509_reading.h"
 
 namespace tollgate::authentication {
@@ -71,16 +70,12 @@ KeyUse use_of(X509* certificate) {
 Digest digest_of_parts(std::string_view der, std::span<const std::string> chain) {
   std::string digests;
   const auto add = [&](std::string_view part) {
-    Digest digest;
-    CHECK(EVP_Digest(part.data(), part.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1);
+    const Digest digest = sha256(part);
     digests.append(reinterpret_cast<const char*>(digest.data()), digest.size());
   };
   add(der);
   for (const std::string& part : chain) add(part);
-  Digest digest;
-  CHECK(EVP_Digest(digests.data(), digests.size(), digest.data(), nullptr, EVP_sha256(), nullptr) ==
-        1);
-  return digest;
+  return sha256(digests);
 }
 
 }  // namespace
@@ -120,8 +115,7 @@ std::optional<ClientCertificate> read_client_certificate(std::string_view der,
   if ((flags & EXFLAG_INVALID) != 0 || !not_before || !not_after) return std::nullopt;
 
   ClientCertificate read;
-  CHECK(EVP_Digest(der.data(), der.size(), read.digest.data(), nullptr, EVP_sha256(), nullptr) ==
-        1);
+  read.digest = sha256(der);
   read.presented = digest_of_parts(der, chain);
   read.common_name = common_name_of(certificate.get());
   read.uris = alternative_names(certificate.get(), GEN_URI);

@@ -2,10 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
 #include "controls/authentication/json_document.h"
 #include "controls/authentication/jwt_policy.h"
 
 namespace tollgate::authentication {
+
+namespace {
+
+bool equal_ignoring_case(std::string_view a, std::string_view lower) {
+  return std::ranges::equal(a, lower, [](char x, char y) {
+    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x + ('a' - 'A')) : x) == y;
+  });
+}
+
+}  // namespace
 
 std::string discovery_url(std::string_view issuer) {
   const std::string_view slash = issuer.ends_with('/') ? "" : "/";
@@ -28,6 +42,30 @@ std::expected<std::string, std::string> read_discovery(std::string_view document
         "The `jwks_uri` of the metadata is no https URL (http only on loopback).");
   }
   return std::string(keys);
+}
+
+std::optional<Duration> kept_for(std::string_view cache_control) {
+  constexpr std::string_view kMaxAge = "max-age=";
+  std::optional<Duration> found;
+  while (!cache_control.empty()) {
+    std::string_view directive = cache_control.substr(0, cache_control.find(','));
+    cache_control.remove_prefix(std::min(directive.size() + 1, cache_control.size()));
+    directive.remove_prefix(std::min(directive.find_first_not_of(" \t"), directive.size()));
+    directive = directive.substr(0, directive.find_last_not_of(" \t") + 1);
+    if (equal_ignoring_case(directive, "no-store") || equal_ignoring_case(directive, "no-cache")) {
+      return Duration::zero();
+    }
+    if (!equal_ignoring_case(directive.substr(0, kMaxAge.size()), kMaxAge)) continue;
+    directive.remove_prefix(kMaxAge.size());
+    std::int32_t seconds = 0;  // 2^31 and more is as long as 2^31 - 1 (RFC 9111 1.2.2).
+    const auto [end, error] =
+        std::from_chars(directive.data(), directive.data() + directive.size(), seconds);
+    if (end != directive.data() + directive.size() || seconds < 0) continue;
+    if (error == std::errc::invalid_argument) continue;
+    if (error != std::errc()) seconds = std::numeric_limits<std::int32_t>::max();
+    found = std::chrono::seconds(seconds);
+  }
+  return found;
 }
 
 }  // namespace tollgate::authentication

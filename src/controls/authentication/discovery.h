@@ -5,8 +5,11 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/units.h"
 
 namespace tollgate::authentication {
 
@@ -19,5 +22,9 @@ std::string discovery_url(std::string_view issuer);
 // error, in words for the operator, for all else.
 std::expected<std::string, std::string> read_discovery(std::string_view document,
                                                        std::string_view issuer);
+
+// For how long an answer with this Cache-Control may be kept (RFC 9111 5.2.2): its `max-age`, zero
+// where it may not be kept; nothing where it does not say.
+std::optional<Duration> kept_for(std::string_view cache_control);
 
 }  // namespace tollgate::authentication

@@ -61,9 +61,7 @@ std::vector<PolicyMistake> check(const IntrospectionPolicy& policy) {
         {"url", "Tokens are sent there, so it is an https URL (http only on loopback)."});
   }
   if (policy.client.empty()) found.push_back({"client", "Without an `id` nobody may ask there."});
-  if (std::ranges::find(policy.audiences, "") != policy.audiences.end()) {
-    found.push_back({"audience", "It is empty."});
-  }
+  check_optional(policy.audiences, found);
   if (policy.kept < Duration::zero() || policy.kept > IntrospectionPolicy::kKeptMax) {
     found.push_back({"keep", "It is 0s to 30s: a revoked token is good for as long."});
   }
@@ -120,17 +118,6 @@ bool is_opaque_token(std::string_view token) {
 IntrospectionReader::IntrospectionReader() : answer_(std::make_unique<JsonDocument>()) {}
 IntrospectionReader::~IntrospectionReader() = default;
 
-Refusal refuse_unasked(std::string_view rule) {
-  Refusal refusal;
-  refusal.reason = Reason::kStoreUnavailable;
-  refusal.rule = rule;
-  refusal.message =
-      "Who would know this credential is out of reach, so nobody can tell whose it is. Nothing was "
-      "forwarded; try again shortly.";
-  refusal.retry_after = std::chrono::seconds(1);
-  return refusal;
-}
-
 Expected<Identity> IntrospectionReader::read(const IntrospectionPolicy& policy,
                                              std::string_view answer, const Tenants& tenants,
                                              WallTime now, Arena& arena) {
@@ -145,11 +132,8 @@ Expected<Identity> IntrospectionReader::read(const IntrospectionPolicy& policy,
   if (!active) return refuse_claims(rule, "The token is not active. Get a new one.");
   // From here on the server vouches for the token. Is it for us, and whose is it?
 
-  if (!policy.issuer.empty() && text_member(*read, "iss") != policy.issuer) {
-    return refuse_claims(rule, "The issuer of the token (`iss`) is not the one expected.");
-  }
-  if (!policy.audiences.empty() && !has_audience(*read, policy.audiences)) {
-    return refuse_claims(rule, "The token is not for this gateway (`aud`).");
+  if (Expected<void> ours = check_source(*read, policy.issuer, policy.audiences, rule); !ours) {
+    return std::unexpected(std::move(ours.error()));
   }
   if (has_member(*read, "cnf")) {
     return refuse_claims(rule, "The token is bound to a key (`cnf`), which is not looked at here.");

@@ -70,7 +70,4 @@ class IntrospectionReader {
   std::string text_;
 };
 
-// The answer where the server cannot be asked or does not answer as it should.
-Refusal refuse_unasked(std::string_view rule);
-
 }  // namespace tollgate::authentication

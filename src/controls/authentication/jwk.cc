@@ -10,6 +10,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/sha256.h"
 #include "controls/authentication/base64url.h"
 #include "controls/authentication/json_document.h"
 #include "controls/authentication/key_material.h"
@@ -101,12 +102,6 @@ std::string shown(std::string_view id) {
   for (const char c : id.substr(0, kShownIdBytesMax)) {
     made.push_back(c >= 0x20 && c < 0x7f ? c : '?');
   }
-  return made;
-}
-
-Digest sha256(std::string_view bytes) {
-  Digest made;
-  CHECK(EVP_Digest(bytes.data(), bytes.size(), made.data(), nullptr, EVP_sha256(), nullptr) == 1);
   return made;
 }
 

@@ -87,6 +87,20 @@ void check_keys(const JwtPolicy& policy, Mistakes& found) {
     case KeyOrigin::kFile:
       if (policy.keys_at.empty()) found.push_back({"jwks_file", "It names no file."});
       return;
+    case KeyOrigin::kReview:
+      if (policy.review) return;
+      found.push_back({"token_review", "Nobody else proves the tokens."});
+      return;
+  }
+}
+
+void check_review(const JwtPolicy& policy, Mistakes& found) {
+  if (!policy.review) return;
+  if (policy.kind != CredentialKind::kWorkload) {
+    found.push_back({"kind", "`token_review` is for workloads of a cluster: write `workload`."});
+  }
+  if (!policy.trust_domain.empty()) {
+    found.push_back({"trust_domain", "No API server knows JWT-SVIDs: not with `token_review`."});
   }
 }
 
@@ -157,6 +171,26 @@ std::vector<PolicyMistake> check(const ClaimMapping& mapping) {
   return found;
 }
 
+void check_optional(const std::vector<std::string>& audiences, Mistakes& found) {
+  if (has(audiences, "")) found.push_back({"audience", "It is empty."});
+}
+
+std::vector<PolicyMistake> check(const TokenReviewPolicy& review) {
+  Mistakes found;
+  if (!is_safe_url(review.url) || review.url.contains('?')) {
+    found.push_back({"url",
+                     "Tokens are sent there, so it is the https URL of the API server (http only "
+                     "on loopback)."});
+  }
+  if (review.token_file.empty()) {
+    found.push_back({"token_file", "Without a token of our own nobody may ask there."});
+  }
+  if (review.kept < Duration::zero() || review.kept > TokenReviewPolicy::kKeptMax) {
+    found.push_back({"keep", "It is 0s to 30s: a token that has ended is good for as long."});
+  }
+  return found;
+}
+
 std::vector<PolicyMistake> check(const JwtPolicy& policy) {
   Mistakes found;
   if (policy.name.empty()) found.push_back({"name", "It is empty."});
@@ -168,6 +202,7 @@ std::vector<PolicyMistake> check(const JwtPolicy& policy) {
   check_audiences(policy, found);
   check_algorithms(policy, found);
   check_keys(policy, found);
+  check_review(policy, found);
   if (policy.leeway < Duration::zero() || policy.leeway > JwtPolicy::kLeewayMax) {
     found.push_back({"leeway", "It is 0s to 60s."});
   }
@@ -218,6 +253,14 @@ Digest digest_of(const JwtPolicy& policy) {
   text.add(policy.keys_at);
   text.add(policy.certificate_authority);
   text.add(policy.claims);
+  text.add(static_cast<std::int64_t>(policy.review.has_value()));
+  if (policy.review) {
+    text.add(policy.review->url);
+    text.add(policy.review->certificate_authority);
+    text.add(policy.review->token_file);
+    text.add(policy.review->timeout.count());
+    text.add(policy.review->kept.count());
+  }
   return text.finish();
 }
 

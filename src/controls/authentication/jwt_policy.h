@@ -30,13 +30,26 @@ struct ClaimMapping {
   std::string scopes = "scope";  // As roles.
 };
 
-enum class KeyOrigin : std::uint8_t { kDiscovery, kUrl, kFile };
+// kReview: none are known here, the API server of the cluster proves each token (token_review.h).
+enum class KeyOrigin : std::uint8_t { kDiscovery, kUrl, kFile, kReview };
 
 // Which `typ` a token may have. OpenID Connect's ID tokens have `JWT` or none, so only
 // kAccessToken tells them from access tokens.
 enum class TokenType : std::uint8_t {
   kAny,          // None, `JWT` or `at+jwt`; of a JWT-SVID none, `JWT` or `JOSE`.
   kAccessToken,  // `at+jwt` and no other: RFC 9068.
+};
+
+// `token_review` of an entry: the API server of a Kubernetes cluster is asked of every token, so
+// that one whose pod or account is gone ends before its time.
+struct TokenReviewPolicy {
+  static constexpr Duration kKeptMax = std::chrono::seconds(30);
+
+  std::string url;                    // Of the API server, without the path of reviews.
+  std::string certificate_authority;  // PEM of who signs its certificate; empty: the system's.
+  std::string token_file;             // Our own token there; read anew for each question.
+  Duration timeout = std::chrono::seconds(2);
+  Duration kept = kKeptMax;  // A good answer, and never beyond the token.
 };
 
 // One entry of `authentication.jwt`.
@@ -59,6 +72,7 @@ struct JwtPolicy {
   std::string keys_at;                // The URL or file of the key set; with kDiscovery empty.
   std::string certificate_authority;  // PEM of who signs the issuer's certificate; empty: the
                                       // system's.
+  std::optional<TokenReviewPolicy> review;
 };
 
 // What the configuration must refuse: the field, as JwtPolicy's text names it, and why.
@@ -69,6 +83,9 @@ struct PolicyMistake {
 
 std::vector<PolicyMistake> check(const JwtPolicy& policy);
 std::vector<PolicyMistake> check(const ClaimMapping& mapping);
+std::vector<PolicyMistake> check(const TokenReviewPolicy& review);
+// Audiences that need not be written.
+void check_optional(const std::vector<std::string>& audiences, std::vector<PolicyMistake>& found);
 
 // Mistakes of several together: two of one name, and two that could both be meant by one token.
 std::vector<PolicyMistake> check(std::span<const JwtPolicy> policies);

@@ -1,8 +1,11 @@
 #include "controls/authentication/mtls.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/check.h"
+#include "controls/authentication/claims.h"
 #include "controls/authentication/spiffe.h"
 
 namespace tollgate::authentication {
@@ -113,6 +116,11 @@ Expected<std::optional<Mapped>> judge(const MtlsPolicy& policy,
   if (several) {
     return refuse(Reason::kInvalidCredential, rule,
                   "The client certificate has several names that could be meant.");
+  }
+  if (mapped->name.size() > kSubjectBytesMax) {
+    return refuse(Reason::kInvalidCredential, rule,
+                  fmt::format("The name in the client certificate is longer than {} bytes.",
+                              kSubjectBytesMax));
   }
   if (spiffe && !verdicts.vouches(*policy.trust, certificate, now)) {
     return refuse(Reason::kInvalidCredential, rule,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "controls/authentication/policy_digest.h"
 #include "controls/authentication/spiffe_id.h"
 
 namespace tollgate::authentication {
@@ -54,6 +55,26 @@ std::vector<PolicyMistake> check(const MtlsPolicy& policy) {
                                            each.pattern, own)});
   }
   return found;
+}
+
+Digest digest_of(const MtlsPolicy& policy) {
+  PolicyDigest text;
+  text.add("mtls");
+  text.add(policy.name);
+  text.add(static_cast<std::int64_t>(policy.named_by));
+  text.add(policy.trust_domain);
+  if (policy.trust != nullptr) {
+    const Digest& trust = policy.trust->digest();
+    text.add(std::string_view(reinterpret_cast<const char*>(trust.data()), trust.size()));
+  }
+  text.add(policy.tenant);
+  text.add(static_cast<std::int64_t>(policy.tenant_by_name.size()));
+  for (const TenantBySubject& each : policy.tenant_by_name) {
+    text.add(each.pattern);
+    text.add(each.tenant);
+  }
+  text.add(policy.roles);
+  return text.finish();
 }
 
 std::vector<PolicyMistake> check(std::span<const MtlsPolicy> policies) {

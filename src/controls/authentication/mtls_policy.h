@@ -38,6 +38,7 @@ struct MtlsPolicy {
 
 // What the configuration must refuse, by the field as the operator writes it.
 std::vector<PolicyMistake> check(const MtlsPolicy& policy);
+Digest digest_of(const MtlsPolicy& policy);
 
 // Mistakes of several together: two of one name, two that could both be meant by one certificate.
 std::vector<PolicyMistake> check(std::span<const MtlsPolicy> policies);

@@ -116,6 +116,16 @@ TEST(Mtls, TakesWhatAnAuthorityBetweenSigned) {
             Reason::kInvalidCredential);
 }
 
+// A record tells so much of a name, and two that it cannot tell apart are one actor too few.
+TEST(Mtls, RefusesANameThatIsLongerThanARecordTells) {
+  const std::string id = "spiffe://example.org/ns/search/";
+  const std::string longest = id + std::string(256 - id.size(), 'a');
+  const Made leaf(wanted_svid(longest), &example_org());
+  EXPECT_EQ(Asked(presented(leaf), kNow, mesh()).tenant(), "search");
+  const Made longer(wanted_svid(longest + "a"), &example_org());
+  EXPECT_EQ(Asked(presented(longer), kNow, mesh()).refused(), Reason::kInvalidCredential);
+}
+
 // Each rule of the standard, broken alone.
 TEST(Mtls, RefusesAnSvidThatBreaksARule) {
   const std::string id = "spiffe://example.org/ns/search/sa/indexer";
@@ -387,6 +397,25 @@ TEST(MtlsPolicy, RefusesWhatCannotBeMeant) {
     const auto found = check(policy);
     ASSERT_FALSE(found.empty());
     EXPECT_EQ(found[0].field, row.field);
+  }
+}
+
+TEST(MtlsPolicy, EverythingThatDecidesIsInTheDigest) {
+  const Digest first = digest_of(mesh());
+  EXPECT_EQ(digest_of(mesh()), first);
+  EXPECT_NE(digest_of(mesh(other_org())), first);
+  for (void (*change)(MtlsPolicy&) : std::initializer_list<void (*)(MtlsPolicy&)>{
+           [](MtlsPolicy& p) { p.name = "other"; },
+           [](MtlsPolicy& p) { p.trust_domain = "other.org"; },
+           [](MtlsPolicy& p) { p.named_by = CertificateName::kDnsName; },
+           [](MtlsPolicy& p) { p.tenant_by_name[0].tenant = "billing"; },
+           [](MtlsPolicy& p) { p.tenant_by_name.pop_back(); },
+           [](MtlsPolicy& p) { p.roles.clear(); },
+           [](MtlsPolicy& p) { p.tenant = "search"; },
+       }) {
+    MtlsPolicy other = mesh();
+    change(other);
+    EXPECT_NE(digest_of(other), first);
   }
 }
 

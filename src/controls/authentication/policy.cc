@@ -4,7 +4,7 @@
 
 namespace tollgate::authentication {
 
-Digest digest_of(const Policy& policy, const std::vector<std::string>& tenants) {
+Digest digest_of(const Policy& policy, std::span<const TenantRoles> tenants) {
   PolicyDigest text;
   const auto add = [&](const auto& parts) {
     text.add(static_cast<std::int64_t>(parts.size()));
@@ -16,7 +16,12 @@ Digest digest_of(const Policy& policy, const std::vector<std::string>& tenants) 
   add(policy.jwt);
   add(policy.introspection);
   add(policy.sessions);
-  text.add(tenants);
+  add(policy.mtls);
+  text.add(static_cast<std::int64_t>(tenants.size()));
+  for (const TenantRoles& tenant : tenants) {
+    text.add(tenant.name);
+    text.add(tenant.roles);
+  }
   return text.finish();
 }
 

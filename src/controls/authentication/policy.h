@@ -4,6 +4,7 @@
 // Pure. Safe from any thread.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,13 @@ struct Policy {
   bool takes_tokens() const { return !jwt.empty() || !introspection.empty(); }
 };
 
-// One digest of all that decides what a credential means, the names of the tenants included.
-Digest digest_of(const Policy& policy, const std::vector<std::string>& tenants);
+// A tenant, and the roles that it gives its callers.
+struct TenantRoles {
+  std::string name;
+  std::vector<std::string> roles;
+};
+
+// One digest of all that decides what a credential means, tenants included.
+Digest digest_of(const Policy& policy, std::span<const TenantRoles> tenants);
 
 }  // namespace tollgate::authentication

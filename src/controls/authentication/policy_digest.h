@@ -2,12 +2,11 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <string>
 #include <string_view>
 
-#include "base/check.h"
+#include "base/sha256.h"
 #include "controls/authentication/authentication.h"
 #include "controls/authentication/jwt_policy.h"
 
@@ -33,11 +32,7 @@ class PolicyDigest {
       add(each.tenant);
     }
   }
-  Digest finish() const {
-    Digest made;
-    CHECK(EVP_Digest(text_.data(), text_.size(), made.data(), nullptr, EVP_sha256(), nullptr) == 1);
-    return made;
-  }
+  Digest finish() const { return sha256(text_); }
 
  private:
   std::string text_;

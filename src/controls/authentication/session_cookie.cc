@@ -153,9 +153,7 @@ std::vector<PolicyMistake> check(const SessionCookiePolicy& policy) {
   if (policy.idle_max <= Duration::zero() || policy.idle_max > policy.age_max) {
     found.push_back({"idle_max", "It is above 0s and at most `age_max`."});
   }
-  if (std::ranges::find(policy.audiences, "") != policy.audiences.end()) {
-    found.push_back({"audience", "It is empty."});
-  }
+  check_optional(policy.audiences, found);
   const std::vector<PolicyMistake> claims = check(policy.claims);
   found.insert(found.end(), claims.begin(), claims.end());
   return found;
@@ -307,12 +305,7 @@ Expected<Identity> SessionCookieReader::read(const SessionCookiePolicy& policy,
   // From here on the cookie was made by one who has the secret.
 
   const dom::object& claims = (*opened)->object();
-  if (!policy.issuer.empty() && text_member(claims, "iss") != policy.issuer) {
-    return refuse_cookie(rule);
-  }
-  if (!policy.audiences.empty() && !has_audience(claims, policy.audiences)) {
-    return refuse_cookie(rule);
-  }
+  if (!check_source(claims, policy.issuer, policy.audiences, rule)) return refuse_cookie(rule);
   const Expected<WallTime> ends = check_times(policy, claims, now, rule);
   if (!ends) return std::unexpected(ends.error());
   const Voucher voucher{.name = policy.name, .kind = CredentialKind::kSession, .rule = rule};

@@ -1,49 +1,15 @@
 #include "controls/authentication/token_cache.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <memory>
 
 #include "base/check.h"
+#include "base/sha256.h"
 
 namespace tollgate::authentication {
 
 namespace {
-
-// The algorithm and a context, kept by a thread: finding and making them anew for each token would
-// take half as long as the hash and allocate.
-class Hasher {
- public:
-  Hasher() : algorithm_(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context_(EVP_MD_CTX_new()) {
-    CHECK(algorithm_ != nullptr && context_ != nullptr);
-  }
-  void start() { CHECK(EVP_DigestInit_ex2(context_.get(), algorithm_.get(), nullptr) == 1); }
-  void add(const void* bytes, std::size_t size) {
-    CHECK(EVP_DigestUpdate(context_.get(), bytes, size) == 1);
-  }
-  Digest finish() {
-    Digest made;
-    CHECK(EVP_DigestFinal_ex(context_.get(), made.data(), nullptr) == 1);
-    return made;
-  }
-
- private:
-  struct Free {
-    void operator()(EVP_MD* algorithm) const { EVP_MD_free(algorithm); }
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  std::unique_ptr<EVP_MD, Free> algorithm_;
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
-};
-
-Hasher& hasher() {
-  static thread_local Hasher kept;
-  kept.start();
-  return kept;
-}
 
 // Takes the next `size` bytes of `text`.
 std::string_view take(std::string_view& text, std::size_t size) {
@@ -54,16 +20,10 @@ std::string_view take(std::string_view& text, std::size_t size) {
 
 }  // namespace
 
-Digest digest_of(std::string_view token) {
-  Hasher& hash = hasher();
-  hash.add(token.data(), token.size());
-  return hash.finish();
-}
+Digest digest_of(std::string_view token) { return sha256(token); }
 
 Digest stamp_of(std::span<const Digest> parts) {
-  Hasher& hash = hasher();
-  hash.add(parts.data(), parts.size_bytes());
-  return hash.finish();
+  return sha256({reinterpret_cast<const char*>(parts.data()), parts.size_bytes()});
 }
 
 TokenCache::TokenCache(std::size_t capacity) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <openssl/bio.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -10,6 +9,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/sha256.h"
 #include "controls/authentication/spiffe_id.h"
 #include "controls/authentication/x509_reading.h"
 
@@ -79,8 +79,7 @@ std::expected<std::unique_ptr<const TrustBundle>, std::string> TrustBundle::read
   X509_VERIFY_PARAM_set_flags(how, X509_V_FLAG_PARTIAL_CHAIN);
   X509_VERIFY_PARAM_set_depth(how, kDepthMax);
   X509_VERIFY_PARAM_set_auth_level(how, kSecurityLevel);
-  CHECK(EVP_Digest(pem.data(), pem.size(), made->digest_.data(), nullptr, EVP_sha256(), nullptr) ==
-        1);
+  made->digest_ = sha256(pem);
   return made;
 }
 
