@@ -1,106 +1,40 @@
 #include <array>
 #include <bit>
-#include <cstring>
+#include <span>
 #include <utility>
 
+#include "tokens/clause_cache.h"
 #include "tokens/encoder.h"
+#include "tokens/keyed_hash.h"
 #include "tokens/splitter_scan.h"
 #include "tokens/tables.h"
 #include "tokens/vocabulary.h"
+#include "tokens/word_cache.h"
 
 namespace tollgate::tokens {
-namespace {
-
-static_assert(std::endian::native == std::endian::little, "the cache packs words by shifts");
-
-// How many tokens a short word has, for the words seen last. A slot holds the word itself, so a
-// hit is never another word's. Two slots share a home: the newer word is in the first.
-class WordCache {
- public:
-  static constexpr std::size_t kWordBytesMax = 15;
-
-  // 15 bytes of the word, zeros behind it, and in the last byte its length.
-  struct Word {
-    std::uint64_t low;
-    std::uint64_t high;
-  };
-  static Word pack(std::string_view word) {
-    Word packed{0, 0};
-    std::memcpy(&packed, word.data(), word.size());
-    packed.high |= std::uint64_t{word.size()} << 56;
-    return packed;
-  }
-  // The same where 16 bytes can be read.
-  [[gnu::always_inline]] static Word pack_wide(std::string_view word) {
-    Word packed;
-    std::memcpy(&packed, word.data(), 16);
-    packed.low &= kMasks[word.size()].low;
-    packed.high &= kMasks[word.size()].high;
-    packed.high |= std::uint64_t{word.size()} << 56;
-    return packed;
-  }
-
-  // The count, 0 if it is not known.
-  [[gnu::always_inline]] std::uint32_t find(Word word, std::size_t home) const {
-    const Word* const pair = &slots_[home];
-    if (differ(pair[0], word) == 0) [[likely]]
-      return static_cast<std::uint32_t>(pair[0].high >> 60);
-    if (differ(pair[1], word) == 0) return static_cast<std::uint32_t>(pair[1].high >> 60);
-    return 0;
-  }
-  // A word of at most 15 bytes has at most 15 tokens, which is what four bits hold.
-  void keep(Word word, std::size_t home, std::uint32_t count) {
-    slots_[home + 1] = slots_[home];
-    slots_[home] = {word.low, word.high | std::uint64_t{count} << 60};
-  }
-  // The high bits of a product depend on all bits of the word.
-  static std::size_t home(Word word) {
-    const std::uint64_t mixed = word.low * 0x9e3779b97f4a7c15u + word.high * 0xc2b2ae3d27d4eb4fu;
-    return mixed >> (64 - kHomeBits) << 1;
-  }
-
- private:
-  static constexpr int kHomeBits = 15;  // With 2 slots of 16 bytes a home: 1 MiB.
-  static constexpr std::uint64_t kWordMask = ~(std::uint64_t{0xf} << 60);
-
-  static std::uint64_t differ(Word slot, Word word) {
-    return (slot.low ^ word.low) | ((slot.high ^ word.high) & kWordMask);
-  }
-
-  static constexpr std::array<Word, kWordBytesMax + 1> kMasks = [] {
-    std::array<Word, kWordBytesMax + 1> masks{};
-    for (std::size_t size = 1; size <= kWordBytesMax; ++size) {
-      masks[size].low = size >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << 8 * size) - 1;
-      masks[size].high = size <= 8 ? 0 : (std::uint64_t{1} << 8 * (size - 8)) - 1;
-    }
-    return masks;
-  }();
-
-  std::vector<Word> slots_ = std::vector<Word>(std::size_t{2} << kHomeBits);
-};
-
-}  // namespace
-
 // A block with fewer pieces than this is not worth its while…
 constexpr int kBlockPieces = 4;
 // …and so many pieces behind it are looked at alone.
 constexpr int kAloneAfterSparse = 8;
+// Parts of a long word that are looked up together.
+constexpr std::size_t kPartsAtOnce = 16;
 // A short word is read at once.
 constexpr std::ptrdiff_t kWide = 16;
 
 struct Counter::Work {
-  explicit Work(const Tables& tables) : encoder(tables) {}
+  explicit Work(const Tables& tables)
+      : seams(tables.seams()), encoder(tables), cache(tables.token_words()) {}
 
   [[gnu::always_inline]] Tokens count(std::string_view piece, const char* text_end) {
     if (text_end - piece.data() >= kWide) [[likely]]
       return count_wide(piece);
-    if (piece.size() > WordCache::kWordBytesMax) return encode(piece);
+    if (piece.size() > WordCache::kWordBytesMax) return count_long(piece);
     return count(piece, WordCache::pack(piece));
   }
   // Of a piece at which kWide bytes can be read.
   [[gnu::always_inline]] Tokens count_wide(std::string_view piece) {
     if (piece.size() > WordCache::kWordBytesMax) [[unlikely]]
-      return encode(piece);
+      return count_long(piece);
     return count(piece, WordCache::pack_wide(piece));
   }
   [[gnu::always_inline]] Tokens count(std::string_view piece, WordCache::Word word) {
@@ -109,6 +43,80 @@ struct Counter::Work {
     if (count == 0) [[unlikely]]
       return encode(piece, word, home);
     return count;
+  }
+
+  // Of a piece that is too long for the cache of words.
+  [[gnu::noinline]] Tokens count_long(std::string_view piece) {
+    if (piece.size() > ClauseCache::kBytesMax) return count_between_seams(piece);
+    const Hash128 clause = keyed_hash(piece);
+    const std::uint32_t known = clauses.find(clause);
+    if (known != 0) return known;
+    const Tokens count = count_between_seams(piece);
+    clauses.keep(clause, static_cast<std::uint32_t>(count));
+    return count;
+  }
+
+  Tokens count_between_seams(std::string_view piece) {
+    Tokens total = 0;
+    const char* begin = piece.data();
+    const char* const end = begin + piece.size();
+    std::array<const char*, kPartsAtOnce> cuts;
+    std::size_t found = 0;
+    for (const char* at = begin + Seams::kSeen; end - at >= Seams::kSeen;) {
+      if (!Seams::may_begin(*at)) {
+        ++at;
+        continue;
+      }
+      cuts[found] = at;
+      found += seams.apart(at) ? 1 : 0;
+      at += Seams::kSeen;
+      if (found == kPartsAtOnce) {
+        total += count_parts(begin, cuts, found, end);
+        begin = cuts.back();
+        found = 0;
+      }
+    }
+    // What is left is the last part, and one more cut is at the end.
+    if (found == 0) return total + count_part({begin, end}, end);
+    total += count_parts(begin, cuts, found, end);
+    return total + count_part({cuts[found - 1], end}, end);
+  }
+
+  // The parts before each cut. All are looked for before the first is waited for.
+  Tokens count_parts(const char* begin, std::span<const char* const> cuts, std::size_t found,
+                     const char* readable_end) {
+    std::array<WordCache::Word, kPartsAtOnce> words;
+    std::array<std::size_t, kPartsAtOnce> homes;
+    const char* at = begin;
+    for (std::size_t i = 0; i < found; ++i) {
+      const std::string_view part(at, cuts[i]);
+      at = cuts[i];
+      words[i] = {0, 0};
+      if (part.size() <= WordCache::kWordBytesMax) [[likely]] {
+        words[i] = readable_end - part.data() >= kWide ? WordCache::pack_wide(part)
+                                                       : WordCache::pack(part);
+      }
+      homes[i] = WordCache::home(words[i]);
+      cache.prefetch(homes[i]);
+    }
+    Tokens total = 0;
+    at = begin;
+    for (std::size_t i = 0; i < found; ++i) {
+      const std::uint32_t count = cache.find(words[i], homes[i]);
+      total += count;
+      if (count == 0) [[unlikely]] {
+        const std::string_view part(at, cuts[i]);
+        total += part.size() <= WordCache::kWordBytesMax ? encode(part, words[i], homes[i])
+                                                         : encode(part);
+      }
+      at = cuts[i];
+    }
+    return total;
+  }
+  Tokens count_part(std::string_view part, const char* readable_end) {
+    if (part.size() > WordCache::kWordBytesMax) return encode(part);
+    if (readable_end - part.data() >= kWide) return count(part, WordCache::pack_wide(part));
+    return count(part, WordCache::pack(part));
   }
 
   // Apart, so that the loops have no more to save than they need.
@@ -168,8 +176,10 @@ struct Counter::Work {
     }
   }
 
+  const Seams& seams;
   Encoder encoder;
   WordCache cache;
+  ClauseCache clauses;
 };
 
 Counter::Counter(const Vocabulary& vocabulary)

@@ -30,12 +30,14 @@ class Encoder {
   // Beyond this the memory of a long piece is given back after it.
   static constexpr std::size_t kKeptTokens = 64 * 1024;
 
-  std::uint32_t longest(const char* at, const char* end);
   bool stay_apart(std::uint32_t left, std::uint32_t right);
+  bool given_up(std::size_t position) const {
+    return !given_up_.empty() && given_up_[position] != 0;
+  }
 
   const Tables& tables_;
   std::vector<std::uint32_t> ids_;
-  std::vector<std::uint8_t> given_up_;  // By position in the piece.
+  std::vector<std::uint8_t> given_up_;  // By position in the piece; empty until there is one.
   std::uint64_t steps_ = 0;
 };
 

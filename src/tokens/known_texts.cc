@@ -1,38 +1,12 @@
 #include "tokens/known_texts.h"
 
-#include <openssl/rand.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include "base/check.h"
-
 namespace tollgate::tokens {
 
-namespace {
-
-using Secret = std::array<unsigned char, XXH3_SECRET_DEFAULT_SIZE>;
-
-const Secret& secret() {
-  static const Secret made = [] {
-    Secret bytes;
-    CHECK(RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) == 1);
-    return bytes;
-  }();
-  return made;
-}
-
-XXH128_hash_t hash(std::string_view bytes) {
-  return XXH3_128bits_withSecret(bytes.data(), bytes.size(), secret().data(), secret().size());
-}
-
-}  // namespace
-
 auto KnownTexts::key(std::string_view owner, std::string_view text) -> Key {
-  const XXH128_hash_t of_text = hash(text);
+  const Hash128 of_text = keyed_hash(text);
   // The owner's halves go in crosswise, so that an owner and a text cannot change places.
-  const XXH128_hash_t of_owner = hash(owner);
-  return {of_text.low64 ^ of_owner.high64, of_text.high64 ^ of_owner.low64};
+  const Hash128 of_owner = keyed_hash(owner);
+  return {of_text.low ^ of_owner.high, of_text.high ^ of_owner.low};
 }
 
 std::optional<Tokens> KnownTexts::find(const Key& key) const {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "tokens/keyed_hash.h"
 
 namespace tollgate::tokens {
 
@@ -26,11 +27,7 @@ class KnownTexts {
   static constexpr std::size_t kTextsMax = 8192;  // 24 bytes each.
 
   // Of one text of one owner, for the time of a look-up.
-  struct Key {
-    std::uint64_t low = 0;
-    std::uint64_t high = 0;
-    bool operator==(const Key&) const = default;
-  };
+  using Key = Hash128;
   static Key key(std::string_view owner, std::string_view text);
 
   std::optional<Tokens> find(const Key& key) const;

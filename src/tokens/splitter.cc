@@ -48,6 +48,15 @@ Classes::Classes() {
     if (same == blocks_.end()) blocks_.push_back(made);
   }
   for (std::uint32_t byte = 0; byte < 0x80; ++byte) ascii_[byte] = of(byte);
+  for (std::uint32_t point = 0x80; point < two_.size(); ++point) two_[point] = of(point);
+  // Below 0x800 a form of three bytes is overlong, and surrogates are no characters.
+  for (std::uint32_t point = 0x800; point < 0x10000; point += 0x40) {
+    if (point >= 0xd800 && point < 0xe000) continue;
+    const std::uint8_t first = of(point);
+    bool alike = true;
+    for (std::uint32_t low = 1; low < 0x40; ++low) alike = alike && of(point + low) == first;
+    three_[point >> 6] = alike ? first : 0;
+  }
 }
 
 }  // namespace tollgate::tokens

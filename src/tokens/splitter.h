@@ -45,9 +45,19 @@ class Classes {
   }
   // By first byte; 0 if more bytes belong to the character.
   std::uint8_t of_byte(char byte) const { return ascii_[static_cast<unsigned char>(byte)]; }
+  // Of a whole character of two or three bytes, which are a lead of so many and continuations; 0
+  // if it takes a closer look: at a bad one, or among characters of several classes.
+  std::uint8_t of_two(std::uint8_t lead, std::uint8_t second) const {
+    return two_[(lead & 0x1f) << 6 | (second & 0x3f)];
+  }
+  std::uint8_t of_three(std::uint8_t lead, std::uint8_t second) const {
+    return three_[(lead & 0xf) << 6 | (second & 0x3f)];
+  }
 
  private:
   std::array<std::uint8_t, 256> ascii_{};
+  std::array<std::uint8_t, 0x800> two_{};
+  std::array<std::uint8_t, 0x400> three_{};  // By the first two bytes.
   std::array<std::uint16_t, 0x1100> block_of_{};
   std::vector<std::array<std::uint8_t, 256>> blocks_;
 };
@@ -88,6 +98,8 @@ class Splitter {
 
   Character peek(const char* at);
   Character decode(const char* at);
+  Character decode_closely(const char* at);
+  const char* wide_run(const char* at, std::uint8_t mask) const;
   const char* run(const char* at, std::uint8_t mask);
   Word word(const char* at);
   const char* contraction(const char* at);

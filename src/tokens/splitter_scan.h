@@ -151,7 +151,7 @@ std::uint64_t Splitter<kPattern>::block_starts() const {
 }
 
 template <Pattern kPattern>
-auto Splitter<kPattern>::peek(const char* at) -> Character {
+[[gnu::always_inline]] inline auto Splitter<kPattern>::peek(const char* at) -> Character {
   if (at == end_) [[unlikely]] {
     touched_end_ = true;
     return {0, 0};
@@ -163,7 +163,24 @@ auto Splitter<kPattern>::peek(const char* at) -> Character {
 }
 
 template <Pattern kPattern>
-auto Splitter<kPattern>::decode(const char* at) -> Character {
+[[gnu::noinline]] auto Splitter<kPattern>::decode(const char* at) -> Character {
+  if (end_ - at >= 3) [[likely]] {
+    const std::uint8_t lead = scan::byte_at(at);
+    const std::uint8_t second = scan::byte_at(at + 1);
+    if ((lead & 0xf0) == 0xe0 && (second & 0xc0) == 0x80 &&
+        (scan::byte_at(at + 2) & 0xc0) == 0x80) {
+      const std::uint8_t mask = classes_.of_three(lead, second);
+      if (mask != 0) return {mask, 3};
+    } else if ((lead & 0xe0) == 0xc0 && (second & 0xc0) == 0x80) {
+      const std::uint8_t mask = classes_.of_two(lead, second);
+      if (mask != 0) return {mask, 2};
+    }
+  }
+  return decode_closely(at);
+}
+
+template <Pattern kPattern>
+[[gnu::noinline]] auto Splitter<kPattern>::decode_closely(const char* at) -> Character {
   const std::uint8_t lead = scan::byte_at(at);
   const int length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
   if (lead < 0xc2 || lead > 0xf4) return {kOther, 1};
@@ -183,12 +200,29 @@ auto Splitter<kPattern>::decode(const char* at) -> Character {
   return {classes_.of(point), static_cast<std::uint8_t>(length)};
 }
 
+// The end of the characters of three bytes and of a class in `mask` at `at`, as far as their
+// first two bytes tell it.
+template <Pattern kPattern>
+[[gnu::always_inline]] inline const char* Splitter<kPattern>::wide_run(const char* at,
+                                                                       std::uint8_t mask) const {
+  for (; end_ - at >= 3; at += 3) {
+    const std::uint8_t lead = scan::byte_at(at);
+    const std::uint8_t second = scan::byte_at(at + 1);
+    if ((lead & 0xf0) != 0xe0 || (second & 0xc0) != 0x80 ||
+        (scan::byte_at(at + 2) & 0xc0) != 0x80 || (classes_.of_three(lead, second) & mask) == 0) {
+      break;
+    }
+  }
+  return at;
+}
+
 // The end of the run of characters in `mask` that begins at `at`; it may be empty.
 template <Pattern kPattern>
 const char* Splitter<kPattern>::run(const char* at, std::uint8_t mask) {
   for (;;) {
     while (at != end_ && (classes_.of_byte(*at) & mask) != 0) ++at;
     if (at != end_ && classes_.of_byte(*at) != 0) return at;
+    at = wide_run(at, mask);
     const Character character = peek(at);
     if ((character.mask & mask) == 0) return at;
     at += character.length;
@@ -226,6 +260,8 @@ auto Splitter<kPattern>::word(const char* at) -> Word {
   Character character;
   for (;;) {
     while (at != end_ && classes_.of_byte(*at) == kUpper) ++at;
+    const char* const wide = wide_run(at, kBoth);
+    if (wide != at) after_both = at = wide;
     character = peek(at);
     if ((character.mask & scan::kUpperSet) == 0) break;
     at += character.length;

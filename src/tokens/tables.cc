@@ -4,7 +4,9 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <numeric>
 #include <utility>
 
 namespace tollgate::tokens {
@@ -58,7 +60,7 @@ FaultOr<std::unique_ptr<const Tables>> Tables::parse(std::string name, Pattern p
   std::unique_ptr<Tables> tables(new Tables(std::move(name), pattern));
   std::vector<std::string> words;
   FaultOr<void> done = tables->read(file, words);
-  if (done) done = tables->plant(words);
+  if (done) done = tables->index(words);
   if (done) done = tables->pair(words);
   if (!done) return std::unexpected(std::move(done.error()));
   return tables;
@@ -66,7 +68,7 @@ FaultOr<std::unique_ptr<const Tables>> Tables::parse(std::string name, Pattern p
 
 // From the lines to the bytes of each token, in the order of the ranks.
 FaultOr<void> Tables::read(std::string_view file, std::vector<std::string>& words) {
-  bytes_.fill(kNone);
+  std::array<bool, 256> there{};
   for (std::size_t number = 1; !file.empty(); ++number) {
     const std::size_t length = std::min(file.find('\n'), file.size());
     const std::string_view line = file.substr(0, length);
@@ -87,49 +89,39 @@ FaultOr<void> Tables::read(std::string_view file, std::vector<std::string>& word
     if (rank == kTokensLimit) {
       return damaged(name_, fmt::format("more than {} tokens", kTokensLimit));
     }
-    if (word.size() == 1) bytes_[static_cast<unsigned char>(word[0])] = rank;
+    if (word.size() == 1) there[static_cast<unsigned char>(word[0])] = true;
     words.push_back(std::move(word));
   }
-  for (std::size_t byte = 0; byte < bytes_.size(); ++byte) {
-    if (bytes_[byte] == kNone) {
+  for (std::size_t byte = 0; byte < there.size(); ++byte) {
+    if (!there[byte]) {
       return damaged(name_, fmt::format("no token for the byte {:#04x}", byte));
     }
   }
   return {};
 }
 
-// Builds the trie, short words first, so that a node that is a token has its number from the
-// beginning.
-FaultOr<void> Tables::plant(const std::vector<std::string>& words) {
-  std::vector<std::uint32_t> by_length(words.size());
-  for (std::uint32_t id = 0; id < words.size(); ++id) by_length[id] = id;
-  std::ranges::sort(by_length, {}, [&](std::uint32_t id) { return words[id].size(); });
-
-  tokens_.resize(words.size());
-  std::uint32_t next_node = size();
-  for (const std::uint32_t id : by_length) {
-    const std::string& word = words[id];
-    std::uint32_t node = root(word[0]);
-    std::uint32_t shorter = word.size() == 1 ? kNone : node;
-    for (std::size_t i = 1; i < word.size(); ++i) {
-      const bool last = i + 1 == word.size();
-      std::uint32_t below = child(node, word[i]);
-      if (below != kNone && !last && below < size()) shorter = below;
-      if (below != kNone && last) {
-        return damaged(name_, fmt::format("rank {} is a token that another rank has too", id));
-      }
-      if (below == kNone) {
-        below = last ? id : next_node++;
-        trie_.add(std::uint64_t{node} << 8 | static_cast<unsigned char>(word[i]), below);
-      }
-      node = below;
-    }
-    if (node != id) {
-      return damaged(name_, fmt::format("rank {} is a token that another rank has too", id));
-    }
-    tokens_[id] = {id, id, shorter, static_cast<std::uint32_t>(word.size())};
+// The trie and what is learned from each word alone.
+FaultOr<void> Tables::index(const std::vector<std::string>& words) {
+  std::vector<std::uint32_t> sorted(words.size());
+  std::iota(sorted.begin(), sorted.end(), 0u);
+  std::ranges::sort(sorted, [&](std::uint32_t a, std::uint32_t b) { return words[a] < words[b]; });
+  for (std::size_t i = 1; i < sorted.size(); ++i) {
+    if (words[sorted[i - 1]] != words[sorted[i]]) continue;
+    return damaged(name_, fmt::format("rank {} is a token that another rank has too",
+                                      std::max(sorted[i - 1], sorted[i])));
   }
-  if (next_node >= 1u << 20) return damaged(name_, "too many different beginnings of tokens");
+  trie_.build(words, sorted);
+  shorter_.assign(words.size(), kNone);
+  for (std::uint32_t id = 0; id < words.size(); ++id) {
+    const std::string& word = words[id];
+    lengths_.push_back(static_cast<std::uint8_t>(word.size()));
+    std::uint64_t steps = 0;
+    if (word.size() > 1) {
+      shorter_[id] = trie_.longest(word.data(), word.data() + word.size() - 1, steps).token;
+    }
+    seams_.add(word);
+    if (word.size() <= WordCache::kWordBytesMax) token_words_.keep_token(word);
+  }
   return {};
 }
 
@@ -138,11 +130,14 @@ FaultOr<void> Tables::plant(const std::vector<std::string>& words) {
 FaultOr<void> Tables::pair(const std::vector<std::string>& words) {
   std::vector<std::uint32_t> parts;
   std::vector<std::uint32_t> merges;  // Of each part and the next.
+  std::uint64_t steps = 0;
+  parts_.resize(words.size());
   for (std::uint32_t id = 0; id < words.size(); ++id) {
     const std::string& word = words[id];
+    parts_[id] = {id, id};
     if (word.size() == 1) continue;
     parts.clear();
-    for (const char byte : word) parts.push_back(root(byte));
+    for (const char& byte : word) parts.push_back(trie_.longest(&byte, &byte + 1, steps).token);
     merges.clear();
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
       merges.push_back(merged(parts[i], parts[i + 1]));
@@ -160,8 +155,7 @@ FaultOr<void> Tables::pair(const std::vector<std::string>& words) {
     if (parts.size() != 2 || merges[0] != kNone) {
       return damaged(name_, fmt::format("rank {} cannot be merged from lower ranks", id));
     }
-    tokens_[id].left = parts[0];
-    tokens_[id].right = parts[1];
+    parts_[id] = {parts[0], parts[1]};
     pairs_.add(pair_key(parts[0], parts[1]), id);
     maybe_pairs_.add(pair_key(parts[0], parts[1]));
   }

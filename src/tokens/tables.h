@@ -8,7 +8,6 @@
 // No I/O. Const is safe from any thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -16,12 +15,13 @@
 #include <vector>
 
 #include "base/fault.h"
+#include "tokens/seams.h"
 #include "tokens/splitter.h"
+#include "tokens/trie.h"
 #include "tokens/vocabulary.h"
+#include "tokens/word_cache.h"
 
 namespace tollgate::tokens {
-
-inline constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
 // From key to value in one word each: open addressing, never more than half full, read only
 // after it is built.
@@ -45,11 +45,7 @@ class WordMap {
   static constexpr std::uint64_t kValueMask = (1u << kValueBits) - 1;
   static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
 
-  // Keys that differ in the last byte alone live close together: so the children of a node
-  // share cache lines, which decides the speed of a hostile text.
-  std::size_t home(std::uint64_t key) const {
-    return ((key >> 8) * 0x9e3779b97f4a7c15u) >> shift_ ^ (key & 0xff);
-  }
+  std::size_t home(std::uint64_t key) const { return (key * 0x9e3779b97f4a7c15u) >> shift_; }
   void place(std::uint64_t word);
 
   std::vector<std::uint64_t> slots_;
@@ -78,11 +74,10 @@ class MaybeSet {
   std::vector<std::uint64_t> bits_ = std::vector<std::uint64_t>((std::size_t{1} << kBits) / 64);
 };
 
-struct Token {
-  std::uint32_t left;  // What it is merged from; itself, if it is a single byte.
+// What a token is merged from; itself twice, if it is a single byte.
+struct Parts {
+  std::uint32_t left;
   std::uint32_t right;
-  std::uint32_t shorter;  // The longest token that it begins with; kNone for a single byte.
-  std::uint32_t length;   // In bytes.
 };
 
 class Tables {
@@ -99,18 +94,20 @@ class Tables {
   const std::string& name() const { return name_; }
   Pattern pattern() const { return pattern_; }
   const Classes& classes() const { return classes_; }
-  const Token& token(std::uint32_t id) const { return tokens_[id]; }
-  std::uint32_t size() const { return static_cast<std::uint32_t>(tokens_.size()); }
+  const Trie& trie() const { return trie_; }
+  const Seams& seams() const { return seams_; }
+  // What a counter's cache begins with: the short words that are tokens, the frequent first.
+  const WordCache& token_words() const { return token_words_; }
+  std::uint32_t size() const { return static_cast<std::uint32_t>(parts_.size()); }
+  const Parts& parts(std::uint32_t id) const { return parts_[id]; }
+  std::uint32_t length(std::uint32_t id) const { return lengths_[id]; }
+  // The longest token that this one begins with; kNone for a single byte.
+  std::uint32_t shorter(std::uint32_t id) const { return shorter_[id]; }
 
   // The token that the two are merged to, else kNone.
   std::uint32_t merged(std::uint32_t left, std::uint32_t right) const {
     const std::uint64_t key = pair_key(left, right);
     return maybe_pairs_.has(key) ? pairs_.find(key) : kNone;
-  }
-  // The trie: a node's number is its token's, or at least size() where no token ends.
-  std::uint32_t root(char byte) const { return bytes_[static_cast<unsigned char>(byte)]; }
-  std::uint32_t child(std::uint32_t node, char byte) const {
-    return trie_.find(std::uint64_t{node} << 8 | static_cast<unsigned char>(byte));
   }
 
  private:
@@ -119,15 +116,18 @@ class Tables {
     return std::uint64_t{left} << 18 | right;
   }
   FaultOr<void> read(std::string_view file, std::vector<std::string>& words);
-  FaultOr<void> plant(const std::vector<std::string>& words);
+  FaultOr<void> index(const std::vector<std::string>& words);
   FaultOr<void> pair(const std::vector<std::string>& words);
 
   std::string name_;
   Pattern pattern_;
   Classes classes_;
-  std::array<std::uint32_t, 256> bytes_{};
-  std::vector<Token> tokens_;
-  WordMap trie_;
+  Trie trie_;
+  Seams seams_;
+  WordCache token_words_;
+  std::vector<Parts> parts_;
+  std::vector<std::uint32_t> shorter_;
+  std::vector<std::uint8_t> lengths_;
   WordMap pairs_;
   MaybeSet maybe_pairs_;
 };

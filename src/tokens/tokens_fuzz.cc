@@ -45,7 +45,7 @@ void count(const Vocabulary& vocabulary, Counter& counter, std::string_view text
   const tollgate::Tokens counted = counter.count(text);
   CHECK(counted == static_cast<tollgate::Tokens>(ids.size()));
   std::size_t bytes = 0;
-  for (const std::uint32_t id : ids) bytes += vocabulary.tables().token(id).length;
+  for (const std::uint32_t id : ids) bytes += vocabulary.tables().length(id);
   CHECK(bytes == text.size());
 
   StreamCounter stream(counter);
