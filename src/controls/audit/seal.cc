@@ -2,12 +2,10 @@
 //
 // The hash covers the exact bytes of the record without its hash member, so that proving needs
 // no parser and no canonical form of JSON.
-#include <openssl/evp.h>
-
 #include <charconv>
-#include <memory>
 
 #include "base/check.h"
+#include "base/sha256.h"
 #include "controls/audit/audit.h"
 #include "controls/audit/hash.h"
 
@@ -20,30 +18,6 @@ constexpr std::string_view kPrevious = ",\"previous_hash\":\"";
 constexpr std::string_view kHash = ",\"hash\":\"";
 constexpr std::string_view kEnd = "\"}";
 constexpr std::size_t kHexLength = 2 * sizeof(Hash);
-
-// The algorithm and a context, kept by a thread: finding and making them anew for each record
-// would take half as long as the hash and allocate.
-class Hasher {
- public:
-  Hasher() : algorithm_(EVP_MD_fetch(nullptr, "SHA256", nullptr)), context_(EVP_MD_CTX_new()) {
-    CHECK(algorithm_ != nullptr && context_ != nullptr);
-  }
-  Hash hash(std::string_view bytes) {
-    Hash hash;
-    CHECK(EVP_DigestInit_ex2(context_.get(), algorithm_.get(), nullptr) == 1 &&
-          EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1 &&
-          EVP_DigestFinal_ex(context_.get(), hash.data(), nullptr) == 1);
-    return hash;
-  }
-
- private:
-  struct Free {
-    void operator()(EVP_MD* algorithm) const { EVP_MD_free(algorithm); }
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  std::unique_ptr<EVP_MD, Free> algorithm_;
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
-};
 
 }  // namespace
 
@@ -61,10 +35,7 @@ void append_hex(const Hash& hash, std::string& out) {
   out.append(digits, kHexLength);
 }
 
-Hash sha256(std::string_view bytes) {
-  static thread_local Hasher hasher;
-  return hasher.hash(bytes);
-}
+Hash sha256(std::string_view bytes) { return tollgate::sha256(bytes); }
 
 Hash seal(std::string_view written, std::uint64_t sequence, const Hash& previous,
           std::string& out) {
