@@ -101,11 +101,7 @@ class Builder {
       made.timeout.total = timeout.duration("total");
       made.concurrent_requests = view.count("concurrent_requests");
       made.output_cap_field = view.choice("output_cap_field", usual_cap_field(made));
-      made.certificate_authority = file(view, "certificate_authority");
-      if (!made.certificate_authority.empty() && !std::ifstream(made.certificate_authority)) {
-        tell(view, "certificate_authority",
-             fmt::format("`{}` cannot be read", made.certificate_authority));
-      }
+      made.certificate_authority = authority_of(report_, view);
       config_.upstreams.push_back(std::move(made));
     }
   }

@@ -36,6 +36,10 @@ void tell_in(Report& report, const View& view, std::string_view key, std::string
 // The file that `key` names, seen from the folder of the configuration; empty: none.
 std::string file_of(const Report& report, const View& view, std::string_view key);
 
+// `certificate_authority`, read; without it, or where it is of no use and that was told: the
+// system's.
+CertificateAuthority authority_of(Report& report, const View& view);
+
 // What must hold between the parts: addresses, surfaces and dialects, routes that could both
 // match one request, tenants' limits against the default.
 void validate(const Config& config, const Node& root, Report& report);

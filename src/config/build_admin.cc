@@ -166,7 +166,7 @@ class AdminBuilder {
       made.keys = authentication::KeyOrigin::kFile;
       made.keys_at = readable(view, "jwks_file");
     }
-    made.certificate_authority = readable(view, "certificate_authority");
+    made.certificate_authority = authority_of(report_, view);
     return made;
   }
 

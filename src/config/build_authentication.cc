@@ -182,7 +182,7 @@ class AuthenticationBuilder {
       made.keys = authentication::KeyOrigin::kFile;
       made.keys_at = file_of(report_, view, "jwks_file");
     }
-    made.certificate_authority = readable_file(view, "certificate_authority");
+    made.certificate_authority = authority_of(report_, view);
     if (view.has("token_review")) {
       if (!view.has("jwks_url") && !view.has("jwks_file")) {
         made.keys = authentication::KeyOrigin::kReview;
@@ -196,7 +196,7 @@ class AuthenticationBuilder {
     authentication::TokenReviewPolicy made;
     made.url = view.text("url");
     check_place(view, "url");
-    made.certificate_authority = readable_file(view, "certificate_authority");
+    made.certificate_authority = authority_of(report_, view);
     made.token_file = readable_file(view, "token_file");
     made.timeout = view.duration("timeout");
     made.kept = view.duration("keep");
@@ -243,7 +243,7 @@ class AuthenticationBuilder {
       }
       made.timeout = view.duration("timeout");
       made.kept = view.duration("keep");
-      made.certificate_authority = readable_file(view, "certificate_authority");
+      made.certificate_authority = authority_of(report_, view);
       tell_all(view, check(made));
       made_.introspection.push_back(std::move(made));
     }

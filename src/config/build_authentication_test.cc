@@ -109,6 +109,8 @@ TEST(AuthenticationConfig, TellsMistakesOfTokensWhereTheyStand) {
        "expected `jwks_url` or `jwks_file`, found both"},
       {"tenant: org_id", "tenant: org_id\n      certificate_authority: none.pem",
        "`none.pem` cannot be read"},
+      {"tenant: org_id", "tenant: org_id\n      certificate_authority: /dev/null",
+       "`/dev/null` holds no PEM certificate"},
       {"tenant: org_id", "tenat: org_id", "unknown key `tenat`; did you mean `tenant`?"},
       {"tenant: org_id\n",
        "tenant: org_id\n    - { name: corporate, issuer: \"https://x\", audience: a, tenant: t }\n",

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/certificate_authority.h"
 #include "base/money.h"
 #include "base/secret.h"
 #include "base/units.h"
@@ -98,7 +99,7 @@ struct Upstream {
   Secret credential;  // Empty: none is sent.
   Timeouts timeout;
   std::int64_t concurrent_requests = 1024;  // Over all endpoints; more are refused as overloaded.
-  std::string certificate_authority;        // PEM path; empty: the system's.
+  CertificateAuthority certificate_authority;
   dialects::CapField output_cap_field = dialects::CapField::kBoth;  // Of a chat.
 };
 

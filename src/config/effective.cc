@@ -77,7 +77,7 @@ json::object upstreams(const Config& config) {
                       {"between_chunks", format_duration(upstream.timeout.between_chunks)},
                       {"total", format_duration(upstream.timeout.total)}};
     if (!upstream.certificate_authority.empty()) {
-      one["certificate_authority"] = upstream.certificate_authority;
+      one["certificate_authority"] = upstream.certificate_authority.path;
     }
     made[upstream.name] = std::move(one);
   }

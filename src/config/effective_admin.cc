@@ -52,7 +52,7 @@ json::object entry(const administration::OidcPolicy& policy) {
   made["token_type"] = text(choices::token_types()[static_cast<std::size_t>(bearer.type)]);
   const bool file = bearer.keys == authentication::KeyOrigin::kFile;
   put(made, file ? "jwks_file" : "jwks_url", bearer.keys_at);
-  put(made, "certificate_authority", bearer.certificate_authority);
+  put(made, "certificate_authority", bearer.certificate_authority.path);
   made["leeway"] = format_duration(bearer.leeway);
   put(made, "subject", bearer.claims.subject);
   put(made, "roles", bearer.claims.roles);

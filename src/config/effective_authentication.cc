@@ -55,10 +55,10 @@ json::object entry(const authentication::JwtPolicy& policy) {
                         {"token_file", text(policy.review->token_file)},
                         {"timeout", format_duration(policy.review->timeout)},
                         {"keep", format_duration(policy.review->kept)}};
-    put(review, "certificate_authority", policy.review->certificate_authority);
+    put(review, "certificate_authority", policy.review->certificate_authority.path);
     made["token_review"] = std::move(review);
   }
-  put(made, "certificate_authority", policy.certificate_authority);
+  put(made, "certificate_authority", policy.certificate_authority.path);
   made["leeway"] = format_duration(policy.leeway);
   if (policy.token_max_age) made["token_max_age"] = format_duration(*policy.token_max_age);
   put(made, policy.claims);
@@ -75,7 +75,7 @@ json::object entry(const authentication::IntrospectionPolicy& policy) {
   if (!policy.audiences.empty()) made["audience"] = texts(policy.audiences);
   made["timeout"] = format_duration(policy.timeout);
   made["keep"] = format_duration(policy.kept);
-  put(made, "certificate_authority", policy.certificate_authority);
+  put(made, "certificate_authority", policy.certificate_authority.path);
   put(made, policy.claims);
   return made;
 }

@@ -51,6 +51,8 @@ inline constexpr Field kScopesClaim{.key = "scopes",
 inline constexpr Field kCertificateAuthority{
     .key = "certificate_authority",
     .kind = Kind::kFile,
-    .doc = "PEM of who signs its server's certificate. Not written: the system's."};
+    .doc =
+        "PEM of who signs the certificate of its server; read anew with every reload. Not written: "
+        "the system's."};
 
 }  // namespace tollgate::config

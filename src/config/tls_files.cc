@@ -26,7 +26,29 @@ using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
 // A key with a passphrase must not stop to ask for it.
 int no_passphrase(char*, int, int, void*) { return 0; }
 
+bool holds_certificate(const std::string& pem) {
+  const Bio text(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const Certificate first(PEM_read_bio_X509_AUX(text.get(), nullptr, no_passphrase, nullptr));
+  ERR_clear_error();
+  return first != nullptr;
+}
+
 }  // namespace
+
+CertificateAuthority authority_of(Report& report, const View& view) {
+  constexpr std::string_view kKey = "certificate_authority";
+  const std::string path = file_of(report, view, kKey);
+  if (path.empty()) return {};
+  auto read = read_certificate_authority(path);
+  if (!read) {
+    tell_in(report, view, kKey, fmt::format("`{}` cannot be read", path));
+    return {};
+  }
+  if (!holds_certificate(read->pem)) {
+    tell_in(report, view, kKey, fmt::format("`{}` holds no PEM certificate", path));
+  }
+  return std::move(*read);
+}
 
 std::string check_tls(const Tls& tls) {
   const Bio certificate_file(BIO_new_file(tls.certificate.c_str(), "r"));

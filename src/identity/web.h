@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/certificate_authority.h"
 #include "base/fault.h"
 #include "base/task.h"
 #include "base/units.h"
@@ -19,12 +20,12 @@
 namespace tollgate::identity {
 
 struct WebRequest {
-  std::string asked;                  // Whom, as the configuration names it; for messages.
-  std::string url;                    // https, or http to this machine.
-  std::string certificate_authority;  // PEM path; empty: the system's.
-  std::string authorization;          // Empty: none is sent.
-  std::string bearer_file;            // Whose token is sent then; read for each question.
-  std::string content_type;           // With a body, which makes it a POST.
+  std::string asked;  // Whom, as the configuration names it; for messages.
+  std::string url;    // https, or http to this machine.
+  CertificateAuthority certificate_authority;
+  std::string authorization;  // Empty: none is sent.
+  std::string bearer_file;    // Whose token is sent then; read for each question.
+  std::string content_type;   // With a body, which makes it a POST.
   std::string body;
   Duration timeout{};
   Bytes bytes_max = 0;  // Of the answer.

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -64,6 +65,22 @@ bool harden(SSL_CTX* context) {
   SSL_CTX_set_read_ahead(context, 1);
   return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
          SSL_CTX_set_cipher_list(context, kCiphers) == 1;
+}
+
+// The certificates of a PEM text, one at the least, and none that is broken.
+bool trust(X509_STORE& store, const std::string& pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> text(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  int count = 0;
+  while (X509* const read = PEM_read_bio_X509_AUX(text.get(), nullptr, nullptr, nullptr)) {
+    const bool added = X509_STORE_add_cert(&store, read) == 1;
+    X509_free(read);
+    if (!added) return false;
+    ++count;
+  }
+  const bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  if (count > 0 && ended) ERR_clear_error();
+  return count > 0 && ended;
 }
 
 bool is_address(const std::string& host) {
@@ -172,18 +189,17 @@ FaultOr<std::unique_ptr<const authentication::ClientCertificate>> proven_certifi
   return std::make_unique<const authentication::ClientCertificate>(std::move(*read));
 }
 
-FaultOr<TlsContext> client_tls(const std::string& certificate_authority) {
+FaultOr<TlsContext> client_tls(const CertificateAuthority& authority) {
   ERR_clear_error();
   TlsContext context(SSL_CTX_new(TLS_client_method()));
   if (!context || !harden(context.get())) {
     return fault(FaultKind::kBroken, fmt::format("TLS cannot be set up: {}", last_error()));
   }
-  if (certificate_authority.empty()) {
+  if (authority.empty()) {
     SSL_CTX_set_default_verify_paths(context.get());
-  } else if (SSL_CTX_load_verify_locations(context.get(), certificate_authority.c_str(), nullptr) !=
-             1) {
+  } else if (!trust(*SSL_CTX_get_cert_store(context.get()), authority.pem)) {
     return fault(FaultKind::kBroken, fmt::format("the certificate authority {} cannot be used: {}",
-                                                 certificate_authority, last_error()));
+                                                 authority.path, last_error()));
   }
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_alpn_protos(context.get(), kAlpn.data(), kAlpn.size());

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/certificate_authority.h"
 #include "base/fault.h"
 #include "controls/authentication/client_certificate.h"
 #include "net/net.h"
@@ -33,8 +34,8 @@ ssl_st* accept_tls(const ServerTls& tls);
 FaultOr<std::unique_ptr<const authentication::ClientCertificate>> proven_certificate(
     const ssl_st& ssl);
 
-// What is trusted upstream: the system's authorities, or those of a PEM file.
-FaultOr<TlsContext> client_tls(const std::string& certificate_authority);
+// What is trusted upstream: the system's authorities, or those of a PEM text.
+FaultOr<TlsContext> client_tls(const CertificateAuthority& authority);
 
 // TLS to `host`, whose certificate must name it. `session` (or null) is resumed; a new one that
 // the peer gives is put there.

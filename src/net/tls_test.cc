@@ -70,8 +70,11 @@ class TlsNet : public Net {
     behind = std::move(*opened);
     script.upstream.endpoints[0].port = behind->port();
     script.upstream.endpoints[0].tls = true;
-    script.upstream.certificate_authority = files.certificate;
+    trust(files);
     listen({});
+  }
+  void trust(const config::Tls& files) {
+    script.upstream.certificate_authority = *read_certificate_authority(files.certificate);
   }
   ~TlsNet() override {
     pool.reset();
@@ -100,6 +103,48 @@ TEST_F(TlsNet, ForwardsOverTlsOnOneKeptConnection) {
   }
   EXPECT_EQ(behind->connections(), 1);
   EXPECT_EQ(behind_script.served, 3);
+}
+
+// A connection that was kept and a session that could be resumed are of the authority that was
+// trusted when they were made.
+TEST_F(TlsNet, TrustsAnAuthorityNoLongerThanTheConfigurationSays) {
+  const Certificate certificate("IP:127.0.0.1");
+  const Certificate other("IP:127.0.0.1");
+  listen_behind(certificate.files);
+  const auto peer = caller();
+  const auto ask = [&](std::string_view answer) {
+    peer->received.clear();
+    peer->send(kAsk);
+    EXPECT_TRUE(until_received(*peer, answer)) << peer->received;
+  };
+  ask("\r\n\r\nnone");
+  std::filesystem::copy(other.files.certificate, certificate.files.certificate,
+                        std::filesystem::copy_options::overwrite_existing);
+  ask("\r\n\r\nnone");  // The file is in force with the next configuration.
+  trust(certificate.files);
+  ask("certificate was not accepted");
+  EXPECT_EQ(behind_script.served, 2);
+}
+
+// What a kept set of authorities would never see.
+TEST_F(TlsNet, TakesANewAuthorityFromTheSamePath) {
+  const Certificate certificate("IP:127.0.0.1");
+  const Certificate other("IP:127.0.0.1");
+  listen_behind(certificate.files);
+  const std::string path = certificate.folder + "/authority.pem";
+  const auto trust_copy_of = [&](const Certificate& which) {
+    std::filesystem::copy(which.files.certificate, path,
+                          std::filesystem::copy_options::overwrite_existing);
+    script.upstream.certificate_authority = *read_certificate_authority(path);
+  };
+  const auto peer = caller();
+  trust_copy_of(other);
+  peer->send(kAsk);
+  ASSERT_TRUE(until_received(*peer, "certificate was not accepted")) << peer->received;
+  trust_copy_of(certificate);
+  peer->received.clear();
+  peer->send(kAsk);
+  ASSERT_TRUE(until_received(*peer, "\r\n\r\nnone")) << peer->received;
 }
 
 TEST_F(TlsNet, ResumesItsSessionWithAnUpstream) {

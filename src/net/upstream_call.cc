@@ -202,7 +202,7 @@ Task<FaultOr<void>> Call::connect_to(const Address& address, Instant until) {
 }
 
 Task<FaultOr<void>> Call::handshake(Instant until) {
-  FaultOr<ssl_ctx_st*> context = pool_.context(origin_->certificate_authority);
+  FaultOr<ssl_ctx_st*> context = pool_.context(origin_->authority);
   if (!context) co_return std::unexpected(std::move(context.error()));
   ssl_st* ssl = connect_tls(**context, origin_->host, origin_->session);
   if (ssl == nullptr) co_return failed(FaultKind::kBroken, "TLS cannot be set up");

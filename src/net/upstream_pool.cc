@@ -94,13 +94,16 @@ UpstreamPool::State::~State() = default;
 
 Origin& UpstreamPool::State::origin(const config::Upstream& upstream,
                                     const config::Endpoint& endpoint) {
+  const auto is_place = [&](const Origin& each) {
+    return each.port == endpoint.port && each.tls == endpoint.tls && each.host == endpoint.host &&
+           each.upstream == upstream.name;
+  };
+  const auto& authority = upstream.certificate_authority.digest;
   for (const std::unique_ptr<Origin>& each : origins) {
-    if (each->port == endpoint.port && each->tls == endpoint.tls && each->host == endpoint.host &&
-        each->upstream == upstream.name &&
-        each->certificate_authority == upstream.certificate_authority) {
-      return *each;
-    }
+    if (is_place(*each) && each->authority.digest == authority) return *each;
   }
+  // Who was trusted there before is so no longer: what was kept of it ends.
+  std::erase_if(origins, [&](const auto& each) { return each->calls == 0 && is_place(*each); });
   // Those of configurations that are no longer in force.
   if (origins.size() >= kOriginsKept) {
     std::erase_if(origins, [](const auto& each) { return each->calls == 0; });
@@ -110,19 +113,24 @@ Origin& UpstreamPool::State::origin(const config::Upstream& upstream,
   made->host = endpoint.host;
   made->port = endpoint.port;
   made->tls = endpoint.tls;
-  made->certificate_authority = upstream.certificate_authority;
+  made->authority = upstream.certificate_authority;
   made->at_work = &counts.of(upstream.name);
   made->pool = this;
   return *origins.emplace_back(std::move(made));
 }
 
-FaultOr<ssl_ctx_st*> UpstreamPool::State::context(const std::string& certificate_authority) {
-  for (const auto& [path, context] : contexts) {
-    if (path == certificate_authority) return context.get();
+FaultOr<ssl_ctx_st*> UpstreamPool::State::context(const CertificateAuthority& authority) {
+  for (const Context& each : contexts) {
+    if (each.authority == authority.digest) return each.tls.get();
   }
-  FaultOr<TlsContext> made = client_tls(certificate_authority);
+  // Connections keep theirs as long as they live.
+  std::erase_if(contexts, [this](const Context& context) {
+    return std::ranges::none_of(
+        origins, [&](const auto& origin) { return origin->authority.digest == context.authority; });
+  });
+  FaultOr<TlsContext> made = client_tls(authority);
   if (!made) return std::unexpected(std::move(made.error()));
-  return contexts.emplace_back(certificate_authority, std::move(*made)).second.get();
+  return contexts.emplace_back(authority.digest, std::move(*made)).tls.get();
 }
 
 std::unique_ptr<UpstreamConnection> UpstreamPool::State::take(Origin& origin) {

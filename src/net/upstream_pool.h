@@ -1,6 +1,7 @@
 // What is inside of an UpstreamPool: the connections that wait for their next request.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -50,7 +51,7 @@ struct Origin {
   std::string host;
   std::uint16_t port = 0;
   bool tls = false;
-  std::string certificate_authority;
+  CertificateAuthority authority;
   std::atomic<std::int64_t>* at_work = nullptr;
   UpstreamPool::State* pool = nullptr;
   std::vector<std::unique_ptr<UpstreamConnection>> waiting;
@@ -64,7 +65,7 @@ struct UpstreamPool::State {
   ~State();
 
   Origin& origin(const config::Upstream& upstream, const config::Endpoint& endpoint);
-  FaultOr<ssl_ctx_st*> context(const std::string& certificate_authority);
+  FaultOr<ssl_ctx_st*> context(const CertificateAuthority& authority);
   std::unique_ptr<UpstreamConnection> take(Origin& origin);
   void keep(std::unique_ptr<UpstreamConnection> connection);
   void recycle(Call& call);
@@ -74,7 +75,11 @@ struct UpstreamPool::State {
   Resolver resolver;
   int connections = 0;
   std::vector<std::unique_ptr<Origin>> origins;
-  std::vector<std::pair<std::string, TlsContext>> contexts;
+  struct Context {
+    std::array<std::uint8_t, 32> authority{};  // Its digest.
+    TlsContext tls;
+  };
+  std::vector<Context> contexts;
   std::vector<std::unique_ptr<Call>> calls;  // Not in use.
 };
 

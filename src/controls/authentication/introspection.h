@@ -39,8 +39,8 @@ struct IntrospectionPolicy {
   std::vector<std::string> audiences;  // `aud` of the answer has one of them; empty: not looked at.
   ClaimMapping claims;
   Duration timeout = std::chrono::seconds(2);
-  Duration kept = kKeptMax;           // A good answer, and never beyond `exp`.
-  std::string certificate_authority;  // PEM of who signs its certificate; empty: the system's.
+  Duration kept = kKeptMax;  // A good answer, and never beyond `exp`.
+  CertificateAuthority certificate_authority;
 };
 
 std::vector<PolicyMistake> check(const IntrospectionPolicy& policy);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/certificate_authority.h"
 #include "base/units.h"
 #include "controls/authentication/authentication.h"
 #include "controls/authentication/jwk.h"
@@ -45,9 +46,9 @@ enum class TokenType : std::uint8_t {
 struct TokenReviewPolicy {
   static constexpr Duration kKeptMax = std::chrono::seconds(30);
 
-  std::string url;                    // Of the API server, without the path of reviews.
-  std::string certificate_authority;  // PEM of who signs its certificate; empty: the system's.
-  std::string token_file;             // Our own token there; read anew for each question.
+  std::string url;  // Of the API server, without the path of reviews.
+  CertificateAuthority certificate_authority;
+  std::string token_file;  // Our own token there; read anew for each question.
   Duration timeout = std::chrono::seconds(2);
   Duration kept = kKeptMax;  // A good answer, and never beyond the token.
 };
@@ -69,9 +70,8 @@ struct JwtPolicy {
   Duration leeway = std::chrono::seconds(30);  // For clocks that differ.
   std::optional<Duration> token_max_age;       // Since `iat`, which is mandatory then.
   KeyOrigin keys = KeyOrigin::kDiscovery;
-  std::string keys_at;                // The URL or file of the key set; with kDiscovery empty.
-  std::string certificate_authority;  // PEM of who signs the issuer's certificate; empty: the
-                                      // system's.
+  std::string keys_at;  // The URL or file of the key set; with kDiscovery empty.
+  CertificateAuthority certificate_authority;  // Of the issuer's server.
   std::optional<TokenReviewPolicy> review;
 };
 

@@ -32,6 +32,7 @@ class PolicyDigest {
       add(each.tenant);
     }
   }
+  void add(const CertificateAuthority& authority) { add(authority.pem); }
   Digest finish() const { return sha256(text_); }
 
  private:

@@ -191,7 +191,8 @@ TEST(TokenReview, EverythingThatDecidesIsInTheDigest) {
   EXPECT_TRUE(differs([](JwtPolicy& p) { p.review.reset(); }));
   EXPECT_TRUE(differs([](JwtPolicy& p) { p.review->url += "x"; }));
   EXPECT_TRUE(differs([](JwtPolicy& p) { p.review->token_file += "x"; }));
-  EXPECT_TRUE(differs([](JwtPolicy& p) { p.review->certificate_authority = "ca"; }));
+  EXPECT_TRUE(differs(
+      [](JwtPolicy& p) { p.review->certificate_authority = certificate_authority("ca", "pem"); }));
   EXPECT_TRUE(differs([](JwtPolicy& p) { p.review->kept = Duration::zero(); }));
 }
 
