@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <numeric>
 #include <utility>
@@ -35,25 +36,6 @@ std::string decode_base64(std::string_view base64) {
 }
 
 }  // namespace
-
-void WordMap::add(std::uint64_t key, std::uint32_t value) {
-  if (2 * (used_ + 1) > slots_.size()) {
-    const std::vector<std::uint64_t> old =
-        std::exchange(slots_, std::vector<std::uint64_t>(2 * slots_.size(), kEmpty));
-    --shift_;
-    for (const std::uint64_t word : old) {
-      if (word != kEmpty) place(word);
-    }
-  }
-  place(key << kValueBits | value);
-  ++used_;
-}
-
-void WordMap::place(std::uint64_t word) {
-  std::size_t slot = home(word >> kValueBits);
-  while (slots_[slot] != kEmpty) slot = (slot + 1) & (slots_.size() - 1);
-  slots_[slot] = word;
-}
 
 FaultOr<std::unique_ptr<const Tables>> Tables::parse(std::string name, Pattern pattern,
                                                      std::string_view file) {
@@ -126,7 +108,8 @@ FaultOr<void> Tables::index(const std::vector<std::string>& words) {
 }
 
 // Finds what each token is merged from: its bytes are merged by the ranks below its own, and
-// two tokens must remain.
+// two tokens must remain. Whether two tokens side by side are one is what the trie says of their
+// bytes, if that one is made of these two.
 FaultOr<void> Tables::pair(const std::vector<std::string>& words) {
   std::vector<std::uint32_t> parts;
   std::vector<std::uint32_t> merges;  // Of each part and the next.
@@ -138,10 +121,16 @@ FaultOr<void> Tables::pair(const std::vector<std::string>& words) {
     if (word.size() == 1) continue;
     parts.clear();
     for (const char& byte : word) parts.push_back(trie_.longest(&byte, &byte + 1, steps).token);
+    // The token of parts i and i + 1, which begin at `at`.
+    const auto merge_of = [&](std::size_t i, std::size_t at) {
+      const std::size_t length = lengths_[parts[i]] + lengths_[parts[i + 1]];
+      const std::uint32_t token = trie_.find(std::string_view(word).substr(at, length));
+      if (token >= id) return kNone;
+      const Parts& of = parts_[token];
+      return of.left == parts[i] && of.right == parts[i + 1] ? token : kNone;
+    };
     merges.clear();
-    for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
-      merges.push_back(merged(parts[i], parts[i + 1]));
-    }
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) merges.push_back(merge_of(i, i));
     while (parts.size() > 2) {
       const auto best = std::ranges::min_element(merges);
       if (*best == kNone) break;
@@ -149,17 +138,45 @@ FaultOr<void> Tables::pair(const std::vector<std::string>& words) {
       parts[i] = *best;
       parts.erase(parts.begin() + i + 1);
       merges.erase(best);
-      if (i < merges.size()) merges[i] = merged(parts[i], parts[i + 1]);
-      if (i > 0) merges[i - 1] = merged(parts[i - 1], parts[i]);
+      std::size_t at = 0;
+      for (std::size_t before = 0; before < i; ++before) at += lengths_[parts[before]];
+      if (i < merges.size()) merges[i] = merge_of(i, at);
+      if (i > 0) merges[i - 1] = merge_of(i - 1, at - lengths_[parts[i - 1]]);
     }
     if (parts.size() != 2 || merges[0] != kNone) {
       return damaged(name_, fmt::format("rank {} cannot be merged from lower ranks", id));
     }
     parts_[id] = {parts[0], parts[1]};
-    pairs_.add(pair_key(parts[0], parts[1]), id);
-    maybe_pairs_.add(pair_key(parts[0], parts[1]));
   }
+  lay_out_rows();
   return {};
+}
+
+// The rows of pairs, those of frequent left parts first.
+void Tables::lay_out_rows() {
+  std::vector<std::uint32_t> counts(parts_.size());
+  for (std::uint32_t id = 0; id < size(); ++id) {
+    if (lengths_[id] > 1) ++counts[parts_[id].left];
+  }
+  for (std::uint32_t id = 0; id < size(); ++id) {
+    if (counts[id] == 0) continue;
+    const std::uint32_t length = std::bit_ceil(counts[id] + counts[id] / 3 + 1);
+    const auto at = static_cast<std::uint32_t>(pairs_.size());
+    parts_[id].row = at << kRowBits | static_cast<std::uint32_t>(std::countr_zero(length));
+    pairs_.resize(pairs_.size() + length);
+  }
+  pairs_.shrink_to_fit();
+  for (std::uint32_t id = 0; id < size(); ++id) {
+    if (lengths_[id] == 1) continue;
+    Parts& of_left = parts_[parts_[id].left];
+    const std::uint32_t hash = hash_right(parts_[id].right);
+    of_left.rights |= 1u << (hash >> 27);
+    Pair* const row = &pairs_[of_left.row >> kRowBits];
+    const std::uint32_t last = (1u << (of_left.row & ((1u << kRowBits) - 1))) - 1;
+    std::uint32_t place = hash & last;
+    while (row[place].right != kNone) place = (place + 1) & last;
+    row[place] = {parts_[id].right, id};
+  }
 }
 
 }  // namespace tollgate::tokens

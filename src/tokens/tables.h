@@ -23,66 +23,17 @@
 
 namespace tollgate::tokens {
 
-// From key to value in one word each: open addressing, never more than half full, read only
-// after it is built.
-class WordMap {
- public:
-  WordMap() : slots_(std::size_t{1} << kBitsMin, kEmpty) {}
-
-  std::uint32_t find(std::uint64_t key) const {
-    for (std::size_t slot = home(key);; slot = (slot + 1) & (slots_.size() - 1)) {
-      const std::uint64_t word = slots_[slot];
-      if (word >> kValueBits == key) return word & kValueMask;
-      if (word == kEmpty) return kNone;
-    }
-  }
-  // `key` is new and below 2^44 - 1; `value` is below 2^20.
-  void add(std::uint64_t key, std::uint32_t value);
-
- private:
-  static constexpr int kBitsMin = 10;
-  static constexpr int kValueBits = 20;
-  static constexpr std::uint64_t kValueMask = (1u << kValueBits) - 1;
-  static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
-
-  std::size_t home(std::uint64_t key) const { return (key * 0x9e3779b97f4a7c15u) >> shift_; }
-  void place(std::uint64_t word);
-
-  std::vector<std::uint64_t> slots_;
-  std::size_t used_ = 0;
-  int shift_ = 64 - kBitsMin;
-};
-
-// Which keys may be in a WordMap: says no to nearly all that are not, out of a table that stays
-// in the processor's cache.
-class MaybeSet {
- public:
-  bool has(std::uint64_t key) const {
-    const std::uint64_t bit = hash(key);
-    return (bits_[bit / 64] >> (bit % 64) & 1) != 0;
-  }
-  void add(std::uint64_t key) {
-    const std::uint64_t bit = hash(key);
-    bits_[bit / 64] |= std::uint64_t{1} << (bit % 64);
-  }
-
- private:
-  static constexpr int kBits = 21;  // 256 KiB, a tenth of it set by 200,000 keys.
-  static std::uint64_t hash(std::uint64_t key) {
-    return (key * 0xc2b2ae3d27d4eb4fu) >> (64 - kBits);
-  }
-  std::vector<std::uint64_t> bits_ = std::vector<std::uint64_t>((std::size_t{1} << kBits) / 64);
-};
-
-// What a token is merged from; itself twice, if it is a single byte.
+// What a token is merged from (itself twice, if it is a single byte), and where the tokens are
+// that it is the left part of.
 struct Parts {
   std::uint32_t left;
   std::uint32_t right;
+  std::uint32_t row = 0;     // Its place in the pairs, and the bits of its length.
+  std::uint32_t rights = 0;  // Which hashes of right parts may be in the row, a bit each.
 };
 
 class Tables {
  public:
-  // Tokens are numbered in 18 bits, a pair of them makes a key.
   static constexpr std::uint32_t kTokensLimit = 1u << 18;
   static constexpr std::size_t kTokenBytesMax = 255;
 
@@ -104,20 +55,38 @@ class Tables {
   // The longest token that this one begins with; kNone for a single byte.
   std::uint32_t shorter(std::uint32_t id) const { return shorter_[id]; }
 
-  // The token that the two are merged to, else kNone.
+  // The token that the two are merged to, else kNone. Most that are not merged are told without
+  // a look at the row, and a row is short: this decides the speed of a hostile text.
   std::uint32_t merged(std::uint32_t left, std::uint32_t right) const {
-    const std::uint64_t key = pair_key(left, right);
-    return maybe_pairs_.has(key) ? pairs_.find(key) : kNone;
+    const Parts& of_left = parts_[left];
+    const std::uint32_t hash = hash_right(right);
+    if ((of_left.rights >> (hash >> 27) & 1) == 0) return kNone;
+    const Pair* const row = &pairs_[of_left.row >> kRowBits];
+    const std::uint32_t bits = of_left.row & ((1u << kRowBits) - 1);
+    const std::uint32_t last = (1u << bits) - 1;
+    for (std::uint32_t at = hash & last;; at = (at + 1) & last) {
+      if (row[at].right == right) return row[at].merged;
+      if (row[at].right == kNone) return kNone;
+    }
   }
 
  private:
   Tables(std::string name, Pattern pattern) : name_(std::move(name)), pattern_(pattern) {}
-  static std::uint64_t pair_key(std::uint32_t left, std::uint32_t right) {
-    return std::uint64_t{left} << 18 | right;
+  // A row of pairs is open addressing over a power of two, never full.
+  struct Pair {
+    std::uint32_t right = kNone;
+    std::uint32_t merged = kNone;
+  };
+  static constexpr int kRowBits = 5;
+
+  static std::uint32_t hash_right(std::uint32_t right) {
+    const std::uint32_t mixed = right * 0x9e3779b1u;
+    return mixed ^ mixed >> 15;
   }
   FaultOr<void> read(std::string_view file, std::vector<std::string>& words);
   FaultOr<void> index(const std::vector<std::string>& words);
   FaultOr<void> pair(const std::vector<std::string>& words);
+  void lay_out_rows();
 
   std::string name_;
   Pattern pattern_;
@@ -128,8 +97,7 @@ class Tables {
   std::vector<Parts> parts_;
   std::vector<std::uint32_t> shorter_;
   std::vector<std::uint8_t> lengths_;
-  WordMap pairs_;
-  MaybeSet maybe_pairs_;
+  std::vector<Pair> pairs_;
 };
 
 }  // namespace tollgate::tokens

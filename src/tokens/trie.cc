@@ -19,13 +19,11 @@ class Trie::Builder {
 
   void run() {
     for (const Child& child : children({0, 0, order_.size(), 0, kNowhere})) {
-      const std::uint32_t unit = unit_of(child);
-      trie_.first_[child.byte] = unit;
-      trie_.tokens_[child.byte] = (unit & kTokenEnds) != 0 ? order_[child.begin] : kNone;
+      trie_.first_[child.byte] = node_of(child);
       enqueue(child, 1, kOfFirst | child.byte);
     }
     while (!open_.empty()) {
-      const Node node = open_.top();
+      const Open node = open_.top();
       open_.pop();
       place(node);
     }
@@ -37,13 +35,13 @@ class Trie::Builder {
   static constexpr std::size_t kBlocksTried = 24;
 
   // The words [begin, end) share `depth` bytes.
-  struct Node {
+  struct Open {
     std::uint32_t lowest;
     std::size_t begin;
     std::size_t end;
     std::uint32_t depth;
     std::uint32_t place;
-    bool operator<(const Node& other) const { return lowest > other.lowest; }
+    bool operator<(const Open& other) const { return lowest > other.lowest; }
   };
   struct Child {
     std::uint8_t byte;
@@ -52,7 +50,7 @@ class Trie::Builder {
     std::uint32_t depth;
   };
 
-  std::vector<Child> children(const Node& node) const {
+  std::vector<Child> children(const Open& node) const {
     std::vector<Child> found;
     for (std::size_t i = node.begin; i < node.end; ++i) {
       const std::string& word = words_[order_[i]];
@@ -64,10 +62,10 @@ class Trie::Builder {
     return found;
   }
 
-  // The word of a child whose own children have no place yet.
-  std::uint32_t unit_of(const Child& child) const {
+  // That of a child whose own children have no place yet.
+  Trie::Node node_of(const Child& child) const {
     const bool ends = words_[order_[child.begin]].size() == child.depth;
-    return kNowhere << kBaseShift | (ends ? kTokenEnds : 0) | child.byte;
+    return {kNowhere << kBaseShift | child.byte, ends ? order_[child.begin] : kNone};
   }
 
   void enqueue(const Child& child, std::uint32_t depth, std::uint32_t place) {
@@ -78,19 +76,17 @@ class Trie::Builder {
     open_.push({*lowest, child.begin, child.end, depth, place});
   }
 
-  void place(const Node& node) {
+  void place(const Open& node) {
     const std::vector<Child> below = children(node);
     const std::uint32_t base = base_for(below);
     take(free_bases_, base);
-    std::uint32_t& own =
-        (node.place & kOfFirst) != 0 ? trie_.first_[node.place & 0xff] : trie_.units_[node.place];
-    own |= base << kBaseShift;
+    Trie::Node& own =
+        (node.place & kOfFirst) != 0 ? trie_.first_[node.place & 0xff] : trie_.nodes_[node.place];
+    own.unit |= base << kBaseShift;
     for (const Child& child : below) {
       const std::uint32_t place = base ^ child.byte;
-      const std::uint32_t unit = unit_of(child);
-      trie_.units_[place] = unit;
+      trie_.nodes_[place] = node_of(child);
       take(free_, place);
-      if ((unit & kTokenEnds) != 0) trie_.tokens_[place] = order_[child.begin];
       enqueue(child, child.depth, place);
     }
   }
@@ -142,13 +138,12 @@ class Trie::Builder {
   }
 
   void add_block() {
-    trie_.units_.resize(trie_.units_.size() + kBlock, kEmpty);
-    trie_.tokens_.resize(trie_.units_.size(), kNone);
+    trie_.nodes_.resize(trie_.nodes_.size() + kBlock);
     Block all;
     all.fill(~std::uint64_t{0});
     free_.push_back(all);
     free_bases_.push_back(all);
-    CHECK(trie_.units_.size() < std::size_t{1} << (32 - kBaseShift));
+    CHECK(trie_.nodes_.size() < std::size_t{1} << (32 - kBaseShift));
   }
 
   Trie& trie_;
@@ -156,13 +151,13 @@ class Trie::Builder {
   std::span<const std::uint32_t> order_;  // The tokens, sorted by their bytes.
   std::vector<Block> free_;
   std::vector<Block> free_bases_;
-  std::priority_queue<Node> open_;
+  std::priority_queue<Open> open_;
 };
 
 void Trie::build(std::span<const std::string> words, std::span<const std::uint32_t> sorted) {
-  units_.clear();
-  tokens_.clear();
+  nodes_.clear();
   Builder(*this, words, sorted).run();
+  nodes_.shrink_to_fit();
 }
 
 std::uint32_t Trie::find(std::string_view word) const {
