@@ -259,7 +259,7 @@ inline constexpr Field kFailureFields[] = {
 inline constexpr Section kFailures{
     "failures",
     "How often an authentication may fail. An address that is delayed is refused with 429 and told "
-    "how long; what was good from there before still is.",
+    "how long; what was good from there before still is, and what nobody can guess.",
     kFailureFields};
 
 inline constexpr Field kAuthenticationFields[] = {

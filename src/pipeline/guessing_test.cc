@@ -27,15 +27,28 @@ class Guessing : public PipelineTest {
     return world.keys.keys.at(std::string(*authentication::read_key(secret)));
   }
 
+  std::string import_key(const std::string& secret) {
+    const authentication::ImportedKey key = authentication::imported_key(world.pepper, secret);
+    authentication::KeyRecord record;
+    record.id = key.id();
+    record.digest = key.digest;
+    record.tenant = "acme";
+    world.keys.keys[record.id] = record;
+    return secret;
+  }
+  std::string wrong() { return "sk-guess-" + std::to_string(++guesses); }
+
   std::unique_ptr<Caller> answer;
+  int guesses = 0;
 };
 
 TEST_F(Guessing, IsDelayedUnseenAndToldHowLong) {
-  const std::string owner = world.add_key("acme");
-  const std::string newcomer = world.add_key("acme");
+  const std::string owner = import_key("sk-owner");
+  const std::string newcomer = import_key("sk-newcomer");
   EXPECT_EQ(told(owner), "");
-  for (int i = 0; i < 11; ++i) EXPECT_EQ(told("tg_live_guess"), "invalid_credential") << i;
-  EXPECT_EQ(told("tg_live_guess"), "rate_limited");
+  for (int i = 0; i < 11; ++i) EXPECT_EQ(told(wrong()), "invalid_credential") << i;
+  // One is looked at all the same; what is wrong is told of the delay.
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(told(wrong()), "rate_limited");
   EXPECT_EQ(answer->status, 429);
   EXPECT_EQ(answer->header("x-tollgate-rule"), "authentication.failures");
   EXPECT_EQ(last().code, "rate_limited");
@@ -45,6 +58,26 @@ TEST_F(Guessing, IsDelayedUnseenAndToldHowLong) {
   EXPECT_EQ(told(newcomer, "192.0.2.2"), "");
   world.clock.pass(seconds(1));
   EXPECT_EQ(told(newcomer), "");
+}
+
+// However a stranger at the same address goes on.
+TEST_F(Guessing, HoldsNoKeyOfOursBack) {
+  import_key("sk-any");
+  for (int i = 0; i < 100; ++i) {
+    told(wrong());
+    EXPECT_EQ(told(world.add_key("acme")), "") << i;
+    world.clock.pass(seconds(i % 3));
+  }
+  // But a wrong one learns no more than that.
+  for (int i = 0; i < 3; ++i) told(wrong());
+  EXPECT_EQ(told("tg_live_guess"), "rate_limited");
+  EXPECT_EQ(answer->status, 429);
+}
+
+TEST_F(Guessing, TheSameAgainIsOneGuess) {
+  import_key("sk-any");
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(told("sk-ended"), "invalid_credential") << i;
+  EXPECT_EQ(told(import_key("sk-new")), "");
 }
 
 TEST_F(Guessing, IsNotToShowAKeyThatHasEndedOrNone) {
@@ -72,15 +105,11 @@ TEST_F(Guessing, AtAKeyFromWhereItIsNotForLooksLikeAnyOther) {
 
 TEST_F(Guessing, TellsNothingOfAKeyThatWasImported) {
   const std::string secret = "sk-of-another-gateway";
-  const authentication::ImportedKey key = authentication::imported_key(world.pepper, secret);
   EXPECT_EQ(told(secret), "invalid_credential");
-  authentication::KeyRecord record;
-  record.id = key.id();
-  record.digest = key.digest;
-  record.tenant = "acme";
-  world.keys.keys[record.id] = record;
+  import_key(secret);
   EXPECT_EQ(told(secret), "");
-  for (const std::string& shown : {secret + "x", record.id, std::string("sk-")}) {
+  const std::string id(authentication::imported_key(world.pepper, secret).id());
+  for (const std::string& shown : {secret + "x", id, std::string("sk-")}) {
     EXPECT_EQ(told(shown), "invalid_credential") << shown;
   }
 }
@@ -124,13 +153,15 @@ class GuessingObserved : public Guessing {
 
 TEST_F(GuessingObserved, IsRecordedAsWhatItWouldHaveMet) {
   const std::vector<std::string> rule = {"authentication.failures"};
-  const std::string owner = world.add_key("acme");
+  const std::string owner = import_key("sk-owner");
   for (int i = 0; i < 11; ++i) {
-    EXPECT_EQ(told("tg_live_guess"), "invalid_credential");
+    EXPECT_EQ(told(wrong()), "invalid_credential");
     EXPECT_EQ(last().observed, std::vector<std::string>()) << i;
   }
-  EXPECT_EQ(told("tg_live_guess"), "invalid_credential");
-  EXPECT_EQ(last().observed, rule);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(told(wrong()), "invalid_credential");
+    EXPECT_EQ(last().observed, rule);
+  }
   // Beside what else would have been refused, in the decision and in the outcome.
   world.ledger.observed = {"limits.tenant_id.requests_per_minute"};
   EXPECT_EQ(told(owner), "");

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 namespace tollgate::authentication {
 
@@ -31,13 +30,17 @@ std::int64_t level_at(const Failed& failed, Instant now) {
   return std::max<std::int64_t>(failed.level_us - passed, 0);
 }
 
-// Counts one more, of which one is forgotten in `each`; how many there are with it.
-std::int64_t count(Failed& failed, Duration each, Instant now) {
-  // What is beyond any delay adds nothing but the time to forget it.
-  constexpr std::int64_t kLevelMax = std::int64_t{1} << 50;
-  failed.level_us = std::min(level_at(failed, now) + each.count(), kLevelMax);
+std::int64_t counted_in(std::int64_t level_us, Duration each) {
+  return (level_us + each.count() - 1) / each.count();
+}
+
+// Counts one more, of which one is forgotten in `each`; how many there are with it. No more are
+// kept than lengthen the delay beyond `limit`: what is over would only be forgotten later.
+std::int64_t count(Failed& failed, Duration each, std::int64_t limit, Instant now) {
+  const std::int64_t most = (limit + kDoublingsMax + 1) * each.count();
+  failed.level_us = std::min(level_at(failed, now) + each.count(), most);
   failed.at = std::max(failed.at, now);
-  return (failed.level_us + each.count() - 1) / each.count();
+  return counted_in(failed.level_us, each);
 }
 
 Duration delay_of(std::int64_t beyond, Duration most) {
@@ -47,33 +50,47 @@ Duration delay_of(std::int64_t beyond, Duration most) {
 
 }  // namespace
 
-const Failed* Failures::Table::find(std::uint64_t place, std::uint64_t name,
-                                    std::uint64_t rest) const {
+Failed* Failures::Table::find(std::uint64_t place, std::uint64_t name, std::uint64_t rest) {
   for (std::size_t way = 0; way < kWays; ++way) {
-    const Entry& entry = entries_[(place + way) & (entries_.size() - 1)];
+    Entry& entry = entries_[(place + way) & (entries_.size() - 1)];
     if (entry.name == name && entry.rest == rest) return &entry.failed;
   }
   return nullptr;
 }
 
-Failed& Failures::Table::at(std::uint64_t place, std::uint64_t name, std::uint64_t rest,
-                            Instant now) {
-  Entry* least = nullptr;
+Failures::Entry* Failures::Table::least(std::uint64_t place, Instant now) {
+  Entry* found = nullptr;
+  const auto weight = [now](const Failed& failed) {
+    return level_at(failed, now) + failed.looks * kMinute.count();
+  };
   for (std::size_t way = 0; way < kWays; ++way) {
     Entry& entry = entries_[(place + way) & (entries_.size() - 1)];
-    if (entry.name == name && entry.rest == rest) return entry.failed;
-    if (least == nullptr || level_at(entry.failed, now) < level_at(least->failed, now)) {
-      least = &entry;
-    }
+    if (found == nullptr || weight(entry.failed) < weight(found->failed)) found = &entry;
   }
-  *least = {name, rest, {}};
-  return least->failed;
+  return found;
+}
+
+Failed& Failures::Table::at(std::uint64_t place, std::uint64_t name, std::uint64_t rest,
+                            Instant now) {
+  if (Failed* const known = find(place, name, rest)) return *known;
+  Entry* const taken = least(place, now);
+  *taken = {name, rest, {}};
+  return taken->failed;
+}
+
+Failed* Failures::Table::room(std::uint64_t place, std::uint64_t name, std::uint64_t rest,
+                              Instant now) {
+  if (Failed* const known = find(place, name, rest)) return known;
+  Entry* const taken = least(place, now);
+  if (level_at(taken->failed, now) > 0 || taken->failed.looks > 0) return nullptr;
+  *taken = {name, rest, {}};
+  return &taken->failed;
 }
 
 Failures::Failures(std::uint64_t seed, const Sizes& sizes)
     : seed_(seed),
-      delayed_until_us_(std::numeric_limits<std::int64_t>::min()),
       good_(sizes.good),
+      wrong_(sizes.wrong),
       addresses_(sizes.addresses),
       keys_(sizes.keys) {
   alarmed_.fill(Instant::min());
@@ -99,57 +116,130 @@ std::uint64_t Failures::hash_of(const IpAddress& from, std::string_view credenti
   return hash == 0 ? 1 : hash;
 }
 
+std::uint64_t Failures::wrong_name(std::uint64_t credential, Instant now) const {
+  const auto period = static_cast<std::uint64_t>(now.time_since_epoch() / kSameGuess);
+  const std::uint64_t name = mix(credential, period);
+  return name == 0 ? 1 : name;
+}
+
+std::uint64_t Failures::place_of(const IpAddress& from) const {
+  const Counted64 address = counted(from);
+  return mix(mix(0, address.first), address.rest);
+}
+
+bool Failures::is_good(std::uint64_t credential) const {
+  return good_[credential & (good_.size() - 1)].load(std::memory_order_relaxed) == credential;
+}
+
+bool Failures::is_wrong(std::uint64_t credential, Instant now) const {
+  const std::uint64_t name = wrong_name(credential, now);
+  return wrong_[name & (wrong_.size() - 1)].load(std::memory_order_relaxed) == name;
+}
+
+std::expected<Look, Duration> Failures::begin(const FailurePolicy& policy, const Guess& guess,
+                                              Instant now) {
+  bool unseen = false;
+  bool untried = false;
+  for (const std::string_view credential : guess.guessable) {
+    const std::uint64_t name = hash_of(guess.from, credential);
+    if (is_good(name)) continue;
+    unseen = true;
+    untried = untried || !is_wrong(name, now);
+  }
+  if (!unseen) return Look{};
+  const Counted64 address = counted(guess.from);
+  const std::lock_guard lock(mutex_);
+  Failed* const failed = addresses_.room(place_of(guess.from), address.first, address.rest, now);
+  if (failed == nullptr) return Look{};  // So many fail that nobody new can be kept.
+  const bool delayed = now < failed->until;
+  const bool near = counted_in(level_at(*failed, now), kMinute) >= policy.per_address;
+  const std::uint32_t most = delayed ? 0 : near ? 1 : kLooksMax;
+  if (failed->looks >= most) {
+    if (!untried || now < failed->trickled + kTrickle) {
+      return std::unexpected(delayed ? failed->until - now : kTrickle);
+    }
+    failed->trickled = now;
+  }
+  ++failed->looks;
+  return Look{.charged = true};
+}
+
+Judged Failures::end(const FailurePolicy& policy, const Guess& guess, Look look, LookEnd how,
+                     Instant now) {
+  if (how == LookEnd::kGood) {
+    for (const std::string_view credential : guess.guessable) succeeded(guess.from, credential);
+  }
+  if (how != LookEnd::kWrong && !look.charged) return {};
+  // Which of them was wrong is not known: it is none that was good from there before.
+  bool guessed = false;
+  bool counts = false;
+  if (how == LookEnd::kWrong) {
+    for (const auto& kind : {guess.guessable, guess.others}) {
+      for (const std::string_view credential : kind) {
+        const std::uint64_t hash = hash_of(guess.from, credential);
+        if (is_good(hash)) continue;
+        guessed = true;
+        counts = counts || !is_wrong(hash, now);
+        const std::uint64_t name = wrong_name(hash, now);
+        wrong_[name & (wrong_.size() - 1)].store(name, std::memory_order_relaxed);
+      }
+    }
+  }
+  const Counted64 address = counted(guess.from);
+  const std::lock_guard lock(mutex_);
+  Failed* failed = addresses_.find(place_of(guess.from), address.first, address.rest);
+  const bool delayed = failed != nullptr && now < failed->until;
+  if (look.charged && failed != nullptr && failed->looks > 0) --failed->looks;
+  if (!guessed) return {};
+  Judged made;
+  // What is beyond guessing does not lengthen the delay that it is shown in.
+  if (counts && (!delayed || look.charged)) {
+    made.alarm = count_failure(policy, guess.from, guess.key, now);
+  }
+  if (delayed) made.delay = failed->until - now;
+  return made;
+}
+
 std::optional<Duration> Failures::delay(const IpAddress& from, std::string_view credential,
                                         Instant now) const {
-  if (now.time_since_epoch().count() >= delayed_until_us_.load(std::memory_order_relaxed)) {
-    return std::nullopt;
-  }
+  if (is_good(hash_of(from, credential))) return std::nullopt;
   const Counted64 address = counted(from);
-  Instant until;
-  {
-    const std::lock_guard lock(mutex_);
-    const Failed* failed =
-        addresses_.find(mix(mix(0, address.first), address.rest), address.first, address.rest);
-    if (failed == nullptr || now >= failed->until) return std::nullopt;
-    until = failed->until;
-  }
-  const std::uint64_t known = hash_of(from, credential);
-  if (good_[known & (good_.size() - 1)].load(std::memory_order_relaxed) == known)
-    return std::nullopt;
-  return until - now;
+  const std::lock_guard lock(mutex_);
+  const Failed* failed = addresses_.find(place_of(from), address.first, address.rest);
+  if (failed == nullptr || now >= failed->until) return std::nullopt;
+  return failed->until - now;
 }
 
 void Failures::succeeded(const IpAddress& from, std::string_view credential) {
   const std::uint64_t known = hash_of(from, credential);
-  std::atomic<std::uint64_t>& place = good_[known & (good_.size() - 1)];
-  if (place.load(std::memory_order_relaxed) != known) {
-    place.store(known, std::memory_order_relaxed);
+  if (!is_good(known)) {
+    good_[known & (good_.size() - 1)].store(known, std::memory_order_relaxed);
   }
 }
 
 Alarm Failures::failed(const FailurePolicy& policy, const IpAddress& from, std::string_view key,
                        Instant now) {
-  const Counted64 address = counted(from);
   const std::lock_guard lock(mutex_);
-  const std::int64_t all = count(all_, kMinute / policy.in_all, now);
+  return count_failure(policy, from, key, now);
+}
+
+Alarm Failures::count_failure(const FailurePolicy& policy, const IpAddress& from,
+                              std::string_view key, Instant now) {
+  const std::int64_t all = count(all_, kMinute / policy.in_all, policy.in_all, now);
   std::int64_t of_key = 0;
   if (!key.empty()) {
     const std::uint64_t name = hash_of({}, key);
-    of_key = count(keys_.at(name, name, 0, now), kMinute / policy.per_key, now);
+    of_key = count(keys_.at(name, name, 0, now), kMinute / policy.per_key, policy.per_key, now);
   }
-  Failed& failed =
-      addresses_.at(mix(mix(0, address.first), address.rest), address.first, address.rest, now);
-  const std::int64_t here = count(failed, kMinute, now);
+  const Counted64 address = counted(from);
+  Failed& failed = addresses_.at(place_of(from), address.first, address.rest, now);
+  const std::int64_t here = count(failed, kMinute, policy.per_address, now);
 
   const bool all_too_often = all > policy.in_all;
   const bool key_too_often = of_key > policy.per_key;
   const std::int64_t beyond = all_too_often || key_too_often ? here : here - policy.per_address;
   if (beyond <= 0) return Alarm::kNone;
   failed.until = now + delay_of(beyond, policy.delay_max);
-  const std::int64_t until_us = failed.until.time_since_epoch().count();
-  if (until_us > delayed_until_us_.load(std::memory_order_relaxed)) {
-    delayed_until_us_.store(until_us, std::memory_order_relaxed);
-  }
   const Alarm alarm = all_too_often ? Alarm::kAll : key_too_often ? Alarm::kKey : Alarm::kAddress;
   return alarm_is_due(alarm, now) ? alarm : Alarm::kNone;
 }
