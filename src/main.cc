@@ -171,6 +171,36 @@ void add_keys(CLI::App& app, Chosen& chosen) {
                  Action::kImport);
 }
 
+void add_admin(CLI::App& app, Chosen& chosen) {
+  using Action = cli::AdminOptions::Action;
+  static cli::AdminOptions options;
+  CLI::App* admin = command(app, "admin", "Tokens of those who administer");
+  admin->require_subcommand(1);
+  const auto add = [&](const char* name, const char* says, Action action) {
+    CLI::App* made = command(*admin, name, says);
+    config_option(*made, options.config);
+    made->add_flag("--json", options.json, "Print JSON");
+    made->callback([&chosen, action] {
+      options.action = action;
+      chosen = [] { return cli::admin_tokens(options); };
+    });
+    return made;
+  };
+  CLI::App* create =
+      add("create", "Make an admin token; its secret is shown once", Action::kCreate);
+  create->add_option("--name", options.name, "Who it is for")->required();
+  create->add_option("--role", options.role, "viewer, auditor, operator or owner")
+      ->check(CLI::IsMember({"viewer", "auditor", "operator", "owner"}))
+      ->required();
+  create->add_option("--tenant", options.tenants,
+                     "Bound to this tenant; may be given several times");
+  create->add_option("--expires", options.expires, "When it ends: 90d, 12h, 2027-01-31");
+  add("list", "List the admin tokens of the store", Action::kList);
+  add("revoke", "Refuse an admin token from now on", Action::kRevoke)
+      ->add_option("id", options.id, "The token's id")
+      ->required();
+}
+
 void add_gateways(CLI::App& app, Chosen& chosen) {
   using Action = cli::GatewaysOptions::Action;
   static cli::GatewaysOptions options;
@@ -313,6 +343,7 @@ int main_of(int argc, char** argv) {
   add_serving(app, chosen);
   add_checking(app, chosen);
   add_keys(app, chosen);
+  add_admin(app, chosen);
   add_gateways(app, chosen);
   add_books(app, chosen);
   add_audit(app, chosen);

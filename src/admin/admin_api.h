@@ -1,20 +1,23 @@
-// The admin address: health, metrics and the admin API.
+// The admin address: health, metrics, logins and the admin API.
 //
 //   GET  /livez /readyz /healthz       open; /readyz?verbose says why
 //   GET  /metrics                      open; Prometheus text format
-//   GET  /admin/v1/keys[?tenant=]      the rest wants `Authorization: Bearer <admin token>`
-//   POST /admin/v1/keys                {"tenant", "user"?, "roles"?, "name"?, "expires"?: "90d"}
-//   GET  /admin/v1/keys/ID
-//   POST /admin/v1/keys/ID/revoke
-//   POST /admin/v1/keys/ID/rotate      {"overlap"?: "24h"}
-//   GET  /admin/v1/spend?by=&since=&until=&tenant=
-//   GET  /admin/v1/budgets
-//   GET  /admin/v1/gateways            who shares the store, and what each has leased and left open
-//   POST /admin/v1/gateways/NAME/retire  of one that never comes back; 409 while it may be alive
-//   GET  /admin/v1/audit?id=&tenant=&user=&key=&route=&model=&code=&outcome=&phase=
-//                        &actor=&action=&object=           phase=change: who changed what
-//                        &since=&until=&limit=&before=     newest first; `Link` names the next page
-//   GET  /admin/v1/config              in force, secrets masked
+//   GET  /admin/login /admin/callback  a login in the browser (login.h)
+//   …    /admin/v1/…                   wants an administrator with the right to it (endpoints.h)
+//
+// Of /admin/v1/:
+//   GET  keys[?tenant=]  POST keys            {"tenant", "user"?, "roles"?, "name"?, "expires"?}
+//   POST keys/import     GET keys/ID          POST keys/ID/revoke
+//   POST keys/ID/rotate  {"overlap"?: "24h"}  POST keys/ID/expire  {"expires": "90d"}
+//   GET  spend?by=&since=&until=&tenant=      GET budgets
+//   GET  audit?id=&tenant=&user=&key=&route=&model=&code=&outcome=&phase=
+//             &since=&until=&limit=&before=   newest first; `Link` names the next page
+//   GET  gateways        who shares the store, and what each has leased and left open
+//   POST gateways/NAME/retire                 of one that never comes back; 409 while it may live
+//   GET  config          in force, secrets masked
+//   GET  tokens          POST tokens          {"name", "role", "tenants"?: […], "expires"?: "90d"}
+//   POST tokens/ID/revoke
+//   GET  session         who somebody is      POST session  begins one  DELETE session  ends it
 //
 // Everything else is 404. Errors are RFC 9457 problem+json. It runs on a loop of its own. What may
 // wait for the store is answered one after the other on a thread beside it, the desk: neither a
@@ -25,8 +28,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 
+#include "admin/answers.h"
+#include "admin/desk_line.h"
+#include "admin/door.h"
+#include "admin/login.h"
 #include "admin/metrics.h"
 #include "base/executor.h"
 #include "config/current.h"
@@ -44,52 +50,48 @@ class AdminApi final : public pipeline::Handler {
     const authentication::Pepper& pepper;
     const Metrics& metrics;
     const pipeline::Clock& clock;
-    Executor& loop;               // That serves.
-    Executor& desk;               // Another thread.
-    const config::Secret& token;  // The first; copied.
+    Executor& loop;       // That serves.
+    Executor& desk;       // Another thread.
+    OidcDesk& oidc;       // Who verifies tokens of issuers…
+    identity::Web& web;   // …and who asks them, on the loop.
+    const Secret& token;  // The first; copied.
   };
   explicit AdminApi(const Parts& parts);
   ~AdminApi() override;
 
-  // The token that is asked for from now on. From the loop that serves.
-  void set_token(config::Secret token) { token_ = std::move(token); }
+  // The first token that is asked for from now on. From the loop that serves.
+  void set_token(Secret token) { door_.set_token(std::move(token)); }
   // /readyz tells from now on that the gateway goes. From any thread.
   void begin_draining() { draining_.store(true, std::memory_order_relaxed); }
   // Whoever waits at the desk, or would come there, is sent away with 503 from now on. From any
   // thread; what is posted to the loop afterwards runs when nobody comes to the desk any more.
-  void begin_closing() { closing_.store(true, std::memory_order_relaxed); }
+  void begin_closing() { line_.begin_closing(); }
 
   Task<void> serve(pipeline::Exchange& exchange) override;
   void refuse_malformed(const pipeline::RequestHead& head, std::string_view message,
                         std::string& headers, std::string& out) override;
 
- private:
-  struct Answer;
-  struct Question;
-  class AtDesk;
-  static constexpr int kWaitingMax = 64;  // Questions, at the desk.
+  // Who was refused why, for metrics. Any thread.
+  std::uint64_t refusals(Reason reason) const { return door_.refusals(reason); }
 
-  bool is_closing() const { return closing_.load(std::memory_order_relaxed); }
-  bool is_admin(const pipeline::RequestHead& head) const;
+ private:
+  struct Target;
+
   Answer ready(std::string_view query) const;
-  Answer answer(const Question& question);
-  Answer keys(const Question& question);
-  Answer one_key(const Question& question, std::string_view rest);
-  Answer create_key(const Question& question);
-  Answer import_keys(const Question& question);
-  Answer rotate_key(const Question& question, const std::string& id);
-  Answer spend(const Question& question);
-  Answer audit(const Question& question);
-  Answer gateways();
-  Answer retire(std::string_view rest);
-  FaultOr<storage::Database*> reader();
+  std::optional<Answer> open(const pipeline::RequestHead& head, const Target& target) const;
+  Task<Answer> respond(pipeline::Exchange& exchange, const Target& target);
+  Task<Answer> administer(pipeline::Exchange& exchange, const Target& target);
+  Expected<void> check_call(const pipeline::RequestHead& head, const Known& known) const;
+  Task<Answer> ask(pipeline::Exchange& exchange, const Match& match, const Target& target,
+                   administration::Admin admin);
+  Answer session(Endpoint endpoint, const Known& known, const Shown& shown);
 
   const Parts parts_;
-  config::Secret token_;
+  DeskLine line_;
+  Answers answers_;  // The desk's.
+  Door door_;
+  Login login_;
   std::atomic<bool> draining_ = false;
-  std::atomic<bool> closing_ = false;
-  int waiting_ = 0;                            // The loop's.
-  std::unique_ptr<storage::Database> reader_;  // The desk's.
 };
 
 }  // namespace tollgate::admin

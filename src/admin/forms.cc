@@ -175,16 +175,4 @@ std::string budgets_json(const storage::Standings& standings) {
   return out;
 }
 
-std::string problem_json(int status, std::string_view title, std::string_view detail) {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
-  json.member("type", "about:blank");
-  json.member("title", title);
-  json.member("status", status);
-  json.member("detail", detail);
-  json.end_object();
-  return out;
-}
-
 }  // namespace tollgate::admin

@@ -36,7 +36,4 @@ std::string retirement_json(const storage::Retirement& done);
 
 std::string budgets_json(const storage::Standings& standings);
 
-// RFC 9457.
-std::string problem_json(int status, std::string_view title, std::string_view detail);
-
 }  // namespace tollgate::admin

@@ -71,10 +71,5 @@ TEST(Forms, SayHowABudgetStands) {
   EXPECT_EQ(budgets_json({}), "[]");
 }
 
-TEST(Forms, TellProblemsAsRfc9457) {
-  EXPECT_EQ(problem_json(404, "Not found", "no \"x\""),
-            R"({"type":"about:blank","title":"Not found","status":404,"detail":"no \"x\""})");
-}
-
 }  // namespace
 }  // namespace tollgate::admin

@@ -99,6 +99,18 @@ struct KeysOptions {
 };
 int keys(const KeysOptions& options);
 
+struct AdminOptions {
+  enum class Action { kCreate, kList, kRevoke } action = Action::kList;
+  std::string config = "tollgate.yaml";
+  std::string id;
+  std::string name;
+  std::string role;
+  std::vector<std::string> tenants;
+  std::string expires;  // As of keys.
+  bool json = false;
+};
+int admin_tokens(const AdminOptions& options);
+
 struct GatewaysOptions {
   enum class Action { kList, kRetire } action = Action::kList;
   std::string config = "tollgate.yaml";

@@ -4,10 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <thread>
@@ -15,23 +14,19 @@
 
 #include "admin/admin_api.h"
 #include "admin/metrics.h"
-#include "cli/commands.h"
 #include "cli/countdown.h"
-#include "cli/file_watch.h"
-#include "cli/signals.h"
 #include "config/current.h"
 #include "config/reload.h"
 #include "identity/desk.h"
 #include "net/net.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/refusals.h"
 #include "storage/secret_file.h"
 
 namespace tollgate::cli {
 
 namespace {
 
-// How often a changed file is looked for.
-constexpr Duration kWatchEvery = std::chrono::seconds(1);
 // How often whoever waits for the end is asked whether it should come at once.
 constexpr Duration kAskEvery = std::chrono::milliseconds(50);
 
@@ -79,6 +74,12 @@ FaultOr<TlsContexts> load_tls(const config::Config& config) {
   return contexts;
 }
 
+// Null: the admin address speaks plain HTTP.
+FaultOr<std::shared_ptr<const net::ServerTls>> load_admin_tls(const config::Config& config) {
+  if (!config.admin.tls) return nullptr;
+  return net::ServerTls::load(*config.admin.tls);
+}
+
 FaultOr<void> load_vocabularies(const config::Config& config,
                                 pipeline::Vocabularies& vocabularies) {
   for (const config::Model& model : config.models) {
@@ -113,6 +114,9 @@ struct Gateway::Parts {
   void register_store_gauges();
   void register_journal_gauges();
   void register_identity_gauges();
+  std::array<const identity::Identities*, 2> who_knows() const {
+    return {&identities, &admin_oidc->identities()};
+  }
   void run_threads();
   FaultOr<void> take_over(const std::shared_ptr<const config::Config>& next);
   void drain(const std::function<bool()>& hurry);
@@ -130,6 +134,8 @@ struct Gateway::Parts {
   net::UpstreamCounts upstream_counts;
   net::ListenerCounts listener_counts;
   std::vector<std::unique_ptr<Worker>> workers;
+  std::optional<admin::OidcDesk> admin_oidc;
+  identity::NetWeb admin_web{admin_loop};
   std::unique_ptr<admin::AdminApi> admin_api;
   std::unique_ptr<net::Listener> admin_listener;
   std::thread admin_thread;
@@ -207,11 +213,15 @@ FaultOr<void> Gateway::Parts::open_listeners(const TlsContexts& tls) {
 
 FaultOr<void> Gateway::Parts::open_admin() {
   const std::shared_ptr<const config::Config> now = config.get();
-  const admin::AdminApi::Parts parts{config,     *store,     *pepper,    metrics,
-                                     admin_loop, admin_loop, admin_desk, admin_token};
+  admin_oidc.emplace(*now);
+  const admin::AdminApi::Parts parts{config,     *store,     *pepper,     metrics,   admin_loop,
+                                     admin_loop, admin_desk, *admin_oidc, admin_web, admin_token};
   admin_api = std::make_unique<admin::AdminApi>(parts);
+  FaultOr<std::shared_ptr<const net::ServerTls>> tls = load_admin_tls(*now);
+  if (!tls) return std::unexpected(tls.error());
   net::ListenerOptions options;
   options.name = "admin";
+  options.tls = *tls;
   options.host = now->admin.host;
   options.port = now->admin.port;
   options.exposure = authorization::Exposure::kInternal;
@@ -222,6 +232,7 @@ FaultOr<void> Gateway::Parts::open_admin() {
   admin_listener = std::move(*opened);
   config::Listener shown;
   shown.host = now->admin.host;
+  shown.tls = now->admin.tls;
   admin_url = url_of(shown, admin_listener->port());
   return {};
 }
@@ -265,26 +276,43 @@ void Gateway::Parts::register_identity_gauges() {
                  "Questions to those who know callers, since the start: keys of issuers, "
                  "introspection, sessions.",
                  [this](const admin::Gauge::Emit& emit) {
-                   for (const identity::Identities::Count& each : identities.counts()) {
-                     emit(fmt::format("source=\"{}\",outcome=\"{}\"",
-                                      admin::escape_label(each.source), each.outcome),
-                          each.value);
+                   for (const identity::Identities* all : who_knows()) {
+                     for (const identity::Identities::Count& each : all->counts()) {
+                       emit(fmt::format("source=\"{}\",outcome=\"{}\"",
+                                        admin::escape_label(each.source), each.outcome),
+                            each.value);
+                     }
                    }
                  }});
   metrics.gauge({"tollgate_identity_keys", "Keys of each issuer that prove tokens now.",
                  [this](const admin::Gauge::Emit& emit) {
-                   for (const identity::Identities::Keys& each : identities.keys()) {
-                     emit(fmt::format("issuer=\"{}\"", admin::escape_label(each.issuer)),
-                          each.count);
+                   for (const identity::Identities* all : who_knows()) {
+                     for (const identity::Identities::Keys& each : all->keys()) {
+                       emit(fmt::format("issuer=\"{}\"", admin::escape_label(each.issuer)),
+                            each.count);
+                     }
                    }
                  }});
   metrics.gauge({"tollgate_identity_keys_age_seconds",
                  "Since the keys of an issuer were last fetched; at a day they are dropped.",
                  [this](const admin::Gauge::Emit& emit) {
-                   for (const identity::Identities::Keys& each : identities.keys()) {
-                     if (!each.age_seconds) continue;
-                     emit(fmt::format("issuer=\"{}\"", admin::escape_label(each.issuer)),
-                          *each.age_seconds);
+                   for (const identity::Identities* all : who_knows()) {
+                     for (const identity::Identities::Keys& each : all->keys()) {
+                       if (!each.age_seconds) continue;
+                       emit(fmt::format("issuer=\"{}\"", admin::escape_label(each.issuer)),
+                            *each.age_seconds);
+                     }
+                   }
+                 }});
+  metrics.gauge({"tollgate_admin_refused",
+                 "Requests to the admin API that were not let in, since the start.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   for (int i = 0; i < kReasonCount; ++i) {
+                     const auto reason = static_cast<Reason>(i);
+                     const std::uint64_t count = admin_api->refusals(reason);
+                     if (count == 0) continue;
+                     emit(fmt::format("reason=\"{}\"", pipeline::row_of(reason).code),
+                          static_cast<double>(count));
                    }
                  }});
 }
@@ -349,6 +377,7 @@ void Gateway::Parts::register_journal_gauges() {
 void Gateway::Parts::run_threads() {
   store->start();
   identities.start(*config.get());
+  admin_oidc->start();
   for (const std::unique_ptr<Worker>& worker : workers) {
     worker->thread = std::thread([raw = worker.get()] { raw->loop.run(); });
   }
@@ -404,6 +433,8 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
   if (!token) return std::unexpected(token.error());
   FaultOr<TlsContexts> tls = load_tls(*next);
   if (!tls) return std::unexpected(tls.error());
+  FaultOr<std::shared_ptr<const net::ServerTls>> admin_tls = load_admin_tls(*next);
+  if (!admin_tls) return std::unexpected(admin_tls.error());
   if (FaultOr<void> loaded = load_vocabularies(*next, vocabularies); !loaded) return loaded;
   if (FaultOr<void> counted = store->count_budgets(*next); !counted) return counted;
   using storage::TakenOver;
@@ -411,6 +442,7 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
     return kept;
   }
   identities.replace(*next);
+  admin_oidc->replace(*next);
   config.swap(next);
   for (const std::unique_ptr<Worker>& worker : workers) {
     worker->loop.post([raw = worker.get(), next, contexts = *tls] {
@@ -422,9 +454,9 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
     });
   }
   admin_token = std::move(*token);
-  admin_loop.post([this, next, fresh = admin_token] {
+  admin_loop.post([this, next, fresh = admin_token, context = *admin_tls] {
     admin_api->set_token(fresh);
-    admin_listener->replace(nullptr, config::ProxyProtocol::kOff, next->edge);
+    admin_listener->replace(context, config::ProxyProtocol::kOff, next->edge);
   });
   return {};
 }
@@ -467,6 +499,8 @@ void Gateway::Parts::drain(const std::function<bool()>& hurry) {
 // Waits for no more than the one question that the desk is at.
 void Gateway::Parts::close_admin() {
   admin_api->begin_closing();
+  admin_loop.post([this] { admin_web.close(); });
+  admin_oidc->stop();
   // From here on nobody comes to the desk. Who waits there gets an answer before it stops, so that
   // no connection is left behind that waits for one.
   admin_loop.post([this] { admin_desk.post([this] { admin_desk.stop(); }); });
@@ -490,89 +524,6 @@ FaultOr<void> Gateway::stop(const std::function<bool()>& hurry) {
   parts.identities.stop();
   parts.close_admin();
   return parts.store->stop();
-}
-
-void print_addresses(const Gateway& gateway) {
-  for (const Gateway::Address& address : gateway.listeners()) {
-    fmt::print("tollgate: listening on {} ({})\n", address.url, address.name);
-  }
-  fmt::print("tollgate: admin on {}\n", gateway.admin_url());
-  fmt::print("tollgate: ready\n");
-  std::fflush(stdout);
-}
-
-namespace {
-
-enum class Cause : std::uint8_t { kSignal, kFile };
-
-// What stands against taking `next` over; empty: nothing.
-std::string refusal_of(Gateway& gateway, const std::shared_ptr<const config::Config>& next,
-                       Cause cause) {
-  if (cause == Cause::kFile) {
-    const std::vector<std::string> gone = config::vanished(*gateway.config(), *next);
-    if (!gone.empty()) {
-      gateway.reload_failed();
-      return fmt::format("{} would be gone; send SIGHUP to take it over all the same",
-                         fmt::join(gone, ", "));
-    }
-  }
-  const FaultOr<void> done = gateway.reload(next);
-  return done ? std::string() : done.error().message;
-}
-
-void reload_from(Gateway& gateway, const std::string& file, Cause cause) {
-  notify_service_manager("RELOADING=1");
-  const config::Loaded loaded = config::load_file(file, config::process_environment());
-  if (!loaded.config) {
-    for (const config::Problem& problem : loaded.problems) {
-      fmt::print(stderr, "tollgate: {}\n", config::format(problem));
-    }
-    fmt::print(stderr, "tollgate: {} was not taken over; the configuration in force stays\n", file);
-    gateway.reload_failed();
-  } else if (const std::string refused = refusal_of(gateway, loaded.config, cause);
-             !refused.empty()) {
-    fmt::print(stderr, "tollgate: {} was not taken over: {}\n", file, refused);
-  } else {
-    fmt::print("tollgate: configuration {} in force\n", loaded.config->version);
-    std::fflush(stdout);
-  }
-  notify_service_manager("READY=1");
-}
-
-}  // namespace
-
-int run_until_stopped(Gateway& gateway, const std::string& file) {
-  notify_service_manager("READY=1");
-  FileWatch watch(file);
-  while (true) {
-    const Signal signal = wait_signal(kWatchEvery);
-    if (signal == Signal::kStop) break;
-    if (signal == Signal::kReload) {
-      watch.taken();
-      reload_from(gateway, file, Cause::kSignal);
-    } else if (watch.settled_anew()) {
-      reload_from(gateway, file, Cause::kFile);
-    }
-  }
-  notify_service_manager("STOPPING=1");
-  fmt::print("tollgate: draining; a second signal ends it at once\n");
-  std::fflush(stdout);
-  const auto again = [] { return wait_signal(Duration(0)) == Signal::kStop; };
-  if (FaultOr<void> stopped = gateway.stop(again); !stopped) return faulty(stopped.error());
-  fmt::print("tollgate: stopped\n");
-  return kDone;
-}
-
-std::string vocabulary_directory() {
-  if (const char* named = std::getenv("TOLLGATE_VOCABULARIES"); named != nullptr && *named != 0) {
-    return named;
-  }
-  std::error_code ignored;
-  for (const char* place : {TOLLGATE_VOCABULARY_DIR, "/usr/share/tollgate/vocabularies"}) {
-    if (std::filesystem::is_directory(place, ignored)) return place;
-  }
-  return (std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / "vocabularies")
-      .string();
 }
 
 }  // namespace tollgate::cli

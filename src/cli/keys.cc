@@ -18,9 +18,9 @@
 #include "cli/author.h"
 #include "cli/commands.h"
 #include "cli/load_config.h"
+#include "cli/pepper.h"
 #include "cli/wall_time.h"
 #include "pipeline/plan.h"
-#include "storage/secret_file.h"
 #include "storage/store.h"
 #include "storage/stored_keys.h"
 
@@ -69,23 +69,6 @@ void print_key(const KeyRecord& key, const std::string& secret, bool json) {
   if (!key.replaced_by.empty()) fmt::print("next     {}\n", key.replaced_by);
   fmt::print("created  {}\nused     {}\nstate    {}\n", admin::rfc3339(key.created), used(key),
              state_of(key));
-}
-
-FaultOr<authentication::Pepper> pepper_of(const config::Config& config,
-                                          storage::Database& database) {
-  std::string file = config.authentication.pepper_file;
-  if (file.empty() && !config.store.postgres_url.empty()) {
-    return fault(FaultKind::kRefusedByPeer,
-                 "authentication.api_keys.pepper_file is not named: the gateways of a postgres:// "
-                 "ledger and this command must read keys with the same pepper.");
-  }
-  if (file.empty()) file = storage::beside(config.store.sqlite_path, "pepper");
-  FaultOr<authentication::Pepper> pepper = storage::load_or_make_pepper(file);
-  if (!pepper) return pepper;
-  if (FaultOr<void> same = storage::check_pepper(database, *pepper); !same) {
-    return std::unexpected(same.error());
-  }
-  return pepper;
 }
 
 // Within two seconds or not at all: a gateway looks for changes at least five times a second.

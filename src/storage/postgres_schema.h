@@ -10,7 +10,7 @@
 namespace tollgate::storage {
 
 // Step i takes a schema of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 3> kPostgresSteps = {R"sql(
+inline constexpr std::array<const char*, 4> kPostgresSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   value TEXT COLLATE "C" NOT NULL
@@ -137,6 +137,20 @@ ALTER TABLE keys ADD COLUMN replaced_by TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE keys ADD COLUMN used_us BIGINT;
 DROP INDEX keys_changed;
 CREATE INDEX keys_changed ON keys (changed, id);
+)sql",
+                                                              R"sql(
+CREATE TABLE admin_tokens (
+  id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  digest BYTEA NOT NULL,
+  name TEXT COLLATE "C" NOT NULL,
+  role TEXT COLLATE "C" NOT NULL,
+  tenants TEXT COLLATE "C" NOT NULL,
+  created_us BIGINT NOT NULL,
+  created_by TEXT COLLATE "C" NOT NULL,
+  expires_us BIGINT,
+  revoked_us BIGINT,
+  used_us BIGINT
+);
 )sql"};
 
 }  // namespace tollgate::storage

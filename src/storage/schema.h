@@ -10,7 +10,7 @@ namespace tollgate::storage {
 inline constexpr std::int64_t kApplicationId = 0x74677465;
 
 // Step i takes a file of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 7> kSchemaSteps = {R"sql(
+inline constexpr std::array<const char*, 8> kSchemaSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -223,6 +223,22 @@ ALTER TABLE keys ADD COLUMN replaced_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE keys ADD COLUMN used_us INTEGER;
 DROP INDEX keys_changed;
 CREATE INDEX keys_changed ON keys (changed, id);
+)sql",
+                                                            R"sql(
+-- Who may administer beside those of the configuration. `tenants` is a JSON array of those that it
+-- is bound to; empty: all.
+CREATE TABLE admin_tokens (
+  id TEXT NOT NULL PRIMARY KEY,
+  digest BLOB NOT NULL,
+  name TEXT NOT NULL,
+  role TEXT NOT NULL,
+  tenants TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  created_by TEXT NOT NULL,
+  expires_us INTEGER,
+  revoked_us INTEGER,
+  used_us INTEGER
+) STRICT, WITHOUT ROWID;
 )sql"};
 
 }  // namespace tollgate::storage

@@ -47,9 +47,12 @@ std::string_view column_of(limits::Scope scope) {
     case limits::Scope::kTenantId:
       return "tenant";
     case limits::Scope::kUserId:
-      return R"(CASE "user" WHEN '' THEN tenant || '/key:' || key_id ELSE tenant || '/' || "user" END)";
+      return R"(CASE WHEN "user" = '' THEN tenant || '/key:' || key_id
+                WHEN substr("user", 1, 4) = 'key:' OR substr("user", 1, 5) = 'user:'
+                THEN tenant || '/user:' || "user" ELSE tenant || '/' || "user" END)";
     case limits::Scope::kKeyId:
-      return "key_id";
+      // Only what a verifier vouches for has a slash.
+      return "CASE WHEN key_id LIKE '%/%' THEN tenant || '/' || key_id ELSE key_id END";
     case limits::Scope::kRoute:
       return "route";
     case limits::Scope::kModel:
@@ -163,13 +166,19 @@ std::optional<SpendBy> spend_by_named(std::string_view name) {
 FaultOr<std::vector<SpendRow>> query_spend(Database& database, const SpendQuery& query) {
   const By& by = kBy[static_cast<std::size_t>(query.by)];
   std::string sql = "SELECT ";
-  sql.append(by.columns).append(", ").append(kSums).append(by.order);
+  sql.append(by.columns).append(", ").append(kSums);
+  for (std::size_t i = 0; i < query.only.size(); ++i) {
+    sql.append(i == 0 ? "AND tenant IN (?" : ", ?");
+  }
+  if (!query.only.empty()) sql.append(") ");
+  sql.append(by.order);
   TRY(statement, database.prepare(sql));
   const std::int64_t from =
       query.since ? hour_of(*query.since) : std::numeric_limits<std::int64_t>::min();
   const std::int64_t to = query.until ? hour_of(*query.until - Duration(1)) + kHour
                                       : std::numeric_limits<std::int64_t>::max();
   statement.bind(from).bind(to).bind(query.tenant).bind(query.tenant);
+  for (const std::string& tenant : query.only) statement.bind(tenant);
   std::vector<SpendRow> rows;
   while (true) {
     TRY(there, statement.step());

@@ -97,6 +97,7 @@ struct SpendRow {
 struct SpendQuery {
   SpendBy by = SpendBy::kTenant;
   std::string tenant;             // Empty: all.
+  std::vector<std::string> only;  // Of these tenants; empty: of all.
   std::optional<WallTime> since;  // Whole hours: from the start of the hour that holds it…
   std::optional<WallTime> until;  // …to the end of the hour that holds the moment before it.
 };

@@ -62,11 +62,48 @@ function settings(keys) {
   };
 }
 
+/** People who log in in a browser at `redirect`: each by the name that he gives, with these groups. */
+function withLogins(common, { redirect, groups }) {
+  const browser = {
+    client_id: 'admin-browser',
+    client_secret: 'secret-of-browser',
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    redirect_uris: [redirect],
+    token_endpoint_auth_method: 'client_secret_basic',
+    id_token_signed_response_alg: 'ES256',
+  };
+  return {
+    ...common,
+    clients: [...common.clients, browser],
+    features: { ...common.features, resourceIndicators: { enabled: false } },
+    cookies: { keys: ['a key of the tests'] },
+    claims: { openid: ['sub', 'groups'] },
+    conformIdTokenClaims: false,
+    pkce: { required: () => true },
+    interactions: { url: (context, interaction) => `/interaction/${interaction.uid}` },
+    findAccount: (context, id) => ({
+      accountId: id,
+      claims: () => ({ sub: id, groups: groups[id] ?? [] }),
+    }),
+    loadExistingGrant: async (context) => {
+      const grant = new context.oidc.provider.Grant({
+        clientId: context.oidc.client.clientId,
+        accountId: context.oidc.session.accountId,
+      });
+      grant.addOIDCScope('openid');
+      await grant.save();
+      return grant;
+    },
+  };
+}
+
 class IdentityProvider {
   async start(port = 0) {
     this.server = createServer((request, response) => {
       this.asked.push(request.url);
-      this.handle(request, response);
+      if (request.url.startsWith('/interaction/')) return this.logIn(request, response);
+      return this.handle(request, response);
     });
     await new Promise((resolve) => this.server.listen(port, '127.0.0.1', resolve));
     this.port = this.server.address().port;
@@ -74,11 +111,18 @@ class IdentityProvider {
     this.asked ??= [];
     this.use(this.keys ?? [signingKey('first')]);
   }
-  use(keys) {
+  use(keys, logins) {
     this.keys = keys;
-    const provider = new Provider(this.issuer, settings(keys));
+    const common = settings(keys);
+    const provider = new Provider(this.issuer, logins ? withLogins(common, logins) : common);
+    this.provider = provider;
     provider.on('server_error', (context, error) => console.error(error));
     this.handle = provider.callback();
+  }
+  /** Whoever is asked to log in is the person that the test says. */
+  logIn(request, response) {
+    const result = { login: { accountId: this.person } };
+    return this.provider.interactionFinished(request, response, result);
   }
   /** Signs with a key that nobody has seen; the old one is published no more. */
   rotate(kid) {

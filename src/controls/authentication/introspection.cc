@@ -1,12 +1,11 @@
 #include "controls/authentication/introspection.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 
-#include "controls/authentication/base64url.h"
 #include "controls/authentication/claim_reading.h"
+#include "controls/authentication/code_flow.h"
 #include "controls/authentication/policy_digest.h"
 
 namespace tollgate::authentication {
@@ -21,19 +20,6 @@ std::string rule_of(const IntrospectionPolicy& policy) {
 
 bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-// application/x-www-form-urlencoded
-std::string form_text(std::string_view text) {
-  std::string made;
-  for (const char c : text) {
-    if (is_alphanumeric(c) || c == '-' || c == '.' || c == '_') {
-      made.push_back(c);
-    } else {
-      made += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return made;
 }
 
 // When the token stops; nothing where the answer does not say.
@@ -98,13 +84,7 @@ std::string introspection_form(const IntrospectionPolicy& policy, std::string_vi
 
 std::string introspection_authorization(const IntrospectionPolicy& policy) {
   if (policy.proof == ClientProof::kPost) return {};
-  const std::string plain =
-      fmt::format("{}:{}", form_text(policy.client), form_text(policy.client_secret.reveal()));
-  std::string encoded((plain.size() + 2) / 3 * 4 + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
-                                   bytes_of(plain).data(), static_cast<int>(plain.size()));
-  encoded.resize(static_cast<std::size_t>(size));
-  return "Basic " + encoded;
+  return client_authorization(policy.client, policy.client_secret);
 }
 
 bool is_opaque_token(std::string_view token) {

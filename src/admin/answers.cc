@@ -1,0 +1,181 @@
+#include "admin/answers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "admin/forms.h"
+#include "base/check.h"
+#include "config/load.h"
+#include "storage/admin_tokens.h"
+
+namespace tollgate::admin {
+
+using administration::Admin;
+using administration::Grant;
+
+namespace {
+
+// Where the page behind `last` is, as RFC 8288 says it.
+std::string link_to_next(std::string_view query, const storage::AuditRow& last) {
+  std::string same;
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view parameter = query.substr(0, end);
+    query.remove_prefix(end == std::string_view::npos ? query.size() : end + 1);
+    if (!parameter.starts_with("before=")) same.append(parameter).append("&");
+  }
+  return fmt::format("link: </admin/v1/audit?{}before={}>; rel=\"next\"\r\n", same,
+                     storage::cursor_behind(last));
+}
+
+// Whether a budget is of a tenant that the grant reaches: of the tenant, or of a user of it. Of
+// keys, routes and models nobody can tell whose they are.
+bool reaches(const Grant& grant, const storage::BudgetStanding& budget) {
+  if (!grant.is_bound()) return true;
+  if (budget.scope == limits::Scope::kTenantId) return grant.reaches(budget.subject);
+  if (budget.scope != limits::Scope::kUserId) return false;
+  return grant.reaches(std::string_view(budget.subject).substr(0, budget.subject.find('/')));
+}
+
+}  // namespace
+
+storage::Author author_of(const Question& question) {
+  const Admin& admin = question.admin;
+  storage::Author author;
+  author.kind = admin.kind == Admin::Kind::kOidc ? storage::Author::Kind::kOidc
+                                                 : storage::Author::Kind::kAdminToken;
+  author.subject = admin.subject;
+  author.credential_id = admin.credential_id;
+  author.role = name_of(admin.grant.role);
+  author.address = question.from;
+  return author;
+}
+
+FaultOr<storage::Database*> Answers::database() {
+  if (database_ == nullptr) {
+    FaultOr<std::unique_ptr<storage::Database>> opened = parts_.store.reader();
+    if (!opened) return std::unexpected(opened.error());
+    database_ = std::move(*opened);
+  }
+  return database_.get();
+}
+
+Answer Answers::answer(const Question& question) {
+  switch (question.endpoint) {
+    case Endpoint::kListKeys:
+    case Endpoint::kShowKey:
+      return keys(question);
+    case Endpoint::kCreateKey:
+      return create_key(question);
+    case Endpoint::kImportKeys:
+      return import_keys(question);
+    case Endpoint::kRotateKey:
+      return rotate_key(question);
+    case Endpoint::kExpireKey:
+    case Endpoint::kRevokeKey:
+      return change_key(question);
+    case Endpoint::kSpend:
+      return spend(question);
+    case Endpoint::kBudgets:
+      return budgets(question);
+    case Endpoint::kTrail:
+      return trail(question);
+    case Endpoint::kConfiguration:
+      return {200, config::effective_json(*parts_.config.get())};
+    case Endpoint::kListGateways:
+      return gateways();
+    case Endpoint::kRetireGateway:
+      return retire(question);
+    case Endpoint::kListTokens:
+      return tokens(question);
+    case Endpoint::kCreateToken:
+      return create_token(question);
+    case Endpoint::kRevokeToken:
+      return revoke_token(question);
+    case Endpoint::kShowSession:
+    case Endpoint::kBeginSession:
+    case Endpoint::kEndSession:
+      break;  // Of the loop; they wait for no store.
+  }
+  return not_found();
+}
+
+Answer Answers::spend(const Question& question) {
+  OrWords<storage::SpendQuery> query = spend_query(question.parameters, parts_.clock.wall());
+  if (!query) return bad_request(query.error());
+  query->only = question.admin.grant.tenants;
+  if (FaultOr<void> settled = parts_.store.trail().flush(); !settled) {
+    return store_problem(settled.error());
+  }
+  const FaultOr<storage::Database*> reading = database();
+  if (!reading) return store_problem(reading.error());
+  const FaultOr<std::vector<storage::SpendRow>> rows = storage::query_spend(**reading, *query);
+  if (!rows) return store_problem(rows.error());
+  return {200, spend_json(query->by, *rows)};
+}
+
+Answer Answers::budgets(const Question& question) {
+  storage::Standings standings = parts_.store.ledger().snapshot(parts_.clock.wall());
+  std::erase_if(standings.budgets, [&](const storage::BudgetStanding& budget) {
+    return !reaches(question.admin.grant, budget);
+  });
+  return {200, budgets_json(standings)};
+}
+
+Answer Answers::trail(const Question& question) {
+  OrWords<AuditQuestion> asked = audit_question(question.parameters, parts_.clock.wall());
+  if (!asked) return bad_request(asked.error());
+  asked->query.only = question.admin.grant.tenants;
+  if (FaultOr<void> settled = parts_.store.trail().flush(); !settled) {
+    return store_problem(settled.error());
+  }
+  const FaultOr<storage::Database*> reading = database();
+  if (!reading) return store_problem(reading.error());
+  const FaultOr<std::vector<storage::AuditRow>> rows =
+      storage::query_audit(**reading, asked->query, asked->limit, asked->before);
+  if (!rows) return store_problem(rows.error());
+  std::string body = "[";
+  for (const storage::AuditRow& row : *rows) {
+    if (body.size() > 1) body += ',';
+    body += row.record;
+  }
+  body += ']';
+  Answer page{200, std::move(body)};
+  if (std::cmp_equal(rows->size(), asked->limit)) {
+    page.headers = link_to_next(question.query, rows->back());
+  }
+  return page;
+}
+
+Answer Answers::gateways() {
+  const FaultOr<storage::Database*> reading = database();
+  if (!reading) return store_problem(reading.error());
+  const FaultOr<std::vector<storage::GatewayStanding>> found =
+      storage::list_gateways(**reading, parts_.store.gateway());
+  if (!found) return store_problem(found.error());
+  return {200, gateways_json(*found)};
+}
+
+Answer Answers::retire(const Question& question) {
+  if (question.id == parts_.store.gateway()) {
+    return problem(409, "Conflict", "This gateway is at work.");
+  }
+  const FaultOr<storage::Database*> writing = database();
+  if (!writing) return store_problem(writing.error());
+  const FaultOr<storage::Retirement> done =
+      storage::retire_gateway(**writing, author_of(question), question.id);
+  if (!done) return store_problem(done.error());
+  switch (done->refused) {
+    case storage::Retirement::Refused::kUnknown:
+      return problem(404, "Not found", done->because);
+    case storage::Retirement::Refused::kAlive:
+      return problem(409, "Conflict", done->because);
+    case storage::Retirement::Refused::kNo:
+      break;
+  }
+  return {200, retirement_json(*done)};
+}
+
+}  // namespace tollgate::admin

@@ -1,0 +1,278 @@
+#include "admin/login.h"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "admin/cookie.h"
+#include "admin/query.h"
+#include "controls/authentication/discovery.h"
+#include "controls/authentication/token_cache.h"
+#include "identity/waiter.h"
+
+namespace tollgate::admin {
+
+using administration::OidcPolicy;
+using administration::PendingLogin;
+using administration::Policy;
+using authentication::LoginPlaces;
+
+namespace {
+
+constexpr std::string_view kCallback = "/admin/callback";
+constexpr std::string_view kRule = "admin.oidc";
+
+bool same(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// The entry of that name, or the first where none is named, of those with a client.
+const OidcPolicy* entry_of(const Policy& policy, std::string_view name) {
+  const auto fits = [&](const OidcPolicy& each) {
+    return !each.client.empty() && (name.empty() || each.name == name);
+  };
+  const auto found = std::ranges::find_if(policy.oidc, fits);
+  return found == policy.oidc.end() ? nullptr : &*found;
+}
+
+Answer no_provider() {
+  return problem(404, "Not found", "No provider of this name is configured for logins.");
+}
+
+Answer provider_problem(const Fault& fault) {
+  return problem(502, "The provider does not answer as it should", fault.message);
+}
+
+// What else a provider says with it is of no interest.
+OrWords<Login::Come> read_come(std::string_view query) {
+  const OrWords<Parameters> parameters = parse_query(query);
+  if (!parameters) return std::unexpected(parameters.error());
+  Login::Come come;
+  for (const auto& [name, value] : *parameters) {
+    std::string* const text = name == "code"    ? &come.code
+                              : name == "state" ? &come.state
+                              : name == "iss"   ? &come.issuer
+                                                : nullptr;
+    if (name == "error") come.refused = true;
+    if (text == nullptr) continue;
+    if (!text->empty()) return std::unexpected(fmt::format("`{}` is there twice", name));
+    *text = value;
+  }
+  return come;
+}
+
+// A page of the same site that goes on by itself: a browser that comes back from the provider does
+// not send a cookie with SameSite=Strict before it has loaded a page from here.
+constexpr std::string_view kLoggedIn =
+    "<!doctype html><title>tollgate</title>"
+    "<meta http-equiv=\"refresh\" content=\"0;url=/admin/v1/session\">"
+    "<p>You are logged in. <a href=\"/admin/v1/session\">Go on</a>.</p>\n";
+
+}  // namespace
+
+// Puts a question to the issuer; `what` names it among those that are put at the same time.
+Task<FaultOr<std::string>> Login::put(std::string_view what, identity::WebRequest request) {
+  const authentication::Digest digest = authentication::digest_of(what);
+  identity::Waiter<FaultOr<std::string>> waiter(parts_.loop);
+  const auto submit = [&](identity::Waiter<FaultOr<std::string>>& waits) {
+    return inquiry_.ask(digest, std::move(request), waits);
+  };
+  co_return co_await waiter.ask(submit);
+}
+
+Task<Login::Places> Login::places_of(const OidcPolicy& entry) {
+  const std::string& issuer = entry.bearer.issuer;
+  if (const auto known = places_.find(issuer);
+      known != places_.end() && parts_.clock.now() < known->second.until) {
+    co_return known->second.places;
+  }
+  identity::WebRequest request;
+  request.asked = fmt::format("{}.{}", kRule, entry.name);
+  request.url = authentication::discovery_url(issuer);
+  request.certificate_authority = entry.bearer.certificate_authority;
+  request.timeout = kTimeout;
+  request.bytes_max = authentication::kDiscoveryBytesMax;
+  const FaultOr<std::string> answer = co_await put(request.url, request);
+  Places places = fault(FaultKind::kUnreachable, "");
+  if (!answer) {
+    places = std::unexpected(answer.error());
+  } else if (const auto read = authentication::read_login_places(*answer, issuer)) {
+    places = *read;
+  } else {
+    places = fault(FaultKind::kBroken, fmt::format("{}: {}", request.asked, read.error()));
+  }
+  const Duration kept = places ? kPlacesKept : kFailureKept;
+  places_[issuer] = {places, parts_.clock.now() + kept};
+  co_return places;
+}
+
+Task<Answer> Login::begin(pipeline::Exchange& exchange, std::string_view query) {
+  const OrWords<Parameters> parameters = parse_query(query);
+  std::string name;
+  if (parameters) {
+    for (const auto& [key, value] : *parameters) {
+      if (key != "with") co_return bad_request("Only `with` is known here.");
+      name = value;
+    }
+  }
+  if (!parameters) co_return bad_request(parameters.error());
+  const std::shared_ptr<const config::Config> config = parts_.config.get();
+  const OidcPolicy* const entry = entry_of(config->admin.policy, name);
+  if (entry == nullptr) co_return no_provider();
+  const Places places = co_await places_of(*entry);
+  if (!places) co_return provider_problem(places.error());
+
+  PendingLogin login;
+  std::string id;
+  for (std::string* text : {&id, &login.state, &login.nonce, &login.verifier}) {
+    FaultOr<std::string> random = random_text();
+    if (!random) co_return store_problem(random.error());
+    *text = std::move(*random);
+  }
+  const administration::Names names = parts_.door.names();
+  const pipeline::RequestHead& head = exchange.head();
+  login.entry = entry->name;
+  login.redirect = origin_of(names, head.header("host")) + std::string(kCallback);
+  login.exchange = places->exchange;
+  const authentication::LoginRequest request{
+      .client = entry->client,
+      .redirect = login.redirect,
+      .scopes = entry->scopes,
+      .state = login.state,
+      .nonce = login.nonce,
+      .verifier = login.verifier,
+  };
+  const std::string name_of_cookie = parts_.door.login_cookie_name();
+  const Cookie cookie{.name = name_of_cookie,
+                      .value = id,
+                      .site = SameSite::kLax,
+                      .secure = is_secure(names),
+                      .age_max = administration::Logins::kTimeMax};
+  Answer made{302, {}, "text/plain"};
+  made.headers =
+      fmt::format("location: {}\r\n{}", authorization_url(*places, request), set_cookie(cookie));
+  logins_.begin(id, std::move(login), head.client_ip, parts_.clock.now());
+  co_return made;
+}
+
+// Whatever came of it, the login of this browser is over.
+std::string Login::ended_cookie() const {
+  const std::string name = parts_.door.login_cookie_name();
+  return end_cookie(
+      {.name = name, .site = SameSite::kLax, .secure = is_secure(parts_.door.names())});
+}
+
+Task<Answer> Login::finish(pipeline::Exchange& exchange, std::string_view query) {
+  const OrWords<Come> come = read_come(query);
+  if (!come) co_return bad_request(come.error());
+  const Expected<std::string_view> id = authentication::find_cookie(
+      exchange.head().header("cookie"), parts_.door.login_cookie_name());
+  const IpAddress from = exchange.head().client_ip;
+  if (const Expected<void> may = parts_.door.check_guess(from, come->state); !may) {
+    parts_.door.count(may.error().reason);
+    co_return refused(may.error());
+  }
+  std::optional<PendingLogin> login;
+  if (id && !id->empty()) login = logins_.take(*id, parts_.clock.now());
+  if (!login || come->state.empty() || !same(login->state, come->state)) {
+    co_return bad_request(
+        "This browser has no such login at work: it took too long, was answered before, or began "
+        "elsewhere. Begin again at /admin/login.");
+  }
+  Answer made = co_await conclude(exchange, std::move(*login), *come);
+  made.headers += ended_cookie();
+  co_return made;
+}
+
+// From here on the answer is of this browser's login, and nobody can give it again.
+Task<Answer> Login::conclude(pipeline::Exchange& exchange, PendingLogin login, Come come) {
+  const std::shared_ptr<const config::Config> config = parts_.config.get();
+  const Policy& policy = config->admin.policy;
+  const OidcPolicy* const entry = entry_of(policy, login.entry);
+  if (entry == nullptr) co_return no_provider();
+  // RFC 9207: an answer of another issuer than the one that was asked.
+  if (!come.issuer.empty() && come.issuer != entry->bearer.issuer) {
+    co_return bad_request("The answer is of another issuer (`iss`).");
+  }
+  if (come.refused) co_return problem(403, "Forbidden", "The provider did not let you log in.");
+  if (come.code.empty()) co_return bad_request("The answer has no code.");
+  const FaultOr<std::string> token = co_await exchange_code(*entry, login, std::move(come.code));
+  if (!token) {
+    // It does not know the code: somebody made it up.
+    if (token.error().kind == FaultKind::kRefusedByPeer) {
+      parts_.door.guessed(exchange.head().client_ip, {});
+    }
+    co_return provider_problem(token.error());
+  }
+  Expected<administration::Admin> admin =
+      co_await verify(policy, *entry, login, *token, exchange.arena());
+  if (!admin) {
+    if (admin.error().reason == Reason::kInvalidCredential) {
+      parts_.door.guessed(exchange.head().client_ip, {});
+    }
+    parts_.door.count(admin.error().reason);
+    co_return refused(admin.error());
+  }
+  administration::Proven proven{std::move(*admin), administration::Source::kOidc,
+                                policy.oidc_stamp};
+  if (const Expected<Shown> shown = parts_.door.read(exchange.head())) {
+    parts_.door.end_session(shown->session);
+  }
+  const FaultOr<std::string> session = parts_.door.begin_session(std::move(proven));
+  if (!session) co_return store_problem(session.error());
+  const std::string name = parts_.door.session_cookie_name();
+  Answer made{200, std::string(kLoggedIn), "text/html; charset=utf-8"};
+  made.headers =
+      set_cookie({.name = name, .value = *session, .secure = is_secure(parts_.door.names())});
+  co_return made;
+}
+
+Task<FaultOr<std::string>> Login::exchange_code(const OidcPolicy& entry, const PendingLogin& login,
+                                                std::string code) {
+  identity::WebRequest request;
+  request.asked = fmt::format("{}.{}", kRule, entry.name);
+  request.url = login.exchange;
+  request.certificate_authority = entry.bearer.certificate_authority;
+  if (!entry.client_secret.empty()) {
+    request.authorization = authentication::client_authorization(entry.client, entry.client_secret);
+  }
+  request.content_type = "application/x-www-form-urlencoded";
+  const authentication::ExchangeRequest form{
+      .client = entry.client,
+      .redirect = login.redirect,
+      .code = code,
+      .verifier = login.verifier,
+  };
+  request.body = authentication::exchange_form(form);
+  request.timeout = kTimeout;
+  request.bytes_max = static_cast<Bytes>(authentication::kExchangeBytesMax);
+  const FaultOr<std::string> answer = co_await put(login.state, request);
+  if (!answer) co_return std::unexpected(answer.error());
+  std::expected<std::string, std::string> token = authentication::read_exchange(*answer);
+  if (!token) {
+    co_return fault(FaultKind::kBroken, fmt::format("{}: {}", request.asked, token.error()));
+  }
+  co_return std::move(*token);
+}
+
+Task<Expected<administration::Admin>> Login::verify(const Policy& policy, const OidcPolicy& entry,
+                                                    const PendingLogin& login,
+                                                    std::string_view token, Arena& arena) {
+  const Expected<authentication::Identity> identity =
+      co_await parts_.oidc.verify(token, arena, parts_.loop, parts_.clock.wall());
+  if (!identity) co_return std::unexpected(identity.error());
+  // Of the entry that this browser was sent to, and of no other.
+  if (identity->verifier != entry.login.name) {
+    co_return std::unexpected(administration::refuse_unknown());
+  }
+  const Expected<authentication::Token> read = tokens_.read(token);
+  if (!read) co_return std::unexpected(read.error());
+  const Expected<void> ours =
+      authentication::check_id_token(*read, login.nonce, entry.client, kRule);
+  if (!ours) co_return std::unexpected(ours.error());
+  co_return administration::admin_of(policy, *identity, administration::Shown::kAtLogin);
+}
+
+}  // namespace tollgate::admin

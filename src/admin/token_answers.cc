@@ -1,0 +1,98 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "admin/answers.h"
+#include "admin/new_token.h"
+#include "storage/admin_tokens.h"
+
+namespace tollgate::admin {
+
+using administration::Grant;
+using administration::TokenRecord;
+
+namespace {
+
+Answer no_token() { return problem(404, "Not found", "There is no admin token of this id."); }
+
+// Whether somebody may see and revoke it: what he could have given himself, whatever its end.
+std::expected<void, administration::Lack> check_reach(const Grant& own, const TokenRecord& token) {
+  Grant without_end = token.grant;
+  without_end.expires = own.expires;
+  return administration::check_delegation(own, without_end);
+}
+
+}  // namespace
+
+FaultOr<std::optional<TokenRecord>> Answers::find_token(std::string_view id) {
+  const FaultOr<storage::Database*> reading = database();
+  if (!reading) return std::unexpected(reading.error());
+  return storage::find_admin_token(**reading, id);
+}
+
+// A use that is not written is no reason to refuse.
+void Answers::use_token(const TokenRecord& token) {
+  const FaultOr<storage::Database*> writing = database();
+  if (writing) (void)storage::use_admin_token(**writing, token, parts_.clock.wall());
+}
+
+Answer Answers::tokens(const Question& question) {
+  if (!question.parameters.empty()) return bad_request("No parameters are known here.");
+  const FaultOr<storage::Database*> reading = database();
+  if (!reading) return store_problem(reading.error());
+  FaultOr<std::vector<TokenRecord>> found = storage::list_admin_tokens(**reading);
+  if (!found) return store_problem(found.error());
+  std::erase_if(
+      *found, [&](const TokenRecord& token) { return !check_reach(question.admin.grant, token); });
+  return {200, tokens_json(*found)};
+}
+
+Answer Answers::create_token(const Question& question) {
+  const WallTime now = parts_.clock.wall();
+  const OrWords<TokenWish> wish = read_token_wish(question.body, now);
+  if (!wish) return bad_request(wish.error());
+  const auto allowed = administration::check_delegation(question.admin.grant, wish->grant);
+  if (!allowed) return forbidden(allowed.error());
+  const std::shared_ptr<const config::Config> config = parts_.config.get();
+  for (const std::string& tenant : wish->grant.tenants) {
+    if (std::ranges::binary_search(config->tenants, tenant, {}, &config::Tenant::name)) continue;
+    return bad_request(fmt::format("No tenant `{}` is configured.", tenant));
+  }
+  const FaultOr<MadeToken> made =
+      make_token(*wish, question.admin.credential_id, parts_.pepper, now);
+  if (!made) return store_problem(made.error());
+  const FaultOr<storage::Database*> writing = database();
+  if (!writing) return store_problem(writing.error());
+  const FaultOr<storage::TokenMade> kept =
+      storage::create_admin_token(**writing, author_of(question), made->record, now);
+  if (!kept) return store_problem(kept.error());
+  if (*kept == storage::TokenMade::kTooMany) {
+    return problem(
+        409, "Conflict",
+        fmt::format("{} admin tokens are in force; revoke some first.", storage::kAdminTokensMax));
+  }
+  return {201, storage::admin_token_form(made->record, made->secret)};
+}
+
+Answer Answers::revoke_token(const Question& question) {
+  const FaultOr<storage::Database*> writing = database();
+  if (!writing) return store_problem(writing.error());
+  const FaultOr<std::optional<TokenRecord>> found =
+      storage::find_admin_token(**writing, question.id);
+  if (!found) return store_problem(found.error());
+  if (!*found) return no_token();
+  const auto allowed = check_reach(question.admin.grant, **found);
+  if (!allowed) {
+    // Who is bound to other tenants does not learn that it is there.
+    return allowed.error().right ? forbidden(allowed.error()) : no_token();
+  }
+  const FaultOr<bool> done =
+      storage::revoke_admin_token(**writing, author_of(question), question.id, parts_.clock.wall());
+  if (!done) return store_problem(done.error());
+  const FaultOr<std::optional<TokenRecord>> after =
+      storage::find_admin_token(**writing, question.id);
+  if (!after) return store_problem(after.error());
+  return *after ? Answer{200, storage::admin_token_form(**after)} : no_token();
+}
+
+}  // namespace tollgate::admin

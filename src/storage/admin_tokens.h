@@ -1,0 +1,46 @@
+// Admin tokens in the database: for the admin API and `tollgate admin`.
+//
+// Few, and asked for rarely: each use reads its row, so that a revocation is in force at once on
+// every gateway of the store. Every change is on record (changes.h) in the transaction that makes
+// it. No token is ever removed.
+//
+// Blocking I/O on a connection of the caller's.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fault.h"
+#include "base/units.h"
+#include "controls/administration/token.h"
+#include "storage/changes.h"
+#include "storage/database.h"
+
+namespace tollgate::storage {
+
+// How exact the last use of a token is kept.
+inline constexpr Duration kTokenUseKept = std::chrono::minutes(1);
+// In force at once; a bound against one who makes them without end.
+inline constexpr std::int64_t kAdminTokensMax = 1000;
+
+enum class TokenMade : std::uint8_t { kDone, kTooMany };
+FaultOr<TokenMade> create_admin_token(Database& database, const Author& author,
+                                      const administration::TokenRecord& token, WallTime now);
+// Oldest first.
+FaultOr<std::vector<administration::TokenRecord>> list_admin_tokens(Database& database);
+FaultOr<std::optional<administration::TokenRecord>> find_admin_token(Database& database,
+                                                                     std::string_view id);
+// False: no such token. Revoking a revoked one keeps the first moment, and is no change.
+FaultOr<bool> revoke_admin_token(Database& database, const Author& author, std::string_view id,
+                                 WallTime now);
+// Writes that it was used, where that is not known to the minute; no change.
+FaultOr<void> use_admin_token(Database& database, const administration::TokenRecord& token,
+                              WallTime now);
+
+// One token as JSON, without its digest; with its secret where it was just made.
+std::string admin_token_form(const administration::TokenRecord& token,
+                             std::string_view secret = {});
+
+}  // namespace tollgate::storage
