@@ -120,21 +120,25 @@ Task<Desk::Verdict> Desk::by_token(const Case& asked, std::string_view token) {
     co_return co_await by_introspection(asked, token);
   }
   std::size_t unknown = 0;
-  std::string key_id;
-  std::optional<Verified> verified = verify(asked, token, unknown, key_id);
+  std::optional<Verified> verified = verify(asked, token, unknown);
   if (!verified) {
     // The issuer is ours and the key is not known here.
     Issuer* const issuer = sources_.issuers[unknown];
     Waiter<Found> waiter(asked.executor);
-    const auto submit = [&](Waiter<Found>& waits) { return issuer->look_for(key_id, waits); };
+    const auto submit = [&](Waiter<Found>& waits) { return issuer->look_for(waits); };
     const Found found = co_await waiter.ask(submit);
     take_over(asked.config);
-    if (found == Found::kFetched) verified = verify(asked, token, unknown, key_id);
+    if (found == Found::kFetched) verified = verify(asked, token, unknown);
     const std::string rule = "authentication.jwt." + issuer->policy().name;
     if (!verified && found == Found::kUndecided) {
       co_return std::unexpected(authentication::refuse_unasked(rule));
     }
-    if (!verified) co_return std::unexpected(authentication::refuse_signature(rule));
+    if (!verified) {
+      // The issuer may show it yet, so it may pass later and is nobody's guess.
+      Refusal refusal = authentication::refuse_signature(rule);
+      refusal.retry_after = issuer->until_next();
+      co_return std::unexpected(std::move(refusal));
+    }
   }
   if (verified->verdict && asked.config.authentication.jwt[verified->policy].review) {
     co_return co_await by_review(asked, token, std::move(*verified));
@@ -142,9 +146,9 @@ Task<Desk::Verdict> Desk::by_token(const Case& asked, std::string_view token) {
   co_return keep(asked, digest, std::move(verified->verdict), std::nullopt);
 }
 
-// Nothing where the key is not known: of which issuer, and its id.
+// Nothing where the key is not known: of which issuer.
 std::optional<Desk::Verified> Desk::verify(const Case& asked, std::string_view token,
-                                           std::size_t& unknown, std::string& key_id) {
+                                           std::size_t& unknown) {
   Verified made;
   const Expected<authentication::Token> read = tokens_.read(token);
   if (!read) {
@@ -169,7 +173,6 @@ std::optional<Desk::Verified> Desk::verify(const Case& asked, std::string_view t
   const KeySet* keys = keys_[*chosen].get();
   if (allowed && (keys == nullptr || keys->find(read->key_id, read->algorithm) == nullptr)) {
     unknown = *chosen;
-    key_id = read->key_id.value_or("");
     return std::nullopt;
   }
   static const KeySet kNone;
@@ -186,9 +189,8 @@ Task<Desk::Verdict> Desk::by_review(const Case& asked, std::string_view token, V
   const std::string rule = "authentication.jwt." + policy.name + ".token_review";
   const Digest digest = authentication::digest_of(token);
   const Digest stamp = stamp_;
-  if (inquiry->is_refused(digest, identities_.clock().now())) {
-    co_return refuse(Reason::kInvalidCredential, rule,
-                     "The cluster does not vouch for the token. Get a new one.");
+  if (const auto reason = inquiry->refused(digest, identities_.clock().now())) {
+    co_return refuse(*reason, rule, "The cluster does not vouch for the token. Get a new one.");
   }
   WebRequest request;
   request.asked = rule;
@@ -208,7 +210,7 @@ Task<Desk::Verdict> Desk::by_review(const Case& asked, std::string_view token, V
   const Expected<void> good = reviews_.read(policy, *answer, verified.account);
   if (!good) {
     if (good.error().reason != Reason::kStoreUnavailable) {
-      inquiry->refuse(digest, identities_.clock().now());
+      inquiry->refuse(digest, good.error().reason, identities_.clock().now());
     }
     co_return std::unexpected(good.error());
   }
@@ -231,8 +233,8 @@ Task<Desk::Verdict> Desk::by_introspection(const Case& asked, std::string_view t
     const authentication::IntrospectionPolicy& policy = policies[i];
     Inquiry* const inquiry = inquiries[i];
     const std::string rule = "authentication.introspection." + policy.name;
-    if (inquiry->is_refused(digest, identities_.clock().now())) {
-      last = refuse(Reason::kInvalidCredential, rule, "The token is not active. Get a new one.");
+    if (const auto reason = inquiry->refused(digest, identities_.clock().now())) {
+      last = refuse(*reason, rule, "The token is not active. Get a new one.");
       continue;
     }
     WebRequest request;
@@ -257,7 +259,7 @@ Task<Desk::Verdict> Desk::by_introspection(const Case& asked, std::string_view t
       co_return keep(asked, digest, std::move(last), policy.kept);
     }
     if (last.error().reason == Reason::kStoreUnavailable) co_return last;
-    inquiry->refuse(digest, identities_.clock().now());
+    inquiry->refuse(digest, last.error().reason, identities_.clock().now());
   }
   co_return last;
 }

@@ -38,8 +38,7 @@ class Desk final : public pipeline::Callers {
   void take_over(const config::Config& config);
   Task<Verdict> by_token(const Case& asked, std::string_view token);
   struct Verified;  // What the token itself and the keys of its issuer say.
-  std::optional<Verified> verify(const Case& asked, std::string_view token, std::size_t& unknown,
-                                 std::string& key_id);
+  std::optional<Verified> verify(const Case& asked, std::string_view token, std::size_t& unknown);
   Task<Verdict> by_review(const Case& asked, std::string_view token, Verified verified);
   Task<Verdict> by_introspection(const Case& asked, std::string_view token);
   Task<Verdict> by_session(const Case& asked, std::size_t place, std::string_view cookie);

@@ -195,6 +195,20 @@ TEST(Desk, AskedOfATokenThatNobodyCanTellOfItLetsNobodyIn) {
   }
 }
 
+// The issuer may not have shown the key yet: that passes later, and is no guess.
+TEST(Desk, TellsWhenAKeyThatIsNotKnownMayBe) {
+  World world;
+  const SigningKey unknown = SigningKey::make("P-256");
+  const auto of_unknown =
+      world.ask(es256_token(unknown, R"({"alg":"ES256","kid":"not-shown-yet"})", claims()));
+  EXPECT_EQ(reason_of(of_unknown), Reason::kInvalidCredential);
+  EXPECT_EQ(of_unknown.error().retry_after, Issuer::kCooldown);
+  // Who signs with another key than he names is told nothing of the kind.
+  const auto forged = world.ask(es256_token(unknown, kHeader, claims()));
+  EXPECT_EQ(reason_of(forged), Reason::kInvalidCredential);
+  EXPECT_FALSE(forged.error().retry_after);
+}
+
 TEST(Desk, KeepsTheGoodKeysOfAFileThatIsBroken) {
   World world;
   const std::string token = es256_token(world.key, kHeader, claims());

@@ -52,15 +52,16 @@ std::size_t Inquiry::place_of(const Digest& credential) const {
   return place % kRefusedKept;
 }
 
-void Inquiry::refuse(const Digest& credential, Instant now) {
+void Inquiry::refuse(const Digest& credential, Reason why, Instant now) {
   const std::lock_guard lock(mutex_);
-  refused_[place_of(credential)] = {credential, now + kRefusedFor};
+  refused_[place_of(credential)] = {credential, why, now + kRefusedFor};
 }
 
-bool Inquiry::is_refused(const Digest& credential, Instant now) const {
+std::optional<Reason> Inquiry::refused(const Digest& credential, Instant now) const {
   const std::lock_guard lock(mutex_);
   const Refused& kept = refused_[place_of(credential)];
-  return now < kept.until && kept.credential == credential;
+  if (now >= kept.until || kept.credential != credential) return std::nullopt;
+  return kept.why;
 }
 
 std::string Inquiry::last_failure() const {

@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/executor.h"
 #include "base/fault.h"
+#include "base/refusal.h"
 #include "controls/authentication/authentication.h"
 #include "identity/waiter.h"
 #include "identity/web.h"
@@ -37,8 +39,9 @@ class Inquiry {
   Answered ask(const authentication::Digest& credential, WebRequest request,
                Waiter<FaultOr<std::string>>& waiter);
 
-  void refuse(const authentication::Digest& credential, Instant now);
-  bool is_refused(const authentication::Digest& credential, Instant now) const;
+  void refuse(const authentication::Digest& credential, Reason why, Instant now);
+  // Why it is good for nothing, as long as that is remembered.
+  std::optional<Reason> refused(const authentication::Digest& credential, Instant now) const;
 
   bool at_work() const;
   std::uint64_t answered() const { return answered_.load(std::memory_order_relaxed); }
@@ -48,6 +51,7 @@ class Inquiry {
  private:
   struct Refused {
     authentication::Digest credential{};
+    Reason why = Reason::kInvalidCredential;
     Instant until{};
   };
 

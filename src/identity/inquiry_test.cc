@@ -99,13 +99,13 @@ TEST(Inquiry, BoundsWhatIsInQuestionAndWhoWaits) {
 TEST(Inquiry, RemembersForAWhileWhatIsGoodForNothing) {
   World world;
   const authentication::Digest token = authentication::digest_of(std::string_view("a"));
-  EXPECT_FALSE(world.inquiry.is_refused(token, world.clock.now()));
-  world.inquiry.refuse(token, world.clock.now());
-  EXPECT_TRUE(world.inquiry.is_refused(token, world.clock.now()));
-  EXPECT_FALSE(world.inquiry.is_refused(authentication::digest_of(std::string_view("b")),
-                                        world.clock.now()));
+  EXPECT_FALSE(world.inquiry.refused(token, world.clock.now()));
+  world.inquiry.refuse(token, Reason::kExpiredCredential, world.clock.now());
+  EXPECT_EQ(world.inquiry.refused(token, world.clock.now()), Reason::kExpiredCredential);
+  EXPECT_FALSE(
+      world.inquiry.refused(authentication::digest_of(std::string_view("b")), world.clock.now()));
   world.clock.pass(Inquiry::kRefusedFor);
-  EXPECT_FALSE(world.inquiry.is_refused(token, world.clock.now()));
+  EXPECT_FALSE(world.inquiry.refused(token, world.clock.now()));
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <functional>
 
 #include "controls/authentication/discovery.h"
 
@@ -32,22 +31,27 @@ bool Issuer::fetches() const {
   return policy_.keys == KeyOrigin::kDiscovery || policy_.keys == KeyOrigin::kUrl;
 }
 
+Duration Issuer::cooldown() const { return keys_ == nullptr ? kFirstCooldown : kCooldown; }
+
 bool Issuer::may_fetch(Instant now) const {
-  const Duration cooldown = keys_ == nullptr ? kFirstCooldown : kCooldown;
-  return fetches() && !fetching_ && (!tried_ || now >= *tried_ + cooldown);
+  return fetches() && !fetching_ && (!tried_ || now >= *tried_ + cooldown());
 }
 
-Answered Issuer::look_for(std::string_view key_id, Waiter<Found>& waiter) {
+Duration Issuer::until_next() const {
   const Instant now = services_.clock.now();
-  const std::size_t key = std::hash<std::string_view>()(key_id);
+  const std::lock_guard lock(mutex_);
+  // Of a file it cannot be known when it is read anew.
+  if (!tried_ || !fetches()) return cooldown();
+  return std::max(*tried_ + cooldown() - now, Duration(std::chrono::seconds(1)));
+}
+
+Answered Issuer::look_for(Waiter<Found>& waiter) {
+  const Instant now = services_.clock.now();
   const std::lock_guard lock(mutex_);
   if (!fetches()) return waiter.answer_now(Found::kUnknown);
-  const bool known_unknown = std::ranges::any_of(
-      unknown_, [&](const Unknown& each) { return each.key == key && now < each.until; });
-  if (known_unknown && keys_ != nullptr) return waiter.answer_now(Found::kUnknown);
   if (fetching_) {
     if (waiting_.size() >= kWaitersMax) return waiter.answer_now(Found::kUndecided);
-    waiting_.emplace_back(&waiter, key);
+    waiting_.push_back(&waiter);
     return Answered::kLater;
   }
   if (!may_fetch(now)) {
@@ -56,7 +60,7 @@ Answered Issuer::look_for(std::string_view key_id, Waiter<Found>& waiter) {
   }
   fetching_ = true;
   tried_ = now;
-  waiting_.emplace_back(&waiter, key);
+  waiting_.push_back(&waiter);
   services_.loop.post([this] { start(fetch()); });
   return Answered::kLater;
 }
@@ -138,7 +142,7 @@ void Issuer::read_file() {
 void Issuer::finish(FaultOr<Loaded> loaded) {
   const Instant now = services_.clock.now();
   const Found found = loaded ? Found::kFetched : Found::kUndecided;
-  std::vector<std::pair<Waiter<Found>*, std::size_t>> waiting;
+  std::vector<Waiter<Found>*> waiting;
   {
     const std::lock_guard lock(mutex_);
     fetching_ = false;
@@ -150,20 +154,11 @@ void Issuer::finish(FaultOr<Loaded> loaded) {
       fresh_for_ = loaded->fresh_for;
       if (keys_ == nullptr || keys_->digest != loaded->keys.digest) {
         keys_ = std::make_shared<const KeySet>(std::move(loaded->keys));
-        unknown_ = {};
         services_.changes.fetch_add(1, std::memory_order_release);
-      }
-      for (const auto& [waiter, key] : waiting) {
-        const bool there = std::ranges::any_of(keys_->keys, [&](const auto& each) {
-          return std::hash<std::string_view>()(each.id()) == key;
-        });
-        if (there) continue;
-        unknown_[next_unknown_] = {key, now + kUnknownFor};
-        next_unknown_ = (next_unknown_ + 1) % kUnknownKept;
       }
     }
   }
-  for (const auto& [waiter, key] : waiting) waiter->answer_later(found);
+  for (Waiter<Found>* const waiter : waiting) waiter->answer_later(found);
 }
 
 Issuer::Counts Issuer::counts() const {

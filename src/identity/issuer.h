@@ -9,12 +9,12 @@
 //
 // A token of an unknown key waits for the fetch that is at work, or for the one that it begins. In
 // the cooldown it is refused at once: as unknown where the last fetch was good, as undecided (503)
-// where it failed. A key that a good fetch did not bring is not fetched for again in kUnknownFor.
+// where it failed. So nothing of the keys that tokens name is kept: an issuer that signs with a key
+// before it shows it is understood a cooldown later.
 //
 // keys() and look_for() are for any thread. All else is for the loop that fetches.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -55,9 +55,7 @@ class Issuer {
   static constexpr Duration kRefreshMin = std::chrono::minutes(1);
   static constexpr Duration kRefreshMax = std::chrono::hours(1);
   static constexpr Duration kStaleMax = std::chrono::hours(24);
-  static constexpr Duration kUnknownFor = std::chrono::minutes(5);
   static constexpr Duration kTimeout = std::chrono::seconds(4);  // Of each of the two questions.
-  static constexpr std::size_t kUnknownKept = 64;
   static constexpr std::size_t kWaitersMax = 1024;
 
   Issuer(const authentication::JwtPolicy& policy, IssuerServices services);
@@ -67,8 +65,10 @@ class Issuer {
   // The keys that prove tokens now; null: none are known.
   std::shared_ptr<const authentication::KeySet> keys() const;
 
-  // After keys() had none of that id and algorithm.
-  Answered look_for(std::string_view key_id, Waiter<Found>& waiter);
+  // After keys() had none of the id and algorithm that is looked for.
+  Answered look_for(Waiter<Found>& waiter);
+  // How long it takes until there may be one, at the earliest: until it may be asked for again.
+  Duration until_next() const;
 
   // Begins a fetch where one is due, and forgets keys that are too old.
   void tend();
@@ -86,10 +86,6 @@ class Issuer {
   std::string last_failure() const;  // Why the last fetch failed; empty: it did not.
 
  private:
-  struct Unknown {
-    std::size_t key = 0;  // Hash of its id.
-    Instant until{};
-  };
   struct Loaded {
     authentication::KeySet keys;
     Duration fresh_for = kRefreshEvery;
@@ -101,7 +97,9 @@ class Issuer {
   FaultOr<authentication::KeySet> read(std::string_view document) const;
   WebRequest request(std::string url, Bytes bytes_max) const;
   void finish(FaultOr<Loaded> loaded);
-  bool may_fetch(Instant now) const;  // With the lock.
+  // With the lock.
+  Duration cooldown() const;
+  bool may_fetch(Instant now) const;
 
   const authentication::JwtPolicy policy_;
   const IssuerServices services_;
@@ -112,9 +110,7 @@ class Issuer {
   Duration fresh_for_ = kRefreshEvery;
   std::string failure_;
   bool fetching_ = false;
-  std::vector<std::pair<Waiter<Found>*, std::size_t>> waiting_;  // And the key of each.
-  std::array<Unknown, kUnknownKept> unknown_{};
-  std::size_t next_unknown_ = 0;
+  std::vector<Waiter<Found>*> waiting_;
   std::uint64_t fetched_ = 0;
   std::uint64_t failed_ = 0;
 };
