@@ -23,20 +23,6 @@ constexpr std::string_view kLivePath = "/livez";
 // Who asks is looked up again where the body came later than this after the head.
 constexpr Duration kIdentityFresh = std::chrono::milliseconds(100);
 
-// Refusals before a route is known are in the dialect that the path or the headers speak.
-dialects::Dialect dialect_at(std::string_view path, const RequestHead& head) {
-  if (const auto surface = dialects::surface_of_path(path);
-      surface && *surface != dialects::Surface::kModels) {
-    return dialects::dialect_of(*surface);
-  }
-  return head.header("anthropic-version").empty() ? dialects::Dialect::kOpenAi
-                                                  : dialects::Dialect::kAnthropic;
-}
-
-std::string_view without_query(std::string_view target) {
-  return target.substr(0, target.find_first_of("?#"));
-}
-
 double jitter_of(std::string_view id) {
   return id.empty() ? 0.0 : static_cast<double>(static_cast<unsigned char>(id.back()) % 32) / 32;
 }
@@ -48,6 +34,14 @@ std::uint64_t fingerprint_key(const authentication::Pepper& pepper) {
   std::uint64_t key = 0;
   std::memcpy(&key, digest.data(), sizeof key);
   return key;
+}
+
+// No one is established, and no route was chosen that would have a decision on record by now.
+bool is_nobody(const audit::Record& record) {
+  const bool lacks_credential =
+      record.actor == nullptr ||
+      record.actor->credential_kind == authentication::CredentialKind::kAnonymous;
+  return lacks_credential && record.route.empty();
 }
 
 // What cannot be put on record is not forwarded.
@@ -99,6 +93,7 @@ struct Pipeline::Life {
   int endpoint = 0;
   Duration upstream_time{};
   Stop stop;
+  bool unrecorded = false;  // A refusal that is only counted (strangers.h).
 
   Life* previous = nullptr;  // Of those at work.
   Life* next = nullptr;
@@ -227,6 +222,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
 
   Life life(*this, exchange);
   services_.meter.began();
+  tell_of_strangers(life.began);
   Arena& arena = exchange.arena();
   const RequestHead& head = exchange.head();
   life.record.id = ids_.next(life.wall, arena);
@@ -539,6 +535,9 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   life.record.degraded = services_.outages.now();
   // A refusal is given whether or not it can be recorded: nothing is forwarded either way.
   if (!decided_before) (void)append(life, audit::Phase::kDecision);
+  if (is_nobody(life.record)) {
+    life.unrecorded = !strangers_.records(life.record.client_ip, life.began);
+  }
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease body = buffers_.lease();
   ReplyHead head;
@@ -560,39 +559,8 @@ void Pipeline::close_record(Life& life) {
 bool Pipeline::append(const Life& life, audit::Phase phase, Money held) {
   BufferPool::Lease text = buffers_.lease();
   audit::write(life.record, phase, *text);
+  if (life.unrecorded) return true;
   return services_.trail.append(life.record, phase, held, *text).has_value();
-}
-
-void Pipeline::refuse_malformed(const RequestHead& head, std::string_view message,
-                                std::string& headers, std::string& out) {
-  Arena arena;
-  const WallTime wall = services_.clock.wall();
-  const std::shared_ptr<const config::Config> config = services_.config.get();
-  audit::Record record;
-  record.id = ids_.next(wall, arena);
-  record.time = wall;
-  record.config_version = config->version;
-  record.listener = head.listener;
-  record.client_ip = head.client_ip;
-  record.outcome = audit::Outcome::kRefused;
-  record.code = row_of(Reason::kInvalidRequest).code;
-  record.rule = "edge";
-  record.message = message;
-
-  Refusal refusal;
-  refusal.reason = Reason::kInvalidRequest;
-  refusal.rule = "edge";
-  refusal.message = std::string(message);
-  services_.meter.began();
-  write_refusal_reply(dialect_at(without_query(head.target), head), refusal, record.id, 0, headers,
-                      out);
-  BufferPool::Lease text = buffers_.lease();
-  for (const audit::Phase phase : {audit::Phase::kDecision, audit::Phase::kOutcome}) {
-    text->clear();
-    audit::write(record, phase, *text);
-    (void)services_.trail.append(record, phase, {}, *text);
-  }
-  services_.meter.ended(record, Duration{});
 }
 
 }  // namespace tollgate::pipeline

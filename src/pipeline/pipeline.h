@@ -23,6 +23,7 @@
 #include "pipeline/plan.h"
 #include "pipeline/ports.h"
 #include "pipeline/request_id.h"
+#include "pipeline/strangers.h"
 
 namespace tollgate::pipeline {
 
@@ -75,6 +76,10 @@ class Pipeline final : public Handler, public KeyWatcher {
   // Whether the trail took it.
   bool append(const Life& life, audit::Phase phase, Money held = {});
   void close_record(Life& life);
+  // Both phases of a refusal that is of no request of a caller.
+  void record_nobody(audit::Record& record, std::string_view rule, std::string_view message);
+  // How many refusals have no record, where that is to be told now.
+  void tell_of_strangers(Instant now);
 
   Services services_;
   const std::uint64_t fingerprint_key_;
@@ -85,6 +90,7 @@ class Pipeline final : public Handler, public KeyWatcher {
   RequestIds ids_;
   authentication::BundleVerdicts verdicts_;
   BufferPool buffers_;
+  Strangers strangers_;
   Life* at_work_ = nullptr;  // All that is, a list.
   std::uint64_t turn_ = 0;   // Endpoints of an upstream take turns.
 };

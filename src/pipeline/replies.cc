@@ -95,6 +95,19 @@ void write_limit(dialects::Dialect dialect, std::string_view kind,
 
 }  // namespace
 
+dialects::Dialect dialect_at(std::string_view path, const RequestHead& head) {
+  if (const auto surface = dialects::surface_of_path(path);
+      surface && *surface != dialects::Surface::kModels) {
+    return dialects::dialect_of(*surface);
+  }
+  return head.header("anthropic-version").empty() ? dialects::Dialect::kOpenAi
+                                                  : dialects::Dialect::kAnthropic;
+}
+
+std::string_view without_query(std::string_view target) {
+  return target.substr(0, target.find_first_of("?#"));
+}
+
 // Most replies have two of them.
 std::string go_duration(Duration duration) {
   std::int64_t ms = std::chrono::ceil<milliseconds>(duration).count();

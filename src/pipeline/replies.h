@@ -17,6 +17,10 @@
 
 namespace tollgate::pipeline {
 
+// Of a refusal before a route is known: what the path or the headers speak.
+dialects::Dialect dialect_at(std::string_view path, const RequestHead& head);
+std::string_view without_query(std::string_view target);
+
 // x-request-id, and request-id for Anthropic.
 void write_id_headers(dialects::Dialect dialect, std::string_view id, std::string& headers);
 
