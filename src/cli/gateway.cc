@@ -19,6 +19,7 @@
 #include "config/reload.h"
 #include "identity/desk.h"
 #include "net/net.h"
+#include "net/peer_counts.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/refusals.h"
 #include "storage/secret_file.h"
@@ -133,6 +134,7 @@ struct Gateway::Parts {
   identity::Identities identities;
   net::UpstreamCounts upstream_counts;
   net::ListenerCounts listener_counts;
+  net::PeerCounts peer_counts;
   std::vector<std::unique_ptr<Worker>> workers;
   std::optional<admin::OidcDesk> admin_oidc;
   identity::NetWeb admin_web{admin_loop};
@@ -196,6 +198,7 @@ FaultOr<void> Gateway::Parts::open_listeners(const TlsContexts& tls) {
       options.exposure = listener.exposure;
       options.proxy_protocol = listener.proxy_protocol;
       options.connections = &listener_counts.of(listener.name);
+      options.peers = &peer_counts;
       if (const auto found = tls.find(listener.name); found != tls.end()) {
         options.tls = found->second;
       }
@@ -303,6 +306,12 @@ void Gateway::Parts::register_identity_gauges() {
                             *each.age_seconds);
                      }
                    }
+                 }});
+  metrics.gauge({"tollgate_connections_refused",
+                 "Connections closed at once since the start: their address had "
+                 "edge.connections_per_address.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   emit("", static_cast<double>(peer_counts.refused()));
                  }});
   metrics.gauge({"tollgate_admin_refused",
                  "Requests to the admin API that were not let in, since the start.",

@@ -411,6 +411,7 @@ class Builder {
     edge.stalled_reply_timeout = view.duration("stalled_reply_timeout");
     edge.connections_max = static_cast<int>(view.count("connections_max"));
     edge.reply_bytes_max = view.bytes("reply_bytes_max");
+    edge.connections_per_address = static_cast<int>(view.count("connections_per_address"));
     edge.drain_timeout = view.duration("drain_timeout");
     edge.workers = static_cast<int>(view.count("workers"));
     edge.forwarded_header = view.choice("forwarded_header", edge.forwarded_header);

@@ -143,6 +143,7 @@ struct Edge {
   Duration idle_timeout = std::chrono::seconds(60);
   Duration stalled_reply_timeout = std::chrono::seconds(30);
   int connections_max = 10'000;                       // A listener, over all workers.
+  int connections_per_address = 256;                  // Over all; of proxies that are trusted none.
   Bytes reply_bytes_max = 32 << 20;                   // A whole reply of an upstream.
   Duration drain_timeout = std::chrono::seconds(30);  // SIGTERM to the end of the last stream.
   int workers = 0;                                    // Event loops; 0: one a core.

@@ -228,6 +228,7 @@ json::object edge(const Edge& edge) {
           {"stalled_reply_timeout", format_duration(edge.stalled_reply_timeout)},
           {"connections_max", edge.connections_max},
           {"reply_bytes_max", format_bytes(edge.reply_bytes_max)},
+          {"connections_per_address", edge.connections_per_address},
           {"drain_timeout", format_duration(edge.drain_timeout)},
           {"workers", edge.workers},
           {"trusted_proxies", std::move(proxies)},

@@ -88,7 +88,8 @@ void append_number(std::string& out, std::uint64_t number) {
 
 // ---- The life of a connection --------------------------------------------------------------
 
-Connection::Connection(Listener::State& listener, int file, const IpAddress& peer)
+Connection::Connection(Listener::State& listener, int file, const IpAddress& peer,
+                       PeerCounts::Place place)
     : listener_(listener),
       loop_(listener.loop),
       edge_(listener.options.edge),
@@ -96,6 +97,7 @@ Connection::Connection(Listener::State& listener, int file, const IpAddress& pee
       inbox_(loop_.blocks) {
   limits_.bytes = static_cast<std::size_t>(edge_.header_bytes_max);
   limits_.fields = static_cast<std::size_t>(edge_.headers_max);
+  place_ = std::move(place);
   peer_ = peer;
   head_.client_ip = peer;
   head_.listener = listener.options.name;
@@ -111,11 +113,13 @@ Connection::~Connection() {
   stream_.close();
   if (arena_) loop_.give_arena(std::move(arena_));
   unlink();
+  place_ = {};
   listener_.closed();
 }
 
-void Connection::serve(Listener::State& listener, int file, const IpAddress& peer) {
-  std::unique_ptr<Connection> connection(new Connection(listener, file, peer));
+void Connection::serve(Listener::State& listener, int file, const IpAddress& peer,
+                       PeerCounts::Place place) {
+  std::unique_ptr<Connection> connection(new Connection(listener, file, peer, std::move(place)));
   start(live(std::move(connection)));
 }
 

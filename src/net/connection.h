@@ -15,7 +15,8 @@ namespace tollgate::net {
 class Connection final : public pipeline::Exchange, public Link {
  public:
   // Serves `file` from now on. Frees itself at its end and tells the listener.
-  static void serve(Listener::State& listener, int file, const IpAddress& peer);
+  static void serve(Listener::State& listener, int file, const IpAddress& peer,
+                    PeerCounts::Place place);
   ~Connection() override;
 
   // A drain: closes when no request is at work, else after its reply.
@@ -39,7 +40,7 @@ class Connection final : public pipeline::Exchange, public Link {
   enum class BodyState : std::uint8_t { kUnread, kRead, kFailed };
   enum class Came : std::uint8_t { kBytes, kEnd, kTooLate };
 
-  Connection(Listener::State& listener, int file, const IpAddress& peer);
+  Connection(Listener::State& listener, int file, const IpAddress& peer, PeerCounts::Place place);
   static Task<void> live(std::unique_ptr<Connection> connection);
 
   Task<void> run();
@@ -77,6 +78,7 @@ class Connection final : public pipeline::Exchange, public Link {
   Body body_;
   PeerLeft peer_left_;
 
+  PeerCounts::Place place_;
   IpAddress peer_;  // Of the connection, as far as it is told by whom we trust.
   std::unique_ptr<const authentication::ClientCertificate> certificate_;
   pipeline::RequestHead head_;

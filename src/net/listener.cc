@@ -105,7 +105,8 @@ Listener::State::State(Loop::State& on, ListenerOptions given, pipeline::Handler
     : loop(on),
       options(std::move(given)),
       handler(served),
-      open_(options.connections == nullptr ? own_ : *options.connections) {
+      open_(options.connections == nullptr ? own_ : *options.connections),
+      peers_(options.peers == nullptr ? own_peers_ : *options.peers) {
   accepting.state = this;
   drained_.state = this;
 }
@@ -155,7 +156,7 @@ void Listener::State::accept() {
     socklen_t length = sizeof peer;
     const int file = accept4(file_, &peer.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (file >= 0) {
-      Connection::serve(*this, file, peer_of(peer));
+      serve(file, peer_of(peer));
       continue;
     }
     const int error = errno;
@@ -176,6 +177,18 @@ void Listener::State::accept() {
         return;
     }
   }
+}
+
+// Who stands for many, a proxy that we trust, has as many connections as they need.
+void Listener::State::serve(int file, const IpAddress& peer) {
+  std::optional<PeerCounts::Place> place = PeerCounts::Place();
+  if (!contains(options.edge.trusted_proxies, peer)) {
+    place = peers_.take(peer, options.edge.connections_per_address);
+  }
+  if (place) return Connection::serve(*this, file, peer, std::move(*place));
+  // Without a word: to say one would cost what the limit is to save.
+  ::close(file);
+  give_place();
 }
 
 bool Listener::State::take_place() {

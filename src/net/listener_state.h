@@ -7,6 +7,7 @@
 
 #include "net/loop_state.h"
 #include "net/net.h"
+#include "net/peer_counts.h"
 
 namespace tollgate::net {
 
@@ -45,6 +46,7 @@ struct Listener::State final : public Watched, public Timer {
   void accept();
   bool take_place();
   void give_place();
+  void serve(int file, const IpAddress& peer);
   void pause();
 
   Accepting accepting;
@@ -52,6 +54,8 @@ struct Listener::State final : public Watched, public Timer {
   std::function<void()> told_;
   std::atomic<std::int64_t> own_{0};
   std::atomic<std::int64_t>& open_;  // Connections that connections_max is of.
+  PeerCounts own_peers_;
+  PeerCounts& peers_;
   int file_ = -1;
   bool paused_ = false;
   bool full_ = false;  // Paused for connections_max.

@@ -23,6 +23,8 @@
 
 namespace tollgate::net {
 
+class PeerCounts;  // peer_counts.h
+
 class Loop : public pipeline::Clock, public Executor {
  public:
   Loop();
@@ -81,6 +83,8 @@ struct ListenerOptions {
   // Connections that are open now, of all the listeners of this name on other loops too:
   // edge.connections_max is of them together. Outlives them. Null: it counts for itself.
   std::atomic<std::int64_t>* connections = nullptr;
+  // Whose they are: edge.connections_per_address is of all that share it. The same.
+  PeerCounts* peers = nullptr;
 };
 
 // Accepts connections of one address on one loop and serves their requests one after another.

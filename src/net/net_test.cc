@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "net/peer_counts.h"
 #include "net/testing.h"
 
 namespace tollgate::net::testing {
@@ -317,6 +318,40 @@ TEST_F(Net, AcceptsNoMoreThanItsConnections) {
   EXPECT_EQ(script.served, 0);
   first->leave();
   ASSERT_TRUE(until_received(*third, "\r\n\r\nthird"));
+}
+
+TEST_F(Net, ClosesWhatAnAddressHasTooManyOf) {
+  PeerCounts peers;
+  ListenerOptions options;
+  options.host = "127.0.0.1";
+  options.edge.connections_per_address = 2;
+  options.peers = &peers;
+  auto one = Listener::open(loop, options, script);
+  auto other = Listener::open(loop, options, script);
+  ASSERT_TRUE(one && other);
+  const auto first = Peer::connect((*one)->port());
+  auto second = Peer::connect((*other)->port());
+  settle();
+  const auto third = Peer::connect((*one)->port());
+  ASSERT_TRUE(until([&] {
+    third->poll();
+    return third->closed;
+  }));
+  EXPECT_EQ(peers.refused(), 1u);
+  EXPECT_EQ((*one)->connections() + (*other)->connections(), 2);
+  // Whoever leaves makes room, and a proxy that is trusted needs none.
+  second->leave();
+  ASSERT_TRUE(until([&] { return (*other)->connections() == 0; }));
+  const auto fourth = Peer::connect((*one)->port());
+  config::Edge edge = options.edge;
+  edge.trusted_proxies = {*read_address_range("127.0.0.0/8")};
+  settle();
+  (*other)->replace(nullptr, config::ProxyProtocol::kOff, edge);
+  const auto fifth = Peer::connect((*other)->port());
+  settle();
+  EXPECT_EQ((*one)->connections(), 2);
+  EXPECT_EQ((*other)->connections(), 1);
+  EXPECT_EQ(peers.refused(), 1u);
 }
 
 TEST_F(Net, SharesItsConnectionsWithListenersOnOtherLoops) {
