@@ -199,7 +199,7 @@ describe('every change is on record', () => {
     assert.equal(first.action, 'configuration.start');
     assert.deepEqual([first.actor.kind, first.object], ['gateway', 'gateway']);
     assert.equal(first.before, undefined);
-    assert.equal(first.after.configuration.tenants.initech.budget.usd, '1');
+    assert.equal(first.after.configuration.tenants.initech.budget.usd, '1.00');
 
     config.tenants.initech.budget.usd = 2;
     config.upstreams.openai.credential = 'another-secret';
@@ -212,8 +212,8 @@ describe('every change is on record', () => {
     const differs = Object.fromEntries(reloaded.after.differs.map((leaf) => [leaf.path, leaf]));
     assert.deepEqual(differs['tenants.initech.budget.usd'], {
       path: 'tenants.initech.budget.usd',
-      before: '1',
-      after: '2',
+      before: '1.00',
+      after: '2.00',
     });
     assert.equal(differs['routes[first].path'].after, '/first');
     assert.ok(!Object.keys(differs).some((it) => it.startsWith('routes[chat]')));
@@ -247,7 +247,8 @@ describe('changes of several gateways on one PostgreSQL', () => {
     const config = standard(NOWHERE);
     config.authentication = { api_keys: { pepper_file: path.join(home, 'pepper') } };
     config.store = { ledger: server.url, state_directory: 'state' };
-    const [one, two] = await Promise.all([startGateway(t, config), startGateway(t, config)]);
+    const one = await startGateway(t, config);
+    const two = await startGateway(t, config);
     // Both and commands at once.
     const keys = await Promise.all(
       Array.from({ length: 12 }, (_, i) =>
