@@ -81,7 +81,7 @@ function text() {
 
 const texts = new Set([english, other, emoji, spaces, symbols, contractions, code].flat());
 while (texts.size < Number(cases)) texts.add(text());
-for (const name of ["o200k_base", "cl100k_base"]) {
+for (const name of ["o200k_base", "cl100k_base", "p50k_base", "r50k_base"]) {
   const encoding = get_encoding(name);
   const lines = [...texts].map((each) => {
     const whole = each.toWellFormed();

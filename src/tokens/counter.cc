@@ -187,30 +187,42 @@ Counter::Counter(const Vocabulary& vocabulary)
 Counter::~Counter() = default;
 Counter::Counter(Counter&&) noexcept = default;
 
+namespace {
+
+// Calls `work` with the pattern as a constant.
+template <typename DoWork>
+auto with(Pattern pattern, const DoWork& work) {
+  switch (pattern) {
+    case Pattern::kO200k:
+      return work.template operator()<Pattern::kO200k>();
+    case Pattern::kCl100k:
+      return work.template operator()<Pattern::kCl100k>();
+    case Pattern::kGpt2:
+      break;
+  }
+  return work.template operator()<Pattern::kGpt2>();
+}
+
+}  // namespace
+
 Tokens Counter::count(std::string_view text) {
   const Tables& tables = vocabulary_->tables();
-  if (tables.pattern() == Pattern::kO200k) {
-    return work_->count_all<Pattern::kO200k>(tables.classes(), text);
-  }
-  return work_->count_all<Pattern::kCl100k>(tables.classes(), text);
+  return with(tables.pattern(), [&]<Pattern kPattern>() {
+    return work_->count_all<kPattern>(tables.classes(), text);
+  });
 }
 
 Counter::Settled Counter::settle(std::string_view text) {
   const Tables& tables = vocabulary_->tables();
-  if (tables.pattern() == Pattern::kO200k) {
-    return work_->settle<Pattern::kO200k>(tables.classes(), text);
-  }
-  return work_->settle<Pattern::kCl100k>(tables.classes(), text);
+  return with(tables.pattern(),
+              [&]<Pattern kPattern>() { return work_->settle<kPattern>(tables.classes(), text); });
 }
 
 std::vector<std::uint32_t> Counter::ids(std::string_view text) {
   const Tables& tables = vocabulary_->tables();
   std::vector<std::uint32_t> ids;
-  if (tables.pattern() == Pattern::kO200k) {
-    work_->ids<Pattern::kO200k>(tables.classes(), text, ids);
-  } else {
-    work_->ids<Pattern::kCl100k>(tables.classes(), text, ids);
-  }
+  with(tables.pattern(),
+       [&]<Pattern kPattern>() { work_->ids<kPattern>(tables.classes(), text, ids); });
   return ids;
 }
 

@@ -7,7 +7,7 @@ namespace tollgate::tokens {
 // Whether merging leaves the two as they are, side by side. They are taken apart in the reverse
 // order of their merges; had a pair across the border been due before a merge that was undone,
 // it would have been made.
-bool Encoder::stay_apart(std::uint32_t left, std::uint32_t right) {
+bool Encoder::find_apart(std::uint32_t left, std::uint32_t right) {
   std::uint32_t limit = kNone;
   for (;;) {
     ++steps_;
@@ -29,6 +29,16 @@ bool Encoder::stay_apart(std::uint32_t left, std::uint32_t right) {
       if (left == limit) return true;
     }
   }
+}
+
+// A text of few letters, as of spaces alone, asks for the same pairs again and again.
+bool Encoder::stay_apart(std::uint32_t left, std::uint32_t right) {
+  const std::uint64_t pair = std::uint64_t{left} << 32 | right << 1;
+  std::uint64_t& verdict = verdicts_[pair * 0x9e3779b97f4a7c15u >> (64 - kVerdictBits)];
+  if ((verdict ^ pair) <= 1) return (verdict & 1) != 0;
+  const bool apart = find_apart(left, right);
+  verdict = pair | (apart ? 1 : 0);
+  return apart;
 }
 
 std::span<const std::uint32_t> Encoder::encode(std::string_view piece) {

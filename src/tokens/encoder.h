@@ -31,11 +31,17 @@ class Encoder {
   static constexpr std::size_t kKeptTokens = 64 * 1024;
 
   bool stay_apart(std::uint32_t left, std::uint32_t right);
+  bool find_apart(std::uint32_t left, std::uint32_t right);
   bool given_up(std::size_t position) const {
     return !given_up_.empty() && given_up_[position] != 0;
   }
 
+  static constexpr int kVerdictBits = 12;  // 32 KiB.
+
   const Tables& tables_;
+  // The pairs asked for last, by a hash of them: a pair times two, and whether it stays apart.
+  std::vector<std::uint64_t> verdicts_ =
+      std::vector<std::uint64_t>(std::size_t{1} << kVerdictBits, ~std::uint64_t{0});
   std::vector<std::uint32_t> ids_;
   std::vector<std::uint8_t> given_up_;  // By position in the piece; empty until there is one.
   std::uint64_t steps_ = 0;

@@ -7,6 +7,8 @@
 //         | \p{N}{1,3} |  ?[^\s\p{L}\p{N}]+[\r\n/]* | \s*[\r\n]+ | \s+(?!\S) | \s+
 //   cl100k: C | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N}{1,3} |  ?[^\s\p{L}\p{N}]+[\r\n]*
 //         | \s*[\r\n]+ | \s+(?!\S) | \s+
+//   gpt2:   's|'t|'re|'ve|'m|'ll|'d |  ?\p{L}+ |  ?\p{N}+ |  ?[^\s\p{L}\p{N}]+
+//         | \s+(?!\S) | \s+
 // with C = (?i:'s|'t|'re|'ve|'m|'ll|'d).
 //
 // A byte that begins no valid UTF-8 character counts as a character of its own that is neither

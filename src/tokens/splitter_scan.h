@@ -69,6 +69,7 @@ inline std::size_t plain_word(const char* at) {
   const char first = *at;
   std::uint32_t begin = 0;
   if ((any & 1) == 0) {
+    if (kPattern == Pattern::kGpt2 && first != ' ') return 0;
     if (first < ' ' || first == '\'' || (first >= '0' && first <= '9')) return 0;
     begin = 1;
   }
@@ -79,7 +80,7 @@ inline std::size_t plain_word(const char* at) {
   if (run == 0 || length >= kPlainBytes) return 0;
   const char next = at[length];
   if (next < 0 || next == '\'') return 0;
-  if (kPattern == Pattern::kCl100k && (any >> length & 1) != 0) return 0;
+  if (kPattern != Pattern::kO200k && (any >> length & 1) != 0) return 0;
   return length;
 #else
   static_cast<void>(at);
@@ -134,6 +135,7 @@ inline std::uint64_t plain_starts(const char* at) {
       ~(letter | space | symbol) | (space & after_space) | (symbol & (after_space | after_symbol));
   std::uint64_t starts = 1 | space | (symbol & after_letter);
   if constexpr (kPattern == Pattern::kO200k) starts |= capital & (small << 1);
+  if constexpr (kPattern == Pattern::kGpt2) starts |= letter & after_symbol;
   // Below the first unclear byte; all of them where there is none.
   return starts & ((unclear & (0 - unclear)) - 1);
 #else
@@ -241,13 +243,17 @@ const char* Splitter<kPattern>::contraction(const char* at) {
   const std::ptrdiff_t left = end_ - at;
   if (left < 3) touched_end_ = true;
   if (left < 2) return at;
-  const char first = scan::lower(at[1]);
+  const auto folded = [](char letter) {
+    return kPattern == Pattern::kGpt2 ? letter : scan::lower(letter);
+  };
+  const char first = folded(at[1]);
   if (first == 's' || first == 't' || first == 'm' || first == 'd') return at + 2;
   if (left < 3) return at;
-  const char second = scan::lower(at[2]);
+  const char second = folded(at[2]);
   if ((first == 'r' || first == 'v') && second == 'e') return at + 3;
   if (first == 'l' && second == 'l') return at + 3;
-  if (scan::byte_at(at + 1) == 0xc5 && scan::byte_at(at + 2) == 0xbf) return at + 3;
+  if (kPattern != Pattern::kGpt2 && scan::byte_at(at + 1) == 0xc5 && scan::byte_at(at + 2) == 0xbf)
+    return at + 3;
   return at;
 }
 
@@ -277,7 +283,7 @@ auto Splitter<kPattern>::word(const char* at) -> Word {
 
 template <Pattern kPattern>
 const char* Splitter<kPattern>::letters(const char* at, Character first) {
-  if constexpr (kPattern == Pattern::kCl100k) {
+  if constexpr (kPattern != Pattern::kO200k) {
     return run(scan::ascii_letters(at + first.length, end_, scan::Fold::kCase), scan::kLetter);
   } else {
     return contraction(word(at).end);
@@ -286,6 +292,7 @@ const char* Splitter<kPattern>::letters(const char* at, Character first) {
 
 template <Pattern kPattern>
 const char* Splitter<kPattern>::number(const char* at) {
+  if constexpr (kPattern == Pattern::kGpt2) return run(at, kNumber);
   for (int digits = 0; digits < 3; ++digits) {
     const Character character = peek(at);
     if (character.mask != kNumber) break;
@@ -297,6 +304,7 @@ const char* Splitter<kPattern>::number(const char* at) {
 template <Pattern kPattern>
 const char* Splitter<kPattern>::symbols(const char* at) {
   at = run(at, scan::kSymbol);
+  if constexpr (kPattern == Pattern::kGpt2) return at;
   while (at != end_ &&
          (*at == '\n' || *at == '\r' || (kPattern == Pattern::kO200k && *at == '/'))) {
     ++at;
@@ -319,7 +327,7 @@ const char* Splitter<kPattern>::white_space(const char* at) {
     at += character.length;
     if (character.mask == kNewline) after_newline = at;
   }
-  if (after_newline != nullptr) return after_newline;
+  if (kPattern != Pattern::kGpt2 && after_newline != nullptr) return after_newline;
   if (at == end_ || last == begin) return at;
   return last;
 }
@@ -331,9 +339,18 @@ const char* Splitter<kPattern>::piece_end(const char* at) {
   if (first.mask == kNumber) return number(at);
   if (first.mask == kNewline) return white_space(at);
 
-  if constexpr (kPattern == Pattern::kCl100k) {
+  if constexpr (kPattern != Pattern::kO200k) {
     const char* const contracted = contraction(at);
     if (contracted != at) return contracted;
+  }
+  if constexpr (kPattern == Pattern::kGpt2) {
+    // Nothing but a space leads what is behind it.
+    if (first.mask != kSpace) return symbols(at);
+    if (*at != ' ') return white_space(at);
+    const std::uint8_t second = peek(at + 1).mask;
+    if ((second & scan::kLetter) != 0) return run(at + 1, scan::kLetter);
+    if (second == kNumber) return number(at + 1);
+    return (second & scan::kSymbol) != 0 ? symbols(at + 1) : white_space(at);
   }
   // From here on `first` is a space, a mark or a symbol, any of which may lead a word.
   const char* const behind = at + first.length;

@@ -38,10 +38,11 @@ std::string decode_base64(std::string_view base64) {
 }  // namespace
 
 FaultOr<std::unique_ptr<const Tables>> Tables::parse(std::string name, Pattern pattern,
-                                                     std::string_view file) {
+                                                     std::string_view file,
+                                                     std::uint32_t rank_left_out) {
   std::unique_ptr<Tables> tables(new Tables(std::move(name), pattern));
   std::vector<std::string> words;
-  FaultOr<void> done = tables->read(file, words);
+  FaultOr<void> done = tables->read(file, rank_left_out, words);
   if (done) done = tables->index(words);
   if (done) done = tables->pair(words);
   if (!done) return std::unexpected(std::move(done.error()));
@@ -49,7 +50,8 @@ FaultOr<std::unique_ptr<const Tables>> Tables::parse(std::string name, Pattern p
 }
 
 // From the lines to the bytes of each token, in the order of the ranks.
-FaultOr<void> Tables::read(std::string_view file, std::vector<std::string>& words) {
+FaultOr<void> Tables::read(std::string_view file, std::uint32_t rank_left_out,
+                           std::vector<std::string>& words) {
   std::array<bool, 256> there{};
   for (std::size_t number = 1; !file.empty(); ++number) {
     const std::size_t length = std::min(file.find('\n'), file.size());
@@ -64,6 +66,7 @@ FaultOr<void> Tables::read(std::string_view file, std::vector<std::string>& word
     if (word.empty() || word.size() > kTokenBytesMax || error != std::errc{} || end != line.end()) {
       return damaged(name_, fmt::format("line {} is not a token and its rank", number));
     }
+    if (words.size() == rank_left_out) words.emplace_back();  // No text has it.
     if (rank != words.size()) {
       return damaged(
           name_, fmt::format("line {} has rank {} where {} follows", number, rank, words.size()));
@@ -102,7 +105,7 @@ FaultOr<void> Tables::index(const std::vector<std::string>& words) {
       shorter_[id] = trie_.longest(word.data(), word.data() + word.size() - 1, steps).token;
     }
     seams_.add(word);
-    if (word.size() <= WordCache::kWordBytesMax) token_words_.keep_token(word);
+    if (!word.empty() && word.size() <= WordCache::kWordBytesMax) token_words_.keep_token(word);
   }
   return {};
 }
@@ -118,7 +121,7 @@ FaultOr<void> Tables::pair(const std::vector<std::string>& words) {
   for (std::uint32_t id = 0; id < words.size(); ++id) {
     const std::string& word = words[id];
     parts_[id] = {id, id};
-    if (word.size() == 1) continue;
+    if (word.size() <= 1) continue;
     parts.clear();
     for (const char& byte : word) parts.push_back(trie_.longest(&byte, &byte + 1, steps).token);
     // The token of parts i and i + 1, which begin at `at`.
@@ -167,7 +170,7 @@ void Tables::lay_out_rows() {
   }
   pairs_.shrink_to_fit();
   for (std::uint32_t id = 0; id < size(); ++id) {
-    if (lengths_[id] == 1) continue;
+    if (lengths_[id] <= 1) continue;
     Parts& of_left = parts_[parts_[id].left];
     const std::uint32_t hash = hash_right(parts_[id].right);
     of_left.rights |= 1u << (hash >> 27);

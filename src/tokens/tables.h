@@ -38,9 +38,10 @@ class Tables {
   static constexpr std::size_t kTokenBytesMax = 255;
 
   // `file` is what a rank file holds: lines of base64, a space and the rank, in the order of
-  // the ranks, which run from 0.
+  // the ranks, which run from 0 and may leave one out.
   static FaultOr<std::unique_ptr<const Tables>> parse(std::string name, Pattern pattern,
-                                                      std::string_view file);
+                                                      std::string_view file,
+                                                      std::uint32_t rank_left_out = kNone);
 
   const std::string& name() const { return name_; }
   Pattern pattern() const { return pattern_; }
@@ -83,7 +84,8 @@ class Tables {
     const std::uint32_t mixed = right * 0x9e3779b1u;
     return mixed ^ mixed >> 15;
   }
-  FaultOr<void> read(std::string_view file, std::vector<std::string>& words);
+  FaultOr<void> read(std::string_view file, std::uint32_t rank_left_out,
+                     std::vector<std::string>& words);
   FaultOr<void> index(const std::vector<std::string>& words);
   FaultOr<void> pair(const std::vector<std::string>& words);
   void lay_out_rows();

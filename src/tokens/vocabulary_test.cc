@@ -7,9 +7,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <random>
 #include <sstream>
 
+#include "base/check.h"
 #include "tokens/tables.h"
 
 namespace tollgate::tokens {
@@ -17,15 +19,14 @@ namespace {
 
 // Loading takes its time, so each vocabulary is loaded once a run.
 const Vocabulary& vocabulary(std::string_view name) {
-  static const auto load = [](std::string_view known) {
-    FaultOr<std::unique_ptr<const Vocabulary>> loaded =
-        Vocabulary::load(known, TOLLGATE_VOCABULARIES);
-    EXPECT_TRUE(loaded) << loaded.error().message;
-    return std::move(*loaded);
-  };
-  static const std::unique_ptr<const Vocabulary> o200k = load("o200k_base");
-  static const std::unique_ptr<const Vocabulary> cl100k = load("cl100k_base");
-  return name == "o200k_base" ? *o200k : *cl100k;
+  static std::map<std::string_view, std::unique_ptr<const Vocabulary>> loaded;
+  std::unique_ptr<const Vocabulary>& wanted = loaded[name];
+  if (wanted == nullptr) {
+    FaultOr<std::unique_ptr<const Vocabulary>> read = Vocabulary::load(name, TOLLGATE_VOCABULARIES);
+    CHECK(read);
+    wanted = std::move(*read);
+  }
+  return *wanted;
 }
 
 std::string decode_base64(std::string_view base64) {
@@ -109,7 +110,9 @@ class OfVocabulary : public testing::TestWithParam<std::string_view> {
   Counter counter_{vocabulary_};
 };
 
-INSTANTIATE_TEST_SUITE_P(Tokens, OfVocabulary, testing::ValuesIn(known_vocabularies()),
+// One of each file; the other names are held to these.
+INSTANTIATE_TEST_SUITE_P(Tokens, OfVocabulary,
+                         testing::Values("o200k_base", "cl100k_base", "p50k_base", "r50k_base"),
                          [](const auto& of) { return std::string(of.param); });
 
 TEST_P(OfVocabulary, GivesTheIdsOfTheReference) {
@@ -304,7 +307,7 @@ TEST_P(OfVocabulary, TakesLinearTimeForHostileTexts) {
     const std::uint64_t steps = counter.steps();
     counter.count(twice);
     const std::uint64_t steps_twice = counter.steps() - steps;
-    EXPECT_LE(steps, 24 * once.size()) << once.substr(0, 8);
+    EXPECT_LE(steps, 32 * once.size()) << once.substr(0, 8);
     EXPECT_LE(steps_twice, steps * 22 / 10 + 64) << once.substr(0, 8);
   }
 }
@@ -330,11 +333,32 @@ TEST(Vocabulary, TellsWhatToDoWhenItsFileIsMissing) {
 }
 
 TEST(Vocabulary, NamesTheKnownOnesWhenAskedForAnother) {
-  const auto loaded = Vocabulary::load("p50k_base", TOLLGATE_VOCABULARIES);
+  const auto loaded = Vocabulary::load("p99k_base", TOLLGATE_VOCABULARIES);
   ASSERT_FALSE(loaded);
   for (const std::string_view known : known_vocabularies()) {
     EXPECT_NE(loaded.error().message.find(known), std::string::npos);
   }
+}
+
+TEST(Vocabulary, HasNamesThatDifferInTheirSpecialTokensAlone) {
+  std::mt19937_64 random{14};
+  const std::pair<std::string_view, std::string_view> kSame[] = {
+      {"o200k_harmony", "o200k_base"}, {"p50k_edit", "p50k_base"}, {"gpt2", "r50k_base"}};
+  for (const auto& [name, same] : kSame) {
+    EXPECT_EQ(vocabulary(name).name(), name);
+    Counter counter(vocabulary(name));
+    Counter expected(vocabulary(same));
+    for (int step = 0; step < 200; ++step) {
+      const std::string text = any_text(random) + "<|channel|>";
+      ASSERT_EQ(counter.ids(text), expected.ids(text)) << text;
+    }
+  }
+}
+
+TEST(Vocabulary, LeavesOutTheRankOfASpecialToken) {
+  Counter counter(vocabulary("p50k_base"));
+  EXPECT_EQ(counter.ids("a  b"), (std::vector<std::uint32_t>{64, 220, 275}));
+  EXPECT_EQ(counter.ids("    b").front(), 50258u);
 }
 
 TEST(Vocabulary, RefusesAFileThatIsNotThePublishedOne) {
