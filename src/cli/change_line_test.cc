@@ -32,7 +32,7 @@ INSTANTIATE_TEST_SUITE_P(
              R"({"actor":{"kind":"admin_token","credential_id":"tok_1","role":"owner"},)"
              R"("client_ip":"192.0.2.1","object":"k1","before":{"id":"k1","revoked":null,"x":1},)"
              R"("after":{"id":"k1","revoked":"2026-01-01T00:00:00Z"}})",
-             "k1 by tok_1 (admin_token, owner from 192.0.2.1): revoked null -> "
+             "k1 by tok_1 (admin_token, owner) from 192.0.2.1: revoked null -> "
              "\"2026-01-01T00:00:00Z\", x 1 -> none"},
         Case{"Leaves",
              R"({"actor":{"kind":"gateway","subject":"gateway"},"object":"gateway",)"
