@@ -71,11 +71,12 @@ def mark(value, most=None, least=None):
 
 def measure(vocabulary, paths, bodies, rounds):
     rows = []
-    for name, found in rates(vocabulary, paths, rounds).items():
-        of_mix = name == "mix"
+    found_rates = rates(vocabulary, paths, rounds)
+    of_mix = found_rates["mix"]
+    for name, found in found_rates.items():
         for figure, says in (("warm", "the same text again"), ("other", "the second half after "
                              "the first"), ("cold", "a counter that saw nothing")):
-            least = MUST.get(figure) if of_mix else None
+            least = MUST.get(figure) if name == "mix" else None
             must = f"≥ {least} MB/s: {mark(found[figure], least=least)}" if least else ""
             rows.append((f"{name}, {figure}", f"{found[figure]:.0f} MB/s",
                          f"{found[figure] / found['reference']:.0f} × "
@@ -100,7 +101,10 @@ def measure(vocabulary, paths, bodies, rounds):
                  f"≤ {MUST['table_mb']} MB: {mark(memory['table_mb'], most=MUST['table_mb'])}",
                  f"and {memory['counter_mb']:.1f} MB a counter; loaded in "
                  f"{memory['load_ms']:.0f} ms"))
-    return rows, hostile
+    summary = (vocabulary, f"{of_mix['warm']:.0f} / {of_mix['other']:.0f} / {of_mix['cold']:.0f}",
+               f"{of_mix['reference']:.1f}", f"{worst['ms']:.0f} ms ({worst['name']})",
+               f"{doubling:.2f}", f"{memory['table_mb']:.1f}")
+    return rows, hostile, summary
 
 
 def main():
@@ -119,8 +123,10 @@ def main():
         paths = corpora.write(folder)
         bodies = folder / "bodies.jsonl"
         workload.write_bodies(bodies)
+        summaries = []
         for vocabulary in vocabularies:
-            rows, hostile = measure(vocabulary, paths, bodies, arguments.rounds)
+            rows, hostile, summary = measure(vocabulary, paths, bodies, arguments.rounds)
+            summaries.append((summary[0], f"{verified[vocabulary]['cases']:,}", *summary[1:]))
             print(f"\n{vocabulary}: ids equal to tiktoken's in "
                   f"{verified[vocabulary]['cases']:,} cases.\n")
             print("| | tollgate | against tiktoken (WASM) | must reach | |\n|---|--:|--:|---|---|")
@@ -130,6 +136,10 @@ def main():
                 print("\n| hostile text | 1 MB | 2 MB |\n|---|--:|--:|")
                 for it in hostile:
                     print(f"| {it['name']} | {it['ms']:.1f} ms | {it['ms_twice']:.1f} ms |")
+        print("\n| vocabulary | cases equal | mix, warm / other / cold, MB/s | tiktoken | "
+              "worst 1 MB | 2 MB over 1 MB | tables, MB |\n|---|--:|--:|--:|--:|--:|--:|")
+        for summary in summaries:
+            print("| " + " | ".join(summary) + " |")
 
 
 if __name__ == "__main__":
