@@ -64,11 +64,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // Kept from run to run, as a thread's are from request to request.
   static Counter o200k_counter(*o200k);
   static Counter cl100k_counter(*cl100k);
+  static const std::unique_ptr<const Vocabulary> p50k = load("p50k_base");
+  static Counter p50k_counter(*p50k);
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   const std::size_t piece_bytes = 1 + (data[0] >> 1) % 16;
   if (data[0] & 1) {
     count(*o200k, o200k_counter, text, piece_bytes);
+  } else if (data[0] & 0x20) {
+    count(*p50k, p50k_counter, text, piece_bytes);
   } else {
     count(*cl100k, cl100k_counter, text, piece_bytes);
   }
