@@ -367,6 +367,7 @@ class Builder {
       tell_item(view, "tenants", name, unknown_name(name, "tenant", config_.tenants));
     }
     made.roles = view.texts("roles");
+    made.scopes = view.texts("scopes");
     for (const std::string& kind : view.texts("credentials")) {
       if (const auto known = authentication::credential_kind_named(kind)) {
         made.credentials.push_back(*known);
@@ -410,8 +411,8 @@ class Builder {
     edge.idle_timeout = view.duration("idle_timeout");
     edge.stalled_reply_timeout = view.duration("stalled_reply_timeout");
     edge.connections_max = static_cast<int>(view.count("connections_max"));
-    edge.reply_bytes_max = view.bytes("reply_bytes_max");
     edge.connections_per_address = static_cast<int>(view.count("connections_per_address"));
+    edge.reply_bytes_max = view.bytes("reply_bytes_max");
     edge.drain_timeout = view.duration("drain_timeout");
     edge.workers = static_cast<int>(view.count("workers"));
     edge.forwarded_header = view.choice("forwarded_header", edge.forwarded_header);

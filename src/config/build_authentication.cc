@@ -26,6 +26,7 @@ class AuthenticationBuilder {
     introspection();
     sessions();
     build_mtls(view_, config_, report_);
+    names_across();
     std::vector<authentication::TenantRoles> tenants;
     for (const Tenant& tenant : config_.tenants) tenants.push_back({tenant.name, tenant.roles});
     made_.stamp = authentication::digest_of(made_, tenants);
@@ -70,6 +71,8 @@ class AuthenticationBuilder {
   ClaimMapping claims(const View& view) {
     ClaimMapping made;
     made.tenant = view.text("tenant");
+    made.tenants = view.texts("tenants");
+    for (const std::string& name : made.tenants) check_tenant(view, "tenants", name);
     made.fixed_tenant = view.text("fixed_tenant");
     if (!made.fixed_tenant.empty()) check_tenant(view, "fixed_tenant", made.fixed_tenant);
     for (auto& [pattern, tenant] : view.pairs("tenant_by_subject")) {
@@ -125,6 +128,23 @@ class AuthenticationBuilder {
   }
   static const std::string& name_of(const authentication::SessionPolicy& policy) {
     return policy.cookie.name;
+  }
+
+  // Ids of credentials begin with the name of who vouches, so that is one entry's of all kinds.
+  void names_across() {
+    std::vector<std::pair<std::string, std::string_view>> seen;  // And of which kind.
+    for (const std::string_view kind : {"jwt", "introspection", "sessions", "mtls"}) {
+      for (const View& view : entries(kind)) {
+        const std::string name = view.text("name");
+        const auto other = std::ranges::find_if(
+            seen, [&](const auto& each) { return each.first == name && each.second != kind; });
+        if (!name.empty() && other != seen.end()) {
+          tell_in(report_, view, "name",
+                  fmt::format("`{}` is the name of an entry of `{}` already", name, other->second));
+        }
+        seen.emplace_back(name, kind);
+      }
+    }
   }
 
   void tokens() {
@@ -272,6 +292,17 @@ class AuthenticationBuilder {
       made_.sessions.push_back(std::move(made));
     }
     check_names(views, made_.sessions);
+    // Each would judge the other's cookie, and all that is shown must be good.
+    for (std::size_t i = 0; i < made_.sessions.size(); ++i) {
+      const std::string& cookie = made_.sessions[i].cookie.cookie;
+      const auto before = std::span(made_.sessions).first(i);
+      const bool taken = std::ranges::any_of(
+          before, [&](const auto& other) { return other.cookie.cookie == cookie; });
+      if (taken && !cookie.empty()) {
+        tell_in(report_, views[i], "cookie",
+                fmt::format("`{}` is the cookie of another entry already", cookie));
+      }
+    }
   }
 
   void session_keys(const View& view, authentication::SessionPolicy& made) {

@@ -116,6 +116,17 @@ TEST(AuthenticationConfig, TellsMistakesOfTokensWhereTheyStand) {
        "tenant: org_id\n    - { name: corporate, issuer: \"https://x\", audience: a, tenant: t }\n",
        "8 authentication.jwt[1].name: `corporate` is there twice"},
       {"tenant: org_id\n",
+       "tenant: org_id\n  sessions: [{ name: corporate, cookie: s, tenant: t, secret: "
+       "0123456789abcdef0123456789abcdef }]\n",
+       "sessions[0].name: `corporate` is the name of an entry of `jwt` already"},
+      {"tenant: org_id\n",
+       "tenant: org_id\n  sessions:\n    - { name: a, cookie: s, tenant: t, secret: "
+       "0123456789abcdef0123456789abcdef }\n    - { name: b, cookie: s, tenant: t, secret: "
+       "0123456789abcdef0123456789abcdef }\n",
+       "sessions[1].cookie: `s` is the cookie of another entry already"},
+      {"tenant: org_id", "tenant: org_id\n      tenants: [acne]", "did you mean `acme`?"},
+      {"tenant: org_id", "fixed_tenant: acme\n      tenants: [acme]", "it goes with `tenant`"},
+      {"tenant: org_id\n",
        "tenant: org_id\n    - { name: other, issuer: \"https://login.example.com/\", audience: "
        "tollgate, tenant: t }\n",
        "8 authentication.jwt[1].audience: "},

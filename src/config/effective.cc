@@ -181,6 +181,7 @@ json::array allow(const Route& route) {
     json::array kinds;
     for (const auto kind : line.credentials) kinds.push_back(text(authentication::name_of(kind)));
     if (!kinds.empty()) one["credentials"] = std::move(kinds);
+    if (!line.scopes.empty()) one["scopes"] = texts(line.scopes);
     made.push_back(std::move(one));
   }
   return made;
@@ -227,8 +228,8 @@ json::object edge(const Edge& edge) {
           {"idle_timeout", format_duration(edge.idle_timeout)},
           {"stalled_reply_timeout", format_duration(edge.stalled_reply_timeout)},
           {"connections_max", edge.connections_max},
-          {"reply_bytes_max", format_bytes(edge.reply_bytes_max)},
           {"connections_per_address", edge.connections_per_address},
+          {"reply_bytes_max", format_bytes(edge.reply_bytes_max)},
           {"drain_timeout", format_duration(edge.drain_timeout)},
           {"workers", edge.workers},
           {"trusted_proxies", std::move(proxies)},

@@ -27,6 +27,7 @@ void put(json::object& made, std::string_view key, const std::string& words) {
 
 void put(json::object& made, const authentication::ClaimMapping& claims) {
   put(made, "tenant", claims.tenant);
+  if (!claims.tenants.empty()) made["tenants"] = texts(claims.tenants);
   put(made, "fixed_tenant", claims.fixed_tenant);
   json::object patterns;
   for (const auto& [pattern, tenant] : claims.tenant_by_subject) patterns[pattern] = text(tenant);

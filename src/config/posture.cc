@@ -5,6 +5,7 @@
 #include <set>
 
 #include "config/build.h"
+#include "config/posture_authentication.h"
 #include "config/scalars.h"
 
 namespace tollgate::config {
@@ -89,7 +90,8 @@ class Posture {
       tell("admin-beyond-loopback", "admin.address",
            "The admin API is reachable from other machines and speaks plain HTTP: its token can "
            "be read on the way.",
-           "tls: { certificate: admin.crt, key: admin.key }, or address: 127.0.0.1:9900 and a tunnel "
+           "tls: { certificate: admin.crt, key: admin.key }, or address: 127.0.0.1:9900 and a "
+           "tunnel "
            "to it");
     }
     if (!config_.authentication.accepts_any()) {
@@ -148,13 +150,11 @@ class Posture {
            "No listener asks for client certificates, so nobody can show one.",
            "tls: { client_ca: bundle.pem } on a listener");
     }
-    const auto& introspection = config_.authentication.introspection;
-    for (std::size_t i = 0; i < introspection.size(); ++i) {
-      if (!introspection[i].audiences.empty()) continue;
-      tell("introspection-without-audience", fmt::format("authentication.introspection[{}]", i),
-           fmt::format("A token that `{}` calls active is accepted whatever service it is for.",
-                       introspection[i].name),
-           "audience: the name of this gateway there");
+    const Written is_written = [this](const std::string& owner, std::string_view key) {
+      return written(owner, key);
+    };
+    for (Weakness& each : weaknesses_of_verifiers(config_, is_written)) {
+      tell(std::move(each.id), each.field, std::move(each.message), std::move(each.mend));
     }
   }
 

@@ -89,6 +89,44 @@ TEST(Posture, FindsWhatIsWeak) {
   }
 }
 
+// Of a file that has this in the place of `authentication: { api_keys: {} }`.
+std::string found_with(std::string_view verifiers) {
+  std::string text = fixture("small.yaml");
+  const std::string_view keys = "authentication: { api_keys: {} }";
+  text.replace(text.find(keys), keys.size(), verifiers);
+  return found(text);
+}
+
+TEST(Posture, FindsVerifiersThatSpeakForTooMany) {
+  const std::string one = R"({ name: a, issuer: "https://a.example", audience: g, tenant: org)";
+  const std::string other = R"({ name: b, issuer: "https://b.example", audience: g, tenant: org)";
+  const auto jwt = [](const std::string& entries) {
+    return found_with("authentication: { jwt: [" + entries + "] }");
+  };
+  EXPECT_EQ(jwt(one + " }"), "");
+  EXPECT_EQ(jwt(one + " }, " + other + ", tenants: [acme] }"), "");
+  EXPECT_EQ(jwt(one + " }, " + other + " }"),
+            "any-tenant-by-claim 2 authentication.jwt[0]\n"
+            "any-tenant-by-claim 2 authentication.jwt[1]\n");
+  const std::string github =
+      R"({ name: g, issuer: "https://token.actions.githubusercontent.com", audience: g, )";
+  EXPECT_EQ(jwt(github + "tenant_by_subject: { \"repo:acme/*\": acme } }"), "");
+  EXPECT_EQ(jwt(github + "fixed_tenant: acme }"),
+            "public-issuer-for-one-tenant 2 authentication.jwt[0]\n");
+}
+
+TEST(Posture, FindsBoundsOfSessionsThatNothingMeasures) {
+  const auto session = [](const std::string& more) {
+    return found_with(
+        "authentication: { sessions: [{ name: web, cookie: sid, tenant: org, redis: \"redis://127.0.0.1/2\"" +
+        more + " }] }");
+  };
+  EXPECT_NE(session(", idle_max: 5m").find("session-bound-without-effect"), std::string::npos);
+  EXPECT_EQ(session(", idle_max: 5m, last_used: used").find("session-bound"), std::string::npos);
+  EXPECT_NE(session(", age_max: 5m").find("sessions[0].age_max"), std::string::npos);
+  EXPECT_EQ(session("").find("session-bound"), std::string::npos);
+}
+
 TEST(Posture, FindsWhatCanNeverApply) {
   const Row rows[] = {
       {"    allow: [{ tenants: [acme] }]\n", "",
@@ -99,6 +137,8 @@ TEST(Posture, FindsWhatCanNeverApply) {
        "tools-any 19 routes[0].tools.allow\n"},
       {"    prompt:", "    exposure: internal\n    prompt:",
        "internal-route-without-listener 15 routes[0]\n"},
+      {"tenants: [acme]", "tenants: [acme], scopes: [chat]",
+       "scopes-of-nobody 18 routes[0].allow[0]\n"},
       {"tenants: [acme]", "tenants: [acme], roles: [boss]", "unknown-role 18 routes[0].allow[0]\n"},
       {"models:\n",
        "models:\n  spare: { upstream: vllm, price_per_million: { input: 0, output: 0 } }\n",

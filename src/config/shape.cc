@@ -236,6 +236,13 @@ constexpr Field kAllowFields[] = {
      .max = 8,
      .names = choices::credential_kinds,
      .of = Kind::kChoice},
+    {.key = "scopes",
+     .kind = Kind::kList,
+     .doc = "All of these, which a token must have been given for. Keys and certificates have "
+            "none. Not written: none is needed.",
+     .min = 1,
+     .max = 64,
+     .of = Kind::kText},
 };
 constexpr Section kAllow{"allow", "One line of who may use a route: all that it names must hold.",
                          kAllowFields};
@@ -407,6 +414,13 @@ constexpr Field kEdgeFields[] = {
      .kind = Kind::kCount,
      .doc = "Of each listener, over all workers.",
      .fallback = "10000",
+     .min = 1,
+     .max = 1'000'000},
+    {.key = "connections_per_address",
+     .kind = Kind::kCount,
+     .doc = "Of each address (a /64 of IPv6), over all listeners and workers; further ones are "
+            "closed. The `trusted_proxies` have no such limit.",
+     .fallback = "256",
      .min = 1,
      .max = 1'000'000},
     {.key = "reply_bytes_max",

@@ -25,6 +25,15 @@ inline constexpr Field kTenantClaim{
     .doc =
         "The claim that names the tenant; a dot leads into an object. One of `tenant`, "
         "`fixed_tenant` and `tenant_by_subject` says whose the callers are."};
+inline constexpr Field kTenantsNamed{
+    .key = "tenants",
+    .kind = Kind::kList,
+    .doc =
+        "The only tenants that the claim `tenant` may name. Not written: every one that there "
+        "is.",
+    .min = 1,
+    .max = 1024,
+    .of = Kind::kName};
 inline constexpr Field kFixedTenant{
     .key = "fixed_tenant", .kind = Kind::kName, .doc = "The tenant of all of them."};
 inline constexpr Field kTenantBySubject{

@@ -183,6 +183,13 @@ void describe(const Facts& facts, Arena& arena, audit::Record& record) {
   record.tools_offered = offered;
 }
 
+// Whoever vouches for a subject may write any text there, one that looks like a key's too.
+std::string_view user_of(const authentication::Identity& caller, Arena& arena) {
+  if (caller.subject.empty()) return join(arena, caller.tenant, "/key:", caller.credential_id);
+  const bool marked = caller.subject.starts_with("key:") || caller.subject.starts_with("user:");
+  return join(arena, caller.tenant, marked ? "/user:" : "/", caller.subject);
+}
+
 }  // namespace
 
 const config::Tenant* tenant_named(const config::Config& config, std::string_view name) {
@@ -206,11 +213,12 @@ std::string_view subject_of(limits::Scope scope, const Facts& facts, const confi
     case limits::Scope::kTenantId:
       return facts.caller.tenant;
     case limits::Scope::kUserId:
-      return facts.caller.subject.empty()
-                 ? join(arena, facts.caller.tenant, "/key:", facts.caller.credential_id)
-                 : join(arena, facts.caller.tenant, "/", facts.caller.subject);
+      return user_of(facts.caller, arena);
     case limits::Scope::kKeyId:
-      return facts.caller.credential_id;
+      // One verifier may vouch for the same subject in two tenants; a key is of one.
+      return facts.caller.verifier.empty()
+                 ? facts.caller.credential_id
+                 : join(arena, facts.caller.tenant, "/", facts.caller.credential_id);
     case limits::Scope::kRoute:
       return route.name;
     case limits::Scope::kModel:

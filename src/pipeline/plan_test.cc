@@ -64,6 +64,33 @@ TEST_F(Decide, CountsACallerWithoutAUserByItsKey) {
   EXPECT_NE(first, second);
 }
 
+// What identifies somebody in a tenant identifies nobody in another, and no text that an issuer
+// may write is somebody else.
+TEST_F(Decide, CountsNobodyTogetherWithAnother) {
+  Arena arena;
+  const config::Route route;
+  const config::Model model;
+  const auto subject = [&](limits::Scope scope, std::string_view tenant, std::string_view user,
+                           std::string_view id, std::string_view verifier) {
+    authentication::Identity caller;
+    caller.tenant = tenant;
+    caller.subject = user;
+    caller.credential_id = id;
+    caller.verifier = verifier;
+    const config::Config config;
+    const Facts facts{config, {}, caller, {}, {}, 0};
+    return std::string(subject_of(scope, facts, route, model, arena));
+  };
+  using enum limits::Scope;
+  EXPECT_EQ(subject(kKeyId, "acme", "alice", "k1", ""), "k1");
+  EXPECT_EQ(subject(kKeyId, "acme", "alice", "sso/alice", "sso"), "acme/sso/alice");
+  EXPECT_EQ(subject(kKeyId, "globex", "alice", "sso/alice", "sso"), "globex/sso/alice");
+  EXPECT_EQ(subject(kUserId, "acme", "", "k1", ""), "acme/key:k1");
+  EXPECT_EQ(subject(kUserId, "acme", "key:k1", "sso/key:k1", "sso"), "acme/user:key:k1");
+  EXPECT_EQ(subject(kUserId, "acme", "user:key:k1", "sso/x", "sso"), "acme/user:user:key:k1");
+  EXPECT_EQ(subject(kUserId, "acme", "alice", "sso/alice", "sso"), "acme/alice");
+}
+
 TEST_F(Decide, CountsIpv6ByTheSubscribersNetwork) {
   const auto subject_of_ip = [&](std::initializer_list<std::uint8_t> bytes) {
     Ask asked = ask(std::string(kHello));

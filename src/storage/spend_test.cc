@@ -149,6 +149,8 @@ TEST_F(StorageTest, CountsAnOldHourInEveryWindowThatBeganWithinIt) {
 
 TEST_P(Spend, NamesSubjectsAsTheLedgerDoes) {
   fill();
+  // A token whose subject looks like a key's, of a verifier that vouches in other tenants too.
+  spend(kMorning, "acme", "key:k2", "sso/key:k2", "small", 7);
   struct Case {
     limits::Scope scope;
     std::string subject;
@@ -157,13 +159,15 @@ TEST_P(Spend, NamesSubjectsAsTheLedgerDoes) {
   };
   const WallTime all{};
   const std::vector<Case> cases = {
-      {limits::Scope::kGlobal, "", all, 43'120},
-      {limits::Scope::kTenantId, "acme", all, 3120},
+      {limits::Scope::kGlobal, "", all, 43'127},
+      {limits::Scope::kTenantId, "acme", all, 3127},
       {limits::Scope::kTenantId, "acme", kMorning + hours(1), 3000},
       {limits::Scope::kUserId, "acme/ada", all, 120},
       {limits::Scope::kUserId, "globex/ada", all, 40'000},
       {limits::Scope::kUserId, "acme/key:k2", all, 3000},
       {limits::Scope::kKeyId, "k3", all, 40'000},
+      {limits::Scope::kKeyId, "acme/sso/key:k2", all, 7},
+      {limits::Scope::kUserId, "acme/user:key:k2", all, 7},
       {limits::Scope::kRoute, "chat", kMorning + hours(2), 40'000},
       {limits::Scope::kModel, "large", all, 3000},
       {limits::Scope::kModel, "none", all, 0},

@@ -73,6 +73,10 @@ void write_actor(Pen& pen, const authentication::Identity& actor, Phase phase) {
     pen.literal(",\"roles\":");
     write_texts(pen, actor.roles);
   }
+  if (phase == Phase::kDecision && !actor.scopes.empty()) {
+    pen.literal(",\"scopes\":");
+    write_texts(pen, actor.scopes);
+  }
   pen.literal("}");
 }
 

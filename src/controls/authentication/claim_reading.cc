@@ -89,7 +89,9 @@ Expected<std::string_view> find_tenant(const ClaimMapping& mapping, std::string_
   if (!mapping.tenant.empty()) {
     const Expected<std::string_view> named = line_claim(claims, mapping.tenant, rule);
     if (!named) return named;
-    tenant = *named;
+    if (mapping.tenants.empty() || std::ranges::count(mapping.tenants, *named) != 0) {
+      tenant = *named;
+    }
   } else if (tenant.empty()) {
     tenant = tenant_of(mapping.tenant_by_subject, subject).value_or("");
   }

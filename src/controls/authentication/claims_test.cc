@@ -332,6 +332,14 @@ TEST_F(Claims, NameWorkloadsByTheirSubject) {
                                          R"("system:serviceaccount:gone:x")"}) {
     EXPECT_FALSE(identity_of(workload, claims_with("sub", subject))) << subject;
   }
+  // A claim names no tenant but those that its issuer has something to say about.
+  JwtPolicy bounded = policy();
+  ASSERT_TRUE(identity_of(bounded, claims_with()));
+  const std::string named(identity_of(bounded, claims_with())->tenant);
+  bounded.claims.tenants = {"other-" + named};
+  EXPECT_FALSE(identity_of(bounded, claims_with()));
+  bounded.claims.tenants.push_back(named);
+  EXPECT_TRUE(identity_of(bounded, claims_with()));
   JwtPolicy fixed = policy();
   fixed.claims.tenant.clear();
   fixed.claims.fixed_tenant = "zeta";

@@ -41,6 +41,10 @@ std::expected<std::string, std::string> read_discovery(std::string_view document
     return std::unexpected(
         "The `jwks_uri` of the metadata is no https URL (http only on loopback).");
   }
+  // An issuer elsewhere has nothing to say about what this machine listens to.
+  if (is_loopback_url(keys) && !is_loopback_url(issuer)) {
+    return std::unexpected("The `jwks_uri` of the metadata is of this machine, its issuer is not.");
+  }
   return std::string(keys);
 }
 

@@ -28,6 +28,20 @@ TEST(Discovery, SaysHowLongAnAnswerMayBeKept) {
   for (const auto& [told, expected] : rows) EXPECT_EQ(kept_for(told), expected) << told;
 }
 
+// An issuer elsewhere must not have this machine's own servers asked.
+TEST(Discovery, LeadsToThisMachineOnlyWhereTheIssuerIsHere) {
+  const auto leads = [](const std::string& issuer, const std::string& keys) {
+    const std::string text = R"({"issuer":")" + issuer + R"(","jwks_uri":")" + keys + R"("})";
+    return read_discovery(text, issuer).has_value();
+  };
+  EXPECT_TRUE(leads("https://a.example.com", "https://keys.example.com/k"));
+  EXPECT_TRUE(leads("http://127.0.0.1:80", "http://127.0.0.1:81/k"));
+  for (const std::string keys : {"http://127.0.0.1:9900/k", "https://127.0.0.1/k",
+                                 "http://localhost/k", "https://[::1]:6443/k"}) {
+    EXPECT_FALSE(leads("https://a.example.com", keys)) << keys;
+  }
+}
+
 TEST(Discovery, IsWhereTheStandardSays) {
   EXPECT_EQ(discovery_url("https://a.example.com"),
             "https://a.example.com/.well-known/openid-configuration");

@@ -153,6 +153,11 @@ bool is_safe_url(std::string_view url) {
   return url.starts_with(kPlain) && is_loopback(host_of(url.substr(kPlain.size())));
 }
 
+bool is_loopback_url(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  return scheme != std::string_view::npos && is_loopback(host_of(url.substr(scheme + 3)));
+}
+
 std::vector<PolicyMistake> check(const ClaimMapping& mapping) {
   Mistakes found;
   const int tenants = int{!mapping.tenant.empty()} + int{!mapping.fixed_tenant.empty()} +
@@ -161,6 +166,9 @@ std::vector<PolicyMistake> check(const ClaimMapping& mapping) {
     found.push_back({"tenant",
                      "Exactly one of `tenant`, `fixed_tenant` and `tenant_by_subject` says whose "
                      "the callers are."});
+  }
+  if (!mapping.tenants.empty() && mapping.tenant.empty()) {
+    found.push_back({"tenants", "It bounds what a claim may name: it goes with `tenant`."});
   }
   if (mapping.subject.empty()) {
     found.push_back({"subject", "Without a subject nobody is accountable."});
@@ -235,6 +243,19 @@ std::vector<PolicyMistake> check(std::span<const JwtPolicy> policies) {
     }
   }
   return found;
+}
+
+Digest digest_of_keys(const JwtPolicy& policy) {
+  PolicyDigest text;
+  text.add("keys");
+  text.add(policy.name);
+  text.add(policy.issuer);
+  text.add(static_cast<std::int64_t>(policy.algorithms.size()));
+  for (const Algorithm algorithm : policy.algorithms) text.add(name_of(algorithm));
+  text.add(static_cast<std::int64_t>(policy.keys));
+  text.add(policy.keys_at);
+  text.add(policy.certificate_authority);
+  return text.finish();
 }
 
 Digest digest_of(const JwtPolicy& policy) {

@@ -26,7 +26,8 @@ struct ClaimMapping {
   std::string tenant;                              // A claim.
   std::string fixed_tenant;                        // The same for all.
   std::vector<TenantBySubject> tenant_by_subject;  // By the first pattern that fits.
-  std::string subject = "sub";                     // A claim that is a text.
+  std::vector<std::string> tenants;  // The only ones that the claim may name; empty: any.
+  std::string subject = "sub";       // A claim that is a text.
   std::string roles;             // A claim: a list of texts, or one text of words. Empty: no roles.
   std::string scopes = "scope";  // As roles.
 };
@@ -95,9 +96,15 @@ std::span<const Algorithm> public_algorithms();
 
 // Whether `url` is https, or http to this very machine.
 bool is_safe_url(std::string_view url);
+// Whether its host is this very machine, by https or http.
+bool is_loopback_url(std::string_view url);
 
 // One digest of all that decides what a token means. Tokens that were verified under another are
 // verified anew.
 Digest digest_of(const JwtPolicy& policy);
+
+// The same of what decides which keys prove them: an entry that maps its claims anew goes on with
+// the keys that are known.
+Digest digest_of_keys(const JwtPolicy& policy);
 
 }  // namespace tollgate::authentication

@@ -26,6 +26,7 @@ class PolicyDigest {
          {&claims.tenant, &claims.fixed_tenant, &claims.subject, &claims.roles, &claims.scopes}) {
       add(*name);
     }
+    add(claims.tenants);
     add(static_cast<std::int64_t>(claims.tenant_by_subject.size()));
     for (const TenantBySubject& each : claims.tenant_by_subject) {
       add(each.pattern);

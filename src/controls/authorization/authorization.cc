@@ -81,6 +81,8 @@ bool holds(const Allow& line, const authentication::Identity& caller) {
   if (!line.credentials.empty() && !contains(line.credentials, caller.credential_kind)) {
     return false;
   }
+  const auto given = [&](std::string_view scope) { return contains(caller.scopes, scope); };
+  if (!std::ranges::all_of(line.scopes, given)) return false;
   return line.roles.empty() ||
          std::any_of(caller.roles.begin(), caller.roles.end(),
                      [&](std::string_view role) { return contains(line.roles, role); });

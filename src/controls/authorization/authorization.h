@@ -28,6 +28,7 @@ struct Allow {
   std::vector<std::string> tenants;
   std::vector<std::string> roles;  // At least one of them.
   std::vector<authentication::CredentialKind> credentials;
+  std::vector<std::string> scopes;  // All of them; what has none, as a key, has no scope.
 };
 
 // Which tools a route lets a caller offer to the model. Nothing is allowed unless named; "*"

@@ -44,6 +44,20 @@ Verdict ask(const std::vector<Policy>& table, const Target& target, std::string_
   return {.route = choice->route, .observed = choice->observed};
 }
 
+TEST(Allow, NeedsEveryScopeThatALineNames) {
+  const Policy one = route({"small"}, {{.tenants = {"acme"}, .scopes = {"chat", "fast"}}});
+  constexpr std::string_view kBoth[] = {"openid", "fast", "chat"};
+  constexpr std::string_view kHalf[] = {"openid", "chat"};
+  Identity caller = kAcmeEngineer;
+  EXPECT_FALSE(allows(one, caller));  // As of a key.
+  caller.scopes = kHalf;
+  EXPECT_FALSE(allows(one, caller));
+  caller.scopes = kBoth;
+  EXPECT_TRUE(allows(one, caller));
+  caller.tenant = "globex";
+  EXPECT_FALSE(allows(one, caller));
+}
+
 TEST(CanonicalPath, GivesOneFormAndCutsTheQueryOff) {
   const struct {
     std::string_view target, path;
