@@ -118,7 +118,8 @@ TEST(Posture, FindsVerifiersThatSpeakForTooMany) {
 TEST(Posture, FindsBoundsOfSessionsThatNothingMeasures) {
   const auto session = [](const std::string& more) {
     return found_with(
-        "authentication: { sessions: [{ name: web, cookie: sid, tenant: org, redis: \"redis://127.0.0.1/2\"" +
+        "authentication: { sessions: [{ name: web, cookie: sid, tenant: org, redis: "
+        "\"redis://127.0.0.1/2\"" +
         more + " }] }");
   };
   EXPECT_NE(session(", idle_max: 5m").find("session-bound-without-effect"), std::string::npos);

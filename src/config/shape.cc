@@ -430,13 +430,6 @@ constexpr Field kEdgeFields[] = {
      .min = kKiB,
      .max = 1024 * kMiB},
     wait("drain_timeout", "From SIGTERM to the end of the last stream.", "30s"),
-    {.key = "connections_per_address",
-     .kind = Kind::kCount,
-     .doc = "Of each address (a /64 of IPv6), over all listeners and workers; further ones are "
-            "closed. The `trusted_proxies` have no such limit.",
-     .fallback = "256",
-     .min = 1,
-     .max = 1'000'000},
     {.key = "workers",
      .kind = Kind::kCount,
      .doc = "Event loops; 0 is one a core.",
