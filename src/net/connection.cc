@@ -79,6 +79,9 @@ std::string_view reason_phrase(int status) {
   }
 }
 
+constexpr std::string_view kNoClient =
+    "The header that says whom a proxy speaks for names no address at its right end.";
+
 void append_number(std::string& out, std::uint64_t number) {
   char digits[24];
   out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
@@ -95,10 +98,8 @@ Connection::Connection(Listener::State& listener, int file, const IpAddress& pee
       edge_(listener.options.edge),
       stream_(loop_),
       inbox_(loop_.blocks) {
-  limits_.bytes = static_cast<std::size_t>(edge_.header_bytes_max);
-  limits_.fields = static_cast<std::size_t>(edge_.headers_max);
   place_ = std::move(place);
-  peer_ = peer;
+  socket_peer_ = peer_ = peer;
   head_.client_ip = peer;
   head_.listener = listener.options.name;
   head_.exposure = listener.options.exposure;
@@ -188,6 +189,7 @@ Task<bool> Connection::handshake() {
   if (!proven) co_return false;
   certificate_ = std::move(*proven);
   head_.certificate = certificate_.get();
+  head_.transport = authentication::Transport::kTls;
   co_return true;
 }
 
@@ -213,6 +215,8 @@ void Connection::on_caller_gone(pipeline::Cancellable* wait) {
 // ---- The head ------------------------------------------------------------------------------
 
 Task<Connection::Next> Connection::read_head() {
+  limits_.bytes = static_cast<std::size_t>(edge_.header_bytes_max);
+  limits_.fields = static_cast<std::size_t>(edge_.headers_max);
   HeadScan scan(limits_);
   bool begun = !inbox_.empty();
   idle_ = !begun;
@@ -257,7 +261,12 @@ Connection::Next Connection::accept_head(std::size_t length) {
   head_.method = parsed_.method;
   head_.target = parsed_.target;
   head_.headers = arena_->copy(std::span<const pipeline::Header>(loop_.fields));
-  head_.client_ip = client_behind(peer_, head_.headers, edge_);
+  // A balancer that is trusted no longer has said nothing.
+  const bool told = contains(edge_.trusted_proxies, socket_peer_);
+  const IpAddress& peer = told ? peer_ : socket_peer_;
+  const std::optional<IpAddress> client = client_behind(peer, head_.headers, edge_);
+  head_.client_ip = client.value_or(peer);
+  if (!client && complaint_.empty()) complaint_ = kNoClient;
   return complaint_.empty() ? Next::kRequest : Next::kMalformed;
 }
 

@@ -71,7 +71,7 @@ class Connection final : public pipeline::Exchange, public Link {
 
   Listener::State& listener_;
   Loop::State& loop_;
-  config::Edge edge_;
+  const config::Edge& edge_;  // The listener's: of the configuration in force.
   HeadLimits limits_;
   Stream stream_;
   Inbox inbox_;
@@ -79,7 +79,8 @@ class Connection final : public pipeline::Exchange, public Link {
   PeerLeft peer_left_;
 
   PeerCounts::Place place_;
-  IpAddress peer_;  // Of the connection, as far as it is told by whom we trust.
+  IpAddress socket_peer_;
+  IpAddress peer_;  // The same, or who is behind the balancer that it is.
   std::unique_ptr<const authentication::ClientCertificate> certificate_;
   pipeline::RequestHead head_;
   ParsedHead parsed_;

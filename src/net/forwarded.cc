@@ -50,12 +50,32 @@ bool is_token(std::string_view text) {
   });
 }
 
-// A value of RFC 7239 4, without its quotes. Escapes are in no address and make it malformed.
+// Whether the quote at `place` is one that begins or ends a text, not one within it.
+bool is_bare_quote(std::string_view text, std::size_t place) {
+  if (text[place] != '"') return false;
+  const std::size_t before = text.substr(0, place).find_last_not_of('\\');
+  const std::size_t escapes = place - (before == std::string_view::npos ? 0 : before + 1);
+  return escapes % 2 == 0;
+}
+
+// The last `mark` that stands in no quoted text; npos: none.
+std::size_t find_last_bare(std::string_view text, char mark) {
+  bool quoted = false;
+  for (std::size_t i = text.size(); i-- > 0;) {
+    if (is_bare_quote(text, i)) quoted = !quoted;
+    if (!quoted && text[i] == mark) return i;
+  }
+  return std::string_view::npos;
+}
+
+// A value of RFC 7239 4, without its quotes. What it escapes stays so: no address has any of it.
 std::optional<std::string_view> read_value(std::string_view text) {
   if (!text.starts_with('"')) return is_token(text) ? std::optional(text) : std::nullopt;
-  if (text.size() < 2 || !text.ends_with('"')) return std::nullopt;
+  if (text.size() < 2 || !is_bare_quote(text, text.size() - 1)) return std::nullopt;
   const std::string_view inside = text.substr(1, text.size() - 2);
-  if (inside.find_first_of("\"\\") != std::string_view::npos) return std::nullopt;
+  for (std::size_t i = 0; i < inside.size(); ++i) {
+    if (is_bare_quote(inside, i)) return std::nullopt;
+  }
   return inside;
 }
 
@@ -64,8 +84,9 @@ std::optional<std::string_view> read_value(std::string_view text) {
 std::optional<IpAddress> read_element(std::string_view element) {
   std::optional<std::string_view> node;
   while (true) {
-    const std::size_t end = element.find(';');
-    const std::string_view pair = trimmed(element.substr(0, end));
+    const std::size_t semicolon = find_last_bare(element, ';');
+    const bool last = semicolon == std::string_view::npos;
+    const std::string_view pair = trimmed(last ? element : element.substr(semicolon + 1));
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos || !is_token(pair.substr(0, equals))) return std::nullopt;
     const std::optional<std::string_view> value = read_value(pair.substr(equals + 1));
@@ -74,16 +95,17 @@ std::optional<IpAddress> read_element(std::string_view element) {
       if (node) return std::nullopt;
       node = value;
     }
-    if (end == std::string_view::npos) break;
-    element.remove_prefix(end + 1);
+    if (last) break;
+    element = element.substr(0, semicolon);
   }
   return node ? read_node(*node) : std::nullopt;
 }
 
 }  // namespace
 
-IpAddress client_behind(const IpAddress& peer, std::span<const pipeline::Header> headers,
-                        const config::Edge& edge) {
+std::optional<IpAddress> client_behind(const IpAddress& peer,
+                                       std::span<const pipeline::Header> headers,
+                                       const config::Edge& edge) {
   IpAddress client = peer;
   if (!contains(edge.trusted_proxies, client)) return client;
   const bool standard = edge.forwarded_header == config::ForwardedHeader::kForwarded;
@@ -92,11 +114,11 @@ IpAddress client_behind(const IpAddress& peer, std::span<const pipeline::Header>
     if (!equal_ignoring_case(headers[i].name, name)) continue;
     std::string_view list = headers[i].value;
     while (true) {
-      const std::size_t comma = list.rfind(',');
+      const std::size_t comma = standard ? find_last_bare(list, ',') : list.rfind(',');
       const std::string_view last =
           trimmed(comma == std::string_view::npos ? list : list.substr(comma + 1));
       const std::optional<IpAddress> node = standard ? read_element(last) : read_node(last);
-      if (!node) return client;
+      if (!node) return std::nullopt;
       client = *node;
       if (!contains(edge.trusted_proxies, client)) return client;
       if (comma == std::string_view::npos) break;

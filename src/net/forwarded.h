@@ -4,9 +4,13 @@
 // where the nearest proxy has written, to the left, and the first address that is no proxy's is
 // the caller's. What stands left of it was written by the caller, and is not looked at.
 //
+// Where there should be an address and is none, nobody is taken for the caller, the proxy least of
+// all: its address is what limits, failures and scopes of keys would then go by.
+//
 // Pure. Safe from any thread.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "config/config.h"
@@ -14,9 +18,10 @@
 
 namespace tollgate::net {
 
-// The address that the request of `peer` is from. Where what should name it is no address, it is
-// the last proxy that was found.
-IpAddress client_behind(const IpAddress& peer, std::span<const pipeline::Header> headers,
-                        const config::Edge& edge);
+// The address that the request of `peer` is from: its own where no proxy says another. Nothing
+// where a proxy says what is no address: what is broken, "unknown", a name of its own.
+std::optional<IpAddress> client_behind(const IpAddress& peer,
+                                       std::span<const pipeline::Header> headers,
+                                       const config::Edge& edge);
 
 }  // namespace tollgate::net

@@ -18,7 +18,8 @@ config::Edge behind(std::initializer_list<const char*> proxies) {
 }
 
 std::string client_of(const char* peer, const Lines& lines, const config::Edge& edge) {
-  return format_address(client_behind(*read_address(peer), lines, edge));
+  const std::optional<IpAddress> client = client_behind(*read_address(peer), lines, edge);
+  return client ? format_address(*client) : "none";
 }
 
 TEST(Forwarded, IsReadFromTheRightUpToTheFirstThatIsNoProxy) {
@@ -52,13 +53,13 @@ TEST(Forwarded, IsReadFromTheRightUpToTheFirstThatIsNoProxy) {
            {"IPv6", "2001:db8:1::1", {{"x-forwarded-for", "2001:db8:2::7"}}, "2001:db8:2::7"},
            {"IPv6 in brackets", "10.0.0.1", {{"x-forwarded-for", "[2001:db8::7]"}}, "2001:db8::7"},
            {"and a port", "10.0.0.1", {{"x-forwarded-for", "[2001:db8::7]:1"}}, "2001:db8::7"},
-           {"no address", "10.0.0.1", {{"x-forwarded-for", "192.0.2.1, unknown"}}, "10.0.0.1"},
-           {"nothing", "10.0.0.1", {{"x-forwarded-for", ""}}, "10.0.0.1"},
-           {"a comma at the end", "10.0.0.1", {{"x-forwarded-for", "192.0.2.1,"}}, "10.0.0.1"},
+           {"no address", "10.0.0.1", {{"x-forwarded-for", "192.0.2.1, unknown"}}, "none"},
+           {"nothing", "10.0.0.1", {{"x-forwarded-for", ""}}, "none"},
+           {"a comma at the end", "10.0.0.1", {{"x-forwarded-for", "192.0.2.1,"}}, "none"},
            {"stops at what is no address",
             "10.0.0.1",
             {{"x-forwarded-for", "192.0.2.1, x, 10.1.1.1"}},
-            "10.1.1.1"},
+            "none"},
            {"the other header", "10.0.0.1", {{"forwarded", "for=192.0.2.1"}}, "10.0.0.1"},
            {"others",
             "10.0.0.1",
@@ -84,16 +85,19 @@ TEST(Forwarded, ReadsTheStandardHeaderWhereItIsTheOneSaid) {
            {"for=\"[2001:db8::7]:4711\";proto=https;by=10.0.0.1", "2001:db8::7"},
            {"proto=https; for=192.0.2.1", "192.0.2.1"},
            {"for=203.0.113.9, for=192.0.2.1;host=a.example, for=10.1.1.1", "192.0.2.1"},
-           {"for=unknown", "10.0.0.1"},
-           {"for=_hidden", "10.0.0.1"},
-           {"proto=https", "10.0.0.1"},
-           {"for=192.0.2.1;for=192.0.2.2", "10.0.0.1"},
-           {"for=192.0.2.1;", "10.0.0.1"},
-           {"for=2001:db8::7", "10.0.0.1"},  // Must be quoted.
-           {"192.0.2.1", "10.0.0.1"},
+           {"for=unknown", "none"},
+           {"for=_hidden", "none"},
+           {"proto=https", "none"},
+           {"for=192.0.2.1;for=192.0.2.2", "none"},
+           {"for=192.0.2.1;", "none"},
+           {"for=2001:db8::7", "none"},  // Must be quoted.
+           {"192.0.2.1", "none"},
            // What a caller gets a proxy to quote does not speak for the proxy.
-           {"for=192.0.2.1;host=\"x, for=203.0.113.9\"", "10.0.0.1"},
-           {"for=192.0.2.1;host=\"x, for=203.0.113.9;y=\\\"\"", "10.0.0.1"},
+           {"for=192.0.2.1;host=\"x, for=203.0.113.9\"", "192.0.2.1"},
+           {"for=192.0.2.1;host=\"x, for=203.0.113.9;y=\\\"\"", "192.0.2.1"},
+           {"for=192.0.2.1;host=\"x\\\\\", for=203.0.113.9;y=\"\"", "203.0.113.9"},
+           {"for=192.0.2.1;host=\"x\"y", "none"},
+           {"host=\"a\", for=192.0.2.1\"", "none"},
            {"for=\", for=192.0.2.1", "192.0.2.1"},
        }) {
     EXPECT_EQ(client_of("10.0.0.1", {{"Forwarded", row.value}}, edge), row.client) << row.value;
@@ -136,6 +140,31 @@ TEST_F(Net, TakesTheAddressOfItsProxyForEachRequest) {
   peer->send("GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n");
   ASSERT_TRUE(until_received(*peer, "204"));
   EXPECT_EQ(script.askers.back(), "127.0.0.1");
+}
+
+TEST_F(Net, TakesNobodyForTheProxyThatNamesNoCaller) {
+  listen(behind({"127.0.0.1"}));
+  const auto peer = caller();
+  peer->send("GET /nothing HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1, x\r\n\r\n");
+  ASSERT_TRUE(until_received(*peer, "HTTP/1.1 400"));
+  EXPECT_TRUE(script.askers.empty());
+}
+
+// A proxy that is taken from the list, or put there, is so for its next request.
+TEST_F(Net, HoldsStandingConnectionsToTheProxiesInForce) {
+  listen(behind({"127.0.0.1"}));
+  const auto peer = caller();
+  const auto asker = [&] {
+    peer->received.clear();
+    peer->send("GET /nothing HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
+    EXPECT_TRUE(until_received(*peer, "204"));
+    return script.askers.back();
+  };
+  EXPECT_EQ(asker(), "192.0.2.1");
+  listener->replace(nullptr, config::ProxyProtocol::kOff, behind({}));
+  EXPECT_EQ(asker(), "127.0.0.1");
+  listener->replace(nullptr, config::ProxyProtocol::kOff, behind({"127.0.0.0/8"}));
+  EXPECT_EQ(asker(), "192.0.2.1");
 }
 
 }  // namespace

@@ -84,6 +84,10 @@ TEST_F(Guessing, IsNotToShowAKeyThatHasEndedOrNone) {
   const std::string ended = world.add_key("acme");
   record_of(ended).revoked = WallTime{};
   for (int i = 0; i < 30; ++i) EXPECT_EQ(told(ended), "revoked_credential") << i;
+  // Whose it was is proven, so it is on record.
+  EXPECT_NE(last().written.find(R"("actor":{"tenant":"acme")"), std::string::npos);
+  const std::string id = record_of(ended).id;
+  EXPECT_NE(last().written.find(R"("credential_id":")" + id + '"'), std::string::npos);
   Ask without = ask(std::string(kHello), "/v1/chat/completions");
   without.headers.clear();
   without.ip = address("192.0.2.1");
@@ -91,6 +95,17 @@ TEST_F(Guessing, IsNotToShowAKeyThatHasEndedOrNone) {
     EXPECT_EQ(world.serve(without)->header("x-tollgate-reason"), "missing_credential");
   }
   EXPECT_EQ(told(world.add_key("acme")), "");
+}
+
+// Anybody may write an id: it is on record as shown, and as nobody's actor.
+TEST_F(Guessing, AtTheSecretOfAKeyIsOnRecordWithTheIdThatWasShown) {
+  const std::string secret = world.add_key("acme");
+  record_of(secret).digest[0] ^= 1;
+  EXPECT_EQ(told(secret), "invalid_credential");
+  EXPECT_EQ(last().written.find(R"("actor")"), std::string::npos);
+  EXPECT_NE(last().written.find("wrong secret was shown with the id " + record_of(secret).id),
+            std::string::npos);
+  EXPECT_EQ(answer->text.find(record_of(secret).id), std::string::npos);
 }
 
 TEST_F(Guessing, AtAKeyFromWhereItIsNotForLooksLikeAnyOther) {

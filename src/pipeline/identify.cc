@@ -42,9 +42,19 @@ bool may_be_imported(const KeyStore& keys, std::string_view secret) {
   return authentication::may_be_imported(secret) && keys.holds_imported();
 }
 
+// What the record says of who has proven to hold a key and is refused all the same.
+authentication::Identity holder_of(const authentication::KeyFacts& key) {
+  authentication::Identity holder;
+  holder.tenant = key.tenant;
+  holder.subject = key.user;
+  holder.credential_id = key.id;
+  return holder;
+}
+
 // Of the key whose secret that is, where it may be used from there and now.
 Expected<authentication::KeyFacts> good_key(const KeyServices& services, std::string_view secret,
-                                            const IpAddress& from, WallTime wall, Arena& arena) {
+                                            const IpAddress& from, WallTime wall, Arena& arena,
+                                            authentication::Identity& proven) {
   std::optional<authentication::KeyFacts> key;
   authentication::Digest digest;
   if (may_be_imported(services.keys, secret)) {
@@ -60,7 +70,12 @@ Expected<authentication::KeyFacts> good_key(const KeyServices& services, std::st
   // Both have cost one digest by now, whether there is such a key or not.
   if (!key) return std::unexpected(authentication::refuse_unknown());
   if (Expected<void> good = authentication::verify(digest, *key, from, wall); !good) {
-    return std::unexpected(good.error());
+    if (authentication::is_key(digest, *key)) {
+      proven = holder_of(*key);
+    } else {
+      good.error().recorded = "A wrong secret was shown with the id " + std::string(key->id) + ".";
+    }
+    return std::unexpected(std::move(good.error()));
   }
   return *key;
 }
@@ -97,7 +112,7 @@ Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) 
   shown.others.cookies = *cookies;
   if (!cookies->empty()) {
     shown.others.origin = {head.method, head.header("host"), head.header("origin"),
-                           head.header("sec-fetch-site")};
+                           head.header("sec-fetch-site"), head.transport};
   }
   if (!secret) {
     const bool missing = secret.error().reason == Reason::kMissingCredential;
@@ -111,15 +126,28 @@ Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) 
   return shown;
 }
 
+void add_roles_of_tenant(const config::Config& config, authentication::Identity& identity,
+                         Arena& arena) {
+  const config::Tenant* tenant = tenant_named(config, identity.tenant);
+  if (tenant != nullptr) identity.roles = roles_of(identity.roles, *tenant, arena);
+}
+
+Expected<void> check_keys_accepted(const config::Config& config) {
+  if (config.authentication.api_keys) return {};
+  return refuse(Reason::kInvalidCredential, "authentication", "No API key is accepted here.");
+}
+
 Expected<authentication::Identity> identify_key(const KeyServices& services,
                                                 const config::Config& config,
                                                 std::string_view secret, const IpAddress& from,
-                                                WallTime wall, Arena& arena) {
-  if (!config.authentication.api_keys) {
-    return refuse(Reason::kInvalidCredential, "authentication", "No API key is accepted here.");
+                                                WallTime wall, Arena& arena,
+                                                authentication::Identity& proven) {
+  if (Expected<void> accepted = check_keys_accepted(config); !accepted) {
+    return std::unexpected(accepted.error());
   }
   if (!services.keys.current()) return std::unexpected(refuse_stale_keys());
-  const Expected<authentication::KeyFacts> key = good_key(services, secret, from, wall, arena);
+  const Expected<authentication::KeyFacts> key =
+      good_key(services, secret, from, wall, arena, proven);
   if (!key) return std::unexpected(key.error());
   const Expected<authentication::Identity> caller = actor_of(*key, config, arena);
   if (caller) services.keys.used(*key, wall);

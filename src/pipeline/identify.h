@@ -30,12 +30,16 @@ struct Shown {
 // route is open to that, kCredentialConflict where the headers carry two.
 Expected<Shown> shown_by(const RequestHead& head, const config::Config& config);
 
+// Refuses where the configuration takes no key at all.
+Expected<void> check_keys_accepted(const config::Config& config);
+
 // The actor of a key that we know, made here or imported, which came `from` there. Views live in
-// `arena`.
+// `arena`. Where a key is refused that its caller has proven to hold, `proven` is whose it was.
 Expected<authentication::Identity> identify_key(const KeyServices& services,
                                                 const config::Config& config,
                                                 std::string_view secret, const IpAddress& from,
-                                                WallTime wall, Arena& arena);
+                                                WallTime wall, Arena& arena,
+                                                authentication::Identity& proven);
 // Whether a secret that might be anybody's token is a key that was imported.
 bool is_imported_key(const KeyServices& services, const config::Config& config,
                      std::string_view secret, Arena& arena);
@@ -58,6 +62,10 @@ Refusal refuse_anonymous();
 // A caller has the roles of its credential and those of its tenant.
 std::span<const std::string_view> roles_of(std::span<const std::string_view> own,
                                            const config::Tenant& tenant, Arena& arena);
+
+// Every caller of a tenant has the tenant's roles, too.
+void add_roles_of_tenant(const config::Config& config, authentication::Identity& identity,
+                         Arena& arena);
 
 // The actor of a key that is good; kInvalidCredential where its tenant is not configured.
 Expected<authentication::Identity> actor_of(const authentication::KeyFacts& key,

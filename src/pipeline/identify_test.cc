@@ -147,6 +147,15 @@ TEST_F(Join, ABoundTokenIsItsHoldersAlone) {
   EXPECT_EQ(told_token(bound, &mapped), "invalid_credential");
   bound.certificate = mapped.digest;
   EXPECT_EQ(told_token(bound, &mapped), "");
+  // What a token is bound to proves it, whoever else it may be mapped to.
+  bound.subject = "alice";
+  EXPECT_EQ(told_token(bound, &mapped), "");
+  EXPECT_NE(decision().find(R"("subject":"alice")"), std::string::npos);
+  authentication::testing::Wanted wanted = wanted_svid();
+  wanted.use = "digitalSignature";
+  const ClientCertificate broken = certificate(wanted);
+  bound.certificate = broken.digest;
+  EXPECT_EQ(told_token(bound, &broken), "invalid_credential");
 }
 
 }  // namespace

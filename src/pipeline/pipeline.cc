@@ -284,8 +284,7 @@ Task<Expected<void>> Pipeline::identify(Life& life) {
   const config::Config& config = *life.config;
   Expected<Shown> shown = shown_by(life.exchange.head(), config);
   if (!shown) co_return std::unexpected(shown.error());
-  Guesses guesses(services_.failures, config, life.record.client_ip, *shown,
-                  life.exchange.arena());
+  Guesses guesses(services_.failures, config, life.record.client_ip, *shown, life.exchange.arena());
   Expected<void> known = guesses.begin(services_.clock.now());
   if (!known) co_return known;
   known = co_await ask_who(life, *shown);
@@ -302,9 +301,11 @@ Task<Expected<void>> Pipeline::ask_who(Life& life, Shown shown) {
     shown.key = std::exchange(shown.others.token, {});
   }
   std::optional<authentication::Identity> caller;
+  bool is_proof = false;  // The certificate: of a token that is bound to it, no second actor.
   if (!shown.key.empty()) {
-    const Expected<authentication::Identity> by_key =
-        identify_key(services, config, shown.key, life.record.client_ip, life.wall, arena);
+    const Expected<authentication::Identity> by_key = identify_key(
+        services, config, shown.key, life.record.client_ip, life.wall, arena, life.caller);
+    if (!life.caller.tenant.empty()) life.record.actor = &life.caller;
     if (!by_key) co_return std::unexpected(by_key.error());
     caller = *by_key;
   }
@@ -316,11 +317,12 @@ Task<Expected<void>> Pipeline::ask_who(Life& life, Shown shown) {
       co_return std::unexpected(bound.error());
     }
     if (Expected<void> one = join(caller, *other); !one) co_return one;
+    is_proof = other->certificate.has_value();
   }
   const Expected<std::optional<authentication::Identity>> certified =
       identify_certificate(life.exchange.head(), config, verdicts_, life.wall, arena);
   if (!certified) co_return std::unexpected(certified.error());
-  if (*certified) {
+  if (*certified && !is_proof) {
     if (Expected<void> one = join(caller, **certified); !one) co_return one;
   }
   if (!caller && !lets_anonymous_in(config)) co_return std::unexpected(refuse_anonymous());
@@ -533,11 +535,11 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   life.record.rule = refusal.rule;
   life.record.message = refusal.recorded.empty() ? refusal.message : refusal.recorded;
   life.record.degraded = services_.outages.now();
-  // A refusal is given whether or not it can be recorded: nothing is forwarded either way.
-  if (!decided_before) (void)append(life, audit::Phase::kDecision);
   if (is_nobody(life.record)) {
     life.unrecorded = !strangers_.records(life.record.client_ip, life.began);
   }
+  // A refusal is given whether or not it can be recorded: nothing is forwarded either way.
+  if (!decided_before) (void)append(life, audit::Phase::kDecision);
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease body = buffers_.lease();
   ReplyHead head;
@@ -557,9 +559,9 @@ void Pipeline::close_record(Life& life) {
 }
 
 bool Pipeline::append(const Life& life, audit::Phase phase, Money held) {
+  if (life.unrecorded) return true;
   BufferPool::Lease text = buffers_.lease();
   audit::write(life.record, phase, *text);
-  if (life.unrecorded) return true;
   return services_.trail.append(life.record, phase, held, *text).has_value();
 }
 

@@ -49,6 +49,7 @@ struct RequestHead {
   const authentication::ClientCertificate* certificate = nullptr;  // Proven; null: none.
   std::string_view listener;
   authorization::Exposure exposure = authorization::Exposure::kPublic;
+  authentication::Transport transport = authentication::Transport::kPlain;  // Of the connection.
 
   std::string_view header(std::string_view name) const;  // The first of that name, or empty.
   // The same; nothing where two of that name differ.

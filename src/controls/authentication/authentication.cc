@@ -231,10 +231,6 @@ Refusal refuse_unknown() {
 
 namespace {
 
-bool is_key(const Digest& digest, const KeyFacts& facts) {
-  return CRYPTO_memcmp(digest.data(), facts.digest.data(), digest.size()) == 0;
-}
-
 // How the key stands that the caller has proven to hold. One that was revoked stays so whatever
 // the clock says.
 Expected<void> in_force(const KeyFacts& facts, WallTime now) {
@@ -250,6 +246,10 @@ Expected<void> in_force(const KeyFacts& facts, WallTime now) {
 }
 
 }  // namespace
+
+bool is_key(const Digest& digest, const KeyFacts& facts) {
+  return CRYPTO_memcmp(digest.data(), facts.digest.data(), digest.size()) == 0;
+}
 
 Expected<void> verify(const Pepper& pepper, const KeyFacts& facts, std::string_view secret,
                       WallTime now) {

@@ -123,6 +123,9 @@ struct KeyFacts {
   void* slot = nullptr;                     // The store's own.
 };
 
+// Whether that is the digest of the key of `facts`; takes the same time for every digest.
+bool is_key(const Digest& digest, const KeyFacts& facts);
+
 // Whether `secret` is the key of `facts`, and the key is neither revoked nor expired at `now`.
 // A wrong secret is kInvalidCredential, whatever else is true of the key.
 Expected<void> verify(const Pepper& pepper, const KeyFacts& facts, std::string_view secret,

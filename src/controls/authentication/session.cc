@@ -56,6 +56,9 @@ bool is_listed(const SessionPolicy& policy, const CallOrigin& call) {
   if (!policy.origins.empty()) {
     return std::ranges::find(policy.origins, call.origin) != policy.origins.end();
   }
+  // Whoever is on the way can be the host's page in plain HTTP. Where a proxy may have ended TLS
+  // nobody here can tell.
+  if (call.transport == Transport::kTls && !call.origin.starts_with("https://")) return false;
   const std::string_view host = host_of_origin(call.origin);
   return !host.empty() && host == call.host;
 }

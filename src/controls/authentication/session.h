@@ -8,6 +8,7 @@
 // No I/O; time is an argument. A reader belongs to one thread.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,12 +46,15 @@ Digest digest_of(const SessionPolicy& policy);
 bool is_session_id(std::string_view cookie);
 std::string store_key(const SessionPolicy& policy, std::string_view id);
 
+enum class Transport : std::uint8_t { kPlain, kTls };
+
 // What a browser says of where a call comes from. Empty: it says nothing.
 struct CallOrigin {
   std::string_view method;
   std::string_view host;
   std::string_view origin;
-  std::string_view fetch_site;  // Sec-Fetch-Site
+  std::string_view fetch_site;            // Sec-Fetch-Site
+  Transport transport = Transport::kTls;  // By which the call came here.
 };
 
 // Refuses with kRouteNotAllowed what a page of somebody else could have sent.

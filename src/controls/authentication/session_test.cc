@@ -112,6 +112,10 @@ TEST(Session, PagesOfOthersCannotUseIt) {
   const Row rows[] = {
       {{"POST", kHost, "https://llm.example.com", "same-origin"}, true, false},
       {{"POST", kHost, "https://llm.example.com", ""}, true, false},
+      {{"POST", kHost, "http://llm.example.com", ""}, false, false},
+      {{"POST", kHost, "http://llm.example.com", "", Transport::kPlain}, true, false},
+      {{"POST", kHost, "https://llm.example.com", "", Transport::kPlain}, true, false},
+      {{"POST", kHost, "https://evil.com", "", Transport::kPlain}, false, false},
       {{"POST", kHost, "", "same-origin"}, true, false},
       {{"POST", kHost, "https://app.example.com", "same-site"}, false, true},
       {{"POST", kHost, "https://app.example.com", ""}, false, true},
