@@ -27,12 +27,6 @@ Refusal refuse_unknown_token() {
       .error();
 }
 
-// Every caller of a tenant has the tenant's roles, too.
-void add_roles_of_tenant(const config::Config& config, Identity& identity, Arena& arena) {
-  const config::Tenant* tenant = pipeline::tenant_named(config, identity.tenant);
-  if (tenant != nullptr) identity.roles = pipeline::roles_of(identity.roles, *tenant, arena);
-}
-
 }  // namespace
 
 struct Desk::Case {
@@ -62,7 +56,7 @@ void Desk::take_over(const config::Config& config) {
   changes_ = changes;
   keys_.clear();
   std::vector<Digest> parts = {sources_.stamp};
-  for (const Issuer* issuer : sources_.issuers) {
+  for (const std::shared_ptr<Issuer>& issuer : sources_.issuers) {
     keys_.push_back(issuer->keys());
     parts.push_back(keys_.back() == nullptr ? Digest{} : keys_.back()->digest);
   }
@@ -100,7 +94,7 @@ Task<Expected<Identity>> Desk::identify(const pipeline::Presented& presented,
 Desk::Verdict Desk::keep(const Case& asked, const Digest& credential, Verdict verdict,
                          std::optional<Duration> most) {
   if (!verdict) return verdict;
-  add_roles_of_tenant(asked.config, *verdict, asked.arena);
+  pipeline::add_roles_of_tenant(asked.config, *verdict, asked.arena);
   Identity kept = *verdict;
   if (most) kept.expires = std::min(kept.expires.value_or(WallTime::max()), asked.wall + *most);
   if (kept.expires) cache_.keep(credential, stamp_, kept, asked.wall);
@@ -123,7 +117,7 @@ Task<Desk::Verdict> Desk::by_token(const Case& asked, std::string_view token) {
   std::optional<Verified> verified = verify(asked, token, unknown);
   if (!verified) {
     // The issuer is ours and the key is not known here.
-    Issuer* const issuer = sources_.issuers[unknown];
+    const std::shared_ptr<Issuer> issuer = sources_.issuers[unknown];
     Waiter<Found> waiter(asked.executor);
     const auto submit = [&](Waiter<Found>& waits) { return issuer->look_for(waits); };
     const Found found = co_await waiter.ask(submit);
@@ -185,7 +179,7 @@ std::optional<Desk::Verified> Desk::verify(const Case& asked, std::string_view t
 // those are known.
 Task<Desk::Verdict> Desk::by_review(const Case& asked, std::string_view token, Verified verified) {
   const authentication::JwtPolicy& policy = asked.config.authentication.jwt[verified.policy];
-  Inquiry* const inquiry = sources_.reviews[verified.policy];
+  const std::shared_ptr<Inquiry> inquiry = sources_.reviews[verified.policy];
   const std::string rule = "authentication.jwt." + policy.name + ".token_review";
   const Digest digest = authentication::digest_of(token);
   const Digest stamp = stamp_;
@@ -228,10 +222,10 @@ Task<Desk::Verdict> Desk::by_introspection(const Case& asked, std::string_view t
   Verdict last = std::unexpected(refuse_unknown_token());
   if (!authentication::is_opaque_token(token)) co_return last;
   const Digest digest = authentication::digest_of(token);
-  const std::vector<Inquiry*> inquiries = sources_.introspection;
+  const std::vector<std::shared_ptr<Inquiry>> inquiries = sources_.introspection;
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const authentication::IntrospectionPolicy& policy = policies[i];
-    Inquiry* const inquiry = inquiries[i];
+    const std::shared_ptr<Inquiry>& inquiry = inquiries[i];
     const std::string rule = "authentication.introspection." + policy.name;
     if (const auto reason = inquiry->refused(digest, identities_.clock().now())) {
       last = refuse(*reason, rule, "The token is not active. Get a new one.");
@@ -287,7 +281,7 @@ Task<Desk::Verdict> Desk::by_session(const Case& asked, std::size_t place,
     co_return refuse(Reason::kInvalidCredential, rule,
                      "The session cookie names no session. Log in again.");
   }
-  SessionStore* const store = sources_.sessions[place];
+  const std::shared_ptr<SessionStore> store = sources_.sessions[place];
   std::string key = authentication::store_key(policy, cookie);
   Waiter<Stored> waiter(asked.executor);
   const auto submit = [&](Waiter<Stored>& waits) { return store->get(std::move(key), waits); };

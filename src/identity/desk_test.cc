@@ -218,6 +218,32 @@ TEST(Desk, KeepsTheGoodKeysOfAFileThatIsBroken) {
   EXPECT_TRUE(world.ask(token));
 }
 
+// Whoever maps claims anew asks no issuer for what is known.
+TEST(Identities, AnotherMappingGoesOnWithTheSameKeys) {
+  World world;
+  const auto of = [&](const config::Config& config) {
+    return world.identities.sources_of(config).issuers.front();
+  };
+  const auto first = of(*world.config);
+  EXPECT_EQ(of(*world.load(", token_type: access_token, tenants: [acme]")), first);
+  EXPECT_NE(of(*world.load(", algorithms: [ES256]")), first);
+  EXPECT_NE(of(*world.load_jwt(", jwks_url: \"https://login.example.com/keys\"")), first);
+}
+
+TEST(Identities, ForgetWhomNobodyNamesAnyMore) {
+  World world;
+  world.identities.start(*world.config);
+  const std::weak_ptr<Issuer> first = world.identities.sources_of(*world.config).issuers.front();
+  (void)world.ask("a.b.c");  // The desk holds on to it…
+  const auto next = world.load(", algorithms: [ES256]");
+  world.identities.replace(*next);
+  EXPECT_FALSE(first.expired());
+  world.config = next;
+  (void)world.ask("a.b.c");  // …until it is of another configuration.
+  while (!first.expired()) std::this_thread::yield();
+  EXPECT_EQ(world.identities.keys().size(), 1u);
+}
+
 TEST(Desk, ASessionNeedsAPageOfOurOwn) {
   World world;
   const std::string cookie =

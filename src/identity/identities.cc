@@ -28,14 +28,14 @@ Identities::Identities() : web_(loop_) {}
 Identities::~Identities() { stop(); }
 
 template <class Source, class Make>
-Source* Identities::find_or_make(std::vector<Known<Source>>& all, const Digest& what,
-                                 const std::string& name, const Make& make) {
+std::shared_ptr<Source> Identities::find_or_make(std::vector<Known<Source>>& all,
+                                                 const Digest& what, const std::string& name,
+                                                 const Make& make) {
   for (Known<Source>& each : all) {
-    if (each.what != what) continue;
-    return each.source.get();
+    if (each.what == what) return each.source;
   }
   all.push_back({what, name, true, make()});
-  return all.back().source.get();
+  return all.back().source;
 }
 
 Sources Identities::sources_of(const config::Config& config) {
@@ -45,17 +45,17 @@ Sources Identities::sources_of(const config::Config& config) {
   const std::lock_guard lock(mutex_);
   for (const authentication::JwtPolicy& each : policy.jwt) {
     const auto make = [&] {
-      return std::make_unique<Issuer>(each, IssuerServices{web_, loop_, loop_, changes_});
+      return std::make_shared<Issuer>(each, IssuerServices{web_, loop_, loop_, changes_});
     };
-    made.issuers.push_back(find_or_make(issuers_, digest_of(each), "jwt." + each.name, make));
+    made.issuers.push_back(find_or_make(issuers_, digest_of_keys(each), "jwt." + each.name, make));
     made.reviews.push_back(nullptr);
     if (!each.review) continue;
-    const auto ask = [&] { return std::make_unique<Inquiry>(web_, loop_); };
+    const auto ask = [&] { return std::make_shared<Inquiry>(web_, loop_); };
     made.reviews.back() =
         find_or_make(reviews_, digest_of(each), "jwt." + each.name + ".token_review", ask);
   }
   for (const authentication::IntrospectionPolicy& each : policy.introspection) {
-    const auto make = [&] { return std::make_unique<Inquiry>(web_, loop_); };
+    const auto make = [&] { return std::make_shared<Inquiry>(web_, loop_); };
     const std::string name = "introspection." + each.name;
     made.introspection.push_back(find_or_make(introspection_, digest_of(each), name, make));
   }
@@ -64,7 +64,7 @@ Sources Identities::sources_of(const config::Config& config) {
       made.sessions.push_back(nullptr);
       continue;
     }
-    const auto make = [&] { return std::make_unique<SessionStore>(each.redis_url); };
+    const auto make = [&] { return std::make_shared<SessionStore>(each.redis_url); };
     made.sessions.push_back(find_or_make(sessions_, digest_of_text(each.redis_url.reveal()),
                                          "sessions." + each.cookie.name, make));
   }
@@ -79,7 +79,7 @@ void Identities::start(const config::Config& first) {
 
 void Identities::replace(const config::Config& next) {
   const Sources kept = sources_of(next);
-  for (Issuer* issuer : kept.issuers) {
+  for (const std::shared_ptr<Issuer>& issuer : kept.issuers) {
     if (issuer->policy().keys == authentication::KeyOrigin::kFile) issuer->read_file();
   }
   retire(kept);
@@ -89,7 +89,7 @@ void Identities::retire(const Sources& kept) {
   const std::lock_guard lock(mutex_);
   const auto keep = [](auto& known, const auto& all) {
     for (auto& each : known) {
-      each.in_force = std::ranges::find(all, each.source.get()) != all.end();
+      each.in_force = std::ranges::find(all, each.source) != all.end();
     }
   };
   keep(issuers_, kept.issuers);
@@ -112,6 +112,25 @@ void Identities::tell(std::vector<Known<Source>>& all) {
     fmt::print(stderr, "tollgate: authentication.{} {}\n", each.name,
                why.empty() ? "answers again" : "fails: " + why);
   }
+}
+
+// Whom nobody names or waits for any more. What they own ends outside of the lock, as it may wait
+// for a thread of theirs.
+void Identities::drop_unused() {
+  std::vector<std::shared_ptr<void>> gone;
+  const std::unique_lock lock(mutex_);
+  const auto drop = [&](auto& known, const auto& at_work) {
+    std::erase_if(known, [&](auto& each) {
+      if (each.in_force || each.source.use_count() > 1 || at_work(*each.source)) return false;
+      gone.push_back(std::move(each.source));
+      return true;
+    });
+  };
+  const auto inquires = [](const Inquiry& each) { return each.at_work(); };
+  drop(issuers_, [](const Issuer& each) { return each.fetching(); });
+  drop(reviews_, inquires);
+  drop(introspection_, inquires);
+  drop(sessions_, [](const SessionStore&) { return false; });
 }
 
 // Fetches what is due until the gateway ends; then until all that waits is answered.
@@ -138,6 +157,7 @@ Task<void> Identities::tend() {
     if (stopping_ && !at_work) break;
     if (!stopping_) {
       for (Issuer* issuer : issuers) issuer->tend();
+      drop_unused();
     }
     co_await loop_.sleep(kTendEvery);
   }

@@ -25,14 +25,16 @@
 
 namespace tollgate::identity {
 
-// Whom one configuration names, each in the order of its entries there. They live as long as the
-// Identities.
+// Whom one configuration names, each in the order of its entries there. Whoever is still asked in
+// the name of a configuration that is over lives as long as that is so, and no longer.
 struct Sources {
   authentication::Digest stamp{};
-  std::vector<Issuer*> issuers;
-  std::vector<Inquiry*> reviews;  // Of each issuer; null where no server is asked of its tokens.
-  std::vector<Inquiry*> introspection;
-  std::vector<SessionStore*> sessions;  // Null where the cookie is the session itself.
+  std::vector<std::shared_ptr<Issuer>> issuers;
+  // Of each issuer; null where no server is asked of its tokens.
+  std::vector<std::shared_ptr<Inquiry>> reviews;
+  std::vector<std::shared_ptr<Inquiry>> introspection;
+  // Null where the cookie is the session itself.
+  std::vector<std::shared_ptr<SessionStore>> sessions;
 };
 
 class Identities {
@@ -71,15 +73,17 @@ class Identities {
     authentication::Digest what{};
     std::string name;
     bool in_force = true;
-    std::unique_ptr<Source> source;
+    std::shared_ptr<Source> source;
     std::string told;  // Why it failed, as the operator knows; empty: it did not.
     Instant told_at{};
   };
 
   template <class Source, class Make>
-  Source* find_or_make(std::vector<Known<Source>>& all, const authentication::Digest& what,
-                       const std::string& name, const Make& make);
+  std::shared_ptr<Source> find_or_make(std::vector<Known<Source>>& all,
+                                       const authentication::Digest& what, const std::string& name,
+                                       const Make& make);
   void retire(const Sources& kept);
+  void drop_unused();
   Task<void> tend();
   template <class Source>
   void tell(std::vector<Known<Source>>& all);  // With the lock.

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace tollgate::identity {
 
 namespace {
 
-Instant in_time(Duration wait) {
-  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now()) + wait;
+Instant now_here() {
+  return std::chrono::time_point_cast<Duration>(std::chrono::steady_clock::now());
 }
 
 Stored stored_in(redis::Reply& reply, const redis::Client& client) {
@@ -47,7 +48,7 @@ Answered SessionStore::get(std::string key, Waiter<Stored>& waiter) {
       failed_.fetch_add(1, std::memory_order_relaxed);
       return waiter.answer_now(fault(FaultKind::kUnreachable, "too many sessions are looked up"));
     }
-    waiting_.push_back({std::move(key), &waiter});
+    waiting_.push_back({std::move(key), now_here(), &waiter});
   }
   asked_.notify_one();
   return Answered::kLater;
@@ -78,11 +79,16 @@ FaultOr<std::vector<redis::Reply>> SessionStore::exchange(const std::vector<Ques
     client_ = std::move(*made);
   }
   for (const Question& question : questions) client_->add({"GET", question.key});
-  return client_->exchange(in_time(kPatience));
+  return client_->exchange(questions.front().asked + kPatience);
 }
 
 void SessionStore::answer(std::vector<Question>& questions) {
   FaultOr<std::vector<redis::Reply>> replies = exchange(questions);
+  if (!replies) {
+    const std::lock_guard lock(mutex_);
+    std::ranges::move(waiting_, std::back_inserter(questions));
+    waiting_.clear();
+  }
   for (std::size_t i = 0; i < questions.size(); ++i) {
     Stored stored = replies && i < replies->size()
                         ? stored_in((*replies)[i], *client_)

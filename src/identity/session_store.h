@@ -1,7 +1,8 @@
 // Sessions that web applications keep in Redis, looked up by key.
 //
 // The client of Redis blocks, so a thread of its own gathers the questions that wait and asks them
-// in one round trip. Nobody waits longer than kPatience: a store that does not answer is an answer.
+// in one round trip. Nobody waits longer than kPatience: a store that does not answer is an answer,
+// and the same to all who wait by then.
 // Bounded: kWaitingMax questions, kAtOnceMax of them in a round trip.
 //
 // Safe from any thread.
@@ -50,6 +51,7 @@ class SessionStore {
  private:
   struct Question {
     std::string key;
+    Instant asked{};
     Waiter<Stored>* waiter = nullptr;
   };
 

@@ -58,6 +58,25 @@ TEST(SessionStore, AStoreThatIsDownIsAFaultAndComesBack) {
   EXPECT_TRUE(all[1]->value());
 }
 
+// Many round trips' worth of questions wait together, not one after the other.
+TEST(SessionStore, NobodyWaitsLongerThanItsPatience) {
+  redis::RedisServer server;
+  SessionStore store(Secret(server.url()));
+  HandExecutor executor;
+  std::vector<std::unique_ptr<Running<Stored>>> all;
+  all.push_back(std::make_unique<Running<Stored>>(get(store, "a", executor)));
+  finish(executor, all);
+  server.pause();
+  const auto before = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < 8 * SessionStore::kAtOnceMax; ++i) {
+    all.push_back(std::make_unique<Running<Stored>>(get(store, "a", executor)));
+  }
+  finish(executor, all);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 4 * SessionStore::kPatience);
+  EXPECT_FALSE(all.back()->value());
+  server.resume();
+}
+
 TEST(SessionStore, WhoAsksAfterItsEndIsAnswered) {
   redis::RedisServer server;
   SessionStore store(Secret(server.url()));
