@@ -44,7 +44,7 @@ routes:
     models: [small]
     allow: [{{ tenants: [bench], roles: [engineer] }}]
     prompt: {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1 }}
-edge: {{ workers: 1 }}
+edge: {{ workers: 1, connections_per_address: 100000 }}
 """
 
 NGINX_CONF = """

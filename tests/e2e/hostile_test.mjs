@@ -177,7 +177,10 @@ describe('hostile bytes', () => {
   });
 
   it('hundreds of half-open connections do not keep others out', async () => {
-    const sockets = Array.from({ length: 300 }, () => net.connect(gateway.port, '127.0.0.1'));
+    // Of as many addresses that none has too many.
+    const sockets = Array.from({ length: 300 }, (_, i) =>
+      net.connect({ port: gateway.port, host: '127.0.0.1', localAddress: `127.0.0.${2 + (i % 3)}` }),
+    );
     sockets.forEach((socket) =>
       socket.on('error', () => {}).write('POST /v1/chat/completions HTTP/1.1\r\nX: '),
     );

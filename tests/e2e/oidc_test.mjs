@@ -28,7 +28,6 @@ async function begin(t, authentication) {
   const config = standard(mock.url);
   config.authentication = {
     api_keys: {},
-    failures: { mode: 'observe' },
     ...authentication(provider),
   };
   const gateway = await startGateway(t, config);

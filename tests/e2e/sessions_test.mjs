@@ -106,3 +106,62 @@ describe('a session in a signed cookie', () => {
     assert.equal(await verdict(gateway, ended), '401 expired_credential');
   });
 });
+
+describe('guessing at sessions', () => {
+  it('is limited, also beside a good key, and ends no session of those beside it', async (t) => {
+    const redis = await startRedis(t);
+    const mock = await startMock(t);
+    const config = standard(mock.url);
+    config.authentication = {
+      api_keys: {},
+      sessions: [
+        {
+          name: 'web',
+          cookie: 'sid',
+          redis: redis.url,
+          key: 'session:{id}',
+          tenant: 'org',
+          subject: 'user',
+          roles: 'roles',
+        },
+      ],
+    };
+    const gateway = await startGateway(t, config);
+    const key = await gateway.key();
+    const keep = (id, org = 'acme') =>
+      redis.ask('SET', `session:${id}`, JSON.stringify({ org, user: id, roles: ['engineer'] }));
+    await keep('good');
+    await keep('fresh');
+    // That one was hit is told by the conflict with the key, so it is a guess as well.
+    for (let i = 1; i < 20; i += 2) await keep(`guess${i}`, 'globex');
+    assert.equal(await verdict(gateway, 'sid=good'), 200);
+    const guess = async (i) => {
+      const headers = { cookie: `sid=guess${i}`, origin: gateway.url };
+      const reply = await gateway.post('/v1/chat/completions', question(), key, headers);
+      await reply.arrayBuffer();
+      return reply.status;
+    };
+    let guesses = 0;
+    const met = new Set();
+    while (!met.has(429)) {
+      met.add(await guess((guesses += 1)));
+      assert.ok(guesses < 20);
+    }
+    assert.deepEqual([...met], [400, 401, 429]);
+    const all = await Promise.all(Array.from({ length: 200 }, (_, i) => guess(`s${i}`)));
+    assert.ok(all.every((status) => status === 429), `${all}`);
+    // Whatever else its browser says in the header.
+    assert.equal(await verdict(gateway, 'theme=light; sid=good'), 200);
+    // The end of a session is an end, not a guess.
+    await redis.ask('DEL', 'session:good');
+    await poll(
+      async () => (await verdict(gateway, 'sid=good')) === '401 invalid_credential',
+      'the end of the session',
+    );
+    // A new one has its turn, whoever goes on guessing.
+    await poll(async () => {
+      await Promise.all(Array.from({ length: 3 }, () => guess((guesses += 1))));
+      return (await verdict(gateway, 'sid=fresh')) === 200;
+    }, 'its turn');
+  });
+});
