@@ -88,10 +88,15 @@ void add_checking(CLI::App& app, Chosen& chosen) {
   static cli::ExplainOptions explain;
   sub = command(app, "explain", "What would be decided on a request, step by step; sends nothing");
   config_option(*sub, explain.config);
-  sub->add_option("--as", explain.as,
-                  "Who asks: a key or its id, a token, its claims as JSON, or anonymous")
+  sub->add_option(
+         "--as", explain.as,
+         "Who asks: a key or its id, a token, its claims as JSON, or anonymous; - reads it "
+         "from the standard input")
       ->type_name("WHO")
       ->required();
+  sub->add_option("--address", explain.address, "From which address")->type_name("IP");
+  sub->add_option("--certificate", explain.certificate, "PEM of the client certificate shown")
+      ->type_name("FILE");
   sub->add_option("--path", explain.path, "Where it is sent")->capture_default_str();
   sub->add_flag("--internal", explain.internal, "On an internal listener");
   sub->add_flag("--json", explain.json, "Print JSON");

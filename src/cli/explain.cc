@@ -19,6 +19,7 @@
 #include "cli/gateway.h"
 #include "cli/load_config.h"
 #include "cli/wall_time.h"
+#include "controls/authentication/client_certificate.h"
 #include "pipeline/identify.h"
 #include "pipeline/plan.h"
 #include "pipeline/refusals.h"
@@ -99,6 +100,39 @@ std::string words_of(const authentication::Identity& caller) {
   return says + fmt::format(", roles {}", listed(caller.roles));
 }
 
+// What nobody else on this machine should see stands on no command line.
+FaultOr<std::string> line_of_input() {
+  std::string line;
+  if (std::getline(std::cin, line) && !line.empty()) return line;
+  return fault(FaultKind::kBroken, "--as -: there is no line on the standard input");
+}
+
+// The text of a PEM certificate as a connection would prove it.
+std::optional<authentication::Digest> certificate_in(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string pem{std::istreambuf_iterator<char>(in), {}};
+  const auto read = authentication::read_client_certificate_pem(pem);
+  return read ? std::optional(read->digest) : std::nullopt;
+}
+
+FaultOr<Circumstances> circumstances_of(const ExplainOptions& options) {
+  Circumstances made;
+  if (!options.address.empty()) {
+    made.address = read_address(options.address);
+    if (!made.address) {
+      return fault(FaultKind::kBroken, fmt::format("--address: `{}` is none", options.address));
+    }
+  }
+  if (!options.certificate.empty()) {
+    made.certificate = certificate_in(options.certificate);
+    if (!made.certificate) {
+      return fault(FaultKind::kBroken, fmt::format("--certificate: `{}` holds no PEM certificate",
+                                                   options.certificate));
+    }
+  }
+  return made;
+}
+
 // Each route at the path, with what it says of the caller and of the model.
 void tell_routes(const pipeline::Facts& facts, Explanation& explained) {
   for (const config::Route& route : facts.config.routes) {
@@ -151,6 +185,7 @@ class Explainer {
   authorization::Target target_;
   std::optional<dialects::Surface> surface_;
   ActorBook actors_;
+  IpAddress address_{};
   authentication::Identity caller_;
   std::unique_ptr<storage::Database> books_;  // Null: they cannot be seen from here.
 };
@@ -168,8 +203,13 @@ bool Explainer::find_target() {
 }
 
 FaultOr<bool> Explainer::find_actor() {
+  const FaultOr<Circumstances> circumstances = circumstances_of(options_);
+  if (!circumstances) return std::unexpected(circumstances.error());
+  const FaultOr<std::string> as = options_.as == "-" ? line_of_input() : options_.as;
+  if (!as) return std::unexpected(as.error());
+  address_ = circumstances->address.value_or(IpAddress{});
   const FaultOr<Expected<authentication::Identity>> found =
-      actors_.find(options_.as, config_, books_.get(), wall_now(), arena_);
+      actors_.find(*as, *circumstances, config_, books_.get(), wall_now(), arena_);
   if (!found) return std::unexpected(found.error());
   if (!*found) return refused(found->error());
   caller_ = **found;
@@ -261,8 +301,7 @@ FaultOr<bool> Explainer::decide(std::string& body) {
   const Expected<dialects::Request> request =
       reader.read(*surface_, std::string_view(body).substr(0, static_cast<std::size_t>(size)));
   if (!request) return refused(request.error());
-  const IpAddress address;
-  const pipeline::Facts facts{config_, target_, caller_, address, *request, size};
+  const pipeline::Facts facts{config_, target_, caller_, address_, *request, size};
   tell_routes(facts, explained_);
 
   pipeline::Vocabularies vocabularies(vocabulary_directory());

@@ -1,5 +1,6 @@
 // `tollgate explain`: the decision and its figures, without a gateway.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { it } from 'node:test';
@@ -30,15 +31,17 @@ routes:
   );
   const request = path.join(directory, 'request.json');
   writeFileSync(request, '{"model":"small","messages":[{"role":"user","content":"Hello there"}]}');
-  const key = async (tenant) => {
-    const made = await tollgate(['keys', 'create', '-c', file, '--tenant', tenant, '--json']);
-    return JSON.parse(made.stdout);
+  const run = async (...words) => {
+    const ran = await tollgate([...words, '-c', file, '--json']);
+    assert.equal(ran.code, 0, ran.stderr);
+    return JSON.parse(ran.stdout);
   };
+  const key = (tenant, ...more) => run('keys', 'create', '--tenant', tenant, ...more);
   const explain = async (as, ...more) => {
     const ran = await tollgate(['explain', '-c', file, '--as', as, '--json', ...more, request]);
     return { code: ran.code, told: ran.stdout === '' ? null : JSON.parse(ran.stdout), ran };
   };
-  return { key, explain, request };
+  return { key, explain, request, run };
 }
 
 it('tells each step and its figures, by the id of a key or the key itself', async (t) => {
@@ -79,6 +82,27 @@ it('tells the rule that refuses, and ends with 1', async (t) => {
   await refused('{"iss":"https://login.example.com/"}', 401, 'invalid_credential', 'authentication.jwt');
   writeFileSync(request, '{"model":"small","messages":[],"messages":[]}');
   await refused(id, 400, 'duplicate_key', 'body');
+});
+
+it('judges a key as the gateway does: its secret, its address, and one that was imported', async (t) => {
+  const { key, explain, run } = configured(t, 1);
+  const { secret } = await key('acme', '--address', '10.0.0.0/8');
+  const status = async (...as) => (await explain(...as)).told.decision.status;
+  assert.equal(await status(secret), 200);
+  assert.equal(await status(secret, '--address', '10.1.2.3'), 200);
+  assert.equal(await status(secret, '--address', '192.0.2.1'), 401);
+  // Of the right shape, and another secret of that id.
+  const other = (await key('acme')).secret;
+  assert.equal(await status(secret.slice(0, 20) + other.slice(20)), 401);
+
+  const imported = 'sk-0123456789abcdef0123456789abcdef';
+  const digest = createHash('sha256').update(imported).digest('hex');
+  const lines = path.join(folder(t), 'keys.jsonl');
+  writeFileSync(lines, `${JSON.stringify({ digest: `sha256:${digest}`, tenant: 'acme' })}\n`);
+  await run('keys', 'import', lines);
+  assert.equal(await status(imported), 200);
+  assert.equal(await status(`${imported}0`), 401);
+  assert.equal(await status(`sha256:${digest}`), 401);
 });
 
 it('wants to know who asks, and a file that is there', async (t) => {

@@ -1,10 +1,12 @@
 #include "controls/authentication/client_certificate.h"
 
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <time.h>
 
 #include <algorithm>
 #include <ctime>
+#include <memory>
 
 #include "base/sha256.h"
 #include "controls/authentication/x509_reading.h"
@@ -137,6 +139,20 @@ std::optional<ClientCertificate> read_client_certificate(std::string_view der,
     read.chain.push_back(part);
   }
   return read;
+}
+
+std::optional<ClientCertificate> read_client_certificate_pem(std::string_view pem) {
+  if (pem.size() > 4 * kCertificateBytesMax) return std::nullopt;
+  const ErrorsForgotten forgotten;
+  const std::unique_ptr<BIO, decltype(&BIO_free)> text(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  const X509Certificate first(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+  unsigned char* der = nullptr;
+  const int size = first ? i2d_X509(first.get(), &der) : -1;
+  if (size < 0) return std::nullopt;
+  const std::string bytes(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
+  OPENSSL_free(der);
+  return read_client_certificate(bytes, {});
 }
 
 }  // namespace tollgate::authentication
