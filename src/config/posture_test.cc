@@ -124,7 +124,7 @@ TEST(Posture, FindsBoundsOfSessionsThatNothingMeasures) {
   };
   EXPECT_NE(session(", idle_max: 5m").find("session-bound-without-effect"), std::string::npos);
   EXPECT_EQ(session(", idle_max: 5m, last_used: used").find("session-bound"), std::string::npos);
-  EXPECT_NE(session(", age_max: 5m").find("sessions[0].age_max"), std::string::npos);
+  EXPECT_NE(session(", age_max: 5h").find("sessions[0].age_max"), std::string::npos);
   EXPECT_EQ(session("").find("session-bound"), std::string::npos);
 }
 
