@@ -63,6 +63,8 @@ class Server {
   // A commit that is late takes effect or not, once its time has come.
   enum class Late : std::uint8_t { kWhenDue, kNow };
   void end_late(Late when);
+  // One is under way, and has the lock.
+  bool has_late() const { return late_.has_value(); }
   // The standby has everything up to here, and takes the place of the server.
   // Nobody is in a call.
   void replicate();

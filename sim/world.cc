@@ -315,10 +315,12 @@ void World::check_back() {
 
 void World::rest() {
   heal();
+  int quiet = 0;  // Rounds; a start may be cut short still, and leave a commit that has the lock.
   for (int round = 1;; ++round) {
     const bool rests = finish_all(round);
-    if (round == kRoundsUntilBack) check_back();
-    if (rests && round > kRoundsUntilBack) break;
+    quiet = server_.has_late() ? 0 : quiet + 1;
+    if (quiet == kRoundsUntilBack) check_back();
+    if (rests && quiet > kRoundsUntilBack) break;
     if (round > 5'000) throw Violation{"nothing comes to rest"};
   }
   // What killed gateways had in hand of limits lapses meanwhile.

@@ -10,38 +10,57 @@ using authentication::Digest;
 Answered Inquiry::ask(const Digest& credential, WebRequest request,
                       Waiter<FaultOr<std::string>>& waiter) {
   const std::lock_guard lock(mutex_);
-  const auto found = open_.find(credential);
-  const bool shared = found != open_.end();
-  if (waiting_ >= kWaitersMax || (!shared && open_.size() >= kAtOnceMax)) {
+  if (waiting_ >= kWaitersMax) {
     failed_.fetch_add(1, std::memory_order_relaxed);
     return waiter.answer_now(fault(FaultKind::kUnreachable, "too many questions are at work"));
   }
   ++waiting_;
-  if (shared) {
-    found->second.push_back(&waiter);
-    return Answered::kLater;
+  Waiters& waiters = open_[credential];
+  waiters.push_back(&waiter);
+  if (waiters.size() > 1) return Answered::kLater;
+  if (working_ < kAtOnceMax) {
+    begin({credential, std::move(request)});
+  } else {
+    queue_.push_back({credential, std::move(request)});
   }
-  open_[credential].push_back(&waiter);
-  loop_.post([this, credential, request = std::move(request)]() mutable {
-    start(put(credential, std::move(request)));
-  });
   return Answered::kLater;
 }
 
-Task<void> Inquiry::put(Digest credential, WebRequest request) {
-  FaultOr<WebAnswer> answered = co_await web_.ask(request);
+void Inquiry::begin(Queued question) {
+  ++working_;
+  loop_.post([this, question = std::move(question)]() mutable { start(put(std::move(question))); });
+}
+
+void Inquiry::take_waiters(const Digest& credential, Waiters& all) {
+  const auto found = open_.find(credential);
+  all.insert(all.end(), found->second.begin(), found->second.end());
+  waiting_ -= found->second.size();
+  open_.erase(found);
+}
+
+Task<void> Inquiry::put(Queued question) {
+  FaultOr<WebAnswer> answered = co_await web_.ask(question.request);
   FaultOr<std::string> answer = std::string();
   if (answered) answer = std::move(answered->body);
   if (!answered) answer = std::unexpected(std::move(answered.error()));
   (answer ? answered_ : failed_).fetch_add(1, std::memory_order_relaxed);
-  std::vector<Waiter<FaultOr<std::string>>*> waiting;
+  Waiters waiting;
   {
     const std::lock_guard lock(mutex_);
     failure_ = answer ? std::string() : answer.error().message;
-    const auto found = open_.find(credential);
-    waiting.swap(found->second);
-    open_.erase(found);
-    waiting_ -= waiting.size();
+    --working_;
+    take_waiters(question.credential, waiting);
+    const bool away = !answer && (answer.error().kind == FaultKind::kTimeout ||
+                                  answer.error().kind == FaultKind::kUnreachable ||
+                                  answer.error().kind == FaultKind::kCancelled);
+    for (const Queued& queued : queue_) {
+      if (away) take_waiters(queued.credential, waiting);
+    }
+    if (away) queue_.clear();
+    if (!queue_.empty()) {
+      begin(std::move(queue_.front()));
+      queue_.pop_front();
+    }
   }
   for (Waiter<FaultOr<std::string>>* waiter : waiting) waiter->answer_later(answer);
 }

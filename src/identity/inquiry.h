@@ -1,14 +1,17 @@
 // Questions about single credentials, put to one server: whoever asks about the same one at the
 // same time shares one question and its answer.
 //
-// Bounded: kAtOnceMax credentials in question, kWaitersMax requests that wait. What was said to be
-// good for nothing is remembered for kRefusedFor, so that a caller who goes on sending it asks
+// Bounded: kAtOnceMax questions at work, kWaitersMax requests that wait. Questions beyond the first
+// bound are put in turn as others are answered; where one gets no answer from the server, neither
+// does anybody in the queue: nobody waits longer than two questions take. What was said to be good
+// for nothing is remembered for kRefusedFor, so that a caller who goes on sending it asks
 // nobody. Safe from any thread.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -35,7 +38,7 @@ class Inquiry {
   // Both outlive it.
   Inquiry(Web& web, Executor& loop) : web_(web), loop_(loop) {}
 
-  // `request` is sent unless the same is in question already.
+  // `request` is sent, in its turn, unless the same is in question already.
   Answered ask(const authentication::Digest& credential, WebRequest request,
                Waiter<FaultOr<std::string>>& waiter);
 
@@ -55,13 +58,24 @@ class Inquiry {
     Instant until{};
   };
 
-  Task<void> put(authentication::Digest credential, WebRequest request);
+  using Waiters = std::vector<Waiter<FaultOr<std::string>>*>;
+  struct Queued {
+    authentication::Digest credential{};
+    WebRequest request;
+  };
+
+  void begin(Queued question);
+  Task<void> put(Queued question);
+  // Off the list, with mutex_.
+  void take_waiters(const authentication::Digest& credential, Waiters& all);
   std::size_t place_of(const authentication::Digest& credential) const;
 
   Web& web_;
   Executor& loop_;
   mutable std::mutex mutex_;
-  std::map<authentication::Digest, std::vector<Waiter<FaultOr<std::string>>*>> open_;
+  std::map<authentication::Digest, Waiters> open_;  // At work or in the queue.
+  std::deque<Queued> queue_;
+  std::size_t working_ = 0;
   std::size_t waiting_ = 0;
   std::string failure_;
   std::array<Refused, kRefusedKept> refused_{};

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "controls/authentication/token_cache.h"
 #include "identity/testing_web.h"
 
@@ -75,25 +77,42 @@ TEST(Inquiry, AFaultIsEverybodysAnswer) {
   EXPECT_EQ(world.inquiry.last_failure(), "");
 }
 
-TEST(Inquiry, BoundsWhatIsInQuestionAndWhoWaits) {
+TEST(Inquiry, BoundsWhatIsAtWorkAndWhoWaits) {
   World world;
   world.web.pages[kUrl] = "yes";
   std::vector<std::unique_ptr<Running<Answer>>> asking;
-  for (std::size_t i = 0; i < Inquiry::kAtOnceMax; ++i) {
-    asking.push_back(std::make_unique<Running<Answer>>(ask(world, fmt::format("{}", i))));
+  for (std::size_t i = 0; i < Inquiry::kWaitersMax; ++i) {
+    asking.push_back(std::make_unique<Running<Answer>>(ask(world, fmt::format("{}", i / 2))));
   }
-  const Running<Answer> one_more(ask(world, "more"));
+  const Running<Answer> one_more(ask(world, "0"));
   ASSERT_TRUE(one_more.done());
   EXPECT_FALSE(one_more.value());
-  for (std::size_t i = Inquiry::kAtOnceMax; i < Inquiry::kWaitersMax; ++i) {
-    asking.push_back(std::make_unique<Running<Answer>>(ask(world, "0")));
+  std::size_t most = 0;
+  while (world.loop.run() || world.web.held() > 0) {
+    most = std::max(most, world.web.held());
+    world.web.answer();
   }
-  const Running<Answer> waiter_more(ask(world, "0"));
-  ASSERT_TRUE(waiter_more.done());
-  EXPECT_FALSE(waiter_more.value());
-  world.settle();
+  world.worker.run();
+  EXPECT_EQ(most, Inquiry::kAtOnceMax);
   for (const auto& each : asking) ASSERT_TRUE(each->done() && each->value());
+  EXPECT_EQ(world.web.asked.size(), Inquiry::kWaitersMax / 2);
+  EXPECT_FALSE(world.inquiry.at_work());
+}
+
+TEST(Inquiry, WhereNobodyAnswersTheQueueWaitsNoLonger) {
+  World world;
+  std::vector<std::unique_ptr<Running<Answer>>> asking;
+  for (std::size_t i = 0; i < 3 * Inquiry::kAtOnceMax; ++i) {
+    asking.push_back(std::make_unique<Running<Answer>>(ask(world, fmt::format("{}", i))));
+  }
+  world.settle();
+  for (const auto& each : asking) ASSERT_TRUE(each->done() && !each->value());
   EXPECT_EQ(world.web.asked.size(), Inquiry::kAtOnceMax);
+  EXPECT_FALSE(world.inquiry.at_work());
+  world.web.pages[kUrl] = "yes";
+  const Running<Answer> later(ask(world, "later"));
+  world.settle();
+  EXPECT_TRUE(later.value());
 }
 
 TEST(Inquiry, RemembersForAWhileWhatIsGoodForNothing) {

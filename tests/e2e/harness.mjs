@@ -174,6 +174,7 @@ export function standard(upstreamUrl) {
   const timeout = { connect: '2s', first_byte: '10s', between_chunks: '10s', total: '60s' };
   return {
     listeners: { public: { address: '127.0.0.1:0', exposure: 'public' } },
+    edge: { connections_per_address: 10000 }, // As all tests come from one.
     admin: { address: '127.0.0.1:0', token: ADMIN_TOKEN },
     store: { ledger: 'sqlite://tollgate.db' },
     // All tests come from one address, and many of them are refused on purpose.

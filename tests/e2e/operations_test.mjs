@@ -188,6 +188,7 @@ describe('a store that fails', () => {
     assert.equal((await gateway.chat(key)).status, 200);
 
     const lock = new DatabaseSync(path.join(gateway.cwd, 'tollgate.db'));
+    lock.exec('PRAGMA busy_timeout = 10000'); // The gateway may be writing.
     lock.exec('BEGIN IMMEDIATE');
     const refused = await poll(
       async () => {

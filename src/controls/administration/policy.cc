@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "controls/administration/token.h"
+#include "controls/authentication/claims.h"
 #include "controls/authentication/token_cache.h"
 
 namespace tollgate::administration {
@@ -106,6 +107,10 @@ Expected<Admin> admin_of(const Policy& policy, const authentication::Identity& i
                          Shown shown) {
   const OidcPolicy* entry = entry_of(policy, identity.verifier, shown);
   if (entry == nullptr) return std::unexpected(refuse_unknown());
+  // The admin address asks for no client certificate, so nobody proves here what it is bound to.
+  if (const Expected<void> free = check_binding(identity, std::nullopt); !free) {
+    return std::unexpected(free.error());
+  }
   const auto none = [&](std::string message) {
     return refuse(Reason::kRouteNotAllowed, "admin.oidc", std::move(message));
   };

@@ -65,6 +65,20 @@ TEST(OidcPolicy, GrantsByTheFirstThatFits) {
   }
 }
 
+TEST(OidcPolicy, TakesNoTokenThatIsBoundToACertificate) {
+  const Policy policy = policy_of(provider());
+  const std::string_view roles[] = {"admins"};
+  authentication::Identity identity;
+  identity.subject = "ada";
+  identity.roles = roles;
+  identity.verifier = "admin/corporate";
+  ASSERT_TRUE(admin_of(policy, identity, Shown::kAsBearer));
+  identity.certificate.emplace();
+  const auto nobody = admin_of(policy, identity, Shown::kAsBearer);
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().reason, Reason::kInvalidCredential);
+}
+
 TEST(OidcPolicy, BindsByTheClaimWithinTheGrant) {
   OidcPolicy entry = provider();
   entry.tenants = "orgs";
