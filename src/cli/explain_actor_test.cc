@@ -51,14 +51,16 @@ class ExplainActor : public ::testing::Test {
 };
 
 TEST_F(ExplainActor, HasTheRolesOfItsTenantToo) {
-  const auto who = find(claims(), *config_with(""));
+  const auto config = config_with("");
+  const auto who = find(claims(), *config);
   ASSERT_TRUE(who) << who.error().message;
   ASSERT_EQ(who->roles.size(), 1u);
   EXPECT_EQ(who->roles[0], "staff");
 }
 
 TEST_F(ExplainActor, ByClaimsIsOfATokenOfTheTypeThatIsTaken) {
-  const auto who = find(claims(), *config_with(", token_type: access_token"));
+  const auto config = config_with(", token_type: access_token");
+  const auto who = find(claims(), *config);
   EXPECT_TRUE(who) << who.error().message;
 }
 

@@ -352,6 +352,12 @@ TEST_F(Net, ClosesWhatAnAddressHasTooManyOf) {
   EXPECT_EQ((*one)->connections(), 2);
   EXPECT_EQ((*other)->connections(), 1);
   EXPECT_EQ(peers.refused(), 1u);
+  for (Listener* each : {one->get(), other->get()}) {
+    bool drained = false;
+    each->drain([&drained] { drained = true; });
+    each->cut();
+    EXPECT_TRUE(until([&drained] { return drained; }));
+  }
 }
 
 TEST_F(Net, SharesItsConnectionsWithListenersOnOtherLoops) {

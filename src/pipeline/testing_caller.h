@@ -4,6 +4,7 @@
 // once. One thread.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,18 +20,16 @@ namespace tollgate::pipeline::testing {
 // 2026-03-04 05:30 UTC.
 inline constexpr WallTime kMorning{Duration(1'772'602'200'000'000)};
 
+// Any thread may ask it while another lets time pass.
 class HandClock final : public Clock {
  public:
-  Instant now() const override { return now_; }
-  WallTime wall() const override { return wall_; }
-  void pass(Duration time) {
-    now_ += time;
-    wall_ += time;
-  }
+  Instant now() const override { return kFirst + passed_.load(std::memory_order_relaxed); }
+  WallTime wall() const override { return kMorning + passed_.load(std::memory_order_relaxed); }
+  void pass(Duration time) { passed_.store(passed_.load() + time); }
 
  private:
-  Instant now_{std::chrono::hours(1000)};
-  WallTime wall_ = kMorning;
+  static constexpr Instant kFirst{std::chrono::hours(1000)};
+  std::atomic<Duration> passed_{Duration(0)};
 };
 
 // What happened, in order, told by every fake.
