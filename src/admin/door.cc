@@ -48,11 +48,13 @@ std::unexpected<Refusal> refuse_ended() {
                 "The session has ended. Log in again.");
 }
 
+// Whoever asks is not known yet, so what the store said is for the operator alone.
 std::unexpected<Refusal> refuse_unread(const Fault& fault) {
+  fmt::print(stderr, "tollgate: nobody can be known at the admin address: {}\n", fault.message);
   Refusal refusal;
   refusal.reason = Reason::kStoreUnavailable;
   refusal.rule = kRule;
-  refusal.message = fmt::format("The store is not available: {}", fault.message);
+  refusal.message = "The store is not available; its gateway says on stderr why. Ask again soon.";
   refusal.retry_after = std::chrono::seconds(1);
   return std::unexpected(std::move(refusal));
 }

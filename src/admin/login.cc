@@ -4,6 +4,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 
 #include "admin/cookie.h"
@@ -41,8 +42,11 @@ Answer no_provider() {
   return problem(404, "Not found", "No provider of this name is configured for logins.");
 }
 
+// To whoever is not known yet.
 Answer provider_problem(const Fault& fault) {
-  return problem(502, "The provider does not answer as it should", fault.message);
+  fmt::print(stderr, "tollgate: a login at the admin address fails: {}\n", fault.message);
+  return problem(502, "The provider does not answer as it should",
+                 "The gateway says on stderr why.");
 }
 
 // What else a provider says with it is of no interest.

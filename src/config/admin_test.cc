@@ -16,20 +16,22 @@ std::string file_with(std::string_view lines) {
   return std::string{std::istreambuf_iterator<char>(in), {}} + "admin:\n" + std::string(lines);
 }
 
-Loaded load(std::string_view lines) {
-  return load_text(file_with(lines), "t.yaml", [](const std::string& name) {
+Loaded load_whole(const std::string& file) {
+  return load_text(file, "t.yaml", [](const std::string& name) {
     return name + "-of-32-characters-or-more-that-nobody-knows";
   });
 }
+Loaded load(std::string_view lines) { return load_whole(file_with(lines)); }
 
 // Every problem as "field: message", cut short.
-std::string told(std::string_view lines) {
+std::string told(const Loaded& loaded) {
   std::string all;
-  for (const Problem& problem : load(lines).problems) {
+  for (const Problem& problem : loaded.problems) {
     all += problem.field + ": " + problem.message.substr(0, 42) + "\n";
   }
   return all;
 }
+std::string told(std::string_view lines) { return told(load(lines)); }
 
 constexpr std::string_view kOidc =
     "  oidc:\n"
@@ -154,6 +156,47 @@ TEST(AdminConfig, IsToldWhereItIsOpenToOthers) {
   EXPECT_EQ(ids(std::string(kOidc) + "      client: { id: a, secret: plain }\n"),
             "secret-in-plain-text admin.oidc[0].client.secret\n");
   EXPECT_EQ(ids("  address: 0.0.0.0:9900\n"), "admin-beyond-loopback admin.address\n");
+}
+
+TEST(AdminConfig, WhatCallersShowIsNoCredentialHere) {
+  const auto with = [](std::string_view audience) {
+    std::string file = file_with(kOidc);
+    constexpr std::string_view kKeys = "authentication: { api_keys: {} }";
+    file.replace(file.find(kKeys), kKeys.size(),
+                 "authentication:\n  jwt: [{ name: apps, issuer: \"https://login.example.com/\", "
+                 "audience: " +
+                     std::string(audience) + ", fixed_tenant: acme }]");
+    return load_whole(file);
+  };
+  EXPECT_EQ(told(with("tollgate")), "");
+  EXPECT_EQ(told(with("tollgate-admin")),
+            "admin.oidc[0].audience: callers' tokens of `authentication.jwt.app\n");
+}
+
+TEST(AdminConfig, WhatProvesALoginIsNoCredentialOfAnotherEntry) {
+  const std::string second =
+      "    - name: partners\n"
+      "      issuer: https://login.example.com/\n"
+      "      audience: AUDIENCE\n"
+      "      roles: groups\n"
+      "      client: { id: console }\n"
+      "      grants: [{ value: partners, role: viewer }]\n";
+  const auto with = [&](std::string audience) {
+    std::string lines(second);
+    lines.replace(lines.find("AUDIENCE"), 8, audience);
+    return oidc_with("audience: tollgate-admin", "audience: console") + lines;
+  };
+  EXPECT_EQ(told(std::string(kOidc) + second), "");
+  EXPECT_NE(told(with("partners")), "");
+}
+
+TEST(AdminConfig, LooksIntoTheFileOfKeys) {
+  const std::string path = testing::TempDir() + "/admin_keys.json";
+  std::ofstream(path) << "no keys";
+  EXPECT_NE(told(oidc_with("      roles: groups\n", "      jwks_file: " + path +
+                                                        "\n"
+                                                        "      roles: groups\n")),
+            "");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,11 +31,29 @@ void build_admin(const View& view, Config& config, Report& report);
 // The `tls` of a listener or of the admin address; nothing: it has none.
 std::optional<Tls> build_tls(const View& owner, Report& report);
 
+// The entries of the list `key`; what is no mapping was told and is no entry.
+std::vector<View> entries_of(const View& view, std::string_view key);
+
+// Of an entry of `authentication.jwt` or `admin.oidc`: whose tokens, signed how, by keys from
+// where.
+authentication::JwtPolicy build_verifier(const View& view, Report& report);
+// What is wrong with `jwks_file`, which is here and so can be told at once.
+void check_key_file(const View& view, const authentication::JwtPolicy& policy, Report& report);
+
+// Tells mistakes of a policy at the fields where they are written, else at the entry that lacks
+// them. Those of a value that its table refused, or of a field that it demands, were told already.
+void tell_mistakes(Report& report, const View& view,
+                   std::span<const authentication::PolicyMistake> mistakes,
+                   std::span<const std::string_view> demanded);
+
 // Tells what is wrong with the value of `key`, where it is written and was sound so far.
 void tell_in(Report& report, const View& view, std::string_view key, std::string message);
 
 // The file that `key` names, seen from the folder of the configuration; empty: none.
 std::string file_of(const Report& report, const View& view, std::string_view key);
+
+// The same; a file that cannot be read is told.
+std::string readable_file(Report& report, const View& view, std::string_view key);
 
 // `certificate_authority`, read; without it, or where it is of no use and that was told: the
 // system's.

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
+#include <span>
 
 #include "config/build.h"
 
@@ -14,10 +14,6 @@ using administration::OidcPolicy;
 using administration::Role;
 using authentication::JwtPolicy;
 using authentication::PolicyMistake;
-
-bool holds_broken(const Node& node) {
-  return node.broken || std::ranges::any_of(node.children, holds_broken);
-}
 
 class AdminBuilder {
  public:
@@ -42,13 +38,6 @@ class AdminBuilder {
   }
 
  private:
-  // Entries that are no mappings were told and are no entries.
-  static std::vector<View> entries(const View& view, std::string_view key) {
-    std::vector<View> found = view.each(key);
-    std::erase_if(found, [](const View& each) { return each.node()->kind != NodeKind::kMapping; });
-    return found;
-  }
-
   void check_length(const View& view, const Secret& token) {
     if (token.empty() || token.reveal().size() >= FixedToken::kBytesMin) return;
     tell_in(report_, view, "token",
@@ -82,7 +71,7 @@ class AdminBuilder {
   }
 
   void tokens() {
-    const std::vector<View> views = entries(view_, "tokens");
+    const std::vector<View> views = entries_of(view_, "tokens");
     for (const View& view : views) {
       FixedToken made;
       made.name = view.text("name");
@@ -108,11 +97,13 @@ class AdminBuilder {
   }
 
   void oidc() {
-    const std::vector<View> views = entries(view_, "oidc");
+    const std::vector<View> views = entries_of(view_, "oidc");
     for (const View& view : views) {
       made_.oidc.push_back(provider(view));
       const OidcPolicy& made = made_.oidc.back();
-      for (const PolicyMistake& mistake : administration::check(made)) tell(view, mistake);
+      tell_mistakes(report_, view, administration::check(made), kDemanded);
+      check_key_file(view, made.bearer, report_);
+      check_callers(view, made);
       for (std::size_t i = 0; i + 1 < made_.oidc.size(); ++i) check_pair(view, made_.oidc[i], made);
     }
   }
@@ -130,7 +121,7 @@ class AdminBuilder {
     made.login = made.bearer;
     made.login.audiences = {made.client};
     made.login.type = authentication::TokenType::kAny;
-    for (const View& grant : entries(view, "grants")) {
+    for (const View& grant : entries_of(view, "grants")) {
       made.grants.push_back(
           {grant.text("value"), grant.choice("role", Role::kViewer), tenants(grant)});
     }
@@ -138,60 +129,32 @@ class AdminBuilder {
   }
 
   JwtPolicy verifier(const View& view) {
-    JwtPolicy made;
-    made.name = view.text("name");
-    made.issuer = view.text("issuer");
-    made.audiences = view.texts("audience");
-    if (view.has("algorithms")) {
-      made.algorithms.clear();
-      for (const std::string& name : view.texts("algorithms")) {
-        if (const auto known = authentication::algorithm_named(name)) {
-          made.algorithms.push_back(*known);
-        }
-      }
-    }
-    made.type = view.choice("token_type", made.type);
-    made.leeway = view.duration("leeway");
+    JwtPolicy made = build_verifier(view, report_);
     made.claims.fixed_tenant = administration::kNoTenant;
     made.claims.subject = view.text("subject");
     made.claims.roles = view.text("roles");
-    if (view.has("jwks_url")) {
-      made.keys = authentication::KeyOrigin::kUrl;
-      made.keys_at = view.text("jwks_url");
-    }
-    if (view.has("jwks_file")) {
-      if (view.has("jwks_url")) {
-        tell_in(report_, view, "jwks_file", "expected `jwks_url` or `jwks_file`, found both");
-      }
-      made.keys = authentication::KeyOrigin::kFile;
-      made.keys_at = readable(view, "jwks_file");
-    }
-    made.certificate_authority = authority_of(report_, view);
     return made;
   }
 
-  std::string readable(const View& view, std::string_view key) {
-    std::string path = file_of(report_, view, key);
-    if (!path.empty() && !std::ifstream(path)) {
-      tell_in(report_, view, key, fmt::format("`{}` cannot be read", path));
-    }
-    return path;
+  static bool has(const std::vector<std::string>& all, const std::string& one) {
+    return std::ranges::find(all, one) != all.end();
   }
 
-  // At the field where it is written, else at the entry that lacks it. What is wrong with a value
-  // that its table refused has been told already.
-  void tell(const View& view, const PolicyMistake& mistake) {
-    const Node* field = view.node()->find(mistake.field);
-    if (field != nullptr && holds_broken(*field)) return;
-    const bool told = field == nullptr && std::ranges::count(kMandatory, mistake.field) != 0;
-    if (told) return;
-    report_.tell(
-        field != nullptr ? *field : *view.node(),
-        field != nullptr ? view.path(mistake.field) : view.path(),
-        field != nullptr ? mistake.why : fmt::format("`{}`: {}", mistake.field, mistake.why));
+  // What an application shows the gateway must not administer it.
+  void check_callers(const View& view, const OidcPolicy& made) {
+    for (const JwtPolicy& other : config_.authentication.jwt) {
+      if (other.issuer != made.bearer.issuer) continue;
+      const auto shared = [&](const std::string& each) { return has(other.audiences, each); };
+      if (!std::ranges::any_of(made.bearer.audiences, shared)) continue;
+      tell_in(report_, view, "audience",
+              fmt::format("callers' tokens of `authentication.jwt.{}` have the same issuer and "
+                          "audience, so each of them could administer: ask the issuer for another "
+                          "audience here",
+                          other.name));
+    }
   }
-  static constexpr std::string_view kMandatory[] = {"name", "issuer", "audience", "roles",
-                                                    "grants"};
+
+  static constexpr std::string_view kDemanded[] = {"name", "issuer", "audience", "roles", "grants"};
 
   // Both would answer for one token.
   void check_pair(const View& view, const OidcPolicy& a, const OidcPolicy& b) {
@@ -200,7 +163,15 @@ class AdminBuilder {
     }
     const JwtPolicy both[] = {a.bearer, b.bearer};
     for (const PolicyMistake& mistake : authentication::check(std::span<const JwtPolicy>(both))) {
-      if (mistake.field != "name") tell(view, mistake);
+      if (mistake.field != "name") tell_mistakes(report_, view, std::span(&mistake, 1), kDemanded);
+    }
+    if (a.bearer.issuer == b.bearer.issuer &&
+        (has(b.bearer.audiences, a.client) || has(a.bearer.audiences, b.client))) {
+      tell_in(
+          report_, view, "audience",
+          fmt::format("the client of `{}` or of this entry is an audience of the other, so what "
+                      "proves a login would be a credential",
+                      a.name));
     }
     if (!a.client.empty() && a.client == b.client && a.bearer.issuer == b.bearer.issuer) {
       tell_in(report_, view, "client", fmt::format("`{}` logs in there as the same", a.name));

@@ -41,32 +41,11 @@ class AuthenticationBuilder {
     made_.failures.delay_max = view.duration("delay_max");
   }
 
-  // At the field where it is written, else at the entry that lacks it.
-  void tell(const View& view, const PolicyMistake& mistake) {
-    const Node* field = view.node()->find(mistake.field);
-    const Node& at = field != nullptr ? *field : *view.node();
-    if (at.broken) return;
-    report_.tell(
-        at, field != nullptr ? view.path(mistake.field) : view.path(),
-        field != nullptr ? mistake.why : fmt::format("`{}`: {}", mistake.field, mistake.why));
-  }
-
-  // What is wrong with a value that its table refused has been told already.
   void tell_all(const View& view, const std::vector<PolicyMistake>& mistakes) {
-    for (const PolicyMistake& mistake : mistakes) {
-      const Node* field = view.node()->find(mistake.field);
-      const bool told = field != nullptr ? holds_broken(*field)
-                                         : std::ranges::count(kMandatory, mistake.field) != 0;
-      if (!told) tell(view, mistake);
-    }
+    tell_mistakes(report_, view, mistakes, kDemanded);
   }
-
-  static constexpr std::string_view kMandatory[] = {"name",   "audience", "url",
-                                                    "client", "cookie",   "token_file"};
-
-  static bool holds_broken(const Node& node) {
-    return node.broken || std::ranges::any_of(node.children, holds_broken);
-  }
+  static constexpr std::string_view kDemanded[] = {"name",   "audience", "url",
+                                                   "client", "cookie",   "token_file"};
 
   ClaimMapping claims(const View& view) {
     ClaimMapping made;
@@ -90,14 +69,6 @@ class AuthenticationBuilder {
     tell_in(report_, view, key, unknown_name(name, "tenant", config_.tenants));
   }
 
-  std::string readable_file(const View& view, std::string_view key) {
-    std::string path = file_of(report_, view, key);
-    if (!path.empty() && !std::ifstream(path)) {
-      tell_in(report_, view, key, fmt::format("`{}` cannot be read", path));
-    }
-    return path;
-  }
-
   // What the rooms call safe may still be no place to connect to.
   void check_place(const View& view, std::string_view key) {
     const std::string url = view.text(key);
@@ -106,12 +77,7 @@ class AuthenticationBuilder {
             "expected a host and perhaps a port and a path without dot segments or escapes");
   }
 
-  // Entries that are no mappings were told and are no entries.
-  std::vector<View> entries(std::string_view key) {
-    std::vector<View> found = view_.each(key);
-    std::erase_if(found, [](const View& view) { return view.node()->kind != NodeKind::kMapping; });
-    return found;
-  }
+  std::vector<View> entries(std::string_view key) const { return entries_of(view_, key); }
 
   template <class Policies>
   void check_names(const std::vector<View>& views, const Policies& made) {
@@ -156,7 +122,7 @@ class AuthenticationBuilder {
         check_place(view, "issuer");
       }
       tell_all(view, check(made_.jwt.back()));
-      if (made_.jwt.back().keys == authentication::KeyOrigin::kFile) keys(view, made_.jwt.back());
+      check_key_file(view, made_.jwt.back(), report_);
     }
     check_names(views, made_.jwt);
     // Told at the later of the two.
@@ -166,43 +132,19 @@ class AuthenticationBuilder {
       for (const PolicyMistake& mistake : all) {
         const bool known = std::ranges::any_of(
             before, [&](const PolicyMistake& other) { return other.why == mistake.why; });
-        if (!known && mistake.field != "name") tell(views[count - 1], mistake);
+        if (known || mistake.field == "name") continue;
+        tell_mistakes(report_, views[count - 1], std::span(&mistake, 1), {});
       }
     }
   }
 
   authentication::JwtPolicy token(const View& view) {
-    authentication::JwtPolicy made;
-    made.name = view.text("name");
+    authentication::JwtPolicy made = build_verifier(view, report_);
     made.kind = view.text("kind") == "workload" ? authentication::CredentialKind::kWorkload
                                                 : authentication::CredentialKind::kJwt;
-    made.issuer = view.text("issuer");
     made.trust_domain = view.text("trust_domain");
-    made.audiences = view.texts("audience");
-    if (view.has("algorithms")) {
-      made.algorithms.clear();
-      for (const std::string& name : view.texts("algorithms")) {
-        if (const auto known = authentication::algorithm_named(name)) {
-          made.algorithms.push_back(*known);
-        }
-      }
-    }
-    made.type = view.choice("token_type", made.type);
     made.claims = claims(view);
-    made.leeway = view.duration("leeway");
     if (view.has("token_max_age")) made.token_max_age = view.duration("token_max_age");
-    if (view.has("jwks_url")) {
-      made.keys = authentication::KeyOrigin::kUrl;
-      made.keys_at = view.text("jwks_url");
-    }
-    if (view.has("jwks_file")) {
-      if (view.has("jwks_url")) {
-        tell_in(report_, view, "jwks_file", "expected `jwks_url` or `jwks_file`, found both");
-      }
-      made.keys = authentication::KeyOrigin::kFile;
-      made.keys_at = file_of(report_, view, "jwks_file");
-    }
-    made.certificate_authority = authority_of(report_, view);
     if (view.has("token_review")) {
       if (!view.has("jwks_url") && !view.has("jwks_file")) {
         made.keys = authentication::KeyOrigin::kReview;
@@ -217,31 +159,11 @@ class AuthenticationBuilder {
     made.url = view.text("url");
     check_place(view, "url");
     made.certificate_authority = authority_of(report_, view);
-    made.token_file = readable_file(view, "token_file");
+    made.token_file = readable_file(report_, view, "token_file");
     made.timeout = view.duration("timeout");
     made.kept = view.duration("keep");
     tell_all(view, check(made));
     return made;
-  }
-
-  // A file of keys is here, so what is wrong with it is told at once.
-  void keys(const View& view, const authentication::JwtPolicy& policy) {
-    std::ifstream in(policy.keys_at, std::ios::binary);
-    if (!in) {
-      return tell_in(report_, view, "jwks_file",
-                     fmt::format("`{}` cannot be read", policy.keys_at));
-    }
-    std::string text(authentication::KeySet::kDocumentBytesMax + 1, '\0');
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    const auto read = authentication::read_key_set(text, {.algorithms = policy.algorithms});
-    if (!read) return tell_in(report_, view, "jwks_file", read.error());
-    if (!read->keys.empty()) return;
-    tell_in(report_, view, "jwks_file",
-            read->refused.empty()
-                ? std::string("It holds no key.")
-                : fmt::format("None of its keys is used; of `{}`: {}", read->refused.front().id,
-                              read->refused.front().why));
   }
 
   void introspection() {

@@ -8,6 +8,7 @@
 #include "config/choices.h"
 #include "config/effective_admin.h"
 #include "config/effective_authentication.h"
+#include "config/effective_parts.h"
 #include "config/load.h"
 #include "config/scalars.h"
 
@@ -17,20 +18,10 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kMask = "***";
-
 std::string_view name_of(authorization::Exposure exposure) {
   return exposure == authorization::Exposure::kPublic ? "public" : "internal";
 }
 std::string_view name_of(Mode mode) { return mode == Mode::kEnforce ? "enforce" : "observe"; }
-
-json::value text(std::string_view words) { return json::string(words); }
-
-json::array texts(const std::vector<std::string>& words) {
-  json::array made;
-  for (const std::string& word : words) made.push_back(text(word));
-  return made;
-}
 
 json::object listeners(const Config& config) {
   json::object made;

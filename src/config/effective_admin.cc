@@ -2,32 +2,13 @@
 
 #include <boost/json.hpp>
 
-#include "config/choices.h"
-#include "config/scalars.h"
+#include "config/effective_parts.h"
 
 namespace tollgate::config {
 
 namespace json = boost::json;
 
 namespace {
-
-constexpr std::string_view kMask = "***";
-
-json::value text(std::string_view words) { return json::string(words); }
-
-json::array texts(const std::vector<std::string>& words) {
-  json::array made;
-  for (const std::string& word : words) made.push_back(text(word));
-  return made;
-}
-
-void put(json::object& made, std::string_view key, const std::string& words) {
-  if (!words.empty()) made[key] = text(words);
-}
-
-void put(json::object& made, std::string_view key, const std::vector<std::string>& words) {
-  if (!words.empty()) made[key] = texts(words);
-}
 
 json::object entry(const administration::FixedToken& token) {
   json::object made{{"name", text(token.name)}, {"token", text(kMask)}};
@@ -44,16 +25,8 @@ json::object entry(const administration::RoleGrant& grant) {
 
 json::object entry(const administration::OidcPolicy& policy) {
   const authentication::JwtPolicy& bearer = policy.bearer;
-  json::object made{{"name", text(policy.name)}, {"issuer", text(bearer.issuer)}};
-  made["audience"] = texts(bearer.audiences);
-  json::array algorithms;
-  for (const auto each : bearer.algorithms) algorithms.push_back(text(name_of(each)));
-  made["algorithms"] = std::move(algorithms);
-  made["token_type"] = text(choices::token_types()[static_cast<std::size_t>(bearer.type)]);
-  const bool file = bearer.keys == authentication::KeyOrigin::kFile;
-  put(made, file ? "jwks_file" : "jwks_url", bearer.keys_at);
-  put(made, "certificate_authority", bearer.certificate_authority.path);
-  made["leeway"] = format_duration(bearer.leeway);
+  json::object made{{"name", text(policy.name)}};
+  put_verifier(made, bearer);
   put(made, "subject", bearer.claims.subject);
   put(made, "roles", bearer.claims.roles);
   put(made, "tenants", policy.tenants);

@@ -2,8 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "config/choices.h"
-#include "config/scalars.h"
+#include "config/effective_parts.h"
 
 namespace tollgate::config {
 
@@ -11,21 +10,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::string_view kMask = "***";
-
-json::value text(std::string_view words) { return json::string(words); }
-
-json::array texts(const std::vector<std::string>& words) {
-  json::array made;
-  for (const std::string& word : words) made.push_back(text(word));
-  return made;
-}
-
-void put(json::object& made, std::string_view key, const std::string& words) {
-  if (!words.empty()) made[key] = text(words);
-}
-
-void put(json::object& made, const authentication::ClaimMapping& claims) {
+void put_claims(json::object& made, const authentication::ClaimMapping& claims) {
   put(made, "tenant", claims.tenant);
   if (!claims.tenants.empty()) made["tenants"] = texts(claims.tenants);
   put(made, "fixed_tenant", claims.fixed_tenant);
@@ -39,18 +24,9 @@ void put(json::object& made, const authentication::ClaimMapping& claims) {
 
 json::object entry(const authentication::JwtPolicy& policy) {
   json::object made{{"name", text(policy.name)}};
-  put(made, "issuer", policy.issuer);
+  put_verifier(made, policy);
   put(made, "trust_domain", policy.trust_domain);
-  made["audience"] = texts(policy.audiences);
-  json::array algorithms;
-  for (const auto each : policy.algorithms) algorithms.push_back(text(name_of(each)));
-  made["algorithms"] = std::move(algorithms);
   made["kind"] = text(authentication::name_of(policy.kind));
-  made["token_type"] = text(choices::token_types()[static_cast<std::size_t>(policy.type)]);
-  if (!policy.keys_at.empty()) {
-    const bool file = policy.keys == authentication::KeyOrigin::kFile;
-    made[file ? "jwks_file" : "jwks_url"] = text(policy.keys_at);
-  }
   if (policy.review) {
     json::object review{{"url", text(policy.review->url)},
                         {"token_file", text(policy.review->token_file)},
@@ -59,10 +35,8 @@ json::object entry(const authentication::JwtPolicy& policy) {
     put(review, "certificate_authority", policy.review->certificate_authority.path);
     made["token_review"] = std::move(review);
   }
-  put(made, "certificate_authority", policy.certificate_authority.path);
-  made["leeway"] = format_duration(policy.leeway);
   if (policy.token_max_age) made["token_max_age"] = format_duration(*policy.token_max_age);
-  put(made, policy.claims);
+  put_claims(made, policy.claims);
   return made;
 }
 
@@ -77,7 +51,7 @@ json::object entry(const authentication::IntrospectionPolicy& policy) {
   made["timeout"] = format_duration(policy.timeout);
   made["keep"] = format_duration(policy.kept);
   put(made, "certificate_authority", policy.certificate_authority.path);
-  put(made, policy.claims);
+  put_claims(made, policy.claims);
   return made;
 }
 
@@ -98,7 +72,7 @@ json::object entry(const authentication::SessionPolicy& policy) {
   made["idle_max"] = format_duration(cookie.idle_max);
   put(made, "last_used", cookie.last_used);
   if (!policy.origins.empty()) made["origins"] = texts(policy.origins);
-  put(made, cookie.claims);
+  put_claims(made, cookie.claims);
   return made;
 }
 

@@ -3,6 +3,7 @@
 
 #include "config/choices.h"
 #include "config/shape.h"
+#include "config/shape_claims.h"
 #include "config/shape_tls.h"
 #include "config/shape_units.h"
 
@@ -62,10 +63,7 @@ inline constexpr Section kAdminClient{
     kAdminClientFields};
 
 inline constexpr Field kAdminOidcFields[] = {
-    {.key = "name",
-     .kind = Kind::kName,
-     .doc = "Names it in rules, records and metrics.",
-     .need = kRequired},
+    kEntryName,
     {.key = "issuer",
      .kind = Kind::kText,
      .doc = "`iss` of its tokens, to the letter.",
@@ -76,30 +74,12 @@ inline constexpr Field kAdminOidcFields[] = {
             "another one than that of callers.",
      .need = kRequired,
      .max = 16},
-    {.key = "algorithms",
-     .kind = Kind::kList,
-     .doc = "Keys of other algorithms are not used. Not written: RS256 and ES256.",
-     .min = 1,
-     .max = 10,
-     .names = choices::algorithms,
-     .of = Kind::kChoice},
-    {.key = "token_type",
-     .kind = Kind::kChoice,
-     .doc = "`access_token` takes no token as a credential but of the type `at+jwt` (RFC 9068).",
-     .fallback = "any",
-     .names = choices::token_types},
-    {.key = "jwks_url", .kind = Kind::kText, .doc = "Where its keys are, without discovery."},
-    {.key = "jwks_file",
-     .kind = Kind::kFile,
-     .doc = "The file of its keys; read anew with every reload."},
-    {.key = "certificate_authority",
-     .kind = Kind::kFile,
-     .doc = "PEM of who signs its server's certificate. Not written: the system's."},
-    {.key = "leeway",
-     .kind = Kind::kDuration,
-     .doc = "For clocks that differ.",
-     .fallback = "30s",
-     .max = 60 * kSecond},
+    kAlgorithms,
+    kTokenType,
+    kJwksUrl,
+    kJwksFile,
+    kCertificateAuthority,
+    kLeeway,
     {.key = "subject",
      .kind = Kind::kText,
      .doc = "The claim that names the person.",

@@ -1,6 +1,7 @@
 // Fields that the tables of verifiers have in common.
 #pragma once
 
+#include "config/choices.h"
 #include "config/shape.h"
 #include "config/shape_units.h"
 
@@ -17,6 +18,32 @@ inline constexpr Field kAnswerTimeout{
     .fallback = "2s",
     .min = 10 * kMs,
     .max = 30 * kSecond};
+
+// Who signs tokens, and with which keys.
+inline constexpr Field kAlgorithms{
+    .key = "algorithms",
+    .kind = Kind::kList,
+    .doc = "Keys of other algorithms are not used. Not written: RS256 and ES256.",
+    .min = 1,
+    .max = 10,
+    .names = choices::algorithms,
+    .of = Kind::kChoice};
+inline constexpr Field kTokenType{
+    .key = "token_type",
+    .kind = Kind::kChoice,
+    .doc = "`access_token` takes no token but of the type `at+jwt` (RFC 9068), so no ID token.",
+    .fallback = "any",
+    .names = choices::token_types};
+inline constexpr Field kJwksUrl{
+    .key = "jwks_url", .kind = Kind::kText, .doc = "Where its keys are, without discovery."};
+inline constexpr Field kJwksFile{.key = "jwks_file",
+                                 .kind = Kind::kFile,
+                                 .doc = "The file of its keys; read anew with every reload."};
+inline constexpr Field kLeeway{.key = "leeway",
+                               .kind = Kind::kDuration,
+                               .doc = "For clocks that differ.",
+                               .fallback = "30s",
+                               .max = 60 * kSecond};
 
 // How the claims of a token, an answer or a session say whose it is.
 inline constexpr Field kTenantClaim{
