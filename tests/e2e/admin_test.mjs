@@ -317,6 +317,8 @@ describe('a token of an identity provider', () => {
     const token = (await provider.token()).secret;
     const asks = () => ask(gateway, 'GET', '/admin/v1/keys', { token });
     assert.equal((await asks()).status, 401, 'a token of a caller');
+    // One audience is never of both: `check` refuses that.
+    config.authentication.jwt[0].audience = 'https://callers.example.com';
     config.admin.oidc = [
       oidc(provider, {
         client: undefined,
