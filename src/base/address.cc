@@ -50,6 +50,15 @@ std::optional<IpAddress> read_address(std::string_view text) {
   return read;
 }
 
+IpAddress subscriber_of(IpAddress address) {
+  // Addresses in ::/64 are no subscriber's: there are the mapped ones, ::1 and nothing.
+  const auto half = address.bytes.begin() + 8;
+  const bool is_whole =
+      std::all_of(address.bytes.begin(), half, [](auto byte) { return byte == 0; });
+  if (!is_whole) std::fill(half, address.bytes.end(), std::uint8_t{0});
+  return address;
+}
+
 bool AddressRange::contains(const IpAddress& address) const {
   for (int at = 0; at < 16 && at * 8 < bits; ++at) {
     const auto i = static_cast<std::size_t>(at);

@@ -21,6 +21,10 @@ std::string format_address(const IpAddress& address);
 // The address that `text` is, to the letter: no port, brackets, zone or white space.
 std::optional<IpAddress> read_address(std::string_view text);
 
+// What one caller has all of, for whatever counts callers by where they come from: an IPv4 address,
+// and of IPv6 the /64 that it lies in, as a subscriber has one at the least.
+IpAddress subscriber_of(IpAddress address);
+
 // All addresses that begin with the same bits.
 struct AddressRange {
   IpAddress first;

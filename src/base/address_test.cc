@@ -80,5 +80,17 @@ TEST(AddressRange, EndsAtItsPrefixForAnyAddress) {
   }
 }
 
+TEST(Address, IsCountedAsWhatASubscriberHas) {
+  const auto same = [](std::string_view one, std::string_view other) {
+    return subscriber_of(*read_address(one)) == subscriber_of(*read_address(other));
+  };
+  EXPECT_TRUE(same("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"));
+  EXPECT_FALSE(same("2001:db8:1:2::1", "2001:db8:1:3::1"));
+  EXPECT_FALSE(same("192.0.2.1", "192.0.2.2"));
+  EXPECT_FALSE(same("::1", "192.0.2.1"));
+  EXPECT_EQ(subscriber_of(*read_address("192.0.2.1")), *read_address("192.0.2.1"));
+  EXPECT_EQ(subscriber_of(*read_address("2001:db8:1:2:3:4:5:6")), *read_address("2001:db8:1:2::"));
+}
+
 }  // namespace
 }  // namespace tollgate
