@@ -529,6 +529,7 @@ FaultOr<void> Gateway::stop(const std::function<bool()>& hurry) {
   for (const std::unique_ptr<Worker>& worker : parts.workers) {
     worker->loop.stop();
     worker->thread.join();
+    worker->pipeline.close();
   }
   parts.identities.stop();
   parts.close_admin();

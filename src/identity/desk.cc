@@ -27,6 +27,18 @@ Refusal refuse_unknown_token() {
       .error();
 }
 
+class Withdrawal final : public pipeline::Cancellable {
+ public:
+  Withdrawal(Inquiry& inquiry, const Digest& credential, Inquiry::Asked& waiter)
+      : inquiry_(inquiry), credential_(credential), waiter_(waiter) {}
+  void cancel() override { inquiry_.withdraw(credential_, waiter_); }
+
+ private:
+  Inquiry& inquiry_;
+  const Digest credential_;
+  Inquiry::Asked& waiter_;
+};
+
 }  // namespace
 
 struct Desk::Case {
@@ -195,11 +207,7 @@ Task<Desk::Verdict> Desk::by_review(const Case& asked, std::string_view token, V
   request.body = authentication::token_review_body(policy, token);
   request.timeout = policy.review->timeout;
   request.bytes_max = authentication::kTokenReviewBytesMax;
-  Waiter<FaultOr<std::string>> waiter(asked.executor);
-  const auto submit = [&](Waiter<FaultOr<std::string>>& waits) {
-    return inquiry->ask(digest, std::move(request), waits);
-  };
-  const FaultOr<std::string> answer = co_await waiter.ask(submit);
+  const FaultOr<std::string> answer = co_await ask(asked, digest, *inquiry, std::move(request));
   if (!answer) co_return std::unexpected(authentication::refuse_unasked(rule));
   const Expected<void> good = reviews_.read(policy, *answer, verified.account);
   if (!good) {
@@ -212,6 +220,22 @@ Task<Desk::Verdict> Desk::by_review(const Case& asked, std::string_view token, V
   take_over(asked.config);
   const Duration most = stamp_ == stamp ? policy.review->kept : Duration::zero();
   co_return keep(asked, digest, std::move(verified.verdict), most);
+}
+
+// Whoever asks may leave meanwhile: then nobody waits for the answer.
+Task<FaultOr<std::string>> Desk::ask(const Case& asked, const Digest& credential, Inquiry& inquiry,
+                                     WebRequest request) {
+  Inquiry::Asked waiter(asked.executor);
+  Withdrawal withdrawal(inquiry, credential, waiter);
+  pipeline::Exchange* const exchange = asked.presented.exchange;
+  const auto submit = [&](Inquiry::Asked& waits) {
+    const Answered when = inquiry.ask(credential, std::move(request), asked.presented.from, waits);
+    if (when == Answered::kLater && exchange != nullptr) exchange->on_caller_gone(&withdrawal);
+    return when;
+  };
+  FaultOr<std::string> answer = co_await waiter.ask(submit);
+  if (exchange != nullptr) exchange->on_caller_gone(nullptr);
+  co_return answer;
 }
 
 // ---- Opaque tokens
@@ -240,11 +264,7 @@ Task<Desk::Verdict> Desk::by_introspection(const Case& asked, std::string_view t
     request.body = authentication::introspection_form(policy, token);
     request.timeout = policy.timeout;
     request.bytes_max = authentication::kIntrospectionBytesMax;
-    Waiter<FaultOr<std::string>> waiter(asked.executor);
-    const auto submit = [&](Waiter<FaultOr<std::string>>& waits) {
-      return inquiry->ask(digest, std::move(request), waits);
-    };
-    const FaultOr<std::string> answer = co_await waiter.ask(submit);
+    const FaultOr<std::string> answer = co_await ask(asked, digest, *inquiry, std::move(request));
     // Another may call it active, but this one might have as well: nobody can tell.
     if (!answer) co_return std::unexpected(authentication::refuse_unasked(rule));
     last = answers_.read(policy, *answer, asked.tenants, asked.wall, asked.arena);

@@ -41,6 +41,8 @@ class Desk final : public pipeline::Callers {
   std::optional<Verified> verify(const Case& asked, std::string_view token, std::size_t& unknown);
   Task<Verdict> by_review(const Case& asked, std::string_view token, Verified verified);
   Task<Verdict> by_introspection(const Case& asked, std::string_view token);
+  Task<FaultOr<std::string>> ask(const Case& asked, const authentication::Digest& credential,
+                                 Inquiry& inquiry, WebRequest request);
   Task<Verdict> by_session(const Case& asked, std::size_t place, std::string_view cookie);
   Verdict keep(const Case& asked, const authentication::Digest& credential, Verdict verdict,
                std::optional<Duration> most);

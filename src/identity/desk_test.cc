@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -242,6 +245,85 @@ TEST(Identities, ForgetWhomNobodyNamesAnyMore) {
   (void)world.ask("a.b.c");  // …until it is of another configuration.
   while (!first.expired()) std::this_thread::yield();
   EXPECT_EQ(world.identities.keys().size(), 1u);
+}
+
+// A request that has waited is of a configuration that is over. Whom that alone names is there for
+// it, and not in force again; a reload back to it finds them with what is in their files now.
+TEST(Identities, AreNotInForceAgainForARequestThatHasWaited) {
+  World world;
+  const auto first = world.config;
+  const auto next = world.load(", algorithms: [ES256]");
+  const auto in_force = [&] {
+    double known = 0;
+    for (const Identities::Count& each : world.identities.counts()) known += each.value;
+    return std::pair(world.identities.keys().size(), known);
+  };
+  world.identities.start(*first);
+  const std::weak_ptr<Issuer> dropped = world.identities.sources_of(*first).issuers.front();
+  world.identities.replace(*next);
+  while (!dropped.expired()) std::this_thread::yield();
+
+  const std::shared_ptr<Issuer> waited = world.identities.sources_of(*first).issuers.front();
+  ASSERT_EQ(world.identities.keys().size(), 1u);
+  const std::shared_ptr<Issuer> named = world.identities.sources_of(*next).issuers.front();
+  EXPECT_NE(waited, named);
+  const auto counted = in_force();
+  waited->read_file();
+  EXPECT_EQ(in_force(), counted);
+
+  world.publish(world.other);
+  world.identities.replace(*first);
+  EXPECT_EQ(world.identities.sources_of(*first).issuers.front(), waited);
+  EXPECT_TRUE(world.ask(es256_token(world.other, kHeader, claims())));
+  EXPECT_FALSE(world.ask(es256_token(world.key, kHeader, claims())));
+  EXPECT_EQ(world.identities.keys().size(), 1u);
+  world.identities.stop();
+}
+
+// Takes connections and says nothing.
+class Silent {
+ public:
+  Silent() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&at), size), 0);
+    EXPECT_EQ(::listen(socket_, 8), 0);
+    EXPECT_EQ(::getsockname(socket_, reinterpret_cast<sockaddr*>(&at), &size), 0);
+    port_ = ntohs(at.sin_port);
+  }
+  ~Silent() { ::close(socket_); }
+  int port() const { return port_; }
+
+ private:
+  int socket_;
+  int port_ = 0;
+};
+
+TEST(Desk, WhoeverLeavesWaitsForNobody) {
+  World world;
+  const Silent server;
+  world.write("ours", "token");
+  world.config =
+      world.load_jwt(fmt::format(", jwks_file: keys.json, kind: workload, token_review: {{ url: "
+                                 "\"https://127.0.0.1:{}\", token_file: ours }}",
+                                 server.port()));
+  world.identities.start(*world.config);
+  pipeline::testing::Story story;
+  pipeline::testing::Caller caller({}, story);
+  const std::string token = es256_token(world.key, kHeader, claims());
+  pipeline::Presented shown;
+  shown.token = token;
+  shown.exchange = &caller;
+  const testing::Running<Expected<Identity>> asked(
+      world.desk.identify(shown, *world.config, world.arena, world.executor, kNow));
+  EXPECT_FALSE(world.executor.run());
+  caller.leave();
+  world.executor.run();
+  ASSERT_TRUE(asked.done());
+  EXPECT_EQ(reason_of(asked.value()), Reason::kStoreUnavailable);
+  world.identities.stop();
 }
 
 TEST(Desk, ASessionNeedsAPageOfOurOwn) {

@@ -27,6 +27,8 @@ Identities::Identities() : web_(loop_) {}
 
 Identities::~Identities() { stop(); }
 
+// A request that has waited may still be of a configuration that is over: whom that alone names is
+// made for it once more, and by that is not in force again.
 template <class Source, class Make>
 std::shared_ptr<Source> Identities::find_or_make(std::vector<Known<Source>>& all,
                                                  const Digest& what, const std::string& name,
@@ -34,7 +36,7 @@ std::shared_ptr<Source> Identities::find_or_make(std::vector<Known<Source>>& all
   for (Known<Source>& each : all) {
     if (each.what == what) return each.source;
   }
-  all.push_back({what, name, true, make()});
+  all.push_back({what, name, false, make()});
   return all.back().source;
 }
 
@@ -72,7 +74,7 @@ Sources Identities::sources_of(const config::Config& config) {
 }
 
 void Identities::start(const config::Config& first) {
-  (void)sources_of(first);
+  put_in_force(sources_of(first));
   thread_ = std::thread([this] { loop_.run(); });
   loop_.post([this] { tollgate::start(tend()); });
 }
@@ -82,10 +84,11 @@ void Identities::replace(const config::Config& next) {
   for (const std::shared_ptr<Issuer>& issuer : kept.issuers) {
     if (issuer->policy().keys == authentication::KeyOrigin::kFile) issuer->read_file();
   }
-  retire(kept);
+  put_in_force(kept);
 }
 
-void Identities::retire(const Sources& kept) {
+// Those of `kept` are in force from here on, and nobody else is.
+void Identities::put_in_force(const Sources& kept) {
   const std::lock_guard lock(mutex_);
   const auto keep = [](auto& known, const auto& all) {
     for (auto& each : known) {

@@ -72,7 +72,7 @@ class Identities {
   struct Known {
     authentication::Digest what{};
     std::string name;
-    bool in_force = true;
+    bool in_force = false;  // A configuration in force names it.
     std::shared_ptr<Source> source;
     std::string told;  // Why it failed, as the operator knows; empty: it did not.
     Instant told_at{};
@@ -82,7 +82,7 @@ class Identities {
   std::shared_ptr<Source> find_or_make(std::vector<Known<Source>>& all,
                                        const authentication::Digest& what, const std::string& name,
                                        const Make& make);
-  void retire(const Sources& kept);
+  void put_in_force(const Sources& kept);
   void drop_unused();
   Task<void> tend();
   template <class Source>

@@ -83,5 +83,32 @@ TEST_F(Anonymous, SeesTheModelsOfItsRoutesAlone) {
   EXPECT_EQ(caller->text.find("big"), std::string::npos) << caller->text;
 }
 
+// Over its limit, or asking what there is, it pays nothing.
+TEST_F(Anonymous, IsOnRecordEachUntilThereAreMany) {
+  EXPECT_EQ(world.serve(without_credential("/trial"))->status, 200);
+  Refusal limited;
+  limited.reason = Reason::kRateLimited;
+  limited.rule = "routes.trial.limits.client_ip.requests_per_minute";
+  limited.retry_after = std::chrono::seconds(30);
+  world.ledger.refusal = limited;
+  Ask models = without_credential("/v1/models");
+  models.method = "GET";
+  std::size_t before = world.trail.records.size();
+  for (int i = 0; i < 5 * Strangers::kBurst; ++i) {
+    EXPECT_EQ(world.serve(without_credential("/trial"))->status, 429);
+    EXPECT_EQ(world.serve(models)->status, 200);
+  }
+  EXPECT_LE(world.trail.records.size(), before + 2 * (Strangers::kBurst + 1));
+  world.pipeline.close();
+  EXPECT_NE(world.trail.records.back().written.find(" further answers to "), std::string::npos);
+  // What leaves is on record from its decision to its end, whatever became of it.
+  world.ledger.refusal.reset();
+  world.upstreams.script.send_fault = FaultKind::kUnreachable;
+  before = world.trail.records.size();
+  EXPECT_EQ(world.serve(without_credential("/trial"))->status, 502);
+  EXPECT_EQ(world.trail.records.size(), before + 2);
+  expect_clean_books();
+}
+
 }  // namespace
 }  // namespace tollgate::pipeline::testing

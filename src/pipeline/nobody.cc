@@ -1,10 +1,11 @@
 #include <fmt/format.h>
 
+#include "pipeline/life.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 
-// What the pipeline has on record of refusals that are of no request, or of many.
+// What the pipeline has on record of those who are not let in: of no request, or of many.
 
 namespace tollgate::pipeline {
 
@@ -21,22 +22,48 @@ void Pipeline::record_nobody(audit::Record& record, std::string_view rule,
   }
 }
 
+bool Pipeline::leaves_unrecorded(const Life& life) {
+  if (life.decided) return false;
+  const IpAddress& from = life.record.client_ip;
+  const bool lacks_credential =
+      life.record.actor == nullptr ||
+      life.record.actor->credential_kind == authentication::CredentialKind::kAnonymous;
+  if (lacks_credential) return !strangers_.records(from, life.began);
+  // Who is known as a caller answers for each of its records.
+  return !life.known && !strangers_.records(*life.record.actor, from, life.began);
+}
+
 void Pipeline::tell_of_strangers(Instant now) {
   if (!strangers_.has_untold()) return;
-  const Strangers::Untold untold = strangers_.take_untold(now);
-  if (untold.count == 0) return;
+  tell_of(strangers_.take_untold(now));
+}
+
+void Pipeline::close() { tell_of(strangers_.take_all()); }
+
+void Pipeline::tell_of(const std::vector<Strangers::Untold>& all) {
   Arena arena;
-  audit::Record record;
-  record.time = services_.clock.wall();
-  record.id = ids_.next(record.time, arena);
-  const std::shared_ptr<const config::Config> config = services_.config.get();
-  record.config_version = config->version;
-  record.client_ip = untold.last;
-  record.code = row_of(Reason::kRateLimited).code;
-  record_nobody(record, "audit",
-                fmt::format("{} further refusals of callers that nobody knows have no records of "
-                            "their own; the last came from this address.",
-                            untold.count));
+  for (const Strangers::Untold& untold : all) {
+    arena.reset();
+    audit::Record record;
+    record.time = services_.clock.wall();
+    record.id = ids_.next(record.time, arena);
+    const std::shared_ptr<const config::Config> config = services_.config.get();
+    record.config_version = config->version;
+    record.client_ip = untold.last;
+    record.code = row_of(Reason::kRateLimited).code;
+    authentication::Identity holder;
+    holder.tenant = untold.tenant;
+    holder.subject = untold.subject;
+    holder.credential_id = untold.credential_id;
+    const bool by_itself = !untold.credential_id.empty();
+    if (by_itself) record.actor = &holder;
+    record_nobody(record, "audit",
+                  fmt::format("{} further answers to {} have no records of their own; the last "
+                              "went to this address.",
+                              untold.count,
+                              by_itself ? "who holds this credential, which is not good,"
+                                        : "callers without a good credential"));
+  }
 }
 
 void Pipeline::refuse_malformed(const RequestHead& head, std::string_view message,

@@ -8,6 +8,7 @@
 #include "pipeline/alternatives.h"
 #include "pipeline/guessing.h"
 #include "pipeline/identify.h"
+#include "pipeline/life.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 
@@ -36,14 +37,6 @@ std::uint64_t fingerprint_key(const authentication::Pepper& pepper) {
   return key;
 }
 
-// No one is established, and no route was chosen that would have a decision on record by now.
-bool is_nobody(const audit::Record& record) {
-  const bool lacks_credential =
-      record.actor == nullptr ||
-      record.actor->credential_kind == authentication::CredentialKind::kAnonymous;
-  return lacks_credential && record.route.empty();
-}
-
 // What cannot be put on record is not forwarded.
 Refusal unrecorded() {
   Refusal refusal;
@@ -53,53 +46,6 @@ Refusal unrecorded() {
   refusal.retry_after = std::chrono::seconds(1);
   return refusal;
 }
-
-}  // namespace
-
-struct Pipeline::Life {
-  Life(Pipeline& pipeline, Exchange& exchange)
-      : pipeline(pipeline),
-        exchange(exchange),
-        config(pipeline.services_.config.get()),  // One configuration throughout.
-        began(pipeline.services_.clock.now()),
-        wall(pipeline.services_.clock.wall()),
-        next(pipeline.at_work_) {
-    if (next != nullptr) next->previous = this;
-    pipeline.at_work_ = this;
-  }
-  Life(const Life&) = delete;
-  ~Life() {
-    (previous != nullptr ? previous->next : pipeline.at_work_) = next;
-    if (next != nullptr) next->previous = previous;
-  }
-
-  Pipeline& pipeline;
-
-  Exchange& exchange;
-  std::shared_ptr<const config::Config> config;
-  Instant began;
-  WallTime wall;
-  audit::Record record;
-  authentication::Identity caller;
-  std::span<const std::string_view> observed;  // Rules that would have refused to ask who it is.
-  authorization::Target target;
-  dialects::Dialect dialect = dialects::Dialect::kOpenAi;
-  std::optional<dialects::Surface> surface;
-  Bytes body_max = 0;
-  dialects::Request request;  // Borrows the reader: read() sees to it that it is its own.
-  std::uint64_t read = 0;     // Which read of the pipeline's that was; 0: none yet.
-  dialects::Delivery delivery = dialects::Delivery::kWhole;
-  bool usage_asked = false;
-  int endpoint = 0;
-  Duration upstream_time{};
-  Stop stop;
-  bool unrecorded = false;  // A refusal that is only counted (strangers.h).
-
-  Life* previous = nullptr;  // Of those at work.
-  Life* next = nullptr;
-};
-
-namespace {
 
 std::span<const std::string_view> joined(std::span<const std::string_view> a,
                                          std::span<const std::string_view> b, Arena& arena) {
@@ -294,6 +240,7 @@ Task<Expected<void>> Pipeline::identify(Life& life) {
 }
 
 Task<Expected<void>> Pipeline::ask_who(Life& life, Shown shown) {
+  life.known = false;
   const config::Config& config = *life.config;
   Arena& arena = life.exchange.arena();
   const KeyServices services{services_.keys, services_.pepper};
@@ -310,6 +257,8 @@ Task<Expected<void>> Pipeline::ask_who(Life& life, Shown shown) {
     caller = *by_key;
   }
   if (shown.shows_others()) {
+    shown.others.from = life.record.client_ip;
+    shown.others.exchange = &life.exchange;
     const Expected<authentication::Identity> other = co_await services_.callers.identify(
         shown.others, config, arena, services_.executor, life.wall);
     if (!other) co_return std::unexpected(other.error());
@@ -328,6 +277,7 @@ Task<Expected<void>> Pipeline::ask_who(Life& life, Shown shown) {
   if (!caller && !lets_anonymous_in(config)) co_return std::unexpected(refuse_anonymous());
   if (!caller) caller = anonymous(config, arena);
   life.caller = *caller;
+  life.known = true;
   life.record.actor = &life.caller;
   co_return Expected<void>();
 }
@@ -461,6 +411,7 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
 
   // On record before the first byte goes upstream, or it does not go.
   bool recorded = append(life, audit::Phase::kDecision, plan.worst);
+  life.decided = recorded;
   if (recorded && life.config->audit.survives == audit::Survives::kPowerLoss) {
     recorded = (co_await services_.trail.committed(life.record.id, services_.executor)).has_value();
   }
@@ -518,6 +469,7 @@ Task<void> Pipeline::serve_models(Life& life) {
   BufferPool::Lease body = buffers_.lease();
   write_id_headers(life.dialect, life.record.id, *headers);
   dialects::write_models(life.dialect, models.first(count), *body);
+  life.unrecorded = leaves_unrecorded(life);
   if (!append(life, audit::Phase::kDecision)) {
     const Refusal refusal = unrecorded();
     co_return co_await refuse_request(life, refusal);
@@ -535,9 +487,7 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   life.record.rule = refusal.rule;
   life.record.message = refusal.recorded.empty() ? refusal.message : refusal.recorded;
   life.record.degraded = services_.outages.now();
-  if (is_nobody(life.record)) {
-    life.unrecorded = !strangers_.records(life.record.client_ip, life.began);
-  }
+  life.unrecorded = leaves_unrecorded(life);
   // A refusal is given whether or not it can be recorded: nothing is forwarded either way.
   if (!decided_before) (void)append(life, audit::Phase::kDecision);
   BufferPool::Lease headers = buffers_.lease();

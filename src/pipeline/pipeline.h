@@ -56,6 +56,9 @@ class Pipeline final : public Handler, public KeyWatcher {
   // Ends what is at work with that key. Any thread.
   void revoked(std::string_view id) override;
 
+  // Puts on record what is counted and not told yet. After the last request, before the trail ends.
+  void close();
+
  private:
   struct Life;  // What one request gathers on its way.
 
@@ -76,10 +79,13 @@ class Pipeline final : public Handler, public KeyWatcher {
   // Whether the trail took it.
   bool append(const Life& life, audit::Phase phase, Money held = {});
   void close_record(Life& life);
-  // Both phases of a refusal that is of no request of a caller.
+  // Both phases of what is of no request of a caller.
   void record_nobody(audit::Record& record, std::string_view rule, std::string_view message);
-  // How many refusals have no record, where that is to be told now.
+  // Whether what it is answered is only counted, as it costs its caller next to nothing.
+  bool leaves_unrecorded(const Life& life);
+  // How many answers have no record, where that is to be told now.
   void tell_of_strangers(Instant now);
+  void tell_of(const std::vector<Strangers::Untold>& all);
 
   Services services_;
   const std::uint64_t fingerprint_key_;

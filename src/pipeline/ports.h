@@ -195,6 +195,8 @@ struct Presented {
   std::string_view token;             // Of the headers; empty: none.
   std::string_view cookies;           // The Cookie header, where it has a session's; else empty.
   authentication::CallOrigin origin;  // Which page a browser says that it calls for.
+  IpAddress from;                     // Who asks,
+  Exchange* exchange = nullptr;       // …and who leaves while it is asked about; null: nobody.
 };
 
 // Ties what is presented to an actor by asking others: issuers of tokens, stores of sessions. One a

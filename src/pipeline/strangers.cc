@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 namespace tollgate::pipeline {
@@ -26,22 +27,61 @@ std::size_t hash_of(const IpAddress& from) {
 
 }  // namespace
 
-bool Strangers::records(const IpAddress& from, Instant now) {
-  Address& address = addresses_[hash_of(from) % kAddresses];
-  if (address.from != from) address = {from, {}};
-  if (take(address.whole_at, kBurst, kPerSecond, now) &&
+bool Strangers::takes(Instant& whole_at, Untold& untold, const IpAddress& from, Instant now) {
+  if (take(whole_at, kBurst, kPerSecond, now) &&
       take(whole_at_, kBurstInAll, kPerSecondInAll, now)) {
     return true;
   }
-  ++untold_.count;
-  untold_.last = from;
+  ++untold.count;
+  ++untold_count_;
+  untold.last = from;
   return false;
 }
 
-Strangers::Untold Strangers::take_untold(Instant now) {
-  if (untold_.count == 0 || now - told_ < kTellEvery) return {};
+bool Strangers::records(const IpAddress& from, Instant now) {
+  const IpAddress subscriber = subscriber_of(from);
+  Address& address = addresses_[hash_of(subscriber) % kAddresses];
+  if (address.from != subscriber) address = {subscriber, {}};
+  return takes(address.whole_at, untold_, from, now);
+}
+
+bool Strangers::records(const authentication::Identity& holder, const IpAddress& from,
+                        Instant now) {
+  Holder& place = holders_[std::hash<std::string_view>{}(holder.credential_id) % kHolders];
+  Untold& who = place.untold;
+  if (who.credential_id != holder.credential_id) {
+    // Whose place it was is counted among all others, and nobody begins with a burst by taking it.
+    if (who.count > 0) {
+      untold_.count += who.count;
+      untold_.last = who.last;
+    }
+    const Instant whole_at = place.whole_at;
+    place = {};
+    place.whole_at = whole_at;
+    who.tenant = holder.tenant;
+    who.subject = holder.subject;
+    who.credential_id = holder.credential_id;
+  }
+  return takes(place.whole_at, who, from, now);
+}
+
+std::vector<Strangers::Untold> Strangers::take_untold(Instant now) {
+  if (!has_untold() || now - told_ < kTellEvery) return {};
   told_ = now;
-  return std::exchange(untold_, {});
+  return take_all();
+}
+
+std::vector<Strangers::Untold> Strangers::take_all() {
+  std::vector<Untold> all;
+  const auto take_from = [&all](Untold& untold) {
+    if (untold.count == 0) return;
+    all.push_back(untold);
+    untold.count = 0;
+  };
+  take_from(untold_);
+  for (Holder& holder : holders_) take_from(holder.untold);
+  untold_count_ = 0;
+  return all;
 }
 
 }  // namespace tollgate::pipeline

@@ -1,5 +1,6 @@
 #include "pipeline/strangers.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -32,13 +33,19 @@ TEST(Strangers, AreAllToldOfWithinTheBoundsForAnyHistory) {
     const bool is_one = random() % 2 == 0;
     if (!is_one) from.bytes[14] = static_cast<std::uint8_t>(2 + random() % 250);
     ++came;
-    if (strangers.records(from, now)) {
+    // Some hold credentials that are no longer good, each from anywhere.
+    const std::string id = fmt::format("key{}", random() % 64);
+    authentication::Identity holder;
+    holder.credential_id = id;
+    const bool holds = random() % 4 == 0;
+    if (holds ? strangers.records(holder, from, now) : strangers.records(from, now)) {
       ++recorded;
-      of_one += is_one ? 1 : 0;
+      of_one += is_one && !holds ? 1 : 0;
     }
-    const Strangers::Untold untold = strangers.take_untold(now);
-    told += untold.count;
-    tellings += untold.count > 0 ? 1 : 0;
+    const auto untold = strangers.take_untold(now);
+    for (const Strangers::Untold& each : untold) told += each.count;
+    tellings += untold.empty() ? 0 : 1;
+    EXPECT_LE(untold.size(), 1 + Strangers::kHolders);
   }
   const auto lasted = std::chrono::duration_cast<seconds>(now - start).count() + 1;
   EXPECT_LE(of_one, static_cast<std::uint64_t>(Strangers::kBurst + Strangers::kPerSecond * lasted));
@@ -46,12 +53,38 @@ TEST(Strangers, AreAllToldOfWithinTheBoundsForAnyHistory) {
                                                  Strangers::kPerSecondInAll * lasted));
   EXPECT_GT(recorded, static_cast<std::uint64_t>(Strangers::kPerSecondInAll * (lasted - 1)));
   EXPECT_LE(tellings, lasted + 1);
-  told += strangers.take_untold(now + seconds(1)).count;
+  for (const Strangers::Untold& each : strangers.take_all()) told += each.count;
+  EXPECT_FALSE(strangers.has_untold());
   EXPECT_EQ(recorded + told, came);
 }
 
 class StrangersAtTheGate : public PipelineTest {
  protected:
+  // How many are counted on records of that tenant's.
+  int told(std::string_view tenant) const {
+    int sum = 0;
+    for (const Recorded& record : world.trail.records) {
+      const std::size_t at = record.written.find(" further answers to ");
+      if (at == std::string::npos || record.phase != audit::Phase::kDecision) continue;
+      if (record.tenant != tenant) continue;
+      const std::size_t digits = record.written.find_last_not_of("0123456789", at - 1) + 1;
+      sum += std::stoi(record.written.substr(digits, at - digits));
+    }
+    return sum;
+  }
+  // Asks with a key that the store has as it is, `count` times.
+  void ask_with(const std::string& secret, int count, std::string_view reason,
+                std::string_view from = "192.0.2.1") {
+    Ask asked = ask_as(secret, std::string(kHello));
+    asked.ip = address(from);
+    for (int i = 0; i < count; ++i) {
+      EXPECT_EQ(world.serve(asked)->header("x-tollgate-reason"), reason);
+    }
+  }
+  authentication::KeyRecord& record_of(const std::string& secret) {
+    return world.keys.keys.at(std::string(*authentication::read_key(secret)));
+  }
+
   void come(int count, std::string_view from = "192.0.2.1") {
     Ask without = ask(std::string(kHello), "/v1/chat/completions");
     without.headers.clear();
@@ -72,18 +105,38 @@ TEST_F(StrangersAtTheGate, AreOnRecordEachUntilThereAreMany) {
   world.clock.pass(seconds(1));
   // Whoever comes next brings the rest on record.
   EXPECT_EQ(world.serve(ask_as(world.add_key("acme"), std::string(kHello)))->status, 200);
-  int told = 0;
-  for (const Recorded& record : world.trail.records) {
-    const std::size_t at = record.written.find(" further refusals of callers");
-    if (at == std::string::npos || record.phase != audit::Phase::kDecision) continue;
-    const std::size_t digits = record.written.find_last_not_of("0123456789", at - 1) + 1;
-    told += std::stoi(record.written.substr(digits, at - digits));
-  }
-  EXPECT_EQ(told, 1000);
+  EXPECT_EQ(told(""), 1000);
   // Others have records of their own all the while.
   const std::size_t before = world.trail.records.size();
   come(1, "192.0.2.2");
   EXPECT_EQ(world.trail.records.size(), before + 2);
+}
+
+// Who asks with a key that is revoked pays nothing for it, from however many addresses.
+TEST_F(StrangersAtTheGate, MayHoldAKeyThatIsNoLongerGood) {
+  const std::string revoked = world.add_key("acme");
+  record_of(revoked).revoked = world.clock.wall();
+  const std::string expired = world.add_key("acme");
+  record_of(expired).expires = world.clock.wall();
+  for (int i = 0; i < 2 * Strangers::kBurst; ++i) {
+    ask_with(revoked, 1, "revoked_credential", fmt::format("192.0.2.{}", 1 + i));
+  }
+  EXPECT_EQ(world.trail.records.size(), 2u * (Strangers::kBurst + 1));
+  EXPECT_EQ(world.trail.records.front().tenant, "acme");
+  ask_with(expired, 1, "expired_credential");
+  world.pipeline.close();
+  EXPECT_EQ(told("acme"), Strangers::kBurst);
+  EXPECT_EQ(told(""), 0);
+}
+
+TEST_F(StrangersAtTheGate, AreToldOfAtTheEnd) {
+  come(Strangers::kBurst + 7);
+  EXPECT_EQ(told(""), 1);  // The first, as nobody was told of any before.
+  world.pipeline.close();
+  EXPECT_EQ(told(""), 7);
+  const std::size_t all = world.trail.records.size();
+  world.pipeline.close();
+  EXPECT_EQ(world.trail.records.size(), all);
 }
 
 TEST_F(StrangersAtTheGate, LeaveRefusalsOfCallersOnRecord) {

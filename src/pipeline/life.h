@@ -1,0 +1,53 @@
+// What one request gathers on its way, from its head to its end. Internal to the pipeline.
+#pragma once
+
+#include "pipeline/pipeline.h"
+
+namespace tollgate::pipeline {
+
+struct Pipeline::Life {
+  Life(Pipeline& pipeline, Exchange& exchange)
+      : pipeline(pipeline),
+        exchange(exchange),
+        config(pipeline.services_.config.get()),  // One configuration throughout.
+        began(pipeline.services_.clock.now()),
+        wall(pipeline.services_.clock.wall()),
+        next(pipeline.at_work_) {
+    if (next != nullptr) next->previous = this;
+    pipeline.at_work_ = this;
+  }
+  Life(const Life&) = delete;
+  ~Life() {
+    (previous != nullptr ? previous->next : pipeline.at_work_) = next;
+    if (next != nullptr) next->previous = previous;
+  }
+
+  Pipeline& pipeline;
+
+  Exchange& exchange;
+  std::shared_ptr<const config::Config> config;
+  Instant began;
+  WallTime wall;
+  audit::Record record;
+  authentication::Identity caller;
+  std::span<const std::string_view> observed;  // Rules that would have refused to ask who it is.
+  authorization::Target target;
+  dialects::Dialect dialect = dialects::Dialect::kOpenAi;
+  std::optional<dialects::Surface> surface;
+  Bytes body_max = 0;
+  dialects::Request request;  // Borrows the reader: read() sees to it that it is its own.
+  std::uint64_t read = 0;     // Which read of the pipeline's that was; 0: none yet.
+  dialects::Delivery delivery = dialects::Delivery::kWhole;
+  bool usage_asked = false;
+  int endpoint = 0;
+  Duration upstream_time{};
+  Stop stop;
+  bool known = false;       // Who asks, as somebody who may be let in.
+  bool decided = false;     // The decision that lets it leave is on record.
+  bool unrecorded = false;  // An answer that is only counted (strangers.h).
+
+  Life* previous = nullptr;  // Of those at work.
+  Life* next = nullptr;
+};
+
+}  // namespace tollgate::pipeline
