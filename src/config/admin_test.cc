@@ -49,6 +49,35 @@ std::string oidc_with(std::string_view from, std::string_view to) {
   return text;
 }
 
+TEST(AdminConfig, OpensMetricsUnlessItSaysElse) {
+  EXPECT_EQ(load("  url: https://a.example.com\n").config->admin.metrics, MetricsAccess::kOpen);
+  const Loaded loaded = load("  metrics: authenticated\n");
+  ASSERT_NE(loaded.config, nullptr);
+  EXPECT_EQ(loaded.config->admin.metrics, MetricsAccess::kAuthenticated);
+  EXPECT_NE(effective_json(*loaded.config).find(R"("metrics":"authenticated")"), std::string::npos);
+  EXPECT_NE(told("  metrics: closed\n"), "");
+}
+
+TEST(AdminConfig, SaysWhichRolesAndHowManyKeysATenantsPeopleMayGive) {
+  const Loaded plain = load("  metrics: open\n");
+  EXPECT_TRUE(plain.config->tenants[0].grantable_roles.empty());
+  EXPECT_EQ(plain.config->tenants[0].keys_max, 10'000);
+  std::string file = file_with("  metrics: open\n");
+  const std::string_view tenant = "acme: { ";
+  file.insert(file.find(tenant) + tenant.size(), "grantable_roles: [reader], keys_max: 7, ");
+  const Loaded loaded = load_whole(file);
+  ASSERT_NE(loaded.config, nullptr) << format(loaded.problems.front());
+  EXPECT_EQ(loaded.config->tenants[0].grantable_roles, std::vector<std::string>{"reader"});
+  EXPECT_EQ(loaded.config->tenants[0].keys_max, 7);
+  const std::string shown = effective_json(*loaded.config);
+  EXPECT_NE(shown.find(R"("grantable_roles":["reader"],"keys_max":7)"), std::string::npos) << shown;
+  for (const char* wrong : {"keys_max: -1", "keys_max: 1000001", "grantable_roles: reader"}) {
+    std::string broken = file;
+    broken.replace(broken.find("keys_max: 7"), 11, wrong);
+    EXPECT_EQ(load_whole(broken).config, nullptr) << wrong;
+  }
+}
+
 TEST(AdminConfig, TakesTokens) {
   const Loaded loaded = load(
       "  token: \"${FIRST}\"\n"
@@ -155,7 +184,10 @@ TEST(AdminConfig, IsToldWhereItIsOpenToOthers) {
             "secret-in-plain-text admin.tokens[0].token\n");
   EXPECT_EQ(ids(std::string(kOidc) + "      client: { id: a, secret: plain }\n"),
             "secret-in-plain-text admin.oidc[0].client.secret\n");
-  EXPECT_EQ(ids("  address: 0.0.0.0:9900\n"), "admin-beyond-loopback admin.address\n");
+  EXPECT_EQ(ids("  address: 0.0.0.0:9900\n"),
+            "admin-beyond-loopback admin.address\nmetrics-beyond-loopback admin.address\n");
+  EXPECT_EQ(ids("  address: 0.0.0.0:9900\n  metrics: authenticated\n"),
+            "admin-beyond-loopback admin.address\n");
 }
 
 TEST(AdminConfig, WhatCallersShowIsNoCredentialHere) {

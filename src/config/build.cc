@@ -246,6 +246,8 @@ class Builder {
       Tenant made;
       made.name = view.name();
       made.roles = view.texts("roles");
+      made.grantable_roles = view.texts("grantable_roles");
+      made.keys_max = view.count("keys_max");
       made.limits = figures(view.section("limits"), limits::Scope::kTenantId);
       if (view.has("limits") && made.limits.empty()) {
         tell(view, "limits", "no figure is written: this limits nothing");

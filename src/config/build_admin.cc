@@ -28,6 +28,7 @@ class AdminBuilder {
     config_.admin.tls = build_tls(view_, report_);
     config_.admin.token = Secret(view_.text("token"));
     check_length(view_, config_.admin.token);
+    config_.admin.metrics = view_.choice("metrics", MetricsAccess::kOpen);
     names();
     const View sessions = view_.section("sessions");
     made_.sessions.idle_max = sessions.duration("idle_max");

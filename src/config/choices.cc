@@ -87,6 +87,7 @@ List admin_roles() {
   }
   return names;
 }
+List metrics_accesses() { return {"open", "authenticated"}; }
 List vocabularies() { return tokens::known_vocabularies(); }
 
 }  // namespace tollgate::config::choices

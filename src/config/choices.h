@@ -38,7 +38,8 @@ List certificate_names();    // In the order of authentication::CertificateName.
 List client_certificates();  // In the order of ClientCertificates…
 List proxy_protocols();      // …of ProxyProtocol…
 List forwarded_headers();    // …and of ForwardedHeader.
-List admin_roles();          // In the order of administration::Role.
+List admin_roles();          // In the order of administration::Role…
+List metrics_accesses();     // …and of MetricsAccess.
 List vocabularies();
 
 // Known, not served. A name that ends in "://" stands for all that begin with it.

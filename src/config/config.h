@@ -52,11 +52,15 @@ struct Listener {
   ProxyProtocol proxy_protocol = ProxyProtocol::kOff;
 };
 
+// Who may read /metrics, which names tenants and users.
+enum class MetricsAccess : std::uint8_t { kOpen, kAuthenticated };
+
 struct Admin {
   std::string host = "127.0.0.1";
   std::uint16_t port = 9900;
   std::optional<Tls> tls;
   Secret token;  // Empty: made at first start, in `admin.token` beside the ledger, 0600.
+  MetricsAccess metrics = MetricsAccess::kOpen;
   administration::Policy policy;
 };
 
@@ -116,8 +120,10 @@ struct Model {
 
 struct Tenant {
   std::string name;
-  std::vector<std::string> roles;      // Roles that every caller of the tenant has.
-  std::vector<limits::Policy> limits;  // Instead of the default of the same scope and figure.
+  std::vector<std::string> roles;            // Roles that every caller of the tenant has.
+  std::vector<std::string> grantable_roles;  // Those that who is bound to it may give its keys.
+  std::int64_t keys_max = 10'000;            // API keys in force at once.
+  std::vector<limits::Policy> limits;        // Instead of the default of the same scope and figure.
   std::optional<cost::Policy> budget;
 };
 

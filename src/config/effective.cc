@@ -146,6 +146,8 @@ json::object tenants(const Config& config) {
   json::object made;
   for (const Tenant& tenant : config.tenants) {
     json::object one{{"roles", texts(tenant.roles)}};
+    put(one, "grantable_roles", tenant.grantable_roles);
+    one["keys_max"] = tenant.keys_max;
     if (tenant.budget) one["budget"] = budget(*tenant.budget);
     if (!tenant.limits.empty()) {
       one["limits"] = figures(tenant.limits, limits::Scope::kTenantId);

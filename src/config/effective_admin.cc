@@ -71,6 +71,7 @@ json::object effective_admin(const Config& config) {
   if (!admin.token.empty()) made["token"] = text(kMask);
   put_all(made, "tokens", admin.policy.tokens);
   put_all(made, "oidc", admin.policy.oidc);
+  made["metrics"] = text(choices::metrics_accesses()[static_cast<std::size_t>(admin.metrics)]);
   made["sessions"] = {{"idle_max", format_duration(admin.policy.sessions.idle_max)},
                       {"age_max", format_duration(admin.policy.sessions.age_max)}};
   return made;

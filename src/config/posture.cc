@@ -24,9 +24,9 @@ bool counts_requests(Figure figure) {
 
 // Findings of parts that do nothing: the gateway is no weaker for them.
 bool is_note(std::string_view id) {
-  constexpr std::string_view kNotes[] = {"upstream-unused",      "model-without-route",
-                                         "tenant-without-route", "limit-never-applies",
-                                         "cap-never-applies",    "output-cap-never-lower"};
+  constexpr std::string_view kNotes[] = {
+      "upstream-unused",    "model-without-route", "tenant-without-route",  "limit-never-applies",
+      "role-without-route", "cap-never-applies",   "output-cap-never-lower"};
   return std::ranges::count(kNotes, id) != 0;
 }
 
@@ -93,6 +93,12 @@ class Posture {
            "tls: { certificate: admin.crt, key: admin.key }, or address: 127.0.0.1:9900 and a "
            "tunnel "
            "to it");
+    }
+    if (config_.admin.metrics == MetricsAccess::kOpen && !is_loopback(config_.admin.host)) {
+      tell("metrics-beyond-loopback", "admin.address",
+           "`/metrics` names tenants, users and models to whoever reaches the admin address from "
+           "another machine.",
+           "metrics: authenticated, and a token of a viewer for Prometheus");
     }
     if (!config_.authentication.accepts_any()) {
       tell("no-credential-accepted", "authentication",
@@ -219,10 +225,25 @@ class Posture {
     });
   }
 
+  bool some_route_asks_for(const std::string& role) const {
+    return std::ranges::any_of(config_.routes, [&](const Route& route) {
+      return std::ranges::any_of(route.access.allow, [&](const authorization::Allow& line) {
+        return std::ranges::count(line.roles, role) != 0;
+      });
+    });
+  }
+
   void tenants() {
     const bool covered = every_tenant_has_budget();
     for (const Tenant& tenant : config_.tenants) {
       const std::string field = "tenants." + tenant.name;
+      for (const std::string& role : tenant.grantable_roles) {
+        if (some_route_asks_for(role)) continue;
+        tell("role-without-route", field + ".grantable_roles",
+             fmt::format("No route asks for the role `{}`: a key that is given it may do no more.",
+                         role),
+             fmt::format("roles: [{}] in `allow` of a route, or remove it", role));
+      }
       if (!covered && !tenant.budget) {
         tell("tenant-without-budget", field,
              fmt::format("Nothing bounds what `{}` may spend.", tenant.name),
@@ -361,7 +382,9 @@ class Posture {
 
   bool some_tenant_has(const std::string& role) const {
     return std::ranges::any_of(config_.tenants, [&](const Tenant& tenant) {
-      return std::ranges::count(tenant.roles, role) != 0;
+      return std::ranges::count(tenant.roles, role) +
+                 std::ranges::count(tenant.grantable_roles, role) !=
+             0;
     });
   }
 

@@ -162,6 +162,13 @@ inline constexpr Field kAdminFields[] = {
      .max = 16,
      .section = &kAdminOidc,
      .of = Kind::kSection},
+    {.key = "metrics",
+     .kind = Kind::kChoice,
+     .doc = "Who may read `/metrics`, which names tenants, users and models: whoever reaches the "
+            "address, or `authenticated`: an administrator of any role who is bound to no tenants, "
+            "with a Bearer token.",
+     .fallback = "open",
+     .names = choices::metrics_accesses},
     {.key = "sessions",
      .kind = Kind::kSection,
      .doc = "How long a browser stays logged in.",
