@@ -7,14 +7,12 @@ namespace tollgate::net {
 
 namespace {
 
-// The half that tells addresses apart: of IPv4 the last bytes, of IPv6 the first. What begins with
-// ::ffff:0:0 is IPv4, and no subscriber of IPv6 has ::/64.
+// Of what a subscriber has one half is empty; the other tells them apart.
 std::uint64_t name_of(const IpAddress& address) {
-  const bool first_is_empty = std::all_of(address.bytes.begin(), address.bytes.begin() + 8,
-                                          [](std::uint8_t byte) { return byte == 0; });
-  std::uint64_t name = 0;
-  std::memcpy(&name, address.bytes.data() + (first_is_empty ? 8 : 0), sizeof name);
-  return name;
+  const IpAddress subscriber = subscriber_of(address);
+  std::uint64_t halves[2];
+  std::memcpy(halves, subscriber.bytes.data(), sizeof halves);
+  return halves[0] | halves[1];
 }
 
 }  // namespace

@@ -223,14 +223,8 @@ std::string_view subject_of(limits::Scope scope, const Facts& facts, const confi
       return route.name;
     case limits::Scope::kModel:
       return model.name;
-    case limits::Scope::kClientIp: {
-      // An IPv6 subscriber has a /64 at the least, so that is what is counted.
-      IpAddress address = facts.client_ip;
-      const bool v4 = std::all_of(address.bytes.begin(), address.bytes.begin() + 10,
-                                  [](std::uint8_t byte) { return byte == 0; });
-      if (!v4) std::fill(address.bytes.begin() + 8, address.bytes.end(), std::uint8_t{0});
-      return arena.copy(format_address(address));
-    }
+    case limits::Scope::kClientIp:
+      return arena.copy(format_address(subscriber_of(facts.client_ip)));
   }
   CHECK(false);
 }

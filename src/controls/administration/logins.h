@@ -2,7 +2,8 @@
 //
 // Each is bound to one browser by a cookie with a random id, and is good for one answer: who comes
 // back with the answer of another browser's login, or a second time, finds none. Bounded in all and
-// for each address, so that whoever begins many ends his own.
+// for each address (a /64 of IPv6): whoever begins many ends his own, and where all places are
+// taken, who has most of them gives one up.
 //
 // No clock: the caller passes the time; random bytes too. Of one thread.
 #pragma once
@@ -23,9 +24,10 @@ struct PendingLogin {
   std::string entry;  // Of `admin.oidc`.
   std::string state;
   std::string nonce;
-  std::string verifier;  // Of RFC 7636.
-  std::string redirect;  // Where the issuer sends the browser back to, to the letter.
-  std::string exchange;  // Where the code is good for a token.
+  std::string verifier;       // Of RFC 7636.
+  std::string redirect;       // Where the issuer sends the browser back to, to the letter.
+  std::string exchange;       // Where the code is good for a token.
+  bool names_issuer = false;  // An answer that does not say of whom it is, is of somebody else.
 };
 
 class Logins {
@@ -45,10 +47,12 @@ class Logins {
  private:
   struct Pending {
     authentication::Digest id{};
-    IpAddress from;
+    IpAddress from;  // Whose it is (subscriber_of()).
     Instant until;
     PendingLogin login;
   };
+
+  void make_room(const IpAddress& from);
 
   std::deque<Pending> pending_;  // The oldest first.
 };

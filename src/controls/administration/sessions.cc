@@ -1,9 +1,11 @@
 #include "controls/administration/sessions.h"
 
 #include <openssl/crypto.h>
+#include <openssl/hmac.h>
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "controls/authentication/base64url.h"
 #include "controls/authentication/token_cache.h"
 
@@ -27,12 +29,29 @@ void Sessions::make_room(std::size_t most, Fits&& fits) {
   }
 }
 
+Expected<void> Sessions::admit(std::string_view credential_id, Instant now) {
+  std::erase_if(begun_, [now](const auto& each) { return each.second <= now; });
+  const auto found = begun_.find(credential_id);
+  const Instant then = (found == begun_.end() ? now : found->second) + kBeginEvery;
+  const Duration most = kBeginEvery * static_cast<std::int64_t>(kOfOneMax);
+  if (then - now > most) {
+    Refusal refusal;
+    refusal.reason = Reason::kRateLimited;
+    refusal.rule = "admin";
+    refusal.message = "This credential has begun too many sessions just now.";
+    refusal.retry_after = then - now - most;
+    return std::unexpected(std::move(refusal));
+  }
+  begun_.insert_or_assign(std::string(credential_id), then);
+  return {};
+}
+
 std::string Sessions::begin(const Random& random, Proven proven, const Moment& at) {
   make_room(kOfOneMax, [&](const Session& session) {
     return session.proven.admin.credential_id == proven.admin.credential_id;
   });
   make_room(kSessionsMax, [](const Session&) { return true; });
-  std::string id = authentication::encode_base64url(random);
+  std::string id = session_id(random);
   sessions_[digest_of(id)] = {std::move(proven), at.now, at.now};
   return id;
 }
@@ -57,6 +76,8 @@ void Sessions::renew(std::string_view id, const Admin& admin) {
   if (found != sessions_.end()) found->second.proven.admin = admin;
 }
 
+bool Sessions::is_there(std::string_view id) const { return sessions_.contains(digest_of(id)); }
+
 void Sessions::end(std::string_view id) { sessions_.erase(digest_of(id)); }
 
 void Sessions::end_all_of(std::string_view credential_id) {
@@ -65,9 +86,32 @@ void Sessions::end_all_of(std::string_view credential_id) {
   });
 }
 
+namespace {
+
+// Another secret for each purpose, from which nothing of the id or of each other is learnt.
+authentication::Digest derived(std::string_view session, std::string_view purpose) {
+  authentication::Digest made{};
+  unsigned int size = 0;
+  CHECK(HMAC(EVP_sha256(), session.data(), static_cast<int>(session.size()),
+             reinterpret_cast<const unsigned char*>(purpose.data()), purpose.size(), made.data(),
+             &size) != nullptr &&
+        size == made.size());
+  return made;
+}
+
+}  // namespace
+
+std::string session_id(const Sessions::Random& random) {
+  return authentication::encode_base64url(random);
+}
+
+std::string public_name_of(std::string_view session) {
+  const authentication::Digest whole = derived(session, "tollgate session name");
+  return "ses_" + authentication::encode_base64url(std::span(whole).first(12));
+}
+
 std::string csrf_of(std::string_view session) {
-  const authentication::Digest digest = digest_of("tollgate csrf " + std::string(session));
-  return authentication::encode_base64url(digest);
+  return authentication::encode_base64url(derived(session, "tollgate csrf"));
 }
 
 bool is_csrf_of(std::string_view session, std::string_view shown) {

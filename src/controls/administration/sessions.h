@@ -4,9 +4,10 @@
 //
 // A session is made by a credential and is never more than it: it ends with that credential, when
 // it was idle for too long, at its greatest age, or when its administrator begins more than
-// kOfOneMax. Its id is made here alone and anew at each login, so nobody can hand one to a browser
-// before. What of a credential can change meanwhile (a revocation, a configuration) is for the
-// caller to look at with each use.
+// kOfOneMax. He begins kOfOneMax at once and then one in kBeginEvery, as each is on record. Its id
+// is made here alone and anew at each login, so nobody can hand one to a browser before. What of a
+// credential can change meanwhile (a revocation, a configuration) is for the caller to look at with
+// each use.
 //
 // No clock: the caller passes the time; random bytes too. Of one thread.
 #pragma once
@@ -45,8 +46,12 @@ class Sessions {
  public:
   static constexpr std::size_t kOfOneMax = 8;
   static constexpr std::size_t kSessionsMax = 1024;
+  static constexpr Duration kBeginEvery = std::chrono::seconds(10);
   using Random = std::array<std::uint8_t, 32>;
 
+  // Whether this credential may begin another one now, which counts. Refuses with kRateLimited and
+  // the wait.
+  Expected<void> admit(std::string_view credential_id, Instant now);
   // The id of a new one; `random` must come from a cryptographic generator.
   std::string begin(const Random& random, Proven proven, const Moment& at);
 
@@ -55,6 +60,7 @@ class Sessions {
 
   // Takes over what is true of the credential by now.
   void renew(std::string_view id, const Admin& admin);
+  bool is_there(std::string_view id) const;
   void end(std::string_view id);
   void end_all_of(std::string_view credential_id);
 
@@ -72,10 +78,21 @@ class Sessions {
   void make_room(std::size_t most, Fits&& fits);
 
   All sessions_;
+  // When all that a credential may begin at once is there again; of those where it is not.
+  std::map<std::string, Instant, std::less<>> begun_;
 };
 
+// The id that these bytes make.
+std::string session_id(const Sessions::Random& random);
+
+// What a session is called where others see it: "ses_…". Whoever knows that does not know the
+// session.
+std::string public_name_of(std::string_view session);
+
 // What a page must send along with whatever changes something, so that no page of others can:
-// `x-tollgate-csrf`. Whoever knows it does not know the session.
+// `x-tollgate-csrf`. It is an HMAC-SHA-256 of a constant under the session's id, 256 random bits:
+// whoever knows it knows neither the id nor the digest by which the session is found, and without
+// the id it is as hard to guess as that. So it is as new as its session, and nothing more is kept.
 std::string csrf_of(std::string_view session);
 
 // Whether it is that, in constant time.

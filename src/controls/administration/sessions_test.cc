@@ -4,6 +4,10 @@
 
 #include <map>
 #include <random>
+#include <set>
+
+#include "controls/authentication/base64url.h"
+#include "controls/authentication/token_cache.h"
 
 namespace tollgate::administration {
 namespace {
@@ -99,6 +103,36 @@ TEST(Sessions, StayWithinTheirBoundsForAnyHistory) {
       ASSERT_LE(++share[owner], Sessions::kOfOneMax);
     }
   }
+}
+
+TEST(Sessions, OfOneCredentialBeginSoOftenAndNoMore) {
+  Sessions sessions;
+  Instant now = kStart.now;
+  for (std::size_t i = 0; i < Sessions::kOfOneMax; ++i) {
+    ASSERT_TRUE(sessions.admit("ada", now)) << i;
+  }
+  const Expected<void> refused = sessions.admit("ada", now);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, Reason::kRateLimited);
+  EXPECT_EQ(refused.error().retry_after, Sessions::kBeginEvery);
+  EXPECT_TRUE(sessions.admit("bob", now)) << "another's";
+  now += Sessions::kBeginEvery - Duration(1);
+  EXPECT_FALSE(sessions.admit("ada", now));
+  now += Duration(1);
+  EXPECT_TRUE(sessions.admit("ada", now));
+  EXPECT_FALSE(sessions.admit("ada", now));
+}
+
+// What others may see of a session is of that session, and nothing of it is any of the others.
+TEST(Sessions, AreNotKnownByWhatIsDerivedFromThem) {
+  const std::string id(43, 'a');
+  const std::set<std::string> all = {
+      id, csrf_of(id), public_name_of(id),
+      authentication::encode_base64url(authentication::digest_of(id))};
+  EXPECT_EQ(all.size(), 4U);
+  EXPECT_NE(public_name_of(id), public_name_of(id + "a"));
+  EXPECT_EQ(public_name_of(id), public_name_of(id));
+  EXPECT_EQ(public_name_of(id).size(), 20U);
 }
 
 TEST(Csrf, IsBoundToItsSession) {
