@@ -51,9 +51,12 @@ void print_count(const CountOptions& options, const std::string& file, const std
 
 int count(const CountOptions& options) {
   const std::vector<std::string_view> known = tokens::known_vocabularies();
-  if (std::find(known.begin(), known.end(), options.tokenizer) == known.end()) {
-    return wrong_use(fmt::format("unknown tokenizer `{}`; known are {}", options.tokenizer,
-                                 fmt::join(known, ", ")));
+  if (std::find(known.begin(), known.end(), options.tokenizer) == known.end() &&
+      !tokens::names_file(options.tokenizer)) {
+    return wrong_use(
+        fmt::format("unknown tokenizer `{}`; known are {}, and the path of a "
+                    "tokenizer.json",
+                    options.tokenizer, fmt::join(known, ", ")));
   }
   const auto vocabulary = tokens::Vocabulary::load(options.tokenizer, vocabulary_directory());
   if (!vocabulary) return faulty(vocabulary.error());

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "config/scalars.h"
 #include "controls/cost/time_zone.h"
+#include "tokens/vocabulary.h"
 
 namespace tollgate::config {
 
@@ -113,6 +114,9 @@ bool fits(const Field& field, std::string_view text) {
       return parse_url(text).has_value();
     case Kind::kTimeZone:
       return cost::TimeZone::named(text).has_value();
+    case Kind::kTokenizer:
+      if (tokens::names_file(text)) return !has_control(text);
+      return std::ranges::count(field.names(), text) != 0;
     case Kind::kChoice:
       return std::ranges::count(field.names(), text) != 0;
     case Kind::kSection:
@@ -271,7 +275,7 @@ class Checker {
     if (node.broken || fits(field, node.text)) return;
     std::string message =
         fmt::format("expected {}, found {}", expectation(field), found(node, field));
-    if (field.kind == Kind::kChoice) {
+    if (field.kind == Kind::kChoice || field.kind == Kind::kTokenizer) {
       if (const auto near = nearest(node.text, field.names())) {
         message += fmt::format("; did you mean `{}`?", *near);
       }

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "config/scalars.h"
+#include "tokens/vocabulary.h"
 
 namespace tollgate::config {
 
@@ -157,6 +158,7 @@ class Builder {
       made.upstream_name = view.text("name");
       if (made.upstream_name.empty()) made.upstream_name = made.name;
       made.tokenizer = view.text("tokenizer");
+      if (tokens::names_file(made.tokenizer)) made.tokenizer = file(view, "tokenizer");
       made.context_tokens = view.count("context_tokens");
       made.reasoning = view.flag("reasoning");
       const View prices = view.section("price_per_million");

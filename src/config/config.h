@@ -111,7 +111,8 @@ struct Model {
   std::string name;
   int upstream = -1;          // Index into upstreams.
   std::string upstream_name;  // What the upstream calls it; as `name` unless said.
-  std::string tokenizer;      // Known vocabulary, or empty: an upper bound by bytes.
+  std::string tokenizer;      // Known vocabulary or the path of a file of one, or empty: an upper
+                              // bound by bytes.
   Tokens context_tokens = 0;  // 0: not said.
   bool reasoning = false;     // Makes output that nobody sees.
   cost::Prices prices;

@@ -136,6 +136,8 @@ std::string expectation(const Field& field) {
       return "`http://` or `https://`, a host and perhaps a port and a path";
     case Kind::kChoice:
       return fmt::format("one of {}", choices(field));
+    case Kind::kTokenizer:
+      return fmt::format("one of {}, or the path of a `tokenizer.json`", choices(field));
     case Kind::kSection:
       return section_expectation(*field.section);
     case Kind::kMap:

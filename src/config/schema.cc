@@ -48,6 +48,12 @@ json::object choice(const Field& field) {
   return {{"anyOf", std::move(any)}};
 }
 
+json::object tokenizer(const Field& field) {
+  json::object made = choice(field);
+  made["anyOf"].as_array().push_back(pattern("\\.json$"));
+  return made;
+}
+
 json::object map(const Field& field) {
   json::object made{{"type", "object"}};
   if (field.keys == nullptr) {
@@ -122,6 +128,8 @@ json::object type_of(const Field& field) {
       return pattern("^(memory|rediss?://.+)$");
     case Kind::kChoice:
       return choice(field);
+    case Kind::kTokenizer:
+      return tokenizer(field);
     case Kind::kSection:
       return reference_to(*field.section);
     case Kind::kMap:

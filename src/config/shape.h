@@ -32,6 +32,7 @@ enum class Kind : std::uint8_t {
   kAddress,  // host:port
   kUrl,
   kTimeZone,   // A name that cost::TimeZone knows.
+  kTokenizer,  // One of names(), or the path of a tokenizer.json, as kFile.
   kChoice,     // One of names(), or a mapping of one key of `section`, where there is one.
   kSection,    // A mapping of the keys of `section`.
   kMap,        // A mapping from names to `section`, or to keys() where those are given.
@@ -55,7 +56,7 @@ struct Field {
   std::string_view fallback;  // What holds when it is not written, as it would be written.
   std::int64_t min = 0;
   std::int64_t max = 0;
-  Names names = nullptr;             // Of kChoice.
+  Names names = nullptr;             // Of kChoice and kTokenizer.
   Names later = nullptr;             // Values known and not served; "x://" is a prefix.
   std::string_view later_because;    // Why they are not, where there is more to say.
   const Section* section = nullptr;  // Of kSection, kMap, kList of kSection, and kChoice.

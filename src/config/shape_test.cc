@@ -30,7 +30,9 @@ TEST(Shape, EverySectionHasItsOwnNameAndEveryKeyIsThereOnce) {
       SCOPED_TRACE(field.key);
       EXPECT_TRUE(keys.insert(field.key).second);
       EXPECT_FALSE(field.doc.empty());
-      EXPECT_EQ(field.kind == Kind::kChoice || field.of == Kind::kChoice, field.names != nullptr);
+      EXPECT_EQ(field.kind == Kind::kChoice || field.of == Kind::kChoice ||
+                    field.kind == Kind::kTokenizer,
+                field.names != nullptr);
       const bool nested = field.kind == Kind::kSection || field.kind == Kind::kMap ||
                           (field.kind == Kind::kList && field.of == Kind::kSection);
       // A choice may hold a mapping beside its words.

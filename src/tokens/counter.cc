@@ -6,6 +6,7 @@
 #include "tokens/clause_cache.h"
 #include "tokens/encoder.h"
 #include "tokens/keyed_hash.h"
+#include "tokens/normal_form.h"
 #include "tokens/splitter_scan.h"
 #include "tokens/tables.h"
 #include "tokens/vocabulary.h"
@@ -129,11 +130,9 @@ struct Counter::Work {
     return count;
   }
 
-  template <Pattern kPattern>
-  Tokens count_all(const Classes& classes, std::string_view text) {
-    const char* const end = text.data() + text.size();
+  template <typename SplitBy>
+  Tokens count_all(SplitBy splitter, const char* const end) {
     Tokens total = 0;
-    Splitter<kPattern> splitter(classes, text);
     while (!splitter.done()) {
       int begin = 0;
       int pieces = 0;
@@ -152,27 +151,31 @@ struct Counter::Work {
     return total;
   }
 
-  template <Pattern kPattern>
-  Settled settle(const Classes& classes, std::string_view text) {
-    const char* const end = text.data() + text.size();
+  // Of the pieces that no further text can change.
+  template <typename SplitBy, typename MayEnd>
+  Settled settle(SplitBy splitter, const char* const end, const MayEnd& may_end) {
     Settled settled;
-    for (Splitter<kPattern> splitter(classes, text); !splitter.done();) {
+    Settled since;  // The pieces since the last of which that is sure.
+    while (!splitter.done()) {
       const std::string_view piece = splitter.next();
       const Tokens tokens = count(piece, end);
-      if (splitter.touched_end()) {
-        settled.tail_tokens += tokens;
-      } else {
-        settled.tokens += tokens;
-        settled.bytes += piece.size();
-      }
+      since.tokens += tokens;
+      since.bytes += piece.size();
+      if (splitter.touched_end() || !may_end(splitter.at())) continue;
+      settled.tokens += since.tokens;
+      settled.bytes += since.bytes;
+      since = Settled();
     }
+    settled.tail_tokens = since.tokens;
     return settled;
   }
 
-  template <Pattern kPattern>
-  void ids(const Classes& classes, std::string_view text, std::vector<std::uint32_t>& ids) {
-    for (Splitter<kPattern> splitter(classes, text); !splitter.done();) {
-      for (const std::uint32_t id : encoder.encode(splitter.next())) ids.push_back(id);
+  template <typename SplitBy>
+  void ids(SplitBy splitter, std::vector<std::uint32_t>& ids) {
+    while (!splitter.done()) {
+      for (const std::uint32_t token : encoder.encode(splitter.next())) {
+        ids.push_back(encoder.id(token));
+      }
     }
   }
 
@@ -180,6 +183,8 @@ struct Counter::Work {
   Encoder encoder;
   WordCache cache;
   ClauseCache clauses;
+  std::string form;  // Of a text that was not in its form.
+  std::string led;   // A text's first piece, with a space before it.
 };
 
 Counter::Counter(const Vocabulary& vocabulary)
@@ -189,79 +194,168 @@ Counter::Counter(Counter&&) noexcept = default;
 
 namespace {
 
-// Calls `work` with the pattern as a constant.
+// Calls `work` with what splits `text` as the vocabulary does.
 template <typename DoWork>
-auto with(Pattern pattern, const DoWork& work) {
-  switch (pattern) {
+auto split(const Tables& tables, std::string_view text, const DoWork& work) {
+  switch (tables.pattern()) {
     case Pattern::kO200k:
-      return work.template operator()<Pattern::kO200k>();
+      return work(Splitter<Pattern::kO200k>(tables.classes(), text));
     case Pattern::kCl100k:
-      return work.template operator()<Pattern::kCl100k>();
+      return work(Splitter<Pattern::kCl100k>(tables.classes(), text));
+    case Pattern::kQwen2:
+      return work(Splitter<Pattern::kQwen2>(tables.classes(), text));
+    case Pattern::kTekken:
+      return work(Splitter<Pattern::kTekken>(tables.classes(), text));
+    case Pattern::kDeepseek:
+      return work(Splitter<Pattern::kDeepseek>(tables.classes(), text));
+    case Pattern::kWhole:
+      return work(JoinSplitter(tables.joins(), Spaces::kJoin, text));
+    case Pattern::kEachSpace:
+      return work(JoinSplitter(tables.joins(), Spaces::kBegin, text));
     case Pattern::kGpt2:
       break;
   }
-  return work.template operator()<Pattern::kGpt2>();
+  return work(Splitter<Pattern::kGpt2>(tables.classes(), text));
+}
+
+bool is_led(LeadingSpace leading_space, std::string_view text) {
+  switch (leading_space) {
+    case LeadingSpace::kNone:
+      break;
+    case LeadingSpace::kAlways:
+      return true;
+    case LeadingSpace::kUnlessThere:
+      return text[0] != ' ';
+  }
+  return false;
+}
+
+std::size_t first_piece(const Tables& tables, std::string_view text) {
+  return split(tables, text, [](auto splitter) { return splitter.next().size(); });
+}
+
+// What a text is counted with.
+struct Frame {
+  const Tables& tables;
+  std::string& form;
+  std::string& led;
+};
+
+// Calls `on_text` with each text that is split by itself, and `on_added` with each token between
+// them.
+template <typename OnText, typename OnAdded>
+void parts_of(const Frame& frame, std::string_view text, LeadingSpace leading_space,
+              const OnText& on_text, const OnAdded& on_added) {
+  const Tables& tables = frame.tables;
+  const auto on_part = [&](std::string_view part) {
+    part = in_form(tables.rules().normal_form, part, frame.form);
+    if (part.empty()) return;
+    if (!is_led(leading_space, part)) return on_text(part);
+    const std::size_t first = first_piece(tables, part);
+    on_text(frame.led.assign(1, ' ').append(part.substr(0, first)));
+    on_text(part.substr(first));
+  };
+  std::size_t begin = 0;
+  if (!tables.added().empty()) {
+    while (const auto match = tables.added().find(text, begin)) {
+      on_part(text.substr(begin, match->begin - begin));
+      on_added(match->id);
+      begin = match->end;
+    }
+  }
+  on_part(text.substr(begin));
 }
 
 }  // namespace
 
-Tokens Counter::count(std::string_view text) {
-  const Tables& tables = vocabulary_->tables();
-  return with(tables.pattern(), [&]<Pattern kPattern>() {
-    return work_->count_all<kPattern>(tables.classes(), text);
-  });
+Tokens Counter::count_whole(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  return split(vocabulary_->tables(), text,
+               [&](auto splitter) { return work_->count_all(splitter, end); });
 }
 
-Counter::Settled Counter::settle(std::string_view text) {
+Tokens Counter::count(std::string_view text) {
+  if (vocabulary_->tables().splits_whole()) return count_whole(text);
+  return count(text, Place::kBegin);
+}
+
+Tokens Counter::count(std::string_view text, Place place) {
   const Tables& tables = vocabulary_->tables();
-  return with(tables.pattern(),
-              [&]<Pattern kPattern>() { return work_->settle<kPattern>(tables.classes(), text); });
+  const LeadingSpace leading_space =
+      place == Place::kBegin ? tables.rules().leading_space : LeadingSpace::kNone;
+  Tokens total = 0;
+  parts_of(
+      {tables, work_->form, work_->led}, text, leading_space,
+      [&](std::string_view part) { total += count_whole(part); }, [&](std::uint32_t) { ++total; });
+  return total;
 }
 
 std::vector<std::uint32_t> Counter::ids(std::string_view text) {
   const Tables& tables = vocabulary_->tables();
   std::vector<std::uint32_t> ids;
-  with(tables.pattern(),
-       [&]<Pattern kPattern>() { work_->ids<kPattern>(tables.classes(), text, ids); });
+  parts_of(
+      {tables, work_->form, work_->led}, text, tables.rules().leading_space,
+      [&](std::string_view part) {
+        split(tables, part, [&](auto splitter) { work_->ids(splitter, ids); });
+      },
+      [&](std::uint32_t id) { ids.push_back(id); });
   return ids;
 }
 
+auto Counter::settle(std::string& text, Place place) -> Settled {
+  const Tables& tables = vocabulary_->tables();
+  if (!tables.splits_whole()) return settle_in_form(text, place);
+  const char* const end = text.data() + text.size();
+  return split(tables, text, [&](auto splitter) {
+    return work_->settle(splitter, end, [](const char*) { return true; });
+  });
+}
+
+auto Counter::settle_in_form(std::string& text, Place place) -> Settled {
+  const Tables& tables = vocabulary_->tables();
+  const NormalForm form = tables.rules().normal_form;
+  Settled settled;
+  settled.rest = place;
+  std::size_t open = text.size();
+  while (!tables.added().empty()) {
+    const std::string_view rest = std::string_view(text).substr(settled.bytes);
+    open = settled.bytes + tables.added().unfinished(rest);
+    const auto match = tables.added().find(rest, 0);
+    if (!match || settled.bytes + match->begin >= open) break;
+    settled.tokens += count(rest.substr(0, match->end), settled.rest);
+    settled.bytes += match->end;
+    settled.rest = Place::kWithin;
+  }
+  // From here on no token is added, but for one that begins at `open`.
+  const std::size_t begin = settled.bytes;
+  const std::size_t end = std::min(open, whole_characters(text));
+  std::string_view part = std::string_view(text).substr(begin, end - begin);
+  std::string& led = work_->led;
+  led.assign(in_form(form, part, work_->form));
+  text.replace(begin, part.size(), led);
+  const bool to_the_end = begin + led.size() == text.size();
+  const bool is_first =
+      settled.rest == Place::kBegin && !led.empty() && is_led(tables.rules().leading_space, led);
+  if (is_first) led.insert(0, 1, ' ');
+  part = led;
+  const char* const part_end = part.data() + part.size();
+  const Settled of_part = split(tables, part, [&](auto splitter) {
+    return work_->settle(splitter, part_end, [&](const char* at) {
+      return is_settled_before(form, part, static_cast<std::size_t>(at - part.data()));
+    });
+  });
+  settled.tokens += of_part.tokens;
+  settled.bytes += of_part.bytes;
+  if (of_part.bytes != 0) {
+    settled.bytes -= is_first ? 1 : 0;
+    settled.rest = Place::kWithin;
+  }
+  settled.tail_tokens = to_the_end
+                            ? of_part.tail_tokens
+                            : count(std::string_view(text).substr(settled.bytes), settled.rest);
+  return settled;
+}
+
 std::uint64_t Counter::steps() const { return work_->encoder.steps(); }
-
-void StreamCounter::feed(std::string_view piece) {
-  tail_ += piece;
-  if (tail_.size() >= recount_at_) {
-    settle_tail();
-  } else {
-    tail_tokens_ += static_cast<Tokens>(piece.size());
-  }
-}
-
-Tokens StreamCounter::finish() {
-  settle_tail();
-  return count();
-}
-
-void StreamCounter::reset() {
-  tail_.clear();
-  recount_at_ = 0;
-  settled_ = 0;
-  tail_tokens_ = 0;
-}
-
-void StreamCounter::settle_tail() {
-  const Counter::Settled settled = counter_->settle(tail_);
-  tail_.erase(0, settled.bytes);
-  settled_ += settled.tokens;
-  tail_tokens_ = settled.tail_tokens;
-  if (tail_.size() > kTailMax) {
-    settled_ += static_cast<Tokens>(tail_.size());
-    tail_tokens_ = 0;
-    tail_.clear();
-  }
-  // A long word is looked at again only when it has grown by an eighth, else small pieces would
-  // cost a look at all of it each.
-  recount_at_ = tail_.size() < kShortTail ? 0 : tail_.size() + tail_.size() / 8;
-}
 
 }  // namespace tollgate::tokens

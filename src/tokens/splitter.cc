@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "tokens/punctuation_ranges.h"
 #include "tokens/unicode_ranges.h"
 
 namespace tollgate::tokens {
@@ -29,9 +30,21 @@ std::uint8_t class_of_letter(char letter) {
   }
 }
 
+// What deepseek calls a character of that class.
+std::uint8_t deepseek_class(std::uint32_t point, std::uint8_t known) {
+  const bool east = (point >= 0x4e00 && point <= 0x9fa5) || (point >= 0x3040 && point <= 0x30ff);
+  if (east) return kEast;
+  if ((known & (kUpper | kLower | kBoth)) != 0) return kAnyLetter;
+  if (known != kOther) return known;
+  const auto* const behind =
+      std::ranges::upper_bound(ranges::kPunctuation, point, {}, &PunctuationRange::first);
+  const bool is_punctuation = behind != std::begin(ranges::kPunctuation) && point < behind[-1].end;
+  return is_punctuation ? kOther : kLoose;
+}
+
 }  // namespace
 
-Classes::Classes() {
+Classes::Classes(Pattern pattern) {
   std::size_t range = 0;
   for (std::uint32_t block = 0; block < block_of_.size(); ++block) {
     std::array<std::uint8_t, 256> made;
@@ -42,6 +55,7 @@ Classes::Classes() {
         ++range;
       }
       made[low] = class_of_letter(static_cast<char>(ranges::kUnicodeRanges[range].letter));
+      if (pattern == Pattern::kDeepseek) made[low] = deepseek_class(point, made[low]);
     }
     const auto same = std::ranges::find(blocks_, made);
     block_of_[block] = static_cast<std::uint16_t>(same - blocks_.begin());

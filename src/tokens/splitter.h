@@ -9,7 +9,17 @@
 //         | \s*[\r\n]+ | \s+(?!\S) | \s+
 //   gpt2:   's|'t|'re|'ve|'m|'ll|'d |  ?\p{L}+ |  ?\p{N}+ |  ?[^\s\p{L}\p{N}]+
 //         | \s+(?!\S) | \s+
-// with C = (?i:'s|'t|'re|'ve|'m|'ll|'d).
+//   qwen2:  cl100k with \p{N} for \p{N}{1,3}
+//   tekken: o200k without C, and with \p{N} for \p{N}{1,3}
+// with C = (?i:'s|'t|'re|'ve|'m|'ll|'d). Three patterns one after the other, each in what the ones
+// before have left, where what a pattern leaves is a piece too:
+//   deepseek: \p{N}{1,3}
+//         then [\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+
+//         then [!-/:-@\[-`{-~][A-Za-z]+ | [^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+
+//         |  ?[\p{P}\p{S}]+[\r\n]* | \s*[\r\n]+ | \s+(?!\S) | \s+
+// No pattern, for vocabularies that write spaces as U+2581 and merge across everything:
+//   whole:      between two characters that are neighbours in no token
+//   each space: before every space too
 //
 // A byte that begins no valid UTF-8 character counts as a character of its own that is neither
 // letter, mark, number nor space.
@@ -22,6 +32,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tokens/joins.h"
 #include "tokens/vocabulary.h"
 
 namespace tollgate::tokens {
@@ -36,12 +47,16 @@ enum Class : std::uint8_t {
   kSpace = 32,  // White space but the line ends.
   kNewline = 64,
   kOther = 128,
+  // deepseek speaks of others, so for it alone
+  kAnyLetter = kUpper,  // is any letter but those of
+  kEast = kBoth,        // the ranges of its second pattern, kOther is punctuation and symbols, and
+  kLoose = kLower,      // this is what is nothing of all that.
 };
 
 // From code point to class: blocks of 256, each distinct block once.
 class Classes {
  public:
-  Classes();
+  explicit Classes(Pattern pattern);
   std::uint8_t of(std::uint32_t code_point) const {
     return blocks_[block_of_[code_point >> 8]][code_point & 0xff];
   }
@@ -109,12 +124,44 @@ class Splitter {
   const char* number(const char* at);
   const char* symbols(const char* at);
   const char* white_space(const char* at);
+  const char* deepseek_end(const char* at);
   const char* piece_end(const char* at);
 
   const Classes& classes_;
   const char* at_;
   const char* end_;
   bool touched_end_ = false;
+};
+
+// Of a text without a pattern. A piece is not longer than what is merged to one token unless
+// nothing in it is sure to end a merge.
+enum class Spaces : std::uint8_t { kJoin, kBegin };
+
+class JoinSplitter {
+ public:
+  JoinSplitter(const Joins& joins, Spaces spaces, std::string_view text)
+      : joins_(joins), spaces_(spaces), at_(text.data()), end_(text.data() + text.size()) {}
+
+  bool done() const { return at_ == end_; }
+  std::uint64_t block_starts() const { return 0; }
+  const char* at() const { return at_; }
+  void skip(int distance) { at_ += distance; }
+  bool touched_end() const { return at_ == end_; }
+
+  std::string_view next() {
+    const char* const begin = at_++;
+    while (at_ != end_ && joins_.across(at_[-1], *at_) &&
+           !(spaces_ == Spaces::kBegin && *at_ == ' ')) {
+      ++at_;
+    }
+    return {begin, at_};
+  }
+
+ private:
+  const Joins& joins_;
+  Spaces spaces_;
+  const char* at_;
+  const char* end_;
 };
 
 }  // namespace tollgate::tokens

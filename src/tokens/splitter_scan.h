@@ -23,6 +23,17 @@ inline constexpr std::uint8_t kSymbol = kOther | kMark;
 
 inline std::uint8_t byte_at(const char* at) { return static_cast<std::uint8_t>(*at); }
 
+// What the patterns have in common.
+constexpr bool is_o200k(Pattern pattern) {
+  return pattern == Pattern::kO200k || pattern == Pattern::kTekken;
+}
+constexpr bool contracts(Pattern pattern) {
+  return pattern != Pattern::kTekken && pattern != Pattern::kDeepseek;
+}
+constexpr int digits_max(Pattern pattern) {
+  return pattern == Pattern::kQwen2 || pattern == Pattern::kTekken ? 1 : 3;
+}
+
 enum class Fold : std::uint64_t { kNone = 0, kCase = 0x2020202020202020u };
 
 // The end of the ASCII letters at `at`, eight bytes a step: of small ones, or folded, of any.
@@ -80,7 +91,7 @@ inline std::size_t plain_word(const char* at) {
   if (run == 0 || length >= kPlainBytes) return 0;
   const char next = at[length];
   if (next < 0 || next == '\'') return 0;
-  if (kPattern != Pattern::kO200k && (any >> length & 1) != 0) return 0;
+  if (!is_o200k(kPattern) && (any >> length & 1) != 0) return 0;
   return length;
 #else
   static_cast<void>(at);
@@ -134,7 +145,7 @@ inline std::uint64_t plain_starts(const char* at) {
   const std::uint64_t unclear =
       ~(letter | space | symbol) | (space & after_space) | (symbol & (after_space | after_symbol));
   std::uint64_t starts = 1 | space | (symbol & after_letter);
-  if constexpr (kPattern == Pattern::kO200k) starts |= capital & (small << 1);
+  if constexpr (is_o200k(kPattern)) starts |= capital & (small << 1);
   if constexpr (kPattern == Pattern::kGpt2) starts |= letter & after_symbol;
   // Below the first unclear byte; all of them where there is none.
   return starts & ((unclear & (0 - unclear)) - 1);
@@ -234,6 +245,7 @@ const char* Splitter<kPattern>::run(const char* at, std::uint8_t mask) {
 // The end of an `'s` and its like, else `at`. The long s folds to s, as the patterns have it.
 template <Pattern kPattern>
 const char* Splitter<kPattern>::contraction(const char* at) {
+  if constexpr (!scan::contracts(kPattern)) return at;
   if (at == end_) {
     touched_end_ = true;
     return at;
@@ -283,7 +295,7 @@ auto Splitter<kPattern>::word(const char* at) -> Word {
 
 template <Pattern kPattern>
 const char* Splitter<kPattern>::letters(const char* at, Character first) {
-  if constexpr (kPattern != Pattern::kO200k) {
+  if constexpr (!scan::is_o200k(kPattern)) {
     return run(scan::ascii_letters(at + first.length, end_, scan::Fold::kCase), scan::kLetter);
   } else {
     return contraction(word(at).end);
@@ -293,7 +305,7 @@ const char* Splitter<kPattern>::letters(const char* at, Character first) {
 template <Pattern kPattern>
 const char* Splitter<kPattern>::number(const char* at) {
   if constexpr (kPattern == Pattern::kGpt2) return run(at, kNumber);
-  for (int digits = 0; digits < 3; ++digits) {
+  for (int digits = 0; digits < scan::digits_max(kPattern); ++digits) {
     const Character character = peek(at);
     if (character.mask != kNumber) break;
     at += character.length;
@@ -303,10 +315,9 @@ const char* Splitter<kPattern>::number(const char* at) {
 
 template <Pattern kPattern>
 const char* Splitter<kPattern>::symbols(const char* at) {
-  at = run(at, scan::kSymbol);
+  at = run(at, kPattern == Pattern::kDeepseek ? std::uint8_t{kOther} : scan::kSymbol);
   if constexpr (kPattern == Pattern::kGpt2) return at;
-  while (at != end_ &&
-         (*at == '\n' || *at == '\r' || (kPattern == Pattern::kO200k && *at == '/'))) {
+  while (at != end_ && (*at == '\n' || *at == '\r' || (scan::is_o200k(kPattern) && *at == '/'))) {
     ++at;
   }
   if (at == end_) touched_end_ = true;
@@ -320,26 +331,62 @@ const char* Splitter<kPattern>::white_space(const char* at) {
   const char* const begin = at;
   const char* last = at;
   const char* after_newline = nullptr;
+  std::uint8_t behind;
   for (;;) {
     const Character character = peek(at);
-    if ((character.mask & (kSpace | kNewline)) == 0) break;
+    behind = character.mask;
+    if ((behind & (kSpace | kNewline)) == 0) break;
     last = at;
     at += character.length;
-    if (character.mask == kNewline) after_newline = at;
+    if (behind == kNewline) after_newline = at;
   }
   if (kPattern != Pattern::kGpt2 && after_newline != nullptr) return after_newline;
   if (at == end_ || last == begin) return at;
+  if (kPattern == Pattern::kDeepseek && (behind & (kNumber | kEast)) != 0) return at;
   return last;
+}
+
+// Numbers and Chinese or Japanese are cut out first, so that for the rest a text ends there.
+template <Pattern kPattern>
+const char* Splitter<kPattern>::deepseek_end(const char* at) {
+  constexpr std::uint8_t kWord = kAnyLetter | kMark;
+  const Character first = peek(at);
+  const char* const behind = at + first.length;
+  if (first.mask == kNumber) return number(at);
+  if ((first.mask & (kEast | kWord)) != 0) {
+    return run(behind, first.mask == kEast ? std::uint8_t{kEast} : kWord);
+  }
+  if (first.mask == kNewline) return white_space(at);
+  const Character second = peek(behind);
+  if (first.mask == kOther) {
+    const char* const led = *at < 0 ? behind : scan::ascii_letters(behind, end_, scan::Fold::kCase);
+    if (led == end_) touched_end_ = true;
+    return led != behind ? led : symbols(at);
+  }
+  if ((second.mask & kWord) != 0) return run(behind, kWord);
+  if (first.mask == kSpace) {
+    return *at == ' ' && second.mask == kOther ? symbols(behind) : white_space(at);
+  }
+  // What no alternative matches is one piece, but for the last if it leads a word.
+  const char* before = at;
+  for (at = behind;;) {
+    const Character character = peek(at);
+    if ((character.mask & kWord) != 0) return before;
+    if (character.mask != kLoose) return at;
+    before = at;
+    at += character.length;
+  }
 }
 
 template <Pattern kPattern>
 const char* Splitter<kPattern>::piece_end(const char* at) {
+  if constexpr (kPattern == Pattern::kDeepseek) return deepseek_end(at);
   const Character first = peek(at);
   if ((first.mask & scan::kLetter) != 0) return letters(at, first);
   if (first.mask == kNumber) return number(at);
   if (first.mask == kNewline) return white_space(at);
 
-  if constexpr (kPattern != Pattern::kO200k) {
+  if constexpr (!scan::is_o200k(kPattern)) {
     const char* const contracted = contraction(at);
     if (contracted != at) return contracted;
   }
@@ -355,7 +402,7 @@ const char* Splitter<kPattern>::piece_end(const char* at) {
   // From here on `first` is a space, a mark or a symbol, any of which may lead a word.
   const char* const behind = at + first.length;
   const Character second = peek(behind);
-  if constexpr (kPattern == Pattern::kO200k) {
+  if constexpr (scan::is_o200k(kPattern)) {
     if (first.mask == kMark) {
       // A mark is a small letter too: alone, if no other follows in its word.
       const Word led = word(behind);

@@ -40,12 +40,43 @@ std::string decode_base64(std::string_view base64) {
 FaultOr<std::unique_ptr<const Tables>> Tables::parse(std::string name, Pattern pattern,
                                                      std::string_view file,
                                                      std::uint32_t rank_left_out) {
-  std::unique_ptr<Tables> tables(new Tables(std::move(name), pattern));
+  std::unique_ptr<Tables> tables(new Tables(std::move(name), Rules{.pattern = pattern}));
   std::vector<std::string> words;
   FaultOr<void> done = tables->read(file, rank_left_out, words);
   if (done) done = tables->index(words);
   if (done) done = tables->pair(words);
   if (!done) return std::unexpected(std::move(done.error()));
+  return tables;
+}
+
+FaultOr<std::unique_ptr<const Tables>> Tables::parse_json(std::string name, std::string_view json) {
+  FaultOr<TokenizerJson> file = read_tokenizer_json(name, json);
+  if (!file) return std::unexpected(std::move(file.error()));
+  MergeOrder order = order_of(*file);
+
+  std::unique_ptr<Tables> tables(new Tables(std::move(name), file->rules));
+  std::vector<std::string> words;
+  for (OrderedToken& token : order.tokens) {
+    const auto rank = static_cast<std::uint32_t>(words.size());
+    words.push_back(std::move(token.bytes));
+    tables->ids_.push_back(token.id);
+    tables->parts_.push_back({token.left, token.right});
+    tables->joins_.add(words.back());
+    tables->turns_.push_back({token.cascade, token.rank});
+    tables->cascade_span_ = std::max(tables->cascade_span_, rank - token.cascade);
+  }
+  if (tables->cascade_span_ == 0) std::vector<Turn>().swap(tables->turns_);
+  if (FaultOr<void> done = tables->index(words); !done) {
+    return std::unexpected(std::move(done.error()));
+  }
+  tables->lay_out_rows();
+  tables->byte_ids_ = std::move(file->byte_ids);
+  tables->added_ = AddedTokens(file->added);
+  if (file->rules.ignore_merges) {
+    for (VocabularyEntry& entry : order.unmerged) {
+      tables->whole_.emplace(std::move(entry.bytes), entry.id);
+    }
+  }
   return tables;
 }
 
@@ -159,7 +190,7 @@ FaultOr<void> Tables::pair(const std::vector<std::string>& words) {
 void Tables::lay_out_rows() {
   std::vector<std::uint32_t> counts(parts_.size());
   for (std::uint32_t id = 0; id < size(); ++id) {
-    if (lengths_[id] > 1) ++counts[parts_[id].left];
+    if (is_merged(id)) ++counts[parts_[id].left];
   }
   for (std::uint32_t id = 0; id < size(); ++id) {
     if (counts[id] == 0) continue;
@@ -170,7 +201,7 @@ void Tables::lay_out_rows() {
   }
   pairs_.shrink_to_fit();
   for (std::uint32_t id = 0; id < size(); ++id) {
-    if (lengths_[id] <= 1) continue;
+    if (!is_merged(id)) continue;
     Parts& of_left = parts_[parts_[id].left];
     const std::uint32_t hash = hash_right(parts_[id].right);
     of_left.rights |= 1u << (hash >> 27);

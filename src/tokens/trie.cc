@@ -160,6 +160,16 @@ void Trie::build(std::span<const std::string> words, std::span<const std::uint32
   nodes_.shrink_to_fit();
 }
 
+bool Trie::begins_longer(std::string_view text) const {
+  Node node = first_[static_cast<unsigned char>(text[0])];
+  for (const char& letter : text.substr(1)) {
+    const std::uint32_t byte = static_cast<unsigned char>(letter);
+    node = nodes_[(node.unit >> kBaseShift) ^ byte];
+    if ((node.unit & kLabelMask) != byte) return false;
+  }
+  return node.unit >> kBaseShift != kNowhere;
+}
+
 std::uint32_t Trie::find(std::string_view word) const {
   std::uint64_t steps = 0;
   const Match match = longest(word.data(), word.data() + word.size(), steps);

