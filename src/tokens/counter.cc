@@ -23,8 +23,8 @@ constexpr std::size_t kPartsAtOnce = 16;
 constexpr std::ptrdiff_t kWide = 16;
 
 struct Counter::Work {
-  explicit Work(const Tables& tables)
-      : seams(tables.seams()), encoder(tables), cache(tables.token_words()) {}
+  explicit Work(const Tables& of)
+      : tables(of), seams(of.seams()), encoder(of), cache(of.token_words()) {}
 
   [[gnu::always_inline]] Tokens count(std::string_view piece, const char* text_end) {
     if (text_end - piece.data() >= kWide) [[likely]]
@@ -48,6 +48,7 @@ struct Counter::Work {
 
   // Of a piece that is too long for the cache of words.
   [[gnu::noinline]] Tokens count_long(std::string_view piece) {
+    if (tables.id_of_whole(piece) != kNone) return 1;
     if (piece.size() > ClauseCache::kBytesMax) return count_between_seams(piece);
     const Hash128 clause = keyed_hash(piece);
     const std::uint32_t known = clauses.find(clause);
@@ -107,27 +108,37 @@ struct Counter::Work {
       total += count;
       if (count == 0) [[unlikely]] {
         const std::string_view part(at, cuts[i]);
-        total += part.size() <= WordCache::kWordBytesMax ? encode(part, words[i], homes[i])
-                                                         : encode(part);
+        total += part.size() <= WordCache::kWordBytesMax ? encode_part(part, words[i], homes[i])
+                                                         : encode_part(part);
       }
       at = cuts[i];
     }
     return total;
   }
   Tokens count_part(std::string_view part, const char* readable_end) {
-    if (part.size() > WordCache::kWordBytesMax) return encode(part);
-    if (readable_end - part.data() >= kWide) return count(part, WordCache::pack_wide(part));
-    return count(part, WordCache::pack(part));
+    if (part.size() > WordCache::kWordBytesMax) return encode_part(part);
+    const WordCache::Word word =
+        readable_end - part.data() >= kWide ? WordCache::pack_wide(part) : WordCache::pack(part);
+    const std::size_t home = WordCache::home(word);
+    const std::uint32_t count = cache.find(word, home);
+    return count != 0 ? count : encode_part(part, word, home);
   }
 
   // Apart, so that the loops have no more to save than they need.
-  [[gnu::noinline]] Tokens encode(std::string_view piece) {
-    return static_cast<Tokens>(encoder.encode(piece).size());
+  [[gnu::noinline]] Tokens encode_part(std::string_view part) {
+    return static_cast<Tokens>(encoder.encode_part(part).size());
+  }
+  [[gnu::noinline]] Tokens encode_part(std::string_view part, WordCache::Word word,
+                                       std::size_t home) {
+    const Tokens count = encode_part(part);
+    // What is a token as a whole piece alone has two counts, and neither is kept.
+    if (tables.id_of_whole(part) == kNone) {
+      cache.keep(word, home, static_cast<std::uint32_t>(count));
+    }
+    return count;
   }
   [[gnu::noinline]] Tokens encode(std::string_view piece, WordCache::Word word, std::size_t home) {
-    const Tokens count = encode(piece);
-    cache.keep(word, home, static_cast<std::uint32_t>(count));
-    return count;
+    return tables.id_of_whole(piece) != kNone ? 1 : encode_part(piece, word, home);
   }
 
   template <typename SplitBy>
@@ -179,6 +190,7 @@ struct Counter::Work {
     }
   }
 
+  const Tables& tables;
   const Seams& seams;
   Encoder encoder;
   WordCache cache;

@@ -98,7 +98,11 @@ std::span<const std::uint32_t> Encoder::encode(std::string_view piece) {
     ids_.assign(1, kWhole | id);
     return ids_;
   }
-  return tables_.rules().byte_fallback ? merge_known(piece) : merge(piece);
+  return encode_part(piece);
+}
+
+std::span<const std::uint32_t> Encoder::encode_part(std::string_view part) {
+  return tables_.rules().byte_fallback ? merge_known(part) : merge(part);
 }
 
 std::uint32_t Encoder::id(std::uint32_t token) const {

@@ -25,6 +25,9 @@ class Encoder {
   // empty.
   std::span<const std::uint32_t> encode(std::string_view piece);
 
+  // The same of a part of a piece, which is no whole one.
+  std::span<const std::uint32_t> encode_part(std::string_view part);
+
   // What the model calls a token that encode() has told.
   std::uint32_t id(std::uint32_t token) const;
 

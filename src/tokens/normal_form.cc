@@ -3,6 +3,7 @@
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
@@ -10,7 +11,6 @@
 #include <vector>
 
 #include "base/check.h"
-#include "tokens/characters.h"
 
 namespace tollgate::tokens {
 namespace {
@@ -31,6 +31,24 @@ const icu::Normalizer2& nfc() {
   return *made;
 }
 
+// What the reference knows: its tables are of Unicode 9, and what is newer it leaves as it is. For
+// what is older no version has ever changed a normal form.
+const icu::UnicodeSet& known() {
+  static const icu::UnicodeSet* const made = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    auto* const set = new icu::UnicodeSet(u"[:age=9.0:]", status);
+    CHECK(U_SUCCESS(status) != 0);
+    set->freeze();
+    return set;
+  }();
+  return *made;
+}
+
+const icu::FilteredNormalizer2& known_nfc() {
+  static const auto* const made = new icu::FilteredNormalizer2(nfc(), known());
+  return *made;
+}
+
 std::int32_t size_of(std::string_view text) { return static_cast<std::int32_t>(text.size()); }
 
 bool has_no_marks(std::string_view text) {
@@ -39,74 +57,87 @@ bool has_no_marks(std::string_view text) {
   return most < kFirstLeadOfMarks;
 }
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    std::int32_t at = 0;
-    UChar32 point = 0;
-    U8_NEXT(text.data(), at, size_of(text), point);
-    if (point < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(at));
-  }
-  return true;
-}
-
 bool is_mark(UChar32 point) {
-  return u_getIntPropertyValue(point, UCHAR_LEAD_CANONICAL_COMBINING_CLASS) != 0;
+  return known().contains(point) != 0 &&
+         u_getIntPropertyValue(point, UCHAR_LEAD_CANONICAL_COMBINING_CLASS) != 0;
 }
 
-void append(std::string& text, UChar32 point) {
-  icu::StringByteSink<std::string> sink(&text);
-  icu::UnicodeString(point).toUTF8(sink);
-}
+// Composes a text that may have bytes which are no UTF-8: what is between them, each by itself.
+class Composer {
+ public:
+  // Appends to `made`.
+  explicit Composer(std::string& made) : made_(made) {}
 
-struct Mark {
-  std::uint8_t combining_class;
-  std::size_t place;  // Those of one class stay in their order.
-  UChar32 point;
-};
-
-// A text of the same meaning in which many marks in a row are in their order.
-std::string with_marks_in_order(std::string_view text) {
-  std::string ordered;
-  std::vector<Mark> marks;
-  const auto flush = [&] {
-    if (std::ssize(marks) > kMarksUnordered) {
-      std::ranges::sort(
-          marks, {}, [](const Mark& mark) { return std::pair(mark.combining_class, mark.place); });
+  void compose(std::string_view text) {
+    for (std::int32_t at = 0; at < size_of(text);) {
+      const std::int32_t begin = at;
+      UChar32 point = 0;
+      U8_NEXT(text.data(), at, size_of(text), point);
+      if (point >= 0 && is_mark(point)) {
+        add_mark(point);
+        continue;
+      }
+      flush_marks();
+      const std::string_view character =
+          text.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(at - begin));
+      if (point < 0) {
+        flush();
+        made_.append(character);
+      } else {
+        ordered_.append(character);
+      }
     }
-    for (const Mark& mark : marks) append(ordered, mark.point);
-    marks.clear();
+    flush_marks();
+    flush();
+  }
+
+ private:
+  struct Mark {
+    std::uint8_t combining_class;
+    std::size_t place;  // Those of one class stay in their order.
+    UChar32 point;
   };
-  for (std::int32_t at = 0; at < size_of(text);) {
-    const std::int32_t begin = at;
-    UChar32 point = 0;
-    U8_NEXT(text.data(), at, size_of(text), point);
-    if (!is_mark(point)) {
-      flush();
-      ordered.append(
-          text.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(at - begin)));
-      continue;
-    }
+
+  void add_mark(UChar32 point) {
     icu::UnicodeString parts(point);
     nfc().getDecomposition(point, parts);
     for (std::int32_t i = 0; i < parts.length(); i = parts.moveIndex32(i, 1)) {
-      marks.push_back({u_getCombiningClass(parts.char32At(i)), marks.size(), parts.char32At(i)});
+      marks_.push_back({u_getCombiningClass(parts.char32At(i)), marks_.size(), parts.char32At(i)});
     }
   }
-  flush();
-  return ordered;
-}
+
+  void flush_marks() {
+    if (std::ssize(marks_) > kMarksUnordered) {
+      std::ranges::sort(
+          marks_, {}, [](const Mark& mark) { return std::pair(mark.combining_class, mark.place); });
+    }
+    icu::StringByteSink<std::string> sink(&ordered_);
+    for (const Mark& mark : marks_) icu::UnicodeString(mark.point).toUTF8(sink);
+    marks_.clear();
+  }
+
+  void flush() {
+    if (ordered_.empty()) return;
+    UErrorCode status = U_ZERO_ERROR;
+    icu::StringByteSink<std::string> sink(&made_);
+    known_nfc().normalizeUTF8(0, {ordered_.data(), size_of(ordered_)}, sink, nullptr, status);
+    CHECK(U_SUCCESS(status) != 0);
+    ordered_.clear();
+  }
+
+  std::string& made_;
+  std::string ordered_;  // Not yet composed.
+  std::vector<Mark> marks_;
+};
 
 std::string_view composed(std::string_view text, std::string& buffer) {
   if (has_no_marks(text)) return text;
   UErrorCode status = U_ZERO_ERROR;
+  // What is composed by all of Unicode is composed by a part of it.
   if (nfc().isNormalizedUTF8({text.data(), size_of(text)}, status) != 0) return text;
-  if (!is_utf8(text)) return text;
-  const std::string ordered = with_marks_in_order(text);
   buffer.clear();
-  icu::StringByteSink<std::string> sink(&buffer);
-  nfc().normalizeUTF8(0, {ordered.data(), size_of(ordered)}, sink, nullptr, status);
-  return U_SUCCESS(status) != 0 ? std::string_view(buffer) : text;
+  Composer(buffer).compose(text);
+  return buffer;
 }
 
 std::string_view spaced(std::string_view text, std::string& buffer) {
@@ -154,7 +185,7 @@ bool is_settled_before(NormalForm form, std::string_view text, std::size_t at) {
   std::int32_t behind = 0;
   UChar32 point = 0;
   U8_NEXT(text.data(), behind, size_of(text), point);
-  return point < 0 || nfc().hasBoundaryBefore(point) != 0;
+  return point < 0 || known_nfc().hasBoundaryBefore(point) != 0;
 }
 
 }  // namespace tollgate::tokens

@@ -112,7 +112,9 @@ class OfVocabulary : public testing::TestWithParam<std::string_view> {
 
 // One of each file; the other names are held to these.
 INSTANTIATE_TEST_SUITE_P(Tokens, OfVocabulary,
-                         testing::Values("o200k_base", "cl100k_base", "p50k_base", "r50k_base"),
+                         testing::Values("o200k_base", "cl100k_base", "p50k_base", "r50k_base",
+                                         "llama3", "qwen2_5", "deepseek_v3", "mistral_nemo",
+                                         "llama2", "gemma3"),
                          [](const auto& of) { return std::string(of.param); });
 
 TEST_P(OfVocabulary, GivesTheIdsOfTheReference) {
@@ -207,12 +209,18 @@ TEST_P(OfVocabulary, CountsTheSameWhenTheCacheIsFull) {
 
 // The tokens, put together again, are the text: nothing is left out or counted twice.
 TEST_P(OfVocabulary, CoversEveryByteOnce) {
+  const Tables& tables = vocabulary_.tables();
+  if (!tables.splits_whole()) GTEST_SKIP() << "its tokens are those of another text";
+  std::map<std::uint32_t, std::size_t> length;
+  for (std::uint32_t rank = 0; rank < tables.size(); ++rank) {
+    length[tables.id(rank)] = tables.length(rank);
+  }
   std::mt19937_64 random{4};
   for (int step = 0; step < 2000; ++step) {
     const std::string text = any_text(random);
     std::size_t bytes = 0;
     for (const std::uint32_t id : counter_.ids(text)) {
-      bytes += vocabulary_.tables().length(id);
+      bytes += length.at(id);
     }
     ASSERT_EQ(bytes, text.size()) << step;
     ASSERT_LE(counter_.count(text), upper_bound(text));
@@ -223,7 +231,8 @@ TEST_P(OfVocabulary, CountsNothingInNothing) { EXPECT_EQ(counter_.count(""), 0);
 
 TEST_P(OfVocabulary, CountsAByteThatIsNoUtf8AsASymbol) {
   // Were the byte a letter, the letters around it would be one word with it.
-  EXPECT_EQ(counter_.count("\xff"), 1);
+  const bool is_led = vocabulary_.tables().rules().leading_space != LeadingSpace::kNone;
+  EXPECT_EQ(counter_.count("\xff"), is_led ? 2 : 1);
   EXPECT_EQ(counter_.count("hello\xff"), counter_.count("hello") + 1);
   EXPECT_EQ(counter_.count("\xed\xa0\x80"), counter_.count("\xed\xa0\x80 x") - 1);
 }
