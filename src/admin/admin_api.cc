@@ -68,7 +68,8 @@ AdminApi::AdminApi(const Parts& parts)
     : parts_(parts),
       line_(parts.loop, parts.desk),
       answers_({parts.config, parts.store, parts.pepper, parts.clock}),
-      door_({parts.config, parts.pepper, parts.clock, parts.loop, line_, answers_, parts.oidc},
+      door_({parts.config, parts.store, parts.pepper, parts.clock, parts.loop, parts.door_desk,
+             parts.oidc},
             parts.token),
       login_({parts.config, parts.clock, parts.loop, door_, parts.oidc, parts.web}) {}
 AdminApi::~AdminApi() = default;
@@ -136,33 +137,32 @@ Task<Answer> AdminApi::respond(pipeline::Exchange& exchange, const Target& targe
 // through.
 Task<Answer> AdminApi::administer(pipeline::Exchange& exchange, const Target& target) {
   const pipeline::RequestHead& head = exchange.head();
+  const std::string_view path = target.path.substr(kPrefix.size());
+  TurnedAway away{.from = head.client_ip, .asked = fmt::format("{} {}", head.method, path)};
 
   // Who asks?
   const Expected<Shown> shown = door_.read(head);
-  if (!shown) {
-    door_.count(shown.error().reason);
-    co_return refused(shown.error());
-  }
+  if (!shown) co_return turn_away(std::move(away), shown.error());
+  away.credential_id = administration::read_token(shown->bearer).value_or("");
   Expected<Known> known = co_await door_.identify(exchange, *shown);
-  if (!known) {
-    door_.count(known.error().reason);
-    co_return refused(known.error());
-  }
+  if (!known) co_return turn_away(std::move(away), known.error());
+  away.admin = &known->proven.admin;
 
   // May they ask this, from there?
-  const auto match = find_endpoint(head.method, target.path.substr(kPrefix.size()));
+  const auto match = find_endpoint(head.method, path);
   if (!match) co_return not_found();
   if (const Expected<void> ours = check_call(head, *known); !ours) {
-    door_.count(ours.error().reason);
-    co_return refused(ours.error());
+    co_return turn_away(std::move(away), ours.error());
   }
   const administration::Grant& grant = known->proven.admin.grant;
+  away.reason = Reason::kRouteNotAllowed;
   if (match->row->right && !has(grant.role, *match->row->right)) {
-    door_.count(Reason::kRouteNotAllowed);
+    away.right = name_of(*match->row->right);
+    door_.turn_away(away);
     co_return forbidden(*match->row->right);
   }
   if (match->row->reach == Reach::kWhole && grant.is_bound()) {
-    door_.count(Reason::kRouteNotAllowed);
+    door_.turn_away(away);
     co_return forbidden_to_bound();
   }
   // From here on whoever asks has the right to it; what he sees is bound to his tenants.
@@ -170,9 +170,15 @@ Task<Answer> AdminApi::administer(pipeline::Exchange& exchange, const Target& ta
   const Endpoint endpoint = match->row->endpoint;
   if (endpoint == Endpoint::kShowSession || endpoint == Endpoint::kBeginSession ||
       endpoint == Endpoint::kEndSession) {
-    co_return session(endpoint, *known, *shown);
+    co_return co_await session(exchange, endpoint, *known, *shown);
   }
   co_return co_await ask(exchange, *match, target, std::move(known->proven.admin));
+}
+
+Answer AdminApi::turn_away(TurnedAway who, const Refusal& refusal) {
+  who.reason = refusal.reason;
+  door_.turn_away(who);
+  return refused(refusal);
 }
 
 // What a page of others could have sent is refused, whatever it shows.
@@ -209,28 +215,32 @@ Task<Answer> AdminApi::ask(pipeline::Exchange& exchange, const Match& match, con
   co_return co_await turn;
 }
 
-Answer AdminApi::session(Endpoint endpoint, const Known& known, const Shown& shown) {
+Task<Answer> AdminApi::session(pipeline::Exchange& exchange, Endpoint endpoint, const Known& known,
+                               const Shown& shown) {
   const administration::Admin& admin = known.proven.admin;
-  if (endpoint == Endpoint::kShowSession) return {200, session_json(admin, known.session)};
+  const IpAddress from = exchange.head().client_ip;
+  if (endpoint == Endpoint::kShowSession) {
+    co_return Answer{200, session_json(admin, known.session)};
+  }
   const std::string name = door_.session_cookie_name();
   const bool secure = is_secure(door_.names());
   if (endpoint == Endpoint::kEndSession) {
-    if (known.session.empty()) return bad_request("There is no session: no cookie was shown.");
-    door_.end_session(known.session);
+    if (known.session.empty()) co_return bad_request("There is no session: no cookie was shown.");
+    door_.end_session(known, from);
     Answer ended{200, "{}"};
     ended.headers = end_cookie({.name = name, .secure = secure});
-    return ended;
+    co_return ended;
   }
   if (known.vouched != Vouched::kByHeader) {
-    return bad_request("A session begins with a Bearer token, or at /admin/login.");
+    co_return bad_request("A session begins with a Bearer token, or at /admin/login.");
   }
-  // What this browser had before is over, so that no session outlives the one who takes its place.
-  door_.end_session(shown.session);
-  const FaultOr<std::string> id = door_.begin_session(known.proven);
-  if (!id) return store_problem(id.error());
+  std::string before(shown.session);
+  const Expected<std::string> id =
+      co_await door_.begin_session(known.proven, from, std::move(before));
+  if (!id) co_return refused(id.error());
   Answer begun{201, session_json(admin, *id)};
   begun.headers = set_cookie({.name = name, .value = *id, .secure = secure});
-  return begun;
+  co_return begun;
 }
 
 void AdminApi::refuse_malformed(const pipeline::RequestHead&, std::string_view message,

@@ -21,7 +21,8 @@
 //
 // Everything else is 404. Errors are RFC 9457 problem+json. It runs on a loop of its own. What may
 // wait for the store is answered one after the other on a thread beside it, the desk: neither a
-// request of the gateway nor a question after its health waits for that.
+// request of the gateway nor a question after its health waits for that. Nor does whoever is to be
+// known, for which there is one more (door.h).
 #pragma once
 
 #include <atomic>
@@ -51,7 +52,8 @@ class AdminApi final : public pipeline::Handler {
     const Metrics& metrics;
     const pipeline::Clock& clock;
     Executor& loop;       // That serves.
-    Executor& desk;       // Another thread.
+    Executor& desk;       // Another thread,
+    Executor& door_desk;  // …and one more.
     OidcDesk& oidc;       // Who verifies tokens of issuers…
     identity::Web& web;   // …and who asks them, on the loop.
     const Secret& token;  // The first; copied.
@@ -59,13 +61,20 @@ class AdminApi final : public pipeline::Handler {
   explicit AdminApi(const Parts& parts);
   ~AdminApi() override;
 
-  // The first token that is asked for from now on. From the loop that serves.
+  // The first token from now on, where the configuration has none. From the loop that serves.
   void set_token(Secret token) { door_.set_token(std::move(token)); }
   // /readyz tells from now on that the gateway goes. From any thread.
   void begin_draining() { draining_.store(true, std::memory_order_relaxed); }
-  // Whoever waits at the desk, or would come there, is sent away with 503 from now on. From any
-  // thread; what is posted to the loop afterwards runs when nobody comes to the desk any more.
-  void begin_closing() { line_.begin_closing(); }
+  // Whoever waits for the store or an issuer, or would, is sent away with 503 from now on. From any
+  // thread; what is posted to the loop afterwards runs when nobody comes to a desk any more.
+  void begin_closing() {
+    line_.begin_closing();
+    door_.begin_closing();
+    parts_.oidc.begin_closing();
+  }
+  // Posts to the door's desk what is not on record yet of those who came. From the loop that
+  // serves, when nobody comes any more.
+  void close() { door_.close(); }
 
   Task<void> serve(pipeline::Exchange& exchange) override;
   void refuse_malformed(const pipeline::RequestHead& head, std::string_view message,
@@ -84,7 +93,9 @@ class AdminApi final : public pipeline::Handler {
   Expected<void> check_call(const pipeline::RequestHead& head, const Known& known) const;
   Task<Answer> ask(pipeline::Exchange& exchange, const Match& match, const Target& target,
                    administration::Admin admin);
-  Answer session(Endpoint endpoint, const Known& known, const Shown& shown);
+  Answer turn_away(TurnedAway who, const Refusal& refusal);
+  Task<Answer> session(pipeline::Exchange& exchange, Endpoint endpoint, const Known& known,
+                       const Shown& shown);
 
   const Parts parts_;
   DeskLine line_;

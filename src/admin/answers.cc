@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "admin/attendance.h"
 #include "admin/forms.h"
 #include "base/check.h"
 #include "config/load.h"
@@ -42,15 +43,7 @@ bool reaches(const Grant& grant, const storage::BudgetStanding& budget) {
 }  // namespace
 
 storage::Author author_of(const Question& question) {
-  const Admin& admin = question.admin;
-  storage::Author author;
-  author.kind = admin.kind == Admin::Kind::kOidc ? storage::Author::Kind::kOidc
-                                                 : storage::Author::Kind::kAdminToken;
-  author.subject = admin.subject;
-  author.credential_id = admin.credential_id;
-  author.role = name_of(admin.grant.role);
-  author.address = question.from;
-  return author;
+  return author_of(question.admin, question.from);
 }
 
 FaultOr<storage::Database*> Answers::database() {

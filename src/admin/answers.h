@@ -47,10 +47,6 @@ class Answers {
 
   Answer answer(const Question& question);
 
-  // The token of this id, as the store has it now; and that it was used.
-  FaultOr<std::optional<administration::TokenRecord>> find_token(std::string_view id);
-  void use_token(const administration::TokenRecord& token);
-
  private:
   Answer keys(const Question& question);
   Answer create_key(const Question& question);

@@ -1,5 +1,5 @@
-// The line before the desk: the one thread beside the loop of the admin address where whatever may
-// wait for the store is done, one after the other.
+// The line before a desk: a thread beside the loop of the admin address where what may wait for the
+// store is done, one after the other.
 //
 // Bounded: who finds it full is sent away. Of the loop, except where said.
 #pragma once
@@ -18,14 +18,15 @@ class DeskLine {
   static constexpr int kWaitingMax = 64;
 
   // Both outlive it.
-  DeskLine(Executor& loop, Executor& desk) : loop_(loop), desk_(desk) {}
+  DeskLine(Executor& loop, Executor& desk, int waiting_max = kWaitingMax)
+      : loop_(loop), desk_(desk), waiting_max_(waiting_max) {}
   DeskLine(const DeskLine&) = delete;
 
   // Whoever waits, or would come, is sent away from now on. Any thread; what is posted to the loop
   // afterwards runs when nobody comes to the desk any more.
   void begin_closing() { closing_.store(true, std::memory_order_relaxed); }
   bool is_closing() const { return closing_.load(std::memory_order_relaxed); }
-  bool is_full() const { return waiting_ >= kWaitingMax; }
+  bool is_full() const { return waiting_ >= waiting_max_; }
 
   // co_await has `work` done at the desk, and goes on on the loop with what it made, or with
   // `otherwise` where it is sent away.
@@ -60,6 +61,7 @@ class DeskLine {
  private:
   Executor& loop_;
   Executor& desk_;
+  const int waiting_max_;
   std::atomic<bool> closing_ = false;
   int waiting_ = 0;
 };

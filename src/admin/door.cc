@@ -16,7 +16,9 @@ using administration::Admin;
 using administration::Proven;
 using administration::Source;
 using administration::TokenRecord;
+using authentication::Digest;
 using authentication::digest_of;
+using authentication::LookEnd;
 
 namespace {
 
@@ -31,6 +33,9 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 
 bool is_named(const pipeline::Header& header, std::string_view lower_name) {
   return std::ranges::equal(header.name, lower_name, [](char x, char y) { return lower(x) == y; });
 }
+
+// Who administers has no policy of their own for this: the defaults hold.
+constexpr authentication::FailurePolicy kFailurePolicy;
 
 std::uint64_t seed_of(const authentication::Pepper& pepper) {
   const authentication::Digest digest = pepper.digest("tollgate failed administrators");
@@ -48,15 +53,27 @@ std::unexpected<Refusal> refuse_ended() {
                 "The session has ended. Log in again.");
 }
 
-// Whoever asks is not known yet, so what the store said is for the operator alone.
-std::unexpected<Refusal> refuse_unread(const Fault& fault) {
-  fmt::print(stderr, "tollgate: nobody can be known at the admin address: {}\n", fault.message);
+std::unexpected<Refusal> refuse_for_now(std::string message) {
   Refusal refusal;
   refusal.reason = Reason::kStoreUnavailable;
   refusal.rule = kRule;
-  refusal.message = "The store is not available; its gateway says on stderr why. Ask again soon.";
+  refusal.message = std::move(message);
   refusal.retry_after = std::chrono::seconds(1);
   return std::unexpected(std::move(refusal));
+}
+
+// Whoever asks is not known yet, so what the store said is for the operator alone.
+std::unexpected<Refusal> refuse_unread(const Fault& fault) {
+  fmt::print(stderr, "tollgate: nobody can be known at the admin address: {}\n", fault.message);
+  return refuse_for_now(
+      "The store is not available; its gateway says on stderr why. Ask again soon.");
+}
+
+// Whoever shows an expired or revoked token has proven to hold it, and does not guess; nor does who
+// has a token of a key that its issuer has not published yet.
+LookEnd end_of(const Refusal& refusal) {
+  const bool wrong = refusal.reason == Reason::kInvalidCredential && !refusal.retry_after;
+  return wrong ? LookEnd::kWrong : LookEnd::kUndecided;
 }
 
 std::unexpected<Refusal> refuse_delayed(Duration wait) {
@@ -65,7 +82,7 @@ std::unexpected<Refusal> refuse_delayed(Duration wait) {
   refusal.rule = kRule;
   refusal.message =
       "Authentication has failed too often from this address, so credentials that were not good "
-      "from there before are not looked at for now.";
+      "from there before are refused for now.";
   refusal.retry_after = wait;
   return std::unexpected(std::move(refusal));
 }
@@ -86,7 +103,12 @@ FaultOr<std::string> random_text() {
 }
 
 Door::Door(const Parts& parts, Secret first_token)
-    : parts_(parts), token_(std::move(first_token)), failures_(seed_of(parts.pepper), kFailures) {}
+    : parts_(parts),
+      token_(std::move(first_token)),
+      failures_(seed_of(parts.pepper), kFailures),
+      register_(parts.store, parts.clock),
+      line_(parts.loop, parts.desk, kWaitingMax),
+      attendance_({parts.clock, line_, parts.desk, register_}) {}
 
 administration::Names Door::names() const {
   const std::shared_ptr<const config::Config> config = parts_.config.get();
@@ -146,55 +168,79 @@ Task<Expected<Known>> Door::identify(pipeline::Exchange& exchange, const Shown& 
     known.session = shown.session;
     co_return known;
   }
-  // Nobody guesses a signature, so whoever else fails from there holds up nobody who has one.
-  if (!authentication::looks_like_token(shown.bearer)) {
-    if (const Expected<void> may = check_guess(from, shown.bearer); !may) {
-      co_return std::unexpected(may.error());
-    }
-  }
+  authentication::Guess guess;
+  guess.from = from;
+  (is_guessable(shown.bearer) ? guess.guessable : guess.others) = {&shown.bearer, 1};
+  guess.key = administration::read_token(shown.bearer).value_or("");
+  const std::expected<authentication::Look, Duration> may =
+      failures_.begin(kFailurePolicy, guess, parts_.clock.now());
+  if (!may) co_return refuse_delayed(may.error());
   Expected<Proven> proven = co_await by_bearer(shown.bearer, exchange.arena());
-  if (proven) {
-    failures_.succeeded(from, shown.bearer);
-    known.proven = std::move(*proven);
-    known.vouched = administration::Vouched::kByHeader;
-    co_return known;
+  const LookEnd how = proven ? LookEnd::kGood : end_of(proven.error());
+  if (const Expected<void> told = end_look(guess, *may, how); !told) {
+    co_return std::unexpected(told.error());
   }
-  // Whoever shows an expired or revoked token has proven to hold it, and does not guess; nor does
-  // who has a token of a key that its issuer has not published yet.
-  if (proven.error().reason == Reason::kInvalidCredential && !proven.error().retry_after) {
-    guessed(from, administration::read_token(shown.bearer).value_or(""));
-  }
-  co_return std::unexpected(std::move(proven.error()));
+  if (!proven) co_return std::unexpected(std::move(proven.error()));
+  known.proven = std::move(*proven);
+  known.vouched = administration::Vouched::kByHeader;
+  co_return known;
 }
 
-Expected<void> Door::check_guess(const IpAddress& from, std::string_view secret) const {
-  const auto wait = failures_.delay(from, secret, parts_.clock.now());
-  if (wait) return refuse_delayed(*wait);
+// What shares its shape with those that have too many random bits, or a signature, to be guessed.
+bool Door::is_guessable(std::string_view bearer) const {
+  if (administration::read_token(bearer)) return false;
+  const std::shared_ptr<const config::Config> config = parts_.config.get();
+  if (config->admin.policy.oidc.empty() || !authentication::looks_like_token(bearer)) return true;
+  // A token of the configuration may look like one that is signed, and somebody may have chosen it.
+  const auto looks_signed = [](const Secret& token) {
+    return authentication::looks_like_token(token.reveal());
+  };
+  return looks_signed(first_token(*config)) ||
+         std::ranges::any_of(config->admin.policy.tokens, looks_signed,
+                             &administration::FixedToken::token);
+}
+
+Expected<void> Door::judge_wrong(const IpAddress& from, std::string_view unguessable) {
+  authentication::Guess guess;
+  guess.from = from;
+  guess.others = {&unguessable, 1};
+  return end_look(guess, {}, LookEnd::kWrong);
+}
+
+// Tells the operator of many failures, at most once a minute of each kind.
+Expected<void> Door::end_look(const authentication::Guess& guess, authentication::Look look,
+                              LookEnd how) {
+  const authentication::Judged judged =
+      failures_.end(kFailurePolicy, guess, look, how, parts_.clock.now());
+  if (judged.alarm != authentication::Alarm::kNone) {
+    fmt::print(stderr,
+               "tollgate: authentication at the admin address fails too often, last from {}; it is "
+               "delayed\n",
+               format_address(guess.from));
+  }
+  if (judged.delay) return refuse_delayed(*judged.delay);
   return {};
 }
 
-// Tells the operator of many, at most once a minute of each kind.
-void Door::guessed(const IpAddress& from, std::string_view id) {
-  const authentication::FailurePolicy policy;
-  const auto alarm = failures_.failed(policy, from, id, parts_.clock.now());
-  if (alarm == authentication::Alarm::kNone) return;
-  fmt::print(stderr,
-             "tollgate: authentication at the admin address fails too often, last from {}; it is "
-             "delayed\n",
-             format_address(from));
+void Door::turn_away(const TurnedAway& who) {
+  refused_[static_cast<std::size_t>(who.reason)].fetch_add(1, std::memory_order_relaxed);
+  if (who.reason != Reason::kMissingCredential) attendance_.turned_away(who);
 }
 
-std::vector<Door::Fixed> Door::fixed_tokens() const {
-  const std::shared_ptr<const config::Config> config = parts_.config.get();
+const Secret& Door::first_token(const config::Config& config) const {
+  return config.admin.token.empty() ? token_ : config.admin.token;
+}
+
+std::vector<Door::Fixed> Door::fixed_tokens(const config::Config& config) const {
   std::vector<Fixed> all;
-  if (!token_.empty()) {
-    all.push_back({digest_of(token_.reveal()),
+  if (const Secret& first = first_token(config); !first.empty()) {
+    all.push_back({digest_of(first.reveal()),
                    {Admin::Kind::kToken,
                     std::string(kFirstToken),
                     std::string(kFirstToken),
                     {administration::Role::kOwner, {}, {}}}});
   }
-  for (const administration::FixedToken& token : config->admin.policy.tokens) {
+  for (const administration::FixedToken& token : config.admin.policy.tokens) {
     all.push_back({digest_of(token.token.reveal()),
                    {Admin::Kind::kToken, token.name, fmt::format("admin.tokens.{}", token.name),
                     token.grant}});
@@ -204,9 +250,10 @@ std::vector<Door::Fixed> Door::fixed_tokens() const {
 
 Task<Expected<Proven>> Door::by_bearer(std::string_view bearer, Arena& arena) {
   const authentication::Digest digest = digest_of(bearer);
+  const std::shared_ptr<const config::Config> config = parts_.config.get();
   std::optional<Proven> fixed;
   // All are compared, so that the time tells nothing of which it is.
-  for (Fixed& each : fixed_tokens()) {
+  for (Fixed& each : fixed_tokens(*config)) {
     if (CRYPTO_memcmp(each.digest.data(), digest.data(), digest.size()) != 0) continue;
     fixed = Proven{std::move(each.admin), Source::kFixed, digest};
   }
@@ -214,41 +261,45 @@ Task<Expected<Proven>> Door::by_bearer(std::string_view bearer, Arena& arena) {
   if (bearer.starts_with(administration::kTokenPrefix)) {
     const auto id = administration::read_token(bearer);
     if (!id) co_return std::unexpected(administration::refuse_unknown());
-    co_return co_await by_stored(bearer, std::string(*id));
+    const authentication::Digest shown = parts_.pepper.digest(bearer);
+    const Checked token = co_await look_up(std::string(*id), shown);
+    if (!token) co_return std::unexpected(token.error());
+    Proven proven{admin_of(*token), Source::kStored, {}};
+    co_return proven;
   }
-  const std::shared_ptr<const config::Config> config = parts_.config.get();
-  const administration::Policy& policy = config->admin.policy;
-  if (policy.oidc.empty() || !authentication::looks_like_token(bearer)) {
+  if (config->admin.policy.oidc.empty() || !authentication::looks_like_token(bearer)) {
     co_return std::unexpected(administration::refuse_unknown());
   }
-  const Expected<authentication::Identity> identity =
-      co_await parts_.oidc.verify(bearer, arena, parts_.loop, parts_.clock.wall());
-  if (!identity) co_return std::unexpected(identity.error());
+  const Expected<OidcDesk::Verified> verified =
+      co_await parts_.oidc.verify(bearer, arena, parts_.loop, parts_.clock);
+  if (!verified) co_return std::unexpected(verified.error());
+  const administration::Policy& policy = verified->config->admin.policy;
   Expected<Admin> admin =
-      administration::admin_of(policy, *identity, administration::Shown::kAsBearer);
+      administration::admin_of(policy, verified->identity, administration::Shown::kAsBearer);
   if (!admin) co_return std::unexpected(std::move(admin.error()));
   Proven proven{std::move(*admin), Source::kOidc, policy.oidc_stamp};
   co_return proven;
 }
 
-Task<Expected<Proven>> Door::by_stored(std::string_view bearer, std::string id) {
-  using Checked = Expected<TokenRecord>;
-  const std::function<Checked()> work = [this, bearer, id]() -> Checked {
-    const Found found = parts_.answers.find_token(id);
+// The token of this id, in force, and used by that. `shown` is the keyed digest of the secret that
+// was shown; nothing where it was proven before, by a session.
+Task<Door::Checked> Door::look_up(std::string id, std::optional<authentication::Digest> shown) {
+  const std::function<Checked()> work = [this, &id, &shown]() -> Checked {
+    const auto found = register_.find(id);
     if (!found) return refuse_unread(found.error());
     const TokenRecord* const record = *found ? &**found : nullptr;
-    const Expected<void> good =
-        administration::verify(record, parts_.pepper.digest(bearer), parts_.clock.wall());
+    if (!shown && record == nullptr) return refuse_ended();
+    const Expected<void> good = administration::verify(
+        record, shown.value_or(record ? record->digest : Digest{}), parts_.clock.wall());
     if (!good) return std::unexpected(good.error());
-    parts_.answers.use_token(*record);
     return *record;
   };
-  const Fault away{FaultKind::kUnreachable, "too many wait for it"};
-  DeskLine::Turn<Checked> turn(parts_.line, work, refuse_unread(away));
-  const Checked checked = co_await turn;
-  if (!checked) co_return std::unexpected(checked.error());
-  Proven proven{admin_of(*checked), Source::kStored, {}};
-  co_return proven;
+  DeskLine::Turn<Checked> turn(line_, work,
+                               refuse_for_now("Too many wait for the store. Ask again soon."));
+  Checked checked = co_await turn;
+  // Who is known does not wait for that to be written.
+  if (checked) parts_.desk.post([this, token = *checked] { register_.use(token); });
+  co_return checked;
 }
 
 Task<Expected<Proven>> Door::by_session(std::string_view id) {
@@ -272,7 +323,7 @@ Task<Expected<Admin>> Door::renew(const Proven& proven) {
   const std::shared_ptr<const config::Config> config = parts_.config.get();
   switch (proven.source) {
     case Source::kFixed: {
-      for (const Fixed& each : fixed_tokens()) {
+      for (const Fixed& each : fixed_tokens(*config)) {
         if (each.digest == proven.stamp) co_return each.admin;
       }
       co_return refuse_ended();
@@ -283,26 +334,36 @@ Task<Expected<Admin>> Door::renew(const Proven& proven) {
     case Source::kStored:
       break;
   }
-  const std::string id = proven.admin.credential_id;
-  const std::function<Found()> work = [this, id] { return parts_.answers.find_token(id); };
-  DeskLine::Turn<Found> turn(parts_.line, work,
-                             fault(FaultKind::kUnreachable, "too many wait for it"));
-  const Found found = co_await turn;
-  if (!found) co_return refuse_unread(found.error());
-  if (!*found) co_return refuse_ended();
-  const Expected<void> good =
-      administration::verify(&**found, (*found)->digest, parts_.clock.wall());
-  if (!good) co_return std::unexpected(good.error());
-  co_return admin_of(**found);
+  const Checked token = co_await look_up(proven.admin.credential_id, std::nullopt);
+  if (!token) co_return std::unexpected(token.error());
+  co_return admin_of(*token);
 }
 
-FaultOr<std::string> Door::begin_session(Proven proven) {
+Task<Expected<std::string>> Door::begin_session(Proven proven, IpAddress from, std::string before) {
+  if (const Expected<void> may = sessions_.admit(proven.admin.credential_id, parts_.clock.now());
+      !may) {
+    co_return std::unexpected(may.error());
+  }
   administration::Sessions::Random random{};
   if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
-    return fault(FaultKind::kRefusedByPeer, "the system gave no random bytes");
+    co_return refuse_unread({FaultKind::kRefusedByPeer, "the system gave no random bytes"});
   }
+  const std::string name = administration::public_name_of(administration::session_id(random));
+  const bool replaces = !before.empty() && sessions_.is_there(before);
+  const std::string replaced = replaces ? administration::public_name_of(before) : std::string();
+  const FaultOr<void> recorded =
+      co_await attendance_.session_begins(proven.admin, from, name, replaced);
+  if (!recorded) co_return refuse_unread(recorded.error());
+  // What this browser had before is over, so that no session outlives the one who takes its place.
+  sessions_.end(before);
   const administration::Moment now{parts_.clock.now(), parts_.clock.wall()};
-  return sessions_.begin(random, std::move(proven), now);
+  co_return sessions_.begin(random, std::move(proven), now);
+}
+
+void Door::end_session(const Known& known, const IpAddress& from) {
+  sessions_.end(known.session);
+  attendance_.session_ended(known.proven.admin, from,
+                            administration::public_name_of(known.session));
 }
 
 }  // namespace tollgate::admin

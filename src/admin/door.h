@@ -3,7 +3,11 @@
 // What is shown is a Bearer token (of the configuration, of the store, or of an issuer) or the
 // cookie of a session that one of these began. A session is looked at with each use: what began it
 // must still be in force. Guesses at tokens are limited by address, with growing delay, apart from
-// those of callers, so that nobody who is refused there locks an administrator out here.
+// those of callers (failures.h). What nobody can guess (tokens of the store, signed ones, sessions)
+// is looked at always, so whoever else fails from an address locks no administrator out there.
+//
+// Tokens of the store are looked up on a thread of their own: a question that takes long holds up
+// nobody who is to be known. Who came is on record (attendance.h).
 //
 // Of the loop of the admin address, except where said.
 #pragma once
@@ -15,9 +19,10 @@
 #include <string_view>
 #include <vector>
 
-#include "admin/answers.h"
+#include "admin/attendance.h"
 #include "admin/desk_line.h"
 #include "admin/oidc_desk.h"
+#include "admin/register.h"
 #include "base/secret.h"
 #include "base/task.h"
 #include "controls/administration/browser.h"
@@ -41,19 +46,22 @@ struct Known {
 
 class Door {
  public:
+  // Who waits for the store here: one look each, so many of them are soon through.
+  static constexpr int kWaitingMax = 1024;
+
   // All outlive it.
   struct Parts {
     const config::Current& config;
+    storage::Store& store;
     const authentication::Pepper& pepper;
     const pipeline::Clock& clock;
     Executor& loop;
-    DeskLine& line;
-    Answers& answers;
+    Executor& desk;  // Another thread, of the door's alone.
     OidcDesk& oidc;
   };
+  // `first_token` is the first owner's where the configuration has none.
   Door(const Parts& parts, Secret first_token);
 
-  // The first owner's token from now on.
   void set_token(Secret token) { token_ = std::move(token); }
 
   // What the head shows. kCredentialConflict where it shows one thing twice, kInvalidCredential for
@@ -62,37 +70,46 @@ class Door {
 
   Task<Expected<Known>> identify(pipeline::Exchange& exchange, const Shown& shown);
 
-  // Guesses: whether an address may show this secret now (kRateLimited), and that what it showed
-  // was none of anybody. `id` is the public part of it; may be empty.
-  Expected<void> check_guess(const IpAddress& from, std::string_view secret) const;
-  void guessed(const IpAddress& from, std::string_view id);
+  // Counts what nobody can guess and was wrong all the same. Refuses with the delay of the address,
+  // if it is in one (kRateLimited): that is what he is told then.
+  Expected<void> judge_wrong(const IpAddress& from, std::string_view unguessable);
 
-  // The id of a new session; a Fault where the system gives no random bytes.
-  FaultOr<std::string> begin_session(administration::Proven proven);
-  void end_session(std::string_view id) { sessions_.end(id); }
+  // A new session, in the place of the one that this browser had before, if any. Refuses with
+  // kRateLimited who begins too many, and with kStoreUnavailable where it cannot be on record.
+  Task<Expected<std::string>> begin_session(administration::Proven proven, IpAddress from,
+                                            std::string before);
+  void end_session(const Known& known, const IpAddress& from);
 
   administration::Names names() const;
   std::string session_cookie_name() const;
   std::string login_cookie_name() const;
 
-  // Who was refused why, since the start. Any thread.
-  void count(Reason reason) {
-    refused_[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
-  }
+  // Counts somebody who was not let in, and has it on record unless he showed nothing at all.
+  void turn_away(const TurnedAway& who);
+  // How many were refused why, since the start. Any thread.
   std::uint64_t refusals(Reason reason) const {
     return refused_[static_cast<std::size_t>(reason)].load(std::memory_order_relaxed);
   }
 
+  // Whoever waits for the store is sent away from now on. Any thread.
+  void begin_closing() { line_.begin_closing(); }
+  // What is not on record yet is posted to the desk: when nobody comes any more.
+  void close() { attendance_.close(); }
+
  private:
-  using Found = FaultOr<std::optional<administration::TokenRecord>>;
+  using Checked = Expected<administration::TokenRecord>;
   struct Fixed {
     authentication::Digest digest{};
     administration::Admin admin;
   };
 
-  std::vector<Fixed> fixed_tokens() const;
+  const Secret& first_token(const config::Config& config) const;
+  std::vector<Fixed> fixed_tokens(const config::Config& config) const;
+  bool is_guessable(std::string_view bearer) const;
+  Expected<void> end_look(const authentication::Guess& guess, authentication::Look look,
+                          authentication::LookEnd how);
   Task<Expected<administration::Proven>> by_bearer(std::string_view bearer, Arena& arena);
-  Task<Expected<administration::Proven>> by_stored(std::string_view bearer, std::string id);
+  Task<Checked> look_up(std::string id, std::optional<authentication::Digest> shown);
   Task<Expected<administration::Proven>> by_session(std::string_view id);
   Task<Expected<administration::Admin>> renew(const administration::Proven& proven);
 
@@ -100,6 +117,9 @@ class Door {
   Secret token_;
   authentication::Failures failures_;
   administration::Sessions sessions_;
+  Register register_;  // The desk's.
+  DeskLine line_;
+  Attendance attendance_;
   std::array<std::atomic<std::uint64_t>, kReasonCount> refused_{};
 };
 

@@ -18,6 +18,7 @@ namespace tollgate::admin {
 using administration::OidcPolicy;
 using administration::PendingLogin;
 using administration::Policy;
+using administration::Proven;
 using authentication::LoginPlaces;
 
 namespace {
@@ -49,6 +50,15 @@ Answer provider_problem(const Fault& fault) {
                  "The gateway says on stderr why.");
 }
 
+Refusal too_many_at_once() {
+  Refusal refusal;
+  refusal.reason = Reason::kRateLimited;
+  refusal.rule = kRule;
+  refusal.message = "Too many logins from this address are at work. Reload this page.";
+  refusal.retry_after = std::chrono::seconds(1);
+  return refusal;
+}
+
 // What else a provider says with it is of no interest.
 OrWords<Login::Come> read_come(std::string_view query) {
   const OrWords<Parameters> parameters = parse_query(query);
@@ -76,17 +86,7 @@ constexpr std::string_view kLoggedIn =
 
 }  // namespace
 
-// Puts a question to the issuer; `what` names it among those that are put at the same time.
-Task<FaultOr<std::string>> Login::put(std::string_view what, identity::WebRequest request) {
-  const authentication::Digest digest = authentication::digest_of(what);
-  identity::Waiter<FaultOr<std::string>> waiter(parts_.loop);
-  const auto submit = [&](identity::Waiter<FaultOr<std::string>>& waits) {
-    return inquiry_.ask(digest, std::move(request), waits);
-  };
-  co_return co_await waiter.ask(submit);
-}
-
-Task<Login::Places> Login::places_of(const OidcPolicy& entry) {
+Task<Login::Places> Login::places_of(const OidcPolicy& entry, IpAddress from) {
   const std::string& issuer = entry.bearer.issuer;
   if (const auto known = places_.find(issuer);
       known != places_.end() && parts_.clock.now() < known->second.until) {
@@ -98,14 +98,20 @@ Task<Login::Places> Login::places_of(const OidcPolicy& entry) {
   request.certificate_authority = entry.bearer.certificate_authority;
   request.timeout = kTimeout;
   request.bytes_max = authentication::kDiscoveryBytesMax;
-  const FaultOr<std::string> answer = co_await put(request.url, request);
+  const authentication::Digest digest = authentication::digest_of(request.url);
+  const std::string asked = request.asked;
+  identity::Inquiry::Asked waiter(parts_.loop);
+  const auto submit = [&](identity::Inquiry::Asked& waits) {
+    return inquiry_.ask(digest, std::move(request), from, waits);
+  };
+  const FaultOr<std::string> answer = co_await waiter.ask(submit);
   Places places = fault(FaultKind::kUnreachable, "");
   if (!answer) {
     places = std::unexpected(answer.error());
   } else if (const auto read = authentication::read_login_places(*answer, issuer)) {
     places = *read;
   } else {
-    places = fault(FaultKind::kBroken, fmt::format("{}: {}", request.asked, read.error()));
+    places = fault(FaultKind::kBroken, fmt::format("{}: {}", asked, read.error()));
   }
   const Duration kept = places ? kPlacesKept : kFailureKept;
   places_[issuer] = {places, parts_.clock.now() + kept};
@@ -125,7 +131,7 @@ Task<Answer> Login::begin(pipeline::Exchange& exchange, std::string_view query) 
   const std::shared_ptr<const config::Config> config = parts_.config.get();
   const OidcPolicy* const entry = entry_of(config->admin.policy, name);
   if (entry == nullptr) co_return no_provider();
-  const Places places = co_await places_of(*entry);
+  const Places places = co_await places_of(*entry, exchange.head().client_ip);
   if (!places) co_return provider_problem(places.error());
 
   PendingLogin login;
@@ -140,6 +146,7 @@ Task<Answer> Login::begin(pipeline::Exchange& exchange, std::string_view query) 
   login.entry = entry->name;
   login.redirect = origin_of(names, head.header("host")) + std::string(kCallback);
   login.exchange = places->exchange;
+  login.names_issuer = places->names_itself;
   const authentication::LoginRequest request{
       .client = entry->client,
       .redirect = login.redirect,
@@ -168,15 +175,23 @@ std::string Login::ended_cookie() const {
       {.name = name, .site = SameSite::kLax, .secure = is_secure(parts_.door.names())});
 }
 
+Answer Login::turn_away(pipeline::Exchange& exchange, const Refusal& refusal) {
+  parts_.door.turn_away({.from = exchange.head().client_ip,
+                         .asked = fmt::format("GET {}", kCallback),
+                         .reason = refusal.reason});
+  return refused(refusal);
+}
+
 Task<Answer> Login::finish(pipeline::Exchange& exchange, std::string_view query) {
-  const OrWords<Come> come = read_come(query);
+  OrWords<Come> come = read_come(query);
   if (!come) co_return bad_request(come.error());
   const Expected<std::string_view> id = authentication::find_cookie(
       exchange.head().header("cookie"), parts_.door.login_cookie_name());
-  const IpAddress from = exchange.head().client_ip;
-  if (const Expected<void> may = parts_.door.check_guess(from, come->state); !may) {
-    parts_.door.count(may.error().reason);
-    co_return refused(may.error());
+  const auto from = subscriber_of(exchange.head().client_ip).bytes;
+  if (const auto known = exchanges_.find(from);
+      known != exchanges_.end() && known->second >= kExchangesOfAddressMax) {
+    // Its login is not over with that.
+    co_return turn_away(exchange, too_many_at_once());
   }
   std::optional<PendingLogin> login;
   if (id && !id->empty()) login = logins_.take(*id, parts_.clock.now());
@@ -185,7 +200,9 @@ Task<Answer> Login::finish(pipeline::Exchange& exchange, std::string_view query)
         "This browser has no such login at work: it took too long, was answered before, or began "
         "elsewhere. Begin again at /admin/login.");
   }
-  Answer made = co_await conclude(exchange, std::move(*login), *come);
+  ++exchanges_[from];
+  Answer made = co_await conclude(exchange, std::move(*login), std::move(*come));
+  if (--exchanges_[from] == 0) exchanges_.erase(from);
   made.headers += ended_cookie();
   co_return made;
 }
@@ -193,39 +210,38 @@ Task<Answer> Login::finish(pipeline::Exchange& exchange, std::string_view query)
 // From here on the answer is of this browser's login, and nobody can give it again.
 Task<Answer> Login::conclude(pipeline::Exchange& exchange, PendingLogin login, Come come) {
   const std::shared_ptr<const config::Config> config = parts_.config.get();
-  const Policy& policy = config->admin.policy;
-  const OidcPolicy* const entry = entry_of(policy, login.entry);
+  const OidcPolicy* const entry = entry_of(config->admin.policy, login.entry);
   if (entry == nullptr) co_return no_provider();
-  // RFC 9207: an answer of another issuer than the one that was asked.
-  if (!come.issuer.empty() && come.issuer != entry->bearer.issuer) {
-    co_return bad_request("The answer is of another issuer (`iss`).");
+  // RFC 9207: an answer of another issuer than the one that was asked, or of nobody where that one
+  // always says who it is.
+  const bool unnamed = come.issuer.empty() && login.names_issuer;
+  if (unnamed || (!come.issuer.empty() && come.issuer != entry->bearer.issuer)) {
+    co_return bad_request("The answer is of another issuer (`iss`), or does not say of which.");
   }
-  if (come.refused) co_return problem(403, "Forbidden", "The provider did not let you log in.");
+  if (come.refused) {
+    co_return turn_away(exchange, refuse(Reason::kRouteNotAllowed, std::string(kRule),
+                                         "The provider did not let you log in.")
+                                      .error());
+  }
   if (come.code.empty()) co_return bad_request("The answer has no code.");
-  const FaultOr<std::string> token = co_await exchange_code(*entry, login, std::move(come.code));
-  if (!token) {
-    // It does not know the code: somebody made it up.
-    if (token.error().kind == FaultKind::kRefusedByPeer) {
-      parts_.door.guessed(exchange.head().client_ip, {});
-    }
-    co_return provider_problem(token.error());
+  const IpAddress from = exchange.head().client_ip;
+  const Exchanged exchanged = co_await exchange_code(*entry, login, come.code);
+  if (!exchanged) co_return provider_problem(exchanged.error());
+  if (!*exchanged) {
+    const Expected<void> told = parts_.door.judge_wrong(from, come.code);
+    co_return turn_away(exchange, told ? exchanged->error() : told.error());
   }
-  Expected<administration::Admin> admin =
-      co_await verify(policy, *entry, login, *token, exchange.arena());
-  if (!admin) {
-    if (admin.error().reason == Reason::kInvalidCredential) {
-      parts_.door.guessed(exchange.head().client_ip, {});
-    }
-    parts_.door.count(admin.error().reason);
-    co_return refused(admin.error());
-  }
-  administration::Proven proven{std::move(*admin), administration::Source::kOidc,
-                                policy.oidc_stamp};
-  if (const Expected<Shown> shown = parts_.door.read(exchange.head())) {
-    parts_.door.end_session(shown->session);
-  }
-  const FaultOr<std::string> session = parts_.door.begin_session(std::move(proven));
-  if (!session) co_return store_problem(session.error());
+  Expected<Proven> proven = co_await verify(login, **exchanged, exchange.arena());
+  if (!proven) co_return turn_away(exchange, proven.error());
+  co_return co_await let_in(exchange, std::move(*proven));
+}
+
+Task<Answer> Login::let_in(pipeline::Exchange& exchange, Proven proven) {
+  std::string before;
+  if (const Expected<Shown> shown = parts_.door.read(exchange.head())) before = shown->session;
+  const Expected<std::string> session = co_await parts_.door.begin_session(
+      std::move(proven), exchange.head().client_ip, std::move(before));
+  if (!session) co_return refused(session.error());
   const std::string name = parts_.door.session_cookie_name();
   Answer made{200, std::string(kLoggedIn), "text/html; charset=utf-8"};
   made.headers =
@@ -233,8 +249,8 @@ Task<Answer> Login::conclude(pipeline::Exchange& exchange, PendingLogin login, C
   co_return made;
 }
 
-Task<FaultOr<std::string>> Login::exchange_code(const OidcPolicy& entry, const PendingLogin& login,
-                                                std::string code) {
+Task<Login::Exchanged> Login::exchange_code(const OidcPolicy& entry, const PendingLogin& login,
+                                            std::string_view code) {
   identity::WebRequest request;
   request.asked = fmt::format("{}.{}", kRule, entry.name);
   request.url = login.exchange;
@@ -252,31 +268,52 @@ Task<FaultOr<std::string>> Login::exchange_code(const OidcPolicy& entry, const P
   request.body = authentication::exchange_form(form);
   request.timeout = kTimeout;
   request.bytes_max = static_cast<Bytes>(authentication::kExchangeBytesMax);
-  const FaultOr<std::string> answer = co_await put(login.state, request);
+  request.reads_refusals = true;
+  const FaultOr<identity::WebAnswer> answer = co_await parts_.web.ask(request);
   if (!answer) co_return std::unexpected(answer.error());
-  std::expected<std::string, std::string> token = authentication::read_exchange(*answer);
-  if (!token) {
-    co_return fault(FaultKind::kBroken, fmt::format("{}: {}", request.asked, token.error()));
+  if (answer->status == 400 && authentication::says_wrong_code(answer->body)) {
+    const Expected<authentication::Exchanged> wrong =
+        refuse(Reason::kInvalidCredential, std::string(kRule),
+               "The provider does not know the code of this login, or no more. Begin again at "
+               "/admin/login.");
+    co_return wrong;
   }
-  co_return std::move(*token);
+  if (answer->status == 400) {
+    co_return fault(FaultKind::kRefusedByPeer,
+                    fmt::format("{}: `{}` answers with status 400, and not that the code is wrong",
+                                request.asked, request.url));
+  }
+  std::expected<authentication::Exchanged, std::string> read =
+      authentication::read_exchange(answer->body);
+  if (!read) {
+    co_return fault(FaultKind::kBroken, fmt::format("{}: {}", request.asked, read.error()));
+  }
+  co_return std::move(*read);
 }
 
-Task<Expected<administration::Admin>> Login::verify(const Policy& policy, const OidcPolicy& entry,
-                                                    const PendingLogin& login,
-                                                    std::string_view token, Arena& arena) {
-  const Expected<authentication::Identity> identity =
-      co_await parts_.oidc.verify(token, arena, parts_.loop, parts_.clock.wall());
-  if (!identity) co_return std::unexpected(identity.error());
+// By what is in force when the issuer's keys are known.
+Task<Expected<Proven>> Login::verify(const PendingLogin& login,
+                                     const authentication::Exchanged& exchanged, Arena& arena) {
+  const Expected<OidcDesk::Verified> verified =
+      co_await parts_.oidc.verify(exchanged.id_token, arena, parts_.loop, parts_.clock);
+  if (!verified) co_return std::unexpected(verified.error());
+  const Policy& policy = verified->config->admin.policy;
+  const OidcPolicy* const entry = entry_of(policy, login.entry);
   // Of the entry that this browser was sent to, and of no other.
-  if (identity->verifier != entry.login.name) {
+  if (entry == nullptr || verified->identity.verifier != entry->login.name) {
     co_return std::unexpected(administration::refuse_unknown());
   }
-  const Expected<authentication::Token> read = tokens_.read(token);
+  const Expected<authentication::Token> read = tokens_.read(exchanged.id_token);
   if (!read) co_return std::unexpected(read.error());
-  const Expected<void> ours =
-      authentication::check_id_token(*read, login.nonce, entry.client, kRule);
-  if (!ours) co_return std::unexpected(ours.error());
-  co_return administration::admin_of(policy, *identity, administration::Shown::kAtLogin);
+  const authentication::IdTokenPlan plan{login.nonce, entry->client, exchanged.access_token};
+  if (const Expected<void> ours = authentication::check_id_token(*read, plan, kRule); !ours) {
+    co_return std::unexpected(ours.error());
+  }
+  Expected<administration::Admin> admin =
+      administration::admin_of(policy, verified->identity, administration::Shown::kAtLogin);
+  if (!admin) co_return std::unexpected(std::move(admin.error()));
+  Proven proven{std::move(*admin), administration::Source::kOidc, policy.oidc_stamp};
+  co_return proven;
 }
 
 }  // namespace tollgate::admin

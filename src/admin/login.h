@@ -2,11 +2,17 @@
 //
 //   GET /admin/login[?with=NAME]   sends the browser to the issuer, with a cookie for this login
 //   GET /admin/callback            where it comes back; the code is exchanged, the ID token
-//   verified
+//                                  verified
 //
-// Of the loop of the admin address; waits for the issuer, never for the store.
+// A login that waited is judged by the configuration that is in force at its end. A code is good
+// with the verifier of its own login alone, so nobody guesses one; who brings a wrong one counts as
+// whoever shows a wrong token does, and what goes wrong between the issuer and us counts for
+// nobody.
+//
+// Of the loop of the admin address.
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <string_view>
@@ -26,6 +32,8 @@ class Login {
   // And how long it is not asked again where it does not answer.
   static constexpr Duration kFailureKept = std::chrono::seconds(5);
   static constexpr Duration kTimeout = std::chrono::seconds(4);
+  // Codes of one address that are exchanged at once: nobody takes all that an issuer answers.
+  static constexpr int kExchangesOfAddressMax = 4;
 
   // All outlive it.
   struct Parts {
@@ -55,25 +63,26 @@ class Login {
     Places places;
     Instant until{};
   };
-  Task<Places> places_of(const administration::OidcPolicy& entry);
-  Task<FaultOr<std::string>> exchange_code(const administration::OidcPolicy& entry,
-                                           const administration::PendingLogin& login,
-                                           std::string code);
-  Task<Expected<administration::Admin>> verify(const administration::Policy& policy,
-                                               const administration::OidcPolicy& entry,
-                                               const administration::PendingLogin& login,
-                                               std::string_view token, Arena& arena);
+  Task<Places> places_of(const administration::OidcPolicy& entry, IpAddress from);
+  // What came of a code: who it is, or a refusal; a Fault for what is between the issuer and us.
+  using Exchanged = FaultOr<Expected<authentication::Exchanged>>;
+  Task<Exchanged> exchange_code(const administration::OidcPolicy& entry,
+                                const administration::PendingLogin& login, std::string_view code);
+  Task<Expected<administration::Proven>> verify(const administration::PendingLogin& login,
+                                                const authentication::Exchanged& exchanged,
+                                                Arena& arena);
   Task<Answer> conclude(pipeline::Exchange& exchange, administration::PendingLogin login,
                         Come come);
+  Task<Answer> let_in(pipeline::Exchange& exchange, administration::Proven proven);
+  Answer turn_away(pipeline::Exchange& exchange, const Refusal& refusal);
   std::string ended_cookie() const;
-
-  Task<FaultOr<std::string>> put(std::string_view what, identity::WebRequest request);
 
   const Parts parts_;
   identity::Inquiry inquiry_;  // Whoever asks the same at the same time shares the answer.
   administration::Logins logins_;
   authentication::TokenReader tokens_;
   std::map<std::string, KeptPlaces> places_;  // By issuer: of the configuration, so few.
+  std::map<std::array<std::uint8_t, 16>, int> exchanges_;  // At work, of each address.
 };
 
 }  // namespace tollgate::admin

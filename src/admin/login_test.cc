@@ -51,6 +51,9 @@ class LoginTest : public ApiTest {
     if (!cookie.empty()) headers.emplace_back("Cookie", cookie);
     return ask("GET", fmt::format("/admin/callback?{}", query), {}, headers);
   }
+  static std::string made_up(const Begun& begun, int i) {
+    return fmt::format("code=made-up-{}&state={}", i, begun.of("state"));
+  }
   static std::string answer(const Begun& begun) {
     return fmt::format("code=the-code&state={}", begun.of("state"));
   }
@@ -144,6 +147,8 @@ TEST_F(LoginTest, TakesNoIdTokenOfAnother) {
          const std::string good = id_token(b);
          return good.substr(0, good.size() - 4) + "AAAA";
        }},
+      {"that came with another access token", 401,
+       [&](const Begun& b) { return id_token(b, R"("at_hash":"none","groups":["admins"])"); }},
       {"no token", 401, [](const Begun&) { return std::string("opaque"); }},
   };
   for (const Row& row : rows) {
@@ -192,18 +197,134 @@ TEST_F(LoginTest, AsksAProviderThatIsDownNotTooOften) {
   EXPECT_EQ(ask("GET", "/admin/login?with=corporate", {}, Headers{})->status, 302);
 }
 
-// Whoever makes up codes is delayed as whoever makes up tokens is.
-TEST_F(LoginTest, DelaysWhoGuessesAtCodes) {
+// Whoever makes up codes fails as whoever makes up tokens does.
+TEST_F(LoginTest, DelaysWhoMakesUpCodes) {
+  web_.pages[std::string(kExchange)] = R"({"error":"invalid_grant"})";
+  web_.statuses[std::string(kExchange)] = 400;
+  for (int i = 0; i < 11; ++i) {
+    const Begun begun = begin();
+    EXPECT_TRUE(is_problem(*come_back(made_up(begun, i), begun.cookie), 401)) << i;
+  }
+  const Begun delayed = begin();
+  EXPECT_TRUE(is_problem(*come_back(made_up(delayed, 11), delayed.cookie), 429));
+  EXPECT_NE(ask("GET", "/admin/v1/keys", {}, bearer("a guess"))->status, 200);
+  EXPECT_TRUE(is_problem(*ask("GET", "/admin/v1/keys", {}, bearer("another")), 429));
+  // Nobody guesses a code, so whoever has a good one is not held up.
+  web_.statuses.clear();
+  const Begun good = begin();
+  answer_with(id_token(good));
+  EXPECT_EQ(come_back(answer(good), good.cookie)->status, 200);
+}
+
+// What goes wrong between the provider and us is not the fault of who logs in.
+TEST_F(LoginTest, HoldsNothingOfTheProviderAgainstAnybody) {
+  const std::pair<int, std::string_view> answers[] = {
+      {500, "down"},
+      {401, R"({"error":"invalid_client"})"},
+      {400, R"({"error":"invalid_client"})"},
+      {400, R"({"error":"invalid_grant","error":"invalid_grant"})"},
+      {200, R"({"id_token":5})"},
+      {0, ""},
+  };
+  for (const auto& [status, body] : answers) {
+    SCOPED_TRACE(fmt::format("{} {}", status, body));
+    web_.pages[std::string(kExchange)] = body;
+    web_.statuses[std::string(kExchange)] = status;
+    if (status == 0) web_.pages.erase(std::string(kExchange));
+    for (int i = 0; i < 15; ++i) {
+      const Begun begun = begin();
+      EXPECT_TRUE(is_problem(*come_back(made_up(begun, i), begun.cookie), 502));
+    }
+  }
+  web_.statuses.clear();
   answer_with("opaque");
-  int refused = 0;
   for (int i = 0; i < 15; ++i) {
     const Begun begun = begin();
-    const auto caller = come_back(answer(begun), begun.cookie);
-    if (caller->status == 429) ++refused;
+    EXPECT_TRUE(is_problem(*come_back(made_up(begun, i), begun.cookie), 401));
   }
-  EXPECT_GE(refused, 3);
-  const std::size_t asked = web_.asked_at(kExchange);
-  EXPECT_LE(asked, 12U);
+  EXPECT_EQ(ask("GET", "/admin/v1/keys")->status, 200) << "a new credential from there";
+  EXPECT_EQ(api().refusals(Reason::kRateLimited), 0U);
+}
+
+// Codes of one address do not take all that the provider answers at once.
+TEST_F(LoginTest, ExchangesAFewOfOneAddressAtOnce) {
+  std::vector<Begun> begun;
+  for (int i = 0; i <= Login::kExchangesOfAddressMax; ++i) begun.push_back(begin());
+  const Begun other = begin(*read_address("192.0.2.1"));
+  const auto begin_back = [&](const Begun& each, IpAddress from = {}) {
+    pipeline::testing::Ask asked;
+    asked.method = "GET";
+    asked.target = "/admin/callback?" + answer(each);
+    asked.headers = {{"Host", std::string(kHost)}, {"Cookie", each.cookie}};
+    asked.ip = from;
+    auto caller = std::make_unique<Caller>(asked, story_);
+    start(api().serve(*caller));
+    return caller;
+  };
+  std::vector<std::unique_ptr<Caller>> callers;
+  for (const Begun& each : begun) callers.push_back(begin_back(each));
+  EXPECT_TRUE(is_problem(*callers.back(), 429));
+  const auto of_other = begin_back(other, *read_address("192.0.2.1"));
+  EXPECT_EQ(web_.held(), static_cast<std::size_t>(Login::kExchangesOfAddressMax) + 1);
+  answer_with(id_token(begun.back()));
+  answer_all();
+  // It was not over with that.
+  EXPECT_EQ(come_back(answer(begun.back()), begun.back().cookie)->status, 200);
+}
+
+// What is in force at the end of a login decides it, whatever was when it began.
+TEST_F(LoginTest, IsJudgedByWhatIsInForceAtItsEnd) {
+  const auto finish_over = [&](std::shared_ptr<config::Config> next) {
+    current_->swap(configuration());
+    const Begun begun = begin();
+    answer_with(id_token(begun));
+    pipeline::testing::Ask asked;
+    asked.method = "GET";
+    asked.target = "/admin/callback?" + answer(begun);
+    asked.headers = {{"Host", std::string(kHost)}, {"Cookie", begun.cookie}};
+    auto caller = std::make_unique<Caller>(asked, story_);
+    start(api().serve(*caller));
+    current_->swap(std::move(next));
+    answer_all();
+    return caller;
+  };
+  auto demoted = configuration();
+  auto& entry = demoted->admin.policy.oidc.front();
+  entry.grants = {{"admins", administration::Role::kViewer, {"acme"}}};
+  entry.bearer.name = entry.login.name = "";
+  demoted->admin.policy.verifiers.clear();
+  administration::derive(demoted->admin.policy);
+  const auto made = finish_over(demoted);
+  ASSERT_EQ(made->status, 200) << made->text;
+  const auto who = ask("GET", "/admin/v1/session", {}, {{"Cookie", first_cookie(*made)}});
+  EXPECT_EQ(who->status, 200) << "and it is no session of what is over";
+  EXPECT_EQ(field(*who, "role"), "viewer");
+
+  auto gone = configuration();
+  gone->admin.policy = {};
+  const auto refused = finish_over(gone);
+  EXPECT_NE(refused->status, 200);
+  EXPECT_FALSE(refused->header("set-cookie").value_or("").starts_with("tollgate_admin="));
+}
+
+TEST_F(LoginTest, WantsTheIssuerNamedWhereThatAlwaysNamesItself) {
+  const Begun free = begin();
+  answer_with(id_token(free));
+  EXPECT_EQ(come_back(answer(free), free.cookie)->status, 200);
+  clock_.pass(Login::kPlacesKept);
+  std::string& page = web_.pages[std::string(kPlaces)];
+  page.pop_back();
+  page += R"(,"authorization_response_iss_parameter_supported":true})";
+  const Begun silent = begin();
+  answer_with(id_token(silent));
+  EXPECT_TRUE(is_problem(*come_back(answer(silent), silent.cookie), 400));
+  const Begun denied = begin();
+  EXPECT_TRUE(is_problem(
+      *come_back("error=access_denied&state=" + denied.of("state"), denied.cookie), 400));
+  const Begun named = begin();
+  answer_with(id_token(named));
+  const std::string iss = "&iss=https%3A%2F%2Flogin.example.com";
+  EXPECT_EQ(come_back(answer(named) + iss, named.cookie)->status, 200);
 }
 
 // Many who begin at once ask the provider once.

@@ -205,27 +205,5 @@ TEST_F(Session, AnswersAreHardened) {
   }
 }
 
-// Ten guesses, then each waits; who was good from there before goes on, and so do others.
-TEST_F(Session, GuessesAreDelayedByAddress) {
-  const IpAddress here = *read_address("10.0.0.1");
-  const IpAddress there = *read_address("10.0.0.2");
-  const auto status = [&](std::string_view token, const IpAddress& from) {
-    return ask("GET", "/admin/v1/budgets", {}, bearer(token), from)->status;
-  };
-  EXPECT_EQ(status(token_of("viewer"), here), 200);
-  for (int i = 0; i < 11; ++i) EXPECT_EQ(status(fmt::format("guess-{}", i), here), 401) << i;
-  const auto delayed = ask("GET", "/admin/v1/budgets", {}, bearer("another"), here);
-  EXPECT_TRUE(is_problem(*delayed, 429));
-  EXPECT_EQ(delayed->header("retry-after"), "1");
-  EXPECT_EQ(status(kToken, here), 429) << "even the right one, or a delay would delay no guess";
-  EXPECT_EQ(status(token_of("viewer"), here), 200);
-  EXPECT_EQ(status("guess", there), 401);
-  EXPECT_EQ(status(kToken, there), 200);
-  clock_.pass(std::chrono::seconds(1));
-  EXPECT_EQ(status(kToken, here), 200);
-  EXPECT_EQ(api().refusals(Reason::kInvalidCredential), 12U);
-  EXPECT_EQ(api().refusals(Reason::kRateLimited), 2U);
-}
-
 }  // namespace
 }  // namespace tollgate::admin

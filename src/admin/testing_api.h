@@ -20,6 +20,7 @@
 #include "controls/authentication/forged_token_test.h"
 #include "identity/testing_web.h"
 #include "pipeline/testing_caller.h"
+#include "storage/audit_query.h"
 
 namespace tollgate::admin {
 
@@ -52,7 +53,7 @@ class ApiTest : public ::testing::Test {
     store_ = std::move(*opened);
     current_.emplace(configuration());
     store_->start();
-    oidc_.emplace(*current_->get());
+    oidc_.emplace(*current_);
   }
   ~ApiTest() override {
     api_.reset();
@@ -115,20 +116,21 @@ class ApiTest : public ::testing::Test {
   std::string issued(std::string_view claims, std::string_view audience = "tollgate-admin") const {
     const auto now = std::chrono::floor<std::chrono::seconds>(clock_.wall()).time_since_epoch();
     return es256_token(key_, R"({"alg":"ES256","kid":"a"})",
-                       fmt::format(R"({{"iss":"{}","aud":"{}","sub":"ada","exp":{},{}}})", kIssuer,
-                                   audience, now.count() + 3600, claims));
+                       fmt::format(R"({{"iss":"{}","aud":"{}","sub":"ada","iat":{},"exp":{},{}}})",
+                                   kIssuer, audience, now.count(), now.count() + 3600, claims));
   }
 
   AdminApi::Parts parts() {
-    return {*current_, *store_, pepper_, metrics_, clock_, loop_, desk_, *oidc_, web_, token_};
+    return {*current_, *store_, pepper_, metrics_, clock_, loop_,
+            desk_,     door_,   *oidc_,  web_,     token_};
   }
   AdminApi& api() {
     if (!api_) api_ = std::make_unique<AdminApi>(parts());
     return *api_;
   }
-  // Goes on until nobody waits for the desk or the web any more.
+  // Goes on until nobody waits for a desk or the web any more.
   void answer_all() {
-    while (desk_.run() || loop_.run() || web_.answer()) {
+    while (desk_.run() || door_.run() || loop_.run() || web_.answer()) {
     }
   }
 
@@ -145,6 +147,20 @@ class ApiTest : public ::testing::Test {
     answer_all();
     EXPECT_TRUE(caller->complete());
     return caller;
+  }
+
+  // The records of those who administer, newest first; of one action, or of all.
+  std::vector<std::string> records(std::string_view action) {
+    FaultOr<std::unique_ptr<storage::Database>> reading = store_->reader();
+    CHECK(reading.has_value());
+    storage::AuditQuery query;
+    query.action = action;
+    query.phase = audit::Phase::kChange;
+    const auto rows = storage::query_audit(**reading, query, 5000);
+    CHECK(rows.has_value());
+    std::vector<std::string> found;
+    for (const storage::AuditRow& row : *rows) found.push_back(row.record);
+    return found;
   }
 
   static std::string field(const Caller& caller, std::string_view name) {
@@ -172,6 +188,7 @@ class ApiTest : public ::testing::Test {
   Metrics metrics_;
   HandExecutor loop_;
   HandExecutor desk_;
+  HandExecutor door_;
   std::optional<OidcDesk> oidc_;
   identity::testing::HandWeb web_;
   config::Secret token_{std::string(kToken)};

@@ -24,18 +24,6 @@ std::expected<void, administration::Lack> check_reach(const Grant& own, const To
 
 }  // namespace
 
-FaultOr<std::optional<TokenRecord>> Answers::find_token(std::string_view id) {
-  const FaultOr<storage::Database*> reading = database();
-  if (!reading) return std::unexpected(reading.error());
-  return storage::find_admin_token(**reading, id);
-}
-
-// A use that is not written is no reason to refuse.
-void Answers::use_token(const TokenRecord& token) {
-  const FaultOr<storage::Database*> writing = database();
-  if (writing) (void)storage::use_admin_token(**writing, token, parts_.clock.wall());
-}
-
 Answer Answers::tokens(const Question& question) {
   if (!question.parameters.empty()) return bad_request("No parameters are known here.");
   const FaultOr<storage::Database*> reading = database();

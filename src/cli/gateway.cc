@@ -126,6 +126,7 @@ struct Gateway::Parts {
   config::Current config;
   net::Loop admin_loop;  // The clock of what is shared, too.
   net::Loop admin_desk;
+  net::Loop door_desk;
   pipeline::Vocabularies vocabularies;
   admin::Metrics metrics;
   std::unique_ptr<storage::Store> store;
@@ -142,6 +143,7 @@ struct Gateway::Parts {
   std::unique_ptr<net::Listener> admin_listener;
   std::thread admin_thread;
   std::thread desk_thread;
+  std::thread door_thread;
   config::Secret admin_token;
   std::vector<Address> addresses;
   std::string admin_url;
@@ -216,9 +218,10 @@ FaultOr<void> Gateway::Parts::open_listeners(const TlsContexts& tls) {
 
 FaultOr<void> Gateway::Parts::open_admin() {
   const std::shared_ptr<const config::Config> now = config.get();
-  admin_oidc.emplace(*now);
-  const admin::AdminApi::Parts parts{config,     *store,     *pepper,     metrics,   admin_loop,
-                                     admin_loop, admin_desk, *admin_oidc, admin_web, admin_token};
+  admin_oidc.emplace(config);
+  const admin::AdminApi::Parts parts{config,      *store,     *pepper,    metrics,
+                                     admin_loop,  admin_loop, admin_desk, door_desk,
+                                     *admin_oidc, admin_web,  admin_token};
   admin_api = std::make_unique<admin::AdminApi>(parts);
   FaultOr<std::shared_ptr<const net::ServerTls>> tls = load_admin_tls(*now);
   if (!tls) return std::unexpected(tls.error());
@@ -392,6 +395,7 @@ void Gateway::Parts::run_threads() {
   }
   admin_thread = std::thread([this] { admin_loop.run(); });
   desk_thread = std::thread([this] { admin_desk.run(); });
+  door_thread = std::thread([this] { door_desk.run(); });
   running = true;
 }
 
@@ -451,8 +455,9 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
     return kept;
   }
   identities.replace(*next);
-  admin_oidc->replace(*next);
   config.swap(next);
+  // From here on whoever asks at the admin address is judged by the next configuration alone.
+  admin_oidc->replace();
   for (const std::unique_ptr<Worker>& worker : workers) {
     worker->loop.post([raw = worker.get(), next, contexts = *tls] {
       for (std::size_t i = 0; i < raw->listeners.size(); ++i) {
@@ -505,17 +510,28 @@ void Gateway::Parts::drain(const std::function<bool()>& hurry) {
   }
 }
 
-// Waits for no more than the one question that the desk is at.
+// Waits for no more than the one question that each desk is at, and for no issuer.
 void Gateway::Parts::close_admin() {
   admin_api->begin_closing();
-  admin_loop.post([this] { admin_web.close(); });
+  const auto turned = std::make_shared<Countdown>(1);
+  admin_loop.post([this, turned] {
+    admin_web.close();
+    turned->done();
+  });
+  turned->wait(kCutGrace);
+  // From here on nobody begins to wait for an issuer. Who does is answered before this ends.
   admin_oidc->stop();
-  // From here on nobody comes to the desk. Who waits there gets an answer before it stops, so that
-  // no connection is left behind that waits for one.
+  // And nobody comes to the desks. Who waits there gets an answer before they stop, so that no
+  // connection is left behind that waits for one.
   admin_loop.post([this] { admin_desk.post([this] { admin_desk.stop(); }); });
   const std::shared_ptr<Countdown> closed = begin_closing(admin_loop, *admin_listener);
   desk_thread.join();
   closed->wait(kCutGrace);
+  admin_loop.post([this] {
+    admin_api->close();
+    door_desk.post([this] { door_desk.stop(); });
+  });
+  door_thread.join();
   admin_loop.stop();
   admin_thread.join();
 }

@@ -24,7 +24,7 @@ class HandWeb final : public Web {
     bodies.push_back(request.body);
     Held held(*this);
     co_await held;
-    co_return answer_of(request.url);
+    co_return answer_of(request);
   }
 
   // Answers everything that is asked now.
@@ -39,6 +39,7 @@ class HandWeb final : public Web {
   }
 
   std::map<std::string, std::string> pages;  // What is not there is out of reach.
+  std::map<std::string, int> statuses;       // Of pages with another one than 200.
   std::string cache_control;                 // Of all of them.
   std::vector<std::string> asked;
   std::vector<std::string> bodies;
@@ -52,10 +53,15 @@ class HandWeb final : public Web {
     void await_resume() const noexcept {}
   };
 
-  FaultOr<WebAnswer> answer_of(const std::string& url) const {
-    const auto found = pages.find(url);
+  FaultOr<WebAnswer> answer_of(const WebRequest& request) const {
+    const auto found = pages.find(request.url);
     if (found == pages.end()) return fault(FaultKind::kUnreachable, "nobody answers");
-    return WebAnswer{found->second, cache_control};
+    const auto other = statuses.find(request.url);
+    const int status = other == statuses.end() ? 200 : other->second;
+    if (status != 200 && !(status == 400 && request.reads_refusals)) {
+      return fault(FaultKind::kRefusedByPeer, "answers with another status");
+    }
+    return WebAnswer{status, found->second, cache_control};
   }
 
   std::vector<std::coroutine_handle<>> held_;

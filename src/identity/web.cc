@@ -116,7 +116,8 @@ Task<FaultOr<WebAnswer>> NetWeb::ask(const WebRequest& request) {
   open_.push_back(call.get());
   FaultOr<void> sent = co_await pool_.send(*call);
   FaultOr<std::string_view> body = std::string_view();
-  const bool good = call->status() == 200 || (call->status() == 201 && !request.body.empty());
+  const bool good = call->status() == 200 || (call->status() == 201 && !request.body.empty()) ||
+                    (call->status() == 400 && request.reads_refusals);
   if (sent && good) body = co_await call->read_whole(request.bytes_max);
   std::erase(open_, call.get());
   if (!sent) co_return std::unexpected(std::move(sent.error()));
@@ -127,6 +128,7 @@ Task<FaultOr<WebAnswer>> NetWeb::ask(const WebRequest& request) {
         fmt::format("{}: `{}` answers with status {}", request.asked, request.url, call->status()));
   }
   WebAnswer answer;
+  answer.status = call->status();
   answer.body = *body;
   answer.cache_control = call->header("cache-control");
   co_return answer;

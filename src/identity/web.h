@@ -29,9 +29,12 @@ struct WebRequest {
   std::string body;
   Duration timeout{};
   Bytes bytes_max = 0;  // Of the answer.
+  // An answer with status 400 says something, and is no Fault (RFC 6749 5.2).
+  bool reads_refusals = false;
 };
 
 struct WebAnswer {
+  int status = 200;
   std::string body;
   std::string cache_control;  // As it came, or empty.
 };
@@ -39,7 +42,8 @@ struct WebAnswer {
 class Web {
  public:
   virtual ~Web() = default;
-  // An answer with status 200, or with 201 to what was posted; a Fault for everything else.
+  // An answer with status 200, with 201 to what was posted, or with 400 where that is wanted; a
+  // Fault for everything else.
   // `request` outlives the task. On the loop.
   virtual Task<FaultOr<WebAnswer>> ask(const WebRequest& request) = 0;
 };

@@ -47,6 +47,8 @@ std::string_view name_of(Author::Kind kind) {
       return "oidc";
     case Author::Kind::kGateway:
       return "gateway";
+    case Author::Kind::kUnknown:
+      return "unknown";
   }
   CHECK(false);
 }

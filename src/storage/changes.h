@@ -32,6 +32,7 @@ struct Author {
     kAdminToken,  // `credential_id` is the token's public one.
     kOidc,        // `subject` is the issuer's.
     kGateway,     // Did it by itself, as told to by its configuration or a signal.
+    kUnknown,     // Was refused before it was known who that is; or several together.
   };
   Kind kind = Kind::kCommand;
   std::string subject;

@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import {
   ADMIN_TOKEN,
+  atEnd,
   folder,
   poll,
   standard,
@@ -213,6 +214,17 @@ async function withLogins(t, changes) {
   return { provider, gateway, config };
 }
 
+/** The records of an action, newest first, once there are any. */
+async function recorded(gateway, action) {
+  let records = [];
+  await poll(async () => {
+    const reply = await ask(gateway, 'GET', `/admin/v1/audit?action=${action}`, { token: ADMIN_TOKEN });
+    records = reply.json;
+    return records.length > 0;
+  }, `a record of ${action}`);
+  return records;
+}
+
 async function logIn(gateway, provider, person) {
   provider.person = person;
   const browser = new Browser();
@@ -244,6 +256,9 @@ describe('a person who logs in at an identity provider', () => {
     const changes = await ask(gateway, 'GET', '/admin/v1/audit?phase=change', {
       token: ADMIN_TOKEN,
     });
+    const begin = changes.json.find((each) => each.action === 'session.begin');
+    assert.equal(begin.actor.credential_id, 'corporate/bob');
+    assert.deepEqual(begin.after.tenants, ['acme']);
     const change = changes.json.find((each) => each.object === made.json.id);
     assert.equal(change.actor.kind, 'oidc');
     assert.equal(change.actor.subject, 'bob');
@@ -262,6 +277,9 @@ describe('a person who logs in at an identity provider', () => {
     const { browser, reply } = await logIn(gateway, provider, 'eve');
     assert.equal(reply.status, 403);
     assert.equal(browser.cookies.get('tollgate_admin'), undefined);
+    const [refusal] = await recorded(gateway, 'admin.refuse');
+    assert.equal(refusal.object, 'GET /admin/callback');
+    assert.equal(refusal.after.code, 'route_not_allowed');
   });
 
   it('logs out, and the session is nothing any more', async (t) => {
@@ -274,6 +292,15 @@ describe('a person who logs in at an identity provider', () => {
     const out = await ask(gateway, 'DELETE', '/admin/v1/session', { headers: page });
     assert.equal(out.status, 200);
     assert.equal((await ask(gateway, 'GET', '/admin/v1/session', { headers })).status, 401);
+    const [begin] = await recorded(gateway, 'session.begin');
+    const [end] = await recorded(gateway, 'session.end');
+    assert.equal(end.object, begin.object);
+    assert.equal(end.actor.subject, 'ada');
+    // The trail of the command tells the same, and is whole.
+    const told = await gateway.run('audit', 'query', '--object', begin.object, '--json');
+    assert.equal(told.code, 0, told.stderr);
+    assert.match(told.stdout, /session\.end/);
+    assert.equal((await gateway.run('audit', 'verify')).code, 0);
   });
 
   it('cannot be made to take the login of another', async (t) => {
@@ -302,6 +329,38 @@ describe('a person who logs in at an identity provider', () => {
     const reply = await ask(gateway, 'GET', '/admin/login');
     assert.equal(reply.status, 502);
     assert.equal((await ask(gateway, 'GET', '/admin/v1/keys', { token: ADMIN_TOKEN })).status, 200);
+  });
+});
+
+describe('a provider that never answers', () => {
+  it('holds up no other administrator, no health and no end', async (t) => {
+    const silent = createServer(() => {});
+    await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    atEnd(t, () => {
+      silent.closeAllConnections();
+      silent.close();
+    });
+    const config = standard(UPSTREAM);
+    config.admin.oidc = [oidc({ issuer: `http://127.0.0.1:${silent.address().port}` })];
+    const gateway = await startGateway(t, config);
+    const made = await ask(gateway, 'POST', '/admin/v1/tokens', {
+      token: ADMIN_TOKEN,
+      body: { name: 'night-shift', role: 'viewer' },
+    });
+    const claims = Buffer.from(JSON.stringify({ iss: config.admin.oidc[0].issuer, sub: 'ada' }));
+    const head = Buffer.from('{"alg":"ES256","kid":"a"}').toString('base64url');
+    const token = `${head}.${claims.toString('base64url')}.${'A'.repeat(86)}`;
+    const waiting = [
+      ask(gateway, 'GET', '/admin/login'),
+      ask(gateway, 'GET', '/admin/v1/keys', { token }),
+    ].map((each) => each.then((reply) => reply.status).catch(() => 0));
+    const known = await ask(gateway, 'GET', '/admin/v1/session', { token: made.json.secret });
+    assert.equal(known.json.subject, 'night-shift');
+    assert.equal((await ask(gateway, 'GET', '/readyz')).status, 200);
+    const begun = performance.now();
+    await gateway.program.stop();
+    assert.ok(performance.now() - begun < 3000, 'the four seconds of a question are not waited for');
+    for (const status of await Promise.all(waiting)) assert.ok(status === 0 || status >= 500, status);
   });
 });
 

@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "controls/authentication/base64url.h"
@@ -41,6 +42,37 @@ bool lists(const dom::object& object, std::string_view name, std::string_view te
 
 bool same(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// The hash that goes with a signature (OpenID Connect Core 3.1.3.6); of EdDSA that of Ed25519.
+const EVP_MD* hash_of(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::kRs256:
+    case Algorithm::kPs256:
+    case Algorithm::kEs256:
+    case Algorithm::kHs256:
+      return EVP_sha256();
+    case Algorithm::kRs384:
+    case Algorithm::kPs384:
+    case Algorithm::kEs384:
+    case Algorithm::kHs384:
+      return EVP_sha384();
+    case Algorithm::kRs512:
+    case Algorithm::kPs512:
+    case Algorithm::kEs512:
+    case Algorithm::kHs512:
+    case Algorithm::kEdDsa:
+      return EVP_sha512();
+  }
+  CHECK(false);
+}
+
+// What `at_hash` says of an access token: the left half of its hash.
+std::string half_hash(Algorithm algorithm, std::string_view text) {
+  std::array<std::uint8_t, EVP_MAX_MD_SIZE> made{};
+  unsigned int size = 0;
+  CHECK(EVP_Digest(text.data(), text.size(), made.data(), &size, hash_of(algorithm), nullptr) == 1);
+  return encode_base64url(std::span(made).first(size / 2));
 }
 
 }  // namespace
@@ -80,6 +112,10 @@ std::expected<LoginPlaces, std::string> read_login_places(std::string_view docum
   if (has_member(*metadata, kMethods) && !lists(*metadata, kMethods, "S256")) {
     return std::unexpected("The issuer does not take the code challenge S256.");
   }
+  if (metadata->at_key("authorization_response_iss_parameter_supported").get(places.names_itself) !=
+      simdjson::SUCCESS) {
+    places.names_itself = false;
+  }
   return places;
 }
 
@@ -109,7 +145,7 @@ std::string client_authorization(std::string_view client, const Secret& secret) 
   return "Basic " + encoded;
 }
 
-std::expected<std::string, std::string> read_exchange(std::string_view answer) {
+std::expected<Exchanged, std::string> read_exchange(std::string_view answer) {
   if (answer.size() > kExchangeBytesMax) return std::unexpected("The answer is too large.");
   JsonDocument json;
   std::string text(answer);
@@ -119,22 +155,38 @@ std::expected<std::string, std::string> read_exchange(std::string_view answer) {
   if (token.empty() || token.size() > kTokenBytesMax) {
     return std::unexpected("The answer has no ID token (`id_token`).");
   }
-  return std::string(token);
+  return Exchanged{std::string(token),
+                   std::string(text_member(*read, "access_token").value_or(""))};
 }
 
-Expected<void> check_id_token(const Token& token, std::string_view nonce, std::string_view client,
-                              std::string_view rule) {
+bool says_wrong_code(std::string_view answer) {
+  if (answer.size() > kExchangeBytesMax) return false;
+  JsonDocument json;
+  std::string text(answer);
+  const std::optional<dom::object> read = json.read(text);
+  return read && text_member(*read, "error") == "invalid_grant";
+}
+
+Expected<void> check_id_token(const Token& token, const IdTokenPlan& plan, std::string_view rule) {
   CHECK(token.claims != nullptr);
   const dom::object& claims = token.claims->object();
-  if (nonce.empty() || !same(text_member(claims, "nonce").value_or(""), nonce)) {
+  if (const auto made = read_time(claims, "iat", Presence::kMandatory, rule); !made) {
+    return std::unexpected(made.error());
+  }
+  if (plan.nonce.empty() || !same(text_member(claims, "nonce").value_or(""), plan.nonce)) {
     return refuse_claims(rule, "The ID token was not made for this login (`nonce`).");
   }
   dom::array audiences;
   const bool several =
       claims.at_key("aud").get(audiences) == simdjson::SUCCESS && audiences.size() > 1;
   const std::optional<std::string_view> party = text_member(claims, "azp");
-  if ((several || has_member(claims, "azp")) && party != client) {
+  if ((several || has_member(claims, "azp")) && party != plan.client) {
     return refuse_claims(rule, "The ID token was made for another client (`azp`).");
+  }
+  if (has_member(claims, "at_hash") &&
+      (plan.access_token.empty() || !same(text_member(claims, "at_hash").value_or(""),
+                                          half_hash(token.algorithm, plan.access_token)))) {
+    return refuse_claims(rule, "The ID token came with another access token (`at_hash`).");
   }
   return {};
 }

@@ -23,8 +23,9 @@ inline constexpr std::size_t kExchangeBytesMax = std::size_t{64} << 10;
 
 // Where an issuer lets people log in.
 struct LoginPlaces {
-  std::string authorize;  // The browser is sent there…
-  std::string exchange;   // …and we ask there.
+  std::string authorize;      // The browser is sent there…
+  std::string exchange;       // …and we ask there.
+  bool names_itself = false;  // Its answers always say of whom they are (`iss`, RFC 9207).
 };
 
 // The places in the metadata of `issuer` (discovery.h), which must be of it to the letter, name
@@ -56,14 +57,30 @@ std::string exchange_form(const ExchangeRequest& request);
 // RFC 6749 2.3.1: "Basic …".
 std::string client_authorization(std::string_view client, const Secret& secret);
 
-// The ID token in the answer to that. An error, in words for the operator, for all else.
-std::expected<std::string, std::string> read_exchange(std::string_view answer);
+// What a code was good for.
+struct Exchanged {
+  std::string id_token;
+  std::string access_token;  // Used for nothing; an ID token may be bound to it. May be empty.
+};
+// An error, in words for the operator, for all else.
+std::expected<Exchanged, std::string> read_exchange(std::string_view answer);
 
+// Whether the answer to a code, which was no good one, says that the code itself is not: it is
+// nobody's, was used, or is of another login (`invalid_grant`, RFC 6749 5.2). Everything else is
+// between the issuer and us.
+bool says_wrong_code(std::string_view answer);
+
+// What this login expects of its ID token.
+struct IdTokenPlan {
+  std::string_view nonce;
+  std::string_view client;
+  std::string_view access_token;
+};
 // What an ID token must say beyond what every token must, once its signature and claims are
-// verified: the nonce of this login, and that it was made for this client where it names several
-// audiences.
-Expected<void> check_id_token(const Token& token, std::string_view nonce, std::string_view client,
-                              std::string_view rule);
+// verified (OpenID Connect Core 3.1.3.7): when it was made, the nonce of this login, that it was
+// made for this client where it names a party or several audiences; and where it is bound to an
+// access token (`at_hash`, 3.1.3.8), that it is the one which came with it.
+Expected<void> check_id_token(const Token& token, const IdTokenPlan& plan, std::string_view rule);
 
 // application/x-www-form-urlencoded, of one name or value.
 std::string form_text(std::string_view text);

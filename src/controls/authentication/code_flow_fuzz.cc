@@ -14,11 +14,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     // It becomes a head line.
     for (const char c : url) CHECK(c > 0x20 && c < 0x7F);
   }
-  if (const auto token = read_exchange(text)) {
-    CHECK(!token->empty());
+  if (const auto exchanged = read_exchange(text)) {
+    CHECK(!exchanged->id_token.empty());
     TokenReader reader;
-    const auto read = reader.read(*token);
-    if (read) (void)check_id_token(*read, "n", "tollgate", "admin.oidc");
+    const auto read = reader.read(exchanged->id_token);
+    if (read) {
+      (void)check_id_token(*read, {"n", "tollgate", exchanged->access_token}, "admin.oidc");
+    }
   }
+  (void)says_wrong_code(text);
   return 0;
 }

@@ -15,6 +15,9 @@ std::string metadata(std::string_view authorize, std::string_view exchange,
                      issuer, authorize, exchange, more);
 }
 
+// The access token of OpenID Connect Core 1.0, appendix A.3.
+constexpr std::string_view kAccess = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+
 TEST(LoginPlaces, AreReadFromTheMetadataOfTheIssuer) {
   const auto places = read_login_places(
       metadata("https://login.example.com/auth", "https://login.example.com/token",
@@ -23,7 +26,20 @@ TEST(LoginPlaces, AreReadFromTheMetadataOfTheIssuer) {
   ASSERT_TRUE(places) << places.error();
   EXPECT_EQ(places->authorize, "https://login.example.com/auth");
   EXPECT_EQ(places->exchange, "https://login.example.com/token");
+  EXPECT_FALSE(places->names_itself);
   EXPECT_TRUE(read_login_places(metadata("http://127.0.0.1:1/a", "http://127.0.0.1:1/t"), kIssuer));
+}
+
+TEST(LoginPlaces, TellWhetherAnswersNameTheirIssuer) {
+  const auto names_itself = [](std::string_view more) {
+    const auto places = read_login_places(
+        metadata("https://login.example.com/auth", "https://login.example.com/token", more),
+        kIssuer);
+    return places && places->names_itself;
+  };
+  EXPECT_TRUE(names_itself(R"(,"authorization_response_iss_parameter_supported":true)"));
+  EXPECT_FALSE(names_itself(R"(,"authorization_response_iss_parameter_supported":false)"));
+  EXPECT_FALSE(names_itself(""));
 }
 
 TEST(LoginPlaces, AreRefusedWhereTheyAreAnybodys) {
@@ -70,12 +86,26 @@ TEST(Login, SendsTheBrowserWithAllThatBindsTheAnswer) {
 }
 
 TEST(Login, ReadsTheIdTokenOfAnAnswer) {
-  EXPECT_EQ(read_exchange(R"({"access_token":"a","id_token":"b.c.d"})"), "b.c.d");
+  const auto both = read_exchange(R"({"access_token":"a","id_token":"b.c.d"})");
+  ASSERT_TRUE(both);
+  EXPECT_EQ(both->id_token, "b.c.d");
+  EXPECT_EQ(both->access_token, "a");
+  EXPECT_EQ(read_exchange(R"({"id_token":"b.c.d"})")->access_token, "");
   for (const std::string& answer :
        {std::string(), std::string("{}"), std::string("[]"), std::string(R"({"id_token":5})"),
         std::string(R"({"id_token":""})"), std::string(R"({"id_token":"a","id_token":"b"})"),
         R"({"id_token":")" + std::string(20'000, 'a') + "\"}", std::string(70'000, ' ')}) {
     EXPECT_FALSE(read_exchange(answer)) << answer.substr(0, 100);
+  }
+}
+
+TEST(Login, KnowsAnAnswerThatSaysTheCodeIsWrong) {
+  EXPECT_TRUE(says_wrong_code(R"({"error":"invalid_grant","error_description":"x"})"));
+  for (const std::string& answer :
+       {std::string(), std::string("{}"), std::string("invalid_grant"),
+        std::string(R"({"error":"invalid_client"})"), std::string(R"({"error":["invalid_grant"]})"),
+        std::string(R"({"error":"x","error":"invalid_grant"})"), std::string(70'000, ' ')}) {
+    EXPECT_FALSE(says_wrong_code(answer)) << answer.substr(0, 100);
   }
 }
 
@@ -86,19 +116,34 @@ TEST(Login, TakesAnIdTokenForItsOwnLoginAlone) {
     const std::string token = es256_token(key, R"({"alg":"ES256","kid":"a"})", std::string(claims));
     const Expected<Token> read = reader.read(token);
     EXPECT_TRUE(read) << claims;
-    return read && check_id_token(*read, nonce, "tollgate", "admin.oidc").has_value();
+    return read && check_id_token(*read, {nonce, "tollgate", kAccess}, "admin.oidc").has_value();
   };
-  EXPECT_TRUE(verdict(R"({"aud":"tollgate","nonce":"n-1"})"));
-  EXPECT_TRUE(verdict(R"({"aud":["tollgate"],"nonce":"n-1","azp":"tollgate"})"));
-  EXPECT_TRUE(verdict(R"({"aud":["tollgate","x"],"nonce":"n-1","azp":"tollgate"})"));
-  EXPECT_FALSE(verdict(R"({"aud":"tollgate"})"));
-  EXPECT_FALSE(verdict(R"({"aud":"tollgate","nonce":""})"));
-  EXPECT_FALSE(verdict(R"({"aud":"tollgate","nonce":""})", ""));
-  EXPECT_FALSE(verdict(R"({"aud":"tollgate","nonce":"n-2"})"));
-  EXPECT_FALSE(verdict(R"({"aud":"tollgate","nonce":["n-1"]})"));
-  EXPECT_FALSE(verdict(R"({"aud":["tollgate","x"],"nonce":"n-1"})"));
-  EXPECT_FALSE(verdict(R"({"aud":"tollgate","nonce":"n-1","azp":"x"})"));
-  EXPECT_FALSE(verdict(R"({"aud":"tollgate","nonce":"n-1","azp":5})"));
+  const auto made = [](std::string_view more) {
+    return fmt::format(R"({{"iat":1311281970,{}}})", more);
+  };
+  EXPECT_TRUE(verdict(made(R"("aud":"tollgate","nonce":"n-1")")));
+  EXPECT_TRUE(verdict(made(R"("aud":["tollgate"],"nonce":"n-1","azp":"tollgate")")));
+  EXPECT_TRUE(verdict(made(R"("aud":["tollgate","x"],"nonce":"n-1","azp":"tollgate")")));
+  EXPECT_FALSE(verdict(made(R"("aud":"tollgate")")));
+  EXPECT_FALSE(verdict(made(R"("aud":"tollgate","nonce":"")")));
+  EXPECT_FALSE(verdict(made(R"("aud":"tollgate","nonce":"")"), ""));
+  EXPECT_FALSE(verdict(made(R"("aud":"tollgate","nonce":"n-2")")));
+  EXPECT_FALSE(verdict(made(R"("aud":"tollgate","nonce":["n-1"])")));
+  EXPECT_FALSE(verdict(made(R"("aud":["tollgate","x"],"nonce":"n-1")")));
+  EXPECT_FALSE(verdict(made(R"("aud":"tollgate","nonce":"n-1","azp":"x")")));
+  EXPECT_FALSE(verdict(made(R"("aud":"tollgate","nonce":"n-1","azp":5)")));
+  // When it was made is no option of an ID token.
+  EXPECT_FALSE(verdict(R"({"aud":"tollgate","nonce":"n-1"})"));
+  EXPECT_FALSE(verdict(R"({"iat":"now","aud":"tollgate","nonce":"n-1"})"));
+  // The access token and its hash are those of OpenID Connect Core 1.0, appendix A.3.
+  EXPECT_TRUE(
+      verdict(made(R"("aud":"tollgate","nonce":"n-1","at_hash":"77QmUPtjPfzWtF2AnpK9RQ")")));
+  for (const char* other :
+       {R"("77QmUPtjPfzWtF2AnpK9RR")", R"("")", "5", "null", R"("77QmUPtjPfzWtF2AnpK9RQ==")"}) {
+    EXPECT_FALSE(
+        verdict(made(fmt::format(R"("aud":"tollgate","nonce":"n-1","at_hash":{})", other))))
+        << other;
+  }
 }
 
 }  // namespace

@@ -11,17 +11,16 @@ constexpr Duration kMinute = std::chrono::minutes(1);
 constexpr Duration kDelayFirst = std::chrono::seconds(1);
 constexpr int kDoublingsMax = 6;  // 64 s.
 
-// An address as it is counted: IPv4 whole, of IPv6 what a subscriber has.
+// An address as it is counted, in two halves.
 struct Counted64 {
   std::uint64_t first = 0;
   std::uint64_t rest = 0;
 };
 Counted64 counted(const IpAddress& address) {
+  const IpAddress subscriber = subscriber_of(address);
   Counted64 made;
-  std::memcpy(&made.first, address.bytes.data(), sizeof made.first);
-  const bool v4 = std::all_of(address.bytes.begin(), address.bytes.begin() + 10,
-                              [](std::uint8_t byte) { return byte == 0; });
-  if (v4) std::memcpy(&made.rest, address.bytes.data() + 8, sizeof made.rest);
+  std::memcpy(&made.first, subscriber.bytes.data(), sizeof made.first);
+  std::memcpy(&made.rest, subscriber.bytes.data() + 8, sizeof made.rest);
   return made;
 }
 
@@ -131,6 +130,11 @@ bool Failures::is_good(std::uint64_t credential) const {
   return good_[credential & (good_.size() - 1)].load(std::memory_order_relaxed) == credential;
 }
 
+void Failures::keep_good(std::uint64_t credential) {
+  if (is_good(credential)) return;
+  good_[credential & (good_.size() - 1)].store(credential, std::memory_order_relaxed);
+}
+
 bool Failures::is_wrong(std::uint64_t credential, Instant now) const {
   const std::uint64_t name = wrong_name(credential, now);
   return wrong_[name & (wrong_.size() - 1)].load(std::memory_order_relaxed) == name;
@@ -167,7 +171,9 @@ std::expected<Look, Duration> Failures::begin(const FailurePolicy& policy, const
 Judged Failures::end(const FailurePolicy& policy, const Guess& guess, Look look, LookEnd how,
                      Instant now) {
   if (how == LookEnd::kGood) {
-    for (const std::string_view credential : guess.guessable) succeeded(guess.from, credential);
+    for (const std::string_view credential : guess.guessable) {
+      keep_good(hash_of(guess.from, credential));
+    }
   }
   if (how != LookEnd::kWrong && !look.charged) return {};
   // Which of them was wrong is not known: it is none that was good from there before.
@@ -198,29 +204,6 @@ Judged Failures::end(const FailurePolicy& policy, const Guess& guess, Look look,
   }
   if (delayed) made.delay = failed->until - now;
   return made;
-}
-
-std::optional<Duration> Failures::delay(const IpAddress& from, std::string_view credential,
-                                        Instant now) const {
-  if (is_good(hash_of(from, credential))) return std::nullopt;
-  const Counted64 address = counted(from);
-  const std::lock_guard lock(mutex_);
-  const Failed* failed = addresses_.find(place_of(from), address.first, address.rest);
-  if (failed == nullptr || now >= failed->until) return std::nullopt;
-  return failed->until - now;
-}
-
-void Failures::succeeded(const IpAddress& from, std::string_view credential) {
-  const std::uint64_t known = hash_of(from, credential);
-  if (!is_good(known)) {
-    good_[known & (good_.size() - 1)].store(known, std::memory_order_relaxed);
-  }
-}
-
-Alarm Failures::failed(const FailurePolicy& policy, const IpAddress& from, std::string_view key,
-                       Instant now) {
-  const std::lock_guard lock(mutex_);
-  return count_failure(policy, from, key, now);
 }
 
 Alarm Failures::count_failure(const FailurePolicy& policy, const IpAddress& from,

@@ -106,16 +106,6 @@ class Failures {
   // After it, exactly once for each that began.
   Judged end(const FailurePolicy& policy, const Guess& guess, Look look, LookEnd how, Instant now);
 
-  // The same in three steps, for one credential that nobody waits for. How long it takes until
-  // `from` may show it; nothing: it may now.
-  std::optional<Duration> delay(const IpAddress& from, std::string_view credential,
-                                Instant now) const;
-  // It was good from there.
-  void succeeded(const IpAddress& from, std::string_view credential);
-  // It was not. `key` is the public part of it; may be empty.
-  Alarm failed(const FailurePolicy& policy, const IpAddress& from, std::string_view key,
-               Instant now);
-
  private:
   static constexpr std::size_t kWays = 4;  // Places that one subject can have.
 
@@ -146,6 +136,7 @@ class Failures {
   std::uint64_t wrong_name(std::uint64_t credential, Instant now) const;
   std::uint64_t place_of(const IpAddress& from) const;
   bool is_good(std::uint64_t credential) const;
+  void keep_good(std::uint64_t credential);
   bool is_wrong(std::uint64_t credential, Instant now) const;
   // With the lock.
   Alarm count_failure(const FailurePolicy& policy, const IpAddress& from, std::string_view key,
@@ -155,8 +146,8 @@ class Failures {
   const std::uint64_t seed_;
   Names good_;
   Names wrong_;
-  mutable std::mutex mutex_;  // Of what follows.
-  mutable Table addresses_;
+  std::mutex mutex_;  // Of what follows.
+  Table addresses_;
   Table keys_;
   Failed all_;
   std::array<Instant, 4> alarmed_;

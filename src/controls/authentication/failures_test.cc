@@ -16,11 +16,26 @@ constexpr FailurePolicy kPolicy{.per_address = 3, .per_key = 5, .in_all = 1000};
 IpAddress address(std::string_view text) { return *read_address(text); }
 
 struct Desk {
+  // One that was looked at and was wrong; whether or not there is a delay by now.
   void fail(std::string_view from, std::string_view key = {}) {
-    alarms.push_back(failures.failed(policy, address(from), key, now));
+    const std::string fresh = "wrong " + std::to_string(++shown_);
+    const std::string_view shown[] = {fresh};
+    const Guess made{address(from), shown, {}, key};
+    const Judged judged = failures.end(policy, made, Look{.charged = true}, LookEnd::kWrong, now);
+    alarms.push_back(judged.alarm);
   }
-  std::optional<Duration> delay(std::string_view from, std::string_view credential = "guess") {
-    return failures.delay(address(from), credential, now);
+  // How long `credential` would wait there, in spite of the one a second that does not.
+  std::optional<Duration> delay(std::string_view from, std::string_view credential = {}) {
+    std::optional<Duration> wait;
+    for (int i = 0; i < 2; ++i) {
+      const std::string fresh = "guess " + std::to_string(++shown_);
+      const std::string_view shown[] = {credential.empty() ? fresh : credential};
+      const Guess made = guess(from, shown);
+      const auto look = failures.begin(policy, made, now);
+      if (look) failures.end(policy, made, *look, LookEnd::kUndecided, now);
+      wait = look ? std::nullopt : std::optional(look.error());
+    }
+    return wait;
   }
 
   // A request that shows these.
@@ -41,6 +56,9 @@ struct Desk {
   Failures failures{42};
   Instant now = kStart;
   std::vector<Alarm> alarms;
+
+ private:
+  int shown_ = 0;
 };
 
 TEST(Failures, DelayAnAddressLongerEachTimeAndSayHowLong) {
@@ -80,7 +98,7 @@ TEST(Failures, CountASubscriberOfIpv6AsOneAddressAndNoOtherWithIt) {
 
 TEST(Failures, LetWhatWasGoodFromAnAddressBeShownFromThereWhileItIsDelayed) {
   Desk desk;
-  desk.failures.succeeded(address("192.0.2.1"), "the owner's key");
+  EXPECT_TRUE(desk.tries("192.0.2.1", "the owner's key", LookEnd::kGood));
   for (int i = 0; i < 4; ++i) desk.fail("192.0.2.1");
   EXPECT_FALSE(desk.delay("192.0.2.1", "the owner's key"));
   EXPECT_TRUE(desk.delay("192.0.2.1", "the owner's kez"));
@@ -169,7 +187,6 @@ TEST(Failures, AtOnceAreLookedAtInABoundedNumber) {
   // What was good has given its place back, and so has what nobody could tell of.
   EXPECT_EQ(at_once("unasked"), Failures::kLooksMax);
   end_all("unasked", LookEnd::kUndecided);
-  EXPECT_FALSE(desk.delay("192.0.2.1"));
   desk.now += seconds(1);
   EXPECT_EQ(at_once("bad"), Failures::kLooksMax + 1);
   end_all("bad", LookEnd::kWrong);
@@ -181,7 +198,6 @@ TEST(Failures, AtOnceAreLookedAtInABoundedNumber) {
   end_all("worse", LookEnd::kWrong);
   // Where the next failure delays, one at once.
   desk.now += minutes(1);
-  EXPECT_FALSE(desk.delay("192.0.2.1"));
   EXPECT_TRUE(desk.tries("192.0.2.1", "first", LookEnd::kUndecided));
   desk.now += seconds(1);
   EXPECT_EQ(at_once("last"), 2u);
@@ -271,24 +287,23 @@ TEST(Failures, LetWhoIsNewInBesideOneWhoGuessesWithoutEnd) {
 // an address is never delayed there, nor is what was good from there just before.
 TEST(Failures, NeverDelayTheOwnerAtAnAddressOfTheirOwnForAnyHistory) {
   std::mt19937_64 random{7};
-  const auto failures = std::make_unique<Failures>(random());
-  const FailurePolicy policy{.per_address = 1, .per_key = 1, .in_all = 1};
-  const IpAddress owner = address("198.51.100.7");
-  const IpAddress shared = address("203.0.113.9");
-  Instant now = kStart;
-  for (int step = 0; step < 200'000; ++step) {
-    now += Duration{static_cast<std::int64_t>(random() % 200'000)};
-    IpAddress from = address("10.0.0.0");
-    if (random() % 4 == 0)
-      from = shared;
-    else
-      for (int i = 13; i < 16; ++i) from.bytes[i] = static_cast<std::uint8_t>(random());
-    failures->succeeded(shared, "the owner's key");
-    failures->failed(policy, from, random() % 2 == 0 ? "owner" : std::to_string(random()), now);
-    ASSERT_FALSE(failures->delay(owner, "the owner's key", now)) << step;
-    ASSERT_FALSE(failures->delay(shared, "the owner's key", now)) << step;
-    const std::optional<Duration> wait = failures->delay(from, "a guess", now);
-    ASSERT_TRUE(!wait || (*wait > Duration{} && *wait <= policy.delay_max)) << step;
+  const auto desk = std::make_unique<Desk>();
+  desk->policy = {.per_address = 1, .per_key = 1, .in_all = 1};
+  const std::string owner = "the owner's key";
+  ASSERT_TRUE(desk->tries("203.0.113.9", owner, LookEnd::kGood));
+  for (int step = 0; step < 100'000; ++step) {
+    desk->now += Duration{static_cast<std::int64_t>(random() % 200'000)};
+    std::string from = "203.0.113.9";
+    if (random() % 4 != 0) {
+      IpAddress any = address("10.0.0.0");
+      for (std::size_t i = 13; i < 16; ++i) any.bytes[i] = static_cast<std::uint8_t>(random());
+      from = format_address(any);
+    }
+    desk->fail(from, random() % 2 == 0 ? "owner" : std::to_string(random()));
+    ASSERT_FALSE(desk->delay("198.51.100.7", owner)) << step;
+    ASSERT_FALSE(desk->delay("203.0.113.9", owner)) << step;
+    const std::optional<Duration> wait = desk->delay(from);
+    ASSERT_TRUE(!wait || (*wait > Duration{} && *wait <= desk->policy.delay_max)) << step;
   }
 }
 
