@@ -153,7 +153,7 @@ TEST_F(Api, LeadsAKeyThroughItsLife) {
   Arena arena;
   const auto facts = store_->keys().find(id, arena);
   ASSERT_TRUE(facts);
-  EXPECT_TRUE(authentication::verify(pepper_, *facts, secret, clock_.wall()));
+  EXPECT_TRUE(authentication::verify(pepper_.digest(secret), *facts, IpAddress{}, clock_.wall()));
 
   const auto shown = ask("GET", "/admin/v1/keys/" + id);
   EXPECT_EQ(shown->status, 200);

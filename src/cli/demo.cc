@@ -109,7 +109,7 @@ bool works(Gateway& gateway, const authentication::Pepper& pepper, const std::st
   Arena arena;
   const auto facts = gateway.store().keys().find(*id, arena);
   return facts && facts->tenant == tenant &&
-         authentication::verify(pepper, *facts, secret, wall_now());
+         authentication::verify(pepper.digest(secret), *facts, IpAddress{}, wall_now());
 }
 
 // A key for each tenant: that of `known` where it works, else a new one.

@@ -173,6 +173,7 @@ class AuthenticationBuilder {
       made.name = view.text("name");
       made.url = view.text("url");
       check_place(view, "url");
+      made.prefixes = view.texts("prefix");
       const View client = view.section("client");
       made.client = client.text("id");
       made.client_secret = Secret(client.text("secret"));

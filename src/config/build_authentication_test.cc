@@ -160,6 +160,8 @@ TEST(AuthenticationConfig, TellsMistakesOfIntrospection) {
        "authentication.introspection[0].url: Tokens are sent there"},
       {"{ name: a, url: \"https://x:99999\", client: { id: a, secret: \"${S}\" } }",
        "authentication.introspection[0].url: expected a host"},
+      {"{ name: a, url: \"https://x\", prefix: \"a b\", client: { id: a, secret: \"${S}\" } }",
+       "introspection[0].prefix: It is what tokens begin with"},
       {"{ name: a, url: \"https://x\" }", "`client` is missing"},
       {"{ name: a, url: \"https://x\", client: { id: a } }", "`secret` is missing"},
       {"{ name: a, url: \"https://x\", keep: 31s, client: { id: a, secret: \"${S}\" } }",

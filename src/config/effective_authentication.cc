@@ -42,6 +42,7 @@ json::object entry(const authentication::JwtPolicy& policy) {
 
 json::object entry(const authentication::IntrospectionPolicy& policy) {
   json::object made{{"name", text(policy.name)}, {"url", text(policy.url)}};
+  if (!policy.prefixes.empty()) made["prefix"] = texts(policy.prefixes);
   made["client"] = {
       {"id", text(policy.client)},
       {"secret", text(kMask)},

@@ -94,13 +94,23 @@ class Verifiers {
       if (each.keys != authentication::KeyOrigin::kReview) continue;
       tell("token-review-without-keys", fmt::format("authentication.jwt[{}]", i),
            fmt::format("Every forged token that claims to be of `{}` is a question to the API "
-                       "server.",
+                       "server, and signed tokens are held up as guesses are.",
                        each.issuer),
            "jwks_file: the answer of `kubectl get --raw /openid/v1/jwks`");
     }
   }
 
   void introspection() {
+    const auto is_open = [](const auto& each) { return each.prefixes.empty(); };
+    if (std::ranges::count_if(policy_.introspection, is_open) > 1) {
+      for (std::size_t i = 0; i < policy_.introspection.size(); ++i) {
+        if (!is_open(policy_.introspection[i])) continue;
+        tell("introspection-without-prefix", fmt::format("authentication.introspection[{}]", i),
+             fmt::format("`{}` sees tokens of other servers, which could use them.",
+                         policy_.introspection[i].name),
+             "prefix: what its tokens begin with");
+      }
+    }
     for (std::size_t i = 0; i < policy_.introspection.size(); ++i) {
       if (!policy_.introspection[i].audiences.empty()) continue;
       tell("introspection-without-audience", fmt::format("authentication.introspection[{}]", i),

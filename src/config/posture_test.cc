@@ -119,6 +119,18 @@ TEST(Posture, FindsVerifiersThatSpeakForTooMany) {
             "public-issuer-for-one-tenant 2 authentication.jwt[0]\n");
 }
 
+TEST(Posture, FindsServersThatSeeTokensOfOthers) {
+  const auto both = [](const std::string& more) {
+    const std::string rest =
+        ", client: { id: me, secret: 0123456789abcdef }, audience: g, fixed_tenant: acme";
+    return found_with("authentication: { introspection: [{ name: a, url: \"https://a.example\"" +
+                      rest + " }, { name: b, url: \"https://b.example\"" + rest + more + " }] }");
+  };
+  EXPECT_NE(both("").find("introspection-without-prefix"), std::string::npos);
+  EXPECT_NE(both("").find("authentication.introspection[1]"), std::string::npos);
+  EXPECT_EQ(both(", prefix: b_").find("introspection-without-prefix"), std::string::npos);
+}
+
 TEST(Posture, FindsBoundsOfSessionsThatNothingMeasures) {
   const auto session = [](const std::string& more) {
     return found_with(

@@ -28,7 +28,7 @@ inline constexpr Field kTokenReviewFields[] = {
     {.key = "token_file",
      .kind = Kind::kFile,
      .doc = "The token of our own service account, which may create TokenReviews (role "
-            "`system:auth-delegator`); read anew for each question, as the kubelet rotates it.",
+            "`system:auth-delegator`); read anew within a second of the kubelet's rotation.",
      .need = kRequired},
     kAnswerTimeout,
     {.key = "keep",
@@ -107,6 +107,12 @@ inline constexpr Section kClient{"client", "As whom tokens are asked about.", kC
 inline constexpr Field kIntrospectionFields[] = {
     kEntryName,
     {.key = "url", .kind = Kind::kText, .doc = "Of the endpoint, https.", .need = kRequired},
+    {.key = "prefix",
+     .kind = Kind::kTexts,
+     .doc = "What its tokens begin with: it is asked about no others, and nobody else is about "
+            "these. Not written: about all that are no other entry's, but none that begin with "
+            "`sk-`.",
+     .max = 16},
     {.key = "client",
      .kind = Kind::kSection,
      .doc = "As whom to ask.",
@@ -136,7 +142,8 @@ inline constexpr Field kIntrospectionFields[] = {
 inline constexpr Section kIntrospection{
     "introspection",
     "Who is asked what an opaque token means (RFC 7662): every token that is no signed one and no "
-    "key of ours. Without `tenant`, `fixed_tenant` and `tenant_by_subject` its tenant is "
+    "key of ours, but refresh tokens and ID tokens are good for nothing. Without `tenant`, "
+    "`fixed_tenant` and `tenant_by_subject` its tenant is "
     "the answer's member `tenant`. With several entries the first that calls it active decides.",
     kIntrospectionFields};
 

@@ -10,6 +10,7 @@ namespace tollgate::identity {
 
 using authentication::Digest;
 using authentication::Identity;
+using authentication::KeyOrigin;
 using authentication::KeySet;
 
 namespace {
@@ -25,6 +26,22 @@ Refusal refuse_unknown_token() {
   return refuse(Reason::kInvalidCredential, "authentication",
                 "The token is none that this gateway accepts.")
       .error();
+}
+
+constexpr std::string_view kUnvouched = "The cluster does not vouch for the token. Get a new one.";
+
+// Where no key of ours proves a token, its own claims are anybody's word. Whoever makes them up
+// hears the same whether they or the cluster ruled it out; the record has which.
+Refusal unvouched(const authentication::JwtPolicy& policy, Refusal refusal) {
+  if (policy.keys != KeyOrigin::kReview || refusal.reason == Reason::kStoreUnavailable) {
+    return refusal;
+  }
+  Refusal told;
+  told.reason = Reason::kInvalidCredential;
+  told.rule = "authentication.jwt";
+  told.message = kUnvouched;
+  told.recorded = refusal.rule + ": " + refusal.message;
+  return told;
 }
 
 class Withdrawal final : public pipeline::Cancellable {
@@ -171,9 +188,13 @@ std::optional<Desk::Verified> Desk::verify(const Case& asked, std::string_view t
   made.policy = *chosen;
   if (policy.review) made.account = authentication::account_of(*read, asked.arena);
   const bool allowed = std::ranges::count(policy.algorithms, read->algorithm) != 0;
-  if (allowed && policy.keys == authentication::KeyOrigin::kReview) {
+  if (policy.keys == KeyOrigin::kReview) {
     // No key proves it here: by_review() asks who can.
-    made.verdict = authentication::identify(policy, *read, asked.tenants, asked.wall, asked.arena);
+    const std::string rule = "authentication.jwt." + policy.name;
+    made.verdict =
+        allowed ? authentication::identify(policy, *read, asked.tenants, asked.wall, asked.arena)
+                : std::unexpected(authentication::refuse_signature(rule));
+    if (!made.verdict) made.verdict = std::unexpected(unvouched(policy, made.verdict.error()));
     return made;
   }
   const KeySet* keys = keys_[*chosen].get();
@@ -196,7 +217,11 @@ Task<Desk::Verdict> Desk::by_review(const Case& asked, std::string_view token, V
   const Digest digest = authentication::digest_of(token);
   const Digest stamp = stamp_;
   if (const auto reason = inquiry->refused(digest, identities_.clock().now())) {
-    co_return refuse(*reason, rule, "The cluster does not vouch for the token. Get a new one.");
+    Refusal refusal;
+    refusal.reason = *reason;
+    refusal.rule = rule;
+    refusal.message = kUnvouched;
+    co_return std::unexpected(unvouched(policy, std::move(refusal)));
   }
   WebRequest request;
   request.asked = rule;
@@ -214,7 +239,7 @@ Task<Desk::Verdict> Desk::by_review(const Case& asked, std::string_view token, V
     if (good.error().reason != Reason::kStoreUnavailable) {
       inquiry->refuse(digest, good.error().reason, identities_.clock().now());
     }
-    co_return std::unexpected(good.error());
+    co_return std::unexpected(unvouched(policy, good.error()));
   }
   // Where keys have changed meanwhile the signature is none of the new ones: not kept.
   take_over(asked.config);
@@ -249,6 +274,7 @@ Task<Desk::Verdict> Desk::by_introspection(const Case& asked, std::string_view t
   const std::vector<std::shared_ptr<Inquiry>> inquiries = sources_.introspection;
   for (std::size_t i = 0; i < policies.size(); ++i) {
     const authentication::IntrospectionPolicy& policy = policies[i];
+    if (!may_see(policy, policies, token)) continue;
     const std::shared_ptr<Inquiry>& inquiry = inquiries[i];
     const std::string rule = "authentication.introspection." + policy.name;
     if (const auto reason = inquiry->refused(digest, identities_.clock().now())) {

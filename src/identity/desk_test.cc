@@ -198,6 +198,69 @@ TEST(Desk, AskedOfATokenThatNobodyCanTellOfItLetsNobodyIn) {
   }
 }
 
+// Whoever makes up the claims of a token that no key proves hears one answer, whatever he tries;
+// the record has what was wrong.
+TEST(Desk, AnswersMadeUpClaimsAsTheClusterWould) {
+  World world;
+  world.write("ours", "token");
+  world.config = world.load_jwt(
+      ", algorithms: [ES256], kind: workload, token_review: { url: \"https://127.0.0.1\", "
+      "token_file: ours }");
+  const auto with = [&](std::string_view from, std::string_view to) {
+    std::string changed = claims();
+    changed.replace(changed.find(from), from.size(), to);
+    return es256_token(world.other, kHeader, changed);
+  };
+  const std::string unvouched = es256_token(world.other, kHeader, claims());
+  world.identities.sources_of(*world.config)
+      .reviews.front()
+      ->refuse(authentication::digest_of(std::string_view(unvouched)), Reason::kInvalidCredential,
+               world.identities.clock().now());
+  const auto answer = world.ask(unvouched);
+  EXPECT_EQ(reason_of(answer), Reason::kInvalidCredential);
+  const std::string rows[] = {
+      with("acme", "nobody"),
+      with(R"("aud":"tollgate")", R"("aud":"other")"),
+      with("1800000300", "17000000"),
+      with("alice", ""),
+      with("engineer", "a\",7,\"b"),
+      hs256_token(kSecret, R"({"alg":"HS256"})", claims()),
+      es256_token(world.other, R"({"alg":"ES256","typ":"dpop+jwt"})", claims()),
+  };
+  for (const std::string& token : rows) {
+    const auto said = world.ask(token);
+    ASSERT_EQ(reason_of(said), answer.error().reason);
+    EXPECT_EQ(said.error().message, answer.error().message);
+    EXPECT_EQ(said.error().rule, answer.error().rule);
+    EXPECT_EQ(said.error().retry_after, answer.error().retry_after);
+    EXPECT_NE(said.error().recorded, answer.error().recorded);
+    EXPECT_NE(said.error().recorded.find("corporate"), std::string::npos);
+  }
+}
+
+// What is kept is kept for the whole of a token.
+TEST(Desk, ATokenThatBeginsLikeAnotherIsItsOwn) {
+  World world;
+  const std::string filler(200, 'a');
+  const auto token = [&](std::string_view tenant) {
+    return es256_token(
+        world.key, kHeader,
+        fmt::format(R"({{"iss":"https://login.example.com","aud":"tollgate","exp":1800000300,)"
+                    R"("sub":"alice","x":"{}","org":"{}"}})",
+                    filler, tenant));
+  };
+  const std::string first = token("acme");
+  const std::string second = token("globex");
+  ASSERT_EQ(first.substr(0, 300), second.substr(0, 300));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(world.ask(first)->tenant, "acme");
+    EXPECT_EQ(world.ask(second)->tenant, "globex");
+  }
+  // The same claims under another signature are nobody's.
+  const std::string forged = first.substr(0, first.rfind('.')) + second.substr(second.rfind('.'));
+  EXPECT_EQ(reason_of(world.ask(forged)), Reason::kInvalidCredential);
+}
+
 // The issuer may not have shown the key yet: that passes later, and is no guess.
 TEST(Desk, TellsWhenAKeyThatIsNotKnownMayBe) {
   World world;

@@ -3,15 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "config/scalars.h"
 
 namespace tollgate::identity {
 
 namespace {
-
-constexpr std::size_t kBearerBytesMax = std::size_t{16} << 10;
 
 struct Place {
   config::Endpoint endpoint;
@@ -37,22 +34,6 @@ std::optional<Place> place_of(std::string_view url) {
   endpoint->path_prefix.clear();
   made.endpoint = std::move(*endpoint);
   return made;
-}
-
-// What stands in the head of a request to say who asks; empty: nothing.
-FaultOr<std::string> authorization_of(const WebRequest& request) {
-  if (request.bearer_file.empty()) return request.authorization;
-  std::ifstream in(request.bearer_file, std::ios::binary);
-  std::string token(kBearerBytesMax + 1, '\0');
-  in.read(token.data(), static_cast<std::streamsize>(token.size()));
-  token.resize(static_cast<std::size_t>(in.gcount()));
-  token.erase(token.find_last_not_of(" \t\r\n") + 1);
-  const bool plain = std::ranges::all_of(token, [](char c) { return c > 0x20 && c < 0x7F; });
-  if (token.empty() || token.size() > kBearerBytesMax || !plain) {
-    return fault(FaultKind::kBroken, fmt::format("{}: there is no token to ask with in `{}`",
-                                                 request.asked, request.bearer_file));
-  }
-  return "Bearer " + token;
 }
 
 std::string message_of(const WebRequest& request, const Place& place,
@@ -86,7 +67,15 @@ config::Upstream upstream_of(const WebRequest& request, const Place& place) {
 
 }  // namespace
 
-NetWeb::NetWeb(net::Loop& loop) : pool_(loop, counts_) {}
+NetWeb::NetWeb(net::Loop& loop) : loop_(loop), pool_(loop, counts_) {}
+
+// What stands in the head of a request to say who asks; empty: nothing.
+FaultOr<std::string> NetWeb::authorization_of(const WebRequest& request) {
+  if (request.bearer_file.empty()) return request.authorization;
+  const FaultOr<std::string> token = bearers_.token(request.bearer_file, loop_.now());
+  if (token) return "Bearer " + *token;
+  return fault(token.error().kind, fmt::format("{}: {}", request.asked, token.error().message));
+}
 
 void NetWeb::close() {
   closed_ = true;

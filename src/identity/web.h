@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "base/task.h"
 #include "base/units.h"
+#include "identity/bearer_file.h"
 #include "net/net.h"
 
 namespace tollgate::identity {
@@ -24,7 +25,7 @@ struct WebRequest {
   std::string url;    // https, or http to this machine.
   CertificateAuthority certificate_authority;
   std::string authorization;  // Empty: none is sent.
-  std::string bearer_file;    // Whose token is sent then; read for each question.
+  std::string bearer_file;    // Whose token is sent then (bearer_file.h).
   std::string content_type;   // With a body, which makes it a POST.
   std::string body;
   Duration timeout{};
@@ -59,6 +60,10 @@ class NetWeb final : public Web {
   void close();
 
  private:
+  FaultOr<std::string> authorization_of(const WebRequest& request);
+
+  net::Loop& loop_;
+  BearerFiles bearers_;
   net::UpstreamCounts counts_;
   net::UpstreamPool pool_;
   std::vector<pipeline::UpstreamCall*> open_;

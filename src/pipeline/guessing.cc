@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "controls/authentication/jws.h"
@@ -68,8 +69,12 @@ Guesses::Guesses(authentication::Failures& failures, const config::Config& confi
     all[ours ? --last : first++] = shown.key;
   }
   if (!shown.others.token.empty()) {
-    const bool is_signed =
-        !policy.jwt.empty() && authentication::looks_like_token(shown.others.token);
+    // Where no key proves a token here, each that is made up is a question to a server.
+    const bool proves =
+        !policy.jwt.empty() && std::ranges::none_of(policy.jwt, [](const auto& each) {
+          return each.keys == authentication::KeyOrigin::kReview;
+        });
+    const bool is_signed = proves && authentication::looks_like_token(shown.others.token);
     all[is_signed ? --last : first++] = shown.others.token;
   }
   for (const authentication::SessionPolicy& each : policy.sessions) {

@@ -1,6 +1,10 @@
 #include "pipeline/guessing.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "controls/authentication/imported_key.h"
 #include "pipeline/settings_test.h"
@@ -61,6 +65,47 @@ TEST_F(Guessing, IsDelayedUnseenAndToldHowLong) {
 }
 
 // However a stranger at the same address goes on.
+struct TokenFile {
+  TokenFile() : path((std::filesystem::temp_directory_path() / "tollgate-XXXXXX").string()) {
+    const int file = mkstemp(path.data());
+    EXPECT_EQ(::write(file, "token", 5), 5);
+    ::close(file);
+  }
+  ~TokenFile() { std::filesystem::remove(path); }
+  std::string path;
+};
+
+// Each signed token that is made up is a question to a server, where no key proves it here.
+class GuessingUnproven : public Guessing, public ::testing::WithParamInterface<bool> {
+ protected:
+  GuessingUnproven() : Guessing(settings(GetParam())) {}
+
+  static const std::string& settings(bool proven) {
+    static std::string made[2];
+    static const TokenFile token;
+    made[proven ? 1 : 0] = settings_with(
+        "authentication: { api_keys: {} }",
+        "authentication:\n  api_keys: {}\n  jwt: [{ name: cluster, issuer: "
+        "\"https://cluster.example\", kind: workload, audience: tollgate, fixed_tenant: acme, " +
+            std::string(proven ? "jwks_url: \"https://cluster.example/keys\", " : "") +
+            "token_review: { url: \"https://cluster.example\", token_file: \"" + token.path +
+            "\" } }]");
+    return made[proven ? 1 : 0];
+  }
+};
+
+TEST_P(GuessingUnproven, HoldsBackWhatOnlyAServerProves) {
+  for (int i = 0; i < 12; ++i) told(wrong());
+  EXPECT_EQ(told("a.b.c"), "rate_limited");  // Wrong ones are told of the delay in any case.
+  authentication::Identity known;
+  known.tenant = "acme";
+  world.callers.known = known;
+  // A good one is beyond guessing where a key proves it.
+  EXPECT_EQ(told("d.e.f"), GetParam() ? "" : "rate_limited");
+}
+
+INSTANTIATE_TEST_SUITE_P(Keys, GuessingUnproven, ::testing::Bool());
+
 TEST_F(Guessing, HoldsNoKeyOfOursBack) {
   import_key("sk-any");
   for (int i = 0; i < 100; ++i) {

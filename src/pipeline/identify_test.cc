@@ -95,6 +95,39 @@ class Join : public PipelineTest {
   std::unique_ptr<Caller> answer;
 };
 
+// A stranger who guesses ids hears the same for one that exists, even of a dead key.
+TEST_F(Join, AWrongSecretIsAnsweredAsAnUnknownKey) {
+  Arena arena;
+  const KeyServices services{world.keys, world.pepper};
+  const auto config = world.config.get();
+  const auto refusal_of = [&](const std::string& secret) {
+    authentication::Identity proven;
+    const auto who =
+        identify_key(services, *config, secret, IpAddress{}, world.clock.wall(), arena, proven);
+    EXPECT_FALSE(who);
+    EXPECT_TRUE(proven.credential_id.empty());
+    return who ? Refusal{} : who.error();
+  };
+  std::array<std::uint8_t, 64> random{};
+  random.fill(200);
+  const std::string nobodys = authentication::make_key(random).secret;
+  const Refusal unknown = refusal_of(nobodys);
+  EXPECT_EQ(unknown.reason, Reason::kInvalidCredential);
+  const std::string secret = world.add_key("acme");
+  authentication::KeyRecord& record =
+      world.keys.keys.at(std::string(*authentication::read_key(secret)));
+  record.digest = world.pepper.digest("another secret");
+  for (const bool dead : {false, true}) {
+    if (dead) record.revoked = record.expires = world.clock.wall() - std::chrono::hours(1);
+    const Refusal wrong = refusal_of(secret);
+    EXPECT_EQ(wrong.reason, unknown.reason);
+    EXPECT_EQ(wrong.message, unknown.message);
+    EXPECT_EQ(wrong.rule, unknown.rule);
+    EXPECT_EQ(wrong.param, unknown.param);
+    EXPECT_EQ(wrong.retry_after, unknown.retry_after);
+  }
+}
+
 TEST_F(Join, ACertificateAloneIsItsActor) {
   EXPECT_EQ(told("", &mapped), "");
   EXPECT_NE(decision().find(R"("credential_kind":"mtls")"), std::string::npos);

@@ -353,10 +353,12 @@ describe('the API server of a cluster', () => {
     api.ours = 'the-next-token-of-the-gateway';
     assert.equal(await status(gateway, token), UNDECIDED, 'our token was rotated');
     await said(gateway, /jwt\.cluster\.token_review fails: .* status/);
+    const becomes = (expected, what) =>
+      poll(async () => (await status(gateway, token)) === expected, what);
     writeFileSync(own, api.ours);
-    assert.equal(await status(gateway, token), 200);
+    await becomes(200, 'the new token of ours');
     writeFileSync(own, '');
-    assert.equal(await status(gateway, token), UNDECIDED, 'we have no token');
+    await becomes(UNDECIDED, 'that we have no token');
     writeFileSync(own, api.ours);
     const key = await gateway.key();
     await api.stop();

@@ -5,16 +5,11 @@
 #include <algorithm>
 
 #include "base/address.h"
+#include "base/ascii.h"
 
 namespace tollgate::administration {
 
 namespace {
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
 
 bool is_port(std::string_view text) {
   return !text.empty() && text.size() <= 5 &&

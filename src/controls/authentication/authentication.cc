@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/ascii.h"
 #include "base/check.h"
 
 namespace tollgate::authentication {
@@ -61,12 +62,6 @@ std::array<char, kChecksumLength> checksum_of(std::string_view checked) {
 
 std::unexpected<Refusal> malformed(std::string message) {
   return refuse(Reason::kInvalidCredential, std::string(kRule), std::move(message));
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view lower) {
-  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(), [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x + ('a' - 'A')) : x) == y;
-  });
 }
 
 // RFC 9110 11.4: a scheme in any case, spaces, the token. A scheme alone carries nothing, which
@@ -251,12 +246,6 @@ bool is_key(const Digest& digest, const KeyFacts& facts) {
   return CRYPTO_memcmp(digest.data(), facts.digest.data(), digest.size()) == 0;
 }
 
-Expected<void> verify(const Pepper& pepper, const KeyFacts& facts, std::string_view secret,
-                      WallTime now) {
-  if (!is_key(pepper.digest(secret), facts)) return std::unexpected(refuse_unknown());
-  return in_force(facts, now);
-}
-
 Expected<void> verify(const Digest& digest, const KeyFacts& facts, const IpAddress& from,
                       WallTime now) {
   if (!is_key(digest, facts)) return std::unexpected(refuse_unknown());
@@ -266,15 +255,6 @@ Expected<void> verify(const Digest& digest, const KeyFacts& facts, const IpAddre
     return std::unexpected(std::move(refusal));
   }
   return in_force(facts, now);
-}
-
-Refusal refuse_unknown(const Pepper& pepper, std::string_view secret) {
-  static constexpr Digest kNobody{};
-  const Digest digest = pepper.digest(secret);
-  // The verdict is the same either way; comparing only keeps the time of a key that exists.
-  [[maybe_unused]] const volatile int compared =
-      CRYPTO_memcmp(digest.data(), kNobody.data(), digest.size());
-  return refuse_unknown();
 }
 
 NewKey make_key(std::span<const std::uint8_t, 64> random, std::string_view prefix) {

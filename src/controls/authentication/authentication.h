@@ -126,20 +126,15 @@ struct KeyFacts {
 // Whether that is the digest of the key of `facts`; takes the same time for every digest.
 bool is_key(const Digest& digest, const KeyFacts& facts);
 
-// Whether `secret` is the key of `facts`, and the key is neither revoked nor expired at `now`.
-// A wrong secret is kInvalidCredential, whatever else is true of the key.
-Expected<void> verify(const Pepper& pepper, const KeyFacts& facts, std::string_view secret,
-                      WallTime now);
-
-// The same by the secret's digest, for a key that came `from` there: where the key's scopes do not
-// name that address the answer is that to a wrong secret, so that whoever found it learns nothing.
+// Whether that is the digest of the key of `facts`, which came `from` there and is neither revoked
+// nor expired at `now`. A wrong secret is kInvalidCredential, whatever else is true of the key.
+// Where the key's scopes do not name that address the answer is that to a wrong secret, so that
+// whoever found it learns nothing.
 Expected<void> verify(const Digest& digest, const KeyFacts& facts, const IpAddress& from,
                       WallTime now);
 
 // The answer to a key that does not exist.
 Refusal refuse_unknown();
-// The same, spending the time of one verify().
-Refusal refuse_unknown(const Pepper& pepper, std::string_view secret);
 
 struct NewKey {
   std::string id;

@@ -101,14 +101,6 @@ Expected<std::string_view> find_tenant(const ClaimMapping& mapping, std::string_
   return tenant;
 }
 
-std::string_view join(std::string_view a, std::string_view b, Arena& arena) {
-  const std::span<char> made = arena.make<char>(a.size() + 1 + b.size());
-  std::ranges::copy(a, made.begin());
-  made[a.size()] = '/';
-  std::ranges::copy(b, made.begin() + static_cast<std::ptrdiff_t>(a.size() + 1));
-  return {made.data(), made.size()};
-}
-
 }  // namespace
 
 std::unexpected<Refusal> refuse_claims(std::string_view rule, std::string message) {
@@ -181,6 +173,15 @@ std::optional<dom::element> find_claim(const dom::object& claims, std::string_vi
   }
 }
 
+std::string_view credential_id_of(std::string_view verifier, std::string_view subject,
+                                  Arena& arena) {
+  const std::span<char> made = arena.make<char>(verifier.size() + 1 + subject.size());
+  std::ranges::copy(verifier, made.begin());
+  made[verifier.size()] = '/';
+  std::ranges::copy(subject, made.begin() + static_cast<std::ptrdiff_t>(verifier.size() + 1));
+  return {made.data(), made.size()};
+}
+
 Expected<Identity> map_claims(const ClaimMapping& mapping, const Voucher& voucher,
                               const dom::object& claims, const Tenants& tenants, Arena& arena) {
   const Expected<std::string_view> subject = line_claim(claims, mapping.subject, voucher.rule);
@@ -197,7 +198,7 @@ Expected<Identity> map_claims(const ClaimMapping& mapping, const Voucher& vouche
   identity.tenant = arena.copy(*tenant);
   identity.subject = arena.copy(*subject);
   identity.credential_kind = voucher.kind;
-  identity.credential_id = join(voucher.name, *subject, arena);
+  identity.credential_id = credential_id_of(voucher.name, *subject, arena);
   identity.roles = *roles;
   identity.verifier = arena.copy(voucher.name);
   identity.scopes = *scopes;

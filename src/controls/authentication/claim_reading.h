@@ -42,6 +42,10 @@ struct Voucher {
   std::string_view rule;
 };
 
+// Who vouches for whom, "corporate/alice", in `arena`.
+std::string_view credential_id_of(std::string_view verifier, std::string_view subject,
+                                  Arena& arena);
+
 // Tenant, subject, roles and scopes. Views are in `arena`.
 Expected<Identity> map_claims(const ClaimMapping& mapping, const Voucher& voucher,
                               const simdjson::dom::object& claims, const Tenants& tenants,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/ascii.h"
 #include "base/check.h"
 #include "controls/authentication/base64url.h"
 #include "controls/authentication/claim_reading.h"
@@ -17,12 +18,6 @@ namespace dom = simdjson::dom;
 namespace {
 
 std::string rule_of(const JwtPolicy& policy) { return "authentication.jwt." + policy.name; }
-
-bool equal_ignoring_case(std::string_view a, std::string_view lower) {
-  return std::ranges::equal(a, lower, [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x + ('a' - 'A')) : x) == y;
-  });
-}
 
 // RFC 7515 4.1.9: a media type in any case, whose `application/` may be left out.
 bool has_type(const Token& token, const JwtPolicy& policy) {

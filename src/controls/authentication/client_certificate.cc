@@ -146,13 +146,17 @@ std::optional<ClientCertificate> read_client_certificate_pem(std::string_view pe
   const ErrorsForgotten forgotten;
   const std::unique_ptr<BIO, decltype(&BIO_free)> text(
       BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
-  const X509Certificate first(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
-  unsigned char* der = nullptr;
-  const int size = first ? i2d_X509(first.get(), &der) : -1;
-  if (size < 0) return std::nullopt;
-  const std::string bytes(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
-  OPENSSL_free(der);
-  return read_client_certificate(bytes, {});
+  std::vector<std::string> all;
+  while (all.size() <= kChainMax) {
+    const X509Certificate next(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+    unsigned char* der = nullptr;
+    const int size = next ? i2d_X509(next.get(), &der) : -1;
+    if (size < 0) break;
+    all.emplace_back(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
+    OPENSSL_free(der);
+  }
+  if (all.empty()) return std::nullopt;
+  return read_client_certificate(all.front(), std::span(all).subspan(1));
 }
 
 }  // namespace tollgate::authentication

@@ -54,7 +54,7 @@ struct ClientCertificate {
 std::optional<ClientCertificate> read_client_certificate(std::string_view der,
                                                          std::span<const std::string> chain);
 
-// The first certificate of a PEM text, as if it alone were presented.
+// The first certificate of a PEM text, as if it were presented with those behind it.
 std::optional<ClientCertificate> read_client_certificate_pem(std::string_view pem);
 
 }  // namespace tollgate::authentication

@@ -6,20 +6,11 @@
 #include <charconv>
 #include <limits>
 
+#include "base/ascii.h"
 #include "controls/authentication/json_document.h"
 #include "controls/authentication/jwt_policy.h"
 
 namespace tollgate::authentication {
-
-namespace {
-
-bool equal_ignoring_case(std::string_view a, std::string_view lower) {
-  return std::ranges::equal(a, lower, [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x + ('a' - 'A')) : x) == y;
-  });
-}
-
-}  // namespace
 
 std::string discovery_url(std::string_view issuer) {
   const std::string_view slash = issuer.ends_with('/') ? "" : "/";

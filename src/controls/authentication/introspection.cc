@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "controls/authentication/claim_reading.h"
 #include "controls/authentication/code_flow.h"
 #include "controls/authentication/policy_digest.h"
@@ -38,7 +39,34 @@ Expected<std::optional<WallTime>> check_times(const dom::object& answer, WallTim
   return *expires;
 }
 
+bool begins_with_any(std::string_view token, std::span<const std::string> prefixes) {
+  return std::ranges::any_of(prefixes,
+                             [&](const std::string& prefix) { return token.starts_with(prefix); });
+}
+
+// Servers say in several ways that a token is none to ask with: RFC 7662 leaves it open, and calls
+// refresh tokens active too.
+bool is_other_token(const dom::object& answer) {
+  constexpr std::string_view kMembers[] = {"token_type", "token_use", "typ"};
+  constexpr std::string_view kOthers[] = {"refresh", "refresh_token", "refresh-token", "offline",
+                                          "id",      "id_token"};
+  return std::ranges::any_of(kMembers, [&](std::string_view member) {
+    const std::string_view says = text_member(answer, member).value_or("");
+    return std::ranges::any_of(
+        kOthers, [&](std::string_view other) { return equal_ignoring_case(says, other); });
+  });
+}
+
 }  // namespace
+
+bool may_see(const IntrospectionPolicy& policy, std::span<const IntrospectionPolicy> all,
+             std::string_view token) {
+  if (!policy.prefixes.empty()) return begins_with_any(token, policy.prefixes);
+  if (token.starts_with(kForeignKeyPrefix)) return false;
+  return std::ranges::none_of(all, [&](const IntrospectionPolicy& other) {
+    return begins_with_any(token, other.prefixes);
+  });
+}
 
 std::vector<PolicyMistake> check(const IntrospectionPolicy& policy) {
   std::vector<PolicyMistake> found;
@@ -46,6 +74,10 @@ std::vector<PolicyMistake> check(const IntrospectionPolicy& policy) {
     found.push_back(
         {"url", "Tokens are sent there, so it is an https URL (http only on loopback)."});
   }
+  const bool sound = std::ranges::all_of(
+      policy.prefixes, [](const std::string& prefix) { return is_opaque_token(prefix); });
+  if (!sound)
+    found.push_back({"prefix", "It is what tokens begin with: letters, digits, `-._~+/`."});
   if (policy.client.empty()) found.push_back({"client", "Without an `id` nobody may ask there."});
   check_optional(policy.audiences, found);
   if (policy.kept < Duration::zero() || policy.kept > IntrospectionPolicy::kKeptMax) {
@@ -61,6 +93,7 @@ Digest digest_of(const IntrospectionPolicy& policy) {
   text.add("introspection");
   text.add(policy.name);
   text.add(policy.url);
+  text.add(policy.prefixes);
   text.add(policy.client);
   text.add(policy.client_secret.reveal());
   text.add(static_cast<std::int64_t>(policy.proof));
@@ -112,6 +145,9 @@ Expected<Identity> IntrospectionReader::read(const IntrospectionPolicy& policy,
   if (!active) return refuse_claims(rule, "The token is not active. Get a new one.");
   // From here on the server vouches for the token. Is it for us, and whose is it?
 
+  if (is_other_token(*read)) {
+    return refuse_claims(rule, "The token is no access token. Send the access token.");
+  }
   if (Expected<void> ours = check_source(*read, policy.issuer, policy.audiences, rule); !ours) {
     return std::unexpected(std::move(ours.error()));
   }

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <expected>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,7 @@ struct IntrospectionPolicy {
 
   std::string name;
   std::string url;
+  std::vector<std::string> prefixes;  // Its tokens begin with one of them; empty: with anything.
   std::string client;
   Secret client_secret;
   ClientProof proof = ClientProof::kBasic;
@@ -46,6 +48,15 @@ struct IntrospectionPolicy {
 std::vector<PolicyMistake> check(const IntrospectionPolicy& policy);
 Digest digest_of(const IntrospectionPolicy& policy);
 
+// Keys of model providers begin so. Callers send them here by mistake, and nobody else is to see
+// them, unless an entry says by its prefixes that they are its own.
+inline constexpr std::string_view kForeignKeyPrefix = "sk-";
+
+// Whether the server of `policy`, one of `all`, may see `token`: by its prefixes; without any,
+// where no other's are the token's.
+bool may_see(const IntrospectionPolicy& policy, std::span<const IntrospectionPolicy> all,
+             std::string_view token);
+
 // The form that is posted for `token`.
 std::string introspection_form(const IntrospectionPolicy& policy, std::string_view token);
 // The head line that proves who we are, "Basic …"; empty where the form does.
@@ -59,9 +70,9 @@ class IntrospectionReader {
   IntrospectionReader();
   ~IntrospectionReader();
 
-  // Who the token of an answer speaks for. kInvalidCredential for one that is not active or not
-  // for us, kExpiredCredential past its `exp`, kStoreUnavailable for what is no answer. Views of
-  // the identity are in `arena`.
+  // Who the token of an answer speaks for. kInvalidCredential for one that is not active, not for
+  // us or no access token, kExpiredCredential past its `exp`, kStoreUnavailable for what is no
+  // answer. Views of the identity are in `arena`.
   Expected<Identity> read(const IntrospectionPolicy& policy, std::string_view answer,
                           const Tenants& tenants, WallTime now, Arena& arena);
 

@@ -66,6 +66,38 @@ TEST(Introspection, OnlyTheTruthValueTrueIsActive) {
   }
 }
 
+TEST(Introspection, AnAccessTokenMaySayThatItIsOne) {
+  for (const std::string_view says :
+       {R"("token_type":"Bearer")", R"("token_use":"access_token")", R"("typ":"Bearer")"}) {
+    Arena arena;
+    EXPECT_TRUE(read(good_with(R"("scope":"chat")", says), arena)) << says;
+  }
+}
+
+// Whose tokens begin with what is seen by no other server.
+TEST(Introspection, EachServerSeesItsOwnTokens) {
+  std::vector<IntrospectionPolicy> all(3);
+  all[0].prefixes = {"ghp_", "gho_"};
+  all[1].prefixes = {"sk-"};
+  struct Row {
+    std::string_view token;
+    std::array<bool, 3> sees;
+  };
+  const Row rows[] = {
+      {"ghp_abc", {true, false, false}},    {"gho_abc", {true, false, false}},
+      {"GHP_abc", {false, false, true}},    {"ghp", {false, false, true}},
+      {"sk-ant-abc", {false, true, false}}, {"abc", {false, false, true}},
+  };
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      EXPECT_EQ(may_see(all[i], all, row.token), row.sees[i]) << row.token << ' ' << i;
+    }
+  }
+  // Keys of providers are nobody's, unless somebody says so.
+  all.erase(all.begin() + 1);
+  for (const IntrospectionPolicy& each : all) EXPECT_FALSE(may_see(each, all, "sk-ant-abc"));
+}
+
 TEST(Introspection, WhatIsNoAnswerDecidesNothing) {
   for (const std::string& answer :
        {std::string(), std::string("[]"), std::string("<html>"), std::string("{\"active\":true"),
@@ -94,6 +126,16 @@ TEST(Introspection, RefusesWhatIsNotForUs) {
       {R"("tenant":"acme")", R"("tenant":"globex")"},
       {R"("scope":"chat")", R"("cnf":{"x5t#S256":"AAAA"})"},
       {R"("scope":"chat")", R"("nbf":1800000001)"},
+      {R"("iss":"https://login.example.com",)", ""},
+      {R"("exp":1800000300)", R"("exp":-1)"},
+      {R"("exp":1800000300)", R"("exp":null)"},
+      {R"("aud":["tollgate"])", R"("aud":["tollgate",1])"},
+      // No access tokens, in the words of several servers.
+      {R"("scope":"chat")", R"("token_type":"refresh_token")"},
+      {R"("scope":"chat")", R"("token_use":"refresh_token")"},
+      {R"("scope":"chat")", R"("typ":"Refresh")"},
+      {R"("scope":"chat")", R"("typ":"Offline")"},
+      {R"("scope":"chat")", R"("token_use":"id")"},
   };
   for (const Row& row : rows) {
     Arena arena;

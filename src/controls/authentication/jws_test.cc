@@ -220,6 +220,12 @@ TEST(Jws, RefusesTheAttacksOnItsForm) {
       {"five parts", good + ".."},
       {"five full parts", good + "." + payload + "." + signature},
       {"six parts", good + "..."},
+      {"JWE", encoded(R"({"alg":"dir","enc":"A256GCM"})") + "..AAAA." + payload + ".AAAA"},
+      {"JWE with a key", encoded(R"({"alg":"RSA-OAEP","enc":"A256GCM","kid":"r"})") + "." +
+                             signature + ".AAAA." + payload + ".AAAA"},
+      {"JWE with a password",
+       encoded(R"({"alg":"PBES2-HS256+A128KW","enc":"A256GCM","p2s":"AAAA","p2c":2147483647})") +
+           "." + signature + ".AAAA." + payload + ".AAAA"},
       {"no header", "." + payload + "." + signature},
       {"no payload", header + ".." + signature},
       {"padding", good + "="},

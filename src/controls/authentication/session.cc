@@ -11,9 +11,6 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-// A session that begins a little later than now was begun by a clock that differs.
-constexpr Duration kLeeway = std::chrono::seconds(30);
-
 std::string rule_of(const SessionPolicy& policy) {
   return "authentication.sessions." + policy.cookie.name;
 }
@@ -27,7 +24,7 @@ Expected<std::optional<WallTime>> check_times(const SessionPolicy& policy,
     if (member.empty()) return {};
     const auto since = read_time(session, member, Presence::kMandatory, rule);
     if (!since) return std::unexpected(since.error());
-    if (**since > now + kLeeway) {
+    if (**since > now + kSessionLeeway) {
       return refuse_claims(rule, "The session begins later than now: a clock is wrong.");
     }
     ends = std::min(ends.value_or(WallTime::max()), **since + most);

@@ -24,9 +24,6 @@ constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kVectorBytes = 12;
 constexpr std::size_t kTagBytes = 16;
 
-// A session that begins a little later than now was begun by a clock that differs.
-constexpr Duration kLeeway = std::chrono::seconds(30);
-
 // What would have an encrypted cookie read in another way than it is read here.
 constexpr std::string_view kRefusedParameters[] = {"crit", "zip", "cty", "b64",
                                                    "p2c",  "p2s", "epk"};
@@ -133,7 +130,7 @@ Expected<WallTime> check_times(const SessionCookiePolicy& policy, const dom::obj
   const auto not_before = read_time(claims, "nbf", Presence::kOptional, rule);
   if (!not_before) return std::unexpected(not_before.error());
   const WallTime begins = std::max({**issued, **used, not_before->value_or(**issued)});
-  if (begins > now + kLeeway) {
+  if (begins > now + kSessionLeeway) {
     return refuse_claims(rule, "The session begins later than now: a clock is wrong.");
   }
   const WallTime ends = std::min({**expires, **issued + policy.age_max, **used + policy.idle_max});

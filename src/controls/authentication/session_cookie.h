@@ -29,6 +29,9 @@
 
 namespace tollgate::authentication {
 
+// A session that begins so much later than now was begun by a clock that differs.
+inline constexpr Duration kSessionLeeway = std::chrono::seconds(30);
+
 enum class CookieForm : std::uint8_t { kSigned, kEncrypted };
 enum class SecretUse : std::uint8_t { kAsGiven, kDerived };
 
