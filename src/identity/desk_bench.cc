@@ -8,7 +8,9 @@
 #include "base/hand_executor.h"
 #include "config/load.h"
 #include "controls/authentication/forged_token_test.h"
+#include "controls/authentication/made_certificates_test.h"
 #include "identity/desk.h"
+#include "pipeline/identify.h"
 
 namespace tollgate::identity {
 namespace {
@@ -48,6 +50,14 @@ class World {
   }
   ~World() { std::filesystem::remove_all(folder_); }
 
+  std::shared_ptr<const config::Config> load(std::string_view text, const std::string& file,
+                                             std::string_view content) const {
+    std::ofstream(folder_ + "/" + file) << content;
+    auto made = config::load_text(text, folder_ + "/t.yaml", config::process_environment()).config;
+    CHECK(made != nullptr);
+    return made;
+  }
+
   void ask(std::string_view token) {
     arena.reset();
     pipeline::Presented shown;
@@ -83,6 +93,49 @@ void verified(benchmark::State& state) {
   for (auto _ : state) world.ask(tokens[next++ % tokens.size()]);
 }
 BENCHMARK(verified)->Iterations(20'000);
+
+constexpr std::string_view kMesh = R"(
+authentication:
+  mtls:
+    - name: mesh
+      trust_domain: example.org
+      bundle: bundle.pem
+      tenant_by_spiffe_id:
+        "spiffe://example.org/ns/billing/*": acme
+        "spiffe://example.org/ns/shop/*/sa/*": acme
+        "spiffe://example.org/ns/search/*": acme
+      roles: [workload]
+upstreams: { vllm: { url: "http://127.0.0.1:8000/v1", speaks: openai } }
+models: { small: { upstream: vllm, price_per_million: { input: 0.05, output: 0.10 } } }
+tenants: { acme: { roles: [staff] } }
+routes: [{ name: chat, path: /v1/chat/completions, models: [small], allow: [{ tenants: [acme] }] }]
+)";
+
+enum class Asks : std::uint8_t { kAnew, kOnItsConnection };
+
+// A request over a connection that has proven a certificate.
+void certified(benchmark::State& state, Asks asks) {
+  const World world;
+  const authentication::testing::Made authority(
+      authentication::testing::wanted_authority("example.org", "URI:spiffe://example.org"));
+  const authentication::testing::Made leaf(authentication::testing::wanted_svid(), &authority);
+  const auto config = world.load(kMesh, "bundle.pem", authority.pem());
+  const auto certificate = authentication::read_client_certificate(leaf.der(), {});
+  CHECK(certificate.has_value());
+  authentication::BundleVerdicts verdicts;
+  authentication::KeptCertificate kept;
+  pipeline::RequestHead head;
+  head.certificate = &*certificate;
+  if (asks == Asks::kOnItsConnection) head.kept = &kept;
+  Arena arena;
+  for (auto _ : state) {
+    arena.reset();
+    const auto who = pipeline::identify_certificate(head, *config, verdicts, kNow, arena);
+    CHECK(who && *who && (*who)->tenant == "acme");
+  }
+}
+BENCHMARK_CAPTURE(certified, anew, Asks::kAnew);
+BENCHMARK_CAPTURE(certified, on_its_connection, Asks::kOnItsConnection);
 
 }  // namespace
 }  // namespace tollgate::identity

@@ -189,6 +189,7 @@ Task<bool> Connection::handshake() {
   if (!proven) co_return false;
   certificate_ = std::move(*proven);
   head_.certificate = certificate_.get();
+  head_.kept = &kept_;
   head_.transport = authentication::Transport::kTls;
   co_return true;
 }
@@ -275,6 +276,7 @@ void Connection::open_request() {
   parsed_ = {};
   body_state_ = BodyState::kUnread;
   reply_state_ = ReplyState::kNone;
+  further_ = {};
   idle_ = false;
   first_ = false;
 }
@@ -444,6 +446,7 @@ void Connection::write_head(const pipeline::ReplyHead& head, Framing framing, st
     out_ += "transfer-encoding: chunked\r\n";
   }
   out_ += head.headers;
+  out_ += further_;
   if (!keep_alive_) {
     out_ += "connection: close\r\n";
   } else if (parsed_.minor_version == 0) {

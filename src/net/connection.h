@@ -27,6 +27,7 @@ class Connection final : public pipeline::Exchange, public Link {
   const pipeline::RequestHead& head() const override { return head_; }
   Arena& arena() override { return *arena_; }
   Task<Expected<std::string_view>> read_body(Bytes limit) override;
+  void add_headers(std::string_view lines) override { further_ = lines; }
   Task<bool> reply(const pipeline::ReplyHead& head, std::string_view body) override;
   void begin(const pipeline::ReplyHead& head) override;
   Task<bool> write(std::string_view piece) override;
@@ -82,12 +83,14 @@ class Connection final : public pipeline::Exchange, public Link {
   IpAddress socket_peer_;
   IpAddress peer_;  // The same, or who is behind the balancer that it is.
   std::unique_ptr<const authentication::ClientCertificate> certificate_;
+  authentication::KeptCertificate kept_;
   pipeline::RequestHead head_;
   ParsedHead parsed_;
   std::unique_ptr<Arena> arena_;
   std::string_view complaint_;
   std::size_t head_bytes_ = 0;
   std::size_t request_bytes_ = 0;  // In the inbox: the head and what of the body lies there.
+  std::string_view further_;       // Lines of the reply's head.
   std::string out_;                // The reply's head until it is sent.
   pipeline::Cancellable* wait_ = nullptr;
   BodyState body_state_ = BodyState::kUnread;

@@ -183,8 +183,12 @@ Expected<std::optional<authentication::Identity>> identify_certificate(
     const RequestHead& head, const config::Config& config, authentication::BundleVerdicts& verdicts,
     WallTime wall, Arena& arena) {
   if (head.certificate == nullptr) return std::nullopt;
-  Expected<std::optional<authentication::Identity>> caller = authentication::identify(
-      config.authentication.mtls, *head.certificate, verdicts, wall, arena);
+  const authentication::Policy& policy = config.authentication;
+  Expected<std::optional<authentication::Identity>> caller =
+      head.kept == nullptr
+          ? authentication::identify(policy.mtls, *head.certificate, verdicts, wall, arena)
+          : head.kept->identify(policy.mtls, policy.stamp, *head.certificate, verdicts, wall,
+                                arena);
   if (!caller || !*caller) return caller;
   const config::Tenant* tenant = tenant_named(config, (*caller)->tenant);
   if (tenant == nullptr) {

@@ -29,6 +29,7 @@ struct Pipeline::Life {
   Instant began;
   WallTime wall;
   audit::Record record;
+  std::string_view page;  // Of another host, which calls by a script; empty: none that may.
   authentication::Identity caller;
   std::span<const std::string_view> observed;  // Rules that would have refused to ask who it is.
   authorization::Target target;

@@ -1,11 +1,12 @@
 #include <fmt/format.h>
 
 #include "pipeline/life.h"
+#include "pipeline/pages.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 
-// What the pipeline has on record of those who are not let in: of no request, or of many.
+// What is answered to those who are no callers, and what of it is on record.
 
 namespace tollgate::pipeline {
 
@@ -64,6 +65,23 @@ void Pipeline::tell_of(const std::vector<Strangers::Untold>& all) {
                               by_itself ? "who holds this credential, which is not good,"
                                         : "callers without a good credential"));
   }
+}
+
+bool Pipeline::is_only_asked(Life& life) {
+  const RequestHead& head = life.exchange.head();
+  life.page = listed_page(head, *life.config);
+  if (life.page.empty()) return false;
+  if (is_preflight(head)) return true;
+  life.exchange.add_headers(page_headers(life.page, life.exchange.arena()));
+  return false;
+}
+
+Task<void> Pipeline::answer_preflight(Life& life) {
+  ReplyHead reply;
+  reply.status = 204;
+  reply.content_type = {};
+  reply.headers = preflight_headers(life.exchange.head(), life.page, life.exchange.arena());
+  co_await life.exchange.reply(reply, {});
 }
 
 void Pipeline::refuse_malformed(const RequestHead& head, std::string_view message,

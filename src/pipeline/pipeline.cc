@@ -9,6 +9,7 @@
 #include "pipeline/guessing.h"
 #include "pipeline/identify.h"
 #include "pipeline/life.h"
+#include "pipeline/pages.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 
@@ -167,6 +168,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   }
 
   Life life(*this, exchange);
+  if (is_only_asked(life)) co_return co_await answer_preflight(life);
   services_.meter.began();
   tell_of_strangers(life.began);
   Arena& arena = exchange.arena();

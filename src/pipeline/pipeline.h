@@ -62,6 +62,10 @@ class Pipeline final : public Handler, public KeyWatcher {
  private:
   struct Life;  // What one request gathers on its way.
 
+  // Whether a browser only asks if a page may call, which is no request either. What a page does
+  // call, it may read the answer of.
+  bool is_only_asked(Life& life);
+  Task<void> answer_preflight(Life& life);
   Task<Expected<void>> identify(Life& life);
   Task<Expected<void>> ask_who(Life& life, Shown shown);
   Expected<void> find_routes(Life& life);

@@ -21,6 +21,7 @@
 #include "controls/audit/audit.h"
 #include "controls/authentication/authentication.h"
 #include "controls/authentication/client_certificate.h"
+#include "controls/authentication/mtls.h"
 #include "controls/authentication/session.h"
 
 namespace tollgate::pipeline {
@@ -47,6 +48,7 @@ struct RequestHead {
   std::span<const Header> headers;
   IpAddress client_ip;  // The caller's own, where proxies that are trusted stand between.
   const authentication::ClientCertificate* certificate = nullptr;  // Proven; null: none.
+  authentication::KeptCertificate* kept = nullptr;  // Of the connection's; null: not kept.
   std::string_view listener;
   authorization::Exposure exposure = authorization::Exposure::kPublic;
   authentication::Transport transport = authentication::Transport::kPlain;  // Of the connection.
@@ -84,6 +86,9 @@ class Exchange {
   // it. Refuses with kBodyTooLarge over `limit` (chunked too, before more is kept) and with
   // kInvalidRequest for broken framing, a cut or a body that is too slow. Once.
   virtual Task<Expected<std::string_view>> read_body(Bytes limit) = 0;
+
+  // Further head lines of whatever reply this request gets; in its arena.
+  virtual void add_headers(std::string_view lines) = 0;
 
   // A whole reply, head and body in one write. False: the caller is gone.
   virtual Task<bool> reply(const ReplyHead& head, std::string_view body) = 0;

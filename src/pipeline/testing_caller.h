@@ -75,6 +75,10 @@ class Caller final : public Exchange {
     co_return std::string_view(body_.data(), ask_.body.size());
   }
 
+  void add_headers(std::string_view lines) override {
+    CHECK(state_ == State::kNone);
+    further_ = lines;
+  }
   Task<bool> reply(const ReplyHead& head, std::string_view body) override {
     CHECK(state_ == State::kNone);
     keep(head);
@@ -147,6 +151,7 @@ class Caller final : public Exchange {
     status = head.status;
     content_type = head.content_type;
     headers = head.headers;
+    headers += further_;
   }
 
   Ask ask_;
@@ -155,6 +160,7 @@ class Caller final : public Exchange {
   RequestHead head_;
   std::string body_;
   Arena arena_;
+  std::string_view further_;
   State state_ = State::kNone;
   Cancellable* wait_ = nullptr;
   bool gone_ = false;

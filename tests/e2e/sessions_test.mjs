@@ -107,6 +107,50 @@ describe('a session in a signed cookie', () => {
   });
 });
 
+describe('a page of another host', () => {
+  it('may call where it is listed, and is told nothing else', async (t) => {
+    const page = 'https://app.example.com';
+    const gateway = await begin(t, [
+      { name: 'web', cookie: 'app', secret: SECRET, tenant: 'org', roles: 'roles', origins: [page] },
+    ]);
+    const ask = (origin) =>
+      fetch(`${gateway.url}/v1/chat/completions`, {
+        method: 'OPTIONS',
+        headers: {
+          origin,
+          'access-control-request-method': 'POST',
+          'access-control-request-headers': 'content-type,x-stainless-lang',
+        },
+      });
+    const told = (reply) => reply.headers.get('access-control-allow-origin');
+    const preflight = await ask(page);
+    assert.deepEqual([preflight.status, told(preflight)], [204, page]);
+    assert.equal(preflight.headers.get('access-control-allow-credentials'), 'true');
+    assert.equal(
+      preflight.headers.get('access-control-allow-headers'),
+      'content-type, x-stainless-lang',
+    );
+    const stranger = await ask('https://evil.example.com');
+    assert.deepEqual([stranger.status, told(stranger)], [401, null]);
+    await stranger.arrayBuffer();
+
+    const claims = { sub: 'alice', org: 'acme', roles: ['engineer'], iat: now(), exp: now() + 60 };
+    const cookie = `app=${signed(claims)}`;
+    const call = async (origin, body, given = cookie) => {
+      const headers = { cookie: given, origin };
+      const reply = await gateway.post('/v1/chat/completions', body, null, headers);
+      await reply.arrayBuffer();
+      return [reply.status, told(reply)];
+    };
+    // Whole and streamed, let in and refused: on one connection with others' between them.
+    assert.deepEqual(await call(page, question()), [200, page]);
+    assert.deepEqual(await call(page, { ...question(), stream: true }), [200, page]);
+    assert.deepEqual(await call(page, question(), `${cookie}x`), [401, page]);
+    assert.deepEqual(await call('https://evil.example.com', question()), [403, null]);
+    assert.deepEqual(await call(page, '{'), [400, page]);
+  });
+});
+
 describe('guessing at sessions', () => {
   it('is limited, also beside a good key, and ends no session of those beside it', async (t) => {
     const redis = await startRedis(t);

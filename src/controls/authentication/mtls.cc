@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "base/check.h"
+#include "controls/authentication/claim_reading.h"
 #include "controls/authentication/claims.h"
 #include "controls/authentication/spiffe.h"
 
@@ -13,15 +15,6 @@ namespace tollgate::authentication {
 namespace {
 
 constexpr std::string_view kScheme = "spiffe://";
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) {
-    const auto lower = [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-    };
-    return lower(x) == lower(y);
-  });
-}
 
 // Whether `uri` means to be of that trust domain, however badly it is spelled.
 bool is_of(std::string_view uri, std::string_view trust_domain) {
@@ -33,6 +26,7 @@ bool is_of(std::string_view uri, std::string_view trust_domain) {
 struct Mapped {
   std::string_view name;
   std::string_view tenant;
+  std::string_view credential_id = {};  // Empty: not made yet.
 };
 
 std::optional<Mapped> map_name(const MtlsPolicy& policy, std::string_view name) {
@@ -53,14 +47,6 @@ std::span<const std::string> names_of(const MtlsPolicy& policy,
       return certificate.uris;
   }
   CHECK(false);
-}
-
-std::string_view join(std::string_view a, std::string_view b, Arena& arena) {
-  const std::span<char> made = arena.make<char>(a.size() + 1 + b.size());
-  std::ranges::copy(a, made.begin());
-  made[a.size()] = '/';
-  std::ranges::copy(b, made.begin() + static_cast<std::ptrdiff_t>(a.size() + 1));
-  return {made.data(), made.size()};
 }
 
 Expected<void> check_rules(const MtlsPolicy& policy, const ClientCertificate& certificate,
@@ -129,6 +115,23 @@ Expected<std::optional<Mapped>> judge(const MtlsPolicy& policy,
   return mapped;
 }
 
+Identity identity_of(const MtlsPolicy& policy, const Mapped& mapped,
+                     const ClientCertificate& certificate, Arena& arena) {
+  const auto roles = arena.make<std::string_view>(policy.roles.size());
+  std::ranges::copy(policy.roles, roles.begin());
+  Identity identity;
+  identity.tenant = mapped.tenant;
+  identity.subject = mapped.name;
+  identity.credential_kind = CredentialKind::kMtls;
+  identity.credential_id = mapped.credential_id.empty()
+                               ? credential_id_of(policy.name, mapped.name, arena)
+                               : arena.copy(mapped.credential_id);
+  identity.roles = roles;
+  identity.verifier = policy.name;
+  identity.expires = certificate.not_after;
+  return identity;
+}
+
 }  // namespace
 
 Expected<std::optional<Identity>> identify(std::span<const MtlsPolicy> policies,
@@ -143,18 +146,37 @@ Expected<std::optional<Identity>> identify(std::span<const MtlsPolicy> policies,
       return refuse(Reason::kInvalidCredential, "authentication.mtls",
                     "The client certificate is mapped to two actors here.");
     }
-    const auto roles = arena.make<std::string_view>(policy.roles.size());
-    std::ranges::copy(policy.roles, roles.begin());
-    identity.emplace();
-    identity->tenant = (*mapped)->tenant;
-    identity->subject = (*mapped)->name;
-    identity->credential_kind = CredentialKind::kMtls;
-    identity->credential_id = join(policy.name, (*mapped)->name, arena);
-    identity->roles = roles;
-    identity->verifier = policy.name;
-    identity->expires = certificate.not_after;
+    identity = identity_of(policy, **mapped, certificate, arena);
   }
   return identity;
+}
+
+Expected<std::optional<Identity>> KeptCertificate::identify(std::span<const MtlsPolicy> policies,
+                                                            const Digest& stamp,
+                                                            const ClientCertificate& certificate,
+                                                            BundleVerdicts& verdicts, WallTime now,
+                                                            Arena& arena) {
+  const bool in_time = now >= certificate.not_before && now < certificate.not_after;
+  if (kept_ && stamp_ == stamp && in_time && now >= given_ && now < given_ + kGood) {
+    if (tenant_.empty()) return std::nullopt;
+    const Mapped mapped{subject_, arena.copy(tenant_), credential_id_};
+    return identity_of(policies[policy_], mapped, certificate, arena);
+  }
+  kept_ = false;
+  Expected<std::optional<Identity>> said =
+      authentication::identify(policies, certificate, verdicts, now, arena);
+  if (!said) return said;
+  kept_ = true;
+  stamp_ = stamp;
+  given_ = now;
+  tenant_.clear();
+  if (!*said) return said;
+  const auto by = std::ranges::find(policies, (*said)->verifier, &MtlsPolicy::name);
+  policy_ = static_cast<std::size_t>(by - policies.begin());
+  tenant_ = (*said)->tenant;
+  subject_ = (*said)->subject;
+  credential_id_ = (*said)->credential_id;
+  return said;
 }
 
 }  // namespace tollgate::authentication

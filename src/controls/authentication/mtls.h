@@ -9,6 +9,8 @@
 
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "base/arena.h"
 #include "controls/authentication/mtls_policy.h"
@@ -22,5 +24,29 @@ namespace tollgate::authentication {
 Expected<std::optional<Identity>> identify(std::span<const MtlsPolicy> policies,
                                            const ClientCertificate& certificate,
                                            BundleVerdicts& verdicts, WallTime now, Arena& arena);
+
+// What identify() has said of the certificate of one connection, which asks with it many times: of
+// policies with that stamp, for kGood, and never beyond the certificate's own time. What it refuses
+// is not kept. Of the connection's thread.
+class KeptCertificate {
+ public:
+  static constexpr Duration kGood = std::chrono::seconds(10);
+
+  // The same as identify(), whose views are in `arena`, in the certificate and in `policies`.
+  // `certificate` is the same at each call, and `stamp` another for policies that differ.
+  Expected<std::optional<Identity>> identify(std::span<const MtlsPolicy> policies,
+                                             const Digest& stamp,
+                                             const ClientCertificate& certificate,
+                                             BundleVerdicts& verdicts, WallTime now, Arena& arena);
+
+ private:
+  bool kept_ = false;
+  Digest stamp_{};
+  WallTime given_{};
+  std::size_t policy_ = 0;
+  std::string tenant_;  // Empty: it is nobody's.
+  std::string_view subject_;
+  std::string credential_id_;
+};
 
 }  // namespace tollgate::authentication

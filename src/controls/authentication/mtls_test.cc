@@ -371,6 +371,64 @@ TEST(BundleVerdicts, AreOfOneBundleAndOneMinute) {
   EXPECT_FALSE(verdicts.vouches(*ours, shown, over));
 }
 
+// Whatever a connection asks when, and of which configuration: what is kept says the same.
+TEST(KeptCertificate, SaysTheSameForAnyHistory) {
+  std::mt19937_64 random{17};
+  Wanted short_lived = wanted_svid();
+  short_lived.until = "20270115080040Z";  // 40 s after kNow.
+  const Made leaf(short_lived, &example_org());
+  const ClientCertificate certificate = presented(leaf);
+  // Its tenant, another one, nobody's, of a bundle that does not vouch, mapped twice.
+  std::vector<std::vector<MtlsPolicy>> configurations(5);
+  configurations[0].push_back(mesh());
+  configurations[1].push_back(plain(CertificateName::kDnsName));
+  configurations[1].push_back(mesh());
+  configurations[1].back().tenant_by_name = {{"spiffe://example.org/*/*/*/*", "billing"}};
+  configurations[1].back().roles = {"a", "b"};
+  configurations[2].push_back(plain(CertificateName::kDnsName));
+  configurations[3].push_back(mesh(other_org()));
+  configurations[4].push_back(mesh());
+  configurations[4].push_back(mesh());
+  configurations[4].back().name = "again";
+  KeptCertificate kept;
+  BundleVerdicts verdicts;
+  std::size_t at = 0;
+  WallTime now = kNow;
+  int somebody = 0;
+  for (int step = 0; step < 1'500; ++step) {
+    SCOPED_TRACE(step);
+    if (random() % 8 == 0) at = random() % configurations.size();
+    now += Duration(static_cast<std::int64_t>(random() % 100'000));
+    if (random() % 200 == 0) now -= std::chrono::seconds(random() % 3);
+    Digest stamp{};
+    stamp[0] = static_cast<std::uint8_t>(at);
+    Arena arena;
+    BundleVerdicts fresh;
+    const auto by_kept =
+        kept.identify(configurations[at], stamp, certificate, verdicts, now, arena);
+    const auto anew = identify(configurations[at], certificate, fresh, now, arena);
+    ASSERT_EQ(by_kept.has_value(), anew.has_value());
+    if (!anew) {
+      EXPECT_EQ(by_kept.error().reason, anew.error().reason);
+      continue;
+    }
+    ASSERT_EQ(by_kept->has_value(), anew->has_value());
+    if (!*anew) continue;
+    ++somebody;
+    const Identity& a = **by_kept;
+    const Identity& b = **anew;
+    EXPECT_EQ(a.tenant, b.tenant);
+    EXPECT_EQ(a.subject, b.subject);
+    EXPECT_EQ(a.credential_kind, b.credential_kind);
+    EXPECT_EQ(a.credential_id, b.credential_id);
+    EXPECT_EQ(a.verifier, b.verifier);
+    EXPECT_TRUE(std::ranges::equal(a.roles, b.roles));
+    EXPECT_EQ(a.expires, b.expires);
+  }
+  EXPECT_GT(somebody, 100);
+  EXPECT_GT(now, certificate.not_after);
+}
+
 TEST(MtlsPolicy, RefusesWhatCannotBeMeant) {
   struct Row {
     const char* field;

@@ -1,0 +1,110 @@
+#include "pipeline/pages.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "pipeline/settings_test.h"
+
+namespace tollgate::pipeline::testing {
+namespace {
+
+class Pages : public PipelineTest {
+ protected:
+  Pages()
+      : PipelineTest(
+            settings_with("authentication: { api_keys: {} }",
+                          "authentication:\n  api_keys: {}\n  sessions:\n"
+                          "    - { name: web, cookie: sid, secret: "
+                          "0123456789abcdef0123456789abcdef, tenant: org, "
+                          "origins: [\"https://app.example.com\", \"http://localhost:3000\"] }")) {}
+
+  Ask from_page(std::string origin, std::string method) {
+    Ask asked = ask_as(world.add_key("acme"), std::string(kHello));
+    asked.method = std::move(method);
+    asked.headers.emplace_back("Origin", std::move(origin));
+    return asked;
+  }
+  Ask preflight(std::string origin, std::string headers = "content-type") {
+    Ask asked = from_page(std::move(origin), "OPTIONS");
+    std::erase_if(asked.headers, [](const auto& each) { return each.first != "Origin"; });
+    asked.headers.emplace_back("Access-Control-Request-Method", "POST");
+    asked.headers.emplace_back("Access-Control-Request-Headers", std::move(headers));
+    asked.body.clear();
+    return asked;
+  }
+  static bool is_told(const Caller& caller) {
+    return caller.headers.find("access-control-") != std::string::npos;
+  }
+};
+
+constexpr std::string_view kOrigin = "access-control-allow-origin";
+
+TEST_F(Pages, ThatAreListedAreAnsweredBeforeTheyCall) {
+  const auto caller = world.serve(
+      preflight("https://app.example.com", "Content-Type, x-evil,authorization , X-Stainless-OS"));
+  EXPECT_EQ(caller->status, 204);
+  EXPECT_EQ(caller->text, "");
+  EXPECT_EQ(caller->header(kOrigin), "https://app.example.com");
+  EXPECT_EQ(caller->header("access-control-allow-credentials"), "true");
+  EXPECT_EQ(caller->header("access-control-allow-methods"), "GET, POST");
+  EXPECT_EQ(caller->header("access-control-allow-headers"),
+            "authorization, content-type, x-stainless-os");
+  EXPECT_EQ(caller->header("access-control-max-age"), "600");
+  EXPECT_EQ(caller->header("vary"),
+            "origin, access-control-request-method, access-control-request-headers");
+  // It is no request: nothing is held, forwarded or on record.
+  EXPECT_TRUE(world.trail.records.empty());
+  EXPECT_TRUE(world.upstreams.messages.empty());
+}
+
+// Answers and refusals alike, whole and streamed.
+TEST_F(Pages, ThatAreListedMayReadWhatTheyAreAnswered) {
+  struct Row {
+    Ask asked;
+    int status;
+  };
+  Ask refused = from_page("http://localhost:3000", "POST");
+  refused.body = R"({"model":"nothing","messages":[{"role":"user","content":"hi"}]})";
+  Ask nobody = from_page("http://localhost:3000", "POST");
+  std::erase_if(nobody.headers, [](const auto& each) { return each.first != "Origin"; });
+  Ask models = from_page("http://localhost:3000", "GET");
+  models.target = "/v1/models";
+  const Row rows[] = {{from_page("http://localhost:3000", "POST"), 200},
+                      {std::move(refused), 404},
+                      {std::move(nobody), 401},
+                      {std::move(models), 200}};
+  for (const Row& row : rows) {
+    const auto caller = world.serve(row.asked);
+    EXPECT_EQ(caller->status, row.status);
+    EXPECT_EQ(caller->header(kOrigin), "http://localhost:3000") << row.status;
+    EXPECT_EQ(caller->header("access-control-allow-credentials"), "true");
+    EXPECT_EQ(caller->header("vary"), "origin");
+    EXPECT_EQ(caller->headers.find('*'), std::string::npos);
+  }
+}
+
+TEST_F(Pages, ThatAreNotListedAreToldNothing) {
+  for (const std::string origin :
+       {"https://evil.example.com", "https://app.example.com.evil.com", "https://app.example.com/",
+        "http://app.example.com", "https://APP.example.com", "null", "*", ""}) {
+    const auto before = world.serve(preflight(origin));
+    EXPECT_EQ(before->status, 401) << origin;
+    EXPECT_FALSE(is_told(*before)) << origin;
+    const auto call = world.serve(from_page(origin, "POST"));
+    EXPECT_EQ(call->status, 200) << origin;
+    EXPECT_FALSE(is_told(*call)) << origin;
+  }
+  Ask twice = preflight("https://app.example.com");
+  twice.headers.emplace_back("Origin", "https://evil.example.com");
+  EXPECT_FALSE(is_told(*world.serve(twice)));
+}
+
+TEST_F(Pages, AskWithAPreflightOrAreCallersLikeOthers) {
+  Ask plain = preflight("https://app.example.com");
+  std::erase_if(plain.headers, [](const auto& each) { return each.first != "Origin"; });
+  EXPECT_EQ(world.serve(plain)->status, 401);
+}
+
+}  // namespace
+}  // namespace tollgate::pipeline::testing
