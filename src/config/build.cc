@@ -388,6 +388,7 @@ class Builder {
     made.output_tokens = view.count("output_tokens");
     made.choices = view.count("choices");
     made.on_output_over = view.choice("on_output_over", made.on_output_over);
+    made.count_input = view.choice("count_input", made.count_input);
     return made;
   }
 

@@ -15,6 +15,7 @@ List modes() { return {"enforce", "observe"}; }
 List dialect_names() { return {"openai", "anthropic"}; }
 List cap_fields() { return {"both", "max_tokens", "max_completion_tokens"}; }
 List over_caps() { return {"clamp", "refuse"}; }
+List input_counts() { return {"near_limits", "always"}; }
 List methods() { return {"POST", "GET"}; }
 List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }

@@ -16,6 +16,7 @@ List modes();
 List dialect_names();
 List cap_fields();  // In the order of dialects::CapField.
 List over_caps();
+List input_counts();  // In the order of prompts::InputCount.
 List methods();
 List contents();
 List survivals();

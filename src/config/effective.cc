@@ -197,6 +197,8 @@ json::array routes(const Config& config) {
     prompt["output_tokens"] = route.prompt.output_tokens;
     prompt["choices"] = route.prompt.choices;
     prompt["on_output_over"] = clamps ? "clamp" : "refuse";
+    const bool always = route.prompt.count_input == prompts::InputCount::kAlways;
+    prompt["count_input"] = always ? "always" : "near_limits";
     prompt["mode"] = text(name_of(route.prompt.mode));
     one["prompt"] = std::move(prompt);
     json::object tools{{"allow", texts(route.access.tools.allow)}};

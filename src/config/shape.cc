@@ -288,6 +288,14 @@ constexpr Field kPromptFields[] = {
      .doc = "A request that asks for more output: cut it to the cap, or refuse it.",
      .fallback = "clamp",
      .names = choices::over_caps},
+    {.key = "count_input",
+     .kind = Kind::kChoice,
+     .doc = "When the input is counted before it is admitted. `near_limits`: where a limit, budget "
+            "or cap is near enough for the count to matter, and one request in 16; else it is held "
+            "at a token a byte, and settled at what the provider reports. See "
+            "[billing](billing.md).",
+     .fallback = "near_limits",
+     .names = choices::input_counts},
     kMode,
 };
 constexpr Section kPrompt{"prompt", "How large a request may be.", kPromptFields};

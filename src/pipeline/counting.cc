@@ -82,6 +82,14 @@ Count Counting::input(const dialects::Request& request, std::string_view tokeniz
   return sum;
 }
 
+Count Counting::bound(const dialects::Request& request) {
+  Count sum;
+  sum.is_bound = true;
+  sum.tokens = dialects::framing_tokens(request) + request.tokens_given;
+  for (const dialects::Text& text : request.texts) sum.tokens += tokens::upper_bound(text.text);
+  return sum;
+}
+
 void OutputCount::text(std::int64_t choice, std::string_view piece) {
   bytes_ += static_cast<Bytes>(piece.size());
   if (counter_ == nullptr) return;

@@ -55,6 +55,10 @@ class Counting {
   // refused anyway costs little. Texts that `owner` sent before are not counted again.
   Count input(const dialects::Request& request, std::string_view tokenizer, Tokens most,
               std::string_view owner);
+  // The same without counting: a token a byte.
+  static Count bound(const dialects::Request& request);
+  // Whether there is a vocabulary of that name.
+  bool knows(std::string_view tokenizer) { return known(tokenizer) != nullptr; }
 
  private:
   struct Known {

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "dialects/error_reply.h"
+#include "pipeline/headroom.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 
@@ -18,13 +19,9 @@ namespace {
 // An error that a provider gives is read up to here; a longer one is told in our words.
 constexpr Bytes kErrorBytesMax = 64 << 10;
 
-// How far the provider's count of the input may lie above an exact count of ours: control
-// tokens of a chat template that no formula tells.
-constexpr Tokens kInputSlackExact = 64;
 // The same above a bound by bytes: what a provider adds for tools.
 constexpr Tokens kInputSlackBound = 1024;
-// A provider that reports less than this part of what we counted reports nonsense.
-constexpr Tokens kUnderReportExact = 2;
+// The part of a bound that a provider reports at the least.
 constexpr Tokens kUnderReportBound = 64;
 // What is read for the usage once a caller with the whole answer is gone.
 constexpr Bytes kDrainBytesMax = 64 << 10;
@@ -59,17 +56,23 @@ bool is_near(Tokens charged_tokens, Tokens reported, Tokens slack) {
   return reported >= charged_tokens && reported - charged_tokens <= slack;
 }
 
+std::optional<Tokens> input_of(const std::optional<dialects::Usage>& reported) {
+  if (!reported) return std::nullopt;
+  return reported->input;
+}
+
 // Whether the provider's usage can be charged as it stands, given what passed at the least.
 bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_output) {
-  const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReportExact;
+  const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReport;
   return usage.input <= plan.input.tokens && usage.input >= plan.input.tokens / part &&
          usage.cached_input >= 0 && usage.cached_input <= usage.input &&
-         usage.output <= plan.output_cap_total &&
-         usage.output >= least_output / kUnderReportExact && cost_of(plan, usage) <= plan.worst;
+         usage.output <= plan.output_cap_total && usage.output >= least_output / kUnderReport &&
+         cost_of(plan, usage) <= plan.worst;
 }
 
 // What was held is what it may have cost: for work whose size nobody can tell.
-void bill_held(const Plan& plan, Forwarded& result) {
+void bill_held(const Forwarder::Work& work, Forwarded& result) {
+  const Plan& plan = work.attempted.billed({});
   result.usage = {};
   result.usage.input = plan.input.tokens;
   result.usage.output = plan.output_cap_total;
@@ -198,8 +201,9 @@ void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes,
                  body_bytes);
 }
 
-void Forwarder::bill(const Plan& plan, const std::optional<dialects::Usage>& reported,
+void Forwarder::bill(const Work& work, const std::optional<dialects::Usage>& reported,
                      OutputCount& passed, Forwarded& result) {
+  const Plan& plan = work.attempted.billed(input_of(reported));
   result.usage = {};
   result.source = audit::UsageSource::kCounted;
   const Tokens output = passed.tokens();
@@ -209,11 +213,11 @@ void Forwarder::bill(const Plan& plan, const std::optional<dialects::Usage>& rep
     return;
   }
   result.provider_input = reported->input;
-  const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReportExact;
-  const Tokens slack = plan.input.is_bound ? kInputSlackBound : kInputSlackExact;
+  const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReport;
+  const Tokens slack = plan.input.is_bound ? kInputSlackBound : kInputSlack;
   dialects::Usage& usage = result.usage;
   usage.input = charged(reported->input, plan.input.tokens, plan.input.tokens, part);
-  const bool is_low = passed.tokens_at_least() / kUnderReportExact > reported->output;
+  const bool is_low = passed.tokens_at_least() / kUnderReport > reported->output;
   usage.output = std::min(is_low ? output : reported->output, plan.output_cap_total);
   usage.reasoning = std::clamp<Tokens>(reported->reasoning, 0, usage.output);
   if (!is_near(usage.input, reported->input, slack)) return;
@@ -257,7 +261,7 @@ Task<void> Forwarder::attempt(const Work& work, Forwarded& result) {
   if (!sent) {
     result.waited = result.first_byte;
     // Once sent it may be at work upstream, and nobody will say what it made.
-    if (call->sent()) bill_held(work.plan, result);
+    if (call->sent()) bill_held(work, result);
     if (work.exchange.caller_gone()) {
       cut_by_caller(result);
     } else {
@@ -346,7 +350,7 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
   const FaultOr<std::string_view> body = co_await call.read_whole(work.reply_bytes_max);
   result.waited = result.first_byte + (clock_.now() - began);
   if (!body) {
-    bill_held(work.plan, result);
+    bill_held(work, result);
     if (work.exchange.caller_gone()) {
       cut_by_caller(result);
     } else {
@@ -358,11 +362,12 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
   const FaultOr<std::optional<dialects::Usage>> usage =
       reply_reader_.read(work.plan.route->surface, *body, measured);
   if (!usage) {
-    bill_held(work.plan, result);
+    bill_held(work, result);
     result.refusal = upstream_refusal(usage.error(), work.plan.upstream->name);
     co_return;
   }
-  if (*usage && is_plausible(**usage, work.plan, measured.bytes() / kBytesPerTokenAtMost)) {
+  if (*usage && is_plausible(**usage, work.attempted.billed((*usage)->input),
+                             measured.bytes() / kBytesPerTokenAtMost)) {
     result.provider_input = (*usage)->input;
     result.usage = **usage;
     result.source = audit::UsageSource::kProvider;
@@ -371,7 +376,7 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
     const FaultOr<std::optional<dialects::Usage>> again =
         reply_reader_.read(work.plan.route->surface, *body, passed);
     CHECK(again.has_value());
-    bill(work.plan, *again, passed, result);
+    bill(work, *again, passed, result);
   }
   BufferPool::Lease headers = buffers_.lease();
   work.attempted.write_headers(result, *headers);
@@ -468,19 +473,19 @@ Task<void> Forwarder::drain(UpstreamCall& call, dialects::StreamReader& stream,
   }
 }
 
-void Forwarder::bill_cut(const Plan& plan, const std::optional<dialects::Usage>& reported,
+void Forwarder::bill_cut(const Work& work, const std::optional<dialects::Usage>& reported,
                          OutputCount& passed, Forwarded& result) {
   // Reasoning does not pass by here, so without the provider's word nobody knows how much it was.
-  if (!reported && plan.model->reasoning) {
-    bill_held(plan, result);
+  if (!reported && work.plan.model->reasoning) {
+    bill_held(work, result);
   } else {
-    bill(plan, reported, passed, result);
+    bill(work, reported, passed, result);
   }
 }
 
 Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forwarded& result) {
   if (!is_type(call.header("content-type"), "text/event-stream")) {
-    bill_held(work.plan, result);
+    bill_held(work, result);
     const Fault not_a_stream{FaultKind::kBroken, "the reply is not a stream"};
     result.refusal = upstream_refusal(not_a_stream, work.plan.upstream->name);
     co_return;
@@ -519,11 +524,11 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   }
   if (work.exchange.caller_gone()) {
     if (flow == Flow::kGoesOn && stream.output_ended()) co_await drain(call, stream, passed);
-    bill_cut(work.plan, stream.usage(), passed, result);
+    bill_cut(work, stream.usage(), passed, result);
     cut_by_caller(result);
     co_return;
   }
-  bill_cut(work.plan, stream.usage(), passed, result);
+  bill_cut(work, stream.usage(), passed, result);
   if (flow == Flow::kBroken && !begun) {
     // Nothing has reached the caller yet, so they get a true refusal. What the upstream made
     // of it before it broke off is what was metered.
@@ -533,7 +538,8 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   if (flow == Flow::kCapReached) {
     result.outcome = audit::Outcome::kCut;
     result.cut_code = "output_cap_exceeded";
-    stream.end(dialects::Ending::kLength, counted_usage(work.plan, passed), *out);
+    stream.end(dialects::Ending::kLength,
+               counted_usage(work.attempted.billed(input_of(stream.usage())), passed), *out);
   } else if (flow == Flow::kBroken) {
     end_broken(work, *capped.broken, stream, *out, result);
   }

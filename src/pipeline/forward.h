@@ -66,6 +66,9 @@ class Attempted {
   // What the reply's head says beside its content, asked for once the usage is known (a whole
   // reply) or at its start (a streamed one).
   virtual void write_headers(const Forwarded& so_far, std::string& headers) = 0;
+  // The plan with the input as it is to be billed. Where that was held at a bound it is what the
+  // provider `reported`, if that is credible, else it is counted by now.
+  virtual const Plan& billed(std::optional<Tokens> reported) = 0;
   // Once, when it is known what was used, and before the caller has the last byte of a reply:
   // who has a whole answer may ask again at once with what this one did not use.
   virtual void settle(const Forwarded& result) = 0;
@@ -116,9 +119,9 @@ class Forwarder {
   Task<void> relay_error(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> drain(UpstreamCall& call, dialects::StreamReader& stream, OutputCount& passed);
   void settle(const Work& work, Forwarded& result);
-  void bill(const Plan& plan, const std::optional<dialects::Usage>& reported, OutputCount& passed,
+  void bill(const Work& work, const std::optional<dialects::Usage>& reported, OutputCount& passed,
             Forwarded& result);
-  void bill_cut(const Plan& plan, const std::optional<dialects::Usage>& reported,
+  void bill_cut(const Work& work, const std::optional<dialects::Usage>& reported,
                 OutputCount& passed, Forwarded& result);
 
   const Clock& clock_;

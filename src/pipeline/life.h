@@ -40,6 +40,8 @@ struct Pipeline::Life {
   std::uint64_t read = 0;     // Which read of the pipeline's that was; 0: none yet.
   dialects::Delivery delivery = dialects::Delivery::kWhole;
   bool usage_asked = false;
+  std::uint64_t headroom = 0;  // Its key; 0: not looked for yet.
+  InputFigure input = InputFigure::kCounted;
   int endpoint = 0;
   Duration upstream_time{};
   Stop stop;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "pipeline/alternatives.h"
 #include "pipeline/guessing.h"
+#include "pipeline/held_request.h"
 #include "pipeline/identify.h"
 #include "pipeline/life.h"
 #include "pipeline/pages.h"
@@ -81,59 +82,6 @@ std::span<const audit::LimitEvidence> enforced(const Charges& charges, const Hol
   }
   return kept.first(count);
 }
-
-// What the forwarder asks of a request that is held for: the head lines of the reply that the
-// model made, and the settlement.
-class HeldRequest final : public Attempted {
- public:
-  struct Parts {
-    const Clock& clock;
-    Ledger& ledger;
-    const Plan& plan;
-    Hold& hold;
-    const audit::Record& record;
-    Instant began;
-    WallTime wall;
-    dialects::Dialect dialect;
-  };
-  // `limits` are those that are enforced: a caller is not told to slow down for others.
-  HeldRequest(const Parts& parts, const Booking& booking,
-              std::span<const audit::LimitEvidence> limits)
-      : at_(parts), booking_(booking), limits_(limits) {}
-
-  void write_headers(const Forwarded& so_far, std::string& headers) override {
-    write_id_headers(at_.dialect, at_.record.id, headers);
-    write_limit_headers(at_.dialect, limits_, at_.wall, headers);
-    Account account;
-    account.model = at_.plan.model->name;
-    if (at_.record.outcome == audit::Outcome::kDowngraded) account.rule = at_.record.rule;
-    account.budgets = at_.record.budgets;
-    account.degraded = at_.record.degraded;
-    if (so_far.source != audit::UsageSource::kNone) {
-      const Money cost = cost_of(at_.plan, so_far.usage);
-      account.cost = cost;
-      account.released = {at_.plan.worst.micro_usd - cost.micro_usd};
-    }
-    account.overhead = at_.clock.now() - at_.began - std::max(so_far.waited, so_far.first_byte);
-    write_account_headers(account, headers);
-  }
-
-  void settle(const Forwarded& result) override {
-    Used used;
-    used.input = result.usage.input;
-    used.output = result.usage.output;
-    used.cost = cost_of(at_.plan, result.usage);
-    used.never_left = result.status == 0 && result.source == audit::UsageSource::kNone;
-    booking_.cached_input = result.usage.cached_input;
-    at_.ledger.settle(at_.hold, at_.plan.charges, used, booking_, at_.clock.now(),
-                      at_.clock.wall());
-  }
-
- private:
-  const Parts at_;
-  Booking booking_;
-  const std::span<const audit::LimitEvidence> limits_;
-};
 
 }  // namespace
 
@@ -214,8 +162,13 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   // From here on the caller, the route, the model, the tools and the prompt are allowed.
 
   // Can they afford it? Limits and budgets are held together or not at all.
-  Expected<Hold, Shortfall> hold = co_await services_.ledger.hold(
-      plan->charges, arena, services_.executor, services_.clock.now(), services_.clock.wall());
+  Expected<Hold, Shortfall> hold = co_await this->hold(life, plan->charges);
+  if (!hold && std::exchange(life.input, InputFigure::kCounted) == InputFigure::kBounded) {
+    // Nothing was far after all, so it is counted.
+    plan = read_and_decide(life, *body, {}, nullptr, *message);
+    if (!plan) co_return co_await refuse_request(life, plan.error());
+    hold = co_await this->hold(life, plan->charges);
+  }
   if (!hold) hold = co_await hold_otherwise(life, *body, hold.error(), *plan, *message);
   life.record.degraded = services_.outages.now();  // Also one that came while it waited.
   if (!hold) {
@@ -225,7 +178,22 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   }
   // From here on the request is paid for; serve_held settles it however it ends.
 
-  co_await serve_held(life, *plan, *message, *hold);
+  headroom_.held(life.headroom, plan->charges, *hold);
+  co_await serve_held(life, *body, *plan, *message, *hold);
+}
+
+Task<Expected<Hold, Shortfall>> Pipeline::hold(Life& life, const Charges& charges) {
+  return services_.ledger.hold(charges, life.exchange.arena(), services_.executor,
+                               services_.clock.now(), services_.clock.wall());
+}
+
+// Whether the input may be held at a bound, as far as the route lets it.
+void Pipeline::find_headroom(Life& life) {
+  const std::string_view model = life.request.model;
+  life.headroom =
+      Headroom::key_of({life.record.config_version, life.caller.tenant, life.caller.subject,
+                        life.caller.credential_id, life.record.client_ip, life.target.path, model});
+  if (headroom_.suffices(life.headroom, model)) life.input = InputFigure::kBounded;
 }
 
 Task<Expected<void>> Pipeline::identify(Life& life) {
@@ -342,8 +310,11 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, cons
   }
   if (Expected<void> sound = read(life, body); !sound) return std::unexpected(sound.error());
 
-  const Facts facts{*life.config,          life.target,  life.caller,
-                    life.record.client_ip, life.request, static_cast<Bytes>(body.size())};
+  if (life.headroom == 0) find_headroom(life);
+  const Facts facts{*life.config, life.target,
+                    life.caller,  life.record.client_ip,
+                    life.request, static_cast<Bytes>(body.size()),
+                    life.input};
   Expected<Plan> plan = decide(facts, counting_, arena, life.record, terms, before);
   if (!plan) return plan;
   life.record.observed = joined(life.observed, plan->observed, arena);
@@ -375,9 +346,7 @@ Task<Expected<Hold, Shortfall>> Pipeline::hold_otherwise(Life& life, std::string
   while (const std::optional<Terms> terms = alternatives.next()) {
     const Expected<Plan> other = read_and_decide(life, body, *terms, &plan, message);
     if (!other) continue;  // Not for this caller, here, or at this size.
-    Expected<Hold, Shortfall> hold =
-        co_await services_.ledger.hold(other->charges, life.exchange.arena(), services_.executor,
-                                       services_.clock.now(), services_.clock.wall());
+    Expected<Hold, Shortfall> hold = co_await this->hold(life, other->charges);
     if (hold) {
       plan = *other;
       life.record.outcome = audit::Outcome::kDowngraded;
@@ -396,8 +365,8 @@ Task<Expected<Hold, Shortfall>> Pipeline::hold_otherwise(Life& life, std::string
   co_return std::unexpected(std::move(answer));
 }
 
-Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string& message,
-                                Hold& hold) {
+Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& plan,
+                                const std::string& message, Hold& hold) {
   Arena& arena = life.exchange.arena();
   life.record.limits = hold.limits;
   life.record.budgets = hold.budgets;
@@ -425,9 +394,7 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   }
   // From here on the decision is on record.
 
-  HeldRequest held({services_.clock, services_.ledger, plan, hold, life.record, life.began,
-                    life.wall, life.dialect},
-                   booking, enforced(plan.charges, hold, arena));
+  HeldRequest held(life, body, plan, hold, booking, enforced(plan.charges, hold, arena));
   const Forwarder::Work work{life.exchange,
                              plan,
                              life.endpoint,
@@ -446,8 +413,9 @@ Task<void> Pipeline::serve_held(Life& life, const Plan& plan, const std::string&
   life.record.attempts = attempts;
   tell(result, cost_of(plan, result.usage), life.record);
   life.upstream_time = result.waited;
-  if (result.provider_input && !plan.input.is_bound) {
-    services_.meter.counted(plan.model->name, plan.input.tokens, *result.provider_input);
+  if (const std::optional<Tokens> counted = held.counted(); counted && result.provider_input) {
+    services_.meter.counted(plan.model->name, *counted, *result.provider_input);
+    headroom_.compared(plan.model->name, *counted, *result.provider_input);
   }
   if (result.refusal) {
     co_await refuse_request(life, *result.refusal);

@@ -19,6 +19,7 @@
 #include "dialects/request.h"
 #include "pipeline/counting.h"
 #include "pipeline/forward.h"
+#include "pipeline/headroom.h"
 #include "pipeline/identify.h"
 #include "pipeline/plan.h"
 #include "pipeline/ports.h"
@@ -61,6 +62,7 @@ class Pipeline final : public Handler, public KeyWatcher {
 
  private:
   struct Life;  // What one request gathers on its way.
+  class HeldRequest;
 
   // Whether a browser only asks if a page may call, which is no request either. What a page does
   // call, it may read the answer of.
@@ -78,7 +80,10 @@ class Pipeline final : public Handler, public KeyWatcher {
                                                  const Shortfall& refused, Plan& plan,
                                                  std::string& message);
   Task<void> serve_models(Life& life);
-  Task<void> serve_held(Life& life, const Plan& plan, const std::string& message, Hold& hold);
+  Task<Expected<Hold, Shortfall>> hold(Life& life, const Charges& charges);
+  void find_headroom(Life& life);
+  Task<void> serve_held(Life& life, std::string_view body, const Plan& plan,
+                        const std::string& message, Hold& hold);
   Task<void> refuse_request(Life& life, const Refusal& refusal);
   // Whether the trail took it.
   bool append(const Life& life, audit::Phase phase, Money held = {});
@@ -94,6 +99,7 @@ class Pipeline final : public Handler, public KeyWatcher {
   Services services_;
   const std::uint64_t fingerprint_key_;
   Counting counting_;
+  Headroom headroom_;
   dialects::RequestReader reader_;
   std::uint64_t reads_ = 0;  // What the reader holds is of the last of them.
   Forwarder forwarder_;

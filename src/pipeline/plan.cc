@@ -170,6 +170,40 @@ Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, cons
   return {};
 }
 
+// Whether a request that is held at `bound` is decided as one that is counted: the bound passes
+// every cap, and takes nothing of the output.
+bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan& plan,
+                   Tokens bound) {
+  const prompts::Policy& prompt = plan.route->prompt;
+  if (prompt.count_input == prompts::InputCount::kAlways) return false;
+  const Tokens output =
+      std::max(facts.request.output_tokens_asked.value_or(0), prompt.output_tokens);
+  const Tokens context = plan.model->context_tokens;
+  const std::int64_t choices = facts.request.choices;
+  if (bound > prompt.input_tokens || choices < 1 || output > kTokensMax / choices) return false;
+  if (context > 0 && bound > context - output) return false;
+  bool alike = true;
+  each_limit(facts.config, tenant, *plan.route, [&](const limits::Policy& limit) {
+    if (limit.figure != limits::Figure::kTotalTokensPerMinute) return;
+    alike = alike && bound <= limit.limit - output * choices;
+  });
+  return alike;
+}
+
+Count input_of(const Facts& facts, const config::Tenant* tenant, const Plan& plan,
+               Counting& counting, const Plan* before) {
+  const std::string& tokenizer = plan.model->tokenizer;
+  if (before != nullptr && before->model->tokenizer == tokenizer) return before->input;
+  if (facts.input == InputFigure::kBounded) {
+    const Count bound = Counting::bound(facts.request);
+    if (decides_alike(facts, tenant, plan, bound.tokens)) return bound;
+  }
+  const bool enforced = plan.route->prompt.mode == Mode::kEnforce;
+  return counting.input(facts.request, tokenizer,
+                        enforced ? plan.route->prompt.input_tokens : kTokensMax,
+                        facts.caller.tenant);
+}
+
 // What the record says of the request, known before any verdict that can refuse it.
 void describe(const Facts& facts, Arena& arena, audit::Record& record) {
   record.surface = dialects::name_of(facts.request.surface);
@@ -255,17 +289,10 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
     return std::unexpected(tools.error());
   }
 
-  if (before != nullptr && before->model->tokenizer == plan.model->tokenizer) {
-    plan.input = before->input;
-  } else {
-    const bool enforced = plan.route->prompt.mode == Mode::kEnforce;
-    plan.input = counting.input(facts.request, plan.model->tokenizer,
-                                enforced ? plan.route->prompt.input_tokens : kTokensMax,
-                                facts.caller.tenant);
-  }
+  const config::Tenant* tenant = tenant_named(config, facts.caller.tenant);
+  plan.input = input_of(facts, tenant, plan, counting, before);
   record.input_tokens_counted = plan.input.tokens;
   record.input_is_bound = plan.input.is_bound;
-  const config::Tenant* tenant = tenant_named(config, facts.caller.tenant);
   if (Expected<void> capped = cap_output(facts, tenant, terms, plan, arena, observed); !capped) {
     return std::unexpected(capped.error());
   }

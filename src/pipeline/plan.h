@@ -22,6 +22,12 @@
 
 namespace tollgate::pipeline {
 
+// By what the input is held, where its vocabulary is known.
+enum class InputFigure : std::uint8_t {
+  kCounted,
+  kBounded,  // A token a byte, where that changes nothing of what is decided.
+};
+
 struct Facts {
   const config::Config& config;
   authorization::Target target;  // Canonical.
@@ -29,6 +35,7 @@ struct Facts {
   const IpAddress& client_ip;
   const dialects::Request& request;
   Bytes body_bytes = 0;
+  InputFigure input = InputFigure::kCounted;
 };
 
 // On what terms a request is decided: as it asks, or as a budget that it no longer fits would

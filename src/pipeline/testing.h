@@ -167,7 +167,11 @@ class NotedLedger final : public Ledger {
     if (waits) co_await Turn{executor};
     limits.clear();
     budgets.clear();
-    if (refusal) co_return std::unexpected(Shortfall{*refusal, short_limits, short_budgets});
+    if (refusal) {
+      const Refusal told = *refusal;
+      if (refusals > 0 && --refusals == 0) refusal.reset();
+      co_return std::unexpected(Shortfall{told, short_limits, short_budgets});
+    }
     if (books != nullptr) {
       if (std::optional<Shortfall> shortfall = books->take(charges, arena, wall)) {
         co_return std::unexpected(*shortfall);
@@ -194,6 +198,8 @@ class NotedLedger final : public Ledger {
       budget_evidence[i].window = charge.policy->window;
       budget_evidence[i].limit = charge.policy->limit;
       budget_evidence[i].held = charge.amount;
+      budget_evidence[i].free =
+          free.value_or(Money{charge.policy->limit.micro_usd - charge.amount.micro_usd});
     }
     Hold made;
     made.limits = limit_evidence;
@@ -225,9 +231,11 @@ class NotedLedger final : public Ledger {
 
   std::int64_t open() const { return held - std::ssize(settled); }
 
-  Books* books = nullptr;  // Where budgets are to be kept.
-  bool waits = false;      // A hold goes on by its executor.
+  Books* books = nullptr;     // Where budgets are to be kept.
+  bool waits = false;         // A hold goes on by its executor.
+  std::optional<Money> free;  // What every budget has left after a hold; nothing: all the rest.
   std::optional<Refusal> refusal;
+  int refusals = 0;                                // How many holds more it refuses; 0: all.
   std::vector<audit::LimitEvidence> short_limits;  // Of the refusal.
   std::vector<audit::BudgetEvidence> short_budgets;
   std::vector<std::string_view> observed;

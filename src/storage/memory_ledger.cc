@@ -368,7 +368,9 @@ Hold MemoryLedger::evidence(const Charges& charges, Slots& slots,
                   policy.rule,
                   slot.budget.window_start,
                   slot.budget.window_end,
-                  policy.zone};
+                  policy.zone,
+                  {policy.limit.micro_usd -
+                   add_saturated(slot.budget.spent, slot.budget.held).micro_usd}};
     bytes += packed_bytes(account_of(charges.budgets[i], slot));
   }
   const std::span<char> packed = arena.make<char>(bytes);

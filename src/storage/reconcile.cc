@@ -75,11 +75,11 @@ class Reconciliation {
     ++row.requests;
     row.held = add_saturated(row.held, decision.held);
     row.settled = add_saturated(row.settled, outcome.cost);
-    if (outcome.by_provider) {
+    if (!outcome.by_provider) {
+      ++row.by_count;
+    } else if (decision.counted > 0) {
       row.counted_input += decision.counted;
       row.reported_input += outcome.input;
-    } else {
-      ++row.by_count;
     }
   }
 

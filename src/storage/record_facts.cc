@@ -177,7 +177,9 @@ std::optional<RecordFacts> FactReader::read(std::string_view line) {
   facts.accounts = accounts_;
   facts.price_version = text_of(record["price_version"]);
   facts.held = most_held(record["budget"]);
-  facts.counted = number_of(record["prompt"]["input_tokens_counted"]);
+  bool is_bound = false;
+  static_cast<void>(record["prompt"]["bound"].get(is_bound));  // Absent where it was counted.
+  facts.counted = is_bound ? 0 : number_of(record["prompt"]["input_tokens_counted"]);
   read_usage(record, facts);
   return facts;
 }

@@ -33,7 +33,7 @@ struct RecordFacts {
   std::string_view accounts;  // Of the budgets that it was held on, packed; see accounts.h.
   std::string_view price_version;
   Money held;          // On the budget that held most.
-  Tokens counted = 0;  // Input, before it was admitted.
+  Tokens counted = 0;  // Input, before it was admitted; 0 where it was only bounded.
   // What it used and cost, by its outcome.
   Tokens input = 0;
   Tokens cached_input = 0;

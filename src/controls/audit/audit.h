@@ -65,6 +65,7 @@ struct BudgetEvidence {
   WallTime window_start{};
   WallTime window_end{};  // Told where it is one, as the clocks of `zone` read then.
   cost::TimeZone zone;
+  Money free;  // Beyond what all have spent and hold; not in the text.
 };
 struct Attempt {
   std::string_view upstream;

@@ -17,6 +17,12 @@ namespace tollgate::prompts {
 
 enum class OverCap : std::uint8_t { kClamp, kRefuse };
 
+// When the input is counted before it is admitted.
+enum class InputCount : std::uint8_t {
+  kNearLimits,  // Where the count may matter; else it is held at a bound.
+  kAlways,
+};
+
 // What the operator writes under a route's `prompt`.
 struct Policy {
   Mode mode = Mode::kEnforce;    // Observing injects a cap too: else nothing can be held.
@@ -25,6 +31,7 @@ struct Policy {
   Tokens output_tokens = 4'096;  // Per choice; 1 to kTokensMax.
   std::int64_t choices = 1;      // n and best_of; 1 to 128.
   OverCap on_output_over = OverCap::kClamp;
+  InputCount count_input = InputCount::kNearLimits;
 };
 
 struct Facts {

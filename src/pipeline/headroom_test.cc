@@ -1,0 +1,245 @@
+#include "pipeline/headroom.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "pipeline/settings_test.h"
+
+namespace tollgate::pipeline::testing {
+namespace {
+
+TEST(Headroom, IsFarWhileHalfIsLeftOrAThousandTimesTheHold) {
+  struct Case {
+    std::int64_t limit, left, amount;
+    bool is_far;
+  };
+  const Case cases[] = {{1000, 500, 400, true},           {1000, 499, 1, false},
+                        {1'000'000, 102'400, 100, true},  {1'000'000, 102'399, 100, false},
+                        {1'000'000, 499'999, 500, false}, {1, 0, 0, true}};
+  for (const Case& each : cases) {
+    limits::Policy limit;
+    limit.figure = limits::Figure::kTotalTokensPerMinute;
+    limit.limit = each.limit;
+    const LimitCharge limit_charge{&limit, "acme", each.amount};
+    audit::LimitEvidence limit_left;
+    limit_left.remaining = each.left;
+    cost::Policy budget;
+    budget.limit = Money{each.limit};
+    const BudgetCharge budget_charge{&budget, "acme", Money{each.amount}};
+    audit::BudgetEvidence budget_left;
+    budget_left.free = Money{each.left};
+    Hold hold;
+    hold.limits = {&limit_left, 1};
+    hold.budgets = {&budget_left, 1};
+    EXPECT_EQ(is_far({{&limit_charge, 1}, {}}, hold), each.is_far) << each.left;
+    EXPECT_EQ(is_far({{}, {&budget_charge, 1}}, hold), each.is_far) << each.left;
+    // What counts no input is not asked.
+    limit.figure = limits::Figure::kRequestsPerMinute;
+    EXPECT_TRUE(is_far({{&limit_charge, 1}, {}}, hold));
+  }
+}
+
+TEST(Headroom, KnowsEverySubjectByItself) {
+  Headroom::Subject subject{"1", "acme", "ada", "key", {}, "/v1/chat/completions", "small"};
+  std::vector<std::uint64_t> keys{Headroom::key_of(subject)};
+  for (std::string_view* part : {&subject.config_version, &subject.tenant, &subject.user,
+                                 &subject.credential_id, &subject.path, &subject.model}) {
+    const std::string_view before = std::exchange(*part, "other");
+    keys.push_back(Headroom::key_of(subject));
+    *part = before;
+  }
+  subject.client_ip.bytes[15] = 1;
+  keys.push_back(Headroom::key_of(subject));
+  std::swap(subject.tenant, subject.user);
+  keys.push_back(Headroom::key_of(subject));
+  std::ranges::sort(keys);
+  EXPECT_TRUE(std::ranges::adjacent_find(keys) == keys.end());
+}
+
+class HeldAtABound : public PipelineTest {
+ protected:
+  explicit HeldAtABound(std::string_view settings = kSettings) : PipelineTest(settings) {
+    world.upstreams.script.pieces = {answer};
+  }
+
+  // One more, and what its decision says of the input.
+  struct Input {
+    Tokens held;
+    bool is_bound;
+    bool operator==(const Input&) const = default;
+  };
+  Input input_of(const std::string& body) {
+    const std::size_t before = world.trail.records.size();
+    const auto caller = world.serve(ask(body));
+    EXPECT_EQ(caller->status, 200) << caller->text;
+    const std::string& written = world.trail.records[before].written;
+    const bool is_bound = written.find("\"bound\":true") != std::string::npos;
+    EXPECT_NE(
+        written.find("\"input_tokens_counted\":" + std::to_string(world.ledger.limits[1].amount)),
+        std::string::npos)
+        << written;
+    return {world.ledger.limits[1].amount, is_bound};
+  }
+
+  static std::string prompt_of(std::string_view text) {
+    return R"({"model":"small","messages":[{"role":"user","content":")" + std::string(text) +
+           "\"}]}";
+  }
+
+  static constexpr std::string_view kText = "The quick brown fox jumps over the lazy dog again.";
+  static constexpr Tokens kCounted = 18;  // Eleven of the text, one of the role, six of framing.
+  static constexpr Tokens kBound = 60;
+  const std::string prompt = prompt_of(kText);
+  std::string answer = whole(reported(kCounted, 4));
+};
+
+TEST_F(HeldAtABound, WhereAllIsFarAndSettledAtWhatIsReported) {
+  EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));  // Nothing is known yet.
+  EXPECT_EQ(world.meter.counts, 1);
+  EXPECT_EQ(input_of(prompt), (Input{kBound, true}));
+  EXPECT_EQ(world.meter.counts, 1);
+  EXPECT_EQ(settled().used.input, kCounted);
+  EXPECT_EQ(settled().used.cost, Money{kCounted + 40});
+  EXPECT_EQ(settled().held, Money{kBound + 1000});
+  EXPECT_EQ(last().source, kProvider);
+  expect_clean_books();
+}
+
+TEST_F(HeldAtABound, OnlyWhileAllIsFar) {
+  (void)input_of(prompt);
+  world.ledger.free = Money{300'000};  // Less than a thousand times the hold.
+  EXPECT_EQ(input_of(prompt), (Input{kBound, true}));
+  EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+  world.ledger.free.reset();
+  EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+  EXPECT_EQ(input_of(prompt), (Input{kBound, true}));
+  // Another caller's are others.
+  ada = world.add_key("acme", "bob");
+  EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+}
+
+TEST_F(HeldAtABound, IsCountedWhereItDoesNotFit) {
+  (void)input_of(prompt);
+  world.ledger.refusal.emplace();
+  world.ledger.refusals = 1;
+  EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+  world.ledger.refusal.emplace();
+  world.ledger.refusal->reason = Reason::kBudgetExhausted;
+  const auto caller = world.serve(ask(prompt));
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "budget_exhausted");
+  const std::string& written = (world.trail.records.end() - 2)->written;
+  EXPECT_NE(written.find("\"input_tokens_counted\":18"), std::string::npos) << written;
+  EXPECT_EQ(written.find("\"bound\":true"), std::string::npos);
+  expect_clean_books();
+}
+
+TEST_F(HeldAtABound, IsCountedOnceInSixteen) {
+  int counted = 0;
+  for (int i = 0; i < 65; ++i) counted += input_of(prompt).is_bound ? 0 : 1;
+  EXPECT_EQ(counted, 5);  // And the first.
+  EXPECT_EQ(world.meter.counts, 5);
+}
+
+TEST_F(HeldAtABound, IsCountedForAProviderWhoseFiguresDoNotAgree) {
+  world.upstreams.script.pieces = {whole(reported(1, 4))};
+  EXPECT_FALSE(input_of(prompt).is_bound);
+  world.upstreams.script.pieces = {answer};
+  for (std::uint32_t i = 0; i < Headroom::kDistrusted; ++i) EXPECT_FALSE(input_of(prompt).is_bound);
+  EXPECT_TRUE(input_of(prompt).is_bound);
+}
+
+// What nobody reports, or not credibly, is billed as if it had been counted before.
+TEST_F(HeldAtABound, IsBilledAsCountedUnlessTheReportIsCredible) {
+  struct Case {
+    std::string reply;
+    Tokens billed;
+    audit::UsageSource source;
+  };
+  const Case cases[] = {
+      {whole(""), kCounted, testing::kCounted},
+      {whole(reported(kBound / 2, 4)), kBound / 2, kProvider},
+      {whole(reported(kBound / 2 + 1, 4)), kCounted, kProvider},  // Within the slack of templates.
+      {whole(reported(kCounted + 65, 4)), kCounted, testing::kCounted},
+      {whole(reported(kBound / 8, 4)), kBound / 8, kProvider},
+      {whole(reported(kBound / 8 - 1, 4)), kCounted, testing::kCounted},
+      {whole(reported(0, 4)), kCounted, testing::kCounted},
+  };
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.reply);
+    // A pipeline of its own: a bad report is remembered.
+    World fresh(world.config.get(), shared_vocabularies());
+    ada = fresh.add_key("acme", "ada");
+    fresh.upstreams.script.pieces = {answer};
+    (void)fresh.serve(ask(prompt));
+    fresh.upstreams.script.pieces = {each.reply};
+    (void)fresh.serve(ask(prompt));
+    const Settled& settled = fresh.ledger.settled.back();
+    EXPECT_EQ(settled.held, Money{kBound + 1000});
+    EXPECT_EQ(settled.used.input, each.billed);
+    EXPECT_EQ(fresh.trail.records.back().source, each.source);
+  }
+}
+
+TEST_F(HeldAtABound, IsCountedForAStreamThatIsCut) {
+  const std::string streamed = R"({"model":"small","stream":true,)" + prompt.substr(17);
+  world.upstreams.script.content_type = "text/event-stream";
+  world.upstreams.script.pieces = {chunk("the answer"), kFinish, usage_chunk(kCounted, 2), kDone};
+  EXPECT_EQ(input_of(streamed), (Input{kCounted, false}));
+  EXPECT_EQ(input_of(streamed), (Input{kBound, true}));
+  EXPECT_EQ(settled().used.input, kCounted);
+  EXPECT_EQ(last().source, kProvider);
+  world.upstreams.script.pieces = {chunk("the answer")};
+  (void)world.serve(ask(streamed));
+  EXPECT_EQ(settled().held, Money{kBound + 1000});
+  EXPECT_EQ(settled().used.input, kCounted);
+  EXPECT_EQ(settled().used.output, 2);
+  EXPECT_EQ(last().source, testing::kCounted);
+  expect_clean_books();
+}
+
+class NarrowPrompts : public HeldAtABound {
+ protected:
+  NarrowPrompts()
+      : HeldAtABound(settings_with(
+            "prompt: { body: 64KiB, input_tokens: 32000, output_tokens: 100, choices: 2 }",
+            "prompt: { body: 64KiB, input_tokens: 59, output_tokens: 100, choices: 2 }")) {}
+};
+TEST_F(NarrowPrompts, AreCountedWhereTheBoundIsOverTheCap) {
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+  const std::string shorter = prompt_of(kText.substr(1));
+  EXPECT_TRUE(input_of(shorter).is_bound);
+}
+
+class NarrowContext : public HeldAtABound {
+ protected:
+  NarrowContext()
+      : HeldAtABound(settings_with("name: llama-8b,", "name: llama-8b, context_tokens: 159,")) {}
+};
+TEST_F(NarrowContext, AreCountedWhereTheBoundWouldTakeOfTheOutput) {
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+  EXPECT_TRUE(input_of(prompt_of(kText.substr(1))).is_bound);
+}
+
+class NarrowTotals : public HeldAtABound {
+ protected:
+  NarrowTotals()
+      : HeldAtABound(
+            settings_with("total_tokens_per_minute: 100000", "total_tokens_per_minute: 159")) {}
+};
+TEST_F(NarrowTotals, AreCountedWhereTheBoundWouldTakeOfTheOutput) {
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+}
+
+class AlwaysCounted : public HeldAtABound {
+ protected:
+  AlwaysCounted()
+      : HeldAtABound(settings_with("output_tokens: 100, choices: 2 }",
+                                   "output_tokens: 100, choices: 2, count_input: always }")) {}
+};
+TEST_F(AlwaysCounted, WhereTheRouteSaysSo) {
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+}
+
+}  // namespace
+}  // namespace tollgate::pipeline::testing

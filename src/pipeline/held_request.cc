@@ -1,0 +1,61 @@
+#include "pipeline/held_request.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "pipeline/replies.h"
+
+namespace tollgate::pipeline {
+
+void Pipeline::HeldRequest::write_headers(const Forwarded& so_far, std::string& headers) {
+  const audit::Record& record = life_.record;
+  write_id_headers(life_.dialect, record.id, headers);
+  write_limit_headers(life_.dialect, limits_, life_.wall, headers);
+  Account account;
+  account.model = plan_.model->name;
+  if (record.outcome == audit::Outcome::kDowngraded) account.rule = record.rule;
+  account.budgets = record.budgets;
+  account.degraded = record.degraded;
+  if (so_far.source != audit::UsageSource::kNone) {
+    const Money cost = cost_of(plan_, so_far.usage);
+    account.cost = cost;
+    account.released = {plan_.worst.micro_usd - cost.micro_usd};
+  }
+  account.overhead = at().clock.now() - life_.began - std::max(so_far.waited, so_far.first_byte);
+  write_account_headers(account, headers);
+}
+
+const Plan& Pipeline::HeldRequest::billed(std::optional<Tokens> reported) {
+  Pipeline& pipeline = life_.pipeline;
+  if (!plan_.input.is_bound || !pipeline.counting_.knows(plan_.model->tokenizer)) return plan_;
+  if (billed_ && (counted_ || !reported)) return *billed_;
+  billed_ = plan_;
+  if (reported && is_credible(*reported, plan_.input.tokens)) {
+    billed_->input = {.tokens = *reported};
+    return *billed_;
+  }
+  // The body is still the same, and it was read before.
+  CHECK(pipeline.read(life_, body_).has_value());
+  billed_->input = pipeline.counting_.input(life_.request, plan_.model->tokenizer, kTokensMax,
+                                            life_.caller.tenant);
+  counted_ = true;
+  return *billed_;
+}
+
+void Pipeline::HeldRequest::settle(const Forwarded& result) {
+  Used used;
+  used.input = result.usage.input;
+  used.output = result.usage.output;
+  used.cost = cost_of(plan_, result.usage);
+  used.never_left = result.status == 0 && result.source == audit::UsageSource::kNone;
+  booking_.cached_input = result.usage.cached_input;
+  at().ledger.settle(hold_, plan_.charges, used, booking_, at().clock.now(), at().clock.wall());
+}
+
+std::optional<Tokens> Pipeline::HeldRequest::counted() const {
+  if (counted_) return billed_->input.tokens;
+  if (plan_.input.is_bound) return std::nullopt;
+  return plan_.input.tokens;
+}
+
+}  // namespace tollgate::pipeline
