@@ -121,13 +121,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   tell_of_strangers(life.began);
   Arena& arena = exchange.arena();
   const RequestHead& head = exchange.head();
-  life.record.id = ids_.next(life.wall, arena);
-  life.record.time = life.wall;
-  life.record.config_version = life.config->version;
-  life.record.listener = head.listener;
-  life.record.client_ip = head.client_ip;
-  life.record.client_request_id = head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
-  life.dialect = dialect_at(without_query(head.target), head);
+  open_record(life);
 
   // What is asked, in the one form that routing and authorization share.
   const Expected<std::string_view> path = authorization::canonical_path(head.target, arena);
@@ -180,6 +174,17 @@ Task<void> Pipeline::serve(Exchange& exchange) {
 
   headroom_.held(life.headroom, plan->charges, *hold);
   co_await serve_held(life, *body, *plan, *message, *hold);
+}
+
+void Pipeline::open_record(Life& life) {
+  const RequestHead& head = life.exchange.head();
+  life.record.id = ids_.next(life.wall, life.exchange.arena());
+  life.record.time = life.wall;
+  life.record.config_version = life.config->version;
+  life.record.listener = head.listener;
+  life.record.client_ip = head.client_ip;
+  life.record.client_request_id = head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
+  life.dialect = dialect_at(without_query(head.target), head);
 }
 
 Task<Expected<Hold, Shortfall>> Pipeline::hold(Life& life, const Charges& charges) {

@@ -68,6 +68,7 @@ class Pipeline final : public Handler, public KeyWatcher {
   // call, it may read the answer of.
   bool is_only_asked(Life& life);
   Task<void> answer_preflight(Life& life);
+  void open_record(Life& life);
   Task<Expected<void>> identify(Life& life);
   Task<Expected<void>> ask_who(Life& life, Shown shown);
   Expected<void> find_routes(Life& life);
