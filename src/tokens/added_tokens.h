@@ -38,8 +38,14 @@ class AddedTokens {
   std::size_t unfinished(std::string_view text) const;
 
  private:
+  // Few begin differently: beyond this every byte is looked at.
+  static constexpr std::size_t kFirstBytesSought = 2;
+
+  std::size_t next_begin(std::string_view text, std::size_t from) const;
+
   Trie trie_;
   std::array<bool, 256> begins_{};
+  std::string first_bytes_;
   std::vector<std::uint32_t> ids_;
   std::size_t bytes_max_ = 0;
 };

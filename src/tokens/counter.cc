@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <span>
@@ -287,8 +288,22 @@ Tokens Counter::count_whole(std::string_view text) {
 }
 
 Tokens Counter::count(std::string_view text) {
-  if (vocabulary_->tables().splits_whole()) return count_whole(text);
-  return count(text, Place::kBegin);
+  const Tables& tables = vocabulary_->tables();
+  const Tokens as_text = tables.splits_whole() ? count_whole(text) : count(text, Place::kBegin);
+  if (tables.special().empty() || !tables.special().find(text, 0)) return as_text;
+  return std::max(as_text, count_around_special(text));
+}
+
+// With a token for each special one, and what is between them counted as texts of their own.
+Tokens Counter::count_around_special(std::string_view text) {
+  const AddedTokens& special = vocabulary_->tables().special();
+  Tokens total = 0;
+  std::size_t begin = 0;
+  while (const auto match = special.find(text, begin)) {
+    total += count(text.substr(begin, match->begin - begin), Place::kBegin) + 1;
+    begin = match->end;
+  }
+  return total + count(text.substr(begin), Place::kBegin);
 }
 
 Tokens Counter::count(std::string_view text, Place place) {

@@ -72,6 +72,7 @@ FaultOr<std::unique_ptr<const Tables>> Tables::parse_json(std::string name, std:
   tables->lay_out_rows();
   tables->byte_ids_ = std::move(file->byte_ids);
   tables->added_ = AddedTokens(file->added);
+  tables->special_ = AddedTokens(file->special);
   if (file->rules.ignore_merges) {
     for (VocabularyEntry& entry : order.unmerged) {
       tables->whole_.emplace(std::move(entry.bytes), entry.id);

@@ -66,6 +66,7 @@ class Tables {
   const Rules& rules() const { return rules_; }
   const Joins& joins() const { return joins_; }
   const AddedTokens& added() const { return added_; }
+  const AddedTokens& special() const { return special_; }
   // Whether a text is split as it is, from its beginning to its end.
   bool splits_whole() const {
     return rules_.normal_form == NormalForm::kAsIs && rules_.leading_space == LeadingSpace::kNone &&
@@ -146,6 +147,7 @@ class Tables {
   Classes classes_;
   Joins joins_;
   AddedTokens added_;
+  AddedTokens special_;
   Trie trie_;
   Seams seams_;
   WordCache token_words_;

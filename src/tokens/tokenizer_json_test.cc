@@ -86,6 +86,24 @@ TEST(TokenizerJson, TakesOutWhatIsAddedAndLeavesWhatIsSpecial) {
   EXPECT_EQ(ids_of(byte_level(), "<end>").size(), 5u);
 }
 
+// Whether the server takes a special token for text or for what it is, it counts no more.
+TEST(TokenizerJson, CountsNoLessThanWithSpecialTokensOrAsText) {
+  const auto count_of = [](const std::string& json, std::string_view text) {
+    const Vocabulary vocabulary(std::move(*Tables::parse_json("small", json)));
+    return Counter(vocabulary).count(text);
+  };
+  EXPECT_EQ(count_of(byte_level(), "ab<end>c"), 7);
+  // `b>` is one token that no special one can be in.
+  const std::string joined =
+      replaced(replaced(spaced(), "\"ab\":6", "\"ab\":6,\"<\":8,\">\":9,\"<b>\":10,\"<b\":11"),
+               "\"a b\"]", "\"a b\",\"< b\",\"<b >\"]");
+  const std::string special = replaced(
+      joined, "\"normalizer\"",
+      "\"added_tokens\":[{\"id\":10,\"content\":\"<b>\",\"special\":true}],\"normalizer\"");
+  EXPECT_EQ(count_of(joined, "b<b>b"), 4);   // ▁ b <b> b
+  EXPECT_EQ(count_of(special, "b<b>b"), 5);  // ▁ b <b> ▁ b
+}
+
 TEST(TokenizerJson, SaysWhatATextWithSpacesIs) {
   EXPECT_EQ(ids_of(spaced(), "ab"), (Ids{5, 3}));  // A space is put before it.
   EXPECT_EQ(ids_of(spaced(), "a ab"), (Ids{5, 5, 3}));

@@ -77,6 +77,9 @@ class Counter {
   // The exact number of tokens of `text`: any bytes. A byte that begins no valid UTF-8
   // character counts as a symbol of its own. No allocation once it has seen a word as
   // long, unless the word has more than 64 Ki tokens.
+  //
+  // Special tokens are text. Where a tokenizer.json has them, a server that lets them through
+  // takes them for what they are: of a text with some in it both are counted, and the higher told.
   Tokens count(std::string_view text);
 
   // The ids themselves, for checking against the reference; slower.
@@ -99,6 +102,7 @@ class Counter {
   Settled settle_in_form(std::string& text, Place place);
   Tokens count_whole(std::string_view text);
   Tokens count(std::string_view text, Place place);
+  Tokens count_around_special(std::string_view text);
 
   struct Work;
   const Vocabulary* vocabulary_;

@@ -1,0 +1,37 @@
+// Any bytes as a tokenizer.json, and where it is one, any text counted by it: what is before the
+// first NUL is the file, what is behind it the text. The count is that of the ids, cold and warm,
+// and a stream of the same text comes to the same.
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/check.h"
+#include "tokens/tables.h"
+#include "tokens/vocabulary.h"
+
+namespace {
+
+using namespace tollgate::tokens;
+
+// So that a run is of many small files.
+constexpr std::size_t kBytesMax = 64 * 1024;
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view input(reinterpret_cast<const char*>(data), std::min(size, kBytesMax));
+  const std::size_t nul = std::min(input.find('\0'), input.size());
+  auto tables = Tables::parse_json("fuzzed", input.substr(0, nul));
+  if (!tables) return 0;
+  const std::string_view text = input.substr(std::min(nul + 1, input.size()));
+  const Vocabulary vocabulary(std::move(*tables));
+  Counter counter(vocabulary);
+  const auto ids = static_cast<tollgate::Tokens>(counter.ids(text).size());
+  CHECK(counter.count(text) == ids);
+  CHECK(counter.count(text) == ids);
+  StreamCounter stream(counter);
+  for (std::size_t at = 0; at < text.size(); at += 3) stream.feed(text.substr(at, 3));
+  CHECK(stream.finish() == ids || text.size() > StreamCounter::kTailMax);
+  return 0;
+}
