@@ -156,14 +156,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   // From here on the caller, the route, the model, the tools and the prompt are allowed.
 
   // Can they afford it? Limits and budgets are held together or not at all.
-  Expected<Hold, Shortfall> hold = co_await this->hold(life, plan->charges);
-  if (!hold && std::exchange(life.input, InputFigure::kCounted) == InputFigure::kBounded) {
-    // Nothing was far after all, so it is counted.
-    plan = read_and_decide(life, *body, {}, nullptr, *message);
-    if (!plan) co_return co_await refuse_request(life, plan.error());
-    hold = co_await this->hold(life, plan->charges);
-  }
-  if (!hold) hold = co_await hold_otherwise(life, *body, hold.error(), *plan, *message);
+  Expected<Hold, Shortfall> hold = co_await afford(life, *body, *plan, *message);
   life.record.degraded = services_.outages.now();  // Also one that came while it waited.
   if (!hold) {
     life.record.limits = hold.error().limits;
@@ -185,6 +178,20 @@ void Pipeline::open_record(Life& life) {
   life.record.client_ip = head.client_ip;
   life.record.client_request_id = head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
   life.dialect = dialect_at(without_query(head.target), head);
+}
+
+Task<Expected<Hold, Shortfall>> Pipeline::afford(Life& life, std::string_view body, Plan& plan,
+                                                 std::string& message) {
+  Expected<Hold, Shortfall> hold = co_await this->hold(life, plan.charges);
+  if (!hold && std::exchange(life.input, InputFigure::kCounted) == InputFigure::kBounded) {
+    // Not all was far after all, so it is counted.
+    const Expected<Plan> counted = read_and_decide(life, body, {}, nullptr, message);
+    if (!counted) co_return std::unexpected(Shortfall{counted.error(), {}, {}, {}});
+    plan = *counted;
+    hold = co_await this->hold(life, plan.charges);
+  }
+  if (!hold) hold = co_await hold_otherwise(life, body, hold.error(), plan, message);
+  co_return hold;
 }
 
 Task<Expected<Hold, Shortfall>> Pipeline::hold(Life& life, const Charges& charges) {

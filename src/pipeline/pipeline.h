@@ -75,6 +75,9 @@ class Pipeline final : public Handler, public KeyWatcher {
   Expected<void> read(Life& life, std::string_view body);
   Expected<Plan> read_and_decide(Life& life, std::string_view body, const Terms& terms,
                                  const Plan* before, std::string& message);
+  // The hold is of what `plan` and `message` then are.
+  Task<Expected<Hold, Shortfall>> afford(Life& life, std::string_view body, Plan& plan,
+                                         std::string& message);
   // What the budgets that `refused` say of such a request, each in turn. The hold is of what
   // `plan` and `message` then are; where nothing fits they stay, and so does the refusal.
   Task<Expected<Hold, Shortfall>> hold_otherwise(Life& life, std::string_view body,
