@@ -84,9 +84,14 @@ TEST_F(AttendanceTest, TellsOfThoseWhoAreRefused) {
       field(*ask("POST", "/admin/v1/tokens", R"({"name":"x","role":"viewer"})"), "id");
   EXPECT_EQ(ask("POST", "/admin/v1/tokens/" + made + "/revoke")->status, 200);
   EXPECT_EQ(records("admin.refuse").size(), 4U);
+  // A browser may have been sent with the answer to a login of somebody else.
+  ask("GET", "/admin/callback?code=of-his-own&state=x", {}, Headers{}, here_);
+  expect_parts(records("admin.refuse").front(),
+               {R"("object":"GET /admin/callback")", R"("code":"invalid_request")"});
+  EXPECT_FALSE(records("admin.refuse").front().contains("of-his-own"));
   // Whoever shows nothing is nobody who was refused.
   ask("GET", "/admin/v1/keys", {}, Headers{}, here_);
-  EXPECT_EQ(records("admin.refuse").size(), 4U);
+  EXPECT_EQ(records("admin.refuse").size(), 5U);
 }
 
 // However many come: so many records and no more, and nobody is forgotten.

@@ -50,6 +50,11 @@ Answer provider_problem(const Fault& fault) {
                  "The gateway says on stderr why.");
 }
 
+// Somebody may have sent this browser here with the answer to a login of his own.
+Refusal not_ours(std::string message) {
+  return refuse(Reason::kInvalidRequest, std::string(kRule), std::move(message)).error();
+}
+
 Refusal too_many_at_once() {
   Refusal refusal;
   refusal.reason = Reason::kRateLimited;
@@ -196,9 +201,9 @@ Task<Answer> Login::finish(pipeline::Exchange& exchange, std::string_view query)
   std::optional<PendingLogin> login;
   if (id && !id->empty()) login = logins_.take(*id, parts_.clock.now());
   if (!login || come->state.empty() || !same(login->state, come->state)) {
-    co_return bad_request(
-        "This browser has no such login at work: it took too long, was answered before, or began "
-        "elsewhere. Begin again at /admin/login.");
+    co_return turn_away(
+        exchange, not_ours("This browser has no such login at work: it took too long, was answered "
+                           "before, or began elsewhere. Begin again at /admin/login."));
   }
   ++exchanges_[from];
   Answer made = co_await conclude(exchange, std::move(*login), std::move(*come));
@@ -216,7 +221,8 @@ Task<Answer> Login::conclude(pipeline::Exchange& exchange, PendingLogin login, C
   // always says who it is.
   const bool unnamed = come.issuer.empty() && login.names_issuer;
   if (unnamed || (!come.issuer.empty() && come.issuer != entry->bearer.issuer)) {
-    co_return bad_request("The answer is of another issuer (`iss`), or does not say of which.");
+    co_return turn_away(
+        exchange, not_ours("The answer is of another issuer (`iss`), or does not say of which."));
   }
   if (come.refused) {
     co_return turn_away(exchange, refuse(Reason::kRouteNotAllowed, std::string(kRule),
