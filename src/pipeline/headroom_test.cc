@@ -221,15 +221,34 @@ TEST_F(NarrowContext, AreCountedWhereTheBoundWouldTakeOfTheOutput) {
   EXPECT_TRUE(input_of(prompt_of(kText.substr(1))).is_bound);
 }
 
-class NarrowTotals : public HeldAtABound {
- protected:
-  NarrowTotals()
-      : HeldAtABound(
-            settings_with("total_tokens_per_minute: 100000", "total_tokens_per_minute: 159")) {}
+// A hold at a bound is little beside each of them, or it is counted.
+struct Narrow {
+  std::string_view from, to;
+  bool counts;
 };
-TEST_F(NarrowTotals, AreCountedWhereTheBoundWouldTakeOfTheOutput) {
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+class NarrowAllowances : public ::testing::TestWithParam<Narrow> {};
+TEST_P(NarrowAllowances, AreHeldAtCounts) {
+  World world(load_settings(settings_with(GetParam().from, GetParam().to)), shared_vocabularies());
+  Ask ask;
+  ask.target = "/v1/chat/completions";
+  ask.headers = {{"Authorization", "Bearer " + world.add_key("acme", "ada")}};
+  // Sixty tokens in at the most and a hundred out: 1,060 micro-dollars.
+  ask.body =
+      R"({"model":"small","messages":[{"role":"user","content":"The quick brown fox jumps over the lazy dog again."}]})";
+  world.upstreams.script.pieces = {whole(reported(18, 4))};
+  (void)world.serve(ask);
+  ASSERT_EQ(world.trail.records.back().code, "");
+  (void)world.serve(ask);
+  EXPECT_EQ(world.ledger.limits[1].amount, GetParam().counts ? 18 : 60);
 }
+INSTANTIATE_TEST_SUITE_P(
+    Of, NarrowAllowances,
+    ::testing::Values(
+        Narrow{"total_tokens_per_minute: 100000", "total_tokens_per_minute: 10240", false},
+        Narrow{"total_tokens_per_minute: 100000", "total_tokens_per_minute: 10239", true},
+        Narrow{"input_tokens_per_minute: 80000", "input_tokens_per_minute: 3840", false},
+        Narrow{"input_tokens_per_minute: 80000", "input_tokens_per_minute: 3839", true},
+        Narrow{"usd: 500,", "usd: 0.06784,", false}, Narrow{"usd: 500,", "usd: 0.06783,", true}));
 
 class AlwaysCounted : public HeldAtABound {
  protected:

@@ -170,8 +170,12 @@ Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, cons
   return {};
 }
 
+// What a hold at a bound takes of any limit or budget is at most one part of so many: what many
+// hold too much for a while leaves room for those that are counted.
+constexpr std::int64_t kParts = 64;
+
 // Whether a request that is held at `bound` is decided as one that is counted: the bound passes
-// every cap, and takes nothing of the output.
+// every cap, takes nothing of the output, and is little beside every limit and budget.
 bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan& plan,
                    Tokens bound) {
   const prompts::Policy& prompt = plan.route->prompt;
@@ -182,12 +186,23 @@ bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan&
   const std::int64_t choices = facts.request.choices;
   if (bound > prompt.input_tokens || choices < 1 || output > kTokensMax / choices) return false;
   if (context > 0 && bound > context - output) return false;
+  cost::Amounts most;
+  most.input = bound;
+  most.output = output * choices;
   bool alike = true;
   each_limit(facts.config, tenant, *plan.route, [&](const limits::Policy& limit) {
-    if (limit.figure != limits::Figure::kTotalTokensPerMinute) return;
-    alike = alike && bound <= limit.limit - output * choices;
+    if (limit.figure == limits::Figure::kInputTokensPerMinute) {
+      alike = alike && most.input <= limit.limit / kParts;
+    } else if (limit.figure == limits::Figure::kTotalTokensPerMinute) {
+      alike = alike && most.input + most.output <= limit.limit / kParts;
+    }
   });
-  return alike;
+  const Money worst = cost::price(plan.model->prices, most);
+  const auto is_little = [&](const cost::Policy& budget) {
+    return worst.micro_usd <= budget.limit.micro_usd / kParts;
+  };
+  return alike && std::ranges::all_of(facts.config.budgets, is_little) &&
+         (tenant == nullptr || !tenant->budget || is_little(*tenant->budget));
 }
 
 Count input_of(const Facts& facts, const config::Tenant* tenant, const Plan& plan,
