@@ -43,7 +43,9 @@ routes:
     path: /v1/chat/completions
     models: [small]
     allow: [{{ tenants: [bench], roles: [engineer] }}]
-    prompt: {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1 }}
+    prompt:
+      {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1,
+         count_input: {count_input} }}
 edge: {{ workers: 1, connections_per_address: 100000 }}
 """
 
@@ -164,13 +166,15 @@ def start_nginx(folder, upstream, prefix=(), buffering="", environment=None):
     return target
 
 
-def start_tollgate(folder, upstream, prefix=(), environment=None, binary=None):
+def start_tollgate(folder, upstream, prefix=(), environment=None, binary=None,
+                   count_input="near_limits", name="tollgate"):
     binary = binary or BIN / "tollgate"
-    folder = folder / "tollgate"
+    folder = folder / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     conf = folder / "tollgate.yaml"
-    conf.write_text(TOLLGATE_YAML.format(folder=folder, upstream=upstream.port))
+    conf.write_text(TOLLGATE_YAML.format(folder=folder, upstream=upstream.port,
+                                          count_input=count_input))
     log = (folder / "stderr.log").open("w")
     process = subprocess.Popen([*prefix, binary, "serve", "-c", conf],
                                stdout=subprocess.PIPE, stderr=log, text=True,
@@ -188,7 +192,7 @@ def start_tollgate(folder, upstream, prefix=(), environment=None, binary=None):
                            "-c", conf], check=True, capture_output=True, text=True)
     key = json.loads(made.stdout)["secret"]
     wait_for(lambda: answers(port, key, (200, 400)))
-    return Target("tollgate", process, port, key=key, folder=folder)
+    return Target(name, process, port, key=key, folder=folder)
 
 
 def answers(port, key="none", statuses=range(600)):
