@@ -90,12 +90,14 @@ void add_checking(CLI::App& app, Chosen& chosen) {
   config_option(*sub, explain.config);
   sub->add_option(
          "--as", explain.as,
-         "Who asks: a key or its id, a token, its claims as JSON, or anonymous; - reads it "
-         "from the standard input")
-      ->type_name("WHO")
-      ->required();
+         "Who asks: a key or its id, a token, its claims as JSON, 'cookie: NAME=VALUE', or "
+         "anonymous; - reads it from the standard input")
+      ->type_name("WHO");
+  sub->add_flag("--ask", explain.ask,
+                "Ask issuers, introspection endpoints and session stores, as a gateway does");
   sub->add_option("--address", explain.address, "From which address")->type_name("IP");
-  sub->add_option("--certificate", explain.certificate, "PEM of the client certificate shown")
+  sub->add_option("--certificate,--cert", explain.certificate,
+                  "PEM of the client certificate shown, and what comes with it")
       ->type_name("FILE");
   sub->add_option("--path", explain.path, "Where it is sent")->capture_default_str();
   sub->add_flag("--internal", explain.internal, "On an internal listener");

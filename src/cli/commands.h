@@ -71,13 +71,14 @@ int schema();
 
 struct ExplainOptions {
   std::string config = "tollgate.yaml";
-  std::string as;           // A key or its id, a token, claims as JSON, `anonymous`; "-": the first
-                            // line of the standard input is it.
+  std::string as;           // A key or its id, a token, claims as JSON, `cookie: …`, `anonymous`;
+                            // "-": the first line of the standard input is it.
   std::string address;      // From where; empty: from where they may.
   std::string certificate;  // PEM file of the one that the connection proves; empty: none.
   std::string request;      // A file with the body; "-" is the standard input.
   std::string path = "/v1/chat/completions";
   bool internal = false;  // Asked on an internal listener.
+  bool ask = false;       // Issuers, introspection endpoints and stores of sessions, too.
   bool json = false;
 };
 int explain(const ExplainOptions& options);

@@ -1,5 +1,5 @@
 // `tollgate explain`: what would be decided on one request, step by step and with the figures
-// that decide. Sends nothing, holds nothing and records nothing.
+// that decide. Holds nothing and records nothing, and sends nothing unless it is told to ask.
 //
 // The steps are those of the pipeline, by the same functions. What only a running gateway knows
 // (requests at work, rates of the last minute) is taken as untouched, and the words say so;
@@ -41,6 +41,7 @@ struct Step {
 struct Explanation {
   std::vector<Step> steps;
   std::optional<Refusal> refusal;
+  std::string would_ask;  // Not empty: it is not decided, for want of their answer.
 
   void tell(std::string name, std::string says) {
     steps.push_back({std::move(name), std::move(says)});
@@ -65,6 +66,9 @@ int print(const Explanation& explained, dialects::Dialect dialect, bool as_json)
     }
     root["steps"] = std::move(steps);
     json::object decision{{"outcome", refusal ? "refused" : "allowed"}, {"status", status}};
+    if (!explained.would_ask.empty()) {
+      decision = {{"outcome", "undecided"}, {"would_ask", explained.would_ask}};
+    }
     if (refusal) {
       decision["code"] = json::string_view(row->code);
       decision["rule"] = refusal->rule;
@@ -75,7 +79,11 @@ int print(const Explanation& explained, dialects::Dialect dialect, bool as_json)
     fmt::print("{}\n", json::serialize(root));
   } else {
     for (const Step& step : explained.steps) fmt::print("{}", lines_of(step.name, step.says));
-    if (refusal) {
+    if (!explained.would_ask.empty()) {
+      fmt::print(
+          "{}", lines_of("decision", fmt::format("not known: a gateway would ask {}; --ask does so",
+                                                 explained.would_ask)));
+    } else if (refusal) {
       fmt::print(
           "{}", lines_of("decision", fmt::format("refused with {} {}, by {}: {}", status, row->code,
                                                  refusal->rule, refusal->message)));
@@ -83,7 +91,7 @@ int print(const Explanation& explained, dialects::Dialect dialect, bool as_json)
       fmt::print("{}", lines_of("decision", "allowed"));
     }
   }
-  return refusal ? kFindings : kDone;
+  return refusal || !explained.would_ask.empty() ? kFindings : kDone;
 }
 
 std::string listed(std::span<const std::string_view> names) {
@@ -107,16 +115,16 @@ FaultOr<std::string> line_of_input() {
   return fault(FaultKind::kBroken, "--as -: there is no line on the standard input");
 }
 
-// The text of a PEM certificate as a connection would prove it.
-std::optional<authentication::Digest> certificate_in(const std::string& file) {
+// A PEM certificate as a connection would prove it.
+std::optional<authentication::ClientCertificate> certificate_in(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   const std::string pem{std::istreambuf_iterator<char>(in), {}};
-  const auto read = authentication::read_client_certificate_pem(pem);
-  return read ? std::optional(read->digest) : std::nullopt;
+  return authentication::read_client_certificate_pem(pem);
 }
 
 FaultOr<Circumstances> circumstances_of(const ExplainOptions& options) {
   Circumstances made;
+  if (options.ask) made.others = Circumstances::Others::kAsked;
   if (!options.address.empty()) {
     made.address = read_address(options.address);
     if (!made.address) {
@@ -208,11 +216,15 @@ FaultOr<bool> Explainer::find_actor() {
   const FaultOr<std::string> as = options_.as == "-" ? line_of_input() : options_.as;
   if (!as) return std::unexpected(as.error());
   address_ = circumstances->address.value_or(IpAddress{});
-  const FaultOr<Expected<authentication::Identity>> found =
+  const FaultOr<Found> found =
       actors_.find(*as, *circumstances, config_, books_.get(), wall_now(), arena_);
   if (!found) return std::unexpected(found.error());
-  if (!*found) return refused(found->error());
-  caller_ = **found;
+  if (!found->would_ask.empty()) {
+    explained_.would_ask = found->would_ask;
+    return false;
+  }
+  if (!found->actor) return refused(found->actor.error());
+  caller_ = *found->actor;
   explained_.tell("actor", words_of(caller_));
   return true;
 }
@@ -343,6 +355,9 @@ int Explainer::explain(std::string body) {
 }  // namespace
 
 int explain(const ExplainOptions& options) {
+  if (options.as.empty() && options.certificate.empty()) {
+    return wrong_use("explain wants to know who asks: --as WHO, --certificate FILE or both");
+  }
   const std::shared_ptr<const config::Config> config = load_config(options.config);
   if (!config) return kWrongUse;
   std::string body;

@@ -1,9 +1,19 @@
 #include "cli/explain_actor.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/ascii.h"
 #include "cli/pepper.h"
 #include "controls/authentication/base64url.h"
 #include "controls/authentication/claims.h"
 #include "controls/authentication/imported_key.h"
+#include "identity/desk.h"
+#include "identity/identities.h"
+#include "net/net.h"
 #include "pipeline/identify.h"
 #include "pipeline/plan.h"
 #include "storage/stored_keys.h"
@@ -11,6 +21,8 @@
 namespace tollgate::cli {
 
 namespace {
+
+constexpr std::string_view kCookie = "cookie:";
 
 std::string encoded(std::string_view text) {
   return authentication::encode_base64url(
@@ -88,6 +100,54 @@ authentication::KeyFacts facts_of(const authentication::KeyRecord& record,
   return facts;
 }
 
+std::optional<authentication::Digest> digest_in(const Circumstances& circumstances) {
+  if (!circumstances.certificate) return std::nullopt;
+  return circumstances.certificate->digest;
+}
+
+bool shows_session(std::string_view cookies, const config::Config& config) {
+  return std::ranges::any_of(config.authentication.sessions, [&](const auto& each) {
+    const auto found = authentication::find_cookie(cookies, each.cookie.cookie);
+    return !found || !found->empty();  // Two that differ are for the desk to refuse.
+  });
+}
+
+// Whom a gateway would ask who that is; empty: nobody.
+std::string asked_about(const pipeline::Presented& shown, const config::Config& config) {
+  const authentication::Policy& policy = config.authentication;
+  std::vector<std::string> all;
+  for (const auto& each : policy.introspection) {
+    const bool sees = authentication::is_opaque_token(shown.token) &&
+                      authentication::may_see(each, policy.introspection, shown.token);
+    if (sees) {
+      all.push_back(fmt::format("authentication.introspection.{} at {}", each.name, each.url));
+    }
+  }
+  for (const auto& each : policy.sessions) {
+    const auto cookie = authentication::find_cookie(shown.cookies, each.cookie.cookie);
+    if (each.in_store() && cookie && authentication::is_session_id(*cookie)) {
+      all.push_back(fmt::format("the store of authentication.sessions.{}", each.cookie.name));
+    }
+  }
+  return fmt::format("{}", fmt::join(all, ", then "));
+}
+
+// What is put to a desk on a loop, which ends with the answer.
+struct Question {
+  identity::Desk& desk;
+  const pipeline::Presented& shown;
+  const config::Config& config;
+  Arena& arena;
+  net::Loop& loop;
+  WallTime now;
+  std::optional<Expected<authentication::Identity>> answer;
+};
+Task<void> put(Question& question) {
+  question.answer = co_await question.desk.identify(question.shown, question.config, question.arena,
+                                                    question.loop, question.now);
+  question.loop.stop();
+}
+
 }  // namespace
 
 Expected<authentication::Identity> ActorBook::by_token(std::string_view token,
@@ -103,7 +163,7 @@ Expected<authentication::Identity> ActorBook::by_token(std::string_view token,
       policies[*chosen], *read, pipeline::ConfiguredTenants(config), now, arena);
   if (!caller) return caller;
   pipeline::add_roles_of_tenant(config, *caller, arena);
-  const Expected<void> bound = authentication::check_binding(*caller, circumstances.certificate);
+  const Expected<void> bound = authentication::check_binding(*caller, digest_in(circumstances));
   if (!bound) return std::unexpected(bound.error());
   return caller;
 }
@@ -124,21 +184,25 @@ std::string_view ActorBook::token_of(std::string_view claims, const config::Conf
   return token_;
 }
 
-FaultOr<Expected<authentication::Identity>> ActorBook::find(std::string_view as,
-                                                            const Circumstances& circumstances,
-                                                            const config::Config& config,
-                                                            storage::Database* store, WallTime now,
-                                                            Arena& arena) {
-  using Found = Expected<authentication::Identity>;
-  if (as == authentication::kAnonymousTenant) return pipeline::anonymous(config, arena);
-  if (as.starts_with('{')) {
-    return by_token(token_of(as, config), circumstances, config, now, arena);
+FaultOr<bool> ActorBook::is_key(std::string_view as, const config::Config& config,
+                                storage::Database* store) {
+  if (as.starts_with(authentication::kKeyPrefix) || !config.authentication.takes_tokens()) {
+    return true;
   }
-  if (authentication::looks_like_token(as)) {
-    return by_token(as, circumstances, config, now, arena);
-  }
+  if (!config.authentication.api_keys) return false;
+  if (store == nullptr) return config.authentication.introspection.empty();
+  const FaultOr<Expected<Shown>> shown = shown_as(as, config, *store);
+  if (!shown) return std::unexpected(shown.error());
+  return shown->has_value() && (*shown)->key.has_value();
+}
+
+FaultOr<Expected<authentication::Identity>> ActorBook::by_key(std::string_view as,
+                                                              const Circumstances& circumstances,
+                                                              const config::Config& config,
+                                                              storage::Database* store,
+                                                              WallTime now, Arena& arena) {
   if (Expected<void> accepted = pipeline::check_keys_accepted(config); !accepted) {
-    return Found(std::unexpected(accepted.error()));
+    return Actor(std::unexpected(accepted.error()));
   }
   if (store == nullptr) {
     return fault(FaultKind::kUnreachable,
@@ -147,15 +211,97 @@ FaultOr<Expected<authentication::Identity>> ActorBook::find(std::string_view as,
   }
   FaultOr<Expected<Shown>> shown = shown_as(as, config, *store);
   if (!shown) return std::unexpected(shown.error());
-  if (!*shown) return Found(std::unexpected(shown->error()));
-  if (!(*shown)->key) return Found(std::unexpected(authentication::refuse_unknown()));
+  if (!*shown) return Actor(std::unexpected(shown->error()));
+  if (!(*shown)->key) return Actor(std::unexpected(authentication::refuse_unknown()));
   key_ = std::move((*shown)->key);
   const authentication::KeyFacts facts = facts_of(*key_, circumstances, arena);
   const IpAddress from = circumstances.address.value_or(IpAddress{});
   if (Expected<void> good = authentication::verify((*shown)->digest, facts, from, now); !good) {
-    return Found(std::unexpected(good.error()));
+    return Actor(std::unexpected(good.error()));
   }
   return pipeline::actor_of(facts, config, arena);
+}
+
+// By the desk of a gateway that has just started.
+Found ActorBook::by_others(const pipeline::Presented& shown, const Circumstances& circumstances,
+                           const config::Config& config, WallTime now, Arena& arena) {
+  const bool asks = circumstances.others == Circumstances::Others::kAsked;
+  if (std::string whom = asked_about(shown, config); !asks && !whom.empty()) {
+    return {Actor(), std::move(whom)};
+  }
+  identity::Identities identities;
+  if (asks) identities.start(config);
+  identity::Desk desk(identities);
+  net::Loop loop;
+  Question question{desk, shown, config, arena, loop, now, std::nullopt};
+  loop.post([&question] { start(put(question)); });
+  loop.run();
+  identities.stop();
+  Actor actor = std::move(*question.answer);
+  if (actor) {
+    const Expected<void> bound = authentication::check_binding(*actor, digest_in(circumstances));
+    if (!bound) actor = std::unexpected(bound.error());
+  }
+  return {std::move(actor)};
+}
+
+FaultOr<Found> ActorBook::find_alone(std::string_view as, const Circumstances& circumstances,
+                                     const config::Config& config, storage::Database* store,
+                                     WallTime now, Arena& arena) {
+  const authentication::Policy& policy = config.authentication;
+  const bool asks = circumstances.others == Circumstances::Others::kAsked;
+  if (as.starts_with('{')) {
+    return Found{by_token(token_of(as, config), circumstances, config, now, arena)};
+  }
+  pipeline::Presented shown;
+  if (equal_ignoring_case(as.substr(0, kCookie.size()), kCookie)) {
+    as.remove_prefix(kCookie.size());
+    shown.cookies = as.substr(std::min(as.find_first_not_of(' '), as.size()));
+    // As if from a page that may call: which page that is, no cookie tells.
+    shown.origin.method = "GET";
+    if (!shows_session(shown.cookies, config)) {
+      return Found{std::unexpected(pipeline::refuse_anonymous())};
+    }
+    return by_others(shown, circumstances, config, now, arena);
+  }
+  const bool is_signed = authentication::looks_like_token(as) && !policy.jwt.empty();
+  if (is_signed && !asks) return Found{by_token(as, circumstances, config, now, arena)};
+  const FaultOr<bool> key = is_signed ? false : is_key(as, config, store);
+  if (!key) return std::unexpected(key.error());
+  if (*key) {
+    FaultOr<Actor> actor = by_key(as, circumstances, config, store, now, arena);
+    if (!actor) return std::unexpected(actor.error());
+    return Found{std::move(*actor)};
+  }
+  shown.token = as;
+  return by_others(shown, circumstances, config, now, arena);
+}
+
+FaultOr<Found> ActorBook::find(std::string_view as, const Circumstances& circumstances,
+                               const config::Config& config, storage::Database* store, WallTime now,
+                               Arena& arena) {
+  const bool alone = as.empty() || as == authentication::kAnonymousTenant;
+  std::optional<authentication::Identity> caller;
+  if (!alone) {
+    FaultOr<Found> found = find_alone(as, circumstances, config, store, now, arena);
+    if (!found || !found->would_ask.empty() || !found->actor) return found;
+    caller = *found->actor;
+  }
+  if (circumstances.certificate && !(caller && caller->certificate)) {
+    pipeline::RequestHead head;
+    head.certificate = &*circumstances.certificate;
+    const auto certified = pipeline::identify_certificate(head, config, verdicts_, now, arena);
+    if (!certified) return Found{std::unexpected(certified.error())};
+    if (*certified) {
+      if (Expected<void> one = pipeline::join(caller, **certified); !one) {
+        return Found{std::unexpected(one.error())};
+      }
+    }
+  }
+  if (!caller && circumstances.certificate && !pipeline::lets_anonymous_in(config)) {
+    return Found{std::unexpected(pipeline::refuse_anonymous())};
+  }
+  return Found{caller ? *caller : pipeline::anonymous(config, arena)};
 }
 
 }  // namespace tollgate::cli

@@ -40,10 +40,10 @@ class ExplainActor : public ::testing::Test {
  protected:
   Expected<authentication::Identity> find(std::string_view as, const config::Config& config,
                                           const Circumstances& circumstances = {}) {
-    FaultOr<Expected<authentication::Identity>> found =
-        book.find(as, circumstances, config, nullptr, kNow, arena);
+    FaultOr<Found> found = book.find(as, circumstances, config, nullptr, kNow, arena);
     EXPECT_TRUE(found) << found.error().message;
-    return std::move(*found);
+    EXPECT_EQ(found->would_ask, "");
+    return std::move(found->actor);
   }
 
   Arena arena;
@@ -72,14 +72,43 @@ TEST_F(ExplainActor, BoundToACertificateNeedsIt) {
   const auto without = find(bound, *config);
   ASSERT_FALSE(without);
   EXPECT_EQ(without.error().reason, Reason::kInvalidCredential);
-  EXPECT_TRUE(find(bound, *config, {.certificate = authentication::Digest{}}));
-  EXPECT_FALSE(find(bound, *config, {.certificate = authentication::Digest{1}}));
+  Circumstances with;
+  with.certificate.emplace();
+  EXPECT_TRUE(find(bound, *config, with));
+  with.certificate->digest[0] = 1;
+  EXPECT_FALSE(find(bound, *config, with));
 }
 
 TEST_F(ExplainActor, ByAKeyIsNobodyWhereNoKeyIsTaken) {
-  const auto who = find("K1b2C3d4E5f6", *config_with(""));
+  const auto who =
+      find("tg_live_AbCdEf012345zyxwvutsrqponmlkjihgfedcba9876540gsgVj", *config_with(""));
   ASSERT_FALSE(who);
   EXPECT_EQ(who.error().message, "No API key is accepted here.");
+  // Of another shape it can only be a token.
+  const auto token = find("K1b2C3d4E5f6", *config_with(""));
+  ASSERT_FALSE(token);
+  EXPECT_EQ(token.error().message, "The token is none that this gateway accepts.");
+}
+
+TEST_F(ExplainActor, OfWhomOthersKnowIsToldWhoTheyAre) {
+  const auto config = config_with(
+      " }], introspection: [{ name: opaque, url: \"https://login.example.com/introspect\", "
+      "prefix: opq_, client: { id: me, secret: 0123456789abcdef }, fixed_tenant: acme }], "
+      "sessions: [{ name: web, cookie: sid, redis: \"redis://127.0.0.1/2\", tenant: org");
+  const auto told = [&](std::string_view as) {
+    const auto found = book.find(as, {}, *config, nullptr, kNow, arena);
+    return found ? found->would_ask : "fault: " + found.error().message;
+  };
+  EXPECT_EQ(told("opq_abc"),
+            "authentication.introspection.opaque at https://login.example.com/introspect");
+  EXPECT_EQ(told("Cookie: theme=dark; sid=abc"), "the store of authentication.sessions.web");
+  // What they would not be asked about is decided.
+  EXPECT_EQ(told("another"), "");
+  EXPECT_EQ(told("cookie: sid=a*b"), "");
+  EXPECT_FALSE(find("another", *config));
+  EXPECT_FALSE(find("cookie: sid=a*b", *config));
+  EXPECT_EQ(find("cookie: theme=dark", *config).error().reason, Reason::kMissingCredential);
+  EXPECT_EQ(find("cookie: sid=a; sid=b", *config).error().reason, Reason::kCredentialConflict);
 }
 
 }  // namespace
