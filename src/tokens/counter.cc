@@ -60,6 +60,8 @@ struct Counter::Work {
   }
 
   Tokens count_between_seams(std::string_view piece) {
+    // A word of a unigram vocabulary is looked at as a whole.
+    if (tables.rules().model == Model::kUnigram) return encode_part(piece);
     Tokens total = 0;
     const char* begin = piece.data();
     const char* const end = begin + piece.size();
@@ -333,9 +335,11 @@ auto Counter::settle(std::string& text, Place place) -> Settled {
   const Tables& tables = vocabulary_->tables();
   if (!tables.splits_whole()) return settle_in_form(text, place);
   const char* const end = text.data() + text.size();
-  return split(tables, text, [&](auto splitter) {
+  Settled settled = split(tables, text, [&](auto splitter) {
     return work_->settle(splitter, end, [](const char*) { return true; });
   });
+  settled.rest = Place::kWithin;
+  return settled;
 }
 
 auto Counter::settle_in_form(std::string& text, Place place) -> Settled {

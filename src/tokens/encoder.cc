@@ -102,7 +102,23 @@ std::span<const std::uint32_t> Encoder::encode(std::string_view piece) {
 }
 
 std::span<const std::uint32_t> Encoder::encode_part(std::string_view part) {
+  if (tables_.rules().model == Model::kUnigram) return highest_sum(part);
   return tables_.rules().byte_fallback ? merge_known(part) : merge(part);
+}
+
+std::span<const std::uint32_t> Encoder::highest_sum(std::string_view piece) {
+  if (ids_.capacity() > kKeptTokens) std::vector<std::uint32_t>().swap(ids_);
+  ids_.clear();
+  unigram_.encode(piece, ids_, steps_);
+  std::size_t at = 0;
+  for (std::uint32_t& token : ids_) {
+    if (token != kNone) {
+      at += tables_.length(token);
+    } else {
+      token = kOfByte | static_cast<unsigned char>(piece[at++]);
+    }
+  }
+  return ids_;
 }
 
 std::uint32_t Encoder::id(std::uint32_t token) const {

@@ -14,12 +14,13 @@
 #include <vector>
 
 #include "tokens/tables.h"
+#include "tokens/unigram.h"
 
 namespace tollgate::tokens {
 
 class Encoder {
  public:
-  explicit Encoder(const Tables& tables) : tables_(tables) {}
+  explicit Encoder(const Tables& tables) : tables_(tables), unigram_(tables) {}
 
   // The tokens, by rank or as kOfByte and kWhole say; valid until the next call. `piece` is not
   // empty.
@@ -42,6 +43,7 @@ class Encoder {
   // Beyond this the memory of a long piece is given back after it.
   static constexpr std::size_t kKeptTokens = 64 * 1024;
 
+  std::span<const std::uint32_t> highest_sum(std::string_view piece);
   std::span<const std::uint32_t> merge(std::string_view piece);
   std::span<const std::uint32_t> merge_known(std::string_view piece);
   bool stay_apart(std::uint32_t left, std::uint32_t right);
@@ -54,6 +56,7 @@ class Encoder {
   static constexpr int kVerdictBits = 12;  // 32 KiB.
 
   const Tables& tables_;
+  Unigram unigram_;
   // The pairs asked for last, by a hash of them: a pair times two, and whether it stays apart.
   std::vector<std::uint64_t> verdicts_ =
       std::vector<std::uint64_t>(std::size_t{1} << kVerdictBits, ~std::uint64_t{0});

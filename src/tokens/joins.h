@@ -18,6 +18,16 @@ class Joins {
     for (std::size_t i = 1; i < word.size(); ++i) bit_of(word[i - 1], word[i]) |= mask(word[i]);
   }
 
+  // Joins everything, but for what is before a space.
+  void join_all_but_spaces() {
+    for (std::size_t left = 0; left < 256; ++left) {
+      for (std::size_t part = 0; part < 4; ++part) {
+        const std::uint64_t space = part == 0 ? mask(' ') : 0;
+        bits_[left * 4 + part] |= ~space;
+      }
+    }
+  }
+
   // Whether a token may reach across from the byte `left` to `right`. Within a character, always.
   bool across(char left, char right) const {
     return (static_cast<unsigned char>(right) & 0xc0) == 0x80 ||

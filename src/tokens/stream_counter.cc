@@ -31,7 +31,9 @@ void StreamCounter::settle_tail() {
   settled_ += settled.tokens;
   tail_tokens_ = settled.tail_tokens;
   if (tail_.size() > kTailMax) {
-    settled_ += static_cast<Tokens>(tail_.size());
+    // Before a text's first word a space may be counted too.
+    const Tokens leading = place_ == Counter::Place::kBegin ? 1 : 0;
+    settled_ += static_cast<Tokens>(tail_.size()) + leading;
     tail_tokens_ = 0;
     tail_.clear();
     place_ = Counter::Place::kWithin;

@@ -52,20 +52,13 @@ FaultOr<std::unique_ptr<const Tables>> Tables::parse(std::string name, Pattern p
 FaultOr<std::unique_ptr<const Tables>> Tables::parse_json(std::string name, std::string_view json) {
   FaultOr<TokenizerJson> file = read_tokenizer_json(name, json);
   if (!file) return std::unexpected(std::move(file.error()));
-  MergeOrder order = order_of(*file);
-
   std::unique_ptr<Tables> tables(new Tables(std::move(name), file->rules));
   std::vector<std::string> words;
-  for (OrderedToken& token : order.tokens) {
-    const auto rank = static_cast<std::uint32_t>(words.size());
-    words.push_back(std::move(token.bytes));
-    tables->ids_.push_back(token.id);
-    tables->parts_.push_back({token.left, token.right});
-    tables->joins_.add(words.back());
-    tables->turns_.push_back({token.cascade, token.rank});
-    tables->cascade_span_ = std::max(tables->cascade_span_, rank - token.cascade);
+  if (file->rules.model == Model::kUnigram) {
+    tables->take_scores(*file, words);
+  } else {
+    tables->take_merges(*file, words);
   }
-  if (tables->cascade_span_ == 0) std::vector<Turn>().swap(tables->turns_);
   if (FaultOr<void> done = tables->index(words); !done) {
     return std::unexpected(std::move(done.error()));
   }
@@ -73,12 +66,39 @@ FaultOr<std::unique_ptr<const Tables>> Tables::parse_json(std::string name, std:
   tables->byte_ids_ = std::move(file->byte_ids);
   tables->added_ = AddedTokens(file->added);
   tables->special_ = AddedTokens(file->special);
-  if (file->rules.ignore_merges) {
-    for (VocabularyEntry& entry : order.unmerged) {
-      tables->whole_.emplace(std::move(entry.bytes), entry.id);
-    }
-  }
   return tables;
+}
+
+void Tables::take_merges(const TokenizerJson& file, std::vector<std::string>& words) {
+  MergeOrder order = order_of(file);
+  for (OrderedToken& token : order.tokens) {
+    const auto rank = static_cast<std::uint32_t>(words.size());
+    words.push_back(std::move(token.bytes));
+    ids_.push_back(token.id);
+    parts_.push_back({token.left, token.right});
+    joins_.add(words.back());
+    turns_.push_back({token.cascade, token.rank});
+    cascade_span_ = std::max(cascade_span_, rank - token.cascade);
+  }
+  if (cascade_span_ == 0) std::vector<Turn>().swap(turns_);
+  if (!rules_.ignore_merges) return;
+  for (VocabularyEntry& entry : order.unmerged) {
+    whole_.emplace(std::move(entry.bytes), entry.id);
+  }
+}
+
+void Tables::take_scores(const TokenizerJson& file, std::vector<std::string>& words) {
+  for (const VocabularyEntry& entry : file.vocabulary) {
+    const auto rank = static_cast<std::uint32_t>(words.size());
+    words.push_back(entry.bytes);
+    ids_.push_back(entry.id);
+    parts_.push_back({rank, rank});
+    joins_.add(entry.bytes);
+  }
+  // A sum that begins elsewhere is rounded elsewhere, so a word is looked at as a whole.
+  joins_.join_all_but_spaces();
+  scores_ = file.scores;
+  score_lowest_ = *std::ranges::min_element(scores_);
 }
 
 // From the lines to the bytes of each token, in the order of the ranks.
@@ -137,7 +157,9 @@ FaultOr<void> Tables::index(const std::vector<std::string>& words) {
       shorter_[id] = trie_.longest(word.data(), word.data() + word.size() - 1, steps).token;
     }
     seams_.add(word);
-    if (!word.empty() && word.size() <= WordCache::kWordBytesMax) token_words_.keep_token(word);
+    // Of a unigram vocabulary a word that is a token may have others with a higher sum.
+    const bool is_one = rules_.model == Model::kMerges && !word.empty();
+    if (is_one && word.size() <= WordCache::kWordBytesMax) token_words_.keep_token(word);
   }
   return {};
 }

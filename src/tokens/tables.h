@@ -84,6 +84,10 @@ class Tables {
   std::uint32_t id(std::uint32_t rank) const { return ids_.empty() ? rank : ids_[rank]; }
   // What the model calls the token of a byte of a character that is in no token.
   std::uint32_t id_of_byte(char byte) const { return byte_ids_[static_cast<unsigned char>(byte)]; }
+  // Of a unigram vocabulary.
+  double score(std::uint32_t rank) const { return scores_[rank]; }
+  double score_lowest() const { return score_lowest_; }
+
   // Whether there are cascades (see merge_order.h); turn() is for those alone.
   bool cascades() const { return cascade_span_ != 0; }
   const Turn& turn(std::uint32_t rank) const { return turns_[rank]; }
@@ -131,6 +135,8 @@ class Tables {
   FaultOr<void> read(std::string_view file, std::uint32_t rank_left_out,
                      std::vector<std::string>& words);
   FaultOr<void> index(const std::vector<std::string>& words);
+  void take_merges(const TokenizerJson& file, std::vector<std::string>& words);
+  void take_scores(const TokenizerJson& file, std::vector<std::string>& words);
   FaultOr<void> pair(const std::vector<std::string>& words);
   void lay_out_rows();
   bool is_merged(std::uint32_t rank) const { return parts_[rank].left != rank; }
@@ -156,7 +162,9 @@ class Tables {
   std::vector<std::uint8_t> lengths_;
   std::vector<Pair> pairs_;
   std::vector<std::uint32_t> ids_;  // By rank; empty where the ids are the ranks.
-  std::vector<Turn> turns_;         // By rank; empty without cascades.
+  std::vector<double> scores_;
+  double score_lowest_ = 0;
+  std::vector<Turn> turns_;  // By rank; empty without cascades.
   std::uint32_t cascade_span_ = 0;
   std::vector<std::uint32_t> byte_ids_;
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>> whole_;

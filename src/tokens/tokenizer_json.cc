@@ -89,13 +89,19 @@ class Reader {
   Checked model() {
     if (file_["model"].get(model_) != simdjson::SUCCESS) return wrong("model: it is missing");
     std::string_view type;
-    if (model_["type"].get(type) != simdjson::SUCCESS || type != "BPE") {
-      return wrong(fmt::format("model.type: {} is not known here; known is `BPE`", shown(type)));
+    const bool is_text = model_["type"].get(type) == simdjson::SUCCESS;
+    if (!is_text || (type != "BPE" && type != "Unigram")) {
+      return wrong(fmt::format("model.type: {} is not known here; known are `BPE` and `Unigram`",
+                               shown(type)));
     }
+    if (type == "Unigram") made_.rules.model = Model::kUnigram;
     for (const auto field : model_) {
       if (Checked checked = member_of_model(field.key, field.value); !checked) return checked;
     }
     const bool spaced = made_.rules.normal_form == NormalForm::kSpaces;
+    if (made_.rules.model == Model::kUnigram && !spaced) {
+      return wrong("model.type: `Unigram` is known only where spaces are U+2581");
+    }
     if (spaced == made_.rules.byte_fallback) return {};
     return wrong(spaced ? "model.byte_fallback: expected true where spaces are U+2581, so that "
                           "every text has tokens"
@@ -121,7 +127,7 @@ class Reader {
     }
     // Every text has tokens, so nothing is ever unknown.
     if (key == "type" || key == "vocab" || key == "merges" || key == "unk_token" ||
-        key == "fuse_unk") {
+        key == "fuse_unk" || key == "unk_id") {
       return {};
     }
     return wrong(fmt::format("model.{}: no such member is known", key));
@@ -134,7 +140,32 @@ class Reader {
     return with_spaces(written);
   }
 
+  // Of pairs of a token and its score; its place is its id.
+  Checked scores() {
+    array entries;
+    if (model_["vocab"].get(entries) != simdjson::SUCCESS) {
+      return wrong("model.vocab: expected a list of tokens and their scores");
+    }
+    made_.byte_ids.assign(256, kNone);
+    std::size_t bytes_all = 0;
+    std::uint32_t id = 0;
+    for (const element entry : entries) {
+      array both;
+      std::string_view text;
+      double score = 0;
+      if (entry.get(both) != simdjson::SUCCESS || both.size() != 2 ||
+          both.at(0).get(text) != simdjson::SUCCESS || both.at(1).get(score) != simdjson::SUCCESS) {
+        return wrong(fmt::format("model.vocab[{}]: expected a token and its score", id));
+      }
+      const std::size_t known = made_.vocabulary.size();
+      if (Checked checked = add(text, id++, bytes_all); !checked) return checked;
+      if (made_.vocabulary.size() != known) made_.scores.push_back(score);
+    }
+    return bytes_are_there();
+  }
+
   Checked vocabulary() {
+    if (made_.rules.model == Model::kUnigram) return scores();
     object entries;
     if (model_["vocab"].get(entries) != simdjson::SUCCESS) {
       return wrong("model.vocab: expected a mapping from tokens to ids");
@@ -196,6 +227,7 @@ class Reader {
   }
 
   Checked merges() {
+    if (made_.rules.model == Model::kUnigram) return {};
     array list;
     if (model_["merges"].get(list) != simdjson::SUCCESS) {
       return wrong("model.merges: expected a list");

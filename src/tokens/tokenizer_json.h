@@ -30,7 +30,14 @@ enum class NormalForm : std::uint8_t {
 // Whether a text is counted as if a space stood before it.
 enum class LeadingSpace : std::uint8_t { kNone, kAlways, kUnlessThere };
 
+// How the tokens of a piece are found.
+enum class Model : std::uint8_t {
+  kMerges,   // From the smallest, by merging.
+  kUnigram,  // Those whose scores have the highest sum.
+};
+
 struct Rules {
+  Model model = Model::kMerges;
   Pattern pattern = Pattern::kGpt2;
   NormalForm normal_form = NormalForm::kAsIs;
   LeadingSpace leading_space = LeadingSpace::kNone;
@@ -61,7 +68,8 @@ struct AddedToken {
 struct TokenizerJson {
   Rules rules;
   std::vector<VocabularyEntry> vocabulary;  // Without those that no text can have.
-  std::vector<MergeRule> merges;
+  std::vector<MergeRule> merges;            // Of kMerges.
+  std::vector<double> scores;               // Of kUnigram, in the order of the vocabulary.
   // Byte by byte, the ids of what is in no token; of byte_fallback alone.
   std::vector<std::uint32_t> byte_ids;
   std::vector<AddedToken> added;    // Taken out of every text.

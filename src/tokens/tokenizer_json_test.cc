@@ -202,6 +202,36 @@ TEST(TokenizerJson, RefusesSpacesWithoutAWayOut) {
   }
 }
 
+std::string unigram() {
+  std::string vocabulary;
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    vocabulary += fmt::format(",[\"<0x{:02X}>\",0]", byte);
+  }
+  return fmt::format(R"({{"normalizer":null,
+"pre_tokenizer":{{"type":"Metaspace","replacement":"{0}","prepend_scheme":"never","split":true}},
+"model":{{"type":"Unigram","unk_id":0,"byte_fallback":true,
+"vocab":[["<unk>",0],["{0}",-2],["a",-3],["b",-3],["ab",-5],["ba",-7],["{0}a",-4]{1}]}}}})",
+                     kLower, vocabulary);
+}
+
+TEST(TokenizerJson, SaysWhatTokensHaveTheHighestSum) {
+  EXPECT_EQ(ids_of(unigram(), "ab"), (Ids{4}));      // -5 before -6.
+  EXPECT_EQ(ids_of(unigram(), "bab"), (Ids{3, 4}));  // -8 before -10.
+  EXPECT_EQ(ids_of(unigram(), "ba"), (Ids{3, 2}));   // -6 before -7, of more tokens.
+  EXPECT_EQ(ids_of(unigram(), " ab"),
+            (Ids{1, 4}));  // -7, as the other one, which is longer at first.
+  EXPECT_EQ(ids_of(unigram(), "aé"), (Ids{2, 7 + 0xc3, 7 + 0xa9}));
+  for (const auto& [from, to, message] :
+       {std::tuple{"[\"a\",-3]", "[\"a\"]", "model.vocab[2]: expected a token and its score"},
+        {"[\"a\",-3]", "[\"b\",-3]", "model.vocab: `b` is there twice"},
+        {"\"byte_fallback\":true", "\"byte_fallback\":false", "model.byte_fallback: expected true"},
+        {"\"type\":\"Metaspace\"", "\"type\":\"Whitespace\"", "pre_tokenizer: Whitespace"}}) {
+    const auto tables = Tables::parse_json("small", replaced(unigram(), from, to));
+    ASSERT_FALSE(tables);
+    EXPECT_NE(tables.error().message.find(message), std::string::npos) << tables.error().message;
+  }
+}
+
 TEST(TokenizerJson, IsLoadedByItsPath) {
   const std::filesystem::path folder = testing::TempDir() + "/tollgate_tokenizer_json_test";
   std::filesystem::create_directories(folder);

@@ -49,6 +49,21 @@ class Trie {
     return {found, static_cast<std::uint32_t>(found_end - at)};
   }
 
+  // Calls `on_match` with every token that the text from `at` to `end` begins with, the shortest
+  // first.
+  template <typename OnMatch>
+  void each(const char* at, const char* end, std::uint64_t& steps, const OnMatch& on_match) const {
+    Node node = first_[static_cast<unsigned char>(*at)];
+    for (std::uint32_t length = 1;; ++length) {
+      ++steps;
+      if (node.token != kNone) on_match(Match{node.token, length});
+      if (at + length == end) return;
+      const std::uint32_t byte = static_cast<unsigned char>(at[length]);
+      node = nodes_[(node.unit >> kBaseShift) ^ byte];
+      if ((node.unit & kLabelMask) != byte) return;
+    }
+  }
+
   // Whether `text`, which is not empty, is the beginning of a longer word.
   bool begins_longer(std::string_view text) const;
 
