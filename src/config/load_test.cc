@@ -461,13 +461,30 @@ TEST(Load, NamesEveryPartOfTheContractThatItDoesNotServe) {
       load_text(fixture("beyond.yaml"), "t.yaml", [](const std::string&) { return "x"; });
   std::vector<std::string> fields;
   for (const Problem& problem : loaded.problems) fields.push_back(problem.field);
-  EXPECT_EQ(fields,
-            (std::vector<std::string>{"listeners.public.tls", "listeners.mesh.tls",
-                                      "listeners.mesh.tls.client_ca", "upstreams.vllm.queue",
-                                      "models.small.tokenizer", "models.gpt-4o.fallback",
-                                      "routes[0].content", "routes[0].anomalies", "routes[1].path",
-                                      "routes[4].mcp", "alerts", "notify", "telemetry"}))
+  EXPECT_EQ(fields, (std::vector<std::string>{
+                        "listeners.public.tls", "listeners.mesh.tls",
+                        "listeners.mesh.tls.client_ca", "upstreams.vllm.queue",
+                        "models.gpt-4o.fallback", "routes[0].content", "routes[0].anomalies",
+                        "routes[1].path", "routes[4].mcp", "alerts", "notify", "telemetry"}))
       << told(loaded);
+}
+
+TEST(Load, TakesATokenizerByNameOrByThePathOfItsFile) {
+  const auto with = [](std::string_view tokenizer) {
+    return load(
+        small_with("upstream: vllm", fmt::format("tokenizer: {}, upstream: vllm", tokenizer)));
+  };
+  ASSERT_TRUE(with("llama3").config) << told(with("llama3"));
+  const Loaded by_path = with("models/tokenizer.json");
+  ASSERT_TRUE(by_path.config) << told(by_path);
+  const auto has_path = [](const Model& model) {
+    return model.tokenizer.ends_with("models/tokenizer.json");
+  };
+  EXPECT_TRUE(std::ranges::any_of(by_path.config->models, has_path));
+  EXPECT_NE(told(with("lama3")).find("did you mean `llama3`?"), std::string::npos)
+      << told(with("lama3"));
+  EXPECT_NE(told(with("models/tokenizer")).find("or the path of a `tokenizer.json`"),
+            std::string::npos);
 }
 
 TEST(Load, TellsAllMistakesAtOnce) {
