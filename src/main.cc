@@ -202,9 +202,10 @@ void add_admin(CLI::App& app, Chosen& chosen) {
                      "Bound to this tenant; may be given several times");
   create->add_option("--expires", options.expires, "When it ends: 90d, 12h, 2027-01-31");
   add("list", "List the admin tokens of the store", Action::kList);
-  add("revoke", "Refuse an admin token from now on", Action::kRevoke)
-      ->add_option("id", options.id, "The token's id")
-      ->required();
+  CLI::App* revoke = add("revoke", "Refuse an admin token from now on", Action::kRevoke);
+  revoke->add_option("id", options.id, "The token's id")->required();
+  revoke->add_flag("--with-made", options.with_made,
+                   "Those that it made, and those that they made, too");
 }
 
 void add_gateways(CLI::App& app, Chosen& chosen) {

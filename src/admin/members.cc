@@ -2,7 +2,39 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace tollgate::admin {
+
+OrWords<void> each_member(const simdjson::dom::object& object, const TakeMember& take) {
+  std::vector<std::string_view> seen;
+  for (const auto& [name, value] : object) {
+    if (std::ranges::find(seen, name) != seen.end()) {
+      return std::unexpected(fmt::format("`{}` is there twice", name));
+    }
+    seen.push_back(name);
+    if (OrWords<void> taken = take(name, value); !taken) return taken;
+  }
+  return {};
+}
+
+OrWords<void> each_member(simdjson::dom::parser& parser, std::string_view text,
+                          const TakeMember& take) {
+  simdjson::dom::object object;
+  if (parser.parse(text.data(), text.size()).get(object) != simdjson::SUCCESS) {
+    return std::unexpected("this is no JSON object");
+  }
+  return each_member(object, take);
+}
+
+OrWords<void> read_nothing(std::string_view body) {
+  if (body.empty()) return {};
+  simdjson::dom::parser parser;
+  return each_member(parser, body,
+                     [](std::string_view name, const simdjson::dom::element&) -> OrWords<void> {
+                       return std::unexpected(fmt::format("`{}` is not known here", name));
+                     });
+}
 
 OrWords<std::string> text_of(std::string_view name, const simdjson::dom::element& value) {
   std::string_view text;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "admin/answers.h"
+#include "admin/members.h"
 #include "admin/new_token.h"
 #include "storage/admin_tokens.h"
 
@@ -20,6 +21,29 @@ std::expected<void, administration::Lack> check_reach(const Grant& own, const To
   Grant without_end = token.grant;
   without_end.expires = own.expires;
   return administration::check_delegation(own, without_end);
+}
+
+// {"with_made": true}; without it, and without a body, what was made stays.
+OrWords<storage::MadeTokens> read_made(std::string_view body) {
+  auto made = storage::MadeTokens::kStay;
+  if (body.empty()) return made;
+  simdjson::dom::parser parser;
+  const auto take = [&](std::string_view name,
+                        const simdjson::dom::element& value) -> OrWords<void> {
+    if (name != "with_made") {
+      return std::unexpected(fmt::format("`{}` is not known here; known is with_made", name));
+    }
+    bool with = false;
+    if (value.get(with) != simdjson::SUCCESS) {
+      return std::unexpected("`with_made` is true or false");
+    }
+    if (with) made = storage::MadeTokens::kAreRevoked;
+    return {};
+  };
+  if (OrWords<void> taken = each_member(parser, body, take); !taken) {
+    return std::unexpected(taken.error());
+  }
+  return made;
 }
 
 }  // namespace
@@ -62,7 +86,10 @@ Answer Answers::create_token(const Question& question) {
   return {201, storage::admin_token_form(made->record, made->secret)};
 }
 
+// What the token has made it gave by rights of its own, so whoever reaches it reaches them all.
 Answer Answers::revoke_token(const Question& question) {
+  const OrWords<storage::MadeTokens> made = read_made(question.body);
+  if (!made) return bad_request(made.error());
   const FaultOr<storage::Database*> writing = database();
   if (!writing) return store_problem(writing.error());
   const FaultOr<std::optional<TokenRecord>> found =
@@ -74,13 +101,13 @@ Answer Answers::revoke_token(const Question& question) {
     // Who is bound to other tenants does not learn that it is there.
     return allowed.error().right ? forbidden(allowed.error()) : no_token();
   }
-  const FaultOr<bool> done =
-      storage::revoke_admin_token(**writing, author_of(question), question.id, parts_.clock.wall());
+  const FaultOr<storage::TokenRevocation> done = storage::revoke_admin_token(
+      **writing, author_of(question), question.id, *made, parts_.clock.wall());
   if (!done) return store_problem(done.error());
   const FaultOr<std::optional<TokenRecord>> after =
       storage::find_admin_token(**writing, question.id);
   if (!after) return store_problem(after.error());
-  return *after ? Answer{200, storage::admin_token_form(**after)} : no_token();
+  return *after ? Answer{200, storage::admin_token_form(**after, done->made)} : no_token();
 }
 
 }  // namespace tollgate::admin

@@ -109,20 +109,53 @@ int list(const AdminOptions& options, storage::Database& database) {
   return kDone;
 }
 
-int revoke(const AdminOptions& options, storage::Database& database) {
-  const FaultOr<bool> done =
-      storage::revoke_admin_token(database, command_author(), options.id, wall_now());
-  if (!done) return faulty(done.error());
-  if (!*done) {
-    fmt::print(stderr,
-               "tollgate: there is no admin token `{}`; `tollgate admin list` shows all but those "
-               "of the configuration\n",
-               options.id);
-    return kFindings;
+int no_such_token(const std::string& id) {
+  fmt::print(stderr,
+             "tollgate: there is no admin token `{}`; `tollgate admin list` shows all but those "
+             "of the configuration\n",
+             id);
+  return kFindings;
+}
+
+void print_made(const AdminOptions& options, const std::vector<TokenRecord>& made) {
+  if (made.empty()) return;
+  fmt::print("\n{}\n", options.with_made ? "made by it or by those, and revoked with it"
+                                         : "made by it or by those, and still in force");
+  for (const TokenRecord& token : made) {
+    fmt::print("{:<14} {:<20} {:<9} {:<24} {}\n", token.id, token.name, name_of(token.grant.role),
+               tenants_of(token), state_of(token));
   }
+  if (options.with_made) return;
+  fmt::print("`tollgate admin revoke {} --with-made` ends them, too\n", options.id);
+}
+
+// A credential that is not of the store can have made tokens all the same.
+int revoke_made(const AdminOptions& options, const std::vector<TokenRecord>& made) {
+  if (!options.with_made || made.empty()) return no_such_token(options.id);
+  if (options.json) {
+    fmt::print("{}\n", admin::tokens_json(made));
+  } else {
+    print_made(options, made);
+  }
+  return kDone;
+}
+
+int revoke(const AdminOptions& options, storage::Database& database) {
+  const auto with_made =
+      options.with_made ? storage::MadeTokens::kAreRevoked : storage::MadeTokens::kStay;
+  const FaultOr<storage::TokenRevocation> done =
+      storage::revoke_admin_token(database, command_author(), options.id, with_made, wall_now());
+  if (!done) return faulty(done.error());
+  if (!done->is_known) return revoke_made(options, done->made);
   const FaultOr<std::optional<TokenRecord>> token = storage::find_admin_token(database, options.id);
   if (!token) return faulty(token.error());
-  if (*token) print_token(**token, {}, options.json);
+  if (!*token) return no_such_token(options.id);
+  if (options.json) {
+    fmt::print("{}\n", storage::admin_token_form(**token, done->made));
+    return kDone;
+  }
+  print_token(**token, {}, options.json);
+  print_made(options, done->made);
   return kDone;
 }
 

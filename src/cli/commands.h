@@ -110,7 +110,8 @@ struct AdminOptions {
   std::string name;
   std::string role;
   std::vector<std::string> tenants;
-  std::string expires;  // As of keys.
+  std::string expires;     // As of keys.
+  bool with_made = false;  // Revokes what the token made, too.
   bool json = false;
 };
 int admin_tokens(const AdminOptions& options);

@@ -97,10 +97,9 @@ void write_time(JsonWriter& json, std::string_view name, const std::optional<Wal
 
 enum class LastUse : std::uint8_t { kTold, kNotTold };
 
-std::string form_of(const TokenRecord& token, std::string_view secret, LastUse last_use) {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
+// Into an object that is open.
+void write_members(JsonWriter& json, const TokenRecord& token, std::string_view secret,
+                   LastUse last_use) {
   json.member("id", std::string_view(token.id));
   if (!secret.empty()) json.member("secret", secret);
   json.member("name", std::string_view(token.name));
@@ -114,6 +113,13 @@ std::string form_of(const TokenRecord& token, std::string_view secret, LastUse l
   write_time(json, "expires", token.grant.expires);
   write_time(json, "revoked", token.revoked);
   if (last_use == LastUse::kTold) write_time(json, "last_used", token.last_used);
+}
+
+std::string form_of(const TokenRecord& token, std::string_view secret, LastUse last_use) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  write_members(json, token, secret, last_use);
   json.end_object();
   return out;
 }
@@ -132,6 +138,31 @@ FaultOr<void> insert(Database& database, const TokenRecord& token) {
       .bind(token.created_by)
       .bind(microseconds_or_none(token.grant.expires))
       .run();
+}
+
+FaultOr<std::vector<TokenRecord>> list_made(Database& database, std::string_view id, WallTime now) {
+  // By nobody: commands made those.
+  if (id.empty()) return std::vector<TokenRecord>();
+  TRY(query, database.prepare(
+                 "WITH RECURSIVE made (id) AS (SELECT id FROM admin_tokens WHERE created_by "
+                 "= ? UNION SELECT one.id FROM admin_tokens AS one JOIN made ON "
+                 "one.created_by = made.id) " +
+                 std::string(kColumns) +
+                 "WHERE id IN (SELECT id FROM made) AND revoked_us IS NULL AND (expires_us IS "
+                 "NULL OR expires_us > ?) ORDER BY created_us, id"));
+  return read_rows(database, query.bind(id).bind(to_microseconds(now)));
+}
+
+// In the open transaction; of one that is not revoked.
+FaultOr<void> revoke(Database& database, const Author& author, TokenRecord& token, WallTime now) {
+  const std::string before = form_of(token, {}, LastUse::kNotTold);
+  token.revoked = now;
+  const std::string after = form_of(token, {}, LastUse::kNotTold);
+  {
+    TRY(statement, database.prepare("UPDATE admin_tokens SET revoked_us = ? WHERE id = ?"));
+    TRY_DO(statement.bind(to_microseconds(now)).bind(token.id).run());
+  }
+  return record_change(database, author, {"admin_token.revoke", token.id, {}, before, after});
 }
 
 }  // namespace
@@ -160,22 +191,17 @@ FaultOr<std::optional<TokenRecord>> find_admin_token(Database& database, std::st
   return std::move(rows.front());
 }
 
-FaultOr<bool> revoke_admin_token(Database& database, const Author& author, std::string_view id,
-                                 WallTime now) {
+FaultOr<TokenRevocation> revoke_admin_token(Database& database, const Author& author,
+                                            std::string_view id, MadeTokens made, WallTime now) {
   TRY(transaction, Transaction::begin(database));
   TRY(found, find_admin_token(database, id));
-  if (!found) return false;
-  if (found->revoked) return true;
-  const std::string before = form_of(*found, {}, LastUse::kNotTold);
-  found->revoked = now;
-  const std::string after = form_of(*found, {}, LastUse::kNotTold);
-  {
-    TRY(statement, database.prepare("UPDATE admin_tokens SET revoked_us = ? WHERE id = ?"));
-    TRY_DO(statement.bind(to_microseconds(now)).bind(id).run());
+  TRY(others, list_made(database, id, now));
+  if (found && !found->revoked) TRY_DO(revoke(database, author, *found, now));
+  if (made == MadeTokens::kAreRevoked) {
+    for (TokenRecord& other : others) TRY_DO(revoke(database, author, other, now));
   }
-  TRY_DO(record_change(database, author, {"admin_token.revoke", id, {}, before, after}));
   TRY_DO(transaction.commit());
-  return true;
+  return TokenRevocation{found.has_value(), std::move(others)};
 }
 
 FaultOr<void> use_admin_token(Database& database, const TokenRecord& token, WallTime now) {
@@ -188,6 +214,19 @@ FaultOr<void> use_admin_token(Database& database, const TokenRecord& token, Wall
 
 std::string admin_token_form(const TokenRecord& token, std::string_view secret) {
   return form_of(token, secret, LastUse::kTold);
+}
+
+std::string admin_token_form(const TokenRecord& token, const std::vector<TokenRecord>& made) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  write_members(json, token, {}, LastUse::kTold);
+  json.key("made");
+  json.begin_array();
+  for (const TokenRecord& one : made) json.raw(form_of(one, {}, LastUse::kTold));
+  json.end_array();
+  json.end_object();
+  return out;
 }
 
 }  // namespace tollgate::storage

@@ -32,9 +32,19 @@ FaultOr<TokenMade> create_admin_token(Database& database, const Author& author,
 FaultOr<std::vector<administration::TokenRecord>> list_admin_tokens(Database& database);
 FaultOr<std::optional<administration::TokenRecord>> find_admin_token(Database& database,
                                                                      std::string_view id);
-// False: no such token. Revoking a revoked one keeps the first moment, and is no change.
-FaultOr<bool> revoke_admin_token(Database& database, const Author& author, std::string_view id,
-                                 WallTime now);
+// What becomes of the tokens that one has made which is revoked.
+enum class MadeTokens : std::uint8_t { kStay, kAreRevoked };
+struct TokenRevocation {
+  bool is_known = false;  // Whether there is such a token.
+  // Those in force that it made, or that were made by those, whether they are still in force or
+  // not: as they are now, the oldest first.
+  std::vector<administration::TokenRecord> made;
+};
+// Each that is revoked is a change of its own, in one transaction. Revoking a revoked one keeps the
+// first moment, and is no change. An id that is no token's can be that of a credential which made
+// some: of the configuration, or of a person at an issuer.
+FaultOr<TokenRevocation> revoke_admin_token(Database& database, const Author& author,
+                                            std::string_view id, MadeTokens made, WallTime now);
 // Writes that it was used, where that is not known to the minute; no change.
 FaultOr<void> use_admin_token(Database& database, const administration::TokenRecord& token,
                               WallTime now);
@@ -42,5 +52,8 @@ FaultOr<void> use_admin_token(Database& database, const administration::TokenRec
 // One token as JSON, without its digest; with its secret where it was just made.
 std::string admin_token_form(const administration::TokenRecord& token,
                              std::string_view secret = {});
+// One that was revoked, with `made` of it.
+std::string admin_token_form(const administration::TokenRecord& token,
+                             const std::vector<administration::TokenRecord>& made);
 
 }  // namespace tollgate::storage

@@ -58,18 +58,58 @@ TEST_P(AdminTokens, AreRevokedOnceAndForAll) {
   ASSERT_TRUE(create_admin_token(*database_, ada(), token("aaaaaaaaaaa1"), kMorning));
   const std::unique_ptr<Database> other = connect();
   EXPECT_FALSE((*find_admin_token(*other, "aaaaaaaaaaa1"))->revoked);
-  EXPECT_EQ(revoke_admin_token(*database_, ada(), "aaaaaaaaaaa1", kMorning), true);
+  const auto revoke = [&](std::string_view id, WallTime now) {
+    return revoke_admin_token(*database_, ada(), id, MadeTokens::kStay, now)->is_known;
+  };
+  EXPECT_TRUE(revoke("aaaaaaaaaaa1", kMorning));
   EXPECT_EQ((*find_admin_token(*other, "aaaaaaaaaaa1"))->revoked, kMorning);
-  EXPECT_EQ(revoke_admin_token(*database_, ada(), "aaaaaaaaaaa1", kMorning + Duration(5)), true);
+  EXPECT_TRUE(revoke("aaaaaaaaaaa1", kMorning + Duration(5)));
   EXPECT_EQ((*find_admin_token(*other, "aaaaaaaaaaa1"))->revoked, kMorning);
-  EXPECT_EQ(revoke_admin_token(*database_, ada(), "nobody", kMorning), false);
+  EXPECT_FALSE(revoke("nobody", kMorning));
   EXPECT_EQ(changes().size(), 2U) << "made, and revoked once";
+}
+
+// Along the whole chain of who made whom, through those that are no longer in force.
+TEST_P(AdminTokens, TellWhatTheyMadeAndEndWithIt) {
+  const auto make = [&](const std::string& id, const std::string& by,
+                        std::optional<WallTime> expires = std::nullopt) {
+    TokenRecord made = token(id);
+    made.created_by = by;
+    made.grant.expires = expires;
+    ASSERT_EQ(create_admin_token(*database_, ada(), made, kMorning - Duration(5)),
+              TokenMade::kDone);
+  };
+  make("aaaaaaaaaaa1", "admin.token");
+  make("aaaaaaaaaaa2", "aaaaaaaaaaa1");
+  make("aaaaaaaaaaa3", "aaaaaaaaaaa2");
+  make("aaaaaaaaaaa4", "aaaaaaaaaaa1", kMorning);
+  make("aaaaaaaaaaa5", "aaaaaaaaaaa4");
+  make("aaaaaaaaaaa6", "admin.token");
+  make("aaaaaaaaaaa7", "");
+  const auto revoke = [&](std::string_view id, MadeTokens made) {
+    std::string told;
+    for (const TokenRecord& each :
+         revoke_admin_token(*database_, ada(), id, made, kMorning)->made) {
+      told += each.id.back();
+      told += each.revoked ? "- " : "+ ";
+    }
+    return told;
+  };
+  EXPECT_EQ(revoke("", MadeTokens::kAreRevoked), "") << "what commands made is nobody's";
+  EXPECT_EQ(revoke("aaaaaaaaaaa2", MadeTokens::kStay), "3+ ");
+  EXPECT_EQ(revoke("aaaaaaaaaaa1", MadeTokens::kStay), "3+ 5+ ");
+  EXPECT_EQ(revoke("aaaaaaaaaaa1", MadeTokens::kAreRevoked), "3- 5- ");
+  EXPECT_EQ(revoke("aaaaaaaaaaa1", MadeTokens::kAreRevoked), "");
+  EXPECT_EQ(changes().size(), 7U + 4U) << "each on record, once";
+  // Of a credential that is no token of the store.
+  EXPECT_EQ(revoke("admin.token", MadeTokens::kAreRevoked), "6- ");
+  EXPECT_FALSE((*find_admin_token(*database_, "aaaaaaaaaaa7"))->revoked);
 }
 
 // Who did what, before and after; nothing of the secret.
 TEST_P(AdminTokens, AreOnRecordWithEachChange) {
   ASSERT_TRUE(create_admin_token(*database_, ada(), token("aaaaaaaaaaa1"), kMorning));
-  ASSERT_TRUE(revoke_admin_token(*database_, ada(), "aaaaaaaaaaa1", kMorning));
+  ASSERT_TRUE(revoke_admin_token(*database_, ada(), "aaaaaaaaaaa1", MadeTokens::kStay, kMorning));
   ASSERT_TRUE(use_admin_token(*database_, token("aaaaaaaaaaa1"), kMorning));
   const std::vector<AuditRow> rows = changes();
   ASSERT_EQ(rows.size(), 2U);
