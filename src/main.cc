@@ -139,6 +139,9 @@ void add_key_action(CLI::App& keys, Chosen& chosen, cli::KeysOptions& options, c
     sub->add_option("--address", options.addresses, "Where it is used from: 10.0.0.0/8");
   } else if (action == Action::kList) {
     sub->add_option("--tenant", options.tenant, "Only the keys of this tenant");
+    sub->add_option("--user", options.user, "Only the keys of this user");
+    sub->add_option("--state", options.state, "Only the keys that are so")
+        ->check(CLI::IsMember({"active", "expired", "revoked"}));
   } else if (action == Action::kImport) {
     sub->add_option("file", options.file, "JSON lines; - is the standard input")
         ->type_name("FILE")

@@ -7,6 +7,7 @@
 
 #include "admin/attendance.h"
 #include "admin/forms.h"
+#include "admin/members.h"
 #include "base/check.h"
 #include "config/load.h"
 #include "storage/admin_tokens.h"
@@ -58,8 +59,9 @@ FaultOr<storage::Database*> Answers::database() {
 Answer Answers::answer(const Question& question) {
   switch (question.endpoint) {
     case Endpoint::kListKeys:
+      return list_keys(question);
     case Endpoint::kShowKey:
-      return keys(question);
+      return show_key(question);
     case Endpoint::kCreateKey:
       return create_key(question);
     case Endpoint::kImportKeys:
@@ -67,8 +69,9 @@ Answer Answers::answer(const Question& question) {
     case Endpoint::kRotateKey:
       return rotate_key(question);
     case Endpoint::kExpireKey:
+      return expire_key(question);
     case Endpoint::kRevokeKey:
-      return change_key(question);
+      return revoke_key(question);
     case Endpoint::kSpend:
       return spend(question);
     case Endpoint::kBudgets:
@@ -152,6 +155,9 @@ Answer Answers::gateways() {
 }
 
 Answer Answers::retire(const Question& question) {
+  if (const OrWords<void> none = read_nothing(question.body); !none) {
+    return bad_request(none.error());
+  }
   if (question.id == parts_.store.gateway()) {
     return problem(409, "Conflict", "This gateway is at work.");
   }

@@ -48,11 +48,14 @@ class Answers {
   Answer answer(const Question& question);
 
  private:
-  Answer keys(const Question& question);
+  Answer list_keys(const Question& question);
+  Answer show_key(const Question& question);
   Answer create_key(const Question& question);
   Answer import_keys(const Question& question);
-  Answer change_key(const Question& question);
   Answer rotate_key(const Question& question);
+  Answer expire_key(const Question& question);
+  Answer revoke_key(const Question& question);
+  Answer after_change(const Question& question);
   FaultOr<std::optional<authentication::KeyRecord>> key_of(const Question& question);
 
   Answer spend(const Question& question);

@@ -13,6 +13,12 @@ namespace tollgate::admin {
 
 namespace {
 
+constexpr std::string_view kTenantIsFull =
+    "The tenant has as many keys in force as it may: revoke some, or raise `keys_max` of the "
+    "tenant in the configuration.";
+constexpr std::string_view kStoreIsFull =
+    "The store has as many keys in force as it holds: revoke some.";
+
 void write_time(JsonWriter& json, std::string_view name, const std::optional<WallTime>& time) {
   json.key(name);
   if (time) {
@@ -54,32 +60,73 @@ std::string keys_json(const std::vector<authentication::KeyRecord>& keys) {
   return out;
 }
 
-std::string import_json(const std::vector<authentication::KeyRecord>& keys, std::size_t made) {
+std::string import_json(const std::vector<std::string>& ids, std::size_t made) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
   json.member("imported", static_cast<std::int64_t>(made));
-  json.member("known_before", static_cast<std::int64_t>(keys.size() - made));
+  json.member("known_before", static_cast<std::int64_t>(ids.size() - made));
   json.key("ids");
   json.begin_array();
-  for (const authentication::KeyRecord& key : keys) json.value(std::string_view(key.id));
+  for (const std::string& id : ids) json.value(std::string_view(id));
   json.end_array();
   json.end_object();
   return out;
 }
 
-std::string_view why_not_rotated(storage::Rotation rotation) {
-  switch (rotation) {
-    case storage::Rotation::kDone:
+std::string key_page_json(const storage::KeyPage& page) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.key("data");
+  json.raw(keys_json(page.keys));
+  json.key("has_more");
+  json.value(page.has_more);
+  json.key("next");
+  if (page.has_more && !page.keys.empty()) {
+    json.value(std::string_view(page.keys.back().id));
+  } else {
+    json.null();
+  }
+  json.end_object();
+  return out;
+}
+
+std::string_view why_not_done(storage::KeyVerdict verdict) {
+  switch (verdict) {
+    case storage::KeyVerdict::kDone:
       return {};
-    case storage::Rotation::kNoSuchKey:
+    case storage::KeyVerdict::kNoSuchKey:
       return "There is no key of this id.";
-    case storage::Rotation::kRevoked:
+    case storage::KeyVerdict::kRevoked:
       return "A revoked key cannot be rotated: create a new one.";
-    case storage::Rotation::kExpired:
+    case storage::KeyVerdict::kExpired:
       return "An expired key cannot be rotated: create a new one.";
-    case storage::Rotation::kRotatedBefore:
-      return "This key was rotated before: rotate the one that replaced it.";
+    case storage::KeyVerdict::kRotatedBefore:
+      return "This key was rotated: it is not rotated again and gets no later end. Change the one "
+             "that replaced it.";
+    case storage::KeyVerdict::kEndsEarlier:
+      return "The key gets no later end.";
+    case storage::KeyVerdict::kTenantIsFull:
+      return kTenantIsFull;
+    case storage::KeyVerdict::kStoreIsFull:
+      return kStoreIsFull;
+  }
+  CHECK(false);
+}
+
+std::string_view why_not_imported(storage::Imported::Refused refused) {
+  switch (refused) {
+    case storage::Imported::Refused::kNo:
+      return {};
+    case storage::Imported::Refused::kKnown:
+      return "The key is known already.";
+    case storage::Imported::Refused::kOfAnother:
+      return "Another tenant has this key already, and it can be of one alone.";
+    case storage::Imported::Refused::kTenantIsFull:
+      return kTenantIsFull;
+    case storage::Imported::Refused::kStoreIsFull:
+      return kStoreIsFull;
   }
   CHECK(false);
 }

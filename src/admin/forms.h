@@ -22,10 +22,13 @@ using tollgate::rfc3339;
 // One key without its secret, or with one that was just made.
 std::string key_json(const authentication::KeyRecord& key, std::string_view secret = {});
 std::string keys_json(const std::vector<authentication::KeyRecord>& keys);
-// What became of an import of `keys`, `made` of which are new.
-std::string import_json(const std::vector<authentication::KeyRecord>& keys, std::size_t made);
-// Why a key is not rotated, in a sentence.
-std::string_view why_not_rotated(storage::Rotation rotation);
+// {"data": […], "has_more": …, "next": "…"}
+std::string key_page_json(const storage::KeyPage& page);
+// What became of an import of the keys of these ids, `made` of which are new.
+std::string import_json(const std::vector<std::string>& ids, std::size_t made);
+// Why a key was not changed, or a batch not imported, in a sentence; empty where it was.
+std::string_view why_not_done(storage::KeyVerdict verdict);
+std::string_view why_not_imported(storage::Imported::Refused refused);
 
 // Rows of the books under the name of what they are grouped by.
 std::string spend_json(storage::SpendBy by, const std::vector<storage::SpendRow>& rows);

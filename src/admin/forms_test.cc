@@ -28,6 +28,10 @@ TEST(Forms, ShowAKeyWithoutItsSecretUnlessItWasJustMade) {
   EXPECT_NE(key_json(key, "tg_live_x").find(R"("secret":"tg_live_x")"), std::string::npos);
   EXPECT_EQ(keys_json({}), "[]");
   EXPECT_EQ(keys_json({key, key}), "[" + shown + "," + shown + "]");
+  EXPECT_EQ(key_page_json({{key}, true}),
+            R"({"data":[)" + shown + R"(],"has_more":true,"next":"abc"})");
+  EXPECT_EQ(key_page_json({{key}, false}),
+            R"({"data":[)" + shown + R"(],"has_more":false,"next":null})");
 }
 
 TEST(Forms, WriteMoneyAsAnExactDecimal) {

@@ -13,14 +13,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const authentication::Pepper pepper(kBytes);
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const WallTime now{std::chrono::seconds(1'800'000'000)};
-  const auto keys = admin::read_imports(text, pepper, now,
-                                        [](std::string_view tenant) { return tenant == "acme"; });
-  if (keys) {
-    for (const authentication::KeyRecord& key : *keys) {
+  admin::ImportReader reader(pepper, now,
+                             [](const authentication::KeyRecord& key) -> admin::OrWords<void> {
+                               if (key.tenant == "acme") return {};
+                               return std::unexpected("no such tenant");
+                             });
+  const auto batch = admin::read_imports(text, reader);
+  if (batch) {
+    CHECK(batch->keys.size() == batch->lines.size());
+    for (const authentication::KeyRecord& key : batch->keys) {
       CHECK(authentication::is_imported(key.id) && key.tenant == "acme");
     }
   } else {
-    CHECK(!keys.error().empty());
+    CHECK(!batch.error().empty());
   }
   (void)admin::read_wish(text, now);
   (void)admin::read_only_member(text, "overlap", "24h");

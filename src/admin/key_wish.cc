@@ -1,7 +1,6 @@
 #include "admin/key_wish.h"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <algorithm>
 
@@ -18,7 +17,8 @@ OrWords<KeyScopes> scopes_of(const simdjson::dom::element& value) {
   simdjson::dom::object object;
   if (value.get(object) != simdjson::SUCCESS) return std::unexpected("`scopes` is no object");
   KeyScopes scopes;
-  for (const auto& [name, list] : object) {
+  const auto take = [&](std::string_view name,
+                        const simdjson::dom::element& list) -> OrWords<void> {
     const OrWords<std::vector<std::string>> texts = texts_of(name, list);
     if (!texts) return std::unexpected(texts.error());
     if (texts->empty()) {
@@ -26,10 +26,12 @@ OrWords<KeyScopes> scopes_of(const simdjson::dom::element& value) {
           fmt::format("`scopes.{}` is empty: leave it out, or say what the key is for", name));
     }
     for (const std::string& text : *texts) {
-      if (OrWords<void> added = add_scope(scopes, name, text); !added) {
-        return std::unexpected(added.error());
-      }
+      if (OrWords<void> added = add_scope(scopes, name, text); !added) return added;
     }
+    return {};
+  };
+  if (OrWords<void> taken = each_member(object, take); !taken) {
+    return std::unexpected(taken.error());
   }
   return scopes;
 }
@@ -64,28 +66,25 @@ OrWords<bool> take_member(KeyWish& wish, std::string_view name, const simdjson::
 
 OrWords<authentication::KeyRecord> read_import(simdjson::dom::parser& parser, std::string_view line,
                                                const authentication::Pepper& pepper, WallTime now) {
-  simdjson::dom::object object;
-  if (parser.parse(line.data(), line.size()).get(object) != simdjson::SUCCESS) {
-    return std::unexpected("this is no JSON object");
-  }
   KeyWish wish;
   std::optional<authentication::Digest> digest;
-  for (const auto& [name, value] : object) {
+  const auto take = [&](std::string_view name,
+                        const simdjson::dom::element& value) -> OrWords<void> {
     if (name == "digest") {
       const OrWords<std::string> text = text_of(name, value);
       if (text) digest = authentication::read_imported_digest(*text);
-      if (!digest) {
-        return std::unexpected("`digest` wants `sha256:` and the 64 hexadecimal digits of it");
-      }
-      continue;
+      if (digest) return {};
+      return std::unexpected("`digest` wants `sha256:` and the 64 hexadecimal digits of it");
     }
     const OrWords<bool> taken = take_member(wish, name, value, now);
     if (!taken) return std::unexpected(taken.error());
-    if (!*taken) {
-      return std::unexpected(fmt::format(
-          "`{}` is not known here; known are digest, tenant, user, roles, name, expires, scopes",
-          name));
-    }
+    if (*taken) return {};
+    return std::unexpected(fmt::format(
+        "`{}` is not known here; known are digest, tenant, user, roles, name, expires, scopes",
+        name));
+  };
+  if (OrWords<void> taken = each_member(parser, line, take); !taken) {
+    return std::unexpected(taken.error());
   }
   if (!digest) return std::unexpected("`digest` is required");
   if (wish.tenant.empty()) return std::unexpected("`tenant` is required");
@@ -127,18 +126,17 @@ OrWords<void> add_scope(KeyScopes& scopes, std::string_view list, std::string_vi
 
 OrWords<KeyWish> read_wish(std::string_view body, WallTime now) {
   simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
-    return std::unexpected("the body is no JSON object");
-  }
   KeyWish wish;
-  for (const auto& [name, value] : object) {
+  const auto take = [&](std::string_view name,
+                        const simdjson::dom::element& value) -> OrWords<void> {
     const OrWords<bool> taken = take_member(wish, name, value, now);
     if (!taken) return std::unexpected(taken.error());
-    if (!*taken) {
-      return std::unexpected(fmt::format(
-          "`{}` is not known here; known are tenant, user, roles, name, expires, scopes", name));
-    }
+    if (*taken) return {};
+    return std::unexpected(fmt::format(
+        "`{}` is not known here; known are tenant, user, roles, name, expires, scopes", name));
+  };
+  if (OrWords<void> taken = each_member(parser, body, take); !taken) {
+    return std::unexpected(taken.error());
   }
   if (wish.tenant.empty()) return std::unexpected("`tenant` is required");
   return wish;
@@ -146,42 +144,51 @@ OrWords<KeyWish> read_wish(std::string_view body, WallTime now) {
 
 OrWords<std::string> read_only_member(std::string_view body, std::string_view name,
                                       std::string_view usual) {
-  if (body.empty()) return std::string(usual);
-  simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
-    return std::unexpected("the body is no JSON object");
-  }
   std::string found(usual);
-  for (const auto& [given, value] : object) {
+  if (body.empty()) return found;
+  simdjson::dom::parser parser;
+  const auto take = [&](std::string_view given,
+                        const simdjson::dom::element& value) -> OrWords<void> {
     if (given != name) {
       return std::unexpected(fmt::format("`{}` is not known here; known is {}", given, name));
     }
     OrWords<std::string> text = text_of(name, value);
-    if (!text) return text;
+    if (!text) return std::unexpected(text.error());
     found = std::move(*text);
+    return {};
+  };
+  if (OrWords<void> taken = each_member(parser, body, take); !taken) {
+    return std::unexpected(taken.error());
   }
   return found;
 }
 
-OrWords<std::vector<authentication::KeyRecord>> read_imports(
-    std::string_view lines, const authentication::Pepper& pepper, WallTime now,
-    const std::function<bool(std::string_view)>& is_tenant) {
-  std::vector<authentication::KeyRecord> keys;
-  simdjson::dom::parser parser;
-  for (int number = 1; !lines.empty(); ++number) {
-    const std::size_t end = std::min(lines.find('\n'), lines.size());
-    const std::string line(lines.substr(0, end));
-    lines.remove_prefix(std::min(end + 1, lines.size()));
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    OrWords<authentication::KeyRecord> key = read_import(parser, line, pepper, now);
-    if (key && !is_tenant(key->tenant)) {
-      key = std::unexpected(fmt::format("no tenant `{}` is configured", key->tenant));
-    }
-    if (!key) return std::unexpected(fmt::format("line {}: {}", number, key.error()));
-    keys.push_back(std::move(*key));
+OrWords<void> ImportReader::take(std::string_view line) {
+  ++number_;
+  if (line.find_first_not_of(" \t\r") == std::string_view::npos) return {};
+  OrWords<authentication::KeyRecord> key = read_import(parser_, line, pepper_, now_);
+  if (key) {
+    if (OrWords<void> good = may_(*key); !good) key = std::unexpected(good.error());
   }
-  return keys;
+  if (!key) return std::unexpected(fmt::format("line {}: {}", number_, key.error()));
+  batch_.keys.push_back(std::move(*key));
+  batch_.lines.push_back(number_);
+  return {};
+}
+
+OrWords<ImportBatch> read_imports(std::string_view lines, ImportReader& reader) {
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    if (OrWords<void> taken = reader.take(lines.substr(0, end)); !taken) {
+      return std::unexpected(taken.error());
+    }
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+    if (reader.is_full() && !lines.empty()) {
+      return std::unexpected(
+          fmt::format("more than {} keys: send the rest by themselves", storage::kKeysOfBatchMax));
+    }
+  }
+  return reader.take_batch();
 }
 
 }  // namespace tollgate::admin

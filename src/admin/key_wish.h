@@ -4,16 +4,21 @@
 // Pure. What cannot be understood is told in a sentence; nothing that is asked is ignored.
 #pragma once
 
+#include <simdjson.h>
+
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "admin/new_key.h"
 #include "admin/query.h"
 #include "base/units.h"
 #include "controls/authentication/authentication.h"
+#include "storage/key_import.h"
 
 namespace tollgate::admin {
 
@@ -35,10 +40,40 @@ OrWords<KeyWish> read_wish(std::string_view body, WallTime now);
 OrWords<std::string> read_only_member(std::string_view body, std::string_view name,
                                       std::string_view usual);
 
-// JSON objects, one a line, of the form of a wish with a "digest" as imported_key.h has it. Tells
-// the line at fault. `is_tenant` says which tenants there are.
-OrWords<std::vector<authentication::KeyRecord>> read_imports(
-    std::string_view lines, const authentication::Pepper& pepper, WallTime now,
-    const std::function<bool(std::string_view)>& is_tenant);
+// What is to be imported at once, and the line of each in its file.
+struct ImportBatch {
+  std::vector<authentication::KeyRecord> keys;
+  std::vector<std::int64_t> lines;
+};
+
+// Reads JSON objects, one a line, of the form of a wish with a "digest" as imported_key.h has it.
+// Tells the line at fault.
+class ImportReader {
+ public:
+  // Whether the key may be imported; else why not.
+  using May = std::function<OrWords<void>(const authentication::KeyRecord& key)>;
+
+  // The pepper outlives it.
+  ImportReader(const authentication::Pepper& pepper, WallTime now, May may)
+      : pepper_(pepper), now_(now), may_(std::move(may)) {}
+
+  // Without its line end.
+  OrWords<void> take(std::string_view line);
+  // Whether there is a batch of storage::kKeysOfBatchMax.
+  bool is_full() const { return batch_.keys.size() >= storage::kKeysOfBatchMax; }
+  // What was read since the last one.
+  ImportBatch take_batch() { return std::exchange(batch_, {}); }
+
+ private:
+  const authentication::Pepper& pepper_;
+  const WallTime now_;
+  const May may_;
+  simdjson::dom::parser parser_;
+  ImportBatch batch_;
+  std::int64_t number_ = 0;
+};
+
+// All lines of a body, which is one batch.
+OrWords<ImportBatch> read_imports(std::string_view lines, ImportReader& reader);
 
 }  // namespace tollgate::admin

@@ -4,7 +4,6 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
-#include <algorithm>
 #include <array>
 
 #include "admin/key_wish.h"
@@ -50,24 +49,17 @@ OrWords<void> take_member(TokenWish& wish, std::string_view name,
 
 OrWords<TokenWish> read_token_wish(std::string_view body, WallTime now) {
   simdjson::dom::parser parser;
-  simdjson::dom::object object;
-  if (parser.parse(body.data(), body.size()).get(object) != simdjson::SUCCESS) {
-    return std::unexpected("the body is no JSON object");
-  }
   TokenWish wish;
-  std::vector<std::string_view> seen;
-  for (const auto& [name, value] : object) {
-    if (std::ranges::count(seen, name) != 0) {
-      return std::unexpected(fmt::format("`{}` is there twice", name));
-    }
-    seen.push_back(name);
-    if (OrWords<void> taken = take_member(wish, name, value, now); !taken) {
-      return std::unexpected(taken.error());
-    }
+  bool has_role = false;
+  const auto take = [&](std::string_view name,
+                        const simdjson::dom::element& value) -> OrWords<void> {
+    has_role = has_role || name == "role";
+    return take_member(wish, name, value, now);
+  };
+  if (OrWords<void> taken = each_member(parser, body, take); !taken) {
+    return std::unexpected(taken.error());
   }
-  if (std::ranges::count(seen, std::string_view("role")) == 0) {
-    return std::unexpected("`role` is required");
-  }
+  if (!has_role) return std::unexpected("`role` is required");
   if (OrWords<void> good = check(wish); !good) return std::unexpected(good.error());
   return wish;
 }

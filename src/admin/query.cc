@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -76,6 +77,13 @@ std::unexpected<std::string> unknown(std::string_view name, std::string_view kno
   return std::unexpected(fmt::format("`{}` is not known here; known are {}", name, known));
 }
 
+OrWords<std::int64_t> read_limit(std::string_view value, std::int64_t most) {
+  const std::optional<std::int64_t> number = whole<std::int64_t>(value);
+  if (number && *number >= 1 && *number <= most) return *number;
+  return std::unexpected(
+      fmt::format("`limit` wants a whole number from 1 to {}, not `{}`", most, value));
+}
+
 // Takes since and until; false: the parameter is another one.
 OrWords<bool> take_time(const std::string& name, const std::string& value, WallTime now,
                         std::optional<WallTime>& since, std::optional<WallTime>& until) {
@@ -100,6 +108,12 @@ OrWords<Parameters> parse_query(std::string_view query) {
     const std::optional<std::string> value =
         equals == std::string_view::npos ? std::string() : decode(pair.substr(equals + 1));
     if (!name || !value) return std::unexpected("the query has an invalid % escape");
+    if (parameters.size() == kParametersMax) {
+      return std::unexpected(fmt::format("the query has more than {} parameters", kParametersMax));
+    }
+    if (std::ranges::count(parameters, *name, &Parameters::value_type::first) != 0) {
+      return std::unexpected(fmt::format("the parameter `{}` is there twice", *name));
+    }
     parameters.emplace_back(*name, *value);
   }
   return parameters;
@@ -158,6 +172,29 @@ OrWords<storage::SpendQuery> spend_query(const Parameters& parameters, WallTime 
   return query;
 }
 
+OrWords<KeyQuestion> key_question(const Parameters& parameters) {
+  KeyQuestion question;
+  for (const auto& [name, value] : parameters) {
+    if (name == "tenant") {
+      question.query.tenant = value;
+    } else if (name == "user") {
+      question.query.user = value;
+    } else if (name == "after") {
+      question.after = value;
+    } else if (name == "state") {
+      question.query.state = storage::key_state_named(value);
+      if (!question.query.state) return unknown(value, "active, expired, revoked");
+    } else if (name == "limit") {
+      const OrWords<std::int64_t> limit = read_limit(value, storage::kKeysOfPageMax);
+      if (!limit) return std::unexpected(limit.error());
+      question.limit = *limit;
+    } else {
+      return unknown(name, "tenant, user, state, limit, after");
+    }
+  }
+  return question;
+}
+
 OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now) {
   AuditQuestion question;
   storage::AuditQuery& query = question.query;
@@ -190,12 +227,9 @@ OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now
       }
       if (!query.phase) return unknown(value, "decision, outcome, change");
     } else if (name == "limit") {
-      const std::optional<std::int64_t> number = whole<std::int64_t>(value);
-      if (!number || *number < 1 || *number > storage::kAuditRowsMax) {
-        return std::unexpected(fmt::format("`limit` wants a whole number from 1 to {}, not `{}`",
-                                           storage::kAuditRowsMax, value));
-      }
-      question.limit = *number;
+      const OrWords<std::int64_t> limit = read_limit(value, storage::kAuditRowsMax);
+      if (!limit) return std::unexpected(limit.error());
+      question.limit = *limit;
     } else if (name == "before") {
       question.before = storage::read_cursor(value);
       if (!question.before) {

@@ -14,6 +14,7 @@
 
 #include "base/units.h"
 #include "storage/audit_query.h"
+#include "storage/key_list.h"
 #include "storage/spend.h"
 
 namespace tollgate::admin {
@@ -21,7 +22,9 @@ namespace tollgate::admin {
 template <class T>
 using OrWords = std::expected<T, std::string>;
 
-// "a=1&b=x%20y", decoded.
+// "a=1&b=x%20y", decoded. One that is there twice is told, as is whoever has more than can be
+// known.
+inline constexpr std::size_t kParametersMax = 32;
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 OrWords<Parameters> parse_query(std::string_view query);
 
@@ -33,6 +36,14 @@ OrWords<WallTime> parse_moment(std::string_view text, WallTime now);
 
 // by, since, until, tenant; anything else is said to be unknown.
 OrWords<storage::SpendQuery> spend_query(const Parameters& parameters, WallTime now);
+
+struct KeyQuestion {
+  storage::KeyQuery query;
+  std::int64_t limit = 100;
+  std::string after;
+};
+// tenant, user, state, limit, after.
+OrWords<KeyQuestion> key_question(const Parameters& parameters);
 
 struct AuditQuestion {
   storage::AuditQuery query;

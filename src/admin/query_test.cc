@@ -1,5 +1,6 @@
 #include "admin/query.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -17,6 +18,37 @@ TEST(Query, DecodesNamesAndValues) {
   for (const std::string_view broken : {"a=%", "a=%4", "a=%zz", "%g0=1", "a=1&b=%f"}) {
     EXPECT_FALSE(parse_query(broken)) << broken;
   }
+}
+
+TEST(Query, HoldsEachParameterOnce) {
+  EXPECT_FALSE(parse_query("tenant=acme&tenant=globex"));
+  EXPECT_FALSE(parse_query("tenant=acme&t%65nant=acme"));
+  std::string many;
+  for (std::size_t i = 0; i < kParametersMax; ++i) many += fmt::format("p{}=1&", i);
+  EXPECT_EQ(parse_query(many)->size(), kParametersMax);
+  EXPECT_FALSE(parse_query(many + "one=more"));
+}
+
+TEST(Query, AsksForKeys) {
+  const OrWords<KeyQuestion> all = key_question({});
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->limit, 100);
+  const OrWords<KeyQuestion> some = key_question({{"tenant", "acme"},
+                                                  {"user", "ada"},
+                                                  {"state", "revoked"},
+                                                  {"limit", "1000"},
+                                                  {"after", "abc"}});
+  ASSERT_TRUE(some);
+  EXPECT_EQ(some->query.tenant, "acme");
+  EXPECT_EQ(some->query.user, "ada");
+  EXPECT_EQ(some->query.state, storage::KeyState::kRevoked);
+  EXPECT_EQ(some->limit, 1000);
+  EXPECT_EQ(some->after, "abc");
+  for (const char* wrong : {"0", "1001", "-1", "", "x", "1x"}) {
+    EXPECT_FALSE(key_question({{"limit", wrong}})) << wrong;
+  }
+  EXPECT_FALSE(key_question({{"state", "gone"}}));
+  EXPECT_FALSE(key_question({{"role", "x"}}));
 }
 
 TEST(Query, ReadsSpansAndNothingElse) {

@@ -96,6 +96,7 @@ struct KeysOptions {
   std::vector<std::string> models;
   std::vector<std::string> tools;
   std::vector<std::string> addresses;
+  std::string state;            // active, expired, revoked; empty: any.
   std::string file;             // Of an import.
   std::string expires;          // A duration from now, "90d", a date, a moment or "never".
   std::string overlap = "24h";  // How long a rotated key still works.

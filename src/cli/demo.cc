@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "admin/forms.h"
 #include "admin/new_key.h"
 #include "base/arena.h"
 #include "base/json_writer.h"
@@ -127,8 +128,10 @@ FaultOr<DemoKeys> make_keys(Gateway& gateway, const DemoKeys& known) {
     const admin::KeyWish wish{tenant.name, tenant.user, {}, "demo", std::nullopt};
     const FaultOr<admin::MadeKey> made = admin::make_key(wish, *pepper, wall_now());
     if (!made) return std::unexpected(made.error());
-    if (FaultOr<void> kept = gateway.store().keys().create(command_author(), made->record); !kept) {
-      return std::unexpected(kept.error());
+    const auto kept = gateway.store().keys().create(command_author(), made->record);
+    if (!kept) return std::unexpected(kept.error());
+    if (const std::string_view why = admin::why_not_done(*kept); !why.empty()) {
+      return fault(FaultKind::kRefusedByPeer, std::string(why));
     }
     keys[tenant.name] = made->secret;
   }

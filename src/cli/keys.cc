@@ -3,20 +3,17 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <memory>
-#include <thread>
 
 #include "admin/forms.h"
+#include "admin/key_grants.h"
 #include "admin/key_wish.h"
 #include "admin/new_key.h"
 #include "admin/query.h"
 #include "cli/author.h"
 #include "cli/commands.h"
+#include "cli/keys_import.h"
 #include "cli/load_config.h"
 #include "cli/pepper.h"
 #include "cli/wall_time.h"
@@ -29,10 +26,16 @@ namespace tollgate::cli {
 namespace {
 
 using authentication::KeyRecord;
+using storage::KeyVerdict;
 
 int no_such_key(const std::string& id) {
   fmt::print(stderr, "tollgate: there is no key `{}`; `tollgate keys list` shows all\n", id);
   return kFindings;
+}
+
+int not_done(const std::string& what, KeyVerdict verdict) {
+  if (verdict == KeyVerdict::kNoSuchKey) return no_such_key(what);
+  return wrong_use(fmt::format("`{}`: {}", what, admin::why_not_done(verdict)));
 }
 
 std::string state_of(const KeyRecord& key) {
@@ -71,24 +74,6 @@ void print_key(const KeyRecord& key, const std::string& secret, bool json) {
              state_of(key));
 }
 
-// Within two seconds or not at all: a gateway looks for changes at least five times a second.
-void wait_until_in_force(storage::Database& database, const config::Store& where) {
-  using std::chrono::steady_clock;
-  const FaultOr<std::int64_t> made = storage::key_changes(database);
-  const steady_clock::time_point end = steady_clock::now() + std::chrono::seconds(2);
-  while (storage::gateway_runs(database, where).value_or(false)) {
-    const FaultOr<std::int64_t> seen = storage::key_changes_in_force(database);
-    if (made && seen && *seen >= *made) return;
-    if (steady_clock::now() >= end) {
-      fmt::print(stderr,
-                 "tollgate: the change is kept, but the running gateway has not yet "
-                 "confirmed that it has it in force\n");
-      return;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-}
-
 admin::OrWords<admin::KeyWish> wish_of(const KeysOptions& options) {
   admin::KeyWish wish{options.tenant, options.user, options.roles, options.name};
   if (!options.expires.empty()) {
@@ -123,26 +108,42 @@ int create(const KeysOptions& options, const config::Config& config, storage::Da
   if (!pepper) return faulty(pepper.error());
   const FaultOr<admin::MadeKey> made = admin::make_key(wish, *pepper, wall_now());
   if (!made) return faulty(made.error());
-  if (FaultOr<void> kept = storage::create_key(database, command_author(), made->record); !kept) {
-    return faulty(kept.error());
-  }
+  const FaultOr<KeyVerdict> kept = storage::create_key(database, command_author(), made->record,
+                                                       admin::room_of(config, options.tenant));
+  if (!kept) return faulty(kept.error());
+  if (*kept != KeyVerdict::kDone) return not_done(options.tenant, *kept);
   wait_until_in_force(database, config.store);
   print_key(made->record, made->secret, options.json);
   return kDone;
 }
 
+constexpr auto kRow = "{:<15} {:<16} {:<16} {:<20} {:<20} {}\n";
+
+// Page by page, so that a million take no more memory than a thousand.
 int list(const KeysOptions& options, storage::Database& database) {
-  const FaultOr<std::vector<KeyRecord>> keys = storage::list_keys(database, options.tenant);
-  if (!keys) return faulty(keys.error());
-  if (options.json) {
-    fmt::print("{}\n", admin::keys_json(*keys));
-    return kDone;
+  const storage::KeyQuery query{
+      options.tenant, options.user, storage::key_state_named(options.state), {}};
+  if (!options.json) fmt::print(kRow, "ID", "TENANT", "USER", "NAME", "USED", "STATE");
+  std::string after;
+  std::string_view before_key = "[";
+  bool has_more = true;
+  while (has_more) {
+    const FaultOr<std::optional<storage::KeyPage>> page =
+        storage::query_keys(database, query, storage::kKeysOfPageMax, after, wall_now());
+    if (!page) return faulty(page.error());
+    if (!*page) break;
+    for (const KeyRecord& key : (*page)->keys) {
+      if (options.json) {
+        fmt::print("{}{}", before_key, admin::key_json(key));
+        before_key = ",";
+      } else {
+        fmt::print(kRow, key.id, key.tenant, key.user, key.name, used(key), state_of(key));
+      }
+    }
+    has_more = (*page)->has_more;
+    if (has_more) after = (*page)->keys.back().id;
   }
-  constexpr auto kRow = "{:<15} {:<16} {:<16} {:<20} {:<20} {}\n";
-  fmt::print(kRow, "ID", "TENANT", "USER", "NAME", "USED", "STATE");
-  for (const KeyRecord& key : *keys) {
-    fmt::print(kRow, key.id, key.tenant, key.user, key.name, used(key), state_of(key));
-  }
+  if (options.json) fmt::print("{}]\n", before_key == "[" ? "[" : "");
   return kDone;
 }
 
@@ -171,13 +172,14 @@ int rotate(const KeysOptions& options, const config::Config& config, storage::Da
   const WallTime now = wall_now();
   const FaultOr<admin::MadeKey> made = admin::make_key({}, *pepper, now);
   if (!made) return faulty(made.error());
-  const FaultOr<storage::Rotation> done =
-      storage::rotate_key(database, command_author(), options.id, made->record, now + *overlap);
+  const FaultOr<std::optional<KeyRecord>> old = storage::show_key(database, options.id);
+  if (!old) return faulty(old.error());
+  if (!*old) return no_such_key(options.id);
+  const FaultOr<KeyVerdict> done =
+      storage::rotate_key(database, command_author(), options.id,
+                          {made->record, now + *overlap, admin::room_of(config, (*old)->tenant)});
   if (!done) return faulty(done.error());
-  if (*done == storage::Rotation::kNoSuchKey) return no_such_key(options.id);
-  if (*done != storage::Rotation::kDone) {
-    return wrong_use(fmt::format("`{}`: {}", options.id, admin::why_not_rotated(*done)));
-  }
+  if (*done != KeyVerdict::kDone) return not_done(options.id, *done);
   wait_until_in_force(database, config.store);
   const FaultOr<std::optional<KeyRecord>> fresh = storage::show_key(database, made->record.id);
   if (!fresh) return faulty(fresh.error());
@@ -186,36 +188,19 @@ int rotate(const KeysOptions& options, const config::Config& config, storage::Da
 }
 
 int expire(const KeysOptions& options, const config::Config& config, storage::Database& database) {
-  const auto expires = admin::read_expiry(options.expires, wall_now());
+  const WallTime now = wall_now();
+  const auto expires = admin::read_expiry(options.expires, now);
   if (!expires) return wrong_use("--expires " + expires.error());
-  const FaultOr<bool> done = storage::expire_key(database, command_author(), options.id, *expires);
+  const FaultOr<std::optional<KeyRecord>> key = storage::show_key(database, options.id);
+  if (!key) return faulty(key.error());
+  if (!*key) return no_such_key(options.id);
+  const FaultOr<KeyVerdict> done = storage::expire_key(
+      database, command_author(), options.id,
+      {.expires = *expires, .now = now, .room = admin::room_of(config, (*key)->tenant)});
   if (!done) return faulty(done.error());
-  if (!*done) return no_such_key(options.id);
+  if (*done != KeyVerdict::kDone) return not_done(options.id, *done);
   wait_until_in_force(database, config.store);
   return show(options, database);
-}
-
-int import(const KeysOptions& options, const config::Config& config, storage::Database& database) {
-  std::ifstream file(options.file, std::ios::binary);
-  const bool from_input = options.file == "-";
-  if (!from_input && !file) return wrong_use(fmt::format("`{}` cannot be read", options.file));
-  std::istream& in = from_input ? std::cin : file;
-  const std::string lines{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  const FaultOr<authentication::Pepper> pepper = pepper_of(config, database);
-  if (!pepper) return faulty(pepper.error());
-  const auto keys = admin::read_imports(lines, *pepper, wall_now(), [&](std::string_view tenant) {
-    return pipeline::tenant_named(config, tenant) != nullptr;
-  });
-  if (!keys) return wrong_use(fmt::format("{}: {}", options.file, keys.error()));
-  const FaultOr<std::size_t> made = storage::import_keys(database, command_author(), *keys);
-  if (!made) return faulty(made.error());
-  wait_until_in_force(database, config.store);
-  if (options.json) {
-    fmt::print("{}\n", admin::import_json(*keys, *made));
-  } else {
-    fmt::print("{} keys imported, {} were known before\n", *made, keys->size() - *made);
-  }
-  return kDone;
 }
 
 }  // namespace
@@ -240,7 +225,7 @@ int keys(const KeysOptions& options) {
     case KeysOptions::Action::kExpire:
       return expire(options, *config, **database);
     case KeysOptions::Action::kImport:
-      return import(options, *config, **database);
+      return import_keys(options, *config, **database);
   }
   return kWrongUse;
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "admin/forms.h"
 #include "admin/new_key.h"
 #include "cli/author.h"
 #include "cli/commands.h"
@@ -58,16 +59,16 @@ fs::path default_state() {
 
 // The one key of a store that has none yet. Its secret is printed and not kept.
 FaultOr<std::string> first_key(Gateway& gateway, const std::string& tenant) {
-  const auto known = gateway.store().keys().list({});
-  if (!known) return std::unexpected(known.error());
-  if (!known->empty()) return std::string();
+  if (gateway.store().keys().size() > 0) return std::string();
   const auto pepper = storage::load_or_make_pepper(gateway.store().beside("pepper"));
   if (!pepper) return std::unexpected(pepper.error());
   const auto made =
       admin::make_key({tenant, {}, {}, "made by tollgate run", std::nullopt}, *pepper, wall_now());
   if (!made) return std::unexpected(made.error());
-  if (FaultOr<void> kept = gateway.store().keys().create(command_author(), made->record); !kept) {
-    return std::unexpected(kept.error());
+  const auto kept = gateway.store().keys().create(command_author(), made->record);
+  if (!kept) return std::unexpected(kept.error());
+  if (const std::string_view why = admin::why_not_done(*kept); !why.empty()) {
+    return fault(FaultKind::kRefusedByPeer, std::string(why));
   }
   return made->secret;
 }

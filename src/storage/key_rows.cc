@@ -3,16 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <charconv>
 #include <limits>
-#include <map>
 #include <utility>
 
-#include "base/json_writer.h"
-#include "controls/audit/audit.h"
 #include "storage/gateway_name.h"
 #include "storage/gateway_seat.h"
+#include "storage/key_columns.h"
 #include "storage/key_form.h"
 #include "storage/try.h"
 
@@ -20,118 +17,6 @@ namespace tollgate::storage {
 namespace {
 
 using authentication::KeyRecord;
-using authentication::KeyScopes;
-
-constexpr std::string_view kColumns =
-    "SELECT id, digest, tenant, \"user\", roles, name, created_us, expires_us, revoked_us, scopes, "
-    "replaces, replaced_by, used_us, changed FROM keys ";
-constexpr int kChangedColumn = 13;
-
-// So many keys of an import are on record by their ids; of more, the hash of them.
-constexpr std::int64_t kImportedNamedMost = 1000;
-
-std::optional<WallTime> time_or_none(const std::optional<std::int64_t>& microseconds) {
-  if (!microseconds) return std::nullopt;
-  return from_microseconds(*microseconds);
-}
-
-std::optional<std::int64_t> microseconds_or_none(const std::optional<WallTime>& time) {
-  if (!time) return std::nullopt;
-  return to_microseconds(*time);
-}
-
-boost::json::array listed(const std::vector<std::string>& texts) {
-  boost::json::array made;
-  for (const std::string& text : texts) made.emplace_back(text);
-  return made;
-}
-
-std::string roles_text(const std::vector<std::string>& roles) {
-  return boost::json::serialize(listed(roles));
-}
-
-std::string scopes_text(const KeyScopes& scopes) {
-  if (scopes == KeyScopes()) return {};
-  std::vector<std::string> addresses;
-  for (const AddressRange& range : scopes.addresses) {
-    addresses.push_back(format_address_range(range));
-  }
-  boost::json::object made;
-  made["routes"] = listed(scopes.routes);
-  made["models"] = listed(scopes.models);
-  made["tools"] = listed(scopes.tools);
-  made["addresses"] = listed(addresses);
-  return boost::json::serialize(made);
-}
-
-bool read_texts(const boost::json::value& from, std::vector<std::string>& texts) {
-  if (!from.is_array()) return false;
-  for (const boost::json::value& text : from.get_array()) {
-    if (!text.is_string()) return false;
-    texts.emplace_back(text.get_string());
-  }
-  return true;
-}
-
-// A scope that is not understood would narrow nothing: then the whole key is damaged.
-bool read_scopes(std::string_view text, KeyScopes& scopes) {
-  if (text.empty()) return true;
-  boost::system::error_code error;
-  const boost::json::value read = boost::json::parse(text, error);
-  if (error || !read.is_object()) return false;
-  std::vector<std::string> addresses;
-  const std::pair<std::string_view, std::vector<std::string>*> lists[] = {
-      {"routes", &scopes.routes},
-      {"models", &scopes.models},
-      {"tools", &scopes.tools},
-      {"addresses", &addresses}};
-  if (read.get_object().size() != std::size(lists)) return false;
-  for (const auto& [name, list] : lists) {
-    const boost::json::value* found = read.get_object().if_contains(name);
-    if (found == nullptr || !read_texts(*found, *list)) return false;
-  }
-  for (const std::string& address : addresses) {
-    const std::optional<AddressRange> range = read_address_range(address);
-    if (!range) return false;
-    scopes.addresses.push_back(*range);
-  }
-  return true;
-}
-
-FaultOr<KeyRecord> read_row(const Database& database, const Statement& row) {
-  KeyRecord key;
-  key.id = row.text(0);
-  const std::unexpected<Fault> damaged = fault(
-      FaultKind::kCorrupt, fmt::format("{}: the key {} is damaged. Revoke it and make a new one.",
-                                       database.name(), key.id));
-  const std::span<const std::uint8_t> digest = row.blob(1);
-  if (digest.size() != key.digest.size()) return damaged;
-  std::copy(digest.begin(), digest.end(), key.digest.begin());
-  key.tenant = row.text(2);
-  key.user = row.text(3);
-  boost::system::error_code error;
-  const boost::json::value roles = boost::json::parse(row.text(4), error);
-  if (error || !read_texts(roles, key.roles)) return damaged;
-  key.name = row.text(5);
-  key.created = from_microseconds(row.integer(6));
-  key.expires = time_or_none(row.integer_or_null(7));
-  key.revoked = time_or_none(row.integer_or_null(8));
-  if (!read_scopes(row.text(9), key.scopes)) return damaged;
-  key.replaces = row.text(10);
-  key.replaced_by = row.text(11);
-  key.last_used = time_or_none(row.integer_or_null(12));
-  return key;
-}
-
-FaultOr<std::vector<KeyRecord>> read_rows(const Database& database, Statement& query) {
-  std::vector<KeyRecord> keys;
-  while (true) {
-    TRY(row, query.step());
-    if (!row) return keys;
-    TRY(key, read_row(database, query));
-    keys.push_back(std::move(key));
-  }
-}
 
 FaultOr<std::int64_t> read_number(Database& database, std::string_view name,
                                   std::int64_t otherwise) {
@@ -139,41 +24,6 @@ FaultOr<std::int64_t> read_number(Database& database, std::string_view name,
   std::int64_t number = otherwise;
   if (mark) std::from_chars(mark->data(), mark->data() + mark->size(), number);
   return number;
-}
-
-// The number of the change that the open transaction makes.
-FaultOr<std::int64_t> count_change(Database& database) {
-  TRY(changes, key_changes(database));
-  TRY_DO(write_mark(database, "key_changes", std::to_string(changes + 1)));
-  return changes + 1;
-}
-
-FaultOr<void> insert(Database& database, const KeyRecord& key, std::int64_t change) {
-  TRY(there, show_key(database, key.id));
-  if (there) {
-    return fault(
-        FaultKind::kRefusedByPeer,
-        fmt::format("{}: a key with the id {} is there already.", database.name(), key.id));
-  }
-  TRY(statement,
-      database.prepare(
-          "INSERT INTO keys (id, digest, tenant, \"user\", roles, name, created_us, expires_us, "
-          "revoked_us, changed, scopes, replaces) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  const std::string roles = roles_text(key.roles);
-  const std::string scopes = scopes_text(key.scopes);
-  return statement.bind(key.id)
-      .bind_blob(key.digest)
-      .bind(key.tenant)
-      .bind(key.user)
-      .bind(roles)
-      .bind(key.name)
-      .bind(to_microseconds(key.created))
-      .bind(microseconds_or_none(key.expires))
-      .bind(microseconds_or_none(key.revoked))
-      .bind(change)
-      .bind(scopes)
-      .bind(key.replaces)
-      .run();
 }
 
 // Replaces what may change of a key that is there.
@@ -197,133 +47,123 @@ FaultOr<void> record(Database& database, const Author& author, std::string_view 
   return record_change(database, author, {action, after.id, after.tenant, was, is});
 }
 
-// Changes the key `id` by `act(key)`, which may leave its end as it is. False: no such key.
-template <class Act>
-FaultOr<bool> change_key(Database& database, const Author& author, std::string_view action,
-                         std::string_view id, Act&& act) {
-  TRY(transaction, Transaction::begin(database));
-  TRY(key, show_key(database, id));
-  if (!key) return false;
-  const KeyRecord before = *key;
-  act(*key);
-  if (key->expires == before.expires && key->revoked == before.revoked) return true;
-  TRY(number, count_change(database));
-  TRY_DO(update(database, *key, number));
-  TRY_DO(record(database, author, action, &before, *key));
-  TRY_DO(transaction.commit());
-  return true;
+// In the open transaction; a Fault where the id is not free.
+FaultOr<void> insert(Database& database, const KeyRecord& key, std::int64_t number) {
+  TRY(there, show_key(database, key.id));
+  if (there) {
+    return fault(
+        FaultKind::kRefusedByPeer,
+        fmt::format("{}: a key with the id {} is there already.", database.name(), key.id));
+  }
+  return insert_key_row(database, key, number);
 }
 
-// What an import did for one tenant.
-struct Batch {
-  std::vector<const KeyRecord*> made;
-  std::int64_t known_before = 0;
-};
+// In the open transaction, as a change of its own.
+FaultOr<void> change(Database& database, const Author& author, std::string_view action,
+                     const KeyRecord& before, const KeyRecord& after) {
+  TRY(number, count_key_change(database));
+  TRY_DO(update(database, after, number));
+  return record(database, author, action, &before, after);
+}
 
-std::string batch_form(const Batch& batch) {
-  std::string ids;
-  JsonWriter list(ids);
-  list.begin_array();
-  for (const KeyRecord* key : batch.made) list.value(std::string_view(key->id));
-  list.end_array();
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
-  json.member("imported", static_cast<std::int64_t>(batch.made.size()));
-  json.member("known_before", batch.known_before);
-  json.key("ids");
-  json.raw(std::cmp_greater(batch.made.size(), kImportedNamedMost) ? audit::told_by_hash(ids)
-                                                                   : ids);
-  json.end_object();
-  return out;
+// Whether one more of the tenant may be in force.
+FaultOr<bool> tenant_is_full(Database& database, std::string_view tenant, const KeyRoom& room,
+                             WallTime now) {
+  TRY(count, keys_in_force(database, tenant, now, room.of_tenant));
+  return count >= room.of_tenant;
+}
+
+// Whether the store has as many as it may, or more.
+FaultOr<bool> store_is_full(Database& database, const KeyRoom& room, WallTime now) {
+  TRY(count, keys_in_force(database, {}, now, room.in_all));
+  return count >= room.in_all;
+}
+
+bool is_later(const std::optional<WallTime>& end, const std::optional<WallTime>& than) {
+  return than && (!end || *end > *than);
 }
 
 }  // namespace
 
-FaultOr<void> create_key(Database& database, const Author& author, const KeyRecord& key) {
+FaultOr<KeyVerdict> create_key(Database& database, const Author& author, const KeyRecord& key,
+                               const KeyRoom& room) {
+  TRY(no_more, store_is_full(database, room, key.created));
+  if (no_more) return KeyVerdict::kStoreIsFull;
   TRY(transaction, Transaction::begin(database));
-  TRY(number, count_change(database));
+  TRY(full, tenant_is_full(database, key.tenant, room, key.created));
+  if (full) return KeyVerdict::kTenantIsFull;
+  TRY(number, count_key_change(database));
   TRY_DO(insert(database, key, number));
   TRY_DO(record(database, author, "key.create", nullptr, key));
-  return transaction.commit();
-}
-
-FaultOr<std::size_t> import_keys(Database& database, const Author& author,
-                                 std::span<const KeyRecord> keys) {
-  TRY(transaction, Transaction::begin(database));
-  TRY(number, count_change(database));
-  std::map<std::string_view, Batch> batches;
-  std::size_t made = 0;
-  for (const KeyRecord& key : keys) {
-    Batch& batch = batches[key.tenant];
-    TRY(there, show_key(database, key.id));
-    if (there) {
-      ++batch.known_before;
-      continue;
-    }
-    TRY_DO(insert(database, key, number));
-    batch.made.push_back(&key);
-    ++made;
-  }
-  if (made == 0) return made;
-  for (const auto& [tenant, batch] : batches) {
-    if (batch.made.empty()) continue;
-    const std::string after = batch_form(batch);
-    TRY_DO(record_change(database, author, {"key.import", {}, tenant, {}, after}));
-  }
   TRY_DO(transaction.commit());
-  return made;
-}
-
-FaultOr<std::vector<KeyRecord>> list_keys(Database& database, std::string_view tenant) {
-  TRY(query, database.prepare(std::string(kColumns) +
-                              "WHERE ? = '' OR tenant = ? ORDER BY created_us, id"));
-  return read_rows(database, query.bind(tenant).bind(tenant));
-}
-
-FaultOr<std::optional<KeyRecord>> show_key(Database& database, std::string_view id) {
-  TRY(query, database.prepare(std::string(kColumns) + "WHERE id = ?"));
-  TRY(rows, read_rows(database, query.bind(id)));
-  if (rows.empty()) return std::optional<KeyRecord>();
-  return std::move(rows.front());
+  return KeyVerdict::kDone;
 }
 
 FaultOr<bool> revoke_key(Database& database, const Author& author, std::string_view id,
                          WallTime now) {
-  return change_key(database, author, "key.revoke", id, [&](KeyRecord& key) {
-    if (!key.revoked) key.revoked = now;
-  });
+  TRY(transaction, Transaction::begin(database));
+  TRY(key, show_key(database, id));
+  if (!key) return false;
+  if (key->revoked) return true;
+  const KeyRecord before = *key;
+  key->revoked = now;
+  TRY_DO(change(database, author, "key.revoke", before, *key));
+  TRY_DO(transaction.commit());
+  return true;
 }
 
-FaultOr<bool> expire_key(Database& database, const Author& author, std::string_view id,
-                         std::optional<WallTime> expires) {
-  return change_key(database, author, "key.expire", id,
-                    [&](KeyRecord& key) { key.expires = expires; });
+FaultOr<KeyVerdict> expire_key(Database& database, const Author& author, std::string_view id,
+                               const NewEnd& end) {
+  TRY(no_more, store_is_full(database, end.room, end.now));
+  TRY(transaction, Transaction::begin(database));
+  TRY(key, show_key(database, id));
+  if (!key) return KeyVerdict::kNoSuchKey;
+  if (key->expires == end.expires) return KeyVerdict::kDone;
+  const KeyRecord before = *key;
+  key->expires = end.expires;
+  if (is_later(key->expires, before.expires)) {
+    if (!key->replaced_by.empty()) return KeyVerdict::kRotatedBefore;
+    if (end.later == LaterEnd::kRefused) return KeyVerdict::kEndsEarlier;
+  }
+  if (is_in_force(*key, end.now) && !is_in_force(before, end.now)) {
+    if (no_more) return KeyVerdict::kStoreIsFull;
+    TRY(full, tenant_is_full(database, key->tenant, end.room, end.now));
+    if (full) return KeyVerdict::kTenantIsFull;
+  }
+  TRY_DO(change(database, author, "key.expire", before, *key));
+  TRY_DO(transaction.commit());
+  return KeyVerdict::kDone;
 }
 
-FaultOr<Rotation> rotate_key(Database& database, const Author& author, std::string_view id,
-                             const KeyRecord& fresh, WallTime grace_end) {
+FaultOr<KeyVerdict> rotate_key(Database& database, const Author& author, std::string_view id,
+                               const Rotation& rotation) {
+  const KeyRecord& fresh = rotation.fresh;
+  const WallTime now = fresh.created;
+  TRY(no_more, store_is_full(database, rotation.room, now));
   TRY(transaction, Transaction::begin(database));
   TRY(old, show_key(database, id));
-  if (!old) return Rotation::kNoSuchKey;
-  if (old->revoked) return Rotation::kRevoked;
-  if (!old->replaced_by.empty()) return Rotation::kRotatedBefore;
-  if (old->expires && *old->expires <= fresh.created) return Rotation::kExpired;
+  if (!old) return KeyVerdict::kNoSuchKey;
+  if (old->revoked) return KeyVerdict::kRevoked;
+  if (!old->replaced_by.empty()) return KeyVerdict::kRotatedBefore;
+  if (old->expires && *old->expires <= now) return KeyVerdict::kExpired;
+  if (no_more) return KeyVerdict::kStoreIsFull;
+  TRY(full, tenant_is_full(database, old->tenant, rotation.room, now));
+  if (full) return KeyVerdict::kTenantIsFull;
   const KeyRecord before = *old;
   KeyRecord made = *old;
   made.id = fresh.id;
   made.digest = fresh.digest;
-  made.created = fresh.created;
+  made.created = now;
   made.replaces = old->id;
   old->replaced_by = made.id;
-  if (!old->expires || *old->expires > grace_end) old->expires = grace_end;
-  TRY(number, count_change(database));
+  if (is_later(old->expires, rotation.grace_end)) old->expires = rotation.grace_end;
+  TRY(number, count_key_change(database));
   TRY_DO(update(database, *old, number));
   TRY_DO(insert(database, made, number));
   TRY_DO(record(database, author, "key.rotate", &before, *old));
   TRY_DO(record(database, author, "key.rotate", nullptr, made));
   TRY_DO(transaction.commit());
-  return Rotation::kDone;
+  return KeyVerdict::kDone;
 }
 
 FaultOr<void> write_uses(Database& database, std::span<const KeyUse> uses) {
@@ -341,15 +181,15 @@ FaultOr<void> write_uses(Database& database, std::span<const KeyUse> uses) {
 
 FaultOr<std::vector<ChangedKey>> changed_keys(Database& database, std::int64_t seen,
                                               std::string_view after, std::int64_t most) {
-  TRY(query, database.prepare(std::string(kColumns) +
+  TRY(query, database.prepare(std::string(kKeyColumns) +
                               "WHERE (changed, id) > (?, ?) ORDER BY changed, id LIMIT ?"));
   query.bind(seen).bind(after).bind(most);
   std::vector<ChangedKey> found;
   while (true) {
     TRY(row, query.step());
     if (!row) return found;
-    TRY(key, read_row(database, query));
-    found.push_back({std::move(key), query.integer(kChangedColumn)});
+    TRY(key, read_key_row(database, query));
+    found.push_back({std::move(key), query.integer(kKeyChangedColumn)});
   }
 }
 

@@ -17,34 +17,56 @@
 #include "controls/authentication/authentication.h"
 #include "storage/changes.h"
 #include "storage/database.h"
+#include "storage/key_import.h"
+#include "storage/key_list.h"
+#include "storage/key_room.h"
 
 namespace tollgate::storage {
 
 // The last change that a gateway has in force, among its marks.
 inline constexpr std::string_view kKeysSeen = "keys_seen";
 
+// What became of a change.
+enum class KeyVerdict : std::uint8_t {
+  kDone,
+  kNoSuchKey,
+  kRevoked,
+  kExpired,
+  kRotatedBefore,  // A key is rotated once, and has no later end afterwards.
+  kEndsEarlier,    // It has an end before that which was asked for, and keeps it.
+  kTenantIsFull,   // As many are in force as may be…
+  kStoreIsFull,    // …in all.
+};
+
 // A Fault where the id is there already.
-FaultOr<void> create_key(Database& database, const Author& author,
-                         const authentication::KeyRecord& key);
-// All of them or, at a Fault, none; those whose id is there already stay as they are. Says how many
-// are new. On record they are together, tenant by tenant.
-FaultOr<std::size_t> import_keys(Database& database, const Author& author,
-                                 std::span<const authentication::KeyRecord> keys);
-// Oldest first; of one tenant, or of all where it is empty.
-FaultOr<std::vector<authentication::KeyRecord>> list_keys(Database& database,
-                                                          std::string_view tenant);
-FaultOr<std::optional<authentication::KeyRecord>> show_key(Database& database, std::string_view id);
+FaultOr<KeyVerdict> create_key(Database& database, const Author& author,
+                               const authentication::KeyRecord& key, const KeyRoom& room = {});
 // False: no such key. Revoking a revoked key keeps the first moment.
 FaultOr<bool> revoke_key(Database& database, const Author& author, std::string_view id,
                          WallTime now);
-FaultOr<bool> expire_key(Database& database, const Author& author, std::string_view id,
-                         std::optional<WallTime> expires);
+
+// Whether a key may get a later end than it has. One that was rotated never does: what took its
+// place is all that is left of it.
+enum class LaterEnd : std::uint8_t { kAllowed, kRefused };
+struct NewEnd {
+  std::optional<WallTime> expires;  // Nothing: never.
+  WallTime now{};
+  LaterEnd later = LaterEnd::kAllowed;
+  KeyRoom room;  // Of one that is in force again.
+};
+FaultOr<KeyVerdict> expire_key(Database& database, const Author& author, std::string_view id,
+                               const NewEnd& end);
+
 // `fresh` takes the place of the key `id`: it gets tenant, user, roles, name, scopes and expiry of
 // it, the two name each other, and the old one works until `grace_end`, whatever becomes of the
 // new one. Each is on record.
-enum class Rotation : std::uint8_t { kDone, kNoSuchKey, kRevoked, kExpired, kRotatedBefore };
-FaultOr<Rotation> rotate_key(Database& database, const Author& author, std::string_view id,
-                             const authentication::KeyRecord& fresh, WallTime grace_end);
+struct Rotation {
+  authentication::KeyRecord fresh;  // Created now.
+  WallTime grace_end{};
+  KeyRoom room;
+};
+FaultOr<KeyVerdict> rotate_key(Database& database, const Author& author, std::string_view id,
+                               const Rotation& rotation);
 
 struct KeyUse {
   std::string id;

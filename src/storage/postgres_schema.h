@@ -10,7 +10,7 @@
 namespace tollgate::storage {
 
 // Step i takes a schema of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 4> kPostgresSteps = {R"sql(
+inline constexpr std::array<const char*, 5> kPostgresSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   value TEXT COLLATE "C" NOT NULL
@@ -151,6 +151,13 @@ CREATE TABLE admin_tokens (
   revoked_us BIGINT,
   used_us BIGINT
 );
+)sql",
+                                                              R"sql(
+CREATE INDEX keys_listed ON keys (tenant, created_us, id);
+CREATE INDEX keys_of_user ON keys ("user", tenant, created_us, id);
+CREATE INDEX keys_in_force ON keys (tenant, created_us, id, expires_us, revoked_us)
+  WHERE revoked_us IS NULL;
+CREATE INDEX keys_revoked ON keys (tenant, created_us, id) WHERE revoked_us IS NOT NULL;
 )sql"};
 
 }  // namespace tollgate::storage

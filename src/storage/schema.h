@@ -10,7 +10,7 @@ namespace tollgate::storage {
 inline constexpr std::int64_t kApplicationId = 0x74677465;
 
 // Step i takes a file of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 8> kSchemaSteps = {R"sql(
+inline constexpr std::array<const char*, 9> kSchemaSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -239,6 +239,14 @@ CREATE TABLE admin_tokens (
   revoked_us INTEGER,
   used_us INTEGER
 ) STRICT, WITHOUT ROWID;
+)sql",
+                                                            R"sql(
+-- Keys are listed page by page, of all, of a tenant or of a user, and counted while in force.
+CREATE INDEX keys_listed ON keys (tenant, created_us, id);
+CREATE INDEX keys_of_user ON keys (user, tenant, created_us, id);
+CREATE INDEX keys_in_force ON keys (tenant, created_us, id, expires_us, revoked_us)
+  WHERE revoked_us IS NULL;
+CREATE INDEX keys_revoked ON keys (tenant, created_us, id) WHERE revoked_us IS NOT NULL;
 )sql"};
 
 }  // namespace tollgate::storage

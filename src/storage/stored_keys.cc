@@ -157,7 +157,7 @@ FaultOr<void> StoredKeys::keep_expiry(KeyRecord& key) {
     expires = shard.keys.expires(key.id);
   }
   if (!expires || (key.expires && *key.expires <= *expires)) return {};
-  TRY(done, expire_key(*database_, itself_, key.id, expires));
+  TRY(done, expire_key(*database_, itself_, key.id, {expires, clock_.wall()}));
   (void)done;
   key.expires = expires;
   return {};
@@ -236,10 +236,12 @@ void StoredKeys::stop() {
   (void)tell_uses();
 }
 
-FaultOr<void> StoredKeys::create(const Author& author, const KeyRecord& key) {
+FaultOr<KeyVerdict> StoredKeys::create(const Author& author, const KeyRecord& key,
+                                       const KeyRoom& room) {
   const std::lock_guard lock(database_mutex_);
-  TRY_DO(create_key(*database_, author, key));
-  return poll_locked();
+  TRY(done, create_key(*database_, author, key, room));
+  TRY_DO(poll_locked());
+  return done;
 }
 
 FaultOr<bool> StoredKeys::revoke(const Author& author, std::string_view id, WallTime now) {
@@ -249,32 +251,28 @@ FaultOr<bool> StoredKeys::revoke(const Author& author, std::string_view id, Wall
   return done;
 }
 
-FaultOr<bool> StoredKeys::expire(const Author& author, std::string_view id,
-                                 std::optional<WallTime> expires) {
+FaultOr<KeyVerdict> StoredKeys::expire(const Author& author, std::string_view id,
+                                       const NewEnd& end) {
   const std::lock_guard lock(database_mutex_);
-  TRY(done, expire_key(*database_, author, id, expires));
+  TRY(done, expire_key(*database_, author, id, end));
   TRY_DO(poll_locked());
   return done;
 }
 
-FaultOr<Rotation> StoredKeys::rotate(const Author& author, std::string_view id,
-                                     const KeyRecord& fresh, WallTime grace_end) {
+FaultOr<KeyVerdict> StoredKeys::rotate(const Author& author, std::string_view id,
+                                       const Rotation& rotation) {
   const std::lock_guard lock(database_mutex_);
-  TRY(done, rotate_key(*database_, author, id, fresh, grace_end));
+  TRY(done, rotate_key(*database_, author, id, rotation));
   TRY_DO(poll_locked());
   return done;
 }
 
-FaultOr<std::size_t> StoredKeys::import(const Author& author, std::span<const KeyRecord> keys) {
+FaultOr<Imported> StoredKeys::import(const Author& author, std::span<const KeyRecord> keys,
+                                     const ImportTerms& terms) {
   const std::lock_guard lock(database_mutex_);
-  TRY(made, import_keys(*database_, author, keys));
+  TRY(done, import_keys(*database_, author, keys, terms));
   TRY_DO(poll_locked());
-  return made;
-}
-
-FaultOr<std::vector<KeyRecord>> StoredKeys::list(std::string_view tenant) {
-  const std::lock_guard lock(database_mutex_);
-  return list_keys(*database_, tenant);
+  return done;
 }
 
 FaultOr<std::optional<KeyRecord>> StoredKeys::show(std::string_view id) {

@@ -85,14 +85,13 @@ class StoredKeys final : public pipeline::KeyStore {
   void stop();
 
   // Changes through this process: in the database and in memory when they return.
-  FaultOr<void> create(const Author& author, const authentication::KeyRecord& key);
+  FaultOr<KeyVerdict> create(const Author& author, const authentication::KeyRecord& key,
+                             const KeyRoom& room = {});
   FaultOr<bool> revoke(const Author& author, std::string_view id, WallTime now);
-  FaultOr<bool> expire(const Author& author, std::string_view id, std::optional<WallTime> expires);
-  FaultOr<Rotation> rotate(const Author& author, std::string_view id,
-                           const authentication::KeyRecord& fresh, WallTime grace_end);
-  FaultOr<std::size_t> import(const Author& author,
-                              std::span<const authentication::KeyRecord> keys);
-  FaultOr<std::vector<authentication::KeyRecord>> list(std::string_view tenant);
+  FaultOr<KeyVerdict> expire(const Author& author, std::string_view id, const NewEnd& end);
+  FaultOr<KeyVerdict> rotate(const Author& author, std::string_view id, const Rotation& rotation);
+  FaultOr<Imported> import(const Author& author, std::span<const authentication::KeyRecord> keys,
+                           const ImportTerms& terms);
   FaultOr<std::optional<authentication::KeyRecord>> show(std::string_view id);
 
  private:

@@ -1,0 +1,144 @@
+// How many keys may be in force at once, whichever way they come to be.
+#include "storage/key_room.h"
+
+#include <map>
+#include <random>
+
+#include "storage/key_rows.h"
+#include "storage/storage_fixture.h"
+#include "storage/testing_keys.h"
+
+namespace tollgate::storage {
+namespace {
+
+using authentication::KeyRecord;
+
+KeyRecord key_of(const std::string& id, const std::string& tenant = "acme",
+                 WallTime created = kMorning) {
+  KeyRecord key;
+  key.id = id;
+  key.tenant = tenant;
+  key.created = created;
+  return key;
+}
+
+class Room : public StorageTest, public testing::WithParamInterface<Backend> {
+ protected:
+  std::unique_ptr<Database> database_ = connect();
+};
+
+TEST_P(Room, IsOfWhatIsInForce) {
+  const KeyRoom room{.of_tenant = 2, .in_all = 3};
+  const auto create = [&](const KeyRecord& key) {
+    return create_key(*database_, ada(), key, room).value();
+  };
+  KeyRecord ends = key_of("ends");
+  ends.expires = kMorning + std::chrono::hours(1);
+  EXPECT_EQ(create(ends), KeyVerdict::kDone);
+  EXPECT_EQ(create(key_of("a")), KeyVerdict::kDone);
+  EXPECT_EQ(create(key_of("b")), KeyVerdict::kTenantIsFull);
+  EXPECT_EQ(create(key_of("g", "globex")), KeyVerdict::kDone);
+  EXPECT_EQ(create(key_of("h", "globex")), KeyVerdict::kStoreIsFull);
+  // Each that ends makes room for another.
+  ASSERT_TRUE(revoke_key(*database_, ada(), "a", kMorning));
+  EXPECT_EQ(create(key_of("b")), KeyVerdict::kDone);
+  EXPECT_EQ(create(key_of("c")), KeyVerdict::kStoreIsFull);
+  const WallTime later = kMorning + std::chrono::hours(1);
+  EXPECT_EQ(create(key_of("c", "acme", later)), KeyVerdict::kDone);
+  // What was in force is in force again, where there is room.
+  const auto expire = [&](std::string_view id, std::optional<WallTime> end) {
+    return expire_key(*database_, ada(), id, {.expires = end, .now = later, .room = room}).value();
+  };
+  EXPECT_EQ(expire("ends", std::nullopt), KeyVerdict::kStoreIsFull);
+  ASSERT_TRUE(revoke_key(*database_, ada(), "g", later));
+  EXPECT_EQ(expire("ends", std::nullopt), KeyVerdict::kTenantIsFull);
+  ASSERT_TRUE(revoke_key(*database_, ada(), "c", later));
+  EXPECT_EQ(expire("ends", std::nullopt), KeyVerdict::kDone);
+  EXPECT_EQ(expire("ends", later), KeyVerdict::kDone) << "an end needs no room";
+  EXPECT_EQ(expire("ends", std::nullopt), KeyVerdict::kDone);
+  // A rotation is one more, until the old one ends.
+  const auto rotate = [&](const std::string& id) {
+    return rotate_key(*database_, ada(), "b", {key_of(id, "acme", later), later, room}).value();
+  };
+  EXPECT_EQ(rotate("d"), KeyVerdict::kTenantIsFull);
+  ASSERT_TRUE(revoke_key(*database_, ada(), "ends", later));
+  EXPECT_EQ(rotate("d"), KeyVerdict::kDone);
+  EXPECT_EQ(all_keys(*database_).size(), 6U);
+}
+
+TEST_P(Room, IsOfThoseThatAreImported) {
+  const auto import = [&](const std::vector<KeyRecord>& keys, std::int64_t in_all = 10) {
+    const ImportTerms terms{
+        .now = kMorning, .of_tenant = [](std::string_view) { return 2; }, .in_all = in_all};
+    return import_keys(*database_, ada(), keys, terms).value();
+  };
+  using enum Imported::Refused;
+  KeyRecord ended = key_of("ended");
+  ended.expires = kMorning;
+  Imported done = import({key_of("a"), ended, key_of("b"), key_of("c")});
+  EXPECT_EQ(done.refused, kTenantIsFull);
+  EXPECT_EQ(done.at, 3U);
+  EXPECT_TRUE(all_keys(*database_).empty()) << "all or nothing";
+  EXPECT_EQ(import({key_of("a"), ended, key_of("b")}).made, 3U);
+  EXPECT_EQ(import({key_of("a"), key_of("b")}).refused, kNo) << "those that are known need none";
+  EXPECT_EQ(import({key_of("g", "globex"), key_of("h", "globex")}, 3).refused, kStoreIsFull);
+  EXPECT_EQ(import({key_of("g", "globex")}, 3).made, 1U);
+}
+
+// Whatever is asked, in whatever order: no tenant has more in force than it may.
+TEST_P(Room, IsNeverExceededForAnyHistory) {
+  std::mt19937_64 random{29};
+  const KeyRoom room{.of_tenant = 5, .in_all = 8};
+  WallTime now = kMorning;
+  int refused = 0;
+  for (int step = 0; step < 400; ++step) {
+    now += std::chrono::seconds(random() % 10);
+    const std::string tenant = random() % 2 == 0 ? "acme" : "globex";
+    const std::string fresh = "k" + std::to_string(step);
+    const std::string some = "k" + std::to_string(random() % (step + 1));
+    const std::optional<WallTime> end =
+        random() % 2 == 0 ? std::optional(now + std::chrono::seconds(random() % 60)) : std::nullopt;
+    FaultOr<KeyVerdict> done = KeyVerdict::kDone;
+    switch (random() % 5) {
+      case 0: {
+        KeyRecord key = key_of(fresh, tenant, now);
+        key.expires = end;
+        done = create_key(*database_, ada(), key, room);
+        break;
+      }
+      case 1:
+        ASSERT_TRUE(revoke_key(*database_, ada(), some, now));
+        break;
+      case 2:
+        done = expire_key(*database_, ada(), some, {.expires = end, .now = now, .room = room});
+        break;
+      case 3:
+        done = rotate_key(*database_, ada(), some,
+                          {key_of(fresh, "", now), now + std::chrono::seconds(30), room});
+        break;
+      default: {
+        const std::vector<KeyRecord> keys{key_of(fresh, tenant, now), key_of(some, tenant, now)};
+        ASSERT_TRUE(import_keys(
+            *database_, ada(), keys,
+            {.now = now, .of_tenant = [](std::string_view) { return 5; }, .in_all = 8}));
+      }
+    }
+    ASSERT_TRUE(done) << done.error().message;
+    if (*done == KeyVerdict::kTenantIsFull || *done == KeyVerdict::kStoreIsFull) ++refused;
+    std::map<std::string, int> in_force;
+    int in_all = 0;
+    for (const KeyRecord& key : all_keys(*database_)) {
+      if (!is_in_force(key, now)) continue;
+      ASSERT_LE(++in_force[key.tenant], 5) << step;
+      ASSERT_LE(++in_all, 8) << step;
+    }
+    EXPECT_EQ(keys_in_force(*database_, "acme", now, 100), in_force["acme"]);
+    EXPECT_EQ(keys_in_force(*database_, {}, now, 100), in_all);
+  }
+  EXPECT_GT(refused, 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, Room, testing::ValuesIn(each_store()), store_name);
+
+}  // namespace
+}  // namespace tollgate::storage
