@@ -7,6 +7,7 @@
 #include "admin/cookie.h"
 #include "admin/forms.h"
 #include "admin/query.h"
+#include "base/check.h"
 #include "base/json_writer.h"
 
 namespace tollgate::admin {
@@ -74,18 +75,30 @@ AdminApi::AdminApi(const Parts& parts)
       login_({parts.config, parts.clock, parts.loop, door_, parts.oidc, parts.web}) {}
 AdminApi::~AdminApi() = default;
 
-Answer AdminApi::ready(std::string_view query) const {
+// What a part says of its trouble names paths and addresses, which are no stranger's.
+Answer AdminApi::ready(Detail detail) const {
   const bool draining = draining_.load(std::memory_order_relaxed);
   const bool recording = parts_.store.trail().healthy();
   const int status = recording && !draining ? 200 : 503;
-  if (query != "verbose") {
-    return {status, draining ? "draining\n" : recording ? "ok\n" : "not ready\n", "text/plain"};
+  const char* const whole = draining ? "draining\n" : recording ? "ok\n" : "not ready\n";
+  switch (detail) {
+    case Detail::kWhole:
+      return {status, whole, "text/plain"};
+    case Detail::kParts:
+      return {status,
+              fmt::format("configuration: up\ntrail: {}\n{}", recording ? "up" : "down", whole),
+              "text/plain"};
+    case Detail::kCauses:
+      return {status,
+              fmt::format("configuration: {}\ntrail: {}\n{}", parts_.config.get()->version,
+                          recording ? "ok" : parts_.store.trail().unhealthy_because(), whole),
+              "text/plain"};
   }
-  return {status,
-          fmt::format("configuration: {}\ntrail: {}\n{}", parts_.config.get()->version,
-                      recording ? "ok" : parts_.store.trail().unhealthy_because(),
-                      draining ? "draining\n" : ""),
-          "text/plain"};
+  CHECK(false);
+}
+
+Answer AdminApi::exposition() const {
+  return {200, parts_.metrics.expose(), "text/plain; version=0.0.4; charset=utf-8"};
 }
 
 Task<void> AdminApi::serve(pipeline::Exchange& exchange) {
@@ -102,20 +115,30 @@ Task<void> AdminApi::serve(pipeline::Exchange& exchange) {
   co_await exchange.reply(reply, made.body);
 }
 
-// What anybody may see. Health answers under every name, as whoever watches over it knows it by
-// names of its own.
+// Under every name, as whoever watches over it knows it by names of its own. Nothing: whoever asks
+// shows who he is and would know more.
+std::optional<Answer> AdminApi::health(const pipeline::RequestHead& head,
+                                       const Target& target) const {
+  if (head.method != "GET") return std::nullopt;
+  if (target.path == "/livez") return Answer{200, "ok\n", "text/plain"};
+  if (target.path != "/readyz" && target.path != "/healthz") return std::nullopt;
+  if (target.query != "verbose") return ready(Detail::kWhole);
+  const Expected<Shown> shown = door_.read(head);
+  if (shown && shown->bearer.empty() && shown->session.empty()) return ready(Detail::kParts);
+  return std::nullopt;
+}
+
+// What anybody may see.
 std::optional<Answer> AdminApi::open(const pipeline::RequestHead& head,
                                      const Target& target) const {
-  if (head.method == "GET" && target.path == "/livez") return Answer{200, "ok\n", "text/plain"};
-  if (head.method == "GET" && (target.path == "/readyz" || target.path == "/healthz")) {
-    return ready(target.query);
-  }
+  if (std::optional<Answer> made = health(head, target)) return made;
   if (!is_own_host(door_.names(), head.header("host"))) {
     return problem(421, "Misdirected request",
                    "This address is not reached by that name. `admin.hosts` lists further names.");
   }
-  if (head.method == "GET" && target.path == "/metrics") {
-    return Answer{200, parts_.metrics.expose(), "text/plain; version=0.0.4; charset=utf-8"};
+  if (head.method == "GET" && target.path == "/metrics" &&
+      parts_.config.get()->admin.metrics == config::MetricsAccess::kOpen) {
+    return exposition();
   }
   return std::nullopt;
 }
@@ -129,15 +152,21 @@ Task<Answer> AdminApi::respond(pipeline::Exchange& exchange, const Target& targe
   if (head.method == "GET" && target.path == "/admin/callback") {
     co_return co_await login_.finish(exchange, target.query);
   }
+  if (head.method == "GET" && target.path == "/metrics") {
+    co_return co_await administer(exchange, target, "metrics");
+  }
+  if (head.method == "GET" && (target.path == "/readyz" || target.path == "/healthz")) {
+    co_return co_await administer(exchange, target, "readyz");
+  }
   if (!target.path.starts_with(kPrefix)) co_return not_found();
-  co_return co_await administer(exchange, target);
+  co_return co_await administer(exchange, target, target.path.substr(kPrefix.size()));
 }
 
 // The order of the steps is the policy: nothing runs below one that did not let the request
 // through.
-Task<Answer> AdminApi::administer(pipeline::Exchange& exchange, const Target& target) {
+Task<Answer> AdminApi::administer(pipeline::Exchange& exchange, const Target& target,
+                                  std::string_view path) {
   const pipeline::RequestHead& head = exchange.head();
-  const std::string_view path = target.path.substr(kPrefix.size());
   TurnedAway away{.from = head.client_ip, .asked = fmt::format("{} {}", head.method, path)};
 
   // Who asks?
@@ -168,6 +197,8 @@ Task<Answer> AdminApi::administer(pipeline::Exchange& exchange, const Target& ta
   // From here on whoever asks has the right to it; what he sees is bound to his tenants.
 
   const Endpoint endpoint = match->row->endpoint;
+  if (endpoint == Endpoint::kMetrics) co_return exposition();
+  if (endpoint == Endpoint::kReadiness) co_return ready(Detail::kCauses);
   if (endpoint == Endpoint::kShowSession || endpoint == Endpoint::kBeginSession ||
       endpoint == Endpoint::kEndSession) {
     co_return co_await session(exchange, endpoint, *known, *shown);

@@ -1,12 +1,13 @@
 // The admin address: health, metrics, logins and the admin API.
 //
-//   GET  /livez /readyz /healthz       open; /readyz?verbose says why
-//   GET  /metrics                      open; Prometheus text format
+//   GET  /livez /readyz /healthz       open; ?verbose tells of each part, to administrators why
+//   GET  /metrics                      open, or as `admin.metrics` says; Prometheus text format
 //   GET  /admin/login /admin/callback  a login in the browser (login.h)
 //   …    /admin/v1/…                   wants an administrator with the right to it (endpoints.h)
 //
 // Of /admin/v1/:
-//   GET  keys[?tenant=]  POST keys            {"tenant", "user"?, "roles"?, "name"?, "expires"?}
+//   GET  keys?tenant=&user=&state=&limit=&after=   {"data", "has_more", "next"}
+//   POST keys            {"tenant", "user"?, "roles"?, "name"?, "expires"?, "scopes"?}
 //   POST keys/import     GET keys/ID          POST keys/ID/revoke
 //   POST keys/ID/rotate  {"overlap"?: "24h"}  POST keys/ID/expire  {"expires": "90d"}
 //   GET  spend?by=&since=&until=&tenant=      GET budgets
@@ -16,7 +17,8 @@
 //   POST gateways/NAME/retire                 of one that never comes back; 409 while it may live
 //   GET  config          in force, secrets masked
 //   GET  tokens          POST tokens          {"name", "role", "tenants"?: […], "expires"?: "90d"}
-//   POST tokens/ID/revoke
+//   POST tokens/ID/revoke                     {"with_made"?: true}
+//   GET  metrics         GET  readyz          as /metrics and /readyz?verbose
 //   GET  session         who somebody is      POST session  begins one  DELETE session  ends it
 //
 // Everything else is 404. Errors are RFC 9457 problem+json. It runs on a loop of its own. What may
@@ -86,10 +88,15 @@ class AdminApi final : public pipeline::Handler {
  private:
   struct Target;
 
-  Answer ready(std::string_view query) const;
+  // How much of what the gateway is ready for: whether; of each part whether; and why not.
+  enum class Detail : std::uint8_t { kWhole, kParts, kCauses };
+  Answer ready(Detail detail) const;
+  Answer exposition() const;
+  std::optional<Answer> health(const pipeline::RequestHead& head, const Target& target) const;
   std::optional<Answer> open(const pipeline::RequestHead& head, const Target& target) const;
   Task<Answer> respond(pipeline::Exchange& exchange, const Target& target);
-  Task<Answer> administer(pipeline::Exchange& exchange, const Target& target);
+  Task<Answer> administer(pipeline::Exchange& exchange, const Target& target,
+                          std::string_view path);
   Expected<void> check_call(const pipeline::RequestHead& head, const Known& known) const;
   Task<Answer> ask(pipeline::Exchange& exchange, const Match& match, const Target& target,
                    administration::Admin admin);

@@ -90,6 +90,8 @@ Answer Answers::answer(const Question& question) {
       return create_token(question);
     case Endpoint::kRevokeToken:
       return revoke_token(question);
+    case Endpoint::kMetrics:
+    case Endpoint::kReadiness:
     case Endpoint::kShowSession:
     case Endpoint::kBeginSession:
     case Endpoint::kEndSession:

@@ -26,6 +26,8 @@ constexpr std::array<EndpointRow, kEndpointCount> kEndpoints = {{
     {Endpoint::kListTokens, "GET", "tokens", Right::kChangeTokens},
     {Endpoint::kCreateToken, "POST", "tokens", Right::kChangeTokens},
     {Endpoint::kRevokeToken, "POST", "tokens/*/revoke", Right::kChangeTokens},
+    {Endpoint::kMetrics, "GET", "metrics", Right::kReadMetrics, Reach::kWhole},
+    {Endpoint::kReadiness, "GET", "readyz", Right::kReadMetrics, Reach::kWhole},
     {Endpoint::kShowSession, "GET", "session", std::nullopt},
     {Endpoint::kBeginSession, "POST", "session", std::nullopt},
     {Endpoint::kEndSession, "DELETE", "session", std::nullopt},

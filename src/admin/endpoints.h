@@ -29,6 +29,8 @@ enum class Endpoint : std::uint8_t {
   kListTokens,
   kCreateToken,
   kRevokeToken,
+  kMetrics,
+  kReadiness,
   kShowSession,
   kBeginSession,
   kEndSession,

@@ -22,6 +22,7 @@ constexpr std::array<Row, kRightCount> kRights = {{
     {Right::kReadKeys, "keys:read", Role::kViewer},
     {Right::kReadGateways, "gateways:read", Role::kViewer},
     {Right::kReadConfiguration, "configuration:read", Role::kViewer},
+    {Right::kReadMetrics, "metrics:read", Role::kViewer},
     {Right::kReadTrail, "trail:read", Role::kAuditor},
     {Right::kChangeKeys, "keys:change", Role::kOperator},
     {Right::kRetireGateways, "gateways:retire", Role::kOperator},

@@ -24,6 +24,7 @@ enum class Right : std::uint8_t {
   kReadKeys,           // Without their secrets, which nobody can read.
   kReadGateways,       // Who shares the store.
   kReadConfiguration,  // Secrets masked.
+  kReadMetrics,        // And why the gateway is not ready.
   kReadTrail,          // Decisions, outcomes and changes.
   kChangeKeys,         // Create, import, rotate, expire, revoke.
   kRetireGateways,

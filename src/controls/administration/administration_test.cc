@@ -15,9 +15,9 @@ TEST(Roles, HaveTheseRights) {
   const std::pair<Right, std::string_view> rows[] = {
       {Right::kReadSpend, "vaoO"},    {Right::kReadKeys, "vaoO"},
       {Right::kReadGateways, "vaoO"}, {Right::kReadConfiguration, "vaoO"},
-      {Right::kReadTrail, "aoO"},     {Right::kChangeKeys, "oO"},
-      {Right::kRetireGateways, "oO"}, {Right::kChangeTokens, "oO"},
-      {Right::kChangeOwners, "O"},
+      {Right::kReadMetrics, "vaoO"},  {Right::kReadTrail, "aoO"},
+      {Right::kChangeKeys, "oO"},     {Right::kRetireGateways, "oO"},
+      {Right::kChangeTokens, "oO"},   {Right::kChangeOwners, "O"},
   };
   EXPECT_EQ(std::size(rows), static_cast<std::size_t>(kRightCount));
   for (const auto& [right, roles] : rows) {
