@@ -135,7 +135,7 @@ describe('an admin token', () => {
     const token = made.json.secret;
     const keys = await ask(gateway, 'GET', '/admin/v1/keys', { token });
     assert.deepEqual(
-      keys.json.map((key) => key.id),
+      keys.json.data.map((key) => key.id),
       [acme.id],
     );
     for (const [method, target, body] of [

@@ -11,10 +11,11 @@ import { AUDIENCE, startIdentityProvider } from './identity_provider.mjs';
 const HOME = path.join(ROOT, 'deploy/prometheus');
 
 describe('the alerts', () => {
-  it('fire when they should and not before', () => {
+  it('fire when they should and not before, and the scrape is one that Prometheus takes', () => {
     for (const args of [
       ['check', 'rules', 'alerts.yml'],
       ['test', 'rules', 'alerts_test.yml'],
+      ['check', 'config', '--syntax-only', 'scrape.yml'],
     ]) {
       const { status, stdout, stderr } = spawnSync('promtool', args, { cwd: HOME, encoding: 'utf8' });
       assert.equal(status, 0, stdout + stderr);
