@@ -4,9 +4,12 @@
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
 #include <unicode/uniset.h>
+#include <unicode/unorm2.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -16,8 +19,6 @@ namespace tollgate::tokens {
 namespace {
 
 constexpr std::string_view kLowerBlock = "\xe2\x96\x81";
-// U+0300 is the first character that is not in composed form wherever it stands.
-constexpr unsigned char kFirstLeadOfMarks = 0xcc;
 // So many marks in a row are put in order before ICU sees them: its time grows with their square.
 constexpr int kMarksUnordered = 16;
 
@@ -51,10 +52,65 @@ const icu::FilteredNormalizer2& known_nfc() {
 
 std::int32_t size_of(std::string_view text) { return static_cast<std::int32_t>(text.size()); }
 
-bool has_no_marks(std::string_view text) {
-  unsigned char most = 0;
-  for (const char byte : text) most = std::max(most, static_cast<unsigned char>(byte));
-  return most < kFirstLeadOfMarks;
+// The characters of most texts are in composed form wherever they stand, which their first bytes
+// tell: of these, `kAlways` says so alone and `kBySecond` with the second byte, or the third.
+enum class Lead : std::uint8_t { kAlways, kBySecond, kUnsure };
+
+constexpr std::array<Lead, 256> kLeads = [] {
+  std::array<Lead, 256> made;
+  made.fill(Lead::kUnsure);
+  // Up to U+02FF, and all but first bytes. U+0400 to U+047F. U+4000 to U+9FFF.
+  for (int byte = 0x00; byte < 0xcc; ++byte) made[byte] = Lead::kAlways;
+  for (const int byte : {0xd0, 0xd1, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9}) {
+    made[byte] = Lead::kAlways;
+  }
+  // Punctuation, kana and the wide forms; Hangul.
+  for (const int byte : {0xe2, 0xe3, 0xea, 0xeb, 0xec, 0xef}) made[byte] = Lead::kBySecond;
+  return made;
+}();
+
+bool is_always_composed(unsigned char lead, unsigned char second, unsigned char third) {
+  switch (lead) {
+    case 0xe2:  // U+2000 and U+2001 are others.
+      return second == 0x80 && third >= 0x82;
+    case 0xe3:  // But for the marks U+302A to U+302F, U+3099 and U+309A.
+      return second == 0x80 ? third < 0xaa || third > 0xaf
+                            : second == 0x81 || second == 0x83 ||
+                                  (second == 0x82 && third != 0x99 && third != 0x9a);
+    case 0xea:  // From U+AC00.
+      return second >= 0xb0;
+    case 0xeb:
+    case 0xec:
+      return true;
+    default:  // U+FF00 and on.
+      return second >= 0xbc;
+  }
+}
+
+// Whether a look at each character tells that `text` is in composed form: that it is of those
+// which composing never changes, and the marks are in their order. Of ICU's own question the time
+// grows with the square of the marks in a row.
+bool is_surely_composed(std::string_view text) {
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data());
+  std::uint8_t class_before = 0;
+  for (std::int32_t at = 0; at < size_of(text);) {
+    const Lead lead = kLeads[bytes[at]];
+    if (lead == Lead::kAlways || (lead == Lead::kBySecond && size_of(text) - at >= 3 &&
+                                  is_always_composed(bytes[at], bytes[at + 1], bytes[at + 2])))
+        [[likely]] {
+      class_before = 0;
+      ++at;
+      continue;
+    }
+    UChar32 point = 0;
+    U8_NEXT(text.data(), at, size_of(text), point);
+    if (point >= 0 && u_getIntPropertyValue(point, UCHAR_NFC_QUICK_CHECK) != UNORM_YES)
+      return false;
+    const std::uint8_t combining_class = point < 0 ? 0 : u_getCombiningClass(point);
+    if (combining_class != 0 && combining_class < class_before) return false;
+    class_before = combining_class;
+  }
+  return true;
 }
 
 bool is_mark(UChar32 point) {
@@ -131,10 +187,8 @@ class Composer {
 };
 
 std::string_view composed(std::string_view text, std::string& buffer) {
-  if (has_no_marks(text)) return text;
-  UErrorCode status = U_ZERO_ERROR;
   // What is composed by all of Unicode is composed by a part of it.
-  if (nfc().isNormalizedUTF8({text.data(), size_of(text)}, status) != 0) return text;
+  if (is_surely_composed(text)) return text;
   buffer.clear();
   Composer(buffer).compose(text);
   return buffer;
