@@ -469,24 +469,6 @@ TEST(Load, NamesEveryPartOfTheContractThatItDoesNotServe) {
       << told(loaded);
 }
 
-TEST(Load, TakesATokenizerByNameOrByThePathOfItsFile) {
-  const auto with = [](std::string_view tokenizer) {
-    return load(
-        small_with("upstream: vllm", fmt::format("tokenizer: {}, upstream: vllm", tokenizer)));
-  };
-  ASSERT_TRUE(with("llama3").config) << told(with("llama3"));
-  const Loaded by_path = with("models/tokenizer.json");
-  ASSERT_TRUE(by_path.config) << told(by_path);
-  const auto has_path = [](const Model& model) {
-    return model.tokenizer.ends_with("models/tokenizer.json");
-  };
-  EXPECT_TRUE(std::ranges::any_of(by_path.config->models, has_path));
-  EXPECT_NE(told(with("lama3")).find("did you mean `llama3`?"), std::string::npos)
-      << told(with("lama3"));
-  EXPECT_NE(told(with("models/tokenizer")).find("or the path of a `tokenizer.json`"),
-            std::string::npos);
-}
-
 TEST(Load, TellsAllMistakesAtOnce) {
   std::string text = small_with("speaks: openai", "speaks: openia");
   text.replace(text.find("per: day"), 8, "per: fortnight");

@@ -1,0 +1,62 @@
+// What a model's tokens are counted by: a vocabulary's name, or the path of its file.
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+
+namespace tollgate::config {
+namespace {
+
+// `%` stands for the tokenizer.
+constexpr std::string_view kFile = R"(authentication: { api_keys: {} }
+upstreams:
+  vllm: { url: "http://127.0.0.1:8000/v1", speaks: openai }
+models:
+  small: { upstream: vllm, tokenizer: %, price_per_million: { input: 0.05, output: 0.10 } }
+routes:
+  - name: chat
+    path: /v1/chat/completions
+    models: [small]
+    allow: [{}]
+    prompt: { body: 1MiB, output_tokens: 4096 }
+)";
+
+Loaded load(std::string_view tokenizer) {
+  std::string text(kFile);
+  text.replace(text.find('%'), 1, tokenizer);
+  return load_text(text, "folder/t.yaml",
+                   [](const std::string&) { return std::optional<std::string>(); });
+}
+
+TEST(Tokenizers, AreNamedOrLieBesideTheFile) {
+  const struct {
+    std::string_view written;
+    std::string_view used;
+  } rows[] = {
+      {"llama3", "llama3"},
+      {"models/tokenizer.json", "folder/models/tokenizer.json"},
+      {"/srv/tokenizer.json", "/srv/tokenizer.json"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.written);
+    const Loaded loaded = load(row.written);
+    ASSERT_TRUE(loaded.config);
+    EXPECT_EQ(loaded.config->models[0].tokenizer, row.used);
+  }
+}
+
+TEST(Tokenizers, OfAnotherNameAreTold) {
+  for (const auto& [written, message] :
+       {std::pair{"lama3", "did you mean `llama3`?"},
+        {"models/tokenizer", "or the path of a `tokenizer.json`"}}) {
+    SCOPED_TRACE(written);
+    const Loaded loaded = load(written);
+    EXPECT_FALSE(loaded.config);
+    ASSERT_EQ(loaded.problems.size(), 1u);
+    EXPECT_EQ(loaded.problems[0].field, "models.small.tokenizer");
+    EXPECT_NE(loaded.problems[0].message.find(message), std::string::npos)
+        << loaded.problems[0].message;
+  }
+}
+
+}  // namespace
+}  // namespace tollgate::config
