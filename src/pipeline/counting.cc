@@ -30,7 +30,7 @@ auto Counting::known(std::string_view tokenizer) -> Known* {
   const tokens::Vocabulary* vocabulary = vocabularies_.find(tokenizer);
   if (vocabulary == nullptr) return nullptr;
   known_.push_back(std::make_unique<Known>(std::string(tokenizer), tokens::Counter(*vocabulary),
-                                           tokens::KnownTexts()));
+                                           tokens::KnownTexts(), vocabulary->is_within_bytes()));
   return known_.back().get();
 }
 

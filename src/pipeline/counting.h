@@ -59,12 +59,18 @@ class Counting {
   static Count bound(const dialects::Request& request);
   // Whether there is a vocabulary of that name.
   bool knows(std::string_view tokenizer) { return known(tokenizer) != nullptr; }
+  // Whether there is one that never counts more than bound().
+  bool is_bounded(std::string_view tokenizer) {
+    const Known* const found = known(tokenizer);
+    return found != nullptr && found->is_bounded;
+  }
 
  private:
   struct Known {
     std::string name;
     tokens::Counter counter;
     tokens::KnownTexts texts;
+    bool is_bounded = false;
   };
   Known* known(std::string_view tokenizer);
   static Tokens count(Known& known, std::string_view text, Tokens most, std::string_view owner);

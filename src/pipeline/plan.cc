@@ -209,7 +209,7 @@ Count input_of(const Facts& facts, const config::Tenant* tenant, const Plan& pla
                Counting& counting, const Plan* before) {
   const std::string& tokenizer = plan.model->tokenizer;
   if (before != nullptr && before->model->tokenizer == tokenizer) return before->input;
-  if (facts.input == InputFigure::kBounded) {
+  if (facts.input == InputFigure::kBounded && counting.is_bounded(tokenizer)) {
     const Count bound = Counting::bound(facts.request);
     if (decides_alike(facts, tenant, plan, bound.tokens)) return bound;
   }

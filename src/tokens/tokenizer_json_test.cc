@@ -247,5 +247,20 @@ TEST(TokenizerJson, IsLoadedByItsPath) {
   EXPECT_NE(gone.error().message.find(path), std::string::npos);
 }
 
+TEST(TokenizerJson, CountsAByteATokenAtTheMostWhereNothingIsPutIntoATextBefore) {
+  const std::string plain = replaced(byte_level(), R"("content":"<call>","special":false)",
+                                     R"("content":"<call>","special":true)");
+  const std::string composed =
+      replaced(plain, R"("normalizer":null)", R"("normalizer":{"type":"NFC"})");
+  const auto is_within_bytes = [](const std::string& file) {
+    auto tables = Tables::parse_json("test", file);
+    EXPECT_TRUE(tables.has_value());
+    return Vocabulary(std::move(*tables)).is_within_bytes();
+  };
+  EXPECT_TRUE(is_within_bytes(plain));
+  EXPECT_FALSE(is_within_bytes(composed));
+  EXPECT_FALSE(is_within_bytes(spaced()));
+}
+
 }  // namespace
 }  // namespace tollgate::tokens

@@ -135,6 +135,8 @@ Vocabulary::~Vocabulary() = default;
 
 const std::string& Vocabulary::name() const { return tables_->name(); }
 
+bool Vocabulary::is_within_bytes() const { return tables_->splits_whole(); }
+
 std::vector<std::string_view> known_vocabularies() {
   std::vector<std::string_view> names;
   for (const Known& known : kKnown) names.push_back(known.name);

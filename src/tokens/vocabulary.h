@@ -53,6 +53,9 @@ class Vocabulary {
   Vocabulary& operator=(const Vocabulary&) = delete;
 
   const std::string& name() const;
+  // Whether no text has more tokens than bytes: none is brought into another form before it is
+  // split, or gets a space in front.
+  bool is_within_bytes() const;
   const Tables& tables() const { return *tables_; }
 
  private:
