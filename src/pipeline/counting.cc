@@ -86,7 +86,8 @@ Count Counting::bound(const dialects::Request& request) {
   Count sum;
   sum.is_bound = true;
   sum.tokens = dialects::framing_tokens(request) + request.tokens_given;
-  for (const dialects::Text& text : request.texts) sum.tokens += tokens::upper_bound(text.text);
+  for (const dialects::Text& text : request.texts) sum.text += tokens::upper_bound(text.text);
+  sum.tokens += sum.text;
   return sum;
 }
 

@@ -40,6 +40,7 @@ class Vocabularies {
 struct Count {
   Tokens tokens = 0;
   bool is_bound = false;
+  Bytes text = 0;  // Of a bound: so many of its tokens are bytes of text, at most.
 };
 
 // The counters of one loop.

@@ -5,9 +5,9 @@
 //   - the provider's usage, figure by figure, but at most what was held and not far below what
 //     passed; without one, our own count of what passed;
 //   - an upstream that answered with an error, or was never reached, is free;
-//   - a whole reply that was cut before it arrived may have been made in full, so it costs what
-//     was held; a stream that was cut costs what had passed, or what was held where the model
-//     reasons unseen.
+//   - a whole reply that was cut before it arrived may have been made in full, so it costs its
+//     input and the whole output cap; a stream that was cut costs what had passed, or the same
+//     where the model reasons unseen.
 #pragma once
 
 #include <optional>

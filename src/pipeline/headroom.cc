@@ -9,39 +9,27 @@ namespace tollgate::pipeline {
 
 namespace {
 
-constexpr std::int64_t kTimes = 1024;
 constexpr Tokens kBytesPerTokenLeast = 2;
 constexpr Tokens kBytesPerTokenMost = 8;
-
-bool leaves_plenty(std::int64_t free, std::int64_t limit, std::int64_t amount) {
-  return free >= limit / 2 || free / kTimes >= amount;
-}
-
-bool counts_input(limits::Figure figure) {
-  return figure == limits::Figure::kInputTokensPerMinute ||
-         figure == limits::Figure::kTotalTokensPerMinute;
-}
 
 }  // namespace
 
 bool is_far(const Charges& charges, const Hold& hold) {
   for (std::size_t i = 0; i < charges.limits.size(); ++i) {
-    const LimitCharge& charge = charges.limits[i];
-    if (!counts_input(charge.policy->figure)) continue;
-    if (!leaves_plenty(hold.limits[i].remaining, charge.policy->limit, charge.amount)) return false;
+    const limits::Policy& policy = *charges.limits[i].policy;
+    if (!counts_input(policy.figure)) continue;
+    if (!leaves_plenty(hold.limits[i].remaining, policy.limit)) return false;
   }
   for (std::size_t i = 0; i < charges.budgets.size(); ++i) {
-    const BudgetCharge& charge = charges.budgets[i];
-    if (!leaves_plenty(hold.budgets[i].free.micro_usd, charge.policy->limit.micro_usd,
-                       charge.amount.micro_usd)) {
-      return false;
-    }
+    const std::int64_t limit = charges.budgets[i].policy->limit.micro_usd;
+    if (!leaves_plenty(hold.budgets[i].free.micro_usd, limit)) return false;
   }
   return true;
 }
 
-bool is_credible(Tokens reported, Tokens bound) {
-  return reported <= bound / kBytesPerTokenLeast && reported >= bound / kBytesPerTokenMost;
+bool is_credible(Tokens reported, Tokens exact, Bytes text) {
+  return reported <= exact + text / kBytesPerTokenLeast &&
+         reported >= exact + text / kBytesPerTokenMost;
 }
 
 std::uint64_t Headroom::key_of(const Subject& subject) {
@@ -57,34 +45,37 @@ std::uint64_t Headroom::key_of(const Subject& subject) {
   return key | 1;  // Nobody's is 0.
 }
 
-auto Headroom::doubt_of(std::string_view model) -> Doubt* {
-  const auto found = std::ranges::find(doubts_, model, &Doubt::model);
-  return found == doubts_.end() ? nullptr : &*found;
+auto Headroom::model_of(std::string_view name) -> Model& {
+  const auto found = std::ranges::find(models_, name, &Model::name);
+  return found != models_.end() ? *found : models_.emplace_back(std::string(name));
 }
 
 bool Headroom::suffices(std::uint64_t key, std::string_view model) {
-  if (far_[key % kPlaces] != key) return false;
-  if (Doubt* const doubt = doubt_of(model); doubt != nullptr && doubt->left > 0) {
-    --doubt->left;
-    return false;
-  }
-  return ++turn_ % kSampleEvery != 0;
+  if (far_[key % kPlaces] != key) return false;  // So `model` is one of the configuration.
+  Model& known = model_of(model);
+  return known.doubts == 0 && ++known.turn % kSampleEvery != 0;
 }
 
 void Headroom::held(std::uint64_t key, const Charges& charges, const Hold& hold) {
-  std::uint64_t& place = far_[key % kPlaces];
   if (is_far(charges, hold)) {
-    place = key;
-  } else if (place == key) {
-    place = 0;
+    far_[key % kPlaces] = key;
+  } else {
+    refused(key);
   }
 }
 
+void Headroom::refused(std::uint64_t key) {
+  if (std::uint64_t& place = far_[key % kPlaces]; place == key) place = 0;
+}
+
 void Headroom::compared(std::string_view model, Tokens counted, Tokens reported) {
-  if (reported >= counted / kUnderReport && reported <= counted + kInputSlack) return;
-  Doubt* doubt = doubt_of(model);
-  if (doubt == nullptr) doubt = &doubts_.emplace_back(std::string(model));
-  doubt->left = kDistrusted;
+  Model& known = model_of(model);
+  const bool agrees = reported >= counted / kUnderReport && reported <= counted + kInputSlack;
+  if (!agrees) {
+    known.doubts = kAgreeing;
+  } else if (known.doubts > 0) {
+    --known.doubts;
+  }
 }
 
 }  // namespace tollgate::pipeline

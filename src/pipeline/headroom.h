@@ -1,15 +1,15 @@
 // Whether the input of a request may be held at a bound, so that nobody need count it.
 //
 // To count exactly is the dearest step on the path of a request. Where every limit and budget that
-// it is held on has plenty left, the count changes nothing: a token is a byte at least, so what is
-// held at a token a byte is held at no less than it can cost, and what the provider reports
-// settles it. So a request is counted when a limit or budget is near, when nothing is known of
-// them yet, and one in kSampleEvery whatever they have left: the error of the provider's figures
-// is seen, and whose figures do not agree with ours is counted always for the next kDistrusted.
+// it is held on has plenty left (half of it), the count decides nothing: a token is a byte at
+// least, so what is held at a token a byte is held at no less than it can cost, and what the
+// provider reports settles it. The ledger refuses a hold at a bound where something is near
+// (Charges::at_a_bound); who was far at the last hold is kept here, so that whoever is near is
+// counted at once. One request in kSampleEvery of a model is counted whatever is left: so the error
+// of a provider's figures is seen, and a model whose figures do not agree with ours is counted
+// until kAgreeing of them have agreed.
 //
-// What was far at the last hold is taken to be far at the next; where that is wrong the hold is
-// refused or takes more than it need, and never too little. No I/O; one thread; of a fixed size,
-// where a place that another took means to count.
+// No I/O; one thread; of a fixed size, where a place that another took means to count.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,9 @@ namespace tollgate::pipeline {
 class Headroom {
  public:
   static constexpr std::uint32_t kSampleEvery = 16;
-  static constexpr std::uint32_t kDistrusted = 256;  // Requests of a model.
+  static constexpr std::uint32_t kAgreeing = 64;
 
-  // All that decides on which limits and budgets a request is held.
+  // What decides on which limits and budgets a request is held, or nearly all of it.
   struct Subject {
     std::string_view config_version;
     std::string_view tenant;
@@ -43,29 +43,30 @@ class Headroom {
   bool suffices(std::uint64_t key, std::string_view model);
   // How much there was left after a hold.
   void held(std::uint64_t key, const Charges& charges, const Hold& hold);
+  void refused(std::uint64_t key);
   // What a request was counted at and what its provider reported.
   void compared(std::string_view model, Tokens counted, Tokens reported);
 
  private:
   static constexpr std::size_t kPlaces = 1 << 14;
-  struct Doubt {
-    std::string model;
-    std::uint32_t left = 0;  // Requests that are to be counted.
+  struct Model {
+    std::string name;
+    std::uint32_t turn = 0;
+    std::uint32_t doubts = 0;  // How many have to agree until it is believed again.
   };
-  Doubt* doubt_of(std::string_view model);
+  Model& model_of(std::string_view name);
 
   std::vector<std::uint64_t> far_ = std::vector<std::uint64_t>(kPlaces);
-  std::vector<Doubt> doubts_;  // Of the models that were ever in doubt: few.
-  std::uint32_t turn_ = 0;
+  std::vector<Model> models_;  // Of the configurations so far: few.
 };
 
-// Whether all that the input is held on has so much left that counting it changes nothing: half of
-// it, or as much again a thousand times.
+// Whether all that the input is held on has plenty left.
 bool is_far(const Charges& charges, const Hold& hold);
 
-// Whether what a provider reports may be taken for the input of which `bound` is known: text has
-// two to eight bytes a token. What lies outside is counted.
-bool is_credible(Tokens reported, Tokens bound);
+// Whether what a provider reports may be taken for an input of so many bytes of text, and of
+// `exact` tokens that are known besides: text has two to eight bytes a token. What lies outside is
+// counted.
+bool is_credible(Tokens reported, Tokens exact, Bytes text);
 
 // How far a provider's count of the input may lie above an exact count of ours: control tokens of
 // a chat template that no formula tells.

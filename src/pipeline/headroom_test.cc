@@ -2,42 +2,79 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
+#include <algorithm>
+#include <map>
 
 #include "pipeline/settings_test.h"
 
 namespace tollgate::pipeline::testing {
 namespace {
 
-TEST(Headroom, IsFarWhileHalfIsLeftOrAThousandTimesTheHold) {
-  struct Case {
-    std::int64_t limit, left, amount;
-    bool is_far;
-  };
-  const Case cases[] = {{1000, 500, 400, true},           {1000, 499, 1, false},
-                        {1'000'000, 102'400, 100, true},  {1'000'000, 102'399, 100, false},
-                        {1'000'000, 499'999, 500, false}, {1, 0, 0, true}};
-  for (const Case& each : cases) {
-    limits::Policy limit;
-    limit.figure = limits::Figure::kTotalTokensPerMinute;
-    limit.limit = each.limit;
-    const LimitCharge limit_charge{&limit, "acme", each.amount};
+TEST(Headroom, IsFarWhileHalfIsLeft) {
+  limits::Policy limit;
+  limit.limit = 1000;
+  const LimitCharge limit_charge{&limit, "acme", 1};
+  cost::Policy budget;
+  budget.limit = Money{1000};
+  const BudgetCharge budget_charge{&budget, "acme", Money{1}};
+  for (const std::int64_t left : {1000, 500, 499, 0, -1}) {
     audit::LimitEvidence limit_left;
-    limit_left.remaining = each.left;
-    cost::Policy budget;
-    budget.limit = Money{each.limit};
-    const BudgetCharge budget_charge{&budget, "acme", Money{each.amount}};
+    limit_left.remaining = left;
     audit::BudgetEvidence budget_left;
-    budget_left.free = Money{each.left};
+    budget_left.free = Money{left};
     Hold hold;
     hold.limits = {&limit_left, 1};
     hold.budgets = {&budget_left, 1};
-    EXPECT_EQ(is_far({{&limit_charge, 1}, {}}, hold), each.is_far) << each.left;
-    EXPECT_EQ(is_far({{}, {&budget_charge, 1}}, hold), each.is_far) << each.left;
+    limit.figure = limits::Figure::kTotalTokensPerMinute;
+    EXPECT_EQ(is_far({{&limit_charge, 1}, {}}, hold), left >= 500) << left;
+    EXPECT_EQ(is_far({{}, {&budget_charge, 1}}, hold), left >= 500) << left;
     // What counts no input is not asked.
     limit.figure = limits::Figure::kRequestsPerMinute;
     EXPECT_TRUE(is_far({{&limit_charge, 1}, {}}, hold));
   }
+}
+
+// What is exact of a bound is no part of what may be a half or an eighth.
+TEST(Headroom, BelievesTwoToEightBytesOfTextAToken) {
+  EXPECT_TRUE(is_credible(50, 0, 100));
+  EXPECT_FALSE(is_credible(51, 0, 100));
+  EXPECT_TRUE(is_credible(12, 0, 100));
+  EXPECT_FALSE(is_credible(11, 0, 100));
+  EXPECT_TRUE(is_credible(800, 800, 0));
+  EXPECT_FALSE(is_credible(100, 800, 0));
+  EXPECT_FALSE(is_credible(801, 800, 0));
+  EXPECT_TRUE(is_credible(812, 800, 100));
+  EXPECT_FALSE(is_credible(-1, 0, 0));
+}
+
+// Of each by itself: whoever asks for two in turn takes no sample from either.
+TEST(Headroom, CountsOneInSixteenOfEachModel) {
+  Headroom headroom;
+  const Hold hold;
+  headroom.held(1, {}, hold);
+  std::map<std::string_view, int> counted;
+  for (int i = 0; i < 160; ++i) {
+    for (const std::string_view model : {"a", "b"}) {
+      counted[model] += headroom.suffices(1, model) ? 0 : 1;
+    }
+  }
+  EXPECT_EQ(counted["a"], 10);
+  EXPECT_EQ(counted["b"], 10);
+}
+
+// Doubt does not go away by itself.
+TEST(Headroom, DoubtsUntilFiguresHaveAgreed) {
+  Headroom headroom;
+  headroom.held(1, {}, Hold{});
+  headroom.compared("a", 100, 49);
+  for (int i = 0; i < 1000; ++i) ASSERT_FALSE(headroom.suffices(1, "a"));
+  EXPECT_TRUE(headroom.suffices(1, "b"));
+  for (std::uint32_t i = 1; i < Headroom::kAgreeing; ++i) headroom.compared("a", 100, 50 + i);
+  EXPECT_FALSE(headroom.suffices(1, "a"));
+  headroom.compared("a", 100, 100);
+  EXPECT_TRUE(headroom.suffices(1, "a"));
+  headroom.compared("a", 100, 165);
+  EXPECT_FALSE(headroom.suffices(1, "a"));
 }
 
 TEST(Headroom, KnowsEverySubjectByItself) {
@@ -108,9 +145,11 @@ TEST_F(HeldAtABound, WhereAllIsFarAndSettledAtWhatIsReported) {
 
 TEST_F(HeldAtABound, OnlyWhileAllIsFar) {
   (void)input_of(prompt);
-  world.ledger.free = Money{300'000};  // Less than a thousand times the hold.
-  EXPECT_EQ(input_of(prompt), (Input{kBound, true}));
+  world.ledger.free = Money{NotedLedger::kPlenty - 1};
+  EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));  // The ledger refused the bound.
+  EXPECT_EQ(std::ranges::count(world.story, "hold"), 3);
   EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+  EXPECT_EQ(std::ranges::count(world.story, "hold"), 4);
   world.ledger.free.reset();
   EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
   EXPECT_EQ(input_of(prompt), (Input{kBound, true}));
@@ -122,8 +161,10 @@ TEST_F(HeldAtABound, OnlyWhileAllIsFar) {
 TEST_F(HeldAtABound, IsCountedWhereItDoesNotFit) {
   (void)input_of(prompt);
   world.ledger.refusal.emplace();
+  world.ledger.refusal->reason = Reason::kRateLimited;
   world.ledger.refusals = 1;
   EXPECT_EQ(input_of(prompt), (Input{kCounted, false}));
+  EXPECT_EQ(input_of(prompt), (Input{kBound, true}));
   world.ledger.refusal.emplace();
   world.ledger.refusal->reason = Reason::kBudgetExhausted;
   const auto caller = world.serve(ask(prompt));
@@ -132,6 +173,19 @@ TEST_F(HeldAtABound, IsCountedWhereItDoesNotFit) {
   EXPECT_NE(written.find("\"input_tokens_counted\":18"), std::string::npos) << written;
   EXPECT_EQ(written.find("\"bound\":true"), std::string::npos);
   expect_clean_books();
+}
+
+// What no count mends is refused once, and whoever is refused is counted from then on.
+TEST_F(HeldAtABound, IsHeldOnceWhereNoCountWouldHelp) {
+  (void)input_of(prompt);
+  world.ledger.refusal.emplace();
+  world.ledger.refusal->reason = Reason::kConcurrencyLimited;
+  world.story.clear();
+  EXPECT_EQ(world.serve(ask(prompt))->header("x-tollgate-reason"), "concurrency_limited");
+  EXPECT_EQ(std::ranges::count(world.story, "hold"), 1);
+  world.ledger.refusal->reason = Reason::kRateLimited;
+  EXPECT_EQ(world.serve(ask(prompt))->header("x-tollgate-reason"), "rate_limited");
+  EXPECT_EQ(std::ranges::count(world.story, "hold"), 2);
 }
 
 TEST_F(HeldAtABound, IsCountedOnceInSixteen) {
@@ -145,7 +199,7 @@ TEST_F(HeldAtABound, IsCountedForAProviderWhoseFiguresDoNotAgree) {
   world.upstreams.script.pieces = {whole(reported(1, 4))};
   EXPECT_FALSE(input_of(prompt).is_bound);
   world.upstreams.script.pieces = {answer};
-  for (std::uint32_t i = 0; i < Headroom::kDistrusted; ++i) EXPECT_FALSE(input_of(prompt).is_bound);
+  for (std::uint32_t i = 0; i < Headroom::kAgreeing; ++i) EXPECT_FALSE(input_of(prompt).is_bound);
   EXPECT_TRUE(input_of(prompt).is_bound);
 }
 
@@ -155,15 +209,18 @@ TEST_F(HeldAtABound, IsBilledAsCountedUnlessTheReportIsCredible) {
     std::string reply;
     Tokens billed;
     audit::UsageSource source;
+    bool is_counted;
   };
+  // Six tokens of framing and 54 bytes of text: 12 to 33.
   const Case cases[] = {
-      {whole(""), kCounted, testing::kCounted},
-      {whole(reported(kBound / 2, 4)), kBound / 2, kProvider},
-      {whole(reported(kBound / 2 + 1, 4)), kCounted, kProvider},  // Within the slack of templates.
-      {whole(reported(kCounted + 65, 4)), kCounted, testing::kCounted},
-      {whole(reported(kBound / 8, 4)), kBound / 8, kProvider},
-      {whole(reported(kBound / 8 - 1, 4)), kCounted, testing::kCounted},
-      {whole(reported(0, 4)), kCounted, testing::kCounted},
+      {whole(""), kCounted, testing::kCounted, false},
+      {whole(reported(33, 4)), 33, kProvider, false},
+      {whole(reported(34, 4)), kCounted, kProvider, true},  // Within the slack of templates.
+      {whole(reported(kCounted + 65, 4)), kCounted, testing::kCounted, true},
+      {whole(reported(12, 4)), 12, kProvider, false},
+      {whole(reported(11, 4)), 11, kProvider, true},
+      {whole(reported(8, 4)), kCounted, testing::kCounted, true},
+      {whole(reported(0, 4)), kCounted, testing::kCounted, true},
   };
   for (const Case& each : cases) {
     SCOPED_TRACE(each.reply);
@@ -178,6 +235,7 @@ TEST_F(HeldAtABound, IsBilledAsCountedUnlessTheReportIsCredible) {
     EXPECT_EQ(settled.held, Money{kBound + 1000});
     EXPECT_EQ(settled.used.input, each.billed);
     EXPECT_EQ(fresh.trail.records.back().source, each.source);
+    EXPECT_EQ(fresh.meter.counts, each.is_counted ? 2 : 1);
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "pipeline/replies.h"
 
 namespace tollgate::pipeline {
@@ -26,20 +25,30 @@ void Pipeline::HeldRequest::write_headers(const Forwarded& so_far, std::string& 
 }
 
 const Plan& Pipeline::HeldRequest::billed(std::optional<Tokens> reported) {
-  Pipeline& pipeline = life_.pipeline;
-  if (!plan_.input.is_bound || !pipeline.counting_.knows(plan_.model->tokenizer)) return plan_;
+  if (!plan_.charges.at_a_bound) return plan_;
   if (billed_ && (counted_ || !reported)) return *billed_;
   billed_ = plan_;
-  if (reported && is_credible(*reported, plan_.input.tokens)) {
+  const Count& bound = plan_.input;
+  if (reported && is_credible(*reported, bound.tokens - bound.text, bound.text)) {
     billed_->input = {.tokens = *reported};
-    return *billed_;
+  } else {
+    count_now();
   }
-  // The body is still the same, and it was read before.
-  CHECK(pipeline.read(life_, body_).has_value());
+  // What is dearer than input is charged as if so much had been held.
+  dialects::Usage most;
+  most.input = billed_->input.tokens;
+  most.output = plan_.output_cap_total;
+  billed_->worst = cost_of(plan_, most);
+  return *billed_;
+}
+
+void Pipeline::HeldRequest::count_now() {
+  Pipeline& pipeline = life_.pipeline;
+  counted_ = true;
+  // The body is still the same. Where there is no memory to read it again, the bound stands.
+  if (!pipeline.read(life_, body_)) return;
   billed_->input = pipeline.counting_.input(life_.request, plan_.model->tokenizer, kTokensMax,
                                             life_.caller.tenant);
-  counted_ = true;
-  return *billed_;
 }
 
 void Pipeline::HeldRequest::settle(const Forwarded& result) {
@@ -53,9 +62,9 @@ void Pipeline::HeldRequest::settle(const Forwarded& result) {
 }
 
 std::optional<Tokens> Pipeline::HeldRequest::counted() const {
-  if (counted_) return billed_->input.tokens;
-  if (plan_.input.is_bound) return std::nullopt;
-  return plan_.input.tokens;
+  const Count& input = counted_ ? billed_->input : plan_.input;
+  if (input.is_bound) return std::nullopt;
+  return input.tokens;
 }
 
 }  // namespace tollgate::pipeline

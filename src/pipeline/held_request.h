@@ -27,6 +27,7 @@ class Pipeline::HeldRequest final : public Attempted {
   std::optional<Tokens> counted() const;
 
  private:
+  void count_now();
   const Services& at() const { return life_.pipeline.services_; }
 
   Life& life_;

@@ -57,6 +57,11 @@ std::span<const std::string_view> joined(std::span<const std::string_view> a,
   return made;
 }
 
+// Whether it is about what the input takes of a limit or budget, as far as one can tell.
+bool may_fit_counted(const Refusal& refusal) {
+  return refusal.reason == Reason::kRateLimited || refusal.reason == Reason::kBudgetExhausted;
+}
+
 // What became of a request, as the trail tells it.
 void tell(const Forwarded& result, Money cost, audit::Record& record) {
   record.input = result.usage.input;
@@ -165,7 +170,6 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   }
   // From here on the request is paid for; serve_held settles it however it ends.
 
-  headroom_.held(life.headroom, plan->charges, *hold);
   co_await serve_held(life, *body, *plan, *message, *hold);
 }
 
@@ -183,15 +187,19 @@ void Pipeline::open_record(Life& life) {
 Task<Expected<Hold, Shortfall>> Pipeline::afford(Life& life, std::string_view body, Plan& plan,
                                                  std::string& message) {
   Expected<Hold, Shortfall> hold = co_await this->hold(life, plan.charges);
-  if (!hold && std::exchange(life.input, InputFigure::kCounted) == InputFigure::kBounded) {
-    // Not all was far after all, so it is counted.
+  life.input = InputFigure::kCounted;  // From here on a bound could decide something.
+  if (!hold && plan.charges.at_a_bound && may_fit_counted(hold.error().refusal)) {
     const Expected<Plan> counted = read_and_decide(life, body, {}, nullptr, message);
     if (!counted) co_return std::unexpected(Shortfall{counted.error(), {}, {}, {}});
     plan = *counted;
     hold = co_await this->hold(life, plan.charges);
   }
-  if (!hold) hold = co_await hold_otherwise(life, body, hold.error(), plan, message);
-  co_return hold;
+  if (hold) {
+    headroom_.held(life.headroom, plan.charges, *hold);
+    co_return hold;
+  }
+  headroom_.refused(life.headroom);
+  co_return co_await hold_otherwise(life, body, hold.error(), plan, message);
 }
 
 Task<Expected<Hold, Shortfall>> Pipeline::hold(Life& life, const Charges& charges) {

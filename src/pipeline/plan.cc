@@ -208,7 +208,10 @@ bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan&
 Count input_of(const Facts& facts, const config::Tenant* tenant, const Plan& plan,
                Counting& counting, const Plan* before) {
   const std::string& tokenizer = plan.model->tokenizer;
-  if (before != nullptr && before->model->tokenizer == tokenizer) return before->input;
+  // A bound that could be a count is none where it may matter.
+  if (before != nullptr && before->model->tokenizer == tokenizer && !before->charges.at_a_bound) {
+    return before->input;
+  }
   if (facts.input == InputFigure::kBounded && counting.is_bounded(tokenizer)) {
     const Count bound = Counting::bound(facts.request);
     if (decides_alike(facts, tenant, plan, bound.tokens)) return bound;
@@ -319,6 +322,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
   amounts.output = plan.output_cap_total;
   plan.worst = cost::price(plan.model->prices, amounts);
   plan.charges = charges_of(facts, tenant, plan, arena);
+  plan.charges.at_a_bound = plan.input.is_bound && counting.knows(plan.model->tokenizer);
   plan.observed =
       arena.copy(std::span<const std::string_view>(observed.rules.data(), observed.count));
   return plan;

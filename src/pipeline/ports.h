@@ -249,7 +249,16 @@ struct BudgetCharge {
 struct Charges {
   std::span<const LimitCharge> limits;
   std::span<const BudgetCharge> budgets;
+  // The input is held at a bound. That is only for where it decides nothing: unless all that counts
+  // it has plenty left afterwards the hold is refused, with kRateLimited, and is to be made of a
+  // count.
+  bool at_a_bound = false;
 };
+inline bool leaves_plenty(std::int64_t left, std::int64_t of) { return left >= of / 2; }
+inline bool counts_input(limits::Figure figure) {
+  return figure == limits::Figure::kInputTokensPerMinute ||
+         figure == limits::Figure::kTotalTokensPerMinute;
+}
 
 // What was taken and how things stand after it; the evidence lives in the request's arena.
 struct Hold {

@@ -172,6 +172,11 @@ class NotedLedger final : public Ledger {
       if (refusals > 0 && --refusals == 0) refusal.reset();
       co_return std::unexpected(Shortfall{told, short_limits, short_budgets});
     }
+    if (charges.at_a_bound && free && free->micro_usd < kPlenty) {
+      Refusal near;
+      near.reason = Reason::kRateLimited;
+      co_return std::unexpected(Shortfall{near, {}, {}, {}});
+    }
     if (books != nullptr) {
       if (std::optional<Shortfall> shortfall = books->take(charges, arena, wall)) {
         co_return std::unexpected(*shortfall);
@@ -234,6 +239,7 @@ class NotedLedger final : public Ledger {
   Books* books = nullptr;     // Where budgets are to be kept.
   bool waits = false;         // A hold goes on by its executor.
   std::optional<Money> free;  // What every budget has left after a hold; nothing: all the rest.
+  static constexpr std::int64_t kPlenty = 250'000'000;  // Half of the tenant's.
   std::optional<Refusal> refusal;
   int refusals = 0;                                // How many holds more it refuses; 0: all.
   std::vector<audit::LimitEvidence> short_limits;  // Of the refusal.

@@ -297,6 +297,22 @@ void MemoryLedger::tell_over(const BudgetCharge& charge, const Slot& slot, WallT
   sink_->budget_reached(*charge.policy, charge.subject, share, balance, wall);
 }
 
+namespace {
+
+Money left_of(const cost::Policy& policy, const cost::Balance& balance) {
+  return {policy.limit.micro_usd - add_saturated(balance.spent, balance.held).micro_usd};
+}
+
+// Nobody is told: the hold is made of a count then.
+Refusal near_by() {
+  Refusal refusal;
+  refusal.reason = Reason::kRateLimited;
+  refusal.message = "A limit or budget is near, so that the input has to be counted.";
+  return refusal;
+}
+
+}  // namespace
+
 Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Slots& slots, Arena& arena,
                                                  Instant now, WallTime wall, Needs& needs) {
   Verdict verdict(charges, arena);
@@ -313,6 +329,8 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Slots& 
       take_budget(charges.budgets[i], slots.budgets[i], verdict, now, wall);
     // A refusal that more money does not mend is given at once.
     if (!verdict.refused()) needs = verdict.needs();
+    if (charges.at_a_bound && !verdict.refused() && needs.empty() && !is_far(charges, slots, now))
+      verdict.refuse(near_by(), audit::LimitEvidence{});
     if (verdict.refused() || !needs.empty()) {
       give_up(slots, needs);
       if (needs.empty()) mark_returns(charges, slots);
@@ -335,23 +353,41 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Slots& 
   return evidence(charges, slots, verdict.observed(), arena, now);
 }
 
+std::int64_t MemoryLedger::remaining(const LimitCharge& charge, const Slot& slot, Instant now) {
+  if (slot.shared != nullptr) return slot.shared->remaining;
+  if (charge.policy->figure == Figure::kConcurrentRequests)
+    return std::max<std::int64_t>(charge.policy->limit - slot.at_work, 0);
+  return limits::remaining(*charge.policy, slot.rate.after, now);
+}
+
+bool MemoryLedger::is_far(const Charges& charges, const Slots& slots, Instant now) {
+  for (std::size_t i = 0; i < charges.limits.size(); ++i) {
+    const LimitCharge& charge = charges.limits[i];
+    if (pipeline::counts_input(charge.policy->figure) &&
+        !pipeline::leaves_plenty(remaining(charge, slots.limits[i], now), charge.policy->limit))
+      return false;
+  }
+  for (std::size_t i = 0; i < charges.budgets.size(); ++i) {
+    const cost::Policy& policy = *charges.budgets[i].policy;
+    const Money left = left_of(policy, slots.budgets[i].budget);
+    if (!pipeline::leaves_plenty(left.micro_usd, policy.limit.micro_usd)) return false;
+  }
+  return true;
+}
+
 Hold MemoryLedger::evidence(const Charges& charges, Slots& slots,
                             std::span<const std::string_view> observed, Arena& arena, Instant now) {
   const std::span<audit::LimitEvidence> limits =
       arena.make<audit::LimitEvidence>(slots.limits.size());
   for (std::size_t i = 0; i < limits.size(); ++i) {
     const limits::Policy& policy = *charges.limits[i].policy;
-    const Slot& slot = slots.limits[i];
     const bool work = policy.figure == Figure::kConcurrentRequests;
-    std::int64_t remaining = 0;
-    if (slot.shared != nullptr)
-      remaining = slot.shared->remaining;
-    else if (work)
-      remaining = std::max<std::int64_t>(policy.limit - slot.at_work, 0);
-    else
-      remaining = limits::remaining(policy, slot.rate.after, now);
-    limits[i] = {policy.scope, charges.limits[i].subject,   policy.figure,
-                 policy.limit, work ? 1 : slot.rate.amount, remaining};
+    limits[i] = {policy.scope,
+                 charges.limits[i].subject,
+                 policy.figure,
+                 policy.limit,
+                 work ? 1 : slots.limits[i].rate.amount,
+                 remaining(charges.limits[i], slots.limits[i], now)};
   }
   const std::span<audit::BudgetEvidence> budgets =
       arena.make<audit::BudgetEvidence>(slots.budgets.size());
@@ -369,8 +405,7 @@ Hold MemoryLedger::evidence(const Charges& charges, Slots& slots,
                   slot.budget.window_start,
                   slot.budget.window_end,
                   policy.zone,
-                  {policy.limit.micro_usd -
-                   add_saturated(slot.budget.spent, slot.budget.held).micro_usd}};
+                  left_of(policy, slot.budget)};
     bytes += packed_bytes(account_of(charges.budgets[i], slot));
   }
   const std::span<char> packed = arena.make<char>(bytes);

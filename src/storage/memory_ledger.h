@@ -155,6 +155,9 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
   void take_budget(const pipeline::BudgetCharge& charge, Slot& slot, Verdict& verdict, Instant now,
                    WallTime wall);
   static void give_up(Slots& slots, const Needs& needs);
+  static std::int64_t remaining(const pipeline::LimitCharge& charge, const Slot& slot, Instant now);
+  // Whether what counts the input has plenty left, now that all is taken.
+  static bool is_far(const pipeline::Charges& charges, const Slots& slots, Instant now);
   static pipeline::Hold evidence(const pipeline::Charges& charges, Slots& slots,
                                  std::span<const std::string_view> observed, Arena& arena,
                                  Instant now);

@@ -96,6 +96,38 @@ TEST(MemoryLedger, TellsHowThingsStandAfterTheHold) {
   EXPECT_EQ(ledger.snapshot(kWall + std::chrono::days(1)).budgets[0].spent, Money{0});
 }
 
+// A hold at a bound decides nothing: near anything that counts the input it is refused, also where
+// a count would only be observed, and has taken nothing.
+TEST(MemoryLedger, HoldsAtABoundOnlyWherePlentyIsLeft) {
+  limits::Policy tokens = limit(Scope::kTenantId, Figure::kInputTokensPerMinute, 1'000);
+  cost::Policy money = budget(1'000);
+  for (const Mode mode : {Mode::kEnforce, Mode::kObserve}) {
+    tokens.mode = money.mode = mode;
+    for (const bool by_money : {false, true}) {
+      MemoryLedger ledger({}, nullptr);
+      Arena arena;
+      const LimitCharge limits[] = {{&tokens, "acme", by_money ? 1 : 500}};
+      const BudgetCharge budgets[] = {{&money, "acme", {by_money ? 500 : 1}}};
+      const Charges charges{limits, budgets, true};
+      Hold held = hold(ledger, charges, arena).value();
+      const LimitCharge more[] = {{&tokens, "acme", 1}};
+      const BudgetCharge dearer[] = {{&money, "acme", {1}}};
+      const auto refused = hold(ledger, {more, dearer, true}, arena);
+      ASSERT_FALSE(refused.has_value());
+      EXPECT_EQ(refused.error().refusal.reason, Reason::kRateLimited);
+      EXPECT_TRUE(refused.error().exhausted.empty());
+      EXPECT_EQ(ledger.open_holds(), 1);
+      // Counted, it is as ever.
+      const Charges counted{more, dearer};
+      Hold other = hold(ledger, counted, arena).value();
+      EXPECT_EQ(other.limits[0].remaining, by_money ? 998 : 499);
+      ledger.settle(other, counted, {}, {}, kNow, kWall);
+      ledger.settle(held, charges, {}, {}, kNow, kWall);
+      EXPECT_EQ(ledger.snapshot(kWall).budgets[0].held, Money{});
+    }
+  }
+}
+
 // Whichever of the charges refuses, none of the others has been taken.
 TEST(MemoryLedger, TakesAllOrNone) {
   const limits::Policy requests = limit(Scope::kTenantId, Figure::kRequestsPerMinute, 10);

@@ -38,8 +38,9 @@ class AddedTokens {
   std::size_t unfinished(std::string_view text) const;
 
  private:
-  // Few begin differently: beyond this every byte is looked at.
-  static constexpr std::size_t kFirstBytesSought = 2;
+  // Beyond this every byte is looked at: to seek each of several to the end of the text, again and
+  // again, is quadratic in a text that has but one of them.
+  static constexpr std::size_t kFirstBytesSought = 1;
 
   std::size_t next_begin(std::string_view text, std::size_t from) const;
 
