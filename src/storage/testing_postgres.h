@@ -234,14 +234,18 @@ class PostgresServer {
     _exit(127);
   }
 
-  // Each of its sessions and workers is a process of its own.
+  // Each of its sessions and workers is a process of its own. The server is held while they are
+  // listed: one that is gone has no children to list, and they would live on for a moment.
   std::vector<pid_t> signal_all(int signal) const {
-    ::kill(pid_, signal);
+    ::kill(pid_, SIGSTOP);
+    siginfo_t state;
+    waitid(P_PID, static_cast<id_t>(pid_), &state, WSTOPPED | WEXITED | WNOWAIT);
     std::vector<pid_t> children;
     const std::string pid = std::to_string(pid_);
     std::ifstream list("/proc/" + pid + "/task/" + pid + "/children");
     for (pid_t child = 0; list >> child;) children.push_back(child);
     for (const pid_t child : children) ::kill(child, signal);
+    ::kill(pid_, signal);
     return children;
   }
 
