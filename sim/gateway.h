@@ -46,6 +46,9 @@ struct Request {
   std::string accounts;          // That it is held on, packed.
   pipeline::Used used;           // Once it is settled.
   bool asks_alone = true;        // No other of its gateway asked meanwhile.
+
+  // Its amounts, of `bound` and `settings`.
+  void charge();
 };
 
 class Gateway final : public storage::SettlementSink {
@@ -123,6 +126,8 @@ class Gateway final : public storage::SettlementSink {
   void answered(Request& request);
   void admitted(Request& request);
   void check_refusal(const Request& request) const;
+  void check_bound(const Request& request, const audit::BudgetEvidence& budget,
+                   const Account& account) const;
   void decide(Request& request);
   void leave(Request& request);
   void settle(Request& request);
