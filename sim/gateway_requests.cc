@@ -56,6 +56,8 @@ Task<void> Gateway::hold(Gateway& self, Request& request) {
   if (!request.result->has_value() && std::exchange(request.charges.at_a_bound, false)) {
     request.bound.input = self.chance_.between(100, request.bound.input);
     request.charge();
+    request.now = self.clock.now();
+    request.wall = self.clock.wall();
     request.result = co_await hold();
     if (self.dies_) co_return;
   }
