@@ -18,6 +18,29 @@ bool is_v4(const IpAddress& address) {
   return std::equal(kMapped.begin(), kMapped.end(), address.bytes.begin());
 }
 
+// The IPv4 address whose holder an IPv6 address is of by its form; nothing where the form says
+// none. 64:ff9b:1::/48 is none: nobody may assume where in it an IPv4 address stands (RFC 8215, 5).
+std::optional<IpAddress> v4_within(const IpAddress& address) {
+  constexpr std::array<std::uint8_t, 12> kTranslated{0, 0x64, 0xff, 0x9b};  // RFC 6052, 2.1.
+  constexpr std::array<std::uint8_t, 2> kSixToFour{0x20, 0x02};             // RFC 3056, 2.
+  const auto begins_with = [&](const auto& prefix) {
+    return std::equal(prefix.begin(), prefix.end(), address.bytes.begin());
+  };
+  std::size_t at = 0;
+  if (begins_with(kTranslated)) {
+    at = kTranslated.size();
+  } else if (begins_with(kSixToFour)) {
+    at = kSixToFour.size();
+  } else {
+    return std::nullopt;
+  }
+  IpAddress v4;
+  std::ranges::copy(kMapped, v4.bytes.begin());
+  std::copy_n(address.bytes.begin() + static_cast<std::ptrdiff_t>(at), 4,
+              v4.bytes.begin() + kMapped.size());
+  return v4;
+}
+
 // The bits of byte `at` that a prefix of `bits` covers.
 std::uint8_t mask_of(int bits, int at) {
   const int covered = std::clamp(bits - at * 8, 0, 8);
@@ -51,6 +74,7 @@ std::optional<IpAddress> read_address(std::string_view text) {
 }
 
 IpAddress subscriber_of(IpAddress address) {
+  if (const std::optional<IpAddress> v4 = v4_within(address)) return *v4;
   // Addresses in ::/64 are no subscriber's: there are the mapped ones, ::1 and nothing.
   const auto half = address.bytes.begin() + 8;
   const bool is_whole =

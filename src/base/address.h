@@ -22,7 +22,9 @@ std::string format_address(const IpAddress& address);
 std::optional<IpAddress> read_address(std::string_view text);
 
 // What one caller has all of, for whatever counts callers by where they come from: an IPv4 address,
-// and of IPv6 the /64 that it lies in, as a subscriber has one at the least.
+// and of IPv6 the /64 that it lies in, as a subscriber has one at the least. An IPv4 host that a
+// translator shows as 64:ff9b::/96 counts as itself, lest all of them be one; so does whoever comes
+// from 2002::/16 (6to4), as 65,536 networks there are of one IPv4 address.
 IpAddress subscriber_of(IpAddress address);
 
 // All addresses that begin with the same bits.

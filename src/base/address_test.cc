@@ -92,5 +92,31 @@ TEST(Address, IsCountedAsWhatASubscriberHas) {
   EXPECT_EQ(subscriber_of(*read_address("2001:db8:1:2:3:4:5:6")), *read_address("2001:db8:1:2::"));
 }
 
+TEST(Address, IsCountedAsTheIpv4HostThatItStandsFor) {
+  struct Row {
+    const char* address;
+    const char* counts_as;
+  };
+  for (const Row& row : std::initializer_list<Row>{
+           {"64:ff9b::192.0.2.1", "192.0.2.1"},
+           {"64:ff9b::192.0.2.2", "192.0.2.2"},
+           {"64:ff9b::ffff:ffff", "255.255.255.255"},
+           // Bits between the prefix and the address: not of 64:ff9b::/96.
+           {"64:ff9b::1:192.0.2.1", "64:ff9b::"},
+           {"64:ff9b:0:1::192.0.2.1", "64:ff9b:0:1::"},
+           // Local use (RFC 8215): a network like any other.
+           {"64:ff9b:1::192.0.2.1", "64:ff9b:1::"},
+           {"64:ff9b:1:2:3:4:5:6", "64:ff9b:1:2::"},
+           {"2002:c000:201::1", "192.0.2.1"},
+           {"2002:c000:201:ffff:1:2:3:4", "192.0.2.1"},
+           {"2002:c000:202::1", "192.0.2.2"},
+           {"2003:c000:201::1", "2003:c000:201::"},
+           {"::ffff:192.0.2.1", "192.0.2.1"},
+       }) {
+    EXPECT_EQ(format_address(subscriber_of(*read_address(row.address))), row.counts_as)
+        << row.address;
+  }
+}
+
 }  // namespace
 }  // namespace tollgate
