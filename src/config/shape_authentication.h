@@ -202,7 +202,7 @@ inline constexpr Field kSessionFields[] = {
     {.key = "origins",
      .kind = Kind::kList,
      .doc = "Pages that may call with the cookie, `https://app.example.com`. Not written: those of "
-            "the host that is called. Calls with another `Origin` are refused, but for `GET`.",
+            "the host that is called. Calls with another `Origin` are refused.",
      .max = 64,
      .of = Kind::kText},
     kTenantClaim,

@@ -9,6 +9,9 @@ namespace tollgate::pipeline {
 
 namespace {
 
+// What browsers say of a page that they do not name, and what is taken from whoever names two.
+constexpr std::string_view kNobodysPage = "null";
+
 Refusal refuse_stale_keys() {
   Refusal refusal;
   refusal.reason = Reason::kStoreUnavailable;
@@ -111,8 +114,7 @@ Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) 
   if (!cookies) return std::unexpected(cookies.error());
   shown.others.cookies = *cookies;
   if (!cookies->empty()) {
-    shown.others.origin = {head.method, head.header("host"), head.header("origin"),
-                           head.header("sec-fetch-site"), head.transport};
+    shown.others.origin = origin_of(head);
   }
   if (!secret) {
     const bool missing = secret.error().reason == Reason::kMissingCredential;
@@ -124,6 +126,11 @@ Expected<Shown> shown_by(const RequestHead& head, const config::Config& config) 
   const bool is_key = secret->starts_with(authentication::kKeyPrefix) || !policy.takes_tokens();
   (is_key ? shown.key : shown.others.token) = *secret;
   return shown;
+}
+
+authentication::CallOrigin origin_of(const RequestHead& head) {
+  return {head.method, head.header("host"), head.only_header("origin").value_or(kNobodysPage),
+          head.only_header("sec-fetch-site").value_or("cross-site"), head.transport};
 }
 
 void add_roles_of_tenant(const config::Config& config, authentication::Identity& identity,

@@ -30,6 +30,9 @@ struct Shown {
 // route is open to that, kCredentialConflict where the headers carry two.
 Expected<Shown> shown_by(const RequestHead& head, const config::Config& config);
 
+// Which page the browser that sent `head` says that it calls for.
+authentication::CallOrigin origin_of(const RequestHead& head);
+
 // Refuses where the configuration takes no key at all.
 Expected<void> check_keys_accepted(const config::Config& config);
 

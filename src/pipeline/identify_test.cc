@@ -73,6 +73,18 @@ class Join : public PipelineTest {
     answer = world.serve(asked);
     return answer->header("x-tollgate-reason").value_or("");
   }
+  // The same where a browser says that it calls for a page.
+  std::string told_page(const std::string& secret, std::string origin, std::string method) {
+    Ask asked = ask(std::string(kHello));
+    asked.headers = {{"Host", "llm.example.com"}, {"Origin", std::move(origin)}};
+    if (!secret.empty()) asked.headers.emplace_back("Authorization", "Bearer " + secret);
+    if (method == "GET") asked.target = "/v1/models";
+    asked.method = std::move(method);
+    asked.certificate = &mapped;
+    asked.transport = authentication::Transport::kTls;
+    answer = world.serve(asked);
+    return answer->header("x-tollgate-reason").value_or("");
+  }
   // The same with a token that `who` stands behind.
   std::string told_token(const authentication::Identity& who, const ClientCertificate* shown) {
     world.callers.known = who;
@@ -136,6 +148,25 @@ TEST_F(Join, ACertificateAloneIsItsActor) {
   EXPECT_NE(decision().find(R"("workload")"), std::string::npos);
   EXPECT_EQ(told("", &unmapped), "missing_credential");
   EXPECT_EQ(told("", nullptr), "missing_credential");
+}
+
+// A browser shows its certificate for whatever page, a key only for one that knows it.
+TEST_F(Join, ACertificateAloneIsForPagesOfItsOwnHost) {
+  for (const std::string method : {"POST", "GET"}) {
+    EXPECT_EQ(told_page("", "https://llm.example.com", method), "");
+    EXPECT_EQ(told_page("", "https://evil.com", method), "route_not_allowed");
+    EXPECT_EQ(told_page("", "null", method), "route_not_allowed");
+  }
+  EXPECT_EQ(told_page(world.add_key("acme"), "https://evil.com", "POST"), "");
+  // Nobody's certificate is as good as none.
+  Ask asked = ask(std::string(kHello));
+  asked.headers = {{"Host", "llm.example.com"}, {"Origin", "https://evil.com"}};
+  asked.certificate = &unmapped;
+  EXPECT_EQ(world.serve(asked)->header("x-tollgate-reason"), "missing_credential");
+  // Two pages are nobody's.
+  asked.headers = {{"Host", "a"}, {"Origin", "https://a"}, {"Origin", "https://evil.com"}};
+  asked.certificate = &mapped;
+  EXPECT_EQ(world.serve(asked)->header("x-tollgate-reason"), "route_not_allowed");
 }
 
 TEST_F(Join, TheSameActorMayShowSeveral) {

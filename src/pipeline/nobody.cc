@@ -70,10 +70,18 @@ void Pipeline::tell_of(const std::vector<Strangers::Untold>& all) {
 bool Pipeline::is_only_asked(Life& life) {
   const RequestHead& head = life.exchange.head();
   life.page = listed_page(head, *life.config);
-  if (life.page.empty()) return false;
-  if (is_preflight(head)) return true;
-  life.exchange.add_headers(page_headers(life.page, life.exchange.arena()));
+  if (!life.page.empty() && is_preflight(head)) return true;
+  life.exchange.add_headers(answer_headers(head, life.page, *life.config, life.exchange.arena()));
   return false;
+}
+
+Task<void> Pipeline::answer_alive(Exchange& exchange) {
+  const std::shared_ptr<const config::Config> config = services_.config.get();
+  const RequestHead& asked = exchange.head();
+  ReplyHead head;
+  head.content_type = "text/plain";
+  head.headers = answer_headers(asked, listed_page(asked, *config), *config, exchange.arena());
+  co_await exchange.reply(head, "ok\n");
 }
 
 Task<void> Pipeline::answer_preflight(Life& life) {
@@ -103,6 +111,7 @@ void Pipeline::refuse_malformed(const RequestHead& head, std::string_view messag
   refusal.rule = "edge";
   refusal.message = std::string(message);
   services_.meter.began();
+  headers += answer_headers(head, listed_page(head, *config), *config, arena);
   write_refusal_reply(dialect_at(without_query(head.target), head), refusal, record.id, 0, headers,
                       out);
   const Instant now = services_.clock.now();

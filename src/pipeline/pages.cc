@@ -43,6 +43,18 @@ constexpr std::string_view kExposed =
     "request-id, retry-after, retry-after-ms, x-request-id, x-should-retry, x-tollgate-cost-usd, "
     "x-tollgate-budget-remaining-usd, x-tollgate-model, x-tollgate-reason, x-tollgate-rule";
 
+constexpr std::string_view kOfThePage = "vary: origin\r\n";
+constexpr std::string_view kOfOneCaller = "cache-control: no-store\r\n";
+constexpr std::string_view kOfOnePage = "cache-control: no-store\r\nvary: origin\r\n";
+
+// Whether a cache may keep what such a request is answered.
+bool is_kept_by_caches(std::string_view method) { return method == "GET" || method == "HEAD"; }
+
+bool lists_pages(const config::Config& config) {
+  return std::ranges::any_of(config.authentication.sessions,
+                             [](const auto& session) { return !session.origins.empty(); });
+}
+
 std::string_view trimmed(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
   return text.substr(0, text.find_last_not_of(" \t") + 1);
@@ -99,9 +111,16 @@ std::string_view preflight_headers(const RequestHead& head, std::string_view pag
   return arena.copy(lines);
 }
 
-std::string_view page_headers(std::string_view page, Arena& arena) {
+std::string_view answer_headers(const RequestHead& head, std::string_view page,
+                                const config::Config& config, Arena& arena) {
+  const bool reads = is_kept_by_caches(head.method);
+  if (page.empty()) {
+    if (!reads) return {};
+    return lists_pages(config) ? kOfOnePage : kOfOneCaller;
+  }
   std::string lines = who_may_read(page);
-  lines.append("access-control-expose-headers: ").append(kExposed).append("\r\nvary: origin\r\n");
+  lines.append("access-control-expose-headers: ").append(kExposed).append("\r\n");
+  lines += reads ? kOfOnePage : kOfThePage;
   return arena.copy(lines);
 }
 

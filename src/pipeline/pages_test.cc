@@ -84,6 +84,77 @@ TEST_F(Pages, ThatAreListedMayReadWhatTheyAreAnswered) {
   }
 }
 
+// What is wrong with a request is what its page wants to know, and that nobody is there as well.
+TEST_F(Pages, MayReadThatTheirRequestIsMalformed) {
+  for (const bool listed : {true, false}) {
+    const Header header{"Origin", listed ? "https://app.example.com" : "https://evil.example.com"};
+    RequestHead head;
+    head.method = "POST";
+    head.headers = {&header, 1};
+    std::string headers;
+    std::string body;
+    world.pipeline.refuse_malformed(head, "A header line has no name.", headers, body);
+    EXPECT_EQ(headers.contains("access-control-allow-origin: https://app.example.com\r\n"), listed);
+    EXPECT_EQ(headers.contains("access-control-"), listed) << headers;
+    Ask alive = from_page(std::string(header.value), "GET");
+    alive.target = "/livez";
+    const auto caller = world.serve(alive);
+    EXPECT_EQ(caller->status, 200);
+    EXPECT_EQ(caller->header(kOrigin).has_value(), listed);
+    EXPECT_EQ(caller->header("vary"), "origin");
+  }
+}
+
+// A cache may keep what is answered to a read, and to nothing else; there it says of whom it is.
+TEST_F(Pages, AnswersToReadsAreForNoCache) {
+  struct Row {
+    std::string method;
+    std::string target;
+    std::string origin;
+    int status;
+    std::optional<std::string> vary;
+    std::optional<std::string> cache;
+  };
+  const std::string page = "https://app.example.com";
+  const std::string chat = "/v1/chat/completions";
+  const std::optional<std::string> nothing;
+  const Row rows[] = {
+      {"GET", "/v1/models", page, 200, "origin", "no-store"},
+      {"GET", "/v1/models", "https://evil.com", 200, "origin", "no-store"},
+      {"GET", "/v1/models", "", 200, "origin", "no-store"},
+      {"GET", "/v1/nothing", "", 404, "origin", "no-store"},
+      {"GET", "/livez", "", 200, "origin", "no-store"},
+      {"POST", chat, page, 200, "origin", nothing},
+      {"POST", chat, "https://evil.com", 200, nothing, nothing},
+      {"POST", chat, "", 200, nothing, nothing},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.method + " " + row.target + " " + row.origin);
+    Ask asked = from_page(row.origin, row.method);
+    if (row.origin.empty())
+      std::erase_if(asked.headers, [](auto& it) { return it.first == "Origin"; });
+    asked.target = row.target;
+    const auto caller = world.serve(asked);
+    EXPECT_EQ(caller->status, row.status);
+    EXPECT_EQ(caller->header("vary"), row.vary);
+    EXPECT_EQ(caller->header("cache-control"), row.cache);
+  }
+}
+
+// Where no page is listed no answer depends on one, but on who asks it does.
+TEST_F(PipelineTest, AnswersToReadsAreForNoCacheWhereNoPageIsListed) {
+  Ask asked = ask_as(world.add_key("acme"), std::string(kHello));
+  asked.headers.emplace_back("Origin", "https://app.example.com");
+  EXPECT_EQ(world.serve(asked)->header("vary"), std::nullopt);
+  EXPECT_EQ(world.serve(asked)->header("cache-control"), std::nullopt);
+  asked.method = "GET";
+  asked.target = "/v1/models";
+  const auto models = world.serve(asked);
+  EXPECT_EQ(models->status, 200);
+  EXPECT_EQ(models->header("vary"), std::nullopt);
+  EXPECT_EQ(models->header("cache-control"), "no-store");
+}
+
 TEST_F(Pages, ThatAreNotListedAreToldNothing) {
   for (const std::string origin :
        {"https://evil.example.com", "https://app.example.com.evil.com", "https://app.example.com/",

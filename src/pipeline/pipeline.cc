@@ -113,11 +113,7 @@ void Pipeline::revoked(std::string_view id) {
 Task<void> Pipeline::serve(Exchange& exchange) {
   // Whoever balances load asks whether we are here: a question to the process, not a request.
   if (exchange.head().target == kLivePath && exchange.head().method == "GET") {
-    ReplyHead head;
-    head.content_type = "text/plain";
-    head.headers = "cache-control: no-store\r\n";
-    co_await exchange.reply(head, "ok\n");
-    co_return;
+    co_return co_await answer_alive(exchange);
   }
 
   Life life(*this, exchange);
@@ -260,6 +256,12 @@ Task<Expected<void>> Pipeline::ask_who(Life& life, Shown shown) {
   }
   const Expected<std::optional<authentication::Identity>> certified =
       identify_certificate(life.exchange.head(), config, verdicts_, life.wall, arena);
+  if (!caller && (!certified || *certified)) {
+    // It alone would vouch: before anything that it means is told, whose page shows it.
+    const Expected<void> ours =
+        authentication::check_certificate_origin(origin_of(life.exchange.head()));
+    if (!ours) co_return ours;
+  }
   if (!certified) co_return std::unexpected(certified.error());
   if (*certified && !is_proof) {
     if (Expected<void> one = join(caller, **certified); !one) co_return one;

@@ -67,6 +67,7 @@ class Pipeline final : public Handler, public KeyWatcher {
   // Whether a browser only asks if a page may call, which is no request either. What a page does
   // call, it may read the answer of.
   bool is_only_asked(Life& life);
+  Task<void> answer_alive(Exchange& exchange);
   Task<void> answer_preflight(Life& life);
   void open_record(Life& life);
   Task<Expected<void>> identify(Life& life);

@@ -45,6 +45,7 @@ struct Ask {
   IpAddress ip{};
   const authentication::ClientCertificate* certificate = nullptr;
   authorization::Exposure exposure = authorization::Exposure::kPublic;
+  authentication::Transport transport = authentication::Transport::kPlain;
 };
 
 class Caller final : public Exchange {
@@ -58,6 +59,7 @@ class Caller final : public Exchange {
     head_.certificate = ask_.certificate;
     head_.listener = "public";
     head_.exposure = ask_.exposure;
+    head_.transport = ask_.transport;
     body_ = ask_.body + std::string(dialects::RequestReader::kPadding, '\0');
   }
 

@@ -151,6 +151,44 @@ describe('a page of another host', () => {
   });
 });
 
+describe('pages of two applications', () => {
+  it('use the session of their own alone, to read as well as to ask', async (t) => {
+    const [shop, wiki] = ['https://shop.example.com', 'https://wiki.example.com'];
+    const entry = (name, page) => {
+      return { name, cookie: name, secret: SECRET, tenant: 'org', roles: 'roles', origins: [page] };
+    };
+    const gateway = await begin(t, [entry('shop', shop), entry('wiki', wiki)]);
+    const claims = { sub: 'alice', org: 'acme', roles: ['engineer'], iat: now(), exp: now() + 60 };
+    const call = async (method, name, headers) => {
+      const target = method === 'GET' ? '/v1/models' : '/v1/chat/completions';
+      const reply = await fetch(`${gateway.url}${target}`, {
+        method,
+        headers: { cookie: `${name}=${signed(claims)}`, 'content-type': 'application/json', ...headers },
+        ...(method === 'GET' ? {} : { body: JSON.stringify(question()) }),
+      });
+      const text = await reply.text();
+      return [reply.status, reply.headers.get('access-control-allow-origin'), text];
+    };
+    for (const method of ['GET', 'POST']) {
+      assert.deepEqual((await call(method, 'shop', { origin: shop })).slice(0, 2), [200, shop]);
+      assert.deepEqual((await call(method, 'wiki', { origin: wiki })).slice(0, 2), [200, wiki]);
+      // It is told that it may not, and nothing else: a session that is good and one that is not
+      // are answered alike.
+      const [status, told, text] = await call(method, 'shop', { origin: wiki });
+      assert.deepEqual([status, told], [403, wiki]);
+      const [forged, , words] = await call(method, 'shop=x; other', { origin: wiki });
+      assert.equal(forged, 403);
+      const plain = (body) => JSON.parse(body).error.message.replace(/req_\S+/, '');
+      assert.equal(plain(words), plain(text));
+      const stranger = await call(method, 'shop', { origin: 'https://evil.example.com' });
+      assert.deepEqual(stranger.slice(0, 2), [403, null]);
+    }
+    // What a browser reads for a page without naming it.
+    assert.equal((await call('GET', 'shop', { 'sec-fetch-site': 'cross-site' }))[0], 403);
+    assert.equal((await call('GET', 'shop', { 'sec-fetch-site': 'none' }))[0], 200);
+  });
+});
+
 describe('guessing at sessions', () => {
   it('is limited, also beside a good key, and ends no session of those beside it', async (t) => {
     const redis = await startRedis(t);

@@ -40,26 +40,6 @@ Expected<std::optional<WallTime>> check_times(const SessionPolicy& policy,
   return ends;
 }
 
-bool is_safe_method(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "OPTIONS";
-}
-
-std::string_view host_of_origin(std::string_view origin) {
-  const std::size_t scheme = origin.find("://");
-  return scheme == std::string_view::npos ? std::string_view() : origin.substr(scheme + 3);
-}
-
-bool is_listed(const SessionPolicy& policy, const CallOrigin& call) {
-  if (!policy.origins.empty()) {
-    return std::ranges::find(policy.origins, call.origin) != policy.origins.end();
-  }
-  // Whoever is on the way can be the host's page in plain HTTP. Where a proxy may have ended TLS
-  // nobody here can tell.
-  if (call.transport == Transport::kTls && !call.origin.starts_with("https://")) return false;
-  const std::string_view host = host_of_origin(call.origin);
-  return !host.empty() && host == call.host;
-}
-
 }  // namespace
 
 std::vector<PolicyMistake> check(const SessionPolicy& policy) {
@@ -111,14 +91,7 @@ std::string store_key(const SessionPolicy& policy, std::string_view id) {
 }
 
 Expected<void> check_origin(const SessionPolicy& policy, const CallOrigin& call) {
-  if (is_safe_method(call.method)) return {};
-  const bool by_origin = !call.origin.empty() && is_listed(policy, call);
-  // A browser that names no origin may still say that the page is of the host that it calls.
-  const bool by_site =
-      call.origin.empty() && policy.origins.empty() && call.fetch_site == "same-origin";
-  const bool contradicted =
-      policy.origins.empty() && !call.fetch_site.empty() && call.fetch_site != "same-origin";
-  if ((by_origin || by_site) && !contradicted) return {};
+  if (comes_from(policy.origins, call)) return {};
   return refuse(Reason::kRouteNotAllowed, rule_of(policy) + ".origins",
                 "The call comes from a page that may not use the session of this browser "
                 "(`Origin`, `Sec-Fetch-Site`).");

@@ -1,14 +1,12 @@
 // Sessions of a browser: a cookie that is a session by itself (session_cookie.h), or names one
 // that the web application keeps in Redis as a JSON object.
 //
-// A browser sends its cookies along with whatever a page of anybody makes it send. So a cookie
-// alone never vouches for a call that changes something or costs money: the browser must say
-// (`Origin`, `Sec-Fetch-Site`) that the call comes from a page that is ours.
+// A browser sends its cookies along with whatever a page of anybody makes it send. So each entry
+// says which pages its sessions are for, and holds calls to that (call_origin.h).
 //
 // No I/O; time is an argument. A reader belongs to one thread.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +16,7 @@
 #include "base/arena.h"
 #include "base/refusal.h"
 #include "base/secret.h"
+#include "controls/authentication/call_origin.h"
 #include "controls/authentication/session_cookie.h"
 
 namespace tollgate::authentication {
@@ -46,18 +45,8 @@ Digest digest_of(const SessionPolicy& policy);
 bool is_session_id(std::string_view cookie);
 std::string store_key(const SessionPolicy& policy, std::string_view id);
 
-enum class Transport : std::uint8_t { kPlain, kTls };
-
-// What a browser says of where a call comes from. Empty: it says nothing.
-struct CallOrigin {
-  std::string_view method;
-  std::string_view host;
-  std::string_view origin;
-  std::string_view fetch_site;            // Sec-Fetch-Site
-  Transport transport = Transport::kTls;  // By which the call came here.
-};
-
-// Refuses with kRouteNotAllowed what a page of somebody else could have sent.
+// Refuses with kRouteNotAllowed what a page could have sent that is none of this entry's, reads as
+// well. Looks at no session, so the answer tells nothing of it.
 Expected<void> check_origin(const SessionPolicy& policy, const CallOrigin& call);
 
 class StoredSessionReader {

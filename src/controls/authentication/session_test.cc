@@ -129,7 +129,21 @@ TEST(Session, PagesOfOthersCannotUseIt) {
       {{"POST", "", "https://", ""}, false, false},
       {{"DELETE", kHost, "https://evil.com", ""}, false, false},
       {{"get", kHost, "https://evil.com", ""}, false, false},
-      {{"GET", kHost, "https://evil.com", "cross-site"}, true, true},
+      {{"POST", kHost, "https://llm.example.com", "none"}, false, false},
+      // What is only read: the browser says of whose page, or it is of none.
+      {{"GET", kHost, "https://evil.com", "cross-site"}, false, false},
+      {{"GET", kHost, "https://evil.com", ""}, false, false},
+      {{"GET", kHost, "null", ""}, false, false},
+      {{"HEAD", kHost, "https://evil.com", "cross-site"}, false, false},
+      {{"OPTIONS", kHost, "https://evil.com", "cross-site"}, false, false},
+      {{"GET", kHost, "https://app.example.com", "same-site"}, false, true},
+      {{"GET", kHost, "https://llm.example.com", "same-origin"}, true, false},
+      {{"GET", kHost, "", "same-origin"}, true, false},
+      {{"GET", "app.example.com", "", "same-origin"}, true, true},
+      {{"GET", kHost, "", "cross-site"}, false, false},
+      {{"GET", kHost, "", "same-site"}, false, false},
+      {{"GET", kHost, "", "none"}, true, true},
+      {{"GET", kHost, "", ""}, true, true},
   };
   SessionPolicy listed = policy();
   listed.origins = {"https://app.example.com"};
@@ -139,6 +153,38 @@ TEST(Session, PagesOfOthersCannotUseIt) {
     EXPECT_EQ(plain.has_value(), row.passes);
     if (!plain) EXPECT_EQ(plain.error().reason, Reason::kRouteNotAllowed);
     EXPECT_EQ(check_origin(listed, row.call).has_value(), row.passes_where_listed);
+  }
+}
+
+// Only a browser says where a call comes from, and whoever is none has the certificate by right.
+TEST(Certificate, IsNotUsedByPagesOfOthers) {
+  struct Row {
+    CallOrigin call;
+    bool passes;
+  };
+  constexpr std::string_view kHost = "llm.example.com";
+  const Row rows[] = {
+      {{"POST", kHost, "", ""}, true},
+      {{"GET", kHost, "", ""}, true},
+      {{"GET", kHost, "", "none"}, true},
+      {{"POST", kHost, "https://llm.example.com", "same-origin"}, true},
+      {{"POST", kHost, "https://llm.example.com", ""}, true},
+      {{"POST", kHost, "", "same-origin"}, true},
+      {{"POST", kHost, "http://llm.example.com", ""}, false},
+      {{"POST", kHost, "https://llm.example.com", "cross-site"}, false},
+      {{"POST", kHost, "https://llm.example.com:8443", ""}, false},
+      {{"POST", kHost, "https://app.example.com", "same-site"}, false},
+      {{"POST", kHost, "https://evil.com", ""}, false},
+      {{"POST", kHost, "null", ""}, false},
+      {{"POST", kHost, "", "cross-site"}, false},
+      {{"GET", kHost, "", "cross-site"}, false},
+      {{"GET", kHost, "https://evil.com", "cross-site"}, false},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(fmt::format("{} {} {}", row.call.method, row.call.origin, row.call.fetch_site));
+    const Expected<void> verdict = check_certificate_origin(row.call);
+    EXPECT_EQ(verdict.has_value(), row.passes);
+    if (!verdict) EXPECT_EQ(verdict.error().reason, Reason::kRouteNotAllowed);
   }
 }
 
