@@ -162,36 +162,49 @@ Task<Answer> AdminApi::respond(pipeline::Exchange& exchange, const Target& targe
   co_return co_await administer(exchange, target, target.path.substr(kPrefix.size()));
 }
 
-// The order of the steps is the policy: nothing runs below one that did not let the request
-// through.
+// Whoever is turned away, by whichever step, is counted and on record.
 Task<Answer> AdminApi::administer(pipeline::Exchange& exchange, const Target& target,
                                   std::string_view path) {
   const pipeline::RequestHead& head = exchange.head();
-  TurnedAway away{.from = head.client_ip, .asked = fmt::format("{} {}", head.method, path)};
+  const std::optional<Match> match = find_endpoint(head.method, path);
+  Asker asker;
+  Answer made = co_await admit(exchange, target, match, asker);
+  if (made.denial) {
+    door_.turn_away({.from = head.client_ip,
+                     .asked = asked_of(match),
+                     .id = match ? match->id : std::string_view(),
+                     .admin = asker.known ? &asker.known->proven.admin : nullptr,
+                     .credential_id = asker.credential_id,
+                     .reason = made.denial->reason,
+                     .right = made.denial->right});
+  }
+  co_return made;
+}
+
+// The order of the steps is the policy: nothing runs below one that did not let the request
+// through.
+Task<Answer> AdminApi::admit(pipeline::Exchange& exchange, const Target& target,
+                             const std::optional<Match>& match, Asker& asker) {
+  const pipeline::RequestHead& head = exchange.head();
 
   // Who asks?
   const Expected<Shown> shown = door_.read(head);
-  if (!shown) co_return turn_away(std::move(away), shown.error());
-  away.credential_id = administration::read_token(shown->bearer).value_or("");
+  if (!shown) co_return refused(shown.error());
+  asker.credential_id = administration::read_token(shown->bearer).value_or("");
   Expected<Known> known = co_await door_.identify(exchange, *shown);
-  if (!known) co_return turn_away(std::move(away), known.error());
-  away.admin = &known->proven.admin;
+  if (!known) co_return refused(known.error());
+  asker.known = std::move(*known);
 
   // May they ask this, from there?
-  const auto match = find_endpoint(head.method, path);
   if (!match) co_return not_found();
-  if (const Expected<void> ours = check_call(head, *known); !ours) {
-    co_return turn_away(std::move(away), ours.error());
+  if (const Expected<void> ours = check_call(head, *asker.known); !ours) {
+    co_return refused(ours.error());
   }
-  const administration::Grant& grant = known->proven.admin.grant;
-  away.reason = Reason::kRouteNotAllowed;
-  if (match->row->right && !has(grant.role, *match->row->right)) {
-    away.right = name_of(*match->row->right);
-    door_.turn_away(away);
+  const administration::Admin& admin = asker.known->proven.admin;
+  if (match->row->right && !has(admin.grant.role, *match->row->right)) {
     co_return forbidden(*match->row->right);
   }
-  if (match->row->reach == Reach::kWhole && grant.is_bound()) {
-    door_.turn_away(away);
+  if (match->row->reach == Reach::kWhole && admin.grant.is_bound()) {
     co_return forbidden_to_bound();
   }
   // From here on whoever asks has the right to it; what he sees is bound to his tenants.
@@ -201,15 +214,9 @@ Task<Answer> AdminApi::administer(pipeline::Exchange& exchange, const Target& ta
   if (endpoint == Endpoint::kReadiness) co_return ready(Detail::kCauses);
   if (endpoint == Endpoint::kShowSession || endpoint == Endpoint::kBeginSession ||
       endpoint == Endpoint::kEndSession) {
-    co_return co_await session(exchange, endpoint, *known, *shown);
+    co_return co_await session(exchange, endpoint, *asker.known, *shown);
   }
-  co_return co_await ask(exchange, *match, target, std::move(known->proven.admin));
-}
-
-Answer AdminApi::turn_away(TurnedAway who, const Refusal& refusal) {
-  who.reason = refusal.reason;
-  door_.turn_away(who);
-  return refused(refusal);
+  co_return co_await ask(exchange, *match, target, admin);
 }
 
 // What a page of others could have sent is refused, whatever it shows.
@@ -225,7 +232,7 @@ Expected<void> AdminApi::check_call(const pipeline::RequestHead& head, const Kno
 }
 
 Task<Answer> AdminApi::ask(pipeline::Exchange& exchange, const Match& match, const Target& target,
-                           administration::Admin admin) {
+                           const administration::Admin& admin) {
   const Expected<std::string_view> body = co_await exchange.read_body(kBodyBytesMax);
   if (!body) co_return bad_request(body.error().message);
   OrWords<Parameters> parameters = parse_query(target.query);
@@ -238,7 +245,7 @@ Task<Answer> AdminApi::ask(pipeline::Exchange& exchange, const Match& match, con
       .query = std::string(target.query),
       .parameters = std::move(*parameters),
       .body = std::string(*body),
-      .admin = std::move(admin),
+      .admin = admin,
       .from = exchange.head().client_ip,
   };
   const std::function<Answer()> work = [this, &question] { return answers_.answer(question); };

@@ -29,6 +29,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -74,8 +75,9 @@ class AdminApi final : public pipeline::Handler {
     door_.begin_closing();
     parts_.oidc.begin_closing();
   }
-  // Posts to the door's desk what is not on record yet of those who came. From the loop that
-  // serves, when nobody comes any more.
+  // Has on record what is not yet of those who came. From the loop that serves, from time to time.
+  void tend() { door_.tend(); }
+  // Posts all of that to the door's desk. From the loop that serves, when nobody comes any more.
   void close() { door_.close(); }
 
   Task<void> serve(pipeline::Exchange& exchange) override;
@@ -87,6 +89,11 @@ class AdminApi final : public pipeline::Handler {
 
  private:
   struct Target;
+  // Whoever asks, as far as it is known.
+  struct Asker {
+    std::string_view credential_id;  // The public part of what he showed, if any.
+    std::optional<Known> known;
+  };
 
   // How much of what the gateway is ready for: whether; of each part whether; and why not.
   enum class Detail : std::uint8_t { kWhole, kParts, kCauses };
@@ -97,10 +104,11 @@ class AdminApi final : public pipeline::Handler {
   Task<Answer> respond(pipeline::Exchange& exchange, const Target& target);
   Task<Answer> administer(pipeline::Exchange& exchange, const Target& target,
                           std::string_view path);
+  Task<Answer> admit(pipeline::Exchange& exchange, const Target& target,
+                     const std::optional<Match>& match, Asker& asker);
   Expected<void> check_call(const pipeline::RequestHead& head, const Known& known) const;
   Task<Answer> ask(pipeline::Exchange& exchange, const Match& match, const Target& target,
-                   administration::Admin admin);
-  Answer turn_away(TurnedAway who, const Refusal& refusal);
+                   const administration::Admin& admin);
   Task<Answer> session(pipeline::Exchange& exchange, Endpoint endpoint, const Known& known,
                        const Shown& shown);
 

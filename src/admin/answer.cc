@@ -64,8 +64,10 @@ Answer busy() {
 
 Answer forbidden(const administration::Lack& lack) {
   const std::string_view right = lack.right ? name_of(*lack.right) : std::string_view();
-  return {403, problem_text(403, title_of(403), lack.why, right.empty() ? "" : "right", right),
-          kProblem};
+  Answer made{403, problem_text(403, title_of(403), lack.why, right.empty() ? "" : "right", right),
+              kProblem};
+  made.denial = {Reason::kRouteNotAllowed, right};
+  return made;
 }
 
 Answer forbidden(administration::Right right) {
@@ -74,7 +76,8 @@ Answer forbidden(administration::Right right) {
 }
 
 Answer forbidden_to_bound() {
-  return problem(403, title_of(403), "You are bound to tenants, and this belongs to all of them.");
+  return forbidden(
+      administration::Lack{{}, "You are bound to tenants, and this belongs to all of them."});
 }
 
 Answer refused(const Refusal& refusal) {
@@ -82,6 +85,7 @@ Answer refused(const Refusal& refusal) {
   const int status = row.openai_status;
   Answer made{status, problem_text(status, title_of(status), refusal.message, "reason", row.code),
               kProblem};
+  made.denial = {refusal.reason};
   if (status == 401) made.headers = "www-authenticate: Bearer\r\n";
   if (refusal.retry_after) {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(*refusal.retry_after);

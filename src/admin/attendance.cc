@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -40,12 +41,24 @@ std::string session_text(const Admin& admin, std::string_view replaces) {
   return out;
 }
 
-std::string refusal_text(std::string_view code, std::string_view right) {
+constexpr std::size_t kIdBytesMax = 64;
+
+// Whether it looks like an id of ours: what else somebody names has no place on record.
+bool looks_like_id(std::string_view text) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  };
+  return !text.empty() && text.size() <= kIdBytesMax && std::ranges::all_of(text, fits);
+}
+
+std::string refusal_text(const TurnedAway& who) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
-  json.member("code", code);
-  if (!right.empty()) json.member("right", right);
+  json.member("code", pipeline::row_of(who.reason).code);
+  if (!who.right.empty()) json.member("right", who.right);
+  if (who.admin != nullptr && looks_like_id(who.id)) json.member("id", who.id);
   json.end_object();
   return out;
 }
@@ -86,7 +99,7 @@ Task<FaultOr<void>> Attendance::session_begins(const Admin& admin, const IpAddre
   entry.object = std::move(name);
   entry.after = session_text(admin, replaces);
   const std::function<FaultOr<void>()> work = [this, &entry] {
-    return parts_.kept.record({&entry, 1});
+    return parts_.kept.record({&entry, 1}, std::nullopt);
   };
   DeskLine::Turn<FaultOr<void>> turn(parts_.line, work,
                                      fault(FaultKind::kUnreachable, "too many wait for the store"));
@@ -99,7 +112,7 @@ void Attendance::session_ended(const Admin& admin, const IpAddress& from, std::s
   entry.action = kEnd;
   entry.object = name;
   entry.before = session_text(admin, {});
-  add(std::move(entry));
+  add({std::move(entry), 0});
 }
 
 void Attendance::turned_away(const TurnedAway& who) {
@@ -120,8 +133,8 @@ void Attendance::turned_away(const TurnedAway& who) {
   if (who.admin == nullptr) entry.author.credential_id = who.credential_id;
   entry.action = kRefuse;
   entry.object = who.asked;
-  entry.after = refusal_text(pipeline::row_of(who.reason).code, who.right);
-  add(std::move(entry));
+  entry.after = refusal_text(who);
+  add({std::move(entry), 1});
 }
 
 void Attendance::tell(const std::vector<Strangers::Untold>& untold) {
@@ -129,51 +142,107 @@ void Attendance::tell(const std::vector<Strangers::Untold>& untold) {
     storage::Author author = unknown(each.last);
     author.subject = each.subject;
     author.credential_id = each.credential_id;
-    add(summary(std::move(author), each.count));
+    add({summary(std::move(author), each.count), each.count});
   }
 }
 
-void Attendance::close() {
-  tell(strangers_.take_all());
-  const std::lock_guard lock(mutex_);
-  if (lost_ > 0) begin_writing();
-}
-
-void Attendance::add(Entry entry) {
-  const std::lock_guard lock(mutex_);
-  if (waiting_.size() >= kWaitingMax) {
-    ++lost_;
-  } else {
-    waiting_.push_back(std::move(entry));
+void Attendance::tend() {
+  const Instant now = parts_.clock.now();
+  tell(strangers_.take_untold(now));
+  if (is_failing()) {
+    if (now < retry_at_) return;
+    retry_at_ = now + kRetryEvery;
   }
   begin_writing();
 }
 
+void Attendance::close() {
+  tell(strangers_.take_all());
+  parts_.desk.post([this] { write_all(); });
+}
+
+// Sessions that end are no more than those that began, which is on record; so they always have
+// room.
+void Attendance::add(Waiting waiting) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiting.refusals > 0 && waiting_.size() >= kWaitingMax) {
+      uncounted_ += waiting.refusals;
+    } else {
+      waiting_.push_back(std::move(waiting));
+    }
+  }
+  if (!is_failing()) begin_writing();
+}
+
+bool Attendance::is_failing() {
+  const std::lock_guard lock(mutex_);
+  return failing_;
+}
+
 void Attendance::begin_writing() {
-  if (std::exchange(at_work_, true)) return;
+  const std::lock_guard lock(mutex_);
+  if (at_work_ || (waiting_.empty() && uncounted_ == 0 && !failing_)) return;
+  at_work_ = true;
   parts_.desk.post([this] { write(); });
 }
 
+// Whoever is to be known comes in between two batches.
 void Attendance::write() {
-  std::vector<Entry> all;
-  std::uint64_t lost = 0;
+  const bool wrote = take_batch() && write_batch().has_value();
   {
     const std::lock_guard lock(mutex_);
-    all.swap(waiting_);
-    lost = std::exchange(lost_, 0);
     at_work_ = false;
   }
-  if (lost > 0) all.push_back(summary({storage::Author::Kind::kGateway, {}, {}, {}, {}}, lost));
-  const FaultOr<void> kept = parts_.kept.record(all);
-  if (kept) return;
+  if (wrote) begin_writing();
+}
+
+void Attendance::write_all() {
+  int tries = 0;
+  FaultOr<void> written;
+  while (tries < kClosingTries && take_batch()) {
+    written = write_batch();
+    tries += written ? 0 : 1;
+  }
+  if (written) return;
+  std::uint64_t untold = batch_refusals_;
   const std::lock_guard lock(mutex_);
-  // They are told with the next, as a number.
-  lost_ += lost + all.size() - (lost > 0 ? 1 : 0);
-  if (lost == 0) {
+  for (const Waiting& each : waiting_) untold += each.refusals;
+  fmt::print(stderr,
+             "tollgate: {} refusals at the admin address are not on record, and will not be: {}\n",
+             untold + uncounted_, written.error().message);
+}
+
+// False: nothing is left to be told.
+bool Attendance::take_batch() {
+  if (!batch_.empty()) return true;
+  const std::lock_guard lock(mutex_);
+  batch_refusals_ = uncounted_;
+  if (uncounted_ > 0) {
+    batch_.push_back(summary({storage::Author::Kind::kGateway, {}, {}, {}, {}}, uncounted_));
+  }
+  uncounted_ = 0;
+  while (!waiting_.empty() && batch_.size() < kBatchMax) {
+    batch_refusals_ += waiting_.front().refusals;
+    batch_.push_back(std::move(waiting_.front().entry));
+    waiting_.pop_front();
+  }
+  ++batch_number_;
+  return !batch_.empty();
+}
+
+FaultOr<void> Attendance::write_batch() {
+  const FaultOr<void> kept = parts_.kept.record(batch_, batch_number_);
+  if (kept) batch_.clear();
+  const std::lock_guard lock(mutex_);
+  const bool failed_before = std::exchange(failing_, !kept);
+  if (!kept && !failed_before) {
     fmt::print(stderr,
-               "tollgate: who was refused at the admin address, or left it, is not on record: {}\n",
+               "tollgate: who was refused at the admin address, or left it, is not on record yet: "
+               "{}\n",
                kept.error().message);
   }
+  return kept;
 }
 
 }  // namespace tollgate::admin

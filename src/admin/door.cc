@@ -69,6 +69,13 @@ std::unexpected<Refusal> refuse_unread(const Fault& fault) {
       "The store is not available; its gateway says on stderr why. Ask again soon.");
 }
 
+std::unexpected<Refusal> refuse_unrecorded(const Fault& fault) {
+  fmt::print(stderr, "tollgate: nobody can log in at the admin address: {}\n", fault.message);
+  return refuse_for_now(
+      "The session cannot be on record now, so it does not begin; the gateway says on stderr why. "
+      "Ask again soon.");
+}
+
 // Whoever shows an expired or revoked token has proven to hold it, and does not guess; nor does who
 // has a token of a key that its issuer has not published yet.
 LookEnd end_of(const Refusal& refusal) {
@@ -353,7 +360,7 @@ Task<Expected<std::string>> Door::begin_session(Proven proven, IpAddress from, s
   const std::string replaced = replaces ? administration::public_name_of(before) : std::string();
   const FaultOr<void> recorded =
       co_await attendance_.session_begins(proven.admin, from, name, replaced);
-  if (!recorded) co_return refuse_unread(recorded.error());
+  if (!recorded) co_return refuse_unrecorded(recorded.error());
   // What this browser had before is over, so that no session outlives the one who takes its place.
   sessions_.end(before);
   const administration::Moment now{parts_.clock.now(), parts_.clock.wall()};

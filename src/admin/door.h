@@ -22,6 +22,7 @@
 #include "admin/attendance.h"
 #include "admin/desk_line.h"
 #include "admin/oidc_desk.h"
+#include "admin/random_text.h"
 #include "admin/register.h"
 #include "base/secret.h"
 #include "base/task.h"
@@ -93,8 +94,9 @@ class Door {
 
   // Whoever waits for the store is sent away from now on. Any thread.
   void begin_closing() { line_.begin_closing(); }
-  // What is not on record yet is posted to the desk: when nobody comes any more.
+  // What is not on record yet: when nobody comes any more, and from time to time.
   void close() { attendance_.close(); }
+  void tend() { attendance_.tend(); }
 
  private:
   using Checked = Expected<administration::TokenRecord>;
@@ -122,8 +124,5 @@ class Door {
   Attendance attendance_;
   std::array<std::atomic<std::uint64_t>, kReasonCount> refused_{};
 };
-
-// 32 random bytes, as text of a URL.
-FaultOr<std::string> random_text();
 
 }  // namespace tollgate::admin

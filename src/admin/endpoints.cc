@@ -1,5 +1,7 @@
 #include "admin/endpoints.h"
 
+#include <fmt/format.h>
+
 #include <array>
 
 namespace tollgate::admin {
@@ -66,6 +68,15 @@ std::optional<Match> find_endpoint(std::string_view method, std::string_view pat
     if (const auto id = fit(row.path, path)) return Match{&row, *id};
   }
   return std::nullopt;
+}
+
+std::string asked_of(const std::optional<Match>& match) {
+  if (!match) return "another path";
+  std::string path(match->row->path);
+  if (const std::size_t star = path.find('*'); star != std::string::npos) {
+    path.replace(star, 1, "{id}");
+  }
+  return fmt::format("{} /admin/v1/{}", match->row->method, path);
 }
 
 }  // namespace tollgate::admin

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "controls/administration/administration.h"
@@ -55,5 +56,9 @@ struct Match {
 };
 // Nothing: there is no such endpoint.
 std::optional<Match> find_endpoint(std::string_view method, std::string_view path);
+
+// What was asked, for the record: "POST /admin/v1/keys/{id}/revoke". Of what is no endpoint it says
+// that alone, and no word of whoever asked.
+std::string asked_of(const std::optional<Match>& match);
 
 }  // namespace tollgate::admin

@@ -64,6 +64,14 @@ Refusal too_many_at_once() {
   return refusal;
 }
 
+// What decides who is asked for a provider's metadata, and who vouches for the answer.
+authentication::Digest source_of(const OidcPolicy& entry) {
+  const CertificateAuthority& authority = entry.bearer.certificate_authority;
+  const std::string_view digest(reinterpret_cast<const char*>(authority.digest.data()),
+                                authority.digest.size());
+  return authentication::digest_of(fmt::format("{}{}", digest, entry.bearer.issuer));
+}
+
 // What else a provider says with it is of no interest.
 OrWords<Login::Come> read_come(std::string_view query) {
   const OrWords<Parameters> parameters = parse_query(query);
@@ -93,7 +101,8 @@ constexpr std::string_view kLoggedIn =
 
 Task<Login::Places> Login::places_of(const OidcPolicy& entry, IpAddress from) {
   const std::string& issuer = entry.bearer.issuer;
-  if (const auto known = places_.find(issuer);
+  const authentication::Digest source = source_of(entry);
+  if (const auto known = places_.find(source);
       known != places_.end() && parts_.clock.now() < known->second.until) {
     co_return known->second.places;
   }
@@ -103,11 +112,10 @@ Task<Login::Places> Login::places_of(const OidcPolicy& entry, IpAddress from) {
   request.certificate_authority = entry.bearer.certificate_authority;
   request.timeout = kTimeout;
   request.bytes_max = authentication::kDiscoveryBytesMax;
-  const authentication::Digest digest = authentication::digest_of(request.url);
   const std::string asked = request.asked;
   identity::Inquiry::Asked waiter(parts_.loop);
   const auto submit = [&](identity::Inquiry::Asked& waits) {
-    return inquiry_.ask(digest, std::move(request), from, waits);
+    return inquiry_.ask(source, std::move(request), from, waits);
   };
   const FaultOr<std::string> answer = co_await waiter.ask(submit);
   Places places = fault(FaultKind::kUnreachable, "");
@@ -119,7 +127,9 @@ Task<Login::Places> Login::places_of(const OidcPolicy& entry, IpAddress from) {
     places = fault(FaultKind::kBroken, fmt::format("{}: {}", asked, read.error()));
   }
   const Duration kept = places ? kPlacesKept : kFailureKept;
-  places_[issuer] = {places, parts_.clock.now() + kept};
+  const Instant now = parts_.clock.now();
+  std::erase_if(places_, [now](const auto& each) { return now >= each.second.until; });
+  places_[source] = {places, now + kept};
   co_return places;
 }
 
@@ -180,9 +190,12 @@ std::string Login::ended_cookie() const {
       {.name = name, .site = SameSite::kLax, .secure = is_secure(parts_.door.names())});
 }
 
-Answer Login::turn_away(pipeline::Exchange& exchange, const Refusal& refusal) {
+Answer Login::turn_away(pipeline::Exchange& exchange, const Refusal& refusal,
+                        const administration::Admin* admin) {
   parts_.door.turn_away({.from = exchange.head().client_ip,
                          .asked = fmt::format("GET {}", kCallback),
+                         .admin = admin,
+                         .credential_id = {},
                          .reason = refusal.reason});
   return refused(refusal);
 }
@@ -245,9 +258,9 @@ Task<Answer> Login::conclude(pipeline::Exchange& exchange, PendingLogin login, C
 Task<Answer> Login::let_in(pipeline::Exchange& exchange, Proven proven) {
   std::string before;
   if (const Expected<Shown> shown = parts_.door.read(exchange.head())) before = shown->session;
-  const Expected<std::string> session = co_await parts_.door.begin_session(
-      std::move(proven), exchange.head().client_ip, std::move(before));
-  if (!session) co_return refused(session.error());
+  const Expected<std::string> session =
+      co_await parts_.door.begin_session(proven, exchange.head().client_ip, std::move(before));
+  if (!session) co_return turn_away(exchange, session.error(), &proven.admin);
   const std::string name = parts_.door.session_cookie_name();
   Answer made{200, std::string(kLoggedIn), "text/html; charset=utf-8"};
   made.headers =

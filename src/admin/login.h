@@ -74,14 +74,16 @@ class Login {
   Task<Answer> conclude(pipeline::Exchange& exchange, administration::PendingLogin login,
                         Come come);
   Task<Answer> let_in(pipeline::Exchange& exchange, administration::Proven proven);
-  Answer turn_away(pipeline::Exchange& exchange, const Refusal& refusal);
+  Answer turn_away(pipeline::Exchange& exchange, const Refusal& refusal,
+                   const administration::Admin* admin = nullptr);
   std::string ended_cookie() const;
 
   const Parts parts_;
   identity::Inquiry inquiry_;  // Whoever asks the same at the same time shares the answer.
   administration::Logins logins_;
   authentication::TokenReader tokens_;
-  std::map<std::string, KeptPlaces> places_;  // By issuer: of the configuration, so few.
+  // By what the configuration says of who is asked: those in force, and before them for a while.
+  std::map<authentication::Digest, KeptPlaces> places_;
   std::map<std::array<std::uint8_t, 16>, int> exchanges_;  // At work, of each address.
 };
 

@@ -31,6 +31,10 @@ namespace {
 // How often whoever waits for the end is asked whether it should come at once.
 constexpr Duration kAskEvery = std::chrono::milliseconds(50);
 
+// How often those who came to the admin address are told of, and what could not be written is
+// tried again.
+constexpr Duration kTendAdminEvery = std::chrono::milliseconds(100);
+
 // One event loop with all that belongs to it. Destroyed in the reverse order: listeners first.
 struct Worker {
   // What all workers share.
@@ -121,6 +125,7 @@ struct Gateway::Parts {
   void run_threads();
   FaultOr<void> take_over(const std::shared_ptr<const config::Config>& next);
   void drain(const std::function<bool()>& hurry);
+  Task<void> tend_admin();
   void close_admin();
 
   config::Current config;
@@ -141,6 +146,8 @@ struct Gateway::Parts {
   identity::NetWeb admin_web{admin_loop};
   std::unique_ptr<admin::AdminApi> admin_api;
   std::unique_ptr<net::Listener> admin_listener;
+  Countdown admin_tended{1};
+  bool admin_closing = false;  // Of the admin loop.
   std::thread admin_thread;
   std::thread desk_thread;
   std::thread door_thread;
@@ -396,6 +403,7 @@ void Gateway::Parts::run_threads() {
   admin_thread = std::thread([this] { admin_loop.run(); });
   desk_thread = std::thread([this] { admin_desk.run(); });
   door_thread = std::thread([this] { door_desk.run(); });
+  admin_loop.post([this] { tollgate::start(tend_admin()); });
   running = true;
 }
 
@@ -510,6 +518,14 @@ void Gateway::Parts::drain(const std::function<bool()>& hurry) {
   }
 }
 
+Task<void> Gateway::Parts::tend_admin() {
+  while (!admin_closing) {
+    admin_api->tend();
+    co_await admin_loop.sleep(kTendAdminEvery);
+  }
+  admin_tended.done();
+}
+
 // Waits for no more than the one question that each desk is at, and for no issuer.
 void Gateway::Parts::close_admin() {
   admin_api->begin_closing();
@@ -527,6 +543,8 @@ void Gateway::Parts::close_admin() {
   const std::shared_ptr<Countdown> closed = begin_closing(admin_loop, *admin_listener);
   desk_thread.join();
   closed->wait(kCutGrace);
+  admin_loop.post([this] { admin_closing = true; });
+  admin_tended.wait(kCutGrace);
   admin_loop.post([this] {
     admin_api->close();
     door_desk.post([this] { door_desk.stop(); });

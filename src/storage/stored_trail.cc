@@ -16,6 +16,10 @@ namespace {
 // What the memory beside the journal grew to in a bad hour goes back to the system.
 constexpr std::size_t kOverflowKept = 1 << 20;
 
+std::unexpected<Fault> too_late() {
+  return fault(FaultKind::kTimeout, "the trail has not come to it in time: too much is before it");
+}
+
 }  // namespace
 
 FaultOr<std::unique_ptr<StoredTrail>> StoredTrail::open(std::unique_ptr<Database> database,
@@ -272,7 +276,10 @@ FaultOr<void> StoredTrail::stop() {
   return written;
 }
 
-FaultOr<void> StoredTrail::flush() {
+FaultOr<void> StoredTrail::flush() { return flush_until(std::nullopt); }
+
+// kTimeout: it is not durable at `until` yet.
+FaultOr<void> StoredTrail::flush_until(std::optional<std::chrono::steady_clock::time_point> until) {
   std::unique_lock lock(mutex_);
   if (!running_) {
     lock.unlock();
@@ -281,7 +288,12 @@ FaultOr<void> StoredTrail::flush() {
   const std::uint64_t ticket = ++flush_asked_;
   asleep_ = false;
   wake_.notify_one();
-  flushed_.wait(lock, [&] { return flush_done_ >= ticket || !running_; });
+  const auto done = [&] { return flush_done_ >= ticket || !running_; };
+  if (!until) {
+    flushed_.wait(lock, done);
+  } else if (!flushed_.wait_until(lock, *until, done)) {
+    return too_late();
+  }
   if (flush_done_ >= ticket && flush_fault_) return std::unexpected(*flush_fault_);
   return {};
 }
@@ -317,6 +329,15 @@ FaultOr<void> StoredTrail::write_with(
     const std::function<FaultOr<void>(Database& database)>& work) {
   TRY_DO(flush());
   const std::lock_guard lock(writer_mutex_);
+  return write_alone(work);
+}
+
+FaultOr<void> StoredTrail::write_within(
+    Duration patience, const std::function<FaultOr<void>(Database& database)>& work) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  TRY_DO(flush_until(until));
+  const std::unique_lock lock(writer_mutex_, until);
+  if (!lock) return too_late();
   return write_alone(work);
 }
 

@@ -104,6 +104,10 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   void write_now();
   // Does `work` in a transaction of its own, behind all that was appended before. Any thread.
   FaultOr<void> write_with(const std::function<FaultOr<void>(Database& database)>& work);
+  // The same for whoever cannot wait for all that is before him: within `patience` it has begun, or
+  // it is not done (kTimeout).
+  FaultOr<void> write_within(Duration patience,
+                             const std::function<FaultOr<void>(Database& database)>& work);
 
   // Whoever sets the clock wrong for a while does not lose records and books by it: nothing is
   // pruned for so long after the wall clock has gone on by more than kClockLeapMost beside the
@@ -183,13 +187,14 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   bool trusts_clock();  // With writer_mutex_.
   void take_queue();
   void give_stretches();
+  FaultOr<void> flush_until(std::optional<std::chrono::steady_clock::time_point> until);
   FaultOr<void> write_alone(const std::function<FaultOr<void>(Database& database)>& work);
   bool spools(const Fault& fault) const;  // With writer_mutex_.
   void finish_flushes(std::uint64_t ticket, const FaultOr<void>& written);
 
   std::unique_ptr<Database> database_;
   const Duration lock_wait_;           // As it was opened.
-  std::mutex writer_mutex_;            // Guards the writer and its connection; taken before mutex_.
+  std::timed_mutex writer_mutex_;      // Guards the writer and its connection; taken before mutex_.
   std::optional<TrailWriter> writer_;  // Always there.
   std::vector<std::string_view> stretches_;  // Of the journal, given to the writer last.
   std::string overflow_taken_;
