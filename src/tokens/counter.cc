@@ -128,9 +128,7 @@ struct Counter::Work {
   }
 
   // Apart, so that the loops have no more to save than they need.
-  [[gnu::noinline]] Tokens encode_part(std::string_view part) {
-    return static_cast<Tokens>(encoder.encode_part(part).size());
-  }
+  [[gnu::noinline]] Tokens encode_part(std::string_view part) { return encoder.count_part(part); }
   [[gnu::noinline]] Tokens encode_part(std::string_view part, WordCache::Word word,
                                        std::size_t home) {
     const Tokens count = encode_part(part);
@@ -145,9 +143,9 @@ struct Counter::Work {
   }
 
   template <typename SplitBy>
-  Tokens count_all(SplitBy splitter, const char* const end) {
+  Tokens count_all(SplitBy splitter, const char* const end, Tokens most) {
     Tokens total = 0;
-    while (!splitter.done()) {
+    while (!splitter.done() && total <= most) {
       int begin = 0;
       int pieces = 0;
       std::uint64_t starts = splitter.block_starts();
@@ -283,39 +281,47 @@ void parts_of(const Frame& frame, std::string_view text, LeadingSpace leading_sp
 
 }  // namespace
 
-Tokens Counter::count_whole(std::string_view text) {
+Tokens Counter::count_whole(std::string_view text, Tokens most) {
   const char* const end = text.data() + text.size();
   return split(vocabulary_->tables(), text,
-               [&](auto splitter) { return work_->count_all(splitter, end); });
+               [&](auto splitter) { return work_->count_all(splitter, end, most); });
 }
 
-Tokens Counter::count(std::string_view text) {
+Tokens Counter::count(std::string_view text) { return count_up_to(text, kCountMax); }
+
+Tokens Counter::count_up_to(std::string_view text, Tokens most) {
   const Tables& tables = vocabulary_->tables();
-  const Tokens as_text = tables.splits_whole() ? count_whole(text) : count(text, Place::kBegin);
+  const Tokens as_text =
+      tables.splits_whole() ? count_whole(text, most) : count(text, Place::kBegin, most);
+  if (as_text > most) return as_text;
   if (tables.special().empty() || !tables.special().find(text, 0)) return as_text;
-  return std::max(as_text, count_around_special(text));
+  return std::max(as_text, count_around_special(text, most));
 }
 
 // With a token for each special one, and what is between them counted as texts of their own.
-Tokens Counter::count_around_special(std::string_view text) {
+Tokens Counter::count_around_special(std::string_view text, Tokens most) {
   const AddedTokens& special = vocabulary_->tables().special();
   Tokens total = 0;
   std::size_t begin = 0;
   while (const auto match = special.find(text, begin)) {
-    total += count(text.substr(begin, match->begin - begin), Place::kBegin) + 1;
+    total += count(text.substr(begin, match->begin - begin), Place::kBegin, most - total) + 1;
     begin = match->end;
+    if (total > most) return total;
   }
-  return total + count(text.substr(begin), Place::kBegin);
+  return total + count(text.substr(begin), Place::kBegin, most - total);
 }
 
-Tokens Counter::count(std::string_view text, Place place) {
+Tokens Counter::count(std::string_view text, Place place, Tokens most) {
   const Tables& tables = vocabulary_->tables();
   const LeadingSpace leading_space =
       place == Place::kBegin ? tables.rules().leading_space : LeadingSpace::kNone;
   Tokens total = 0;
   parts_of(
       {tables, work_->form, work_->led}, text, leading_space,
-      [&](std::string_view part) { total += count_whole(part); }, [&](std::uint32_t) { ++total; });
+      [&](std::string_view part) {
+        if (total <= most) total += count_whole(part, most - total);
+      },
+      [&](std::uint32_t) { ++total; });
   return total;
 }
 
@@ -353,7 +359,7 @@ auto Counter::settle_in_form(std::string& text, Place place) -> Settled {
     open = settled.bytes + tables.added().unfinished(rest);
     const auto match = tables.added().find(rest, 0);
     if (!match || settled.bytes + match->begin >= open) break;
-    settled.tokens += count(rest.substr(0, match->end), settled.rest);
+    settled.tokens += count(rest.substr(0, match->end), settled.rest, kCountMax);
     settled.bytes += match->end;
     settled.rest = Place::kWithin;
   }
@@ -381,9 +387,9 @@ auto Counter::settle_in_form(std::string& text, Place place) -> Settled {
     settled.bytes -= is_first ? 1 : 0;
     settled.rest = Place::kWithin;
   }
-  settled.tail_tokens = to_the_end
-                            ? of_part.tail_tokens
-                            : count(std::string_view(text).substr(settled.bytes), settled.rest);
+  settled.tail_tokens =
+      to_the_end ? of_part.tail_tokens
+                 : count(std::string_view(text).substr(settled.bytes), settled.rest, kCountMax);
   return settled;
 }
 

@@ -106,6 +106,11 @@ std::span<const std::uint32_t> Encoder::encode_part(std::string_view part) {
   return tables_.rules().byte_fallback ? merge_known(part) : merge(part);
 }
 
+Tokens Encoder::count_part(std::string_view part) {
+  if (tables_.rules().model == Model::kUnigram) return unigram_.count(part, steps_);
+  return static_cast<Tokens>(encode_part(part).size());
+}
+
 std::span<const std::uint32_t> Encoder::highest_sum(std::string_view piece) {
   if (ids_.capacity() > kKeptTokens) std::vector<std::uint32_t>().swap(ids_);
   ids_.clear();

@@ -29,6 +29,9 @@ class Encoder {
   // The same of a part of a piece, which is no whole one.
   std::span<const std::uint32_t> encode_part(std::string_view part);
 
+  // How many those are. Needs no memory that grows with the part for a unigram vocabulary.
+  Tokens count_part(std::string_view part);
+
   // What the model calls a token that encode() has told.
   std::uint32_t id(std::uint32_t token) const;
 

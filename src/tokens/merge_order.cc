@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "tokens/characters.h"
+#include "tokens/keyed_hash.h"
 #include "tokens/trie.h"
 
 namespace tollgate::tokens {
@@ -38,8 +39,7 @@ class Ranks {
 
  private:
   std::size_t home(std::uint32_t left, std::uint32_t right) const {
-    const std::uint64_t mixed = (std::uint64_t{left} << 32 | right) * 0x9e3779b97f4a7c15u;
-    return (mixed ^ mixed >> 32) & (places_.size() - 1);
+    return KeyedHash()(std::uint64_t{left} << 32 | right) & (places_.size() - 1);
   }
 
   const std::vector<MergeRule>& merges_;
@@ -58,13 +58,14 @@ class Orderer {
   MergeOrder order() {
     const auto size = static_cast<std::uint32_t>(file_.vocabulary.size());
     turns_.resize(size);
+    place_in_order_.resize(size);
     MergeOrder order;
     std::vector<std::uint32_t> made;
     for (std::uint32_t place = 0; place < size; ++place) {
       const VocabularyEntry& entry = file_.vocabulary[place];
       if (entry.bytes.size() == atom_bytes(entry.bytes)) {
-        place_in_order_.emplace(place, order.tokens.size());
         const auto at = static_cast<std::uint32_t>(order.tokens.size());
+        place_in_order_[place] = at;
         order.tokens.push_back({entry.bytes, entry.id, at, at, 0, at});
       } else if ((turns_[place].rank = merge(entry.bytes)) != kNone) {
         made.push_back(place);
@@ -111,11 +112,11 @@ class Orderer {
     const MergeRule& rule = file_.merges[turn.rank];
     const VocabularyEntry& entry = file_.vocabulary[place];
     const auto at = static_cast<std::uint32_t>(order.tokens.size());
-    place_in_order_.emplace(place, at);
+    place_in_order_[place] = at;
     // The one that sets it off is before it, and all between are of the same cascade.
     const std::uint32_t cascade = turn.step == 0 ? at : order.tokens.back().cascade;
-    order.tokens.push_back({entry.bytes, entry.id, place_in_order_.at(rule.left),
-                            place_in_order_.at(rule.right), turn.rank, cascade});
+    order.tokens.push_back({entry.bytes, entry.id, place_in_order_[rule.left],
+                            place_in_order_[rule.right], turn.rank, cascade});
   }
 
   std::size_t atom_bytes(std::string_view bytes) const {
@@ -153,9 +154,9 @@ class Orderer {
 
   const TokenizerJson& file_;
   Ranks ranks_;
-  std::unordered_map<std::string_view, std::uint32_t> atoms_;
-  std::vector<Turn> turns_;  // By the place in the vocabulary.
-  std::unordered_map<std::uint32_t, std::uint32_t> place_in_order_;
+  std::unordered_map<std::string_view, std::uint32_t, KeyedHash> atoms_;
+  std::vector<Turn> turns_;                    // By the place in the vocabulary.
+  std::vector<std::uint32_t> place_in_order_;  // The same.
   std::vector<std::uint32_t> parts_;
   std::vector<std::uint32_t> rank_of_next_;  // Of each part and the next.
 };

@@ -12,6 +12,8 @@
 #include <utility>
 
 #include "tokens/byte_letters.h"
+#include "tokens/doubled_member.h"
+#include "tokens/keyed_hash.h"
 #include "tokens/tables.h"
 #include "tokens/tokenizer_rules.h"
 
@@ -171,7 +173,7 @@ class Reader {
       return wrong("model.vocab: expected a mapping from tokens to ids");
     }
     if (made_.rules.byte_fallback) made_.byte_ids.assign(256, kNone);
-    std::unordered_set<std::uint64_t> ids;
+    std::unordered_set<std::uint64_t, KeyedHash> ids;
     std::size_t bytes_all = 0;
     for (const auto entry : entries) {
       std::uint64_t id = 0;
@@ -232,7 +234,7 @@ class Reader {
     if (model_["merges"].get(list) != simdjson::SUCCESS) {
       return wrong("model.merges: expected a list");
     }
-    std::unordered_set<std::uint64_t> seen;
+    std::unordered_set<std::uint64_t, KeyedHash> seen;
     std::string merged;
     std::size_t number = 0;
     for (const element item : list) {
@@ -353,9 +355,9 @@ class Reader {
   object file_;
   object model_;
   TokenizerJson made_;
-  std::unordered_set<std::string_view> added_texts_;
+  std::unordered_set<std::string_view, KeyedHash> added_texts_;
   std::size_t added_bytes_ = 0;
-  std::unordered_map<std::string_view, std::uint32_t> place_of_;  // By the text in the file.
+  std::unordered_map<std::string_view, std::uint32_t, KeyedHash> place_of_;  // As in the file.
 };
 
 }  // namespace
@@ -374,6 +376,10 @@ FaultOr<TokenizerJson> read_tokenizer_json(std::string_view name, std::string_vi
   }
   object file;
   if (root.get(file) != simdjson::SUCCESS) return damaged("expected a JSON object");
+  // One reader takes the first of two, another one the last.
+  if (const std::optional<std::string> doubled = doubled_member(root)) {
+    return damaged(fmt::format("{} is there twice", *doubled));
+  }
   std::expected<TokenizerJson, std::string> read = Reader(file).read();
   if (!read) return damaged(read.error());
   return std::move(*read);

@@ -44,6 +44,8 @@ void count(const Vocabulary& vocabulary, Counter& counter, std::string_view text
   const std::vector<std::uint32_t> ids = counter.ids(text);
   const tollgate::Tokens counted = counter.count(text);
   CHECK(counted == static_cast<tollgate::Tokens>(ids.size()));
+  CHECK(counter.count_up_to(text, counted) == counted);
+  CHECK(counted == 0 || counter.count_up_to(text, counted - 1) >= counted);
   std::size_t bytes = 0;
   for (const std::uint32_t id : ids) bytes += vocabulary.tables().length(id);
   CHECK(bytes == text.size());

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/units.h"
 #include "tokens/tables.h"
 
 namespace tollgate::tokens {
@@ -22,8 +23,12 @@ class Unigram {
 
   explicit Unigram(const Tables& tables) : tables_(tables) {}
 
+  // How many tokens encode() would append. Needs the same memory for a piece of any length.
+  Tokens count(std::string_view piece, std::uint64_t& steps) const;
+
   // Appends the tokens of `piece`, which is not empty, by rank; kNone for each byte of a character
-  // that is in none. What it cost is added to `steps`.
+  // that is in none. What it cost is added to `steps`. Needs 16 bytes a byte of the piece: for
+  // whoever wants the tokens themselves, which no request does.
   void encode(std::string_view piece, std::vector<std::uint32_t>& tokens, std::uint64_t& steps);
 
  private:
@@ -36,6 +41,10 @@ class Unigram {
     std::uint32_t begin = kNone;  // None leads here.
     std::uint32_t token = kNone;
   };
+
+  template <typename Score, typename Lead>
+  void walk(std::string_view piece, std::uint64_t& steps, const Score& score_at,
+            const Lead& lead_to) const;
 
   const Tables& tables_;
   std::vector<Way> ways_;

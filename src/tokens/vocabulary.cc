@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -97,6 +98,16 @@ FaultOr<std::unique_ptr<const Vocabulary>> made(FaultOr<std::unique_ptr<const Ta
 }  // namespace
 
 bool names_file(std::string_view name) { return name.ends_with(".json"); }
+
+FileStamp stamp_of(std::string_view name) {
+  struct stat found{};
+  if (!names_file(name) || ::stat(std::string(name).c_str(), &found) != 0) return {};
+  const auto nanoseconds = [](const timespec& time) {
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+  };
+  return {found.st_dev, found.st_ino, found.st_size, nanoseconds(found.st_mtim),
+          nanoseconds(found.st_ctim)};
+}
 
 FaultOr<std::unique_ptr<const Vocabulary>> Vocabulary::load(std::string_view name,
                                                             std::string_view directory) {

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -70,6 +71,19 @@ std::vector<std::string_view> known_vocabularies();
 // Whether `name` is the path of a tokenizer.json: it ends in `.json`.
 bool names_file(std::string_view name);
 
+// Which file is at a path, so that another one and a change of it are seen without reading it.
+struct FileStamp {
+  std::uint64_t device = 0;
+  std::uint64_t number = 0;  // The inode's.
+  std::int64_t bytes = 0;
+  std::int64_t written_ns = 0;
+  std::int64_t changed_ns = 0;  // Nobody can set that one.
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+// What the vocabulary `name` is read from, if it names a file; else the same for ever, as what is
+// known by a name is known by its digest. All nought where there is none.
+FileStamp stamp_of(std::string_view name);
+
 class Counter {
  public:
   // `vocabulary` outlives the counter.
@@ -84,6 +98,10 @@ class Counter {
   // Special tokens are text. Where a tokenizer.json has them, a server that lets them through
   // takes them for what they are: of a text with some in it both are counted, and the higher told.
   Tokens count(std::string_view text);
+
+  // The same where it is at most `most`, at least 0; else any figure above it, and the rest of the
+  // text is not counted.
+  Tokens count_up_to(std::string_view text, Tokens most);
 
   // The ids themselves, for checking against the reference; slower.
   std::vector<std::uint32_t> ids(std::string_view text);
@@ -103,9 +121,10 @@ class Counter {
   // `text` is brought into the form in which it is counted.
   Settled settle(std::string& text, Place place);
   Settled settle_in_form(std::string& text, Place place);
-  Tokens count_whole(std::string_view text);
-  Tokens count(std::string_view text, Place place);
-  Tokens count_around_special(std::string_view text);
+  static constexpr Tokens kCountMax = std::numeric_limits<Tokens>::max();
+  Tokens count_whole(std::string_view text, Tokens most);
+  Tokens count(std::string_view text, Place place, Tokens most);
+  Tokens count_around_special(std::string_view text, Tokens most);
 
   struct Work;
   const Vocabulary* vocabulary_;
@@ -113,12 +132,15 @@ class Counter {
 };
 
 // Counts a text that arrives in pieces, cut anywhere, also within a character. Keeps only the
-// words at the end that later bytes may change. One thread; borrows its Counter.
+// words at the end that later bytes may change. Special tokens are text, and nothing else: what
+// arrives in pieces is what a model wrote. One thread; borrows its Counter.
 class StreamCounter {
  public:
-  // The longest single word whose count is kept exact across pieces. Of a longer one (no prose
-  // or code has any) every byte up to here is counted as a token, which is never too few.
-  static constexpr std::size_t kTailMax = 16 * 1024;
+  // The longest single word whose count is kept exact across pieces, and the most that is kept of
+  // a text. Of a longer word (nobody writes one, but a model may run away) every byte up to here
+  // is counted as a token, which is never too few. To count it as it comes would need to know
+  // where it ends, and what ends a word may stand behind all of it.
+  static constexpr std::size_t kTailMax = 256 * 1024;
 
   // An unfinished end up to here is counted anew with every piece.
   static constexpr std::size_t kShortTail = 64;

@@ -276,22 +276,86 @@ TEST_P(OfVocabulary, StreamsToTheSameCountForAnyCut) {
   }
 }
 
-TEST_P(OfVocabulary, StreamsALongWordExactlyAndAnEndlessOneNotTooLow) {
-  for (const std::string_view unit : {"a", "ACGTTA", " ", "=", "\n", "\xe4\xbd\xa0"}) {
-    std::string text;
+// What servers take for tokens where they stand in a text, of one vocabulary or another.
+constexpr std::string_view kSpecial[] = {"<|im_end|>", "</s>", "<bos>", "<|eot_id|>",
+                                         "<tool_call>"};
+
+// Words longer than any that is kept elsewhere, and special tokens within and between them.
+std::string any_long_text(std::mt19937_64& random) {
+  static constexpr std::string_view kUnits[] = {"a", "ACGTTA", " ", "=", "\n", "\xe4\xbd\xa0", "7"};
+  std::string text;
+  for (auto parts = 1 + random() % 4; parts > 0; --parts) {
+    text += any_text(random);
+    if (random() % 2 == 0) text += kSpecial[random() % std::size(kSpecial)];
+    const std::string_view unit = kUnits[random() % std::size(kUnits)];
+    for (const std::size_t end = text.size() + random() % 20'000; text.size() < end;) text += unit;
+  }
+  return text;
+}
+
+// However large the parts are in which it comes: what a counter says of the whole, as text.
+TEST_P(OfVocabulary, StreamsALongTextToTheSameCountForAnyCut) {
+  std::mt19937_64 random{15};
+  for (int step = 0; step < 20; ++step) {
+    const std::string text = any_long_text(random);
+    const auto whole = static_cast<Tokens>(counter_.ids(text).size());
     StreamCounter stream(counter_);
-    while (text.size() < StreamCounter::kTailMax - 10) {
-      stream.feed(unit);
-      text += unit;
-      if (text.size() % 977 == 0) {
-        ASSERT_GE(stream.count(), counter_.count(text));
-        ASSERT_LE(stream.count(), counter_.count(text) + static_cast<Tokens>(text.size() / 8));
+    const std::size_t most = std::size_t{1} << (4 + random() % 12);
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t length = std::min(1 + random() % most, text.size() - at);
+      stream.feed(std::string_view(text).substr(at, length));
+      at += length;
+    }
+    ASSERT_EQ(stream.finish(), whole) << step;
+  }
+}
+
+// Where it is asked whether a text has more than so many: the same as counting all of it.
+TEST_P(OfVocabulary, CountsUpToAnyFigureAsTheWhole) {
+  std::mt19937_64 random{16};
+  for (int step = 0; step < 100; ++step) {
+    const std::string text = step % 5 == 0 ? any_long_text(random) : any_text(random);
+    const Tokens whole = counter_.count(text);
+    for (const Tokens most :
+         {whole, whole - 1, whole + 1, whole / 2, Tokens{0},
+          static_cast<Tokens>(random() % static_cast<std::uint64_t>(whole + 2))}) {
+      if (most < 0) continue;
+      const Tokens counted = counter_.count_up_to(text, most);
+      if (whole <= most) {
+        ASSERT_EQ(counted, whole) << step << " up to " << most;
+      } else {
+        ASSERT_GT(counted, most) << step;
       }
     }
-    EXPECT_EQ(stream.finish(), counter_.count(text)) << unit;
-    for (int more = 0; more < 3000; ++more) {
-      stream.feed(unit);
-      text += unit;
+  }
+}
+
+// A text that is sure to be too long is not counted to its end.
+TEST_P(OfVocabulary, StopsCountingOnceItIsEnough) {
+  std::mt19937_64 random{17};
+  std::string text;
+  while (text.size() < 200'000) text += any_text(random) + " ";
+  const std::uint64_t before = counter_.steps();
+  EXPECT_GT(counter_.count_up_to(text, 100), 100);
+  const std::uint64_t some = counter_.steps() - before;
+  Counter other(vocabulary_);
+  other.count(text);
+  EXPECT_LT(some, other.steps() / 10);
+}
+
+TEST_P(OfVocabulary, StreamsAnEndlessWordNotTooLow) {
+  for (const std::string_view unit : {"a", "ACGTTA", " ", "=", "\n", "\xe4\xbd\xa0"}) {
+    std::string piece;
+    while (piece.size() < 900) piece += unit;
+    std::string text;
+    StreamCounter stream(counter_);
+    for (int step = 0; text.size() < StreamCounter::kTailMax + 4000; ++step) {
+      stream.feed(piece);
+      text += piece;
+      if (step % 60 != 0) continue;
+      const Tokens whole = counter_.count(text);
+      ASSERT_GE(stream.count(), whole);
+      ASSERT_LE(stream.count(), whole + static_cast<Tokens>(text.size() / 8));
     }
     EXPECT_GE(stream.finish(), counter_.count(text)) << unit;
   }
