@@ -180,6 +180,25 @@ TEST_F(LoginTest, SaysWhatTheProviderDoes) {
   EXPECT_TRUE(is_problem(*come_back("code=%g1", down.cookie), 400));
 }
 
+// The provider knows him, and he is on record as one who was not let in.
+TEST_F(LoginTest, IsOnRecordWhereItMayNotBegin) {
+  for (int i = 0; i < 100; ++i) {
+    const Begun begun = begin();
+    answer_with(id_token(begun));
+    const auto back = come_back(answer(begun), begun.cookie);
+    if (back->status == 200) continue;
+    EXPECT_TRUE(is_problem(*back, 429)) << back->text;
+    break;
+  }
+  EXPECT_EQ(api().refusals(Reason::kRateLimited), 1U);
+  const std::vector<std::string> all = records("admin.refuse");
+  ASSERT_EQ(all.size(), 1U);
+  for (const char* part : {R"("credential_id":"corporate/ada")", R"("code":"rate_limited")",
+                           R"("object":"GET /admin/callback")"}) {
+    EXPECT_TRUE(all.front().contains(part)) << all.front();
+  }
+}
+
 TEST_F(LoginTest, AsksAProviderThatIsDownNotTooOften) {
   const std::string page = web_.pages[std::string(kPlaces)];
   web_.pages.clear();
@@ -325,6 +344,29 @@ TEST_F(LoginTest, WantsTheIssuerNamedWhereThatAlwaysNamesItself) {
   answer_with(id_token(named));
   const std::string iss = "&iss=https%3A%2F%2Flogin.example.com";
   EXPECT_EQ(come_back(answer(named) + iss, named.cookie)->status, 200);
+}
+
+// What was learned of a provider by other terms than those in force is not believed.
+TEST_F(LoginTest, BelievesAProviderByWhatIsConfiguredAlone) {
+  begin();
+  EXPECT_EQ(web_.asked_at(kPlaces), 1U);
+  const auto trust = [&](CertificateAuthority authority) {
+    auto config = configuration();
+    config->admin.policy.oidc.front().bearer.certificate_authority = std::move(authority);
+    current_->swap(config);
+  };
+  trust(certificate_authority("company.pem", "one"));
+  begin();
+  EXPECT_EQ(web_.asked_at(kPlaces), 2U);
+  trust(certificate_authority("company.pem", "another"));
+  web_.pages.erase(std::string(kPlaces));
+  EXPECT_TRUE(is_problem(*ask("GET", "/admin/login", {}, Headers{}), 502))
+      << "one who is not vouched for any more";
+  EXPECT_EQ(web_.asked_at(kPlaces), 3U);
+  // What else changes asks nobody anew.
+  trust(certificate_authority("moved.pem", "one"));
+  begin();
+  EXPECT_EQ(web_.asked_at(kPlaces), 3U);
 }
 
 // Many who begin at once ask the provider once.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "controls/audit/audit.h"
+
 namespace tollgate::admin {
 
 OrWords<void> each_member(const simdjson::dom::object& object, const TakeMember& take) {
@@ -36,14 +38,25 @@ OrWords<void> read_nothing(std::string_view body) {
                      });
 }
 
+OrWords<void> check_text(std::string_view name, std::string_view text) {
+  if (text.size() > kTextBytesMax) {
+    return std::unexpected(fmt::format("`{}` is longer than {} bytes", name, kTextBytesMax));
+  }
+  if (audit::visible(text) != text) {
+    return std::unexpected(fmt::format(
+        "`{}` holds a character that is not seen as it is (a control, bidirectional or invisible "
+        "one)",
+        name));
+  }
+  return {};
+}
+
 OrWords<std::string> text_of(std::string_view name, const simdjson::dom::element& value) {
   std::string_view text;
   if (value.get(text) != simdjson::SUCCESS) {
     return std::unexpected(fmt::format("`{}` is no string", name));
   }
-  if (text.size() > kTextBytesMax) {
-    return std::unexpected(fmt::format("`{}` is longer than {} bytes", name, kTextBytesMax));
-  }
+  if (OrWords<void> good = check_text(name, text); !good) return std::unexpected(good.error());
   return std::string(text);
 }
 
@@ -56,7 +69,7 @@ OrWords<std::vector<std::string>> texts_of(std::string_view name,
   std::vector<std::string> texts;
   for (const simdjson::dom::element each : array) {
     OrWords<std::string> text = text_of(name, each);
-    if (!text) return std::unexpected(fmt::format("`{}` holds what is no string", name));
+    if (!text) return std::unexpected(text.error());
     texts.push_back(std::move(*text));
     if (texts.size() > kTextsMax) {
       return std::unexpected(fmt::format("`{}` holds more than {}", name, kTextsMax));

@@ -31,7 +31,13 @@ OrWords<void> each_member(simdjson::dom::parser& parser, std::string_view text,
 // A body of which nothing is asked: empty, or an object without members.
 OrWords<void> read_nothing(std::string_view body);
 
+// Names are shown to people, in terminals: refuses what is too long, and characters that break
+// lines, hide, or reorder others (audit::visible()).
+OrWords<void> check_text(std::string_view name, std::string_view text);
+
+// A string that check_text() lets pass.
 OrWords<std::string> text_of(std::string_view name, const simdjson::dom::element& value);
+// A list of those.
 OrWords<std::vector<std::string>> texts_of(std::string_view name,
                                            const simdjson::dom::element& value);
 

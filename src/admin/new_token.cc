@@ -70,7 +70,7 @@ OrWords<void> check(const TokenWish& wish) {
     return std::unexpected(
         fmt::format("`name` is longer than {} bytes", administration::kNameBytesMax));
   }
-  return {};
+  return check_text("name", wish.name);
 }
 
 FaultOr<MadeToken> make_token(const TokenWish& wish, std::string_view by,

@@ -15,6 +15,7 @@
 #include "cli/load_config.h"
 #include "cli/pepper.h"
 #include "cli/wall_time.h"
+#include "controls/audit/audit.h"
 #include "pipeline/plan.h"
 #include "storage/admin_tokens.h"
 #include "storage/store.h"
@@ -33,18 +34,19 @@ std::string state_of(const TokenRecord& token) {
 }
 
 std::string tenants_of(const TokenRecord& token) {
-  return token.grant.is_bound() ? fmt::format("{}", fmt::join(token.grant.tenants, ", ")) : "all";
+  if (!token.grant.is_bound()) return "all";
+  return audit::visible(fmt::format("{}", fmt::join(token.grant.tenants, ", ")));
 }
 
 void print_token(const TokenRecord& token, const std::string& secret, bool json) {
   if (json) {
-    fmt::print("{}\n", storage::admin_token_form(token, secret));
+    fmt::print("{}\n", audit::visible(storage::admin_token_form(token, secret)));
     return;
   }
   fmt::print("id       {}\n", token.id);
   if (!secret.empty()) fmt::print("secret   {}   (shown once)\n", secret);
-  fmt::print("name     {}\nrole     {}\ntenants  {}\n", token.name, name_of(token.grant.role),
-             tenants_of(token));
+  fmt::print("name     {}\nrole     {}\ntenants  {}\n", audit::visible(token.name),
+             name_of(token.grant.role), tenants_of(token));
   fmt::print("created  {}\nused     {}\nstate    {}\n", rfc3339(token.created),
              token.last_used ? rfc3339(*token.last_used) : "never", state_of(token));
 }
@@ -103,8 +105,9 @@ int list(const AdminOptions& options, storage::Database& database) {
   constexpr auto kRow = "{:<14} {:<20} {:<9} {:<24} {:<20} {}\n";
   fmt::print(kRow, "ID", "NAME", "ROLE", "TENANTS", "USED", "STATE");
   for (const TokenRecord& token : *tokens) {
-    fmt::print(kRow, token.id, token.name, name_of(token.grant.role), tenants_of(token),
-               token.last_used ? rfc3339(*token.last_used) : "never", state_of(token));
+    fmt::print(kRow, token.id, audit::visible(token.name), name_of(token.grant.role),
+               tenants_of(token), token.last_used ? rfc3339(*token.last_used) : "never",
+               state_of(token));
   }
   return kDone;
 }
@@ -122,8 +125,8 @@ void print_made(const AdminOptions& options, const std::vector<TokenRecord>& mad
   fmt::print("\n{}\n", options.with_made ? "made by it or by those, and revoked with it"
                                          : "made by it or by those, and still in force");
   for (const TokenRecord& token : made) {
-    fmt::print("{:<14} {:<20} {:<9} {:<24} {}\n", token.id, token.name, name_of(token.grant.role),
-               tenants_of(token), state_of(token));
+    fmt::print("{:<14} {:<20} {:<9} {:<24} {}\n", token.id, audit::visible(token.name),
+               name_of(token.grant.role), tenants_of(token), state_of(token));
   }
   if (options.with_made) return;
   fmt::print("`tollgate admin revoke {} --with-made` ends them, too\n", options.id);
@@ -133,7 +136,7 @@ void print_made(const AdminOptions& options, const std::vector<TokenRecord>& mad
 int revoke_made(const AdminOptions& options, const std::vector<TokenRecord>& made) {
   if (!options.with_made || made.empty()) return no_such_token(options.id);
   if (options.json) {
-    fmt::print("{}\n", admin::tokens_json(made));
+    fmt::print("{}\n", audit::visible(admin::tokens_json(made)));
   } else {
     print_made(options, made);
   }
@@ -151,7 +154,7 @@ int revoke(const AdminOptions& options, storage::Database& database) {
   if (!token) return faulty(token.error());
   if (!*token) return no_such_token(options.id);
   if (options.json) {
-    fmt::print("{}\n", storage::admin_token_form(**token, done->made));
+    fmt::print("{}\n", audit::visible(storage::admin_token_form(**token, done->made)));
     return kDone;
   }
   print_token(**token, {}, options.json);

@@ -25,9 +25,10 @@ namespace {
 constexpr Duration kFollowEvery = std::chrono::milliseconds(200);
 constexpr std::int64_t kFollowRows = 1000;
 
-std::string_view text_at(const simdjson::dom::element& root, std::string_view pointer) {
+// A record's escapes are undone by the parser, so what is shown is escaped anew.
+std::string text_at(const simdjson::dom::element& root, std::string_view pointer) {
   std::string_view text;
-  return root.at_pointer(pointer).get(text) == simdjson::SUCCESS ? text : std::string_view("-");
+  return root.at_pointer(pointer).get(text) == simdjson::SUCCESS ? audit::visible(text) : "-";
 }
 
 std::string count_at(const simdjson::dom::element& root, std::string_view pointer) {

@@ -9,6 +9,7 @@
 #include "admin/forms.h"
 #include "admin/key_grants.h"
 #include "admin/key_wish.h"
+#include "admin/members.h"
 #include "admin/new_key.h"
 #include "admin/query.h"
 #include "cli/author.h"
@@ -17,6 +18,7 @@
 #include "cli/load_config.h"
 #include "cli/pepper.h"
 #include "cli/wall_time.h"
+#include "controls/audit/audit.h"
 #include "pipeline/plan.h"
 #include "storage/store.h"
 #include "storage/stored_keys.h"
@@ -49,22 +51,25 @@ std::string used(const KeyRecord& key) {
   return key.last_used ? admin::rfc3339(*key.last_used) : "never";
 }
 
+void print_list(std::string_view name, const std::vector<std::string>& texts) {
+  if (texts.empty()) return;
+  fmt::print("{:<8} {}\n", name, audit::visible(fmt::format("{}", fmt::join(texts, ", "))));
+}
+
 void print_key(const KeyRecord& key, const std::string& secret, bool json) {
   if (json) {
-    fmt::print("{}\n", admin::key_json(key, secret));
+    fmt::print("{}\n", audit::visible(admin::key_json(key, secret)));
     return;
   }
   fmt::print("id       {}\n", key.id);
   if (!secret.empty()) fmt::print("secret   {}   (shown once)\n", secret);
-  fmt::print("tenant   {}\n", key.tenant);
-  if (!key.user.empty()) fmt::print("user     {}\n", key.user);
-  if (!key.roles.empty()) fmt::print("roles    {}\n", fmt::join(key.roles, ", "));
-  if (!key.name.empty()) fmt::print("name     {}\n", key.name);
-  const std::pair<const char*, const std::vector<std::string>*> lists[] = {
-      {"routes", &key.scopes.routes}, {"models", &key.scopes.models}, {"tools", &key.scopes.tools}};
-  for (const auto& [name, list] : lists) {
-    if (!list->empty()) fmt::print("{:<8} {}\n", name, fmt::join(*list, ", "));
-  }
+  fmt::print("tenant   {}\n", audit::visible(key.tenant));
+  if (!key.user.empty()) fmt::print("user     {}\n", audit::visible(key.user));
+  print_list("roles", key.roles);
+  if (!key.name.empty()) fmt::print("name     {}\n", audit::visible(key.name));
+  print_list("routes", key.scopes.routes);
+  print_list("models", key.scopes.models);
+  print_list("tools", key.scopes.tools);
   for (const AddressRange& range : key.scopes.addresses) {
     fmt::print("from     {}\n", format_address_range(range));
   }
@@ -76,10 +81,21 @@ void print_key(const KeyRecord& key, const std::string& secret, bool json) {
 
 admin::OrWords<admin::KeyWish> wish_of(const KeysOptions& options) {
   admin::KeyWish wish{options.tenant, options.user, options.roles, options.name};
+  std::vector<std::pair<std::string_view, std::string_view>> shown = {{"--user", options.user},
+                                                                      {"--name", options.name}};
+  for (const std::string& role : options.roles) shown.emplace_back("--role", role);
+  for (const auto& [option, text] : shown) {
+    if (admin::OrWords<void> good = admin::check_text(option, text); !good) {
+      return std::unexpected(good.error());
+    }
+  }
   if (!options.expires.empty()) {
     const auto expires = admin::read_expiry(options.expires, wall_now());
     if (!expires) return std::unexpected("--expires " + expires.error());
     wish.expires = *expires;
+    if (admin::OrWords<void> good = check(wish, wall_now()); !good) {
+      return std::unexpected(good.error());
+    }
   }
   const std::pair<const char*, const std::vector<std::string>*> lists[] = {
       {"routes", &options.routes},
@@ -134,10 +150,11 @@ int list(const KeysOptions& options, storage::Database& database) {
     if (!*page) break;
     for (const KeyRecord& key : (*page)->keys) {
       if (options.json) {
-        fmt::print("{}{}", before_key, admin::key_json(key));
+        fmt::print("{}{}", before_key, audit::visible(admin::key_json(key)));
         before_key = ",";
       } else {
-        fmt::print(kRow, key.id, key.tenant, key.user, key.name, used(key), state_of(key));
+        fmt::print(kRow, key.id, audit::visible(key.tenant), audit::visible(key.user),
+                   audit::visible(key.name), used(key), state_of(key));
       }
     }
     has_more = (*page)->has_more;

@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/load_config.h"
 #include "cli/wall_time.h"
+#include "controls/audit/audit.h"
 #include "storage/adjust.h"
 #include "storage/reconcile.h"
 #include "storage/store.h"
@@ -45,9 +46,9 @@ void print_csv(storage::SpendBy by, const std::vector<storage::SpendRow>& rows) 
   fmt::print("{},{}requests,input_tokens,cached_input_tokens,output_tokens,cost_usd\n",
              storage::name_of(by), has_tenant(by) ? "tenant," : "");
   for (const storage::SpendRow& row : rows) {
-    fmt::print("{},{}{},{},{},{},{}\n", csv_field(admin::spend_name(by, row)),
-               has_tenant(by) ? csv_field(row.tenant) + "," : std::string(), row.spent.requests,
-               row.spent.input, row.spent.cached_input, row.spent.output,
+    fmt::print("{},{}{},{},{},{},{}\n", csv_field(audit::visible(admin::spend_name(by, row))),
+               has_tenant(by) ? csv_field(audit::visible(row.tenant)) + "," : std::string(),
+               row.spent.requests, row.spent.input, row.spent.cached_input, row.spent.output,
                format_usd(row.spent.cost));
   }
 }
@@ -60,8 +61,8 @@ std::string aligned_usd(Money amount) {
 
 void print_line(storage::SpendBy by, const std::string& name, const std::string& tenant,
                 const storage::Spent& spent) {
-  fmt::print("{:<28} ", name);
-  if (has_tenant(by)) fmt::print("{:<16} ", tenant);
+  fmt::print("{:<28} ", audit::visible(name));
+  if (has_tenant(by)) fmt::print("{:<16} ", audit::visible(tenant));
   fmt::print("{:>10} {:>14} {:>14} {:>16}\n", spent.requests, spent.input, spent.output,
              aligned_usd(spent.cost));
 }
@@ -185,7 +186,7 @@ int spend(const SpendOptions& options) {
   const FaultOr<std::vector<storage::SpendRow>> rows = storage::query_spend(**database, *query);
   if (!rows) return faulty(rows.error());
   if (options.format == "json") {
-    fmt::print("{}\n", admin::spend_json(query->by, *rows));
+    fmt::print("{}\n", audit::visible(admin::spend_json(query->by, *rows)));
   } else if (options.format == "csv") {
     print_csv(query->by, *rows);
   } else {

@@ -1,6 +1,6 @@
 // Callers by the session of a web application: kept in a real Redis, or signed into the cookie.
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
+import { createCipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { poll, question, standard, startGateway, startMock } from './harness.mjs';
 import { startRedis } from './servers.mjs';
@@ -104,6 +104,98 @@ describe('a session in a signed cookie', () => {
     assert.equal(await verdict(gateway, `${cookie}x`), '401 invalid_credential');
     const ended = `app=${signed({ ...claims, exp: now() - 1 })}`;
     assert.equal(await verdict(gateway, ended), '401 expired_credential');
+  });
+});
+
+/** A JWE as an application makes it: `dir` with A256GCM (RFC 7516), of these claims. */
+function encrypted(claims, key, header = { alg: 'dir', enc: 'A256GCM' }) {
+  const head = Buffer.from(JSON.stringify(header)).toString('base64url');
+  const vector = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key, vector);
+  cipher.setAAD(Buffer.from(head));
+  const text = Buffer.concat([cipher.update(JSON.stringify(claims)), cipher.final()]);
+  const rest = [vector, text, cipher.getAuthTag()].map((part) => part.toString('base64url'));
+  return `${head}..${rest.join('.')}`;
+}
+
+describe('a session in an encrypted cookie', () => {
+  const derived = (secret, purpose) =>
+    Buffer.from(hkdfSync('sha256', secret, '', `tollgate session_cookie ${purpose}`, 32));
+
+  it('is who it names, by the key that is derived for that alone', async (t) => {
+    const gateway = await begin(t, [
+      {
+        name: 'web',
+        cookie: 'app',
+        secret: SECRET,
+        form: 'encrypted',
+        secret_use: 'derived',
+        tenant: 'org',
+        roles: 'roles',
+      },
+    ]);
+    const claims = { sub: 'alice', org: 'acme', roles: ['engineer'], iat: now(), exp: now() + 60 };
+    const key = derived(SECRET, 'encrypted');
+    const judge = (cookie) => verdict(gateway, `app=${cookie}`);
+    const good = encrypted(claims, key);
+    assert.ok(!good.includes(Buffer.from('alice').toString('base64url').slice(0, 5)));
+    assert.equal(await judge(good), 200);
+    assert.equal(await verdict(gateway, `app=${good}`, {}), '403 route_not_allowed');
+    assert.equal(await judge(encrypted({ ...claims, exp: now() - 1 }, key)), '401 expired_credential');
+    assert.equal(
+      await judge(encrypted({ ...claims, org: 'nobody' }, key)),
+      '401 invalid_credential',
+    );
+
+    // What somebody changed, made with another key, or in another way.
+    const parts = good.split('.');
+    const flipped = (at) => {
+      const bytes = Buffer.from(parts[at], 'base64url');
+      bytes[0] ^= 1;
+      return parts.map((part, i) => (i === at ? bytes.toString('base64url') : part)).join('.');
+    };
+    const forged = [
+      flipped(2),
+      flipped(3),
+      flipped(4),
+      `${Buffer.from('{"enc":"A256GCM","alg":"dir"}').toString('base64url')}${good.slice(parts[0].length)}`,
+      encrypted(claims, derived(SECRET, 'signed')),
+      encrypted(claims, Buffer.from(SECRET)),
+      encrypted(claims, derived(SECRET.replace('0', '1'), 'encrypted')),
+      encrypted(claims, key, { alg: 'dir', enc: 'A256GCM', zip: 'DEF' }),
+      encrypted(claims, key, { alg: 'none', enc: 'A256GCM' }),
+      signed(claims),
+    ];
+    for (const cookie of forged) assert.equal(await judge(cookie), '401 invalid_credential', cookie);
+    assert.equal(await judge(good), 200);
+
+    const { stdout } = await gateway.run('audit', 'query', '--json');
+    const known = stdout.split('\n').filter((line) => line.includes('"subject":"alice"'));
+    assert.ok(known.length > 0, 'who called is on record');
+    assert.ok(!stdout.includes(parts[3]), 'and nothing of the cookie');
+  });
+
+  it('goes on with cookies of the last secret while they are about', async (t) => {
+    const next = randomBytes(32).toString('hex').slice(0, 32);
+    const gateway = await begin(t, [
+      {
+        name: 'web',
+        cookie: 'app',
+        secret: next,
+        previous_secret: SECRET,
+        form: 'encrypted',
+        tenant: 'org',
+        roles: 'roles',
+      },
+    ]);
+    const claims = { sub: 'alice', org: 'acme', roles: ['engineer'], iat: now(), exp: now() + 60 };
+    for (const secret of [next, SECRET])
+      assert.equal(await verdict(gateway, `app=${encrypted(claims, Buffer.from(secret))}`), 200);
+    const other = Buffer.from(SECRET.replace('0', '1'));
+    assert.equal(
+      await verdict(gateway, `app=${encrypted(claims, other)}`),
+      '401 invalid_credential',
+    );
   });
 });
 

@@ -1,41 +1,46 @@
 #include "controls/administration/logins.h"
 
 #include <algorithm>
-#include <array>
-#include <map>
+#include <utility>
 
 #include "controls/authentication/token_cache.h"
 
 namespace tollgate::administration {
 
-// Ends the oldest login of this address where it has too many, or of those who have most where all
-// together are too many.
-void Logins::make_room(const IpAddress& from) {
-  std::map<std::array<std::uint8_t, 16>, std::size_t> counts;
-  std::size_t most = 0;
-  for (const Pending& each : pending_) most = std::max(most, ++counts[each.from.bytes]);
-  if (counts[from.bytes] >= kOfAddressMax) {
-    pending_.erase(std::ranges::find(pending_, from, &Pending::from));
-  } else if (pending_.size() >= kPendingMax) {
-    const auto has_most = [&](const Pending& each) { return counts[each.from.bytes] == most; };
-    pending_.erase(std::ranges::find_if(pending_, has_most));
-  }
+void Logins::end(Place place) {
+  const auto of_address = by_address_.find(place->from);
+  std::erase(of_address->second, place);
+  if (of_address->second.empty()) by_address_.erase(of_address);
+  by_id_.erase(place->id);
+  pending_.erase(place);
+}
+
+void Logins::make_room() {
+  if (pending_.size() < kPendingMax) return;
+  const auto greediest = std::ranges::max_element(
+      by_address_, {}, [](const auto& each) { return each.second.size(); });
+  end(greediest->second.front());
 }
 
 void Logins::begin(std::string_view id, PendingLogin login, const IpAddress& from, Instant now) {
-  std::erase_if(pending_, [&](const Pending& each) { return now >= each.until; });
-  const IpAddress whose = subscriber_of(from);
-  make_room(whose);
-  pending_.push_back({authentication::digest_of(id), whose, now + kTimeMax, std::move(login)});
+  while (!pending_.empty() && now >= pending_.front().until) end(pending_.begin());
+  make_room();
+  const authentication::Digest digest = authentication::digest_of(id);
+  if (const auto there = by_id_.find(digest); there != by_id_.end()) end(there->second);
+  const Address whose = subscriber_of(from).bytes;
+  const Place place =
+      pending_.insert(pending_.end(), {digest, whose, now + kTimeMax, std::move(login)});
+  by_id_.emplace(digest, place);
+  by_address_[whose].push_back(place);
 }
 
 std::optional<PendingLogin> Logins::take(std::string_view id, Instant now) {
-  const authentication::Digest digest = authentication::digest_of(id);
-  const auto found = std::ranges::find(pending_, digest, &Pending::id);
-  if (found == pending_.end()) return std::nullopt;
+  const auto found = by_id_.find(authentication::digest_of(id));
+  if (found == by_id_.end()) return std::nullopt;
+  const Place place = found->second;
   std::optional<PendingLogin> login;
-  if (now < found->until) login = std::move(found->login);
-  pending_.erase(found);
+  if (now < place->until) login = std::move(place->login);
+  end(place);
   return login;
 }
 
