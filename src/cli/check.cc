@@ -126,13 +126,17 @@ void print_sarif(const std::string& file, const config::Loaded& loaded,
 }  // namespace
 
 int check(const CheckOptions& options) {
-  const config::Loaded loaded = config::load_file(options.config, config::process_environment());
+  config::Loaded loaded = config::load_file(options.config, config::process_environment());
   // A file that is not there is wrong use of the command, whatever the format of what it says.
   if (!std::ifstream(options.config)) {
     for (const config::Problem& problem : loaded.problems) {
       fmt::print(stderr, "tollgate: {}: {}\n", problem.file, problem.message);
     }
     if (options.format == "text") return kWrongUse;
+  }
+  if (loaded.config) {
+    loaded.problems = config::tokenizer_problems(*loaded.config, read_text(options.config));
+    if (!loaded.problems.empty()) loaded.config = nullptr;
   }
   std::vector<config::Finding> findings;
   if (loaded.config) findings = config::posture(*loaded.config, read_text(options.config));

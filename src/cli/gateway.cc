@@ -85,13 +85,13 @@ FaultOr<std::shared_ptr<const net::ServerTls>> load_admin_tls(const config::Conf
   return net::ServerTls::load(*config.admin.tls);
 }
 
-FaultOr<void> load_vocabularies(const config::Config& config,
-                                pipeline::Vocabularies& vocabularies) {
+FaultOr<pipeline::Vocabularies::Fresh> load_vocabularies(
+    const config::Config& config, const pipeline::Vocabularies& vocabularies) {
+  std::vector<std::string> names;
   for (const config::Model& model : config.models) {
-    if (model.tokenizer.empty()) continue;
-    if (FaultOr<void> loaded = vocabularies.ensure(model.tokenizer); !loaded) return loaded;
+    if (!model.tokenizer.empty()) names.push_back(model.tokenizer);
   }
-  return {};
+  return vocabularies.load(names);
 }
 
 std::string url_of(const config::Listener& listener, std::uint16_t port) {
@@ -413,9 +413,9 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(
   FaultOr<TlsContexts> tls = load_tls(now);
   if (!tls) return std::unexpected(tls.error());
   auto parts = std::make_unique<Parts>(config, options);
-  if (FaultOr<void> loaded = load_vocabularies(now, parts->vocabularies); !loaded) {
-    return std::unexpected(loaded.error());
-  }
+  FaultOr<pipeline::Vocabularies::Fresh> fresh = load_vocabularies(now, parts->vocabularies);
+  if (!fresh) return std::unexpected(fresh.error());
+  parts->vocabularies.take(std::move(*fresh));
   if (FaultOr<void> opened = parts->open_store(now); !opened) {
     return std::unexpected(opened.error());
   }
@@ -456,13 +456,15 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
   if (!tls) return std::unexpected(tls.error());
   FaultOr<std::shared_ptr<const net::ServerTls>> admin_tls = load_admin_tls(*next);
   if (!admin_tls) return std::unexpected(admin_tls.error());
-  if (FaultOr<void> loaded = load_vocabularies(*next, vocabularies); !loaded) return loaded;
+  FaultOr<pipeline::Vocabularies::Fresh> fresh = load_vocabularies(*next, vocabularies);
+  if (!fresh) return std::unexpected(fresh.error());
   if (FaultOr<void> counted = store->count_budgets(*next); !counted) return counted;
   using storage::TakenOver;
   if (FaultOr<void> kept = store->record_configuration(*next, TakenOver::kAtReload); !kept) {
     return kept;
   }
   identities.replace(*next);
+  vocabularies.take(std::move(*fresh));
   config.swap(next);
   // From here on whoever asks at the admin address is judged by the next configuration alone.
   admin_oidc->replace();

@@ -64,6 +64,10 @@ struct Finding {
 };
 std::vector<Finding> posture(const Config& config, std::string_view text);
 
+// What is wrong with the tokenizer.json files that the models of `config` name, `text` being its
+// file: each is opened, read and judged, as a gateway that starts or reloads does itself.
+std::vector<Problem> tokenizer_problems(const Config& config, std::string_view text);
+
 // JSON Schema (draft 2020-12) of the file, from the same table as the parser.
 std::string schema();
 

@@ -1,5 +1,9 @@
 // What a model's tokens are counted by: a vocabulary's name, or the path of its file.
 #include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "config/load.h"
 
@@ -42,6 +46,37 @@ TEST(Tokenizers, AreNamedOrLieBesideTheFile) {
     ASSERT_TRUE(loaded.config);
     EXPECT_EQ(loaded.config->models[0].tokenizer, row.used);
   }
+}
+
+// As a gateway would that starts with it, and each model that names it is told.
+TEST(Tokenizers, ThatLieInAFileAreOpenedAndJudged) {
+  std::string folder = (std::filesystem::temp_directory_path() / "tollgate-XXXXXX").string();
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string broken = folder + "/tokenizer.json";
+  std::ofstream(broken) << R"({"model":{"type":"WordPiece"}})";
+  const struct {
+    std::string written;
+    std::string message;  // Empty: nothing is wrong.
+  } rows[] = {
+      {"o200k_base", ""},
+      {broken, "pre_tokenizer: nothing is not known here"},
+      {folder + "/none.json", "cannot read " + folder + "/none.json: No such file or directory"},
+      {TOLLGATE_SOURCE_DIR "/tests/golden/unigram.json", ""},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.written);
+    std::string text(kFile);
+    text.replace(text.find('%'), 1, row.written);
+    const Loaded loaded = load(row.written);
+    ASSERT_TRUE(loaded.config);
+    const std::vector<Problem> problems = tokenizer_problems(*loaded.config, text);
+    ASSERT_EQ(problems.size(), row.message.empty() ? 0U : 1U);
+    if (row.message.empty()) continue;
+    EXPECT_NE(problems[0].message.find(row.message), std::string::npos) << problems[0].message;
+    EXPECT_EQ(problems[0].field, "models.small.tokenizer");
+    EXPECT_EQ(problems[0].line, 5);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Tokenizers, OfAnotherNameAreTold) {

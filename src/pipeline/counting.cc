@@ -6,64 +6,85 @@
 
 namespace tollgate::pipeline {
 
-FaultOr<void> Vocabularies::ensure(std::string_view name) {
-  if (find(name) != nullptr) return {};
-  FaultOr<std::unique_ptr<const tokens::Vocabulary>> loaded =
-      tokens::Vocabulary::load(name, directory_);
-  if (!loaded) return std::unexpected(loaded.error());
+FaultOr<Vocabularies::Fresh> Vocabularies::load(std::span<const std::string> names) const {
+  Fresh fresh;
+  for (const std::string& name : names) {
+    const tokens::FileStamp stamp = tokens::stamp_of(name);
+    if (fresh.contains(name) || is_current(name, stamp)) continue;
+    FaultOr<std::unique_ptr<const tokens::Vocabulary>> loaded =
+        tokens::Vocabulary::load(name, directory_);
+    if (!loaded) return std::unexpected(loaded.error());
+    fresh.emplace(name, Loaded{std::move(*loaded), stamp});
+  }
+  return fresh;
+}
+
+bool Vocabularies::is_current(const std::string& name, const tokens::FileStamp& stamp) const {
   const std::lock_guard lock(mutex_);
-  loaded_.try_emplace(std::string(name), std::move(*loaded));
+  const auto found = loaded_.find(name);
+  return found != loaded_.end() && found->second.stamp == stamp;
+}
+
+void Vocabularies::take(Fresh fresh) {
+  if (fresh.empty()) return;
+  const std::lock_guard lock(mutex_);
+  for (auto& [name, loaded] : fresh) loaded_.insert_or_assign(name, std::move(loaded));
+  changes_.fetch_add(1, std::memory_order_release);
+}
+
+FaultOr<void> Vocabularies::ensure(const std::string& name) {
+  FaultOr<Fresh> fresh = load({&name, 1});
+  if (!fresh) return std::unexpected(fresh.error());
+  take(std::move(*fresh));
   return {};
 }
 
-const tokens::Vocabulary* Vocabularies::find(std::string_view name) const {
+auto Vocabularies::find(std::string_view name) const -> Shared {
   const std::lock_guard lock(mutex_);
   const auto found = loaded_.find(name);
-  return found == loaded_.end() ? nullptr : found->second.get();
+  return found == loaded_.end() ? nullptr : found->second.vocabulary;
 }
 
-auto Counting::known(std::string_view tokenizer) -> Known* {
-  if (tokenizer.empty()) return nullptr;
-  for (const std::unique_ptr<Known>& known : known_) {
-    if (known->name == tokenizer) return known.get();
+auto Counting::make(std::string_view tokenizer, Vocabularies::Shared vocabulary)
+    -> std::shared_ptr<Known> {
+  tokens::Counter counter(*vocabulary);
+  const bool is_bounded = vocabulary->is_within_bytes();
+  return std::make_shared<Known>(std::string(tokenizer), std::move(vocabulary), std::move(counter),
+                                 tokens::KnownTexts(), is_bounded);
+}
+
+void Counting::renew() {
+  const std::uint64_t changes = vocabularies_.changes();
+  if (changes == changes_) return;
+  changes_ = changes;
+  for (std::shared_ptr<Known>& known : known_) {
+    Vocabularies::Shared now = vocabularies_.find(known->name);
+    if (now != known->vocabulary) known = make(known->name, std::move(now));
   }
-  const tokens::Vocabulary* vocabulary = vocabularies_.find(tokenizer);
-  if (vocabulary == nullptr) return nullptr;
-  known_.push_back(std::make_unique<Known>(std::string(tokenizer), tokens::Counter(*vocabulary),
-                                           tokens::KnownTexts(), vocabulary->is_within_bytes()));
-  return known_.back().get();
 }
 
-tokens::Counter* Counting::counter(std::string_view tokenizer) {
-  Known* const found = known(tokenizer);
-  return found == nullptr ? nullptr : &found->counter;
-}
-
-namespace {
-
-// A text of more bytes for each token that may be in it is counted a slice at a time.
-constexpr Tokens kBytesPerTokenUsual = 4;
-constexpr std::size_t kSliceBytes = 16 << 10;
-
-// The exact count of `text`, or any figure above `most` where it is more.
-Tokens count_up_to(tokens::Counter& counter, std::string_view text, Tokens most) {
-  if (std::ssize(text) / kBytesPerTokenUsual <= most) return counter.count(text);
-  tokens::StreamCounter sliced(counter);
-  while (!text.empty()) {
-    sliced.feed(text.substr(0, kSliceBytes));
-    text.remove_prefix(std::min(kSliceBytes, text.size()));
-    if (sliced.count() > most && sliced.finish() > most) break;
+auto Counting::known_as(std::string_view tokenizer) -> const std::shared_ptr<Known>& {
+  if (tokenizer.empty()) return none_;
+  renew();
+  for (const std::shared_ptr<Known>& known : known_) {
+    if (known->name == tokenizer) return known;
   }
-  return sliced.finish();
+  Vocabularies::Shared vocabulary = vocabularies_.find(tokenizer);
+  if (vocabulary == nullptr) return none_;
+  known_.push_back(make(tokenizer, std::move(vocabulary)));
+  return known_.back();
 }
 
-}  // namespace
+std::shared_ptr<tokens::Counter> Counting::counter(std::string_view tokenizer) {
+  const std::shared_ptr<Known>& found = known_as(tokenizer);
+  return found == nullptr ? nullptr : std::shared_ptr<tokens::Counter>(found, &found->counter);
+}
 
 Tokens Counting::count(Known& known, std::string_view text, Tokens most, std::string_view owner) {
   if (text.size() < tokens::KnownTexts::kTextBytesMin) return known.counter.count(text);
   const tokens::KnownTexts::Key key = tokens::KnownTexts::key(owner, text);
   if (const std::optional<Tokens> before = known.texts.find(key)) return *before;
-  const Tokens count = count_up_to(known.counter, text, most);
+  const Tokens count = known.counter.count_up_to(text, most);
   if (count <= most) known.texts.keep(key, count);
   return count;
 }

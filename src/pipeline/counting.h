@@ -5,10 +5,12 @@
 // input is bounded by its bytes, and output, when the provider reports none, as well.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,18 +24,37 @@
 
 namespace tollgate::pipeline {
 
-// The vocabularies in use. Any thread. What find() returns lives as long as the object.
+// The vocabularies in use, snapshots that a reload may replace while requests count by them. Any
+// thread.
 class Vocabularies {
  public:
+  using Shared = std::shared_ptr<const tokens::Vocabulary>;
+  struct Loaded {
+    Shared vocabulary;
+    tokens::FileStamp stamp;  // Of before it was read.
+  };
+  using Fresh = std::map<std::string, Loaded, std::less<>>;
+
   explicit Vocabularies(std::string directory) : directory_(std::move(directory)) {}
-  // Loads `name` unless it is there. Reads a file: not on a loop.
-  FaultOr<void> ensure(std::string_view name);
-  const tokens::Vocabulary* find(std::string_view name) const;  // Null: not loaded.
+  // Those of `names` that are not there, or whose file is another one by now. Changes nothing.
+  // Reads files: not on a loop.
+  FaultOr<Fresh> load(std::span<const std::string> names) const;
+  // From here on find() tells these.
+  void take(Fresh fresh);
+  // Both at once.
+  FaultOr<void> ensure(const std::string& name);
+
+  Shared find(std::string_view name) const;  // Null: not loaded.
+  // Grows with whatever find() tells anew.
+  std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
 
  private:
+  bool is_current(const std::string& name, const tokens::FileStamp& stamp) const;
+
   std::string directory_;
   mutable std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<const tokens::Vocabulary>, std::less<>> loaded_;
+  Fresh loaded_;
+  std::atomic<std::uint64_t> changes_ = 0;
 };
 
 // A count, and whether it is exact or an upper bound.
@@ -48,8 +69,9 @@ class Counting {
  public:
   explicit Counting(const Vocabularies& vocabularies) : vocabularies_(vocabularies) {}
 
-  // Null for a name that is empty or not loaded: bounds are used.
-  tokens::Counter* counter(std::string_view tokenizer);
+  // Null for a name that is empty or not loaded: bounds are used. Whoever counts by it goes on
+  // where the vocabulary is replaced meanwhile.
+  std::shared_ptr<tokens::Counter> counter(std::string_view tokenizer);
 
   // All that the model will read of `request`, framing included, by the vocabulary of that name;
   // bounded without one. Once it is sure to be more than `most` the rest is not counted: what is
@@ -69,21 +91,27 @@ class Counting {
  private:
   struct Known {
     std::string name;
+    Vocabularies::Shared vocabulary;
     tokens::Counter counter;
     tokens::KnownTexts texts;
     bool is_bounded = false;
   };
-  Known* known(std::string_view tokenizer);
+  static std::shared_ptr<Known> make(std::string_view tokenizer, Vocabularies::Shared vocabulary);
+  void renew();  // What was replaced since.
+  Known* known(std::string_view tokenizer) { return known_as(tokenizer).get(); }
+  const std::shared_ptr<Known>& known_as(std::string_view tokenizer);
   static Tokens count(Known& known, std::string_view text, Tokens most, std::string_view owner);
 
   const Vocabularies& vocabularies_;
-  std::vector<std::unique_ptr<Known>> known_;
+  std::vector<std::shared_ptr<Known>> known_;
+  const std::shared_ptr<Known> none_;
+  std::uint64_t changes_ = 0;  // Of the vocabularies, up to which these are new.
 };
 
 // Counts output as it passes, choice by choice.
 class OutputCount final : public dialects::OutputSink {
  public:
-  explicit OutputCount(tokens::Counter* counter) : counter_(counter) {}
+  explicit OutputCount(std::shared_ptr<tokens::Counter> counter) : counter_(std::move(counter)) {}
 
   void text(std::int64_t choice, std::string_view piece) override;
 
@@ -101,7 +129,7 @@ class OutputCount final : public dialects::OutputSink {
   static constexpr std::int64_t kBytesPerTokenAtMost = 8;
   static constexpr std::size_t kChoicesMax = 256;  // More are counted together as the last.
 
-  tokens::Counter* counter_;
+  std::shared_ptr<tokens::Counter> counter_;
   std::vector<tokens::StreamCounter> choices_;
   Bytes bytes_ = 0;
 };

@@ -1,9 +1,13 @@
 #include "pipeline/counting.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <filesystem>
+#include <fstream>
 #include <random>
 
+#include "base/check.h"
 #include "pipeline/settings_test.h"
 
 namespace tollgate::pipeline::testing {
@@ -16,11 +20,83 @@ TEST(Vocabularies, TellWhatIsNotThere) {
   EXPECT_FALSE(Vocabularies("/nowhere").ensure("o200k_base"));
 }
 
+// The bytes as tokens of their own, and `ab` where it is said.
+std::string tokenizer_json(std::string_view more) {
+  std::string vocabulary;
+  for (int byte = 0; byte < 256; ++byte) {
+    vocabulary += fmt::format(R"(["<0x{:02X}>",0],)", byte);
+  }
+  return fmt::format(R"({{"normalizer":{{"type":"Sequence","normalizers":[]}},"pre_tokenizer":)"
+                     R"({{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"always",)"
+                     R"("split":true}},"model":{{"type":"Unigram","unk_id":0,"vocab":[{}{})"
+                     R"(["\u2581",-2],["a",-2],["b",-2]],"byte_fallback":true}}}})",
+                     vocabulary, more);
+}
+
+// A file in a folder of its own.
+class WrittenFile {
+ public:
+  WrittenFile() : folder_((std::filesystem::temp_directory_path() / "tollgate-XXXXXX").string()) {
+    CHECK(mkdtemp(folder_.data()) != nullptr);
+  }
+  ~WrittenFile() { std::filesystem::remove_all(folder_); }
+  std::string path() const { return folder_ + "/tokenizer.json"; }
+  // Another file takes the place of the one that was there.
+  void replace(std::string_view text) const {
+    std::ofstream(folder_ + "/new") << text;
+    std::filesystem::rename(folder_ + "/new", path());
+  }
+
+ private:
+  std::string folder_;
+};
+
+// A reload reads a tokenizer.json that was replaced, and no other; what goes on counts as it began.
+TEST(Vocabularies, ReadAFileAnewThatWasReplaced) {
+  const WrittenFile file;
+  file.replace(tokenizer_json(""));
+  Vocabularies vocabularies(TOLLGATE_VOCABULARIES);
+  ASSERT_TRUE(vocabularies.ensure(file.path()));
+  Counting counting(vocabularies);
+  const auto before = counting.counter(file.path());
+  ASSERT_NE(before, nullptr);
+  EXPECT_EQ(before->count("abab"), 5);
+  OutputCount passed(before);
+  passed.text(0, "ab");
+
+  const Vocabularies::Shared first = vocabularies.find(file.path());
+  ASSERT_TRUE(vocabularies.ensure(file.path()));
+  EXPECT_EQ(vocabularies.find(file.path()), first);
+  EXPECT_EQ(counting.counter(file.path()), before);
+
+  file.replace(tokenizer_json(R"(["ab",-1],)"));
+  const std::string names[] = {file.path(), "o200k_base"};
+  auto fresh = vocabularies.load(names);
+  ASSERT_TRUE(fresh) << fresh.error().message;
+  EXPECT_EQ(vocabularies.find(file.path()), first) << "nothing is taken over yet";
+  vocabularies.take(std::move(*fresh));
+  const auto after = counting.counter(file.path());
+  EXPECT_NE(after, before);
+  EXPECT_EQ(after->count("abab"), 3);
+  passed.text(0, "ab");
+  EXPECT_EQ(passed.tokens(), 5);
+  EXPECT_EQ(before->count("abab"), 5);
+
+  // A broken one takes the place of none.
+  file.replace("{}");
+  EXPECT_FALSE(vocabularies.ensure(file.path()));
+  EXPECT_EQ(counting.counter(file.path()), after);
+  // One that is written over in its place is another one as well.
+  std::ofstream(file.path()) << tokenizer_json("");
+  ASSERT_TRUE(vocabularies.ensure(file.path()));
+  EXPECT_EQ(counting.counter(file.path())->count("abab"), 5);
+}
+
 TEST(Counting, IsExactWithAVocabularyAndABoundWithout) {
   Counting counting(shared_vocabularies());
   EXPECT_EQ(counting.counter(""), nullptr);
   EXPECT_EQ(counting.counter("llama9"), nullptr);
-  tokens::Counter* counter = counting.counter("o200k_base");
+  const auto counter = counting.counter("o200k_base");
   ASSERT_NE(counter, nullptr);
   EXPECT_EQ(counter, counting.counter("o200k_base"));
 
@@ -39,7 +115,7 @@ TEST(Counting, IsExactWithAVocabularyAndABoundWithout) {
 
 TEST(OutputCount, CountsEachChoiceByItselfHoweverItIsCut) {
   Counting counting(shared_vocabularies());
-  tokens::Counter* counter = counting.counter("o200k_base");
+  const auto counter = counting.counter("o200k_base");
   const std::string text = "the answer is simple";
   OutputCount passed(counter);
   for (const char& c : text) {
