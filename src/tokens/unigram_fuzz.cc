@@ -1,16 +1,19 @@
-// Any small unigram vocabulary and any text: the tokens found are as good as any way to cut the
+// Small unigram vocabularies and any text: the tokens found are as good as any way to cut the
 // text, the count is theirs, and whoever counts the text in parts or up to a figure comes to the
 // same. The scores are quarters, so sums are exact and ties are many.
 //
-// The input: how many tokens there are, then for each its length and score and as many letters, and
-// behind them the text.
+// The first byte chooses the vocabulary and the parts; the rest is the text.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -23,32 +26,22 @@ namespace {
 
 using namespace tollgate::tokens;
 
+constexpr std::size_t kVocabularies = 64;
 constexpr std::size_t kTextBytesMax = 4096;
 constexpr std::string_view kLowerBlock = "\xe2\x96\x81";
 constexpr std::string_view kLetters[] = {
     "a", "b", "c", "d", "aa", "ab", "\xc3\xa9", "\xe6\x97\xa5", kLowerBlock, "\xf0\x9f\x98\x80"};
 
-class Input {
- public:
-  Input(const std::uint8_t* data, std::size_t size) : data_(data), size_(size) {}
-  std::uint8_t next() { return size_ == 0 ? 0 : (--size_, *data_++); }
-  std::string_view rest() const { return {reinterpret_cast<const char*>(data_), size_}; }
-
- private:
-  const std::uint8_t* data_;
-  std::size_t size_;
-};
-
-// The tokens as the file writes them, with their scores.
-std::map<std::string, double> read_tokens(Input& input) {
+// The tokens of the vocabulary `number`, as the file writes them, with their scores.
+std::map<std::string, double> tokens_of(std::size_t number) {
+  std::mt19937_64 random(number);
   std::map<std::string, double> tokens;
-  for (int left = input.next() % 32; left > 0; --left) {
-    const std::uint8_t head = input.next();
+  for (std::size_t left = number % 40; left > 0; --left) {
     std::string text;
-    for (int letters = 1 + head % 4; letters > 0; --letters) {
-      text += kLetters[input.next() % std::size(kLetters)];
+    for (auto letters = 1 + random() % 4; letters > 0; --letters) {
+      text += kLetters[random() % std::size(kLetters)];
     }
-    tokens.emplace(std::move(text), -static_cast<double>(head / 4) / 4);
+    tokens.emplace(std::move(text), -static_cast<double>(random() % (1 + number)) / 4);
   }
   return tokens;
 }
@@ -132,24 +125,41 @@ void check_piece(const std::map<std::string, double>& tokens, const Tables& tabl
   CHECK(sum == highest_sum(tokens, tables, piece));
 }
 
+struct Kept {
+  Kept(std::map<std::string, double> of, std::unique_ptr<const Tables> tables)
+      : tokens(std::move(of)), vocabulary(std::move(tables)), counter(vocabulary) {}
+  std::map<std::string, double> tokens;
+  Vocabulary vocabulary;
+  Counter counter;
+};
+
+// Kept from run to run: to make one takes far longer than to cut a text.
+Kept& kept(std::size_t number) {
+  static std::array<std::unique_ptr<Kept>, kVocabularies> all;
+  std::unique_ptr<Kept>& found = all[number];
+  if (found == nullptr) {
+    std::map<std::string, double> tokens = tokens_of(number);
+    auto tables = Tables::parse_json("fuzzed", written(tokens));
+    CHECK(tables.has_value());
+    found = std::make_unique<Kept>(std::move(tokens), std::move(*tables));
+  }
+  return *found;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  Input input(data, size);
-  const std::map<std::string, double> tokens = read_tokens(input);
-  auto tables = Tables::parse_json("fuzzed", written(tokens));
-  CHECK(tables.has_value());
-  const std::string text = text_of(input.rest());
-  if (!text.empty()) check_piece(tokens, **tables, text);
-
-  const Vocabulary vocabulary(std::move(*tables));
-  Counter counter(vocabulary);
+  if (size == 0) return 0;
+  Kept& by = kept(data[0] % kVocabularies);
+  const std::string text = text_of({reinterpret_cast<const char*>(data) + 1, size - 1});
+  if (!text.empty()) check_piece(by.tokens, by.vocabulary.tables(), text);
+  Counter& counter = by.counter;
   const auto ids = static_cast<tollgate::Tokens>(counter.ids(text).size());
   CHECK(counter.count(text) == ids);
   CHECK(counter.count_up_to(text, ids) == ids);
   CHECK(ids == 0 || counter.count_up_to(text, ids - 1) >= ids);
   StreamCounter stream(counter);
-  const std::size_t part = 1 + (size == 0 ? 0 : data[0] / 32);
+  const std::size_t part = 1 + data[0] / kVocabularies;
   for (std::size_t at = 0; at < text.size(); at += part) {
     stream.feed(std::string_view(text).substr(at, part));
   }
