@@ -145,6 +145,23 @@ describe('a mesh', () => {
     assert.equal(upstream.requests.length, 1);
   });
 
+  it('lets no page of another host use the certificate of a browser', async (t) => {
+    const made = mesh(t);
+    const upstream = await answering(t);
+    const gateway = await startGateway(t, meshConfig(upstream.url), { cwd: made.cwd });
+    const url = urlOf(gateway, 'public');
+    const own = { origin: url, 'sec-fetch-site': 'same-origin' };
+    assert.equal((await ask(url, { files: made.search, headers: own })).status, 200);
+    const strangers = [{ origin: 'https://evil.example.com' }, { 'sec-fetch-site': 'cross-site' }];
+    for (const headers of strangers) {
+      const refused = await ask(url, { files: made.search, headers });
+      assert.deepEqual([refused.status, refused.reason], [403, 'route_not_allowed']);
+      const { secret } = await gateway.key('acme');
+      const known = { ...headers, authorization: `Bearer ${secret}` };
+      assert.equal((await ask(url, { files: made.search, headers: known })).status, 200);
+    }
+  });
+
   it('lets one actor ask with two credentials, and no two actors', async (t) => {
     const made = mesh(t);
     const upstream = await answering(t);

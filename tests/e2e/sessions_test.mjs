@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { poll, question, standard, startGateway, startMock } from './harness.mjs';
+import { poll, question, rawExchange, standard, startGateway, startMock } from './harness.mjs';
 import { startRedis } from './servers.mjs';
 
 const SECRET = '0123456789abcdef0123456789abcdef';
@@ -240,6 +240,14 @@ describe('a page of another host', () => {
     assert.deepEqual(await call(page, question(), `${cookie}x`), [401, page]);
     assert.deepEqual(await call('https://evil.example.com', question()), [403, null]);
     assert.deepEqual(await call(page, '{'), [400, page]);
+    // What is no request at all, and what is none of a caller.
+    const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nOrigin: ${page}\r\n`;
+    const malformed = await rawExchange(gateway.port, `${head}Content-Length: x\r\n\r\n`);
+    assert.match(malformed, /^HTTP\/1.1 400 /);
+    assert.ok(malformed.includes(`\r\naccess-control-allow-origin: ${page}\r\n`), malformed);
+    const alive = await fetch(`${gateway.url}/livez`, { headers: { origin: page } });
+    assert.deepEqual([alive.status, told(alive)], [200, page]);
+    await alive.arrayBuffer();
   });
 });
 
