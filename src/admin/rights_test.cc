@@ -1,27 +1,15 @@
 // Who may ask what: every endpoint, by every role, bound to a tenant and not.
 #include <gtest/gtest.h>
 
-#include "admin/testing_api.h"
+#include "admin/testing_tenants.h"
 
 namespace tollgate::admin {
 namespace {
 
 using administration::Role;
 
-std::string path_of(const EndpointRow& row) {
-  std::string path(row.path);
-  if (const std::size_t star = path.find('*'); star != std::string::npos) {
-    path.replace(star, 1, "none");
-  }
-  return path;
-}
-
-class Rights : public ApiTest {
+class Rights : public TenantsTest {
  protected:
-  std::unique_ptr<Caller> ask_as(std::string_view name, std::string method, std::string path,
-                                 std::string body = {}) {
-    return ask(std::move(method), "/admin/v1/" + path, std::move(body), bearer(token_of(name)));
-  }
   // One that is answered with `status` to whoever may ask it.
   struct Question {
     std::string path;
@@ -30,51 +18,26 @@ class Rights : public ApiTest {
     int status = 200;
   };
   Question good_question(const EndpointRow& row, const std::string& name) {
-    Question made{path_of(row), {}, bearer(token_of(name)), 200};
-    const auto with_id = [&](const std::string& id) {
-      made.path.replace(made.path.find("none"), 4, id);
-    };
+    Ids ids{"none", "none"};
+    if (row.path.starts_with("keys/*")) ids.key = make_key("acme");
+    if (row.path.starts_with("tokens/*")) ids.token = make_token("acme");
+    Question made{path_of(row, ids), body_of(row.endpoint, "acme"), bearer(token_of(name)), 200};
     switch (row.endpoint) {
       case Endpoint::kCreateKey:
-        made.body = R"({"tenant":"acme"})";
-        made.status = 201;
-        break;
-      case Endpoint::kImportKeys:
-        made.body = fmt::format(R"({{"digest":"sha256:{:064x}","tenant":"acme"}})", ++imported_);
-        break;
-      case Endpoint::kShowKey:
-      case Endpoint::kRevokeKey:
-        with_id(make_key("acme"));
-        break;
       case Endpoint::kRotateKey:
-        with_id(make_key("acme"));
+      case Endpoint::kCreateToken:
+      case Endpoint::kBeginSession:
         made.status = 201;
-        break;
-      case Endpoint::kExpireKey:
-        with_id(make_key("acme"));
-        made.body = R"({"expires":"1d"})";
         break;
       case Endpoint::kRetireGateway:
         // The store says that there is none of this name; asked it is all the same.
         made.status = 404;
         break;
-      case Endpoint::kCreateToken:
-        made.body = R"({"name":"x","role":"viewer","tenants":["acme"]})";
-        made.status = 201;
-        break;
-      case Endpoint::kRevokeToken:
-        with_id(field(
-            *ask("POST", "/admin/v1/tokens", R"({"name":"x","role":"viewer","tenants":["acme"]})"),
-            "id"));
-        break;
-      case Endpoint::kBeginSession:
-        made.status = 201;
-        break;
       case Endpoint::kEndSession:
         made.headers = session_of(name);
         break;
       default:
-        break;  // A question that needs no more than its path.
+        break;
     }
     return made;
   }
@@ -86,34 +49,9 @@ class Rights : public ApiTest {
             {"Sec-Fetch-Site", "same-origin"},
             {"X-Tollgate-Csrf", field(*begun, "csrf")}};
   }
-  // Has an account of this budget for the subject.
-  void spend(const cost::Policy& money, std::string_view subject) {
-    Arena arena;
-    const pipeline::BudgetCharge charge{&money, subject, {Money{400}}};
-    const pipeline::Charges charges{{}, {&charge, 1}};
-    using Held = Expected<pipeline::Hold, pipeline::Shortfall>;
-    std::optional<Held> held;
-    start(hold_later(charges, arena, held));
-    // It waits for the store's own thread.
-    while (!held) loop_.run();
-    ASSERT_TRUE(held->has_value());
-    store_->ledger().settle(**held, charges, {}, {}, clock_.now(), clock_.wall());
-  }
-  Task<void> hold_later(const pipeline::Charges& charges, Arena& arena,
-                        std::optional<Expected<pipeline::Hold, pipeline::Shortfall>>& held) {
-    held = co_await store_->ledger().hold(charges, arena, loop_, clock_.now(), clock_.wall());
-  }
 
   // How much was changed so far: refusals are on record, too.
   std::size_t changes() { return records({}).size() - records("admin.refuse").size(); }
-
-  std::string make_key(std::string_view tenant) {
-    const auto made = ask("POST", "/admin/v1/keys", fmt::format(R"({{"tenant":"{}"}})", tenant));
-    EXPECT_EQ(made->status, 201) << made->text;
-    return field(*made, "id");
-  }
-
-  int imported_ = 0;
 };
 
 // What is asked is good in every way, so the right alone decides. Each who has it gets what he asks
@@ -196,25 +134,8 @@ TEST_F(Rights, OfSpendAndTrailEndThereToo) {
   money.limit = Money{1'000'000};
   money.rule = "budgets.tenant_id";
   for (const char* tenant : {"acme", "globex"}) {
-    authentication::Identity actor;
-    actor.tenant = tenant;
-    audit::Record record;
-    const std::string id = fmt::format("req_{}", tenant);
-    record.id = id;
-    record.time = clock_.wall();
-    record.actor = &actor;
-    std::string written;
-    audit::write(record, audit::Phase::kDecision, written);
-    ASSERT_TRUE(store_->trail().append(record, audit::Phase::kDecision, Money{}, written));
-    pipeline::Booking booking;
-    booking.id = id;
-    booking.tenant = tenant;
-    booking.model = "small";
-    store_->trail().booked(booking, {9, 4, Money{49}}, {}, clock_.wall());
+    request({.id = fmt::format("req_{}", tenant), .tenant = tenant});
     spend(money, tenant);
-    written.clear();
-    audit::write(record, audit::Phase::kOutcome, written);
-    ASSERT_TRUE(store_->trail().append(record, audit::Phase::kOutcome, Money{}, written));
   }
   for (const char* question : {"spend", "spend?by=user", "spend?tenant=globex", "audit",
                                "audit?tenant=globex", "audit?id=req_globex", "budgets"}) {
