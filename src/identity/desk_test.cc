@@ -275,6 +275,31 @@ TEST(Desk, TellsWhenAKeyThatIsNotKnownMayBe) {
   EXPECT_FALSE(forged.error().retry_after);
 }
 
+// Tokens of keys that nobody knows, one after the other without end: good ones are verified between
+// them, known before and new, and wait for nobody.
+TEST(Desk, VerifiesGoodTokensWhileUnknownKeysFlood) {
+  World world;
+  const SigningKey unknown = SigningKey::make("P-256");
+  const std::string known = es256_token(world.key, kHeader, claims());
+  ASSERT_TRUE(world.ask(known));
+  for (int i = 0; i < 300; ++i) {
+    SCOPED_TRACE(i);
+    for (int flood = 0; flood < 5; ++flood) {
+      const std::string header =
+          fmt::format(R"({{"alg":"ES256","kid":"made-up-{}-{}"}})", i, flood);
+      EXPECT_EQ(reason_of(world.ask(es256_token(unknown, header, claims()))),
+                Reason::kInvalidCredential);
+    }
+    // ask() wants its answer at once: nobody is asked on the way.
+    EXPECT_TRUE(world.ask(known));
+    std::string others = claims();
+    others.replace(others.find("alice"), 5, fmt::format("alice-{}", i));
+    const Expected<Identity> fresh = world.ask(es256_token(world.key, kHeader, others));
+    ASSERT_TRUE(fresh) << fresh.error().message;
+    EXPECT_EQ(fresh->tenant, "acme");
+  }
+}
+
 TEST(Desk, KeepsTheGoodKeysOfAFileThatIsBroken) {
   World world;
   const std::string token = es256_token(world.key, kHeader, claims());

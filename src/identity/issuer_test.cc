@@ -27,12 +27,16 @@ std::string metadata(std::string_view issuer = kIssuer, std::string_view keys = 
   return fmt::format(R"({{"issuer":"{}","jwks_uri":"{}"}})", issuer, keys);
 }
 
-// JWKs with these ids; of one key, as nobody looks at the points.
-std::string key_set(const std::vector<std::string>& ids) {
+const SigningKey& signing_key() {
   static const SigningKey key = SigningKey::make("P-256");
+  return key;
+}
+
+// JWKs with these ids; of one key, as few look at the points.
+std::string key_set(const std::vector<std::string>& ids) {
   std::string all;
   for (const std::string& id : ids) {
-    all += (all.empty() ? "" : ",") + key.jwk(fmt::format(R"("kid":"{}")", id));
+    all += (all.empty() ? "" : ",") + signing_key().jwk(fmt::format(R"("kid":"{}")", id));
   }
   return fmt::format(R"({{"keys":[{}]}})", all);
 }
@@ -75,6 +79,16 @@ Task<Found> look(Issuer& issuer, Executor& executor) {
 bool has(const Issuer& issuer, std::string_view id) {
   const auto keys = issuer.keys();
   return keys != nullptr && keys->find(id, authentication::Algorithm::kEs256) != nullptr;
+}
+
+// Whether a token is proven by what the issuer has now, with nobody asked.
+bool proves(const Issuer& issuer, std::string_view text) {
+  authentication::TokenReader reader;
+  const Expected<authentication::Token> token = reader.read(text);
+  const auto keys = issuer.keys();
+  if (!token || keys == nullptr) return false;
+  const auto* const key = keys->find(token->key_id, token->algorithm);
+  return key != nullptr && check_signature(*token, *key, "authentication.jwt").has_value();
 }
 
 TEST(Issuer, FindsItsKeysByDiscovery) {
@@ -214,24 +228,37 @@ TEST(Issuer, BoundsThoseThatWait) {
   EXPECT_TRUE(asking.back()->done());
 }
 
-// The flood: 10,000 unknown keys a second, for two minutes.
+// The flood: 10,000 unknown keys a second, for two minutes. Good tokens are proven all the while,
+// also during a fetch, and forged ones of the same key are not.
 TEST(Issuer, AFloodOfUnknownKeysFetchesOnceInThirtySeconds) {
   World world;
   Issuer issuer = world.issuer(KeyOrigin::kUrl);
   world.fetch(issuer);
   const std::size_t first = world.web.asked.size();
+  const std::string header = R"({"alg":"ES256","kid":"a"})";
+  const std::string good = es256_token(signing_key(), header, R"({"iss":"i"})");
+  const std::string forged = es256_token(SigningKey::make("P-256"), header, R"({"iss":"i"})");
+  int during_fetches = 0;
   for (int millisecond = 0; millisecond < 120'000; millisecond += 10) {
     world.clock.pass(std::chrono::milliseconds(10));
     for (int i = 0; i < 100; ++i) {
       const Running<Found> asked(look(issuer, world.worker));
       if (!asked.done()) {
+        ++during_fetches;
+        ASSERT_TRUE(proves(issuer, good));
+        ASSERT_FALSE(proves(issuer, forged));
         world.settle();
         world.worker.run();
       }
       ASSERT_TRUE(asked.done());
     }
     ASSERT_TRUE(has(issuer, "a"));
+    if (millisecond % 100 == 0) {
+      ASSERT_TRUE(proves(issuer, good));
+      ASSERT_FALSE(proves(issuer, forged));
+    }
   }
+  EXPECT_GE(during_fetches, 3);
   EXPECT_LE(world.web.asked.size() - first, 4u);
   EXPECT_GE(world.web.asked.size() - first, 3u);
 }
