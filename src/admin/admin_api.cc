@@ -9,6 +9,7 @@
 #include "admin/query.h"
 #include "base/check.h"
 #include "base/json_writer.h"
+#include "controls/administration/grant_form.h"
 
 namespace tollgate::admin {
 
@@ -43,16 +44,8 @@ std::string session_json(const administration::Admin& admin, std::string_view se
     if (has(admin.grant.role, right)) json.value(name_of(right));
   }
   json.end_array();
-  json.key("tenants");
-  json.begin_array();
-  for (const std::string& tenant : admin.grant.tenants) json.value(std::string_view(tenant));
-  json.end_array();
-  json.key("expires");
-  if (admin.grant.expires) {
-    json.value(std::string_view(rfc3339(*admin.grant.expires)));
-  } else {
-    json.null();
-  }
+  write_tenants(json, admin.grant);
+  write_expires(json, admin.grant);
   if (!session.empty()) json.member("csrf", std::string_view(administration::csrf_of(session)));
   json.end_object();
   return out;

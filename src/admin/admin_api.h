@@ -16,7 +16,8 @@
 //   GET  gateways        who shares the store, and what each has leased and left open
 //   POST gateways/NAME/retire                 of one that never comes back; 409 while it may live
 //   GET  config          in force, secrets masked
-//   GET  tokens          POST tokens          {"name", "role", "tenants"?: […], "expires"?: "90d"}
+//   GET  tokens?limit=&after=                 {"data", "has_more", "next"}
+//   POST tokens          {"name", "role", "tenants"?: […], "expires"?: "90d"}
 //   POST tokens/ID/revoke                     {"with_made"?: true}
 //   GET  metrics         GET  readyz          as /metrics and /readyz?verbose
 //   GET  session         who somebody is      POST session  begins one  DELETE session  ends it

@@ -53,6 +53,13 @@ Answer not_found() {
 }
 
 Answer store_problem(const Fault& fault) {
+  if (fault.kind == FaultKind::kRevoked) {
+    Refusal refusal;
+    refusal.reason = Reason::kRevokedCredential;
+    refusal.rule = "admin";
+    refusal.message = fault.message;
+    return refused(refusal);
+  }
   return problem(503, "The store is not available", fault.message);
 }
 

@@ -32,6 +32,7 @@ struct Answer {
 Answer problem(int status, std::string_view title, std::string_view detail);
 Answer bad_request(std::string_view detail);
 Answer not_found();
+// 503; 401 where it is that whoever asks is let in no longer.
 Answer store_problem(const Fault& fault);
 Answer going();  // The gateway stops.
 Answer busy();   // Too many wait.

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/json_writer.h"
-#include "base/rfc3339.h"
+#include "controls/administration/grant_form.h"
 #include "pipeline/refusals.h"
 
 namespace tollgate::admin {
@@ -26,16 +26,8 @@ std::string session_text(const Admin& admin, std::string_view replaces) {
   JsonWriter json(out);
   json.begin_object();
   json.member("role", name_of(admin.grant.role));
-  json.key("tenants");
-  json.begin_array();
-  for (const std::string& tenant : admin.grant.tenants) json.value(std::string_view(tenant));
-  json.end_array();
-  json.key("expires");
-  if (admin.grant.expires) {
-    json.value(std::string_view(rfc3339(*admin.grant.expires)));
-  } else {
-    json.null();
-  }
+  write_tenants(json, admin.grant);
+  write_expires(json, admin.grant);
   if (!replaces.empty()) json.member("replaces", replaces);
   json.end_object();
   return out;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/json_writer.h"
 #include "base/money.h"
+#include "controls/administration/grant_form.h"
 #include "storage/key_form.h"
 
 namespace tollgate::admin {
@@ -18,15 +19,9 @@ constexpr std::string_view kTenantIsFull =
     "tenant in the configuration.";
 constexpr std::string_view kStoreIsFull =
     "The store has as many keys in force as it holds: revoke some.";
-
-void write_time(JsonWriter& json, std::string_view name, const std::optional<WallTime>& time) {
-  json.key(name);
-  if (time) {
-    json.value(std::string_view(rfc3339(*time)));
-  } else {
-    json.null();
-  }
-}
+constexpr std::string_view kTooManyEnded =
+    "As many keys as may be have ended within the last hour: no more are made for now. Ask again "
+    "later.";
 
 void write_money(JsonWriter& json, std::string_view name, Money amount) {
   json.key(name);
@@ -38,7 +33,7 @@ void write_key(JsonWriter& json, const authentication::KeyRecord& key, std::stri
   json.member("id", std::string_view(key.id));
   if (!secret.empty()) json.member("secret", secret);
   storage::write_key_members(json, key);
-  write_time(json, "last_used", key.last_used);
+  administration::write_moment(json, "last_used", key.last_used);
   json.end_object();
 }
 
@@ -111,6 +106,8 @@ std::string_view why_not_done(storage::KeyVerdict verdict) {
       return kTenantIsFull;
     case storage::KeyVerdict::kStoreIsFull:
       return kStoreIsFull;
+    case storage::KeyVerdict::kTooManyEnded:
+      return kTooManyEnded;
   }
   CHECK(false);
 }
@@ -127,6 +124,10 @@ std::string_view why_not_imported(storage::Imported::Refused refused) {
       return kTenantIsFull;
     case storage::Imported::Refused::kStoreIsFull:
       return kStoreIsFull;
+    case storage::Imported::Refused::kTooManyEnded:
+      return kTooManyEnded;
+    case storage::Imported::Refused::kHasEnded:
+      return "`expires` is past: a key that has ended is not imported.";
   }
   CHECK(false);
 }
@@ -167,8 +168,8 @@ std::string gateways_json(const std::vector<storage::GatewayStanding>& gateways)
     json.member("gateway", std::string_view(gateway.name));
     json.key("alive");
     json.value(gateway.alive);
-    write_time(json, "seen", gateway.seen);
-    write_time(json, "retired", gateway.retired);
+    administration::write_moment(json, "seen", gateway.seen);
+    administration::write_moment(json, "retired", gateway.retired);
     json.member("seat", std::string_view(gateway.seat));
     json.member("groups", gateway.groups);
     write_money(json, "leased_usd", gateway.leased);

@@ -139,7 +139,13 @@ OrWords<KeyWish> read_wish(std::string_view body, WallTime now) {
     return std::unexpected(taken.error());
   }
   if (wish.tenant.empty()) return std::unexpected("`tenant` is required");
+  if (OrWords<void> good = check(wish, now); !good) return std::unexpected(good.error());
   return wish;
+}
+
+OrWords<void> check(const KeyWish& wish, WallTime now) {
+  if (!wish.expires || *wish.expires > now) return {};
+  return std::unexpected("`expires` is past: the key would be none from the beginning");
 }
 
 OrWords<std::string> read_only_member(std::string_view body, std::string_view name,

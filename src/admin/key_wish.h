@@ -36,6 +36,9 @@ OrWords<void> add_scope(authentication::KeyScopes& scopes, std::string_view list
 // "addresses"}}
 OrWords<KeyWish> read_wish(std::string_view body, WallTime now);
 
+// What every wish for a new key must keep, wherever it comes from.
+OrWords<void> check(const KeyWish& wish, WallTime now);
+
 // The one member `name` of a body, or `usual` where there is no body.
 OrWords<std::string> read_only_member(std::string_view body, std::string_view name,
                                       std::string_view usual);

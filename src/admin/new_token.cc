@@ -8,8 +8,8 @@
 
 #include "admin/key_wish.h"
 #include "admin/members.h"
+#include "base/check.h"
 #include "base/json_writer.h"
-#include "storage/admin_tokens.h"
 
 namespace tollgate::admin {
 
@@ -92,6 +92,21 @@ FaultOr<MadeToken> make_token(const TokenWish& wish, std::string_view by,
   return made;
 }
 
+std::string_view why_not_made(storage::TokenMade verdict) {
+  switch (verdict) {
+    case storage::TokenMade::kDone:
+      return {};
+    case storage::TokenMade::kTooMany:
+      return "As many admin tokens are in force as may be: revoke some first.";
+    case storage::TokenMade::kTooManyOfMaker:
+      return "As many admin tokens of this maker are in force as one may have: revoke some first.";
+    case storage::TokenMade::kTooManyEnded:
+      return "As many admin tokens as may be have ended within the last hour: no more are made for "
+             "now.";
+  }
+  CHECK(false);
+}
+
 std::string tokens_json(const std::vector<administration::TokenRecord>& tokens) {
   std::string out;
   JsonWriter json(out);
@@ -100,6 +115,23 @@ std::string tokens_json(const std::vector<administration::TokenRecord>& tokens) 
     json.raw(storage::admin_token_form(token));
   }
   json.end_array();
+  return out;
+}
+
+std::string token_page_json(const storage::TokenPage& page) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  json.key("data");
+  json.raw(tokens_json(page.tokens));
+  json.member("has_more", page.has_more);
+  json.key("next");
+  if (page.has_more) {
+    json.value(std::string_view(page.tokens.back().id));
+  } else {
+    json.null();
+  }
+  json.end_object();
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/units.h"
 #include "controls/administration/token.h"
+#include "storage/admin_tokens.h"
 
 namespace tollgate::admin {
 
@@ -36,6 +37,11 @@ struct MadeToken {
 FaultOr<MadeToken> make_token(const TokenWish& wish, std::string_view by,
                               const authentication::Pepper& pepper, WallTime now);
 
+// Why it is not kept; a sentence.
+std::string_view why_not_made(storage::TokenMade verdict);
+
 std::string tokens_json(const std::vector<administration::TokenRecord>& tokens);
+// {"data", "has_more", "next"}
+std::string token_page_json(const storage::TokenPage& page);
 
 }  // namespace tollgate::admin

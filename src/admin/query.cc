@@ -195,6 +195,22 @@ OrWords<KeyQuestion> key_question(const Parameters& parameters) {
   return question;
 }
 
+OrWords<PageQuestion> page_question(const Parameters& parameters, std::int64_t most) {
+  PageQuestion question;
+  for (const auto& [name, value] : parameters) {
+    if (name == "after") {
+      question.after = value;
+    } else if (name == "limit") {
+      const OrWords<std::int64_t> limit = read_limit(value, most);
+      if (!limit) return std::unexpected(limit.error());
+      question.limit = *limit;
+    } else {
+      return unknown(name, "limit, after");
+    }
+  }
+  return question;
+}
+
 OrWords<AuditQuestion> audit_question(const Parameters& parameters, WallTime now) {
   AuditQuestion question;
   storage::AuditQuery& query = question.query;

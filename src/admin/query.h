@@ -45,6 +45,13 @@ struct KeyQuestion {
 // tenant, user, state, limit, after.
 OrWords<KeyQuestion> key_question(const Parameters& parameters);
 
+struct PageQuestion {
+  std::int64_t limit = 100;
+  std::string after;
+};
+// limit, which is at most `most`, and after.
+OrWords<PageQuestion> page_question(const Parameters& parameters, std::int64_t most);
+
 struct AuditQuestion {
   storage::AuditQuery query;
   std::int64_t limit = 100;

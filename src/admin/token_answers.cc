@@ -49,14 +49,18 @@ OrWords<storage::MadeTokens> read_made(std::string_view body) {
 }  // namespace
 
 Answer Answers::tokens(const Question& question) {
-  if (!question.parameters.empty()) return bad_request("No parameters are known here.");
+  const OrWords<PageQuestion> asked = page_question(question.parameters, storage::kTokensOfPageMax);
+  if (!asked) return bad_request(asked.error());
   const FaultOr<storage::Database*> reading = database();
   if (!reading) return store_problem(reading.error());
-  FaultOr<std::vector<TokenRecord>> found = storage::list_admin_tokens(**reading);
-  if (!found) return store_problem(found.error());
-  std::erase_if(
-      *found, [&](const TokenRecord& token) { return !check_reach(question.admin.grant, token); });
-  return {200, tokens_json(*found)};
+  const storage::MaySee may_see = [&](const TokenRecord& token) {
+    return check_reach(question.admin.grant, token).has_value();
+  };
+  const FaultOr<std::optional<storage::TokenPage>> page =
+      storage::query_admin_tokens(**reading, may_see, asked->limit, asked->after);
+  if (!page) return store_problem(page.error());
+  if (!*page) return bad_request("`after` wants `next` of the page before this one.");
+  return {200, token_page_json(**page)};
 }
 
 Answer Answers::create_token(const Question& question) {
@@ -75,14 +79,10 @@ Answer Answers::create_token(const Question& question) {
   if (!made) return store_problem(made.error());
   const FaultOr<storage::Database*> writing = database();
   if (!writing) return store_problem(writing.error());
-  const FaultOr<storage::TokenMade> kept =
-      storage::create_admin_token(**writing, author_of(question), made->record, now);
+  const FaultOr<storage::TokenMade> kept = storage::create_admin_token(
+      **writing, author_of(question), made->record, storage::share_of(question.admin.grant), now);
   if (!kept) return store_problem(kept.error());
-  if (*kept == storage::TokenMade::kTooMany) {
-    return problem(
-        409, "Conflict",
-        fmt::format("{} admin tokens are in force; revoke some first.", storage::kAdminTokensMax));
-  }
+  if (*kept != storage::TokenMade::kDone) return problem(409, "Conflict", why_not_made(*kept));
   return {201, storage::admin_token_form(made->record, made->secret)};
 }
 

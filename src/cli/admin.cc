@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,27 +86,32 @@ int create(const AdminOptions& options, const config::Config& config, storage::D
   const WallTime now = wall_now();
   const FaultOr<admin::MadeToken> made = admin::make_token(*wish, {}, *pepper, now);
   if (!made) return faulty(made.error());
-  const FaultOr<storage::TokenMade> kept =
-      storage::create_admin_token(database, command_author(), made->record, now);
+  const FaultOr<storage::TokenMade> kept = storage::create_admin_token(
+      database, command_author(), made->record, storage::TokenShare::kWhole, now);
   if (!kept) return faulty(kept.error());
-  if (*kept == storage::TokenMade::kTooMany) {
-    return wrong_use(
-        fmt::format("{} admin tokens are in force; revoke some first", storage::kAdminTokensMax));
-  }
+  if (*kept != storage::TokenMade::kDone) return wrong_use(std::string(admin::why_not_made(*kept)));
   print_token(made->record, made->secret, options.json);
   return kDone;
 }
 
 int list(const AdminOptions& options, storage::Database& database) {
-  const FaultOr<std::vector<TokenRecord>> tokens = storage::list_admin_tokens(database);
-  if (!tokens) return faulty(tokens.error());
+  std::vector<TokenRecord> tokens;
+  for (bool has_more = true; has_more;) {
+    FaultOr<std::optional<storage::TokenPage>> page =
+        storage::query_admin_tokens(database, {}, storage::kTokensOfPageMax,
+                                    tokens.empty() ? std::string_view() : tokens.back().id);
+    if (!page) return faulty(page.error());
+    if (!*page) break;
+    has_more = (*page)->has_more;
+    std::ranges::move((*page)->tokens, std::back_inserter(tokens));
+  }
   if (options.json) {
-    fmt::print("{}\n", admin::tokens_json(*tokens));
+    fmt::print("{}\n", audit::visible(admin::tokens_json(tokens)));
     return kDone;
   }
   constexpr auto kRow = "{:<14} {:<20} {:<9} {:<24} {:<20} {}\n";
   fmt::print(kRow, "ID", "NAME", "ROLE", "TENANTS", "USED", "STATE");
-  for (const TokenRecord& token : *tokens) {
+  for (const TokenRecord& token : tokens) {
     fmt::print(kRow, token.id, audit::visible(token.name), name_of(token.grant.role),
                tenants_of(token), token.last_used ? rfc3339(*token.last_used) : "never",
                state_of(token));

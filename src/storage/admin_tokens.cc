@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <limits>
+#include <utility>
 
 #include "base/json_writer.h"
-#include "base/rfc3339.h"
+#include "controls/administration/grant_form.h"
+#include "storage/key_room.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
@@ -27,12 +30,6 @@ std::optional<WallTime> time_or_none(const std::optional<std::int64_t>& microsec
 std::optional<std::int64_t> microseconds_or_none(const std::optional<WallTime>& time) {
   if (!time) return std::nullopt;
   return to_microseconds(*time);
-}
-
-std::string tenants_text(const std::vector<std::string>& tenants) {
-  boost::json::array made;
-  for (const std::string& tenant : tenants) made.emplace_back(tenant);
-  return boost::json::serialize(made);
 }
 
 // A list that is not understood would bind to nothing: then the whole token is damaged.
@@ -79,19 +76,18 @@ FaultOr<std::vector<TokenRecord>> read_rows(const Database& database, Statement&
   }
 }
 
-FaultOr<std::int64_t> count_in_force(Database& database, WallTime now) {
-  TRY(query, database.prepare("SELECT count(*) FROM admin_tokens WHERE revoked_us IS NULL AND "
-                              "(expires_us IS NULL OR expires_us > ?)"));
-  TRY(there, query.bind(to_microseconds(now)).step());
+FaultOr<std::int64_t> count_of(Database& database, std::string_view sql) {
+  TRY(query, database.prepare(sql));
+  TRY(there, query.step());
   return there ? query.integer(0) : 0;
 }
 
-void write_time(JsonWriter& json, std::string_view name, const std::optional<WallTime>& time) {
-  json.key(name);
-  if (time) {
-    json.value(std::string_view(rfc3339(*time)));
-  } else {
-    json.null();
+FaultOr<std::vector<std::string>> read_ids(Statement& query) {
+  std::vector<std::string> ids;
+  while (true) {
+    TRY(there, query.step());
+    if (!there) return ids;
+    ids.emplace_back(query.text(0));
   }
 }
 
@@ -104,15 +100,12 @@ void write_members(JsonWriter& json, const TokenRecord& token, std::string_view 
   if (!secret.empty()) json.member("secret", secret);
   json.member("name", std::string_view(token.name));
   json.member("role", administration::name_of(token.grant.role));
-  json.key("tenants");
-  json.begin_array();
-  for (const std::string& tenant : token.grant.tenants) json.value(std::string_view(tenant));
-  json.end_array();
-  write_time(json, "created", token.created);
+  write_tenants(json, token.grant);
+  administration::write_moment(json, "created", token.created);
   json.member("created_by", std::string_view(token.created_by));
-  write_time(json, "expires", token.grant.expires);
-  write_time(json, "revoked", token.revoked);
-  if (last_use == LastUse::kTold) write_time(json, "last_used", token.last_used);
+  write_expires(json, token.grant);
+  administration::write_moment(json, "revoked", token.revoked);
+  if (last_use == LastUse::kTold) administration::write_moment(json, "last_used", token.last_used);
 }
 
 std::string form_of(const TokenRecord& token, std::string_view secret, LastUse last_use) {
@@ -128,7 +121,7 @@ FaultOr<void> insert(Database& database, const TokenRecord& token) {
   TRY(statement,
       database.prepare("INSERT INTO admin_tokens (id, digest, name, role, tenants, created_us, "
                        "created_by, expires_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
-  const std::string tenants = tenants_text(token.grant.tenants);
+  const std::string tenants = administration::tenants_json(token.grant.tenants);
   return statement.bind(token.id)
       .bind_blob(token.digest)
       .bind(token.name)
@@ -140,17 +133,124 @@ FaultOr<void> insert(Database& database, const TokenRecord& token) {
       .run();
 }
 
+// ---- Whose they are -------------------------------------------------------------------------
+
+// Of the makers of a token, beside the first of them all, so many are kept.
+constexpr std::int64_t kMakersMax = 64;
+
+// Those of its maker are those of the token, too; with the maker itself as the nearest.
+FaultOr<void> write_makers(Database& database, const TokenRecord& token, TokenShare share) {
+  // By nobody: a command made it.
+  if (token.created_by.empty()) return {};
+  std::int64_t further = 0;
+  {
+    TRY(query, database.prepare("SELECT count(*) FROM admin_token_makers WHERE token = ?"));
+    TRY(there, query.bind(token.created_by).step());
+    further = there ? query.integer(0) : 0;
+  }
+  {
+    TRY(copy, database.prepare(
+                  "INSERT INTO admin_token_makers (maker, token, distance, limited) SELECT maker, "
+                  "?, CASE distance WHEN 0 THEN 0 ELSE distance + 1 END, limited FROM "
+                  "admin_token_makers WHERE token = ? AND distance < ?"));
+    TRY_DO(copy.bind(token.id).bind(token.created_by).bind(kMakersMax).run());
+  }
+  TRY(nearest, database.prepare("INSERT INTO admin_token_makers (maker, token, distance, limited) "
+                                "VALUES (?, ?, ?, ?)"));
+  return nearest.bind(token.created_by)
+      .bind(token.id)
+      .bind(std::int64_t{further > 0})
+      .bind(std::int64_t{share == TokenShare::kOfMaker})
+      .run();
+}
+
+// Whether the share of the maker, or of one that made it, is used.
+FaultOr<bool> share_is_used(Database& database, std::string_view maker, TokenShare share) {
+  std::vector<std::string> limited;
+  {
+    TRY(query,
+        database.prepare("SELECT maker FROM admin_token_makers WHERE token = ? AND limited = 1"));
+    TRY(makers, read_ids(query.bind(maker)));
+    limited = std::move(makers);
+  }
+  if (share == TokenShare::kOfMaker) limited.emplace_back(maker);
+  TRY(count, database.prepare("SELECT count(*) FROM admin_token_makers WHERE maker = ?"));
+  for (const std::string& each : limited) {
+    TRY(there, count.bind(each).step());
+    if (there && count.integer(0) >= administration::kTokensOfMakerMax) return true;
+    count.reset();
+  }
+  return false;
+}
+
 FaultOr<std::vector<TokenRecord>> list_made(Database& database, std::string_view id, WallTime now) {
-  // By nobody: commands made those.
-  if (id.empty()) return std::vector<TokenRecord>();
-  TRY(query, database.prepare(
-                 "WITH RECURSIVE made (id) AS (SELECT id FROM admin_tokens WHERE created_by "
-                 "= ? UNION SELECT one.id FROM admin_tokens AS one JOIN made ON "
-                 "one.created_by = made.id) " +
-                 std::string(kColumns) +
-                 "WHERE id IN (SELECT id FROM made) AND revoked_us IS NULL AND (expires_us IS "
-                 "NULL OR expires_us > ?) ORDER BY created_us, id"));
+  TRY(query, database.prepare(std::string(kColumns) +
+                              "WHERE id IN (SELECT token FROM admin_token_makers WHERE maker = ?) "
+                              "AND ended_us IS NULL AND (expires_us IS NULL OR expires_us > ?) "
+                              "ORDER BY created_us, id"));
   return read_rows(database, query.bind(id).bind(to_microseconds(now)));
+}
+
+// ---- Those that have ended ------------------------------------------------------------------
+
+// In the open transaction. Whose it was is known no longer.
+FaultOr<void> end(Database& database, std::string_view id, const std::optional<WallTime>& revoked) {
+  {
+    TRY(statement, database.prepare("UPDATE admin_tokens SET revoked_us = COALESCE(?, revoked_us), "
+                                    "ended_us = COALESCE(?, revoked_us, expires_us) WHERE id = ?"));
+    const std::optional<std::int64_t> revoked_us = microseconds_or_none(revoked);
+    TRY_DO(statement.bind(revoked_us).bind(revoked_us).bind(id).run());
+  }
+  TRY(forget, database.prepare("DELETE FROM admin_token_makers WHERE token = ?"));
+  return forget.bind(id).run();
+}
+
+FaultOr<std::vector<std::string>> ends_to_note(Database& database, WallTime now,
+                                               std::int64_t most) {
+  TRY(query, database.prepare("SELECT id FROM admin_tokens WHERE ended_us IS NULL AND "
+                              "COALESCE(revoked_us, expires_us) <= ? LIMIT ?"));
+  return read_ids(query.bind(to_microseconds(now)).bind(most));
+}
+
+// Few, as no more than kAdminTokensMax are in force; in steps all the same.
+FaultOr<void> note_ended(Database& database, WallTime now) {
+  while (true) {
+    TRY(any, ends_to_note(database, now, 1));
+    if (any.empty()) return {};
+    TRY(transaction, Transaction::begin(database));
+    TRY(ids, ends_to_note(database, now, kEndedAtOnce));
+    for (const std::string& id : ids) TRY_DO(end(database, id, std::nullopt));
+    TRY_DO(transaction.commit());
+  }
+}
+
+// In the open transaction: those that ended first leave. False: there was none.
+FaultOr<bool> remove_ended(Database& database, WallTime before) {
+  std::vector<std::string> ids;
+  {
+    TRY(query, database.prepare("SELECT id FROM admin_tokens WHERE ended_us IS NOT NULL AND "
+                                "ended_us < ? ORDER BY ended_us LIMIT ?"));
+    TRY(found, read_ids(query.bind(to_microseconds(before)).bind(kEndedAtOnce)));
+    ids = std::move(found);
+  }
+  TRY(statement, database.prepare("DELETE FROM admin_tokens WHERE id = ?"));
+  for (const std::string& id : ids) TRY_DO(statement.bind(id).run());
+  return !ids.empty();
+}
+
+FaultOr<TokenMade> find_room(Database& database, const TokenRecord& token, TokenShare share,
+                             WallTime now) {
+  TRY(in_force, count_of(database, "SELECT count(*) FROM admin_tokens WHERE ended_us IS NULL"));
+  const std::int64_t most =
+      kAdminTokensMax - (share == TokenShare::kOfMaker ? kAdminTokensForOwners : 0);
+  if (in_force >= most) return TokenMade::kTooMany;
+  TRY(used, share_is_used(database, token.created_by, share));
+  if (used) return TokenMade::kTooManyOfMaker;
+  TRY(old, remove_ended(database, now - kEndedKept));
+  TRY(ended, count_of(database, "SELECT count(*) FROM admin_tokens WHERE ended_us IS NOT NULL"));
+  if (old || ended < kEndedTokensMax) return TokenMade::kDone;
+  TRY(removed, remove_ended(database, now - kEndedKeptLeast));
+  return removed ? TokenMade::kDone : TokenMade::kTooManyEnded;
 }
 
 // In the open transaction; of one that is not revoked.
@@ -158,30 +258,63 @@ FaultOr<void> revoke(Database& database, const Author& author, TokenRecord& toke
   const std::string before = form_of(token, {}, LastUse::kNotTold);
   token.revoked = now;
   const std::string after = form_of(token, {}, LastUse::kNotTold);
-  {
-    TRY(statement, database.prepare("UPDATE admin_tokens SET revoked_us = ? WHERE id = ?"));
-    TRY_DO(statement.bind(to_microseconds(now)).bind(token.id).run());
-  }
+  TRY_DO(end(database, token.id, now));
   return record_change(database, author, {"admin_token.revoke", token.id, {}, before, after});
+}
+
+// Behind which token a page begins.
+struct Behind {
+  std::int64_t created_us = std::numeric_limits<std::int64_t>::min();
+  std::string id;
+};
+
+FaultOr<std::vector<TokenRecord>> tokens_behind(Database& database, const Behind& behind) {
+  TRY(query, database.prepare(std::string(kColumns) +
+                              "WHERE (created_us, id) > (?, ?) ORDER BY created_us, id LIMIT ?"));
+  return read_rows(database, query.bind(behind.created_us).bind(behind.id).bind(kTokensOfPageMax));
 }
 
 }  // namespace
 
+TokenShare share_of(const administration::Grant& maker) {
+  const bool whole = maker.role == administration::Role::kOwner && !maker.is_bound();
+  return whole ? TokenShare::kWhole : TokenShare::kOfMaker;
+}
+
 FaultOr<TokenMade> create_admin_token(Database& database, const Author& author,
-                                      const TokenRecord& token, WallTime now) {
-  TRY(transaction, Transaction::begin(database));
-  TRY(count, count_in_force(database, now));
-  if (count >= kAdminTokensMax) return TokenMade::kTooMany;
+                                      const TokenRecord& token, TokenShare share, WallTime now) {
+  TRY_DO(note_ended(database, now));
+  TRY(transaction, begin_change(database, author, now));
+  TRY(room, find_room(database, token, share, now));
+  if (room != TokenMade::kDone) return room;
   TRY_DO(insert(database, token));
+  TRY_DO(write_makers(database, token, share));
   const std::string after = form_of(token, {}, LastUse::kNotTold);
   TRY_DO(record_change(database, author, {"admin_token.create", token.id, {}, {}, after}));
   TRY_DO(transaction.commit());
   return TokenMade::kDone;
 }
 
-FaultOr<std::vector<TokenRecord>> list_admin_tokens(Database& database) {
-  TRY(query, database.prepare(std::string(kColumns) + "ORDER BY created_us, id"));
-  return read_rows(database, query);
+FaultOr<std::optional<TokenPage>> query_admin_tokens(Database& database, const MaySee& may_see,
+                                                     std::int64_t limit, std::string_view after) {
+  Behind behind;
+  if (!after.empty()) {
+    TRY(last, find_admin_token(database, after));
+    if (!last || (may_see && !may_see(*last))) return std::optional<TokenPage>();
+    behind = {to_microseconds(last->created), last->id};
+  }
+  TokenPage page;
+  while (true) {
+    TRY(found, tokens_behind(database, behind));
+    for (TokenRecord& token : found) {
+      behind = {to_microseconds(token.created), token.id};
+      if (may_see && !may_see(token)) continue;
+      page.has_more = std::cmp_equal(page.tokens.size(), limit);
+      if (page.has_more) return page;
+      page.tokens.push_back(std::move(token));
+    }
+    if (std::cmp_less(found.size(), kTokensOfPageMax)) return page;
+  }
 }
 
 FaultOr<std::optional<TokenRecord>> find_admin_token(Database& database, std::string_view id) {
@@ -193,7 +326,7 @@ FaultOr<std::optional<TokenRecord>> find_admin_token(Database& database, std::st
 
 FaultOr<TokenRevocation> revoke_admin_token(Database& database, const Author& author,
                                             std::string_view id, MadeTokens made, WallTime now) {
-  TRY(transaction, Transaction::begin(database));
+  TRY(transaction, begin_change(database, author, now));
   TRY(found, find_admin_token(database, id));
   TRY(others, list_made(database, id, now));
   if (found && !found->revoked) TRY_DO(revoke(database, author, *found, now));

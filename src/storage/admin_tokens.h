@@ -2,11 +2,15 @@
 //
 // Few, and asked for rarely: each use reads its row, so that a revocation is in force at once on
 // every gateway of the store. Every change is on record (changes.h) in the transaction that makes
-// it. No token is ever removed.
+// it. A token that has ended stays for kEndedKept (key_room.h); of more than kEndedTokensMax the
+// ones that ended first leave earlier, but none within kEndedKeptLeast. Of those in force the store
+// has all their makers, so nothing is lost with the makers' own rows.
 //
 // Blocking I/O on a connection of the caller's.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,14 +26,38 @@ namespace tollgate::storage {
 
 // How exact the last use of a token is kept.
 inline constexpr Duration kTokenUseKept = std::chrono::minutes(1);
-// In force at once; a bound against one who makes them without end.
+// In force at once, in all; of these so many are left for whoever has no share.
 inline constexpr std::int64_t kAdminTokensMax = 1000;
+inline constexpr std::int64_t kAdminTokensForOwners = 100;
+inline constexpr std::int64_t kEndedTokensMax = 10'000;
 
-enum class TokenMade : std::uint8_t { kDone, kTooMany };
+// Whoever is no owner, or bound to tenants, has a share: so many in force of those that he made, or
+// that were made by these (administration::kTokensOfMakerMax). So nobody can use up what others
+// need, and an owner can always make one.
+enum class TokenShare : std::uint8_t { kOfMaker, kWhole };
+TokenShare share_of(const administration::Grant& maker);
+
+enum class TokenMade : std::uint8_t {
+  kDone,
+  kTooMany,         // In all.
+  kTooManyOfMaker,  // Of his share, or of that of whoever made his token.
+  kTooManyEnded,    // Just now.
+};
 FaultOr<TokenMade> create_admin_token(Database& database, const Author& author,
-                                      const administration::TokenRecord& token, WallTime now);
-// Oldest first.
-FaultOr<std::vector<administration::TokenRecord>> list_admin_tokens(Database& database);
+                                      const administration::TokenRecord& token, TokenShare share,
+                                      WallTime now);
+
+inline constexpr std::int64_t kTokensOfPageMax = 1000;
+struct TokenPage {
+  std::vector<administration::TokenRecord> tokens;
+  bool has_more = false;
+};
+using MaySee = std::function<bool(const administration::TokenRecord& token)>;
+// The oldest first: at most `limit`, which is 1 to kTokensOfPageMax, of those that may be seen (all
+// where nothing says which), behind the one of the id `after`, or from the first where that is
+// empty. Nothing: there is no such one.
+FaultOr<std::optional<TokenPage>> query_admin_tokens(Database& database, const MaySee& may_see,
+                                                     std::int64_t limit, std::string_view after);
 FaultOr<std::optional<administration::TokenRecord>> find_admin_token(Database& database,
                                                                      std::string_view id);
 // What becomes of the tokens that one has made which is revoked.

@@ -53,6 +53,20 @@ std::string_view name_of(Author::Kind kind) {
   CHECK(false);
 }
 
+FaultOr<Transaction> begin_change(Database& database, const Author& author,
+                                  std::optional<WallTime> now) {
+  TRY(transaction, Transaction::begin(database));
+  if (author.kind != Author::Kind::kAdminToken) return std::move(transaction);
+  TRY(token, database.prepare("SELECT revoked_us, expires_us FROM admin_tokens WHERE id = ?"));
+  TRY(there, token.bind(author.credential_id).step());
+  if (!there) return std::move(transaction);
+  const std::optional<std::int64_t> expires_us = token.integer_or_null(1);
+  const bool over = expires_us && now && *expires_us <= to_microseconds(*now);
+  if (!token.integer_or_null(0) && !over) return std::move(transaction);
+  return fault(FaultKind::kRevoked,
+               "The admin token has ended while this waited for its turn; nothing was changed.");
+}
+
 FaultOr<void> record_change(Database& database, const Author& author, const Change& change) {
   TRY(end, end_of_chain(database, kChangesChain));
   const ChainEnd before = end.value_or(ChainEnd{});

@@ -42,6 +42,12 @@ struct Author {
 };
 std::string_view name_of(Author::Kind kind);  // "admin_token"
 
+// The transaction of a change. A Fault of the kind kRevoked where its author is let in no longer:
+// he was when he asked, and whoever revoked him had the lock first. For tokens of the store; `now`
+// is held against the end of the token, where it is there.
+FaultOr<Transaction> begin_change(Database& database, const Author& author,
+                                  std::optional<WallTime> now);
+
 struct Change {
   std::string_view action;  // "key.create": the kind of thing, and what was done to it.
   std::string_view object;  // Its id or name.

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "storage/key_room.h"
 #include "storage/key_rows.h"
 #include "storage/try.h"
 
@@ -125,7 +126,8 @@ FaultOr<void> insert_key_row(Database& database, const KeyRecord& key, std::int6
   TRY(statement,
       database.prepare(
           "INSERT INTO keys (id, digest, tenant, \"user\", roles, name, created_us, expires_us, "
-          "revoked_us, changed, scopes, replaces) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+          "revoked_us, changed, scopes, replaces, ended_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+          "?, ?, ?)"));
   const std::string roles = roles_text(key.roles);
   const std::string scopes = scopes_text(key.scopes);
   return statement.bind(key.id)
@@ -140,6 +142,7 @@ FaultOr<void> insert_key_row(Database& database, const KeyRecord& key, std::int6
       .bind(change)
       .bind(scopes)
       .bind(key.replaces)
+      .bind(microseconds_or_none(end_of(key, key.created)))
       .run();
 }
 

@@ -25,7 +25,8 @@ FaultOr<authentication::KeyRecord> read_key_row(const Database& database, const 
 FaultOr<std::vector<authentication::KeyRecord>> read_key_rows(const Database& database,
                                                               Statement& query);
 
-// In the caller's transaction, as what the change of that number made. The id is free.
+// In the caller's transaction, as what the change of that number made. The id is free; whoever
+// calls counts the key (key_room.h).
 FaultOr<void> insert_key_row(Database& database, const authentication::KeyRecord& key,
                              std::int64_t change);
 

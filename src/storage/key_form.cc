@@ -5,20 +5,11 @@
 #include <vector>
 
 #include "base/address.h"
-#include "base/rfc3339.h"
+#include "controls/administration/grant_form.h"
 
 namespace tollgate::storage {
 
 namespace {
-
-void write_time(JsonWriter& json, std::string_view name, const std::optional<WallTime>& time) {
-  json.key(name);
-  if (time) {
-    json.value(std::string_view(rfc3339(*time)));
-  } else {
-    json.null();
-  }
-}
 
 void write_texts(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
   json.key(name);
@@ -43,9 +34,9 @@ void write_key_members(JsonWriter& json, const authentication::KeyRecord& key) {
   json.member("user", std::string_view(key.user));
   write_texts(json, "roles", key.roles);
   json.member("name", std::string_view(key.name));
-  write_time(json, "created", key.created);
-  write_time(json, "expires", key.expires);
-  write_time(json, "revoked", key.revoked);
+  administration::write_moment(json, "created", key.created);
+  administration::write_moment(json, "expires", key.expires);
+  administration::write_moment(json, "revoked", key.revoked);
   json.key("scopes");
   json.begin_object();
   write_texts(json, "routes", key.scopes.routes);

@@ -43,13 +43,16 @@ struct Imported {
     kOfAnother,  // Another tenant has it: it cannot say of whom a caller is.
     kTenantIsFull,
     kStoreIsFull,
+    kTooManyEnded,  // Just now; see key_room.h.
+    kHasEnded,      // And is new here.
   };
   Refused refused = Refused::kNo;
   std::size_t at = 0;
   std::size_t made = 0;
 };
 
-// At most kKeysOfBatchMax. On record they are together, tenant by tenant.
+// At most kKeysOfBatchMax. On record they are together, tenant by tenant; so is a batch that was
+// refused with kKnown, which costs the same work whichever of its keys are known.
 FaultOr<Imported> import_keys(Database& database, const Author& author,
                               std::span<const authentication::KeyRecord> keys,
                               const ImportTerms& terms);

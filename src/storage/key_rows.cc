@@ -26,17 +26,22 @@ FaultOr<std::int64_t> read_number(Database& database, std::string_view name,
   return number;
 }
 
-// Replaces what may change of a key that is there.
-FaultOr<void> update(Database& database, const KeyRecord& key, std::int64_t change) {
-  TRY(statement,
-      database.prepare("UPDATE keys SET expires_us = ?, revoked_us = ?, replaced_by = ?, "
-                       "changed = ? WHERE id = ?"));
-  return statement.bind(microseconds_or_none(key.expires))
-      .bind(microseconds_or_none(key.revoked))
-      .bind(key.replaced_by)
-      .bind(change)
-      .bind(key.id)
-      .run();
+// Replaces what may change of a key that is there, and counts it as what it is then.
+FaultOr<void> update(Database& database, const KeyRecord& key, std::int64_t change, WallTime now) {
+  TRY_DO(count_key(database, key, Counting::kOff));
+  {
+    TRY(statement,
+        database.prepare("UPDATE keys SET expires_us = ?, revoked_us = ?, replaced_by = ?, "
+                         "changed = ?, ended_us = ? WHERE id = ?"));
+    TRY_DO(statement.bind(microseconds_or_none(key.expires))
+               .bind(microseconds_or_none(key.revoked))
+               .bind(key.replaced_by)
+               .bind(change)
+               .bind(microseconds_or_none(end_of(key, now)))
+               .bind(key.id)
+               .run());
+  }
+  return count_key(database, key, Counting::kOn);
 }
 
 // `before` is null where there was no such key.
@@ -55,28 +60,30 @@ FaultOr<void> insert(Database& database, const KeyRecord& key, std::int64_t numb
         FaultKind::kRefusedByPeer,
         fmt::format("{}: a key with the id {} is there already.", database.name(), key.id));
   }
-  return insert_key_row(database, key, number);
+  TRY_DO(insert_key_row(database, key, number));
+  return count_key(database, key, Counting::kOn);
 }
 
 // In the open transaction, as a change of its own.
 FaultOr<void> change(Database& database, const Author& author, std::string_view action,
-                     const KeyRecord& before, const KeyRecord& after) {
+                     const KeyRecord& before, const KeyRecord& after, WallTime now) {
   TRY(number, count_key_change(database));
-  TRY_DO(update(database, after, number));
+  TRY_DO(update(database, after, number, now));
   return record(database, author, action, &before, after);
 }
 
-// Whether one more of the tenant may be in force.
-FaultOr<bool> tenant_is_full(Database& database, std::string_view tenant, const KeyRoom& room,
-                             WallTime now) {
-  TRY(count, keys_in_force(database, tenant, now, room.of_tenant));
-  return count >= room.of_tenant;
-}
-
-// Whether the store has as many as it may, or more.
-FaultOr<bool> store_is_full(Database& database, const KeyRoom& room, WallTime now) {
-  TRY(count, keys_in_force(database, {}, now, room.in_all));
-  return count >= room.in_all;
+KeyVerdict verdict_of(RoomVerdict room) {
+  switch (room) {
+    case RoomVerdict::kThereIs:
+      break;
+    case RoomVerdict::kTenantIsFull:
+      return KeyVerdict::kTenantIsFull;
+    case RoomVerdict::kStoreIsFull:
+      return KeyVerdict::kStoreIsFull;
+    case RoomVerdict::kTooManyEnded:
+      return KeyVerdict::kTooManyEnded;
+  }
+  return KeyVerdict::kDone;
 }
 
 bool is_later(const std::optional<WallTime>& end, const std::optional<WallTime>& than) {
@@ -87,11 +94,10 @@ bool is_later(const std::optional<WallTime>& end, const std::optional<WallTime>&
 
 FaultOr<KeyVerdict> create_key(Database& database, const Author& author, const KeyRecord& key,
                                const KeyRoom& room) {
-  TRY(no_more, store_is_full(database, room, key.created));
-  if (no_more) return KeyVerdict::kStoreIsFull;
-  TRY(transaction, Transaction::begin(database));
-  TRY(full, tenant_is_full(database, key.tenant, room, key.created));
-  if (full) return KeyVerdict::kTenantIsFull;
+  TRY_DO(note_ended_keys(database, key.created));
+  TRY(transaction, begin_change(database, author, key.created));
+  TRY(found, find_room(database, key.tenant, room, key.created));
+  if (found != RoomVerdict::kThereIs) return verdict_of(found);
   TRY(number, count_key_change(database));
   TRY_DO(insert(database, key, number));
   TRY_DO(record(database, author, "key.create", nullptr, key));
@@ -101,21 +107,21 @@ FaultOr<KeyVerdict> create_key(Database& database, const Author& author, const K
 
 FaultOr<bool> revoke_key(Database& database, const Author& author, std::string_view id,
                          WallTime now) {
-  TRY(transaction, Transaction::begin(database));
+  TRY(transaction, begin_change(database, author, now));
   TRY(key, show_key(database, id));
   if (!key) return false;
   if (key->revoked) return true;
   const KeyRecord before = *key;
   key->revoked = now;
-  TRY_DO(change(database, author, "key.revoke", before, *key));
+  TRY_DO(change(database, author, "key.revoke", before, *key, now));
   TRY_DO(transaction.commit());
   return true;
 }
 
 FaultOr<KeyVerdict> expire_key(Database& database, const Author& author, std::string_view id,
                                const NewEnd& end) {
-  TRY(no_more, store_is_full(database, end.room, end.now));
-  TRY(transaction, Transaction::begin(database));
+  TRY_DO(note_ended_keys(database, end.now));
+  TRY(transaction, begin_change(database, author, end.now));
   TRY(key, show_key(database, id));
   if (!key) return KeyVerdict::kNoSuchKey;
   if (key->expires == end.expires) return KeyVerdict::kDone;
@@ -126,11 +132,10 @@ FaultOr<KeyVerdict> expire_key(Database& database, const Author& author, std::st
     if (end.later == LaterEnd::kRefused) return KeyVerdict::kEndsEarlier;
   }
   if (is_in_force(*key, end.now) && !is_in_force(before, end.now)) {
-    if (no_more) return KeyVerdict::kStoreIsFull;
-    TRY(full, tenant_is_full(database, key->tenant, end.room, end.now));
-    if (full) return KeyVerdict::kTenantIsFull;
+    TRY(found, find_room(database, key->tenant, end.room, end.now));
+    if (found != RoomVerdict::kThereIs) return verdict_of(found);
   }
-  TRY_DO(change(database, author, "key.expire", before, *key));
+  TRY_DO(change(database, author, "key.expire", before, *key, end.now));
   TRY_DO(transaction.commit());
   return KeyVerdict::kDone;
 }
@@ -139,16 +144,15 @@ FaultOr<KeyVerdict> rotate_key(Database& database, const Author& author, std::st
                                const Rotation& rotation) {
   const KeyRecord& fresh = rotation.fresh;
   const WallTime now = fresh.created;
-  TRY(no_more, store_is_full(database, rotation.room, now));
-  TRY(transaction, Transaction::begin(database));
+  TRY_DO(note_ended_keys(database, now));
+  TRY(transaction, begin_change(database, author, now));
   TRY(old, show_key(database, id));
   if (!old) return KeyVerdict::kNoSuchKey;
   if (old->revoked) return KeyVerdict::kRevoked;
   if (!old->replaced_by.empty()) return KeyVerdict::kRotatedBefore;
   if (old->expires && *old->expires <= now) return KeyVerdict::kExpired;
-  if (no_more) return KeyVerdict::kStoreIsFull;
-  TRY(full, tenant_is_full(database, old->tenant, rotation.room, now));
-  if (full) return KeyVerdict::kTenantIsFull;
+  TRY(found, find_room(database, old->tenant, rotation.room, now));
+  if (found != RoomVerdict::kThereIs) return verdict_of(found);
   const KeyRecord before = *old;
   KeyRecord made = *old;
   made.id = fresh.id;
@@ -158,7 +162,7 @@ FaultOr<KeyVerdict> rotate_key(Database& database, const Author& author, std::st
   old->replaced_by = made.id;
   if (is_later(old->expires, rotation.grace_end)) old->expires = rotation.grace_end;
   TRY(number, count_key_change(database));
-  TRY_DO(update(database, *old, number));
+  TRY_DO(update(database, *old, number, now));
   TRY_DO(insert(database, made, number));
   TRY_DO(record(database, author, "key.rotate", &before, *old));
   TRY_DO(record(database, author, "key.rotate", nullptr, made));

@@ -3,7 +3,9 @@
 //
 // Every change counts up one number in the transaction that makes it, and puts a record into the
 // audit trail (changes.h) that says who made it; a key's row holds the number of its last one. What
-// changes nothing does neither. No key is ever removed.
+// changes nothing does neither. One that has ended leaves long after (key_room.h), which is
+// nobody's change. Whoever is let in no longer when his change is about to be made, makes none
+// (begin_change()).
 #pragma once
 
 #include <cstdint>
@@ -36,6 +38,7 @@ enum class KeyVerdict : std::uint8_t {
   kEndsEarlier,    // It has an end before that which was asked for, and keeps it.
   kTenantIsFull,   // As many are in force as may be…
   kStoreIsFull,    // …in all.
+  kTooManyEnded,   // Just now; see key_room.h.
 };
 
 // A Fault where the id is there already.

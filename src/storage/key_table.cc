@@ -1,8 +1,10 @@
 #include "storage/key_table.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "base/check.h"
 #include "storage/database.h"
@@ -55,6 +57,14 @@ std::string packed_grant(const KeyRecord& key) {
   const auto bytes = static_cast<Number>(out.size());
   std::memcpy(out.data(), &bytes, sizeof bytes);
   return out;
+}
+
+// Of a grant, and what the heap adds; null: there is none.
+std::size_t bytes_of(const char* grant) {
+  if (grant == nullptr) return 0;
+  Number size;
+  std::memcpy(&size, grant, sizeof size);
+  return size + 16;
 }
 
 // Reads what pack() wrote; views of it.
@@ -111,40 +121,86 @@ KeyTable::Slot* KeyTable::slot_of(std::string_view id) const {
   }
 }
 
+void KeyTable::place(Slot& slot) {
+  std::size_t at = hash_of(slot.id());
+  while (index_[at & (index_.size() - 1)] != nullptr) ++at;
+  index_[at & (index_.size() - 1)] = &slot;
+}
+
 void KeyTable::grow() {
-  std::vector<Slot*> larger(std::max<std::size_t>(64, 2 * index_.size()));
+  index_.assign(std::max<std::size_t>(64, 2 * index_.size()), nullptr);
   for (Slot& slot : slots_) {
-    std::size_t at = hash_of(slot.id());
-    while (larger[at & (larger.size() - 1)] != nullptr) ++at;
-    larger[at & (larger.size() - 1)] = &slot;
+    if (slot.id_length != 0) place(slot);
   }
-  index_ = std::move(larger);
 }
 
 bool KeyTable::put(const KeyRecord& key) {
   if (key.id.empty() || key.id.size() > kIdLengthMax) return false;
   Slot* slot = slot_of(key.id);
   if (slot == nullptr) {
-    slot = &slots_.emplace_back();
+    if (free_.empty()) free_.push_back(&slots_.emplace_back());
+    slot = free_.back();
+    free_.pop_back();
     std::copy(key.id.begin(), key.id.end(), slot->id_text.begin());
     slot->id_length = static_cast<std::uint8_t>(key.id.size());
-    if (2 * slots_.size() > index_.size()) {
+    if (2 * size() > index_.size()) {
       grow();
     } else {
-      std::size_t at = hash_of(key.id);
-      while (index_[at & (index_.size() - 1)] != nullptr) ++at;
-      index_[at & (index_.size() - 1)] = slot;
+      place(*slot);
     }
   }
   slot->digest = key.digest;
+  slot->created_us = to_microseconds(key.created);
   slot->expires_us = time_or_never(key.expires);
   slot->revoked_us = time_or_never(key.revoked);
   const std::string grant = packed_grant(key);
   auto bytes = std::make_unique_for_overwrite<char[]>(grant.size());
   std::memcpy(bytes.get(), grant.data(), grant.size());
+  grant_bytes_ -= bytes_of(slot->grant.get());
   slot->grant = std::move(bytes);
-  grant_bytes_ += grant.size() + 16;  // And what the heap adds.
+  grant_bytes_ += bytes_of(slot->grant.get());
   return true;
+}
+
+// Those behind it in its run move up, so that none is lost behind a gap.
+void KeyTable::drop(Slot& slot) {
+  const std::size_t mask = index_.size() - 1;
+  std::size_t gap = hash_of(slot.id()) & mask;
+  while (index_[gap] != &slot) gap = (gap + 1) & mask;
+  for (std::size_t at = (gap + 1) & mask; index_[at] != nullptr; at = (at + 1) & mask) {
+    const std::size_t home = hash_of(index_[at]->id()) & mask;
+    if (((at - home) & mask) < ((at - gap) & mask)) continue;
+    index_[gap] = index_[at];
+    gap = at;
+  }
+  index_[gap] = nullptr;
+  grant_bytes_ -= bytes_of(slot.grant.get());
+  slot.grant.reset();
+  slot.id_length = 0;
+  slot.used_us.store(0);
+  slot.use_is_to_tell.store(false);
+  free_.push_back(&slot);
+}
+
+std::vector<const KeyTable::Slot*> KeyTable::drop_ended(WallTime now, std::size_t most) {
+  const Duration known = ended_known_ > kEndedKnownMax ? kEndedKnownLeast : kEndedKnown;
+  const std::int64_t now_us = to_microseconds(now);
+  std::vector<const Slot*> dropped;
+  for (std::size_t i = 0; i < most && !slots_.empty(); ++i) {
+    if (next_ >= slots_.size()) {
+      next_ = 0;
+      ended_known_ = std::exchange(ended_, 0);
+      break;
+    }
+    Slot& slot = slots_[next_++];
+    const std::int64_t end_us = std::min(slot.expires_us, slot.revoked_us);
+    if (slot.id_length == 0 || end_us > now_us) continue;
+    ++ended_;
+    if (end_us > now_us - known.count()) continue;
+    drop(slot);
+    dropped.push_back(&slot);
+  }
+  return dropped;
 }
 
 std::optional<KeyFacts> KeyTable::find(std::string_view id, Arena& arena) const {
@@ -171,13 +227,18 @@ std::optional<KeyFacts> KeyTable::find(std::string_view id, Arena& arena) const 
   return facts;
 }
 
-std::optional<WallTime> KeyTable::revoked(std::string_view id) const {
-  const Slot* const slot = slot_of(id);
+const KeyTable::Slot* KeyTable::same_as(const KeyRecord& key) const {
+  const Slot* const slot = slot_of(key.id);
+  return slot != nullptr && slot->created_us == to_microseconds(key.created) ? slot : nullptr;
+}
+
+std::optional<WallTime> KeyTable::revoked(const KeyRecord& key) const {
+  const Slot* const slot = same_as(key);
   return slot == nullptr ? std::nullopt : time_or_none(slot->revoked_us);
 }
 
-std::optional<WallTime> KeyTable::expires(std::string_view id) const {
-  const Slot* const slot = slot_of(id);
+std::optional<WallTime> KeyTable::expires(const KeyRecord& key) const {
+  const Slot* const slot = same_as(key);
   return slot == nullptr ? std::nullopt : time_or_none(slot->expires_us);
 }
 

@@ -10,7 +10,7 @@
 namespace tollgate::storage {
 
 // Step i takes a schema of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 5> kPostgresSteps = {R"sql(
+inline constexpr std::array<const char*, 6> kPostgresSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   value TEXT COLLATE "C" NOT NULL
@@ -158,6 +158,47 @@ CREATE INDEX keys_of_user ON keys ("user", tenant, created_us, id);
 CREATE INDEX keys_in_force ON keys (tenant, created_us, id, expires_us, revoked_us)
   WHERE revoked_us IS NULL;
 CREATE INDEX keys_revoked ON keys (tenant, created_us, id) WHERE revoked_us IS NOT NULL;
+)sql",
+                                                              R"sql(
+ALTER TABLE keys ADD COLUMN ended_us BIGINT;
+UPDATE keys SET ended_us = revoked_us WHERE revoked_us IS NOT NULL;
+CREATE INDEX keys_to_end ON keys (COALESCE(revoked_us, expires_us)) WHERE ended_us IS NULL;
+CREATE INDEX keys_ended ON keys (ended_us) WHERE ended_us IS NOT NULL;
+CREATE INDEX keys_ended_of ON keys (tenant, ended_us) WHERE ended_us IS NOT NULL;
+CREATE TABLE key_counts (
+  tenant TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  in_force BIGINT NOT NULL,
+  ended BIGINT NOT NULL
+) WITH (fillfactor = 50);
+INSERT INTO key_counts (tenant, in_force, ended)
+  SELECT tenant, count(*) - count(ended_us), count(ended_us) FROM keys GROUP BY tenant;
+INSERT INTO key_counts (tenant, in_force, ended)
+  SELECT '', count(*) - count(ended_us), count(ended_us) FROM keys;
+
+ALTER TABLE admin_tokens ADD COLUMN ended_us BIGINT;
+UPDATE admin_tokens SET ended_us = revoked_us WHERE revoked_us IS NOT NULL;
+CREATE INDEX admin_tokens_listed ON admin_tokens (created_us, id);
+CREATE INDEX admin_tokens_to_end ON admin_tokens (COALESCE(revoked_us, expires_us))
+  WHERE ended_us IS NULL;
+CREATE INDEX admin_tokens_in_force ON admin_tokens (id) WHERE ended_us IS NULL;
+CREATE INDEX admin_tokens_ended ON admin_tokens (ended_us) WHERE ended_us IS NOT NULL;
+CREATE TABLE admin_token_makers (
+  maker TEXT COLLATE "C" NOT NULL,
+  token TEXT COLLATE "C" NOT NULL,
+  distance BIGINT NOT NULL,
+  limited BIGINT NOT NULL,
+  PRIMARY KEY (maker, token)
+);
+CREATE INDEX admin_token_makers_of ON admin_token_makers (token);
+INSERT INTO admin_token_makers (maker, token, distance, limited)
+  WITH RECURSIVE up (token, maker, distance) AS (
+    SELECT id, created_by, 1 FROM admin_tokens WHERE ended_us IS NULL AND created_by <> ''
+    UNION ALL
+    SELECT up.token, one.created_by, up.distance + 1 FROM up JOIN admin_tokens AS one
+      ON one.id = up.maker WHERE one.created_by <> '' AND up.distance < 64)
+  SELECT up.maker, up.token,
+         CASE WHEN COALESCE(one.created_by, '') = '' THEN 0 ELSE up.distance END, 0
+    FROM up LEFT JOIN admin_tokens AS one ON one.id = up.maker;
 )sql"};
 
 }  // namespace tollgate::storage

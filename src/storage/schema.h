@@ -10,7 +10,7 @@ namespace tollgate::storage {
 inline constexpr std::int64_t kApplicationId = 0x74677465;
 
 // Step i takes a file of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 9> kSchemaSteps = {R"sql(
+inline constexpr std::array<const char*, 10> kSchemaSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -67,7 +67,7 @@ CREATE TABLE spend_hourly (
   PRIMARY KEY (hour_us, tenant, user, key_id, route, model)
 ) STRICT, WITHOUT ROWID;
 )sql",
-                                                            R"sql(
+                                                             R"sql(
 -- `journal_written`: the journal's position behind the records of the row.
 ALTER TABLE audit_groups ADD COLUMN journal_written INTEGER NOT NULL DEFAULT 0;
 
@@ -77,7 +77,7 @@ CREATE TABLE waiting_bookings (
   packed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql",
-                                                            R"sql(
+                                                             R"sql(
 -- What all gateways together have taken of an account of a budget, and what each of them has
 -- leased and, by the books, spent of it. Between them, limit = free + taken, and taken is the sum
 -- of what is leased and of what "books" entries added. An entry is never changed.
@@ -111,14 +111,14 @@ CREATE TABLE allowance_entries (
   at_us INTEGER NOT NULL
 ) STRICT;
 )sql",
-                                                            R"sql(
+                                                             R"sql(
 -- By the quarter of an hour, at which the windows of every time zone begin. What an hour had is
 -- of its last quarter: a window that began within it counts too much rather than too little.
 ALTER TABLE spend_hourly RENAME TO spend;
 ALTER TABLE spend RENAME COLUMN hour_us TO quarter_us;
 UPDATE spend SET quarter_us = quarter_us + 2700000000;
 )sql",
-                                                            R"sql(
+                                                             R"sql(
 -- Each gateway has a chain and sequences of its own, and what waits for it.
 ALTER TABLE audit_groups RENAME TO audit_groups_of_one;
 DROP INDEX audit_groups_time;
@@ -208,13 +208,13 @@ INSERT INTO allowance_entries (sequence, rule, subject, window_start_us, kind, f
   ORDER BY sequence;
 DROP TABLE allowance_entries_of_one;
 )sql",
-                                                            R"sql(
+                                                             R"sql(
 -- What belongs to windows that ended long ago is found and deleted.
 CREATE INDEX allowances_window ON allowances (window_start_us);
 CREATE INDEX leases_window ON leases (window_start_us);
 CREATE INDEX allowance_entries_window ON allowance_entries (window_start_us);
 )sql",
-                                                            R"sql(
+                                                             R"sql(
 -- `scopes` is a JSON object of lists, empty where nothing is narrowed. `used_us` is written about
 -- once a minute and is no change that gateways read.
 ALTER TABLE keys ADD COLUMN scopes TEXT NOT NULL DEFAULT '';
@@ -224,7 +224,7 @@ ALTER TABLE keys ADD COLUMN used_us INTEGER;
 DROP INDEX keys_changed;
 CREATE INDEX keys_changed ON keys (changed, id);
 )sql",
-                                                            R"sql(
+                                                             R"sql(
 -- Who may administer beside those of the configuration. `tenants` is a JSON array of those that it
 -- is bound to; empty: all.
 CREATE TABLE admin_tokens (
@@ -240,13 +240,60 @@ CREATE TABLE admin_tokens (
   used_us INTEGER
 ) STRICT, WITHOUT ROWID;
 )sql",
-                                                            R"sql(
+                                                             R"sql(
 -- Keys are listed page by page, of all, of a tenant or of a user, and counted while in force.
 CREATE INDEX keys_listed ON keys (tenant, created_us, id);
 CREATE INDEX keys_of_user ON keys (user, tenant, created_us, id);
 CREATE INDEX keys_in_force ON keys (tenant, created_us, id, expires_us, revoked_us)
   WHERE revoked_us IS NULL;
 CREATE INDEX keys_revoked ON keys (tenant, created_us, id) WHERE revoked_us IS NOT NULL;
+)sql",
+                                                             R"sql(
+-- `ended_us` is when a key or token ended, once that is noted; until then it counts as in force.
+-- `key_counts` has how many keys there are, of each tenant and, under no name, of all: it changes
+-- with each change of `keys`, in the same transaction.
+ALTER TABLE keys ADD COLUMN ended_us INTEGER;
+UPDATE keys SET ended_us = revoked_us WHERE revoked_us IS NOT NULL;
+CREATE INDEX keys_to_end ON keys (COALESCE(revoked_us, expires_us)) WHERE ended_us IS NULL;
+CREATE INDEX keys_ended ON keys (ended_us) WHERE ended_us IS NOT NULL;
+CREATE INDEX keys_ended_of ON keys (tenant, ended_us) WHERE ended_us IS NOT NULL;
+CREATE TABLE key_counts (
+  tenant TEXT NOT NULL PRIMARY KEY,
+  in_force INTEGER NOT NULL,
+  ended INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO key_counts (tenant, in_force, ended)
+  SELECT tenant, count(*) - count(ended_us), count(ended_us) FROM keys GROUP BY tenant;
+INSERT INTO key_counts (tenant, in_force, ended)
+  SELECT '', count(*) - count(ended_us), count(ended_us) FROM keys;
+
+-- Whose tokens those in force are: who made one, who made the maker, and so on. `distance` counts
+-- from the token; that of the first of them all is 0. `limited`: they count against the share of
+-- the maker.
+ALTER TABLE admin_tokens ADD COLUMN ended_us INTEGER;
+UPDATE admin_tokens SET ended_us = revoked_us WHERE revoked_us IS NOT NULL;
+CREATE INDEX admin_tokens_listed ON admin_tokens (created_us, id);
+CREATE INDEX admin_tokens_to_end ON admin_tokens (COALESCE(revoked_us, expires_us))
+  WHERE ended_us IS NULL;
+CREATE INDEX admin_tokens_in_force ON admin_tokens (id) WHERE ended_us IS NULL;
+CREATE INDEX admin_tokens_ended ON admin_tokens (ended_us) WHERE ended_us IS NOT NULL;
+CREATE TABLE admin_token_makers (
+  maker TEXT NOT NULL,
+  token TEXT NOT NULL,
+  distance INTEGER NOT NULL,
+  limited INTEGER NOT NULL,
+  PRIMARY KEY (maker, token)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX admin_token_makers_of ON admin_token_makers (token);
+INSERT INTO admin_token_makers (maker, token, distance, limited)
+  WITH RECURSIVE up (token, maker, distance) AS (
+    SELECT id, created_by, 1 FROM admin_tokens WHERE ended_us IS NULL AND created_by <> ''
+    UNION ALL
+    SELECT up.token, one.created_by, up.distance + 1 FROM up JOIN admin_tokens AS one
+      ON one.id = up.maker WHERE one.created_by <> '' AND up.distance < 64)
+  SELECT up.maker, up.token,
+         CASE WHEN COALESCE(one.created_by, '') = '' THEN 0 ELSE up.distance END, 0
+    FROM up LEFT JOIN admin_tokens AS one ON one.id = up.maker;
 )sql"};
 
 }  // namespace tollgate::storage

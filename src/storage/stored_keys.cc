@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::int64_t kKeysAtOnce = 10'000;  // Of those that changed.
 constexpr int kTurnsUntilUses = 20;           // About a second.
+constexpr std::size_t kSlotsAtOnce = 4096;    // Of a shard; less than a millisecond.
 
 }  // namespace
 
@@ -45,6 +46,9 @@ void StoredKeys::used(const KeyFacts& key, WallTime now) {
   const std::int64_t now_us = to_microseconds(now);
   const std::int64_t known_us = slot.used_us.load(std::memory_order_relaxed);
   if (now_us - known_us < kUseKept.count() && now_us >= known_us) return;
+  // Meanwhile the key may have been dropped, and its slot be another's.
+  const std::shared_lock same(shard_of(key.id).mutex);
+  if (slot.id() != key.id) return;
   slot.used_us.store(now_us, std::memory_order_relaxed);
   if (slot.use_is_to_tell.exchange(true)) return;
   const std::lock_guard lock(uses_mutex_);
@@ -53,8 +57,10 @@ void StoredKeys::used(const KeyFacts& key, WallTime now) {
 
 FaultOr<void> StoredKeys::tell_uses() {
   std::vector<KeyTable::Slot*> told;
+  // Held to the end: no slot is dropped meanwhile.
+  const std::lock_guard lock(database_mutex_);
   {
-    const std::lock_guard lock(uses_mutex_);
+    const std::lock_guard uses_lock(uses_mutex_);
     const std::size_t count = std::min(uses_.size(), kUsesAtOnce);
     told.assign(uses_.end() - static_cast<std::ptrdiff_t>(count), uses_.end());
     uses_.resize(uses_.size() - count);
@@ -66,7 +72,6 @@ FaultOr<void> StoredKeys::tell_uses() {
     uses.push_back({std::string(slot->id()),
                     from_microseconds(slot->used_us.load(std::memory_order_relaxed))});
   }
-  const std::lock_guard lock(database_mutex_);
   FaultOr<void> written = write_uses(*database_, uses);
   if (written) return written;
   // They wait for the next time, once each.
@@ -75,6 +80,30 @@ FaultOr<void> StoredKeys::tell_uses() {
     if (!slot->use_is_to_tell.exchange(true)) uses_.push_back(slot);
   }
   return written;
+}
+
+FaultOr<void> StoredKeys::tend() {
+  const WallTime now = clock_.wall();
+  const std::lock_guard lock(database_mutex_);
+  for (Shard& shard : shards_) {
+    std::vector<const KeyTable::Slot*> dropped;
+    {
+      const std::unique_lock shard_lock(shard.mutex);
+      dropped = shard.keys.drop_ended(now, kSlotsAtOnce);
+    }
+    if (dropped.empty()) continue;
+    std::ranges::sort(dropped);
+    const std::lock_guard uses_lock(uses_mutex_);
+    std::erase_if(uses_, [&](const KeyTable::Slot* slot) {
+      return std::ranges::binary_search(dropped, slot);
+    });
+  }
+  TRY_DO(note_ended_keys(*database_, now));
+  // By the clock that is behind: one that leaps ahead must not end what it cannot bring back.
+  TRY(theirs, database_->now());
+  TRY(more, remove_ended_keys(*database_, std::min(now, theirs)));
+  (void)more;  // The next time.
+  return {};
 }
 
 std::size_t StoredKeys::memory_bytes() const {
@@ -138,7 +167,7 @@ FaultOr<void> StoredKeys::keep_revoked(KeyRecord& key) {
   {
     const Shard& shard = shard_of(key.id);
     const std::shared_lock lock(shard.mutex);
-    revoked = shard.keys.revoked(key.id);
+    revoked = shard.keys.revoked(key);
   }
   if (!revoked) return {};
   TRY(done, revoke_key(*database_, itself_, key.id, *revoked));
@@ -154,7 +183,7 @@ FaultOr<void> StoredKeys::keep_expiry(KeyRecord& key) {
   {
     const Shard& shard = shard_of(key.id);
     const std::shared_lock lock(shard.mutex);
-    expires = shard.keys.expires(key.id);
+    expires = shard.keys.expires(key);
   }
   if (!expires || (key.expires && *key.expires <= *expires)) return {};
   TRY(done, expire_key(*database_, itself_, key.id, {expires, clock_.wall()}));
@@ -219,7 +248,10 @@ void StoredKeys::start() {
     while (!wake_.wait_for(lock, options_.poll_every, [this] { return stopping_; })) {
       lock.unlock();
       (void)poll();  // Known keys serve on; the trail reports a store that is down.
-      if (++turns % kTurnsUntilUses == 0) (void)tell_uses();
+      if (++turns % kTurnsUntilUses == 0) {
+        (void)tell_uses();
+        (void)tend();
+      }
       lock.lock();
     }
   });

@@ -3,9 +3,10 @@
 // Every change counts up one number in the transaction that makes it, so that a gateway learns
 // of a change by another process (`tollgate keys revoke`) by reading one row, and then reads
 // only the keys that changed. What it has taken over it writes down in turn, so that the command
-// can tell when its change is in force. No key is ever removed: a revoked one stays to be told
-// apart from one that never was. Nor does a revocation end that this gateway has in force: where
-// the store has failed over and lacks it, it is written once more.
+// can tell when its change is in force. A key that has ended stays for long, in the store
+// (key_room.h) and in memory (key_table.h), to be told apart from one that never was. A revocation
+// does not end that this gateway has in force: where the store has failed over and lacks it, it is
+// written once more.
 #pragma once
 
 #include <array>
@@ -76,6 +77,9 @@ class StoredKeys final : public pipeline::KeyStore {
   // Writes which keys were used when, at most kUsesAtOnce of those that wait for it.
   FaultOr<void> tell_uses();
 
+  // Notes which keys have ended, and lets go of those that ended long ago: some of them each time.
+  FaultOr<void> tend();
+
   // What the keys take in memory, and how many they are.
   std::size_t memory_bytes() const;
   std::size_t size() const;
@@ -132,7 +136,7 @@ class StoredKeys final : public pipeline::KeyStore {
 
   std::atomic<bool> holds_imported_{false};
   std::mutex uses_mutex_;
-  std::vector<KeyTable::Slot*> uses_;  // To be told.
+  std::vector<KeyTable::Slot*> uses_;  // To be told; of keys that are there.
 
   std::mutex watchers_mutex_;
   std::vector<pipeline::KeyWatcher*> watchers_;

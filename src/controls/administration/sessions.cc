@@ -4,8 +4,10 @@
 #include <openssl/hmac.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
+#include "controls/administration/token.h"
 #include "controls/authentication/base64url.h"
 #include "controls/authentication/token_cache.h"
 
@@ -13,19 +15,34 @@ namespace tollgate::administration {
 
 using authentication::digest_of;
 
-// Ends those that were not used for the longest, until fewer than `most` fit.
+namespace {
+
+// Of whoever has less to say, a session makes room for others first.
+int standing_of(const Proven& proven) {
+  const Grant& grant = proven.admin.grant;
+  return grant.is_bound() ? 0 : 1 + static_cast<int>(grant.role);
+}
+
+}  // namespace
+
+static_assert((kTokensOfMakerMax + 1) * Sessions::kOfOneMax < Sessions::kSessionsMax);
+
+// Ends those of the least standing that were not used for the longest, until fewer than `most` fit.
 template <class Fits>
 void Sessions::make_room(std::size_t most, Fits&& fits) {
+  const auto order = [](const Session& session) {
+    return std::pair(standing_of(session.proven), session.used);
+  };
   while (true) {
-    auto oldest = sessions_.end();
+    auto first = sessions_.end();
     std::size_t count = 0;
     for (auto at = sessions_.begin(); at != sessions_.end(); ++at) {
       if (!fits(at->second)) continue;
       ++count;
-      if (oldest == sessions_.end() || at->second.used < oldest->second.used) oldest = at;
+      if (first == sessions_.end() || order(at->second) < order(first->second)) first = at;
     }
     if (count < most) return;
-    sessions_.erase(oldest);
+    sessions_.erase(first);
   }
 }
 

@@ -4,10 +4,12 @@
 //
 // A session is made by a credential and is never more than it: it ends with that credential, when
 // it was idle for too long, at its greatest age, or when its administrator begins more than
-// kOfOneMax. He begins kOfOneMax at once and then one in kBeginEvery, as each is on record. Its id
-// is made here alone and anew at each login, so nobody can hand one to a browser before. What of a
-// credential can change meanwhile (a revocation, a configuration) is for the caller to look at with
-// each use.
+// kOfOneMax. Where there are kSessionsMax, one of whoever has least to say makes room: of those who
+// are bound to tenants, then of the lesser roles, the one that was idle for the longest. Nobody
+// fills all places with tokens of his share (kTokensOfMakerMax). He begins kOfOneMax at once and
+// then one in kBeginEvery, as each is on record. Its id is made here alone and anew at each login,
+// so nobody can hand one to a browser before. What of a credential can change meanwhile (a
+// revocation, a configuration) is for the caller to look at with each use.
 //
 // No clock: the caller passes the time; random bytes too. Of one thread.
 #pragma once

@@ -105,6 +105,33 @@ TEST(Sessions, StayWithinTheirBoundsForAnyHistory) {
   }
 }
 
+// However many of the others log in, an owner stays.
+TEST(Sessions, OfWhoeverHasLeastToSayMakeRoom) {
+  std::mt19937_64 random{6};
+  Sessions sessions;
+  Proven owner = proven("owner");
+  owner.admin.grant.role = Role::kOwner;
+  Proven operator_of_all = proven("operator");
+  operator_of_all.admin.grant.role = Role::kOperator;
+  const std::string first = sessions.begin(random_of(random), owner, kStart);
+  const std::string second = sessions.begin(random_of(random), operator_of_all, kStart);
+  const auto begin_many = [&](const Proven& like, Duration at) {
+    for (std::size_t i = 0; i < 2 * Sessions::kSessionsMax; ++i) {
+      Proven one = like;
+      one.admin.credential_id += std::to_string(i / Sessions::kOfOneMax);
+      sessions.begin(random_of(random), one, after(at));
+    }
+    EXPECT_EQ(sessions.size(), Sessions::kSessionsMax);
+  };
+  Proven bound = proven("bound");
+  bound.admin.grant = {Role::kOwner, {"acme"}, {}};
+  begin_many(bound, minutes(1));
+  EXPECT_TRUE(sessions.is_there(second)) << "whoever is bound to tenants makes room first";
+  begin_many(operator_of_all, minutes(2));
+  EXPECT_FALSE(sessions.is_there(second));
+  EXPECT_TRUE(sessions.is_there(first));
+}
+
 TEST(Sessions, OfOneCredentialBeginSoOftenAndNoMore) {
   Sessions sessions;
   Instant now = kStart.now;

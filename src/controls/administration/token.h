@@ -21,6 +21,9 @@ namespace tollgate::administration {
 
 inline constexpr std::string_view kTokenPrefix = "tga_";
 inline constexpr std::size_t kNameBytesMax = 128;
+// In force at once of those that one has made who is no owner, or is bound to tenants, and that
+// were made by these.
+inline constexpr std::int64_t kTokensOfMakerMax = 100;
 
 // What the store keeps of a token.
 struct TokenRecord {

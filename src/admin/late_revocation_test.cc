@@ -1,0 +1,60 @@
+// What becomes of somebody who is let in, and revoked before it is his turn.
+#include "admin/testing_api.h"
+#include "storage/admin_tokens.h"
+
+namespace tollgate::admin {
+namespace {
+
+class LateRevocation : public ApiTest {
+ protected:
+  // Let in by a token of the store, and then not served yet.
+  std::unique_ptr<Caller> begin(const std::string& method, const std::string& target,
+                                const std::string& body, Headers headers) {
+    pipeline::testing::Ask asked;
+    asked.method = method;
+    asked.target = target;
+    asked.body = body;
+    asked.headers = std::move(headers);
+    auto caller = std::make_unique<Caller>(asked, story_);
+    start(api().serve(*caller));
+    while (door_.run() || loop_.run()) {
+    }
+    EXPECT_FALSE(caller->complete());
+    return caller;
+  }
+  void revoke(const std::string& id) {
+    const auto database = store_->reader().value();
+    ASSERT_TRUE(
+        storage::revoke_admin_token(*database, {}, id, storage::MadeTokens::kStay, clock_.wall())
+            ->is_known);
+  }
+};
+
+TEST_F(LateRevocation, ChangesNothingAnyMore) {
+  const auto key = ask("POST", "/admin/v1/keys", R"({"tenant":"acme"})");
+  const std::string path = "/admin/v1/keys/" + field(*key, "id");
+  struct Row {
+    std::string target;
+    std::string body;
+  };
+  const Row rows[] = {{"/admin/v1/keys", R"({"tenant":"acme"})"},
+                      {path + "/revoke", ""},
+                      {path + "/rotate", ""},
+                      {path + "/expire", R"({"expires":"1d"})"},
+                      {"/admin/v1/tokens", R"({"name":"y","role":"owner"})"}};
+  for (const Row& row : rows) {
+    const auto made = ask("POST", "/admin/v1/tokens", R"({"name":"x","role":"owner"})");
+    const auto caller = begin("POST", row.target, row.body, bearer(field(*made, "secret")));
+    revoke(field(*made, "id"));
+    const std::size_t before = records("").size();
+    answer_all();
+    EXPECT_TRUE(is_problem(*caller, 401)) << row.target << caller->text;
+    const std::vector<std::string> after = records("");
+    ASSERT_EQ(after.size(), before + 1) << row.target;
+    EXPECT_NE(after.front().find("admin.refuse"), std::string::npos) << after.front();
+  }
+  EXPECT_NE(ask("GET", path)->text.find(R"("revoked":null)"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tollgate::admin
