@@ -9,6 +9,7 @@
 
 #include "base/ascii.h"
 #include "base/check.h"
+#include "controls/authentication/digest_count.h"
 
 namespace tollgate::authentication {
 
@@ -103,6 +104,7 @@ class KeyedHash {
   ~KeyedHash() { OPENSSL_cleanse(key_.data(), key_.size()); }
 
   Digest hash(const Key& key, std::string_view bytes) {
+    ++made_;
     const bool same = keyed_ && CRYPTO_memcmp(key.data(), key_.data(), key.size()) == 0;
     CHECK(EVP_MAC_init(context_.get(), same ? nullptr : key.data(), same ? 0 : key.size(),
                        nullptr) == 1);
@@ -116,12 +118,19 @@ class KeyedHash {
     CHECK(size == made.size());
     return made;
   }
+  std::uint64_t made() const { return made_; }
 
  private:
   std::unique_ptr<EVP_MAC_CTX, FreeMac> context_;
   Key key_{};
   bool keyed_ = false;
+  std::uint64_t made_ = 0;
 };
+
+KeyedHash& keyed_hash() {
+  static thread_local KeyedHash keyed;
+  return keyed;
+}
 
 }  // namespace
 
@@ -207,10 +216,9 @@ Pepper::Pepper(Pepper&& other) noexcept : key_(other.key_) {
   OPENSSL_cleanse(other.key_.data(), other.key_.size());
 }
 
-Digest Pepper::digest(std::string_view secret) const {
-  static thread_local KeyedHash keyed;
-  return keyed.hash(key_, secret);
-}
+Digest Pepper::digest(std::string_view secret) const { return keyed_hash().hash(key_, secret); }
+
+std::uint64_t digests_made() { return keyed_hash().made(); }
 
 // One answer for a key that nobody has and for a secret that is not the key's: whoever tries
 // learns nothing about which ids exist.
