@@ -49,7 +49,7 @@ namespace tollgate::storage {
 
 class StoredTrail final : public pipeline::Trail, public SettlementSink {
  public:
-  static constexpr Duration kGroupEvery = std::chrono::milliseconds(10);
+  static constexpr Duration kGroupEvery = std::chrono::milliseconds(50);
   static constexpr Duration kRetryEvery = std::chrono::milliseconds(250);
   // So long a group waits for a lock of another process before decisions are refused. Opening and
   // stopping wait as long as the database was opened to.
