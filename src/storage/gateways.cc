@@ -147,7 +147,7 @@ FaultOr<void> mark_retired(Database& database, const Author& author, const std::
 // From here on nobody else writes under the name.
 FaultOr<void> fence(Database& database, const Author& author, GatewaySeat& seat, Retirement& made) {
   const std::string& gateway = made.gateway;
-  TRY(transaction, Transaction::begin(database));
+  TRY(transaction, begin_change(database, author, std::nullopt));
   TRY(seen, seat.last_seen(database));
   TRY(retired, retired_since(database, gateway));
   TRY(now, database.now());
