@@ -209,7 +209,7 @@ Task<Answer> AdminApi::admit(pipeline::Exchange& exchange, const Target& target,
       endpoint == Endpoint::kEndSession) {
     co_return co_await session(exchange, endpoint, *asker.known, *shown);
   }
-  co_return co_await ask(exchange, *match, target, admin);
+  co_return co_await ask(exchange, *match, target, asker.known->proven);
 }
 
 // What a page of others could have sent is refused, whatever it shows.
@@ -225,7 +225,7 @@ Expected<void> AdminApi::check_call(const pipeline::RequestHead& head, const Kno
 }
 
 Task<Answer> AdminApi::ask(pipeline::Exchange& exchange, const Match& match, const Target& target,
-                           const administration::Admin& admin) {
+                           const administration::Proven& proven) {
   const Expected<std::string_view> body = co_await exchange.read_body(kBodyBytesMax);
   if (!body) co_return bad_request(body.error().message);
   OrWords<Parameters> parameters = parse_query(target.query);
@@ -238,7 +238,9 @@ Task<Answer> AdminApi::ask(pipeline::Exchange& exchange, const Match& match, con
       .query = std::string(target.query),
       .parameters = std::move(*parameters),
       .body = std::string(*body),
-      .admin = admin,
+      .admin = proven.admin,
+      .source = proven.source,
+      .stamp = proven.stamp,
       .from = exchange.head().client_ip,
   };
   const std::function<Answer()> work = [this, &question] { return answers_.answer(question); };

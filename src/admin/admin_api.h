@@ -109,7 +109,7 @@ class AdminApi final : public pipeline::Handler {
                      const std::optional<Match>& match, Asker& asker);
   Expected<void> check_call(const pipeline::RequestHead& head, const Known& known) const;
   Task<Answer> ask(pipeline::Exchange& exchange, const Match& match, const Target& target,
-                   const administration::Admin& admin);
+                   const administration::Proven& proven);
   Task<Answer> session(pipeline::Exchange& exchange, Endpoint endpoint, const Known& known,
                        const Shown& shown);
 

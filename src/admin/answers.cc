@@ -10,6 +10,7 @@
 #include "admin/members.h"
 #include "base/check.h"
 #include "config/load.h"
+#include "controls/authentication/token_cache.h"
 #include "storage/admin_tokens.h"
 
 namespace tollgate::admin {
@@ -41,6 +42,27 @@ bool reaches(const Grant& grant, const storage::BudgetStanding& budget) {
   return grant.reaches(std::string_view(budget.subject).substr(0, budget.subject.find('/')));
 }
 
+// Whether the configuration that is in force now still lets in whom another one has let in.
+bool is_let_in(const config::Config& config, const Question& question) {
+  const administration::Policy& policy = config.admin.policy;
+  const auto is_his = [&](const Secret& token) {
+    return authentication::digest_of(token.reveal()) == question.stamp;
+  };
+  switch (question.source) {
+    case administration::Source::kStored:
+      return true;
+    case administration::Source::kOidc:
+      return policy.oidc_stamp == question.stamp;
+    case administration::Source::kFixed:
+      break;
+  }
+  // Without one in the configuration, the first owner's token is of a file that never changes.
+  if (question.admin.credential_id == "admin.token") {
+    return config.admin.token.empty() || is_his(config.admin.token);
+  }
+  return std::ranges::any_of(policy.tokens, is_his, &administration::FixedToken::token);
+}
+
 }  // namespace
 
 storage::Author author_of(const Question& question) {
@@ -57,6 +79,13 @@ FaultOr<storage::Database*> Answers::database() {
 }
 
 Answer Answers::answer(const Question& question) {
+  if (!is_let_in(*parts_.config.get(), question)) {
+    Refusal refusal;
+    refusal.reason = Reason::kRevokedCredential;
+    refusal.rule = "admin";
+    refusal.message = "The credential has ended while this waited for its turn; nothing was done.";
+    return refused(refusal);
+  }
   switch (question.endpoint) {
     case Endpoint::kListKeys:
       return list_keys(question);

@@ -1,8 +1,10 @@
 // What is answered at the desk: keys, tokens, spend, budgets, the trail, gateways, configuration.
 //
 // Whoever asks has the right to it. Is he bound to tenants, then he sees and changes what is of
-// those alone: what is of others is not there for him. Every change is on record with him as its
-// author.
+// those alone: what is of others is not there for him. Who is let in no longer when it is his turn
+// gets no answer: a credential of the configuration or of an issuer is looked at then, a token of
+// the store in the transaction of the change (storage/changes.h). Every change is on record with
+// him as its author.
 //
 // Blocking I/O, of the desk's thread.
 #pragma once
@@ -14,6 +16,7 @@
 #include "admin/endpoints.h"
 #include "admin/query.h"
 #include "config/current.h"
+#include "controls/administration/sessions.h"
 #include "controls/administration/token.h"
 #include "pipeline/ports.h"
 #include "storage/changes.h"
@@ -29,6 +32,8 @@ struct Question {
   Parameters parameters;
   std::string body;
   administration::Admin admin;
+  administration::Source source{};  // By what he is known, as of administration::Proven.
+  authentication::Digest stamp{};
   IpAddress from;
 };
 

@@ -56,5 +56,28 @@ TEST_F(LateRevocation, ChangesNothingAnyMore) {
   EXPECT_NE(ask("GET", path)->text.find(R"("revoked":null)"), std::string::npos);
 }
 
+// Nor does whom the configuration that is in force by then does not let in.
+TEST_F(LateRevocation, IsAlsoByTheConfiguration) {
+  const std::string person = issued(R"("groups":["admins"])");
+  for (const std::string& secret : {token_of("owner"), person}) {
+    const auto caller = begin("POST", "/admin/v1/keys", R"({"tenant":"acme"})", bearer(secret));
+    const std::shared_ptr<config::Config> next = configuration();
+    std::erase_if(next->admin.policy.tokens,
+                  [](const administration::FixedToken& token) { return token.name == "owner"; });
+    next->admin.policy.oidc.clear();
+    administration::derive(next->admin.policy);
+    const std::shared_ptr<const config::Config> before = current_->get();
+    current_->swap(next);
+    answer_all();
+    EXPECT_TRUE(is_problem(*caller, 401)) << caller->text;
+    current_->swap(before);
+    // A change of something else is none of his.
+    const auto other = begin("POST", "/admin/v1/keys", R"({"tenant":"acme"})", bearer(secret));
+    current_->swap(configuration());
+    answer_all();
+    EXPECT_EQ(other->status, 201) << other->text;
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::admin
