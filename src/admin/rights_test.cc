@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "admin/testing_tenants.h"
+#include "controls/authentication/digest_count.h"
+#include "storage/admin_tokens.h"
 
 namespace tollgate::admin {
 namespace {
@@ -236,6 +238,41 @@ TEST_F(Rights, EndWithTheirToken) {
   EXPECT_EQ(ask("GET", "/admin/v1/budgets", {}, bearer(field(*other, "secret")))->status, 200);
   EXPECT_EQ(ask("POST", "/admin/v1/tokens/" + field(*other, "id") + "/revoke")->status, 200);
   EXPECT_EQ(ask("GET", "/admin/v1/budgets", {}, bearer(field(*other, "secret")))->status, 401);
+}
+
+// Nobody learns by what it costs, or by what he is told, which tokens there are.
+TEST_F(Rights, AreNobodysForAWrongTokenAsForAnUnknownOne) {
+  const auto secret_of = [](std::uint8_t id, std::uint8_t rest) {
+    std::array<std::uint8_t, 64> random{};
+    random[15] = id;
+    random[63] = rest;
+    return administration::make_token(random).secret;
+  };
+  const std::string known = secret_of(1, 1);
+  administration::TokenRecord record;
+  record.id = *administration::read_token(known);
+  record.digest = pepper_.digest(known);
+  record.name = "known";
+  record.created = clock_.wall();
+  const auto database = store_->reader();
+  ASSERT_TRUE(database);
+  ASSERT_EQ(storage::create_admin_token(**database, {}, record, storage::TokenShare::kWhole,
+                                        clock_.wall()),
+            storage::TokenMade::kDone);
+  api();  // It makes some digests for itself.
+  const auto told = [&](const std::string& secret) {
+    const std::uint64_t before = authentication::digests_made();
+    const auto caller = ask("GET", "/admin/v1/budgets", {}, bearer(secret));
+    return fmt::format("{} digests, {} {}", authentication::digests_made() - before, caller->status,
+                       caller->text);
+  };
+  const std::string good = told(known);
+  EXPECT_TRUE(good.starts_with("1 digests, 200 ")) << good;
+  const std::string unknown = told(secret_of(2, 1));
+  EXPECT_TRUE(unknown.starts_with("1 digests, 401 ")) << unknown;
+  const std::string wrong = secret_of(1, 2);
+  ASSERT_EQ(*administration::read_token(wrong), record.id);
+  EXPECT_EQ(told(wrong), unknown);
 }
 
 // Each change is on record once, with who made it: who had the right to something else as well is
