@@ -174,12 +174,34 @@ TEST_F(Api, LeadsAKeyThroughItsLife) {
   EXPECT_TRUE(is_problem(*ask("POST", "/admin/v1/keys/" + id + "/rotate"), 409));
 }
 
+TEST_F(Api, ListsAdminTokensPageByPage) {
+  const auto make = [&](std::string_view role) {
+    return field(
+        *ask("POST", "/admin/v1/tokens", fmt::format(R"({{"name":"x","role":"{}"}})", role)), "id");
+  };
+  const std::string first = make("owner");
+  clock_.pass(std::chrono::seconds(1));
+  const std::string second = make("viewer");
+  const auto list = [&](std::string_view query, std::string_view as = "owner") {
+    return ask("GET", fmt::format("/admin/v1/tokens?{}", query), {}, bearer(token_of(as)));
+  };
+  EXPECT_EQ(field(*list("limit=1"), "next"), first);
+  EXPECT_NE(list("limit=1&after=" + first)->text.find(second), std::string::npos);
+  EXPECT_NE(list("limit=2")->text.find(R"("has_more":false,"next":null})"), std::string::npos);
+  // Whoever does not reach a token learns nothing of it, not by a short page either.
+  EXPECT_NE(list("limit=1", "operator")->text.find(second), std::string::npos);
+  EXPECT_TRUE(is_problem(*list("after=" + first, "operator"), 400));
+  for (const char* query : {"after=none", "limit=0", "limit=1001", "state=active"}) {
+    EXPECT_TRUE(is_problem(*list(query), 400)) << query;
+  }
+}
+
 TEST_F(Api, RefusesKeysThatItCannotUnderstand) {
   for (const std::string_view body :
        {"", "{", "[]", "{}", R"({"tenant":"nobody"})", R"({"tenant":5})",
         R"({"tenant":"acme","role":["x"]})", R"({"tenant":"acme","roles":"x"})",
         R"({"tenant":"acme","roles":[1]})", R"({"tenant":"acme","expires":"soon"})",
-        R"({"tenant":"acme","tenant":"acme"})",
+        R"({"tenant":"acme","tenant":"acme"})", R"({"tenant":"acme","expires":"2020-01-01"})",
         R"({"tenant":"acme","roles":["a"],"role\u0073":[]})",
         R"({"tenant":"acme","scopes":{"routes":["a"],"routes":["b"]}})"}) {
     EXPECT_TRUE(is_problem(*ask("POST", "/admin/v1/keys", std::string(body)), 400)) << body;
