@@ -234,9 +234,11 @@ bool Gateway::stop(Stop how) {
 }
 
 void Gateway::reload(std::shared_ptr<const Settings> settings) {
-  if (!link_->count_budgets(*settings)) return;
-  tell("reloads");
-  settings_ = std::move(settings);
+  if (link_->count_budgets(*settings)) {
+    tell("reloads");
+    settings_ = std::move(settings);
+  }
+  run();  // The count asks the store, and its answer is one to whoever waited.
 }
 
 void Gateway::run() {
