@@ -104,11 +104,19 @@ Task<Expected<Identity>> Desk::identify(const pipeline::Presented& presented,
     caller = *verdict;
   }
   const auto& sessions = config.authentication.sessions;
+  // A browser sends the cookies of all entries along: those of other pages vouch for nothing here.
+  std::optional<Refusal> foreign;
+  bool has_own = false;
   for (std::size_t i = 0; i < sessions.size() && !presented.cookies.empty(); ++i) {
     const Expected<std::string_view> cookie =
         authentication::find_cookie(presented.cookies, sessions[i].cookie.cookie);
     if (!cookie) co_return std::unexpected(cookie.error());
     if (cookie->empty()) continue;
+    if (Expected<void> ours = check_origin(sessions[i], presented.origin); !ours) {
+      foreign = std::move(ours.error());
+      continue;
+    }
+    has_own = true;
     const Verdict verdict = co_await by_session(asked, i, *cookie);
     if (!verdict) co_return verdict;
     if (caller && !pipeline::are_one_actor(*caller, *verdict)) {
@@ -116,6 +124,7 @@ Task<Expected<Identity>> Desk::identify(const pipeline::Presented& presented,
     }
     if (!caller) caller = *verdict;
   }
+  if (foreign && !has_own) co_return std::unexpected(*std::move(foreign));
   if (!caller) co_return std::unexpected(refuse_unknown_token());
   co_return *caller;
 }
@@ -310,9 +319,6 @@ Task<Desk::Verdict> Desk::by_introspection(const Case& asked, std::string_view t
 Task<Desk::Verdict> Desk::by_session(const Case& asked, std::size_t place,
                                      std::string_view cookie) {
   const authentication::SessionPolicy& policy = asked.config.authentication.sessions[place];
-  if (Expected<void> ours = check_origin(policy, asked.presented.origin); !ours) {
-    co_return std::unexpected(std::move(ours.error()));
-  }
   take_over(asked.config);
   const Digest digest = digest_of_credential("session", policy.cookie.name, cookie);
   std::optional<Identity> known = cache_.find(digest, stamp_, asked.wall, asked.arena);

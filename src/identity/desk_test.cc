@@ -68,8 +68,10 @@ class World {
                     "    - {{ name: corporate, issuer: \"https://login.example.com\", audience: "
                     "tollgate, tenant: org, roles: roles{} }}\n"
                     "  sessions:\n"
-                    "    - {{ name: web, cookie: sid, secret: {}, tenant: org }}\n",
-                    more_of_jwt, kSecret));
+                    "    - {{ name: web, cookie: sid, secret: {}, tenant: org }}\n"
+                    "    - {{ name: board, cookie: bid, secret: {}, tenant: org, origins: "
+                    "[\"https://board.example.com\"] }}\n",
+                    more_of_jwt, kSecret, kSecret));
     const std::string_view tenant = "acme: { ";
     text.replace(text.find(tenant), tenant.size(),
                  fmt::format("globex: {{}}\n  acme: {{ roles: [{}], ", roles));
@@ -430,6 +432,39 @@ TEST(Desk, ASessionNeedsAPageOfOurOwn) {
   }
   shown.origin.origin = "https://evil.example.com";
   EXPECT_EQ(reason_of(world.ask(shown)), Reason::kRouteNotAllowed);
+}
+
+// A browser sends the cookies of both applications along, whichever page calls.
+TEST(Desk, OfSeveralSessionsThatOfThePageCounts) {
+  World world;
+  const auto cookie_of = [](std::string_view subject) {
+    return hs256_token(
+        kSecret, R"({"alg":"HS256"})",
+        fmt::format(R"({{"iat":1799999990,"exp":1800000300,"sub":"{}","org":"acme"}})", subject));
+  };
+  const std::string both = "sid=" + cookie_of("alice") + "; bid=" + cookie_of("bob");
+  const std::string forged = "sid=forged; bid=" + cookie_of("bob");
+  const struct {
+    std::string_view cookies, origin, subject;
+  } rows[] = {
+      {both, "https://llm.example.com", "alice"},
+      {both, "https://board.example.com", "bob"},
+      {forged, "https://board.example.com", "bob"},
+  };
+  pipeline::Presented shown;
+  for (const auto& row : rows) {
+    shown.cookies = row.cookies;
+    shown.origin = {"POST", "llm.example.com", row.origin, ""};
+    const Expected<Identity> who = world.ask(shown);
+    ASSERT_TRUE(who) << who.error().message;
+    EXPECT_EQ(who->subject, row.subject);
+  }
+  shown.cookies = both;
+  shown.origin.origin = "https://evil.example.com";
+  EXPECT_EQ(reason_of(world.ask(shown)), Reason::kRouteNotAllowed);
+  // Where the browser names no page each is held to be meant, and they are two.
+  shown.origin = {"GET", "llm.example.com", "", ""};
+  EXPECT_EQ(reason_of(world.ask(shown)), Reason::kCredentialConflict);
 }
 
 TEST(Desk, AllThatIsShownNamesOneActor) {
