@@ -196,7 +196,9 @@ describe('hostile bytes', () => {
       gateway.port,
       head([`Content-Length: ${body.length}`, 'Transfer-Encoding: chunked']) + body,
     );
-    const { stdout } = await gateway.run('audit', 'query', '--json', '--code', 'invalid_request');
-    assert.match(stdout, /invalid_request/);
+    await poll(async () => {
+      const told = await gateway.run('audit', 'query', '--json', '--code', 'invalid_request');
+      return /invalid_request/.test(told.stdout);
+    }, 'their records');
   });
 });
