@@ -43,7 +43,9 @@ bool reaches(const Grant& grant, const storage::BudgetStanding& budget) {
 }
 
 // Whether the configuration that is in force now still lets in whom another one has let in.
-bool is_let_in(const config::Config& config, const Question& question) {
+bool is_let_in(const config::Config& config, const Question& question, WallTime now) {
+  const std::optional<WallTime>& expires = question.admin.grant.expires;
+  if (expires && *expires <= now) return false;
   const administration::Policy& policy = config.admin.policy;
   const auto is_his = [&](const Secret& token) {
     return authentication::digest_of(token.reveal()) == question.stamp;
@@ -60,7 +62,10 @@ bool is_let_in(const config::Config& config, const Question& question) {
   if (question.admin.credential_id == "admin.token") {
     return config.admin.token.empty() || is_his(config.admin.token);
   }
-  return std::ranges::any_of(policy.tokens, is_his, &administration::FixedToken::token);
+  return std::ranges::any_of(policy.tokens, [&](const administration::FixedToken& each) {
+    return is_his(each.token) && each.grant.role == question.admin.grant.role &&
+           each.grant.tenants == question.admin.grant.tenants;
+  });
 }
 
 }  // namespace
@@ -79,7 +84,7 @@ FaultOr<storage::Database*> Answers::database() {
 }
 
 Answer Answers::answer(const Question& question) {
-  if (!is_let_in(*parts_.config.get(), question)) {
+  if (!is_let_in(*parts_.config.get(), question, parts_.clock.wall())) {
     Refusal refusal;
     refusal.reason = Reason::kRevokedCredential;
     refusal.rule = "admin";

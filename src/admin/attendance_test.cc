@@ -149,6 +149,9 @@ TEST_F(AttendanceTest, TellsOfWhatTheDeskForbids) {
       {"acme-operator", "keys/import",
        fmt::format(R"({{"digest":"sha256:{}","tenant":"acme","roles":["writer"]}})", digest),
        "POST /admin/v1/keys/import", ""},
+      {"acme-operator", "keys/import",
+       fmt::format(R"({{"digest":"sha256:{}","tenant":"globex"}})", digest),
+       "POST /admin/v1/keys/import", ""},
       {"acme-operator", fmt::format("keys/{}/rotate", key), "", "POST /admin/v1/keys/{id}/rotate",
        key},
   };

@@ -104,6 +104,8 @@ Answer Answers::import_keys(const Question& question) {
   ImportReader reader(parts_.pepper, now, [&](const KeyRecord& key) -> OrWords<void> {
     const config::Tenant* const tenant = tenant_of(*config, key.tenant);
     if (!grant.reaches(key.tenant) || tenant == nullptr) {
+      // The same words for a tenant of others and for none: who is bound learns of his own alone.
+      if (grant.is_bound()) lack.emplace();
       return std::unexpected(fmt::format("no tenant `{}` is configured", key.tenant));
     }
     const auto may = check_roles(grant, *tenant, key.roles);

@@ -63,9 +63,11 @@ TEST(Members, AreCheckedInEveryBody) {
   EXPECT_FALSE(
       read_token_wish(R"({"name":"a","role":"viewer","tenants":["acme","a\u2067"]})", now));
   EXPECT_TRUE(read_token_wish(R"({"name":"a","role":"viewer","tenants":["acme"]})", now));
+  EXPECT_FALSE(
+      read_token_wish(R"({"name":"a","role":"viewer","expires":"1969-12-31T00:00:00Z"})", now));
   TokenWish wish;
   wish.name = "a\x1b]0;title\a";
-  EXPECT_FALSE(check(wish)) << "what a command is told";
+  EXPECT_FALSE(check(wish, now)) << "what a command is told";
 }
 
 }  // namespace

@@ -60,11 +60,14 @@ OrWords<TokenWish> read_token_wish(std::string_view body, WallTime now) {
     return std::unexpected(taken.error());
   }
   if (!has_role) return std::unexpected("`role` is required");
-  if (OrWords<void> good = check(wish); !good) return std::unexpected(good.error());
+  if (OrWords<void> good = check(wish, now); !good) return std::unexpected(good.error());
   return wish;
 }
 
-OrWords<void> check(const TokenWish& wish) {
+OrWords<void> check(const TokenWish& wish, WallTime now) {
+  if (wish.grant.expires && *wish.grant.expires <= now) {
+    return std::unexpected("`expires` is past: a token that has ended is not made");
+  }
   if (wish.name.empty()) return std::unexpected("`name` is required: who is it for?");
   if (wish.name.size() > administration::kNameBytesMax) {
     return std::unexpected(

@@ -25,7 +25,7 @@ struct TokenWish {
 OrWords<TokenWish> read_token_wish(std::string_view body, WallTime now);
 
 // What every wish must keep, wherever it comes from.
-OrWords<void> check(const TokenWish& wish);
+OrWords<void> check(const TokenWish& wish, WallTime now);
 
 struct MadeToken {
   administration::TokenRecord record;

@@ -127,7 +127,7 @@ TEST_F(Rights, OfOneWhoIsBoundEndAtHisTenants) {
   EXPECT_EQ(ask_as("acme-operator", "POST", "keys", R"({"tenant":"acme"})")->status, 201);
   const std::string line =
       fmt::format(R"({{"digest":"sha256:{}","tenant":"globex"}})", std::string(64, 'a'));
-  EXPECT_TRUE(is_problem(*ask_as("acme-operator", "POST", "keys/import", line), 400));
+  EXPECT_TRUE(is_problem(*ask_as("acme-operator", "POST", "keys/import", line), 403));
   EXPECT_EQ(ask_as("operator", "POST", "keys/import", line)->status, 200);
 }
 

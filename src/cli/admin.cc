@@ -74,7 +74,8 @@ admin::OrWords<admin::TokenWish> wish_of(const AdminOptions& options,
     if (!expires) return std::unexpected("--expires " + expires.error());
     wish.grant.expires = *expires;
   }
-  if (admin::OrWords<void> good = check(wish); !good) return std::unexpected(good.error());
+  if (admin::OrWords<void> good = check(wish, wall_now()); !good)
+    return std::unexpected(good.error());
   return wish;
 }
 

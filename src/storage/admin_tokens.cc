@@ -248,7 +248,9 @@ FaultOr<TokenMade> find_room(Database& database, const TokenRecord& token, Token
   if (used) return TokenMade::kTooManyOfMaker;
   TRY(old, remove_ended(database, now - kEndedKept));
   TRY(ended, count_of(database, "SELECT count(*) FROM admin_tokens WHERE ended_us IS NOT NULL"));
-  if (old || ended < kEndedTokensMax) return TokenMade::kDone;
+  const std::int64_t ended_most =
+      kEndedTokensMax - (share == TokenShare::kOfMaker ? kEndedTokensForOwners : 0);
+  if (old || ended < ended_most) return TokenMade::kDone;
   TRY(removed, remove_ended(database, now - kEndedKeptLeast));
   return removed ? TokenMade::kDone : TokenMade::kTooManyEnded;
 }

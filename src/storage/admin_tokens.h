@@ -29,7 +29,9 @@ inline constexpr Duration kTokenUseKept = std::chrono::minutes(1);
 // In force at once, in all; of these so many are left for whoever has no share.
 inline constexpr std::int64_t kAdminTokensMax = 1000;
 inline constexpr std::int64_t kAdminTokensForOwners = 100;
+// That have ended and are still known; of these so many are left for whoever has no share.
 inline constexpr std::int64_t kEndedTokensMax = 10'000;
+inline constexpr std::int64_t kEndedTokensForOwners = 1000;
 
 // Whoever is no owner, or bound to tenants, has a share: so many in force of those that he made, or
 // that were made by these (administration::kTokensOfMakerMax). So nobody can use up what others

@@ -1,8 +1,10 @@
 #include "storage/key_room.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,8 +18,7 @@ namespace {
 
 // Under which the counts have all keys; no tenant's.
 constexpr std::string_view kAll;
-// About a tenth of a second.
-constexpr int kStepsAtOnce = 16;
+constexpr std::chrono::milliseconds kBetweenSteps{30};
 
 struct EndedKey {
   std::string id;
@@ -109,8 +110,10 @@ FaultOr<KeyCounts> key_counts(Database& database, std::string_view tenant) {
   return KeyCounts{query.integer(0), query.integer(1)};
 }
 
-FaultOr<void> note_ended_keys(Database& database, WallTime now) {
-  for (int step = 0; step < kStepsAtOnce; ++step) {
+FaultOr<void> note_ended_keys(Database& database, WallTime now, int steps) {
+  for (int step = 0; step < steps; ++step) {
+    // Whoever waits for the lock looks for it from time to time, and must find it free.
+    if (step > 0) std::this_thread::sleep_for(kBetweenSteps);
     // Without the lock: mostly there is none.
     TRY(any, ends_to_note(database, now, 1));
     if (any.empty()) return {};

@@ -57,9 +57,10 @@ std::optional<WallTime> end_of(const authentication::KeyRecord& key, WallTime no
 // As far as ends are noted. Of all keys where `tenant` is empty.
 FaultOr<KeyCounts> key_counts(Database& database, std::string_view tenant);
 
-// Notes which keys have ended, each step in a transaction of its own; at most so many steps that
-// whoever waits for the caller hardly sees it.
-FaultOr<void> note_ended_keys(Database& database, WallTime now);
+// Notes which keys have ended: `steps` transactions of kEndedAtOnce at most, and a pause between
+// two of them.
+inline constexpr int kStepsOfAChange = 4;
+FaultOr<void> note_ended_keys(Database& database, WallTime now, int steps = kStepsOfAChange);
 // What no longer has to be there leaves: one step, in a transaction of its own. True: there may be
 // more.
 FaultOr<bool> remove_ended_keys(Database& database, WallTime now);

@@ -18,6 +18,7 @@
 namespace tollgate::storage {
 namespace {
 
+constexpr Duration kSchemaDeadline = std::chrono::minutes(10);  // Of one step.
 // Names a lock that all who write in one schema take, and nobody else.
 constexpr const char* kTakeLock =
     "SELECT pg_advisory_xact_lock(hashtextextended('tollgate ' || current_schema(), 0))";
@@ -83,6 +84,7 @@ class PostgresDatabase final : public Database, public PostgresSession {
 
   FaultOr<void> migrate();
   FaultOr<std::int64_t> read_version();
+  FaultOr<void> take_step(const char* sql);
   FaultOr<void> make_schema(std::int64_t version);
 
   const PostgresPlace place_;
@@ -369,11 +371,21 @@ FaultOr<void> PostgresDatabase::migrate() {
   return transaction.commit();
 }
 
+// Rows of years may be rewritten: the server and who asks it wait longer than for a statement.
+FaultOr<void> PostgresDatabase::take_step(const char* sql) {
+  const std::string patient =
+      fmt::format("SET LOCAL statement_timeout = {};", milliseconds(kSchemaDeadline));
+  TRY_DO(execute(patient.c_str()));
+  TRY(result, connection_->script(sql, kSchemaDeadline));
+  (void)result;
+  return {};
+}
+
 FaultOr<void> PostgresDatabase::make_schema(std::int64_t version) {
   if (version < 0) TRY_DO(execute("CREATE TABLE tollgate_schema (version BIGINT NOT NULL)"));
   for (auto step = static_cast<std::size_t>(std::max(version, std::int64_t{0}));
        step < kPostgresSteps.size(); ++step) {
-    TRY_DO(execute(kPostgresSteps[step]));
+    TRY_DO(take_step(kPostgresSteps[step]));
   }
   TRY_DO(execute("DELETE FROM tollgate_schema"));
   TRY(insert, prepare("INSERT INTO tollgate_schema (version) VALUES (?)"));

@@ -197,7 +197,9 @@ INSERT INTO admin_token_makers (maker, token, distance, limited)
     SELECT up.token, one.created_by, up.distance + 1 FROM up JOIN admin_tokens AS one
       ON one.id = up.maker WHERE one.created_by <> '' AND up.distance < 64)
   SELECT up.maker, up.token,
-         CASE WHEN COALESCE(one.created_by, '') = '' THEN 0 ELSE up.distance END, 0
+         CASE WHEN COALESCE(one.created_by, '') = '' THEN 0 ELSE up.distance END,
+         CASE WHEN one.id IS NULL OR (one.role = 'owner' AND one.tenants IN ('', '[]')) THEN 0
+              ELSE 1 END
     FROM up LEFT JOIN admin_tokens AS one ON one.id = up.maker;
 )sql"};
 

@@ -85,6 +85,7 @@ FaultOr<void> StoredKeys::tell_uses() {
 FaultOr<void> StoredKeys::tend() {
   const WallTime now = clock_.wall();
   const std::lock_guard lock(database_mutex_);
+  if (!trust_.holds()) return {};
   for (Shard& shard : shards_) {
     std::vector<const KeyTable::Slot*> dropped;
     {
@@ -98,7 +99,7 @@ FaultOr<void> StoredKeys::tend() {
       return std::ranges::binary_search(dropped, slot);
     });
   }
-  TRY_DO(note_ended_keys(*database_, now));
+  TRY_DO(note_ended_keys(*database_, now, 1));
   // By the clock that is behind: one that leaps ahead must not end what it cannot bring back.
   TRY(theirs, database_->now());
   TRY(more, remove_ended_keys(*database_, std::min(now, theirs)));

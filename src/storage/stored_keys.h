@@ -27,6 +27,7 @@
 #include "config/config.h"
 #include "controls/authentication/authentication.h"
 #include "pipeline/ports.h"
+#include "storage/clock_trust.h"
 #include "storage/database.h"
 #include "storage/gateway_name.h"
 #include "storage/key_rows.h"
@@ -78,6 +79,8 @@ class StoredKeys final : public pipeline::KeyStore {
   FaultOr<void> tell_uses();
 
   // Notes which keys have ended, and lets go of those that ended long ago: some of them each time.
+  // Nothing in the first day, nor while the clock is doubted (clock_trust.h): a wrong one must not
+  // end what it cannot bring back.
   FaultOr<void> tend();
 
   // What the keys take in memory, and how many they are.
@@ -110,7 +113,9 @@ class StoredKeys final : public pipeline::KeyStore {
       : clock_(clock),
         options_(options),
         itself_{Author::Kind::kGateway, options.gateway, {}, {}, {}},
-        database_(std::move(database)) {}
+        database_(std::move(database)) {
+    trust_.doubt();
+  }
 
   const Shard& shard_of(std::string_view id) const;
   void take_over(const authentication::KeyRecord& key);
@@ -128,7 +133,8 @@ class StoredKeys final : public pipeline::KeyStore {
   std::atomic<std::int64_t> read_us_{0};  // When the database was asked that answered last.
   std::array<Shard, kShards> shards_;
 
-  std::mutex database_mutex_;  // Guards the connection and what was seen through it.
+  std::mutex database_mutex_;  // Guards the connection, what was seen through it, and trust_.
+  ClockTrust trust_{clock_};
   std::unique_ptr<Database> database_;
   std::string timeline_;  // Of the store when it was read last.
   std::int64_t seen_ = -1;

@@ -531,28 +531,14 @@ void StoredTrail::run() {
   }
 }
 
-Duration StoredTrail::wall_ahead() const {
-  return clock_.wall().time_since_epoch() - clock_.now().time_since_epoch();
-}
-
 void StoredTrail::begin_to_trust_clock() {
-  wall_ahead_ = wall_ahead();
-  trusted_from_ = clock_.now();
   const std::optional<WallTime> last = writer_->last_record();
-  if (last && clock_.wall() - *last > kClockLeapKnown) trusted_from_ += kClockDoubted;
-}
-
-bool StoredTrail::trusts_clock() {
-  const Duration before = std::exchange(wall_ahead_, wall_ahead());
-  if (std::chrono::abs(wall_ahead_ - before) > kClockLeapMost) {
-    trusted_from_ = clock_.now() + kClockDoubted;
-  }
-  return clock_.now() >= trusted_from_;
+  if (last && clock_.wall() - *last > kClockLeapKnown) trust_.doubt();
 }
 
 FaultOr<bool> StoredTrail::prune() {
   const std::lock_guard writer_lock(writer_mutex_);
-  if (!trusts_clock()) return false;
+  if (!trust_.holds()) return false;
   const WallTime now = clock_.wall();
   TRY(records, writer_->prune(now - policy_.keep));
   TRY(books, writer_->prune_books(books_keep_from(policy_.keep, now)));

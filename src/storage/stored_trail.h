@@ -39,6 +39,7 @@
 #include "base/fault.h"
 #include "controls/audit/audit.h"
 #include "pipeline/ports.h"
+#include "storage/clock_trust.h"
 #include "storage/database.h"
 #include "storage/journal.h"
 #include "storage/journal_open.h"
@@ -110,10 +111,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
                              const std::function<FaultOr<void>(Database& database)>& work);
 
   // Whoever sets the clock wrong for a while does not lose records and books by it: nothing is
-  // pruned for so long after the wall clock has gone on by more than kClockLeapMost beside the
-  // steady one, and after a start that finds no record of the last kClockLeapKnown.
-  static constexpr Duration kClockDoubted = std::chrono::hours(24);
-  static constexpr Duration kClockLeapMost = std::chrono::hours(1);
+  // pruned while the clock is doubted (clock_trust.h), also after a start that finds no record of
+  // the last kClockLeapKnown.
   static constexpr Duration kClockLeapKnown = std::chrono::hours(24);
   // Deletes records, and rows of the books, that the policy keeps no longer: a little of each.
   // True: there may be more.
@@ -182,9 +181,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   FaultOr<void> write_again();
   JournalPosition kept_from();  // With writer_mutex_.
   void note_reached(JournalPosition written);
-  Duration wall_ahead() const;  // Of the steady clock.
   void begin_to_trust_clock();
-  bool trusts_clock();  // With writer_mutex_.
   void take_queue();
   void give_stretches();
   FaultOr<void> flush_until(std::optional<std::chrono::steady_clock::time_point> until);
@@ -214,8 +211,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   std::deque<Reached> reached_;  // How far commits have come, by the second.
   Reached last_reached_{};       // By the last one.
   std::int64_t replayed_ = 0;
-  Duration wall_ahead_{};   // When it was looked at last.
-  Instant trusted_from_{};  // From then on the wall clock is believed.
+  ClockTrust trust_{clock_};  // Looked at while pruning.
 
   mutable std::mutex mutex_;  // Guards all below.
   std::condition_variable wake_;

@@ -405,7 +405,7 @@ TEST_P(Trail, ForgetsNothingByAClockThatLeaps) {
   EXPECT_FALSE(trail->prune().value());
   EXPECT_EQ(prove().records, 12);
   // One that is right after a long pause is believed after a day.
-  clock_.pass(StoredTrail::kClockDoubted);
+  clock_.pass(ClockTrust::kDoubted);
   while (trail->prune().value()) continue;
   EXPECT_LT(prove().records, 12);
 }

@@ -17,8 +17,14 @@ void Logins::end(Place place) {
 
 void Logins::make_room() {
   if (pending_.size() < kPendingMax) return;
-  const auto greediest = std::ranges::max_element(
-      by_address_, {}, [](const auto& each) { return each.second.size(); });
+  // Of those that have as many the one that began first, so that no address is preferred.
+  const auto greediest =
+      std::ranges::max_element(by_address_, [](const auto& one, const auto& other) {
+        const std::size_t of_one = one.second.size();
+        const std::size_t of_other = other.second.size();
+        return of_one != of_other ? of_one < of_other
+                                  : one.second.front()->number > other.second.front()->number;
+      });
   end(greediest->second.front());
 }
 
@@ -29,7 +35,7 @@ void Logins::begin(std::string_view id, PendingLogin login, const IpAddress& fro
   if (const auto there = by_id_.find(digest); there != by_id_.end()) end(there->second);
   const Address whose = subscriber_of(from).bytes;
   const Place place =
-      pending_.insert(pending_.end(), {digest, whose, now + kTimeMax, std::move(login)});
+      pending_.insert(pending_.end(), {digest, whose, begun_++, now + kTimeMax, std::move(login)});
   by_id_.emplace(digest, place);
   by_address_[whose].push_back(place);
 }

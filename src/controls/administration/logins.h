@@ -51,13 +51,15 @@ class Logins {
   using Address = std::array<std::uint8_t, 16>;
   struct Pending {
     authentication::Digest id{};
-    Address from{};  // Whose it is (subscriber_of()).
+    Address from{};            // Whose it is (subscriber_of()).
+    std::uint64_t number = 0;  // In the order of their beginnings.
     Instant until;
     PendingLogin login;
   };
   using Place = std::list<Pending>::iterator;
 
   void end(Place place);
+  std::uint64_t begun_ = 0;
   void make_room();
 
   std::list<Pending> pending_;  // The oldest first.

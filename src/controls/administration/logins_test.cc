@@ -90,7 +90,7 @@ TEST(Logins, AreCountedBySubscriberOfIpv6) {
 }
 
 // Whoever begins however many from wherever: those who may finish are the ones that a plain list
-// says, in which the oldest of the address with most gives way.
+// says, in which the oldest of those from an address with most gives way.
 TEST(Logins, AreThoseOfAPlainListForAnyHistory) {
   struct Plain {
     std::string id;
@@ -108,9 +108,9 @@ TEST(Logins, AreThoseOfAPlainListForAnyHistory) {
     for (const Plain& each : plain) ++counts[each.from.bytes];
     int most = 0;
     for (const auto& [address, count] : counts) most = std::max(most, count);
-    const auto greediest = std::ranges::find(counts, most, [](const auto& c) { return c.second; });
-    plain.erase(std::ranges::find(plain, greediest->first,
-                                  [](const Plain& each) { return each.from.bytes; }));
+    // Of those with most, whoever began first.
+    plain.erase(std::ranges::find_if(
+        plain, [&](const Plain& each) { return counts[each.from.bytes] == most; }));
   };
   for (int step = 0; step < 12'000; ++step) {
     SCOPED_TRACE(step);
