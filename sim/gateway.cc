@@ -255,6 +255,9 @@ void Gateway::work(Group group) {
   bool killed = false;
   try {
     link_->work();
+    if (chance_.one_in(parts_.plan->expire_in)) {
+      link_->expire_leases(std::chrono::seconds(chance_.between(0, 30)));
+    }
   } catch (const Killed&) {
     killed = true;
   }

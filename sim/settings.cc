@@ -78,6 +78,7 @@ Plan Plan::of(Chance& chance) {
   plan.answer_lost_in = rate(10);
   plan.redis = plan.shape == Shape::kSharedStore && chance.one_in(2);
   plan.redis_flushed_in = rate(60);
+  plan.expire_in = rate(15);
   if (plan.shape == Shape::kSharedStore && chance.one_in(4)) {
     plan.fail_over_in = static_cast<int>(60 * chance.between(1, 3));
     // What a reload or a loss of power left in what is lost, nobody promises to

@@ -38,6 +38,7 @@ struct Plan {
   int answer_lost_in = 0;    // Of its commits.
   int fail_over_in = 0;      // To a standby that lacks the last commits.
   bool redis = false;        // Limits are shared in it.
+  int expire_in = 0;         // Leases of whoever was silent for some seconds.
   int redis_flushed_in = 0;  // It loses all its data.
   bool use_is_half = false;  // Of the bound; else anything up to it.
 

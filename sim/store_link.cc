@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "storage/allowances.h"
+#include "storage/lease_expiry.h"
 #include "storage/spend.h"
 #include "storage/trail_group.h"
 #include "storage/try.h"
@@ -74,6 +75,12 @@ FaultOr<void> StoreLink::write_alone(const std::function<FaultOr<void>()>& work)
   TRY_DO(writer_->check_seat());
   TRY_DO(work());
   return transaction.commit();
+}
+
+void StoreLink::expire_leases(Duration silent_for) {
+  if (!shared()) return;
+  (void)went_well(write_alone([&] { return storage::expire_leases(*database_, silent_for); }),
+                  "expire_leases");
 }
 
 void StoreLink::work() {

@@ -62,6 +62,8 @@ class StoreLink {
   // Whether decisions are taken, so that requests may leave.
   bool healthy() const { return healthy_; }
   bool idle() const;
+  // Ends the leases of whoever was silent for so long, as an upkeep does.
+  void expire_leases(Duration silent_for);
   // Whether it is time to say again that this gateway is alive.
   bool beat_is_due() const { return parts_.clock.now() - beat_at_ >= std::chrono::seconds(1); }
   // Whether the end of an earlier start goes on beside new requests, so that

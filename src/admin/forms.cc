@@ -173,6 +173,7 @@ std::string gateways_json(const std::vector<storage::GatewayStanding>& gateways)
     json.member("seat", std::string_view(gateway.seat));
     json.member("groups", gateway.groups);
     write_money(json, "leased_usd", gateway.leased);
+    write_money(json, "expired_usd", gateway.expired);
     json.key("open");
     if (gateway.open) {
       json.value(*gateway.open);

@@ -40,11 +40,12 @@ int list(const GatewaysOptions& options, const config::Config& config,
     fmt::print("{}\n", admin::gateways_json(*gateways));
     return kDone;
   }
-  fmt::print("{:<18} {:<35} {:<18} {:>14} {:>6} {:>12} {:>14}\n", "GATEWAY", "STATE", "SEAT",
-             "LEASED USD", "OPEN", "RECORDS", "TRAIL BYTES");
+  fmt::print("{:<18} {:<35} {:<18} {:>14} {:>14} {:>6} {:>12} {:>14}\n", "GATEWAY", "STATE", "SEAT",
+             "LEASED USD", "EXPIRED USD", "OPEN", "RECORDS", "TRAIL BYTES");
   for (const storage::GatewayStanding& gateway : *gateways) {
-    fmt::print("{:<18} {:<35} {:<18} {:>14} {:>6} {:>12} {:>14}\n", gateway.name, state_of(gateway),
-               gateway.seat.empty() ? "-" : gateway.seat, format_usd(gateway.leased),
+    fmt::print("{:<18} {:<35} {:<18} {:>14} {:>14} {:>6} {:>12} {:>14}\n", gateway.name,
+               state_of(gateway), gateway.seat.empty() ? "-" : gateway.seat,
+               format_usd(gateway.leased), format_usd(gateway.expired),
                gateway.open ? std::to_string(*gateway.open) : "damaged", gateway.records,
                gateway.trail_bytes);
   }

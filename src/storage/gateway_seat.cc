@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "storage/gateway_name.h"
 #include "storage/gateways.h"
+#include "storage/lease_expiry.h"
 #include "storage/moment_mark.h"
 #include "storage/try.h"
 
@@ -59,6 +60,8 @@ FaultOr<void> GatewaySeat::take(Database& database, SeatClaim claim) {
   // Before the seat says that it is alive now: who was alive before is told by who was seen last.
   TRY(known, read_timeline(database));
   TRY_DO(notice(database, known));
+  TRY(expired, read_mark(database, expiry_mark(gateway_)));
+  if (expired) TRY_DO(take_back_leases(database, gateway_));
   TRY(upsert, database.prepare("INSERT INTO gateways (gateway, holder, groups, seen_us) VALUES "
                                "(?, ?, ?, ?) ON CONFLICT (gateway) DO UPDATE SET holder = "
                                "excluded.holder, groups = excluded.groups, seen_us = "
@@ -73,17 +76,18 @@ FaultOr<GatewaySeat::Row> GatewaySeat::read_timeline(Database& database) {
                            database.timeline())));
   TRY(there, row.bind(kTimelineMark).step());
   if (!there) return Row{};
-  return Row{0, std::string(row.text(0)), std::string(row.text(1))};
+  return Row{0, std::string(row.text(0)), std::string(row.text(1)), false};
 }
 
 FaultOr<GatewaySeat::Row> GatewaySeat::read_row(Database& database) {
   TRY(row, database.prepare(fmt::format(
-               "SELECT holder, groups, {}, coalesce((SELECT value FROM marks WHERE name = ?), '') "
-               "FROM gateways WHERE gateway = ?",
-               database.timeline())));
-  TRY(there, row.bind(kTimelineMark).bind(gateway_).step());
+               "SELECT holder, groups, {}, coalesce((SELECT value FROM marks WHERE name = ?), ''), "
+               "{} FROM gateways WHERE gateway = ?",
+               database.timeline(), kHasExpiredSql)));
+  TRY(there, row.bind(kTimelineMark).bind(expiry_mark(gateway_)).bind(gateway_).step());
   if (there && row.text(0) == holder_) {
-    return Row{row.integer(1), std::string(row.text(2)), std::string(row.text(3))};
+    return Row{row.integer(1), std::string(row.text(2)), std::string(row.text(3)),
+               row.integer(4) != 0};
   }
   is_good_ = false;
   TRY(retired, retired_since(database, gateway_));
@@ -102,7 +106,10 @@ std::unexpected<Fault> GatewaySeat::is_taken(const Database& database) const {
 FaultOr<void> GatewaySeat::check(Database& database) {
   lost_to_.reset();
   TRY(row, read_row(database));
-  if (row.groups == groups_) return notice(database, row);
+  if (row.groups == groups_) {
+    if (row.leases_expired) TRY_DO(take_back_leases(database, gateway_));
+    return notice(database, row);
+  }
   // The first group is behind all that the start of this process wrote.
   if (row.groups >= 1 && row.groups < groups_) {
     lost_to_ = row.groups;

@@ -3,7 +3,8 @@
 //
 // Each process takes the seat of its name at its start, unless the name is retired (gateways.h).
 // Whoever finds another in it afterwards writes nothing any more: a copied state directory cannot
-// make two gateways count as one. The number of groups tells, after a commit whose answer was lost,
+// make two gateways count as one. Leases that have expired meanwhile (lease_expiry.h) it has again.
+// The number of groups tells, after a commit whose answer was lost,
 // whether it was kept. With each group the seat compares the machine's clock with the store's,
 // since windows of budgets begin by the clock.
 //
@@ -97,6 +98,7 @@ class GatewaySeat {
     std::int64_t groups = 0;
     std::string timeline;  // Of the store now,
     std::string known;     // and as gateways know it, with a gathering.
+    bool leases_expired = false;
   };
   struct Gathering {
     WallTime since;

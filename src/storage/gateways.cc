@@ -13,6 +13,7 @@
 #include "storage/audit_query.h"
 #include "storage/gateway_seat.h"
 #include "storage/journal_open.h"
+#include "storage/lease_expiry.h"
 #include "storage/moment_mark.h"
 #include "storage/random_number.h"
 #include "storage/record_facts.h"
@@ -55,11 +56,19 @@ FaultOr<void> read_seat(Database& database, GatewayStanding& standing) {
 }
 
 FaultOr<void> read_leases(Database& database, GatewayStanding& standing) {
-  TRY(row, database.prepare("SELECT CAST(coalesce(sum(leased_micro_usd - spent_micro_usd), 0) AS "
-                            "BIGINT) FROM leases WHERE gateway = ? OR gateway = ?"));
-  TRY(there, row.bind(standing.name).bind(earlier_of(standing.name)).step());
-  if (there) standing.leased = {row.integer(0)};
-  return {};
+  const std::string earlier = earlier_of(standing.name);
+  const std::string expired = expired_of(standing.name);
+  const std::string earlier_expired = expired_of(earlier);
+  TRY(rows,
+      database.prepare("SELECT CASE WHEN gateway LIKE '%/expired' THEN 1 ELSE 0 END AS expired, "
+                       "CAST(sum(leased_micro_usd - spent_micro_usd) AS BIGINT) FROM leases WHERE "
+                       "gateway IN (?, ?, ?, ?) GROUP BY expired"));
+  rows.bind(standing.name).bind(earlier).bind(expired).bind(earlier_expired);
+  while (true) {
+    TRY(there, rows.step());
+    if (!there) return {};
+    (rows.integer(0) != 0 ? standing.expired : standing.leased) = {rows.integer(1)};
+  }
 }
 
 FaultOr<void> read_trail(Database& database, GatewayStanding& standing) {

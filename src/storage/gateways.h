@@ -34,7 +34,8 @@ struct GatewayStanding {
   std::optional<WallTime> seen;     // When it said so last, by the store's clock.
   std::optional<WallTime> retired;  // Since when nobody serves under the name.
   bool alive = false;
-  Money leased;  // By it and its earlier starts, and not known to be spent.
+  Money leased;   // By it and its earlier starts, and not known to be spent.
+  Money expired;  // Of leases that it had; counts as spent until it is heard of again.
   // Requests that were let through and have not ended; nothing: its trail is damaged.
   std::optional<std::int64_t> open;
   std::int64_t records = 0;

@@ -1,7 +1,10 @@
 #include "storage/gateways.h"
 
+#include <fmt/format.h>
+
 #include "storage/audit_query.h"
 #include "storage/gateway_seat.h"
+#include "storage/lease_expiry.h"
 #include "storage/reconcile.h"
 #include "storage/storage_fixture.h"
 #include "storage/store_lender.h"
@@ -52,10 +55,20 @@ class Gateways : public StorageTest, public testing::WithParamInterface<Backend>
     gateway.trail = nullptr;
   }
 
-  void make_silent(const std::string& name) {
-    ASSERT_TRUE(database_->execute(
-        ("UPDATE gateways SET seen_us = seen_us - 60000000 WHERE gateway = '" + name + "'")
-            .c_str()));
+  void make_silent(const std::string& name, Duration duration = std::chrono::minutes(1)) {
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+    ASSERT_TRUE(database_->execute(fmt::format("UPDATE gateways SET seen_us = seen_us - {} WHERE "
+                                               "gateway = '{}'",
+                                               us, name)
+                                       .c_str()));
+  }
+  void expire_leases_of(const std::string& name) {
+    Gateway other = start("other", "p9");
+    make_silent(name, kLeasesLast - std::chrono::minutes(1));
+    ASSERT_TRUE(other.trail->expire_leases());
+    EXPECT_EQ(standing_of(name).expired, Money{});
+    make_silent(name, std::chrono::minutes(2));
+    ASSERT_TRUE(other.trail->expire_leases());
   }
   Lease lease(const std::string& gateway, Money amount) {
     FaultOr<Transaction> transaction = Transaction::begin(*database_);
@@ -288,6 +301,71 @@ TEST_P(Gateways, ThatAreRetiredHaveTheirTrailPrunedByOthers) {
   for (const Proof& proof : verify_chains(*database_).value()) {
     EXPECT_FALSE(proof.broken) << proof.gateway << ": " << proof.why;
   }
+}
+
+// ---- Leases expire ----------------------------------------------------------------------------
+
+TEST_P(Gateways, ThatAreSilentForLongHaveNoLeasesAndNobodyElseHasThem) {
+  Gateway one = start("one", "p1");
+  EXPECT_EQ(lease("one", Money{1000}).leased, Money{1000});
+  kill(one);
+  expire_leases_of("one");
+  EXPECT_EQ(standing_of("one").leased, Money{});
+  EXPECT_EQ(standing_of("one").expired, Money{1000});
+  EXPECT_EQ(lease("two", kLimit).leased, Money{});
+  EXPECT_EQ(lease("two", kAllButOne).leased, kAllButOne);
+  expect_balanced();
+}
+
+// What it spent is booked, and the rest, which its journal proves to be unspent, is free again.
+TEST_P(Gateways, WhoseLeasesHaveExpiredProveByTheirJournalWhatTheySpent) {
+  Gateway one = start("one", "p1");
+  EXPECT_EQ(lease("one", Money{1000}).leased, Money{1000});
+  ASSERT_TRUE(Request(5).decide(*one.trail));  // Never reaches the store.
+  ASSERT_TRUE(Request(5).end(*one.trail));
+  kill(one);
+  expire_leases_of("one");
+  EXPECT_EQ(booked(), Money{});
+  Gateway again = start("one", "p2");
+  ASSERT_TRUE(again.trail->flush());
+  EXPECT_EQ(booked(), Money{5});
+  EXPECT_EQ(standing_of("one").expired, Money{});
+  EXPECT_EQ(standing_of("one").leased, Money{});
+  EXPECT_EQ(lease("two", kLimit).leased, kLimit);
+  expect_balanced();
+}
+
+// It was cut off and not dead: with the first group it has again what it goes on spending.
+TEST_P(Gateways, ThatAreHeardOfAgainHaveTheirLeasesAsTheyHadThem) {
+  Gateway one = start("one", "p1");
+  EXPECT_EQ(lease("one", Money{1000}).leased, Money{1000});
+  expire_leases_of("one");
+  EXPECT_EQ(standing_of("one").expired, Money{1000});
+  ASSERT_TRUE(Request(5).decide(*one.trail));
+  ASSERT_TRUE(one.trail->flush());
+  EXPECT_EQ(standing_of("one").expired, Money{});
+  EXPECT_EQ(standing_of("one").leased, Money{1000});
+  EXPECT_EQ(lease("two", kLimit).leased, Money{});
+  // And they may expire once more.
+  expire_leases_of("one");
+  EXPECT_EQ(standing_of("one").expired, Money{1000});
+}
+
+TEST_P(Gateways, WhoseLeasesHaveExpiredAreRetiredLikeOthers) {
+  Gateway one = start("one", "p1");
+  ASSERT_TRUE(Request(5).decide(*one.trail));
+  ASSERT_TRUE(one.trail->flush());
+  EXPECT_EQ(lease("one", Money{1000}).leased, Money{1000});
+  kill(one);
+  expire_leases_of("one");
+  const FaultOr<Retirement> done = retire("one");
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(done->unproven, Money{1000});
+  EXPECT_EQ(standing_of("one").expired, Money{});
+  EXPECT_EQ(lease("two", kLimit).leased, Money{});
+  ASSERT_TRUE(take_in_journal(*database_, options_of("one")));
+  EXPECT_EQ(lease("two", kLimit).leased, kLimit);
+  expect_balanced();
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, Gateways, testing::ValuesIn(each_store()), store_name);

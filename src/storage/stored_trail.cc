@@ -523,6 +523,7 @@ void StoredTrail::run() {
     lock.unlock();
     const FaultOr<void> written = write_queue();
     if (written && (more_to_prune || clock_.now() - pruned >= kPruneEvery)) {
+      (void)expire_leases();  // What fails now is tried again a minute later.
       more_to_prune = prune().value_or(false);
       pruned = clock_.now();
     }
@@ -543,6 +544,11 @@ FaultOr<bool> StoredTrail::prune() {
   TRY(records, writer_->prune(now - policy_.keep));
   TRY(books, writer_->prune_books(books_keep_from(policy_.keep, now)));
   return records || books;
+}
+
+FaultOr<void> StoredTrail::expire_leases() {
+  const std::lock_guard writer_lock(writer_mutex_);
+  return writer_->expire_leases();
 }
 
 Bytes StoredTrail::queued_bytes() const {

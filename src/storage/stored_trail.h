@@ -117,6 +117,8 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   // Deletes records, and rows of the books, that the policy keeps no longer: a little of each.
   // True: there may be more.
   FaultOr<bool> prune();
+  // Ends the leases of gateways that are heard of no more (lease_expiry.h).
+  FaultOr<void> expire_leases();
 
   // How many requests an earlier gateway had left open.
   std::int64_t recovered() const { return recovered_; }

@@ -6,6 +6,7 @@
 
 #include "storage/allowances.h"
 #include "storage/journal_open.h"
+#include "storage/lease_expiry.h"
 #include "storage/record_facts.h"
 #include "storage/trail_writer.h"
 #include "storage/try.h"
@@ -145,6 +146,9 @@ FaultOr<std::int64_t> TrailWriter::begin_recovery(Allowances::Books books, WallT
   {
     TRY(transaction, Transaction::begin(*database_));
     TRY_DO(check_seat());
+    // The journal may have taken so long that they have expired since the seat was taken.
+    TRY(expired, read_mark(*database_, expiry_mark(gateway_)));
+    if (expired) TRY_DO(take_back_leases(*database_, gateway_));
     TRY_DO(Allowances(*database_, gateway_).hand_over(earlier_of(gateway_), now));
     TRY_DO(transaction.commit());
   }

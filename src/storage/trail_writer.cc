@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "storage/changes.h"
 #include "storage/gateways.h"
+#include "storage/lease_expiry.h"
 #include "storage/prune_books.h"
 #include "storage/record_facts.h"
 #include "storage/try.h"
@@ -340,6 +341,15 @@ FaultOr<bool> TrailWriter::prune(WallTime keep_from) {
     more_to_prune |= more_of_it;
   }
   return more_to_prune;
+}
+
+FaultOr<void> TrailWriter::expire_leases() {
+  TRY(names, with_overdue_leases(*database_));
+  if (names.empty()) return {};
+  TRY(transaction, Transaction::begin(*database_));
+  TRY_DO(check_seat());
+  TRY_DO(storage::expire_leases(*database_));
+  return transaction.commit();
 }
 
 FaultOr<bool> TrailWriter::prune_books(WallTime keep_from) {

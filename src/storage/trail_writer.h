@@ -119,6 +119,8 @@ class TrailWriter {
   FaultOr<bool> prune(WallTime keep_from);
   // The same of the books; see prune_books.h.
   FaultOr<bool> prune_books(WallTime keep_from);
+  // Ends the leases of gateways that are heard of no more; see lease_expiry.h.
+  FaultOr<void> expire_leases();
 
  private:
   struct Waiting {

@@ -23,8 +23,8 @@ namespace tollgate::authentication {
 // No moment in a claim lies behind the year 9999, none before 1970.
 inline constexpr std::int64_t kSecondsMax = 253'402'300'799;
 inline constexpr std::size_t kSubjectBytesMax = 256;  // As many as a record tells.
-inline constexpr std::size_t kNameBytesMax = 256;      // Of a role or a scope.
-inline constexpr std::size_t kNamesMax = 256;          // Roles, or scopes.
+inline constexpr std::size_t kNameBytesMax = 256;     // Of a role or a scope.
+inline constexpr std::size_t kNamesMax = 256;         // Roles, or scopes.
 
 // The tenants that exist.
 class Tenants {
