@@ -49,6 +49,7 @@ struct Worker {
     const pipeline::Vocabularies& vocabularies;
     const pipeline::Outages& outages;
     authentication::Failures& failures;
+    tokens::CountErrors& count_errors;
   };
 
   Worker(const Shared& shared, net::UpstreamCounts& counts)
@@ -56,7 +57,7 @@ struct Worker {
         callers(shared.identities),
         pipeline({shared.config, loop, shared.keys, shared.pepper, callers, shared.ledger,
                   shared.trail, pool, shared.meter, shared.vocabularies, loop, shared.outages,
-                  shared.failures}) {}
+                  shared.failures, &shared.count_errors}) {}
 
   net::Loop loop;
   net::UpstreamPool pool;
@@ -133,6 +134,7 @@ struct Gateway::Parts {
   net::Loop admin_desk;
   net::Loop door_desk;
   pipeline::Vocabularies vocabularies;
+  tokens::CountErrors count_errors;
   admin::Metrics metrics;
   std::unique_ptr<storage::Store> store;
   std::optional<authentication::Pepper> pepper;
@@ -190,6 +192,7 @@ FaultOr<void> Gateway::Parts::open_store(const config::Config& now) {
   FaultOr<config::Secret> token = admin_token_of(now, *store);
   if (!token) return std::unexpected(token.error());
   admin_token = std::move(*token);
+  if (FaultOr<void> known = store->keep(count_errors); !known) return known;
   return store->count_budgets(now);
 }
 
@@ -358,6 +361,18 @@ void Gateway::Parts::register_gauges() {
       {"tollgate_audit_healthy", "Whether decisions are being kept.",
        [this](const admin::Gauge::Emit& emit) { emit("", store->trail().healthy() ? 1 : 0); }});
   register_store_gauges();
+  metrics.gauge({"tollgate_token_count_margin_ratio",
+                 "What is held beyond our count of the input, as a part of it, since the provider "
+                 "was seen to count so much more.",
+                 [this](const admin::Gauge::Emit& emit) {
+                   for (const tokens::CountErrors::Row& row : count_errors.all()) {
+                     const auto& [week, now, before] = row.learned;
+                     emit(fmt::format("model=\"{}\",tokenizer=\"{}\"",
+                                      admin::escape_label(row.model),
+                                      admin::escape_label(row.tokenizer)),
+                          static_cast<double>(std::max(now.millionths, before.millionths)) / 1e6);
+                   }
+                 }});
   metrics.gauge({"tollgate_audit_queue_bytes", "Records that wait for the store.",
                  [this](const admin::Gauge::Emit& emit) {
                    emit("", static_cast<double>(store->trail().queued_bytes()));
@@ -426,7 +441,7 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(
     const Worker::Shared shared{
         parts->config,          parts->store->keys(),  *parts->pepper,         parts->identities,
         parts->store->ledger(), parts->store->trail(), parts->metrics.shard(), parts->vocabularies,
-        *parts->store,          *parts->failures};
+        *parts->store,          *parts->failures,      parts->count_errors};
     parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_counts));
   }
   if (FaultOr<void> opened = parts->open_listeners(*tls); !opened) {

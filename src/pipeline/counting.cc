@@ -103,6 +103,25 @@ Count Counting::input(const dialects::Request& request, std::string_view tokeniz
   return sum;
 }
 
+tokens::CountError& Counting::error_of(std::string_view model, std::string_view tokenizer) {
+  for (const ErrorOf& known : errors_of_) {
+    if (known.model == model && known.tokenizer == tokenizer) return *known.error;
+  }
+  errors_of_.push_back(
+      {std::string(model), std::string(tokenizer), &errors_->of(model, tokenizer)});
+  return *errors_of_.back().error;
+}
+
+Tokens Counting::margin(std::string_view model, std::string_view tokenizer, Tokens counted) {
+  return errors_ == nullptr ? 0 : error_of(model, tokenizer).margin(counted);
+}
+
+void Counting::learn(std::string_view model, std::string_view tokenizer, Tokens counted,
+                     Tokens reported, WallTime now) {
+  if (errors_ == nullptr) return;
+  errors_->learn(error_of(model, tokenizer), counted, reported, now);
+}
+
 Count Counting::bound(const dialects::Request& request) {
   Count sum;
   sum.is_bound = true;

@@ -5,6 +5,7 @@
 // input is bounded by its bytes, and output, when the provider reports none, as well.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -19,6 +20,7 @@
 #include "base/units.h"
 #include "dialects/reply.h"
 #include "dialects/request.h"
+#include "tokens/count_errors.h"
 #include "tokens/known_texts.h"
 #include "tokens/vocabulary.h"
 
@@ -61,13 +63,19 @@ class Vocabularies {
 struct Count {
   Tokens tokens = 0;
   bool is_bound = false;
-  Bytes text = 0;  // Of a bound: so many of its tokens are bytes of text, at most.
+  Bytes text = 0;     // Of a bound: so many of its tokens are bytes of text, at most.
+  Tokens margin = 0;  // So many more the provider was seen to count (count_errors.h).
+
+  // What is held, and the most that is charged.
+  Tokens held() const { return std::min(tokens + margin, kTokensMax); }
 };
 
 // The counters of one loop.
 class Counting {
  public:
-  explicit Counting(const Vocabularies& vocabularies) : vocabularies_(vocabularies) {}
+  // `errors`, where there are some, outlive it.
+  explicit Counting(const Vocabularies& vocabularies, tokens::CountErrors* errors = nullptr)
+      : vocabularies_(vocabularies), errors_(errors) {}
 
   // Null for a name that is empty or not loaded: bounds are used. Whoever counts by it goes on
   // where the vocabulary is replaced meanwhile.
@@ -80,6 +88,11 @@ class Counting {
               std::string_view owner);
   // The same without counting: a token a byte.
   static Count bound(const dialects::Request& request);
+  // How many tokens more than `counted` are held of that model's requests.
+  Tokens margin(std::string_view model, std::string_view tokenizer, Tokens counted);
+  // What a request was counted, or bounded, at and what its provider reported.
+  void learn(std::string_view model, std::string_view tokenizer, Tokens counted, Tokens reported,
+             WallTime now);
   // Whether there is a vocabulary of that name.
   bool knows(std::string_view tokenizer) { return known(tokenizer) != nullptr; }
   // Whether there is one that never counts more than bound().
@@ -96,6 +109,12 @@ class Counting {
     tokens::KnownTexts texts;
     bool is_bounded = false;
   };
+  struct ErrorOf {
+    std::string model;
+    std::string tokenizer;
+    tokens::CountError* error;
+  };
+  tokens::CountError& error_of(std::string_view model, std::string_view tokenizer);
   static std::shared_ptr<Known> make(std::string_view tokenizer, Vocabularies::Shared vocabulary);
   void renew();  // What was replaced since.
   Known* known(std::string_view tokenizer) { return known_as(tokenizer).get(); }
@@ -103,6 +122,8 @@ class Counting {
   static Tokens count(Known& known, std::string_view text, Tokens most, std::string_view owner);
 
   const Vocabularies& vocabularies_;
+  tokens::CountErrors* errors_;
+  std::vector<ErrorOf> errors_of_;  // Those that were asked for.
   std::vector<std::shared_ptr<Known>> known_;
   const std::shared_ptr<Known> none_;
   std::uint64_t changes_ = 0;  // Of the vocabularies, up to which these are new.

@@ -64,7 +64,7 @@ std::optional<Tokens> input_of(const std::optional<dialects::Usage>& reported) {
 // Whether the provider's usage can be charged as it stands, given what passed at the least.
 bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_output) {
   const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReport;
-  return usage.input <= plan.input.tokens && usage.input >= plan.input.tokens / part &&
+  return usage.input <= plan.input.held() && usage.input >= plan.input.tokens / part &&
          usage.cached_input >= 0 && usage.cached_input <= usage.input &&
          usage.output <= plan.output_cap_total && usage.output >= least_output / kUnderReport &&
          cost_of(plan, usage) <= plan.worst;
@@ -74,7 +74,7 @@ bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_o
 void bill_held(const Forwarder::Work& work, Forwarded& result) {
   const Plan& plan = work.attempted.billed({});
   result.usage = {};
-  result.usage.input = plan.input.tokens;
+  result.usage.input = plan.input.held();
   result.usage.output = plan.output_cap_total;
   result.source = audit::UsageSource::kCounted;
 }
@@ -208,15 +208,15 @@ void Forwarder::bill(const Work& work, const std::optional<dialects::Usage>& rep
   result.source = audit::UsageSource::kCounted;
   const Tokens output = passed.tokens();
   if (!reported) {
-    result.usage.input = plan.input.tokens;
+    result.usage.input = plan.input.held();
     result.usage.output = std::min(output, plan.output_cap_total);
     return;
   }
   result.provider_input = reported->input;
   const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReport;
-  const Tokens slack = plan.input.is_bound ? kInputSlackBound : kInputSlack;
+  const Tokens slack = plan.input.is_bound ? kInputSlackBound : tokens::kInputSlack;
   dialects::Usage& usage = result.usage;
-  usage.input = charged(reported->input, plan.input.tokens, plan.input.tokens, part);
+  usage.input = charged(reported->input, plan.input.tokens, plan.input.held(), part);
   const bool is_low = passed.tokens_at_least() / kUnderReport > reported->output;
   usage.output = std::min(is_low ? output : reported->output, plan.output_cap_total);
   usage.reasoning = std::clamp<Tokens>(reported->reasoning, 0, usage.output);
@@ -435,7 +435,7 @@ class CappedStream {
 
 dialects::Usage counted_usage(const Plan& plan, OutputCount& passed) {
   dialects::Usage usage;
-  usage.input = plan.input.tokens;
+  usage.input = plan.input.held();
   usage.output = std::min(passed.tokens(), plan.output_cap_total);
   return usage;
 }

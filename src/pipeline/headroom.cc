@@ -70,7 +70,8 @@ void Headroom::refused(std::uint64_t key) {
 
 void Headroom::compared(std::string_view model, Tokens counted, Tokens reported) {
   Model& known = model_of(model);
-  const bool agrees = reported >= counted / kUnderReport && reported <= counted + kInputSlack;
+  const bool agrees =
+      reported >= counted / kUnderReport && reported <= counted + tokens::kInputSlack;
   if (!agrees) {
     known.doubts = kAgreeing;
   } else if (known.doubts > 0) {

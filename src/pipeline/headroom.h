@@ -19,6 +19,7 @@
 
 #include "base/units.h"
 #include "pipeline/ports.h"
+#include "tokens/count_errors.h"
 
 namespace tollgate::pipeline {
 
@@ -68,9 +69,6 @@ bool is_far(const Charges& charges, const Hold& hold);
 // counted.
 bool is_credible(Tokens reported, Tokens exact, Bytes text);
 
-// How far a provider's count of the input may lie above an exact count of ours: control tokens of
-// a chat template that no formula tells.
-inline constexpr Tokens kInputSlack = 64;
 // A provider that reports less than this part of what we counted reports nonsense.
 inline constexpr Tokens kUnderReport = 2;
 

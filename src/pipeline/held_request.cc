@@ -36,7 +36,7 @@ const Plan& Pipeline::HeldRequest::billed(std::optional<Tokens> reported) {
   }
   // What is dearer than input is charged as if so much had been held.
   dialects::Usage most;
-  most.input = billed_->input.tokens;
+  most.input = billed_->input.held();
   most.output = plan_.output_cap_total;
   billed_->worst = cost_of(plan_, most);
   return *billed_;
@@ -47,8 +47,10 @@ void Pipeline::HeldRequest::count_now() {
   counted_ = true;
   // The body is still the same. Where there is no memory to read it again, the bound stands.
   if (!pipeline.read(life_, body_)) return;
-  billed_->input = pipeline.counting_.input(life_.request, plan_.model->tokenizer, kTokensMax,
-                                            life_.caller.tenant);
+  const config::Model& model = *plan_.model;
+  Count& input = billed_->input;
+  input = pipeline.counting_.input(life_.request, model.tokenizer, kTokensMax, life_.caller.tenant);
+  input.margin = pipeline.counting_.margin(model.name, model.tokenizer, input.tokens);
 }
 
 void Pipeline::HeldRequest::settle(const Forwarded& result) {
@@ -61,10 +63,8 @@ void Pipeline::HeldRequest::settle(const Forwarded& result) {
   at().ledger.settle(hold_, plan_.charges, used, booking_, at().clock.now(), at().clock.wall());
 }
 
-std::optional<Tokens> Pipeline::HeldRequest::counted() const {
-  const Count& input = counted_ ? billed_->input : plan_.input;
-  if (input.is_bound) return std::nullopt;
-  return input.tokens;
+const Count& Pipeline::HeldRequest::counted() const {
+  return counted_ ? billed_->input : plan_.input;
 }
 
 }  // namespace tollgate::pipeline

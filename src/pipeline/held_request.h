@@ -23,8 +23,8 @@ class Pipeline::HeldRequest final : public Attempted {
   const Plan& billed(std::optional<Tokens> reported) override;
   void settle(const Forwarded& result) override;
 
-  // What the input was counted at, where it was.
-  std::optional<Tokens> counted() const;
+  // What the input was counted at, or the bound that it was held at.
+  const Count& counted() const;
 
  private:
   void count_now();

@@ -68,6 +68,7 @@ void tell(const Forwarded& result, Money cost, audit::Record& record) {
   record.cached_input = result.usage.cached_input;
   record.output = result.usage.output;
   record.reasoning = result.usage.reasoning;
+  record.input_reported = result.provider_input;
   record.usage_source = result.source;
   record.cost = cost;
   record.first_byte = result.first_byte;
@@ -93,7 +94,7 @@ std::span<const audit::LimitEvidence> enforced(const Charges& charges, const Hol
 Pipeline::Pipeline(const Services& services)
     : services_(services),
       fingerprint_key_(fingerprint_key(services.pepper)),
-      counting_(services.vocabularies),
+      counting_(services.vocabularies, services.count_errors),
       forwarder_(services.clock, services.upstreams, counting_, buffers_) {
   services_.keys.watch(*this);
 }
@@ -435,15 +436,21 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
   life.record.attempts = attempts;
   tell(result, cost_of(plan, result.usage), life.record);
   life.upstream_time = result.waited;
-  if (const std::optional<Tokens> counted = held.counted(); counted && result.provider_input) {
-    services_.meter.counted(plan.model->name, *counted, *result.provider_input);
-    headroom_.compared(plan.model->name, *counted, *result.provider_input);
-  }
+  if (result.provider_input) compare(plan, held.counted(), *result.provider_input);
   if (result.refusal) {
     co_await refuse_request(life, *result.refusal);
   } else {
     close_record(life);
   }
+}
+
+// What we made of the input against what its provider says.
+void Pipeline::compare(const Plan& plan, const Count& ours, Tokens provider) {
+  const config::Model& model = *plan.model;
+  counting_.learn(model.name, model.tokenizer, ours.tokens, provider, services_.clock.wall());
+  if (ours.is_bound) return;
+  services_.meter.counted(model.name, ours.tokens, provider);
+  headroom_.compared(model.name, ours.tokens, provider);
 }
 
 Task<void> Pipeline::serve_models(Life& life) {

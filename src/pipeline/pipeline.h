@@ -43,6 +43,8 @@ struct Services {
   Executor& executor;  // Of the pipeline's own loop.
   const Outages& outages;
   authentication::Failures& failures;
+  tokens::CountErrors* count_errors =
+      nullptr;  // Null: nothing is learned from what providers report.
 };
 
 class Pipeline final : public Handler, public KeyWatcher {
@@ -84,6 +86,7 @@ class Pipeline final : public Handler, public KeyWatcher {
   Task<Expected<Hold, Shortfall>> hold_otherwise(Life& life, std::string_view body,
                                                  const Shortfall& refused, Plan& plan,
                                                  std::string& message);
+  void compare(const Plan& plan, const Count& ours, Tokens provider);
   Task<void> serve_models(Life& life);
   Task<Expected<Hold, Shortfall>> hold(Life& life, const Charges& charges);
   void find_headroom(Life& life);

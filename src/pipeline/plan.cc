@@ -70,12 +70,12 @@ std::int64_t amount_of(limits::Figure figure, const Plan& plan) {
     case limits::Figure::kConcurrentRequests:
       return 1;
     case limits::Figure::kInputTokensPerMinute:
-      return plan.input.tokens;
+      return plan.input.held();
     case limits::Figure::kOutputTokensPerMinute:
       return plan.output_cap_total;
     case limits::Figure::kTotalTokensPerMinute:
       // More than any limit is as good as the most that a limit can be asked for.
-      return std::min(plan.input.tokens + plan.output_cap_total, kTokensMax);
+      return std::min(plan.input.held() + plan.output_cap_total, kTokensMax);
   }
   CHECK(false);
 }
@@ -88,7 +88,7 @@ Tokens cap_under_limits(const config::Config& config, const config::Tenant* tena
     if (limit.mode == Mode::kObserve) return;
     std::int64_t room = limit.limit;
     if (limit.figure == limits::Figure::kTotalTokensPerMinute) {
-      room -= plan.input.tokens;
+      room -= plan.input.held();
     } else if (limit.figure != limits::Figure::kOutputTokensPerMinute) {
       return;
     }
@@ -208,18 +208,22 @@ bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan&
 Count input_of(const Facts& facts, const config::Tenant* tenant, const Plan& plan,
                Counting& counting, const Plan* before) {
   const std::string& tokenizer = plan.model->tokenizer;
+  const auto with_margin = [&](Count count) {
+    count.margin = counting.margin(plan.model->name, tokenizer, count.tokens);
+    return count;
+  };
   // A bound that could be a count is none where it may matter.
   if (before != nullptr && before->model->tokenizer == tokenizer && !before->charges.at_a_bound) {
-    return before->input;
+    return with_margin(before->input);
   }
   if (facts.input == InputFigure::kBounded && counting.is_bounded(tokenizer)) {
-    const Count bound = Counting::bound(facts.request);
-    if (decides_alike(facts, tenant, plan, bound.tokens)) return bound;
+    const Count bound = with_margin(Counting::bound(facts.request));
+    if (decides_alike(facts, tenant, plan, bound.held())) return bound;
   }
   const bool enforced = plan.route->prompt.mode == Mode::kEnforce;
-  return counting.input(facts.request, tokenizer,
-                        enforced ? plan.route->prompt.input_tokens : kTokensMax,
-                        facts.caller.tenant);
+  return with_margin(counting.input(facts.request, tokenizer,
+                                    enforced ? plan.route->prompt.input_tokens : kTokensMax,
+                                    facts.caller.tenant));
 }
 
 // What the record says of the request, known before any verdict that can refuse it.
@@ -311,6 +315,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
   plan.input = input_of(facts, tenant, plan, counting, before);
   record.input_tokens_counted = plan.input.tokens;
   record.input_is_bound = plan.input.is_bound;
+  record.input_margin = plan.input.margin;
   if (Expected<void> capped = cap_output(facts, tenant, terms, plan, arena, observed); !capped) {
     return std::unexpected(capped.error());
   }
@@ -318,7 +323,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
   // From here on the most that it can cost is known.
 
   cost::Amounts amounts;
-  amounts.input = plan.input.tokens;
+  amounts.input = plan.input.held();
   amounts.output = plan.output_cap_total;
   plan.worst = cost::price(plan.model->prices, amounts);
   plan.charges = charges_of(facts, tenant, plan, arena);

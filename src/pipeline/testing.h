@@ -441,8 +441,9 @@ struct World {
   FixedOutages outages;
   authentication::Failures failures{7};
   const Vocabularies& vocabularies;
+  tokens::CountErrors count_errors;
   Pipeline pipeline{{config, clock, keys, pepper, callers, ledger, trail, upstreams, meter,
-                     vocabularies, executor, outages, failures}};
+                     vocabularies, executor, outages, failures, &count_errors}};
 };
 
 }  // namespace tollgate::pipeline::testing

@@ -75,11 +75,10 @@ class Reconciliation {
     ++row.requests;
     row.held = add_saturated(row.held, decision.held);
     row.settled = add_saturated(row.settled, outcome.cost);
-    if (!outcome.by_provider) {
-      ++row.by_count;
-    } else if (decision.counted > 0) {
+    if (!outcome.by_provider) ++row.by_count;
+    if (decision.counted > 0 && outcome.input_reported) {
       row.counted_input += decision.counted;
-      row.reported_input += outcome.input;
+      row.reported_input += *outcome.input_reported;
     }
   }
 

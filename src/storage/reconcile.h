@@ -39,8 +39,8 @@ struct Reconciled {
   std::int64_t open = 0;      // That went upstream and have not ended…
   Money open_held;            // …and what they hold.
   std::int64_t by_count = 0;  // Of `requests`, those settled by our own count.
-  Tokens counted_input = 0;   // Of the others, where it was counted before: that,
-  Tokens reported_input = 0;  // and what the provider said.
+  Tokens counted_input = 0;   // Where it was counted before and the provider said: that,
+  Tokens reported_input = 0;  // and what he said, also where less is charged.
   Money difference() const { return {booked.micro_usd - settled.micro_usd - adjusted.micro_usd}; }
 };
 

@@ -72,6 +72,11 @@ void read_usage(const Element& record, RecordFacts& facts) {
   facts.output = number_of(record["usage"]["output"]);
   facts.by_provider = text_of(record["usage"]["source"]) == "provider";
   facts.cost = money_of(record["cost_usd"]);
+  if (facts.by_provider) facts.input_reported = facts.input;
+  std::int64_t reported = 0;
+  if (record["usage"]["input_reported"].get(reported) == simdjson::SUCCESS) {
+    facts.input_reported = reported;
+  }
 }
 
 void append_accounts(const simdjson::simdjson_result<Element>& found, std::string& packed) {

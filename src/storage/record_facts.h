@@ -39,7 +39,8 @@ struct RecordFacts {
   Tokens cached_input = 0;
   Tokens output = 0;
   Money cost;
-  bool by_provider = false;  // The provider's own figures.
+  bool by_provider = false;              // The provider's own figures.
+  std::optional<Tokens> input_reported;  // By the provider, whatever was charged.
 };
 
 class FactReader {

@@ -10,6 +10,7 @@
 
 #include "config/scalars.h"
 #include "storage/allowances.h"
+#include "storage/count_error_marks.h"
 #include "storage/gateways.h"
 #include "storage/random_number.h"
 #include "storage/secret_file.h"
@@ -20,8 +21,11 @@ namespace tollgate::storage {
 
 namespace {
 
-// How often a gateway of a shared store says that it is there and looks for leases to give back.
+// How often what was learned is kept, and a gateway of a shared store says that it is there and
+// looks for leases to give back.
 constexpr Duration kTendEvery = std::chrono::milliseconds(500);
+// So long what was learned waits for the store before it is tried again.
+constexpr Duration kSavePatience = std::chrono::seconds(1);
 // A revocation is heard within so long of a server, and known to be heard within
 // StoredKeys::kFresh.
 constexpr Duration kSharedPollEvery = std::chrono::milliseconds(200);
@@ -275,11 +279,13 @@ FaultOr<void> Store::count(Database& database, const Counted& counted, std::int6
 void Store::start() {
   keys_->start();
   trail_->start();
-  if (!is_shared() || tending_.joinable()) return;
+  if (tending_.joinable()) return;
   stopping_ = false;
   tending_ = std::thread([this] {
     std::unique_lock lock(tending_mutex_);
     while (!wake_.wait_for(lock, kTendEvery, [this] { return stopping_; })) {
+      save_count_errors();
+      if (!is_shared()) continue;
       ledger_->give_back_idle(clock_.now());
       lender_->beat();
     }
@@ -296,8 +302,28 @@ FaultOr<void> Store::stop() {
   if (keys_) keys_->stop();
   if (rates_) rates_->stop();
   if (!trail_) return {};
+  save_count_errors();
   TRY_DO(trail_->stop());
   return is_shared() ? return_leases() : FaultOr<void>();
+}
+
+FaultOr<void> Store::keep(tokens::CountErrors& errors) {
+  TRY(database, reader());
+  TRY_DO(load_count_errors(*database, errors));
+  count_errors_ = &errors;
+  count_errors_kept_ = errors.changes();
+  return {};
+}
+
+// What cannot be written is tried again.
+void Store::save_count_errors() {
+  if (count_errors_ == nullptr) return;
+  const std::uint64_t changes = count_errors_->changes();
+  if (changes == count_errors_kept_) return;
+  const FaultOr<void> saved = trail_->write_within(kSavePatience, [this](Database& database) {
+    return storage::save_count_errors(database, *count_errors_);
+  });
+  if (saved) count_errors_kept_ = changes;
 }
 
 // Nothing is held any more, and all that was spent is in the books.

@@ -28,6 +28,7 @@
 #include "storage/store_place.h"
 #include "storage/stored_keys.h"
 #include "storage/stored_trail.h"
+#include "tokens/count_errors.h"
 
 namespace tollgate::storage {
 
@@ -55,6 +56,10 @@ class Store final : public pipeline::Outages {
   // means that it must not be: no configuration serves without its record.
   FaultOr<void> record_configuration(const config::Config& config, TakenOver how);
 
+  // Fills `errors` with what was learned before; from start() to stop() what is learned is kept.
+  // Before start(); `errors` outlive the store.
+  FaultOr<void> keep(tokens::CountErrors& errors);
+
   bool is_shared() const { return sharing_ == Sharing::kShared; }
   // The name under which it serves.
   const std::string& gateway() const { return gateway_; }
@@ -63,7 +68,7 @@ class Store final : public pipeline::Outages {
   // Where limits are shared in Redis; null: they are this gateway's alone.
   const RedisRates* rates() const { return rates_.get(); }
 
-  // From start() to stop() threads poll the keys, write the trail and tend the leases.
+  // From start() to stop() threads poll the keys, write the trail and tend the leases and errors.
   void start();
   // A Fault tells what of the trail could not be kept.
   FaultOr<void> stop();
@@ -85,6 +90,7 @@ class Store final : public pipeline::Outages {
   FaultOr<void> lend();
   FaultOr<void> lend_rates(const config::Store& where);
   FaultOr<void> return_leases();
+  void save_count_errors();
   // What was spent under a budget in its window, by subject, and what of it the account lacks.
   struct Counted {
     const cost::Policy* budget;
@@ -114,6 +120,9 @@ class Store final : public pipeline::Outages {
   std::unique_ptr<RedisRates> rates_;     // Where limits are shared; lends to ledger_.
   std::unique_ptr<StoreLender> lender_;   // Writes with trail_.
   std::unique_ptr<StoredTrail> trail_;    // Ends first: it writes what is left.
+
+  tokens::CountErrors* count_errors_ = nullptr;
+  std::uint64_t count_errors_kept_ = 0;  // As many changes of them.
 
   std::mutex tending_mutex_;  // Guards stopping_.
   std::condition_variable wake_;

@@ -181,6 +181,32 @@ TEST_P(AStore, EndsTheLeasesOfAGatewayThatDied) {
   }
 }
 
+TEST_P(AStore, KeepsHowFarProvidersCountAboveUs) {
+  tokens::CountErrors learned;
+  {
+    auto store = open();
+    ASSERT_TRUE(store) << store.error().message;
+    ASSERT_TRUE((*store)->keep(learned));
+    EXPECT_TRUE(learned.all().empty());
+    (*store)->start();
+    learned.learn(learned.of("small", "o200k_base"), 1000, 1100, clock_.wall());
+    learned.learn(learned.of("other", ""), 1000, 900, clock_.wall());
+    ASSERT_TRUE((*store)->stop());
+  }
+  // Damaged ones are learned anew.
+  for (const char* damaged : {"'count_error/small'", "'count_error/large\no200k_base'"}) {
+    ASSERT_TRUE(connect()->execute(
+        ("INSERT INTO marks (name, value) VALUES (" + std::string(damaged) + ", '1 -2 x')")
+            .c_str()));
+  }
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  tokens::CountErrors known;
+  ASSERT_TRUE((*store)->keep(known));
+  EXPECT_EQ(known.of("small", "o200k_base").margin(1000), 100);
+  EXPECT_EQ(known.all().size(), 1);
+}
+
 TEST_P(AStore, ServesOneGatewayAtATime) {
   const auto first = open();
   ASSERT_TRUE(first);

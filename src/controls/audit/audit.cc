@@ -180,6 +180,7 @@ void write_prompt(Pen& pen, const Record& record) {
   members.count("\"bytes\":", record.prompt_bytes);
   members.count("\"input_tokens_counted\":", record.input_tokens_counted);
   if (record.input_is_bound) members.key("\"bound\":true");
+  if (record.input_margin != 0) members.count("\"input_tokens_margin\":", record.input_margin);
   members.count("\"output_tokens_cap\":", record.output_tokens_cap);
   if (record.fingerprint != 0) {
     members.key("\"fingerprint\":\"");
@@ -199,6 +200,10 @@ void write_usage(Pen& pen, const Record& record) {
   pen.number(record.output);
   pen.literal(",\"reasoning\":");
   pen.number(record.reasoning);
+  if (record.input_reported && *record.input_reported != record.input) {
+    pen.literal(",\"input_reported\":");
+    pen.number(*record.input_reported);
+  }
   if (record.usage_source == UsageSource::kProvider)
     pen.literal(",\"source\":\"provider\"},\"cost_usd\":");
   else

@@ -100,6 +100,7 @@ struct Record {
   Bytes prompt_bytes = 0;
   Tokens input_tokens_counted = 0;
   bool input_is_bound = false;
+  Tokens input_margin = 0;  // Held beyond that, by what the provider was seen to count.
   Tokens output_tokens_cap = 0;
   std::uint64_t fingerprint = 0;  // Of the body; 0: none.
   std::span<const std::string_view> tools_offered;
@@ -109,6 +110,7 @@ struct Record {
   Tokens cached_input = 0;
   Tokens output = 0;
   Tokens reasoning = 0;
+  std::optional<Tokens> input_reported;  // By the provider, whatever is charged.
   UsageSource usage_source = UsageSource::kNone;
   Money cost;
   std::string_view price_version;
