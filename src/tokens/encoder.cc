@@ -1,5 +1,7 @@
 #include "tokens/encoder.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "tokens/characters.h"
 
@@ -10,26 +12,19 @@ namespace tollgate::tokens {
 // it would have been made.
 bool Encoder::find_apart(std::uint32_t left, std::uint32_t right) {
   std::uint32_t limit = kNone;
-  for (;;) {
+  while (std::max(left, right) >= tables_.leaves()) {
     ++steps_;
-    const std::uint32_t across = tables_.merged(left, right);
-    if (across < limit) return false;
-    if (left > right) {
-      limit = left;
-      left = tables_.parts(left).right;
-      if (left != limit) continue;
-      limit = right + 1;
-      right = tables_.parts(right).left;
-      if (right + 1 == limit) return true;
-    } else {
-      limit = right + 1;
-      right = tables_.parts(right).left;
-      if (right + 1 != limit) continue;
-      limit = left;
-      left = tables_.parts(left).right;
-      if (left == limit) return true;
-    }
+    if (tables_.merged(left, right) < limit) return false;
+    // Which of the two was merged later is anybody's guess, so nothing waits for it: no branch.
+    const bool left_is_later = left > right;
+    const std::uint32_t of_left = tables_.parts(left).right;
+    const std::uint32_t of_right = tables_.parts(right).left;
+    limit = left_is_later ? left : right + 1;
+    left = left_is_later ? of_left : left;
+    right = left_is_later ? right : of_right;
   }
+  ++steps_;
+  return tables_.merged(left, right) >= limit;
 }
 
 namespace {

@@ -175,6 +175,9 @@ FaultOr<void> Tables::pair(const std::vector<std::string>& words) {
   for (std::uint32_t id = 0; id < words.size(); ++id) {
     const std::string& word = words[id];
     parts_[id] = {id, id};
+    if (word.size() == 1 && id >= kFirst) {
+      return damaged(name_, fmt::format("rank {} is a byte, and the first {} are", id, kFirst));
+    }
     if (word.size() <= 1) continue;
     parts.clear();
     for (const char& byte : word) parts.push_back(trie_.longest(&byte, &byte + 1, steps).token);
@@ -211,6 +214,7 @@ FaultOr<void> Tables::pair(const std::vector<std::string>& words) {
 
 // The rows of pairs, those of frequent left parts first.
 void Tables::lay_out_rows() {
+  while (leaves_ < size() && !is_merged(leaves_)) ++leaves_;
   std::vector<std::uint32_t> counts(parts_.size());
   for (std::uint32_t id = 0; id < size(); ++id) {
     if (is_merged(id)) ++counts[parts_[id].left];
@@ -233,6 +237,11 @@ void Tables::lay_out_rows() {
     std::uint32_t place = hash & last;
     while (row[place].right != kNone) place = (place + 1) & last;
     row[place] = {parts_[id].right, id};
+  }
+  first_pairs_.assign(std::size_t{kFirst} * kFirst, kNone);
+  for (std::uint32_t id = 0; id < size(); ++id) {
+    const auto [left, right] = std::pair(parts_[id].left, parts_[id].right);
+    if (is_merged(id) && (left | right) < kFirst) first_pairs_[left * kFirst + right] = id;
   }
 }
 

@@ -88,6 +88,9 @@ class Tables {
   double score(std::uint32_t rank) const { return scores_[rank]; }
   double score_lowest() const { return score_lowest_; }
 
+  // The tokens below this rank are made of nothing, all others that texts have are merged.
+  std::uint32_t leaves() const { return leaves_; }
+
   // Whether there are cascades (see merge_order.h); turn() is for those alone.
   bool cascades() const { return cascade_span_ != 0; }
   const Turn& turn(std::uint32_t rank) const { return turns_[rank]; }
@@ -104,8 +107,10 @@ class Tables {
   std::uint32_t shorter(std::uint32_t id) const { return shorter_[id]; }
 
   // The token that the two are merged to, else kNone. Most that are not merged are told without
-  // a look at the row, and a row is short: this decides the speed of a hostile text.
+  // a look at the row, and a row is short: this decides the speed of a hostile text. Not so the
+  // rows of bytes, so what two of them make stands in a table.
   std::uint32_t merged(std::uint32_t left, std::uint32_t right) const {
+    if ((left | right) < kFirst) return first_pairs_[left * kFirst + right];
     const Parts& of_left = parts_[left];
     const std::uint32_t hash = hash_right(right);
     if ((of_left.rights >> (hash >> 27) & 1) == 0) return kNone;
@@ -127,6 +132,8 @@ class Tables {
     std::uint32_t merged = kNone;
   };
   static constexpr int kRowBits = 5;
+  // The first tokens are bytes or letters, which every pair of tokens comes down to.
+  static constexpr std::uint32_t kFirst = 256;
 
   static std::uint32_t hash_right(std::uint32_t right) {
     const std::uint32_t mixed = right * 0x9e3779b1u;
@@ -160,8 +167,10 @@ class Tables {
   std::vector<Parts> parts_;
   std::vector<std::uint32_t> shorter_;
   std::vector<std::uint8_t> lengths_;
+  std::uint32_t leaves_ = 0;
   std::vector<Pair> pairs_;
-  std::vector<std::uint32_t> ids_;  // By rank; empty where the ids are the ranks.
+  std::vector<std::uint32_t> first_pairs_;  // What two of the first tokens are merged to.
+  std::vector<std::uint32_t> ids_;          // By rank; empty where the ids are the ranks.
   std::vector<double> scores_;
   double score_lowest_ = 0;
   std::vector<Turn> turns_;  // By rank; empty without cascades.
