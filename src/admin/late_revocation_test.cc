@@ -79,5 +79,31 @@ TEST_F(LateRevocation, IsAlsoByTheConfiguration) {
   }
 }
 
+// Nor does who was somebody else when he was let in, or whose token has ended since.
+TEST_F(LateRevocation, IsAlsoByGrantAndTime) {
+  {
+    const auto caller =
+        begin("POST", "/admin/v1/keys", R"({"tenant":"acme"})", bearer(token_of("owner")));
+    const std::shared_ptr<config::Config> next = configuration();
+    for (administration::FixedToken& token : next->admin.policy.tokens) {
+      if (token.name == "owner") token.grant.tenants = {"globex"};
+    }
+    administration::derive(next->admin.policy);
+    current_->swap(next);
+    answer_all();
+    EXPECT_TRUE(is_problem(*caller, 401)) << caller->text;
+    current_->swap(configuration());
+  }
+  const auto person = bearer(issued(R"("groups":["admins"])"));
+  const auto in_time = begin("POST", "/admin/v1/keys", R"({"tenant":"acme"})", person);
+  clock_.pass(std::chrono::minutes(59));
+  answer_all();
+  EXPECT_EQ(in_time->status, 201) << in_time->text;
+  const auto late = begin("POST", "/admin/v1/keys", R"({"tenant":"acme"})", person);
+  clock_.pass(std::chrono::minutes(2));
+  answer_all();
+  EXPECT_TRUE(is_problem(*late, 401)) << late->text;
+}
+
 }  // namespace
 }  // namespace tollgate::admin

@@ -269,6 +269,27 @@ TEST_F(KeysInAFile, StayKnownWhileTheDatabaseIsLocked) {
 }
 
 // Whatever is changed, here or elsewhere: after a poll memory says what the database says.
+// Whoever sets the clock to next year for a while finds all keys in their place afterwards.
+TEST_P(Keys, AreNotLetGoOfByAClockThatLeaps) {
+  constexpr Duration kLong = std::chrono::hours(24 * 365);
+  KeyRecord key = key_named("abc");
+  key.expires = kMorning + std::chrono::hours(1);
+  ASSERT_TRUE(keys_->create(ada(), key));
+  clock_.pass(std::chrono::hours(25));  // From here on the clock is believed.
+  ASSERT_TRUE(keys_->tend());
+  const WallTime before = clock_.wall();
+  clock_.set(before + kLong);
+  ASSERT_TRUE(keys_->tend());
+  EXPECT_TRUE(keys_->find("abc", arena_));
+  clock_.set(before);
+  ASSERT_TRUE(keys_->tend());
+  EXPECT_TRUE(keys_->find("abc", arena_));
+  // A year that has passed is another matter.
+  clock_.pass(kLong);
+  ASSERT_TRUE(keys_->tend());
+  EXPECT_FALSE(keys_->find("abc", arena_));
+}
+
 TEST_P(Keys, AreTheSameInMemoryForAnyHistory) {
   std::mt19937_64 random{5};
   const auto elsewhere = connect();
