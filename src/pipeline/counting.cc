@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dialects/framing.h"
+#include "tokens/unknown_bound.h"
 
 namespace tollgate::pipeline {
 
@@ -98,7 +99,7 @@ Count Counting::input(const dialects::Request& request, std::string_view tokeniz
   for (const dialects::Text& text : request.texts) {
     if (sum.tokens > most) break;
     sum.tokens += known != nullptr ? count(*known, text.text, most - sum.tokens, owner)
-                                   : tokens::upper_bound(text.text);
+                                   : tokens::bound_of_unknown(text.text);
   }
   return sum;
 }

@@ -110,7 +110,7 @@ TEST(Counting, IsExactWithAVocabularyAndABoundWithout) {
   EXPECT_EQ(exact.tokens, 9);
   const Count bound = counting.input(request, "llama9", kTokensMax, "acme");
   EXPECT_TRUE(bound.is_bound);
-  EXPECT_EQ(bound.tokens, 6 + 4 + 11);
+  EXPECT_EQ(bound.tokens, 6 + (4 + 1) + (11 + 1));
 }
 
 TEST(OutputCount, CountsEachChoiceByItselfHoweverItIsCut) {

@@ -172,8 +172,8 @@ class StreamCounter {
   Tokens tail_tokens_ = 0;      // Tokens of the tail, or a little more.
 };
 
-// For a vocabulary that nobody published: a token is at least a byte, so this never counts
-// less than the provider will. Bytes, not characters.
+// By a vocabulary that counts a text as it is: a token is at least a byte. See unknown_bound.h for
+// one that nobody knows.
 inline Tokens upper_bound(std::string_view text) { return static_cast<Tokens>(text.size()); }
 
 }  // namespace tollgate::tokens
