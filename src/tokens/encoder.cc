@@ -24,7 +24,7 @@ bool Encoder::find_apart(std::uint32_t left, std::uint32_t right) {
     right = left_is_later ? right : of_right;
   }
   ++steps_;
-  return tables_.merged(left, right) >= limit;
+  return tables_.merged_leaves(left, right) >= limit;
 }
 
 namespace {

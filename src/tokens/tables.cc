@@ -35,6 +35,9 @@ std::string decode_base64(std::string_view base64) {
   return bytes;
 }
 
+// In a row of so many pairs few fours are full; of shorter rows there are many, so they are denser.
+constexpr std::uint32_t kShortRow = 64;
+
 }  // namespace
 
 FaultOr<std::unique_ptr<const Tables>> Tables::parse(std::string name, Pattern pattern,
@@ -219,29 +222,34 @@ void Tables::lay_out_rows() {
   for (std::uint32_t id = 0; id < size(); ++id) {
     if (is_merged(id)) ++counts[parts_[id].left];
   }
+  pairs_.resize(1);
   for (std::uint32_t id = 0; id < size(); ++id) {
     if (counts[id] == 0) continue;
-    const std::uint32_t length = std::bit_ceil(counts[id] + counts[id] / 3 + 1);
+    const std::uint32_t share = counts[id] < kShortRow ? 3 : 2;
+    const std::uint32_t length =
+        counts[id] < kPairsAtOnce ? 1 : std::bit_ceil(counts[id] / share + 1);
     const auto at = static_cast<std::uint32_t>(pairs_.size());
     parts_[id].row = at << kRowBits | static_cast<std::uint32_t>(std::countr_zero(length));
     pairs_.resize(pairs_.size() + length);
   }
   pairs_.shrink_to_fit();
-  for (std::uint32_t id = 0; id < size(); ++id) {
-    if (!is_merged(id)) continue;
-    Parts& of_left = parts_[parts_[id].left];
-    const std::uint32_t hash = hash_right(parts_[id].right);
-    of_left.rights |= 1u << (hash >> 27);
-    Pair* const row = &pairs_[of_left.row >> kRowBits];
-    const std::uint32_t last = (1u << (of_left.row & ((1u << kRowBits) - 1))) - 1;
-    std::uint32_t place = hash & last;
-    while (row[place].right != kNone) place = (place + 1) & last;
-    row[place] = {parts_[id].right, id};
-  }
   first_pairs_.assign(std::size_t{kFirst} * kFirst, kNone);
   for (std::uint32_t id = 0; id < size(); ++id) {
-    const auto [left, right] = std::pair(parts_[id].left, parts_[id].right);
-    if (is_merged(id) && (left | right) < kFirst) first_pairs_[left * kFirst + right] = id;
+    if (is_merged(id)) keep_pair(parts_[id].left, parts_[id].right, id);
+  }
+}
+
+void Tables::keep_pair(std::uint32_t left, std::uint32_t right, std::uint32_t merged) {
+  if ((left | right) < kFirst) first_pairs_[left * kFirst + right] = merged;
+  const std::uint32_t row = parts_[left].row;
+  const std::uint32_t last = (1u << (row & kRowMask)) - 1;
+  for (std::uint32_t at = hash_right(right) & last;; at = (at + 1) & last) {
+    Pairs& pairs = pairs_[(row >> kRowBits) + at];
+    const auto room = std::ranges::find(pairs.right, kNone);
+    if (room == pairs.right.end()) continue;
+    *room = right;
+    pairs.merged[room - pairs.right.begin()] = merged;
+    return;
   }
 }
 

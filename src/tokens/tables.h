@@ -11,6 +11,7 @@
 // No I/O. Const is safe from any thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -36,8 +37,7 @@ namespace tollgate::tokens {
 struct Parts {
   std::uint32_t left;
   std::uint32_t right;
-  std::uint32_t row = 0;     // Its place in the pairs, and the bits of its length.
-  std::uint32_t rights = 0;  // Which hashes of right parts may be in the row, a bit each.
+  std::uint32_t row = 0;  // Its place in the pairs, and the bits of its length.
 };
 
 // When a token is made, where ranks alone do not tell.
@@ -106,32 +106,40 @@ class Tables {
   // The longest token that this one begins with; kNone for one that is made of nothing.
   std::uint32_t shorter(std::uint32_t id) const { return shorter_[id]; }
 
-  // The token that the two are merged to, else kNone. Most that are not merged are told without
-  // a look at the row, and a row is short: this decides the speed of a hostile text. Not so the
-  // rows of bytes, so what two of them make stands in a table.
+  // The token that the two are merged to, else kNone. This decides the speed of a hostile text, of
+  // which nobody can tell before what is merged: so a look at four pairs is one without a branch.
   std::uint32_t merged(std::uint32_t left, std::uint32_t right) const {
-    if ((left | right) < kFirst) return first_pairs_[left * kFirst + right];
-    const Parts& of_left = parts_[left];
-    const std::uint32_t hash = hash_right(right);
-    if ((of_left.rights >> (hash >> 27) & 1) == 0) return kNone;
-    const Pair* const row = &pairs_[of_left.row >> kRowBits];
-    const std::uint32_t bits = of_left.row & ((1u << kRowBits) - 1);
-    const std::uint32_t last = (1u << bits) - 1;
-    for (std::uint32_t at = hash & last;; at = (at + 1) & last) {
-      if (row[at].right == right) return row[at].merged;
-      if (row[at].right == kNone) return kNone;
+    const std::uint32_t row = parts_[left].row;
+    const std::uint32_t last = (1u << (row & kRowMask)) - 1;
+    const Pairs* const begin = &pairs_[row >> kRowBits];
+    for (std::uint32_t at = hash_right(right) & last;; at = (at + 1) & last) {
+      const Pairs& pairs = begin[at];
+      std::uint32_t merged = kNone;  // All ones, as is a mask of a pair that it is not.
+      for (std::size_t i = 0; i < kPairsAtOnce; ++i) {
+        merged &= pairs.merged[i] | -static_cast<std::uint32_t>(pairs.right[i] != right);
+      }
+      const bool is_last = pairs.right.back() == kNone;
+      if (is_last | (merged != kNone)) [[likely]]
+        return merged;
     }
+  }
+  // The same of two that are made of nothing.
+  std::uint32_t merged_leaves(std::uint32_t left, std::uint32_t right) const {
+    return (left | right) < kFirst ? first_pairs_[left * kFirst + right] : merged(left, right);
   }
 
  private:
   Tables(std::string name, const Rules& rules)
       : name_(std::move(name)), rules_(rules), classes_(rules.pattern) {}
-  // A row of pairs is open addressing over a power of two, never full.
-  struct Pair {
-    std::uint32_t right = kNone;
-    std::uint32_t merged = kNone;
+  // A row is open addressing over a power of two of these, of which one is never full. The first of
+  // all is empty, for tokens that are no left part.
+  static constexpr std::size_t kPairsAtOnce = 4;
+  struct alignas(32) Pairs {
+    std::array<std::uint32_t, kPairsAtOnce> right{kNone, kNone, kNone, kNone};
+    std::array<std::uint32_t, kPairsAtOnce> merged{kNone, kNone, kNone, kNone};
   };
   static constexpr int kRowBits = 5;
+  static constexpr std::uint32_t kRowMask = (1u << kRowBits) - 1;
   // The first tokens are bytes or letters, which every pair of tokens comes down to.
   static constexpr std::uint32_t kFirst = 256;
 
@@ -146,6 +154,7 @@ class Tables {
   void take_scores(const TokenizerJson& file, std::vector<std::string>& words);
   FaultOr<void> pair(const std::vector<std::string>& words);
   void lay_out_rows();
+  void keep_pair(std::uint32_t left, std::uint32_t right, std::uint32_t merged);
   bool is_merged(std::uint32_t rank) const { return parts_[rank].left != rank; }
 
   struct Hash {
@@ -168,7 +177,7 @@ class Tables {
   std::vector<std::uint32_t> shorter_;
   std::vector<std::uint8_t> lengths_;
   std::uint32_t leaves_ = 0;
-  std::vector<Pair> pairs_;
+  std::vector<Pairs> pairs_;
   std::vector<std::uint32_t> first_pairs_;  // What two of the first tokens are merged to.
   std::vector<std::uint32_t> ids_;          // By rank; empty where the ids are the ranks.
   std::vector<double> scores_;
