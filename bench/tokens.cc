@@ -237,7 +237,7 @@ void chat(const Vocabulary& vocabulary, const std::string& directory, const std:
     }
     const auto with_known_texts = [&] {
       for (const Body& body : bodies) {
-        counting.input(body.request, vocabulary.name(), tollgate::kTokensMax, "acme");
+        counting.input(body.request, {}, vocabulary.name(), tollgate::kTokensMax, "acme");
       }
     };
     const auto without = [&] {

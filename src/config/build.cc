@@ -165,8 +165,23 @@ class Builder {
       made.prices.input = prices.price("input").value_or(Price{});
       made.prices.cached_input = prices.price("cached_input");
       made.prices.output = prices.price("output").value_or(Price{});
+      made.prices.audio = prices.price("audio");
+      made.media.images = dialects::image_formula_named(view.text("images"));
+      made.media.audio = dialects::audio_formula_named(view.text("audio"));
+      audio_price(view, prices);
       made.price_version = cost::version_of(made.prices);
       config_.models.push_back(std::move(made));
+    }
+  }
+
+  // Recordings have a price of their own everywhere, and it is for nothing else.
+  void audio_price(const View& model, const View& prices) {
+    if (model.has("audio") && !prices.has("audio")) {
+      tell(model, "audio",
+           "recordings are paid at a price of their own: write `price_per_million.audio` as well");
+    } else if (prices.has("audio") && !model.has("audio")) {
+      tell(prices, "audio",
+           "no recording is sent to this model: write its `audio` as well, or leave this out");
     }
   }
 

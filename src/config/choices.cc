@@ -5,6 +5,7 @@
 #include "controls/authentication/jwt_policy.h"
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
+#include "dialects/media.h"
 #include "dialects/surface.h"
 #include "tokens/vocabulary.h"
 
@@ -19,6 +20,8 @@ List input_counts() { return {"near_limits", "always"}; }
 List methods() { return {"POST", "GET"}; }
 List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }
+List image_formulas() { return dialects::image_formula_names(); }
+List audio_formulas() { return dialects::audio_formula_names(); }
 List later_contents() { return {"full"}; }
 List whens() { return {"refuse", "allow_and_alert"}; }
 List money_faults() { return {"refuse"}; }

@@ -42,6 +42,8 @@ List forwarded_headers();    // …and of ForwardedHeader.
 List admin_roles();          // In the order of administration::Role…
 List metrics_accesses();     // …and of MetricsAccess.
 List vocabularies();
+List image_formulas();
+List audio_formulas();
 
 // Known, not served. A name that ends in "://" stands for all that begin with it.
 List later_contents();

@@ -24,6 +24,7 @@
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
 #include "controls/prompts/prompts.h"
+#include "dialects/media.h"
 #include "dialects/surface.h"
 
 namespace tollgate::config {
@@ -115,6 +116,7 @@ struct Model {
                               // bound by bytes.
   Tokens context_tokens = 0;  // 0: not said.
   bool reasoning = false;     // Makes output that nobody sees.
+  dialects::MediaFormulas media;  // What may be sent to it beside text, and what that costs.
   cost::Prices prices;
   std::string price_version;  // "2.50/1.25/10.00": the prices themselves, as records name them.
 };

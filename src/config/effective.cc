@@ -83,10 +83,13 @@ json::object models(const Config& config) {
       prices["cached_input"] = format_price_per_million(*model.prices.cached_input);
     }
     prices["output"] = format_price_per_million(model.prices.output);
+    if (model.prices.audio) prices["audio"] = format_price_per_million(*model.prices.audio);
     json::object one;
     one["upstream"] = config.upstreams[static_cast<std::size_t>(model.upstream)].name;
     one["name"] = model.upstream_name;
     if (!model.tokenizer.empty()) one["tokenizer"] = model.tokenizer;
+    if (model.media.images != nullptr) one["images"] = text(name_of(*model.media.images));
+    if (model.media.audio != nullptr) one["audio"] = text(name_of(*model.media.audio));
     if (model.context_tokens != 0) one["context_tokens"] = model.context_tokens;
     one["reasoning"] = model.reasoning;
     one["price_per_million"] = std::move(prices);

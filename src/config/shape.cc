@@ -163,6 +163,9 @@ constexpr Field kPriceFields[] = {
      .kind = Kind::kPrice,
      .doc = "Output tokens, reasoning included.",
      .need = kRequired},
+    {.key = "audio",
+     .kind = Kind::kPrice,
+     .doc = "Input tokens of recordings. A model with `audio` needs it."},
 };
 constexpr Section kPrices{"price_per_million", "Dollars a million tokens.", kPriceFields};
 
@@ -178,6 +181,15 @@ constexpr Field kModelFields[] = {
      .kind = Kind::kTokenizer,
      .doc = "Counts exactly. Not written: an upper bound, a token a byte.",
      .names = choices::vocabularies},
+    {.key = "images",
+     .kind = Kind::kChoice,
+     .doc = "Images may be sent to it, and cost what the provider of this model publishes "
+            "(docs/tokens.md). Not written: a request with an image is refused.",
+     .names = choices::image_formulas},
+    {.key = "audio",
+     .kind = Kind::kChoice,
+     .doc = "The same of recordings, by their length.",
+     .names = choices::audio_formulas},
     {.key = "context_tokens",
      .kind = Kind::kCount,
      .doc = "Input and output together, at most. 0: not known.",

@@ -57,12 +57,12 @@ Doors doors_of(const StarterUpstreams& found) {
   if (found.openai) {
     add(doors, {&doors.chat},
         {"gpt-4o-mini", "openai",
-         "tokenizer: o200k_base, context_tokens: 128000, price_per_million: { input: 0.15, "
-         "cached_input: 0.075, output: 0.60 }"});
+         "tokenizer: o200k_base, images: gpt-4o-mini, context_tokens: 128000, "
+         "price_per_million: { input: 0.15, cached_input: 0.075, output: 0.60 }"});
     add(doors, {&doors.chat},
         {"gpt-4o", "openai",
-         "tokenizer: o200k_base, context_tokens: 128000, price_per_million: { input: 2.50, "
-         "cached_input: 1.25, output: 10.00 }"});
+         "tokenizer: o200k_base, images: gpt-4o, context_tokens: 128000, "
+         "price_per_million: { input: 2.50, cached_input: 1.25, output: 10.00 }"});
     add(doors, {&doors.embeddings},
         {"text-embedding-3-small", "openai",
          "tokenizer: cl100k_base, price_per_million: { input: 0.02, output: 0 }"});
@@ -70,12 +70,12 @@ Doors doors_of(const StarterUpstreams& found) {
   if (found.anthropic) {
     add(doors, {&doors.messages},
         {"claude-haiku-4-5", "anthropic",
-         "context_tokens: 200000, price_per_million: { input: 1.00, cached_input: 0.10, "
-         "output: 5.00 }"});
+         "images: claude, context_tokens: 200000, price_per_million: { input: 1.00, "
+         "cached_input: 0.10, output: 5.00 }"});
     add(doors, {&doors.messages},
         {"claude-sonnet-4-5", "anthropic",
-         "context_tokens: 200000, price_per_million: { input: 3.00, cached_input: 0.30, "
-         "output: 15.00 }"});
+         "images: claude, context_tokens: 200000, price_per_million: { input: 3.00, "
+         "cached_input: 0.30, output: 15.00 }"});
   }
   if (found.ollama_host) add_local(doors, "ollama", found.ollama_models, "llama3.2");
   if (found.vllm_url || doors.models.empty()) {

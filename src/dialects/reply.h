@@ -29,9 +29,10 @@ namespace tollgate::dialects {
 // in every dialect (Anthropic reports it without).
 struct Usage {
   Tokens input = 0;
-  Tokens cached_input = 0;  // Part of `input` read from the provider's cache.
-  Tokens output = 0;        // Reasoning included.
-  Tokens reasoning = 0;     // Part of `output`.
+  Tokens cached_input = 0;            // Part of `input` read from the provider's cache.
+  Tokens output = 0;                  // Reasoning included.
+  Tokens reasoning = 0;               // Part of `output`.
+  std::optional<Tokens> audio_input;  // Part of `input`, of recordings. Nothing: it does not say.
 };
 
 // Takes the output of a reply as it passes, choice by choice: text, reasoning text, refusals,

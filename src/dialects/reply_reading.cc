@@ -98,17 +98,20 @@ std::optional<Usage> read_openai_usage(Surface surface, dom::element usage) {
   const TokenField output = read_tokens(object, "completion_tokens");
   const TokenField total = read_tokens(object, "total_tokens");
   const TokenField cached = read_detail(object, "prompt_tokens_details", "cached_tokens");
+  const TokenField audio = read_detail(object, "prompt_tokens_details", "audio_tokens");
   const TokenField reasoning = read_detail(object, "completion_tokens_details", "reasoning_tokens");
-  if (input.broken || output.broken || total.broken || cached.broken || reasoning.broken)
+  if (input.broken || output.broken || total.broken || cached.broken || audio.broken ||
+      reasoning.broken)
     return std::nullopt;
   if (!input.tokens || (!output.tokens && makes_output(surface))) return std::nullopt;
 
   Usage read;
   read.input = *input.tokens;
   read.cached_input = cached.tokens.value_or(0);
+  read.audio_input = audio.tokens;
   read.output = output.tokens.value_or(0);
   read.reasoning = reasoning.tokens.value_or(0);
-  if (read.cached_input > read.input) return std::nullopt;
+  if (read.cached_input > read.input || audio.tokens.value_or(0) > read.input) return std::nullopt;
   // Some providers tell reasoning beside the completion, not as a part of it; then only the
   // sum of all three is the total.
   if (read.reasoning > 0 && total.tokens == read.input + read.output + read.reasoning)

@@ -77,12 +77,35 @@ TEST(Reply, TakesNoUsageThatIsIncompleteOrImplausible) {
         R"({"prompt_tokens":1,"completion_tokens":99999999999999})",
         R"({"prompt_tokens":1,"completion_tokens":18446744073709551615})",
         R"({"prompt_tokens":1,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":2}})",
+        R"({"prompt_tokens":1,"completion_tokens":1,"prompt_tokens_details":{"audio_tokens":2}})",
+        R"({"prompt_tokens":1,"completion_tokens":1,"prompt_tokens_details":{"audio_tokens":-1}})",
         R"({"prompt_tokens":1,"completion_tokens":1,"prompt_tokens_details":7})"}) {
     SCOPED_TRACE(usage);
     const ReadReply reply = read_reply(Surface::kChatCompletions,
                                        R"({"choices":[],"usage":)" + std::string(usage) + "}");
     EXPECT_FALSE(reply.broken);
     EXPECT_FALSE(reply.usage);
+  }
+}
+
+// What is not told is not none: then it is as it was counted.
+TEST(Reply, TellsThePartOfTheInputThatWasSoundWhereItIsTold) {
+  const std::pair<std::string_view, std::optional<Tokens>> rows[] = {
+      {R"({"audio_tokens":7})", 7},
+      {R"({"audio_tokens":0})", 0},
+      {R"({"audio_tokens":null})", std::nullopt},
+      {R"({"cached_tokens":7})", std::nullopt},
+      {"null", std::nullopt},
+  };
+  for (const auto& [details, told] : rows) {
+    SCOPED_TRACE(details);
+    const ReadReply reply =
+        read_reply(Surface::kChatCompletions,
+                   R"({"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5,)"
+                   R"("prompt_tokens_details":)" +
+                       std::string(details) + "}}");
+    ASSERT_TRUE(reply.usage);
+    EXPECT_EQ(reply.usage->audio_input, told);
   }
 }
 

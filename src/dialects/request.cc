@@ -365,6 +365,10 @@ Expected<Request> RequestReader::read(Surface surface, std::string_view body,
   Request& request = reading.request;
   request.texts = reading.texts;
   request.tools = reading.tools;
+  request.images = reading.images;
+  request.recordings = reading.recordings;
+  request.first_image = reading.first_image;
+  request.first_recording = reading.first_recording;
   request.output_tokens_asked =
       reading.max_completion_tokens ? reading.max_completion_tokens : reading.max_tokens;
   request.prompts = reading.prompts;

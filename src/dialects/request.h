@@ -24,6 +24,7 @@
 
 #include "base/refusal.h"
 #include "base/units.h"
+#include "dialects/media.h"
 #include "dialects/surface.h"
 
 namespace tollgate::dialects {
@@ -57,6 +58,10 @@ struct Request {
   Tokens tokens_given = 0;                    // Input that came as token ids, not as text.
   std::span<const Text> texts;
   std::span<const Tool> tools;
+  std::span<const Image> images;         // In the order of the messages…
+  std::span<const Duration> recordings;  // …and how long each is.
+  std::string_view first_image;          // Where it stands, "messages[0].content[1]"; may be empty.
+  std::string_view first_recording;
   std::string_view service_tier;  // As asked; may be empty.
 };
 
@@ -85,9 +90,10 @@ class RequestReader {
 
   // `body` must have kPadding readable bytes behind its end. Refuses with kInvalidJson,
   // kDuplicateKey, kInvalidRequest (a required field is missing or of a wrong type) or
-  // kUnsupportedParameter (a field that costs what we cannot count: image, audio and file
-  // parts, a service tier above default, `background`, `store: true`… or that no table knows),
-  // naming the field.
+  // kUnsupportedParameter (a field that costs what we cannot count: files and videos, images by
+  // address, a service tier above default, `background`, `store: true`… or that no table knows),
+  // naming the field. Whether the model that serves it may be sent images and recordings is for
+  // others to say.
   Expected<Request> read(Surface surface, std::string_view body, const ReadLimits& limits = {});
 
   // Writes the request of the last read(), which must not have refused, with `edits` applied.

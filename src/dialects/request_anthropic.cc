@@ -7,8 +7,8 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-// In a message any block may stand; in a tool result or the system prompt only text.
-enum class Place : std::uint8_t { kMessage, kTextOnly };
+// In a message any block may stand, in a tool result text and images, in the system prompt text.
+enum class Place : std::uint8_t { kMessage, kToolResult, kSystem };
 
 Checked read_blocks(Reading& reading, dom::element value, Place place, const FieldPath& path);
 
@@ -32,7 +32,7 @@ Checked read_block_field(Reading& reading, dom::key_value_pair field, std::strin
   if (field.key == "type" || field.key == "cache_control" || field.key == "signature") return {};
   if (type == "tool_use") return read_tool_use(reading, field, path);
   if (type == "tool_result" && field.key == "content")
-    return read_blocks(reading, field.value, Place::kTextOnly, path);
+    return read_blocks(reading, field.value, Place::kToolResult, path);
   if (field.key == "text" || field.key == "thinking" || field.key == "data") {
     const Expected<std::string_view> text = read_string(field.value, path);
     if (!text) return std::unexpected(text.error());
@@ -47,7 +47,7 @@ Checked read_block_field(Reading& reading, dom::key_value_pair field, std::strin
 // The field that a block of this type cannot be without; empty for types that are not served.
 std::string_view required_field(std::string_view type, Place place) {
   if (type == "text") return "text";
-  if (place == Place::kTextOnly) return {};
+  if (place != Place::kMessage) return {};
   if (type == "thinking") return "thinking";
   if (type == "redacted_thinking") return "data";
   if (type == "tool_use") return "name";
@@ -61,6 +61,7 @@ Checked read_block(Reading& reading, dom::element value, Place place, const Fiel
   std::string_view type;
   if (block->at_key("type").get(type) != simdjson::SUCCESS)
     return wrong_type(FieldPath{&path, "type"}, "a string");
+  if (type == "image" && place != Place::kSystem) return read_image_block(reading, *block, path);
   const std::string_view required = required_field(type, place);
   if (required.empty())
     return not_served(path, "is of a type whose cost is not counted here; send text.");
@@ -148,7 +149,7 @@ Checked read_anthropic_messages(Reading& reading, dom::element value, const Fiel
 }
 
 Checked read_anthropic_system(Reading& reading, dom::element value, const FieldPath& path) {
-  return read_blocks(reading, value, Place::kTextOnly, path);
+  return read_blocks(reading, value, Place::kSystem, path);
 }
 
 Checked read_anthropic_tools(Reading& reading, dom::element value, const FieldPath& path) {

@@ -53,6 +53,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(reread->delivery == read->delivery);
   CHECK(reread->tools.size() == read->tools.size());
   CHECK(reread->tokens_given == read->tokens_given);
+  CHECK(std::ranges::equal(reread->images, read->images, {}, &Image::width, &Image::width));
+  CHECK(std::ranges::equal(reread->recordings, read->recordings));
+  CHECK(reread->first_image.empty() == read->images.empty());
+  CHECK(reread->first_recording.empty() == read->recordings.empty());
   for (const TextKind kind : {TextKind::kContent, TextKind::kRole, TextKind::kToolCall})
     CHECK(std::ranges::count(reread->texts, kind, &Text::kind) ==
           std::ranges::count(read->texts, kind, &Text::kind));

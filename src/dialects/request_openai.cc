@@ -14,31 +14,41 @@ constexpr std::array<std::string_view, 6> kRoles{"system",    "developer", "user
                                                  "assistant", "tool",      "function"};
 constexpr std::int64_t kTokenIdMax = std::int64_t{1} << 31;
 
-Checked read_part(Reading& reading, dom::element value, const FieldPath& path) {
-  const Expected<dom::object> part = read_object(value, path);
-  if (!part) return std::unexpected(part.error());
-  std::string_view type;
+// A server may read more of a part than its type says, so all of it is a text.
+Checked read_text_part(Reading& reading, dom::object part, std::string_view type,
+                       const FieldPath& path) {
   bool has_text = false;
-  for (const dom::key_value_pair field : *part) {
+  for (const dom::key_value_pair field : part) {
     const FieldPath member{&path, field.key};
-    if (field.key == "type") {
-      const Expected<std::string_view> read = read_string(field.value, member);
-      if (!read) return std::unexpected(read.error());
-      type = *read;
-    } else if (field.key == "text" || field.key == "refusal") {
+    if (field.key == "text" || field.key == "refusal") {
       const Expected<std::string_view> read = read_string(field.value, member);
       if (!read) return std::unexpected(read.error());
       reading.add_text(TextKind::kContent, *read);
       has_text = true;
-    } else if (Checked named = check_name(field.key, member); !named) {
-      return named;
+    } else {
+      if (Checked named = check_name(field.key, member); !named) return named;
+      if (field.key != "type" && field.key != "cache_control")
+        reading.add_any(TextKind::kContent, field.value);
     }
   }
-  if (type.empty()) return missing(FieldPath{&path, "type"});
-  if (type != "text" && type != "refusal")
-    return not_served(path, "is of a type whose cost is not counted here; send text.");
   if (!has_text) return missing(FieldPath{&path, type});
   return {};
+}
+
+Checked read_part(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> part = read_object(value, path);
+  if (!part) return std::unexpected(part.error());
+  const FieldPath type_path{&path, "type"};
+  dom::element told;
+  if (part->at_key("type").get(told) != simdjson::SUCCESS) return missing(type_path);
+  const Expected<std::string_view> type = read_string(told, type_path);
+  if (!type) return std::unexpected(type.error());
+  if (*type == "text" || *type == "refusal") return read_text_part(reading, *part, *type, path);
+  if (*type == "image_url") return read_image_url_part(reading, *part, path);
+  if (*type == "input_audio") return read_input_audio_part(reading, *part, path);
+  return not_served(path,
+                    "is of a type whose cost is not counted here; send text, image_url or "
+                    "input_audio.");
 }
 
 Checked read_content(Reading& reading, dom::element value, const FieldPath& path) {

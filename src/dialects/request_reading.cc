@@ -28,6 +28,10 @@ void Reading::clear(Surface surface) {
   empty(uses);
   empty(texts);
   empty(tools);
+  empty(images);
+  empty(recordings);
+  first_image.clear();
+  first_recording.clear();
   empty(scratch);
   empty(scratch_texts);
   max_tokens.reset();

@@ -32,6 +32,10 @@ struct Reading {
   std::vector<FieldUse> uses;  // Of the fields of `body`, in its order.
   std::vector<Text> texts;
   std::vector<Tool> tools;
+  std::vector<Image> images;
+  std::vector<Duration> recordings;
+  std::string first_image;  // Where it stands.
+  std::string first_recording;
   std::string scratch;  // Compact JSON of tools and tool calls.
   std::vector<ScratchText> scratch_texts;
   std::optional<Tokens> max_tokens;
@@ -83,6 +87,12 @@ Expected<int> read_each(Reading& reading, simdjson::dom::element value, const Fi
   }
   return static_cast<int>(element.index);
 }
+
+// Parts that are no text (request_media.cc): a part of type "image_url" or "input_audio", a block
+// of type "image".
+Checked read_image_url_part(Reading& reading, simdjson::dom::object part, const FieldPath& path);
+Checked read_input_audio_part(Reading& reading, simdjson::dom::object part, const FieldPath& path);
+Checked read_image_block(Reading& reading, simdjson::dom::object block, const FieldPath& path);
 
 Checked read_chat_messages(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_chat_tools(Reading& reading, simdjson::dom::element value, const FieldPath& path);

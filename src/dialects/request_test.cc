@@ -436,9 +436,12 @@ TEST(Request, NamesTheFieldOfAMessageAtFault) {
           {R"({"role":"user","content":[{"type":"text"}]})", kInvalid,
            "messages[1].content[0].text"},
           {R"({"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"u"}}]})",
-           kUnsupported, "messages[1].content[1]"},
+           kUnsupported, "messages[1].content[1].image_url.url"},
           {R"({"role":"user","content":[{"type":"input_audio","text":"a"}]})", kUnsupported,
+           "messages[1].content[0].text"},
+          {R"({"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]})", kUnsupported,
            "messages[1].content[0]"},
+          {R"({"role":"user","content":[{"text":"a"}]})", kInvalid, "messages[1].content[0].type"},
           {R"({"role":"assistant","audio":{"id":"a"},"content":""})", kUnsupported,
            "messages[1].audio"},
           {R"({"role":"assistant","tool_calls":[{"id":"a"}]})", kInvalid,
@@ -455,9 +458,9 @@ TEST(Request, RefusesWhatMessagesOfAnthropicMayNotHold) {
   const std::string end = R"({"role":"user","content":"x"}])";
   for (
       const Refused& row : std::initializer_list<Refused>{
-          {R"({"role":"user","content":[{"type":"image","source":{}}]}])", kUnsupported,
+          {R"({"role":"user","content":[{"type":"document","source":{}}]}])", kUnsupported,
            "messages[0].content[0]"},
-          {R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"image","source":{}}]}]}])",
+          {R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"thinking","thinking":""}]}]}])",
            kUnsupported, "messages[0].content[0].content[0]"},
           {R"({"role":"user","content":null}])", kInvalid, "messages[0].content"},
           {R"({"role":"tool","content":"x"}])", kInvalid, "messages[0].role"},

@@ -127,8 +127,19 @@ MockModel::MockModel(net::Loop& loop, const tokens::Vocabulary& vocabulary, cons
   for (const std::string_view word : kWords) CHECK(counter_.count(word) == 1);
 }
 
+// Images cost what they cost on the model that each dialect's users know best.
+dialects::MediaTokens MockModel::media_of(const dialects::Request& request) {
+  const bool anthropic = request.surface == Surface::kMessages;
+  const dialects::MediaFormulas formulas{
+      dialects::image_formula_named(anthropic ? "claude" : "gpt-4o"),
+      dialects::audio_formula_named("openai")};
+  return dialects::media_tokens(request.images, request.recordings, formulas);
+}
+
 Tokens MockModel::input_of(const dialects::Request& request) {
-  Tokens tokens = dialects::framing_tokens(request) + request.tokens_given;
+  const dialects::MediaTokens media = media_of(request);
+  Tokens tokens =
+      dialects::framing_tokens(request) + request.tokens_given + media.images + media.audio;
   for (const dialects::Text& text : request.texts) tokens += counter_.count(text.text);
   return tokens;
 }
@@ -170,8 +181,8 @@ MockModel::Answer MockModel::answer_to(const dialects::Request& request) {
     output = counter_.count(answer.call->name) + counter_.count(answer.call->arguments);
   }
   answer.inputs = request.prompts;
-  answer.wire.reported = {input_of(request), output};
-  if (policy_.fail == Fail::kLieLow) answer.wire.reported = {1, 1};
+  answer.wire.reported = {input_of(request), output, media_of(request).audio};
+  if (policy_.fail == Fail::kLieLow) answer.wire.reported = {1, 1, 0};
   if (policy_.fail == Fail::kLieHigh) {
     answer.wire.reported.input *= kLieTimes;
     answer.wire.reported.output *= kLieTimes;

@@ -74,6 +74,7 @@ class MockModel final : public pipeline::Handler {
   struct Answer;
 
   Answer answer_to(const dialects::Request& request);
+  static dialects::MediaTokens media_of(const dialects::Request& request);
   Tokens input_of(const dialects::Request& request);
   Task<void> send_whole(pipeline::Exchange& exchange, const Answer& answer);
   Task<void> send_stream(pipeline::Exchange& exchange, const Answer& answer);

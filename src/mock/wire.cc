@@ -22,6 +22,12 @@ void write_openai_usage(JsonWriter& json, const Usage& usage) {
   json.member("prompt_tokens", usage.input);
   json.member("completion_tokens", usage.output);
   json.member("total_tokens", usage.input + usage.output);
+  if (usage.audio > 0) {
+    json.key("prompt_tokens_details");
+    json.begin_object();
+    json.member("audio_tokens", usage.audio);
+    json.end_object();
+  }
   json.end_object();
 }
 

@@ -19,6 +19,7 @@ struct ToolCall {
 struct Usage {
   Tokens input = 0;
   Tokens output = 0;
+  Tokens audio = 0;  // Part of the input; told where there is some.
 };
 
 // What every form of an answer is made from.

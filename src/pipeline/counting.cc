@@ -90,12 +90,25 @@ Tokens Counting::count(Known& known, std::string_view text, Tokens most, std::st
   return count;
 }
 
-Count Counting::input(const dialects::Request& request, std::string_view tokenizer, Tokens most,
-                      std::string_view owner) {
-  Known* const known = this->known(tokenizer);
+namespace {
+
+// All but the texts.
+Count count_around(const dialects::Request& request, const dialects::MediaFormulas& media) {
+  const dialects::MediaTokens seen =
+      dialects::media_tokens(request.images, request.recordings, media);
   Count sum;
+  sum.tokens = dialects::framing_tokens(request) + request.tokens_given + seen.images + seen.audio;
+  sum.audio = seen.audio;
+  return sum;
+}
+
+}  // namespace
+
+Count Counting::input(const dialects::Request& request, const dialects::MediaFormulas& media,
+                      std::string_view tokenizer, Tokens most, std::string_view owner) {
+  Known* const known = this->known(tokenizer);
+  Count sum = count_around(request, media);
   sum.is_bound = known == nullptr;
-  sum.tokens = dialects::framing_tokens(request) + request.tokens_given;
   for (const dialects::Text& text : request.texts) {
     if (sum.tokens > most) break;
     sum.tokens += known != nullptr ? count(*known, text.text, most - sum.tokens, owner)
@@ -123,10 +136,9 @@ void Counting::learn(std::string_view model, std::string_view tokenizer, Tokens 
   errors_->learn(error_of(model, tokenizer), counted, reported, now);
 }
 
-Count Counting::bound(const dialects::Request& request) {
-  Count sum;
+Count Counting::bound(const dialects::Request& request, const dialects::MediaFormulas& media) {
+  Count sum = count_around(request, media);
   sum.is_bound = true;
-  sum.tokens = dialects::framing_tokens(request) + request.tokens_given;
   for (const dialects::Text& text : request.texts) sum.text += tokens::upper_bound(text.text);
   sum.tokens += sum.text;
   return sum;

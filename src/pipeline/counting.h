@@ -64,6 +64,7 @@ struct Count {
   Tokens tokens = 0;
   bool is_bound = false;
   Bytes text = 0;     // Of a bound: so many of its tokens are bytes of text, at most.
+  Tokens audio = 0;   // So many of them are of recordings.
   Tokens margin = 0;  // So many more the provider was seen to count (count_errors.h).
 
   // What is held, and the most that is charged.
@@ -81,13 +82,14 @@ class Counting {
   // where the vocabulary is replaced meanwhile.
   std::shared_ptr<tokens::Counter> counter(std::string_view tokenizer);
 
-  // All that the model will read of `request`, framing included, by the vocabulary of that name;
-  // bounded without one. Once it is sure to be more than `most` the rest is not counted: what is
-  // refused anyway costs little. Texts that `owner` sent before are not counted again.
-  Count input(const dialects::Request& request, std::string_view tokenizer, Tokens most,
-              std::string_view owner);
-  // The same without counting: a token a byte.
-  static Count bound(const dialects::Request& request);
+  // All that the model will read of `request`, framing and media included, by the vocabulary of
+  // that name; bounded without one. `media` has a formula for each kind of media that there is.
+  // Once it is sure to be more than `most` the rest is not counted: what is refused anyway costs
+  // little. Texts that `owner` sent before are not counted again.
+  Count input(const dialects::Request& request, const dialects::MediaFormulas& media,
+              std::string_view tokenizer, Tokens most, std::string_view owner);
+  // The same without counting texts: a token a byte.
+  static Count bound(const dialects::Request& request, const dialects::MediaFormulas& media);
   // How many tokens more than `counted` are held of that model's requests.
   Tokens margin(std::string_view model, std::string_view tokenizer, Tokens counted);
   // What a request was counted, or bounded, at and what its provider reported.

@@ -105,12 +105,45 @@ TEST(Counting, IsExactWithAVocabularyAndABoundWithout) {
   dialects::Request request;
   request.messages = 1;
   request.texts = texts;
-  const Count exact = counting.input(request, "o200k_base", kTokensMax, "acme");
+  const Count exact = counting.input(request, {}, "o200k_base", kTokensMax, "acme");
   EXPECT_FALSE(exact.is_bound);
   EXPECT_EQ(exact.tokens, 9);
-  const Count bound = counting.input(request, "llama9", kTokensMax, "acme");
+  const Count bound = counting.input(request, {}, "llama9", kTokensMax, "acme");
   EXPECT_TRUE(bound.is_bound);
   EXPECT_EQ(bound.tokens, 6 + (4 + 1) + (11 + 1));
+}
+
+// An image of four tiles and a second of sound, by the formulas of the model that serves them.
+TEST(Counting, AddsImagesAndSoundToWhateverTheTextsAre) {
+  Counting counting(shared_vocabularies());
+  const dialects::Text texts[] = {{dialects::TextKind::kContent, "Hello there"}};
+  const dialects::Image images[] = {{1024, 1024}};
+  const Duration recordings[] = {std::chrono::seconds(1)};
+  dialects::Request request;
+  request.messages = 1;
+  request.texts = texts;
+  const dialects::MediaFormulas tiles{dialects::image_formula_named("gpt-4o"),
+                                      dialects::audio_formula_named("openai")};
+  const dialects::MediaFormulas patches{dialects::image_formula_named("gpt-4.1-mini"),
+                                        dialects::audio_formula_named("gemini")};
+  const auto counted = [&](const dialects::MediaFormulas& media) {
+    return counting.input(request, media, "o200k_base", kTokensMax, "acme");
+  };
+  const Count without = counted(tiles);
+  const Count bound_without = Counting::bound(request, tiles);
+  request.images = images;
+  request.recordings = recordings;
+  EXPECT_EQ(counted(tiles).tokens, without.tokens + 765 + 10);
+  EXPECT_EQ(counted(tiles).audio, 10);
+  EXPECT_FALSE(counted(tiles).is_bound);
+  EXPECT_EQ(counted(patches).tokens, without.tokens + 1659 + 32);
+  EXPECT_EQ(counted(patches).audio, 32);
+  const Count bound = Counting::bound(request, tiles);
+  EXPECT_EQ(bound.tokens, bound_without.tokens + 765 + 10);
+  EXPECT_EQ(bound.text, bound_without.text);
+  EXPECT_EQ(bound.audio, 10);
+  // Beyond what may pass no text is counted.
+  EXPECT_EQ(counting.input(request, tiles, "o200k_base", 100, "acme").tokens, 6 + 765 + 10);
 }
 
 TEST(OutputCount, CountsEachChoiceByItselfHoweverItIsCut) {
@@ -152,13 +185,13 @@ TEST(Counting, StopsOnceATextIsSureToBeTooLong) {
   const dialects::Text text{dialects::TextKind::kContent, words};
   dialects::Request request;
   request.texts = {&text, 1};
-  const Tokens whole = counting.input(request, "o200k_base", kTokensMax, "acme").tokens;
-  EXPECT_EQ(counting.input(request, "o200k_base", whole, "acme").tokens, whole);
-  const Tokens stopped = counting.input(request, "o200k_base", 1000, "other").tokens;
+  const Tokens whole = counting.input(request, {}, "o200k_base", kTokensMax, "acme").tokens;
+  EXPECT_EQ(counting.input(request, {}, "o200k_base", whole, "acme").tokens, whole);
+  const Tokens stopped = counting.input(request, {}, "o200k_base", 1000, "other").tokens;
   EXPECT_GT(stopped, 1000);
   EXPECT_LT(stopped, whole / 2);
   // The figure at which it stopped is not taken for the count.
-  EXPECT_EQ(counting.input(request, "o200k_base", kTokensMax, "other").tokens, whole);
+  EXPECT_EQ(counting.input(request, {}, "o200k_base", kTokensMax, "other").tokens, whole);
 }
 
 // For any conversation, turn by turn: what is known from before is what counting anew gives.
@@ -177,8 +210,8 @@ TEST(Counting, OfAConversationIsTheSameTurnByTurn) {
     dialects::Request request;
     request.texts = texts;
     Counting fresh(shared_vocabularies());
-    EXPECT_EQ(counting.input(request, "o200k_base", kTokensMax, "acme").tokens,
-              fresh.input(request, "o200k_base", kTokensMax, "acme").tokens);
+    EXPECT_EQ(counting.input(request, {}, "o200k_base", kTokensMax, "acme").tokens,
+              fresh.input(request, {}, "o200k_base", kTokensMax, "acme").tokens);
   }
 }
 

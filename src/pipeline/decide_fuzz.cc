@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/check.h"
 #include "pipeline/testing.h"
@@ -132,6 +133,21 @@ void say_when_exhausted(Bytestream& bytes, config::Config& config) {
   if (config.tenants[0].budget) say(*config.tenants[0].budget);
 }
 
+// Which models may be sent images and recordings; after that, for the same reason.
+void say_media(Bytestream& bytes, config::Config& config) {
+  const std::vector<std::string_view> images = dialects::image_formula_names();
+  for (config::Model& model : config.models) {
+    if (bytes.flag()) {
+      const auto which = static_cast<std::size_t>(bytes.below(std::ssize(images)));
+      model.media.images = dialects::image_formula_named(images[which]);
+    }
+    if (bytes.flag()) {
+      model.media.audio = dialects::audio_formula_named("openai");
+      model.prices.audio = Price{bytes.below(256) * 4'000'000};
+    }
+  }
+}
+
 Script script_of(Bytestream& bytes) {
   constexpr int kStatuses[] = {200, 200, 200, 200, 400, 401, 429, 500};
   constexpr FaultKind kFaults[] = {FaultKind::kTimeout, FaultKind::kBroken,
@@ -189,6 +205,7 @@ void run(std::string_view input) {
 
   // The second time what it is held on is known to be far, or not.
   const int times = bytes.flag() ? 2 : 1;
+  say_media(bytes, *config);
   for (int time = 1; time <= times; ++time) {
     const auto caller = world.serve(ask, writes_until_gone);
     if (world.meter.over < time) caller->leave();

@@ -52,6 +52,13 @@ Tokens charged(Tokens reported, Tokens ours, Tokens held, Tokens part) {
   return std::min(reported < ours / part ? ours : reported, held);
 }
 
+// The same of the part of the input that was sound, of which no more is charged than was counted.
+bool is_audio_plausible(const dialects::Usage& usage, const Plan& plan) {
+  const Tokens ours = plan.input.audio;
+  if (!usage.audio_input) return true;
+  return *usage.audio_input <= ours && *usage.audio_input >= ours / kUnderReport;
+}
+
 bool is_near(Tokens charged_tokens, Tokens reported, Tokens slack) {
   return reported >= charged_tokens && reported - charged_tokens <= slack;
 }
@@ -66,8 +73,8 @@ bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_o
   const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReport;
   return usage.input <= plan.input.held() && usage.input >= plan.input.tokens / part &&
          usage.cached_input >= 0 && usage.cached_input <= usage.input &&
-         usage.output <= plan.output_cap_total && usage.output >= least_output / kUnderReport &&
-         cost_of(plan, usage) <= plan.worst;
+         is_audio_plausible(usage, plan) && usage.output <= plan.output_cap_total &&
+         usage.output >= least_output / kUnderReport && cost_of(plan, usage) <= plan.worst;
 }
 
 // What was held is what it may have cost: for work whose size nobody can tell.
@@ -217,14 +224,22 @@ void Forwarder::bill(const Work& work, const std::optional<dialects::Usage>& rep
   const Tokens slack = plan.input.is_bound ? kInputSlackBound : tokens::kInputSlack;
   dialects::Usage& usage = result.usage;
   usage.input = charged(reported->input, plan.input.tokens, plan.input.held(), part);
+  const Tokens audio = plan.input.audio;
+  if (reported->audio_input) {
+    usage.audio_input = charged(*reported->audio_input, audio, audio, kUnderReport);
+  }
   const bool is_low = passed.tokens_at_least() / kUnderReport > reported->output;
   usage.output = std::min(is_low ? output : reported->output, plan.output_cap_total);
   usage.reasoning = std::clamp<Tokens>(reported->reasoning, 0, usage.output);
+  // Less sound than was counted is more text, which may be dearer than what was held.
+  if (cost_of(plan, usage) > plan.worst) usage.audio_input.reset();
   if (!is_near(usage.input, reported->input, slack)) return;
   usage.cached_input = std::clamp<Tokens>(reported->cached_input, 0, usage.input);
   // Held at the price of input: a cache that is dearer than that is charged no more.
   if (cost_of(plan, usage) > plan.worst) usage.cached_input = 0;
-  if (usage.output == reported->output) result.source = audit::UsageSource::kProvider;
+  const bool as_told =
+      usage.output == reported->output && usage.audio_input == reported->audio_input;
+  if (as_told) result.source = audit::UsageSource::kProvider;
 }
 
 void Forwarder::settle(const Work& work, Forwarded& result) {

@@ -30,7 +30,7 @@ const Plan& Pipeline::HeldRequest::billed(std::optional<Tokens> reported) {
   billed_ = plan_;
   const Count& bound = plan_.input;
   if (reported && is_credible(*reported, bound.tokens - bound.text, bound.text)) {
-    billed_->input = {.tokens = *reported};
+    billed_->input = {.tokens = *reported, .audio = bound.audio};
   } else {
     count_now();
   }
@@ -49,7 +49,8 @@ void Pipeline::HeldRequest::count_now() {
   if (!pipeline.read(life_, body_)) return;
   const config::Model& model = *plan_.model;
   Count& input = billed_->input;
-  input = pipeline.counting_.input(life_.request, model.tokenizer, kTokensMax, life_.caller.tenant);
+  input = pipeline.counting_.input(life_.request, model.media, model.tokenizer, kTokensMax,
+                                   life_.caller.tenant);
   input.margin = pipeline.counting_.margin(model.name, model.tokenizer, input.tokens);
 }
 
@@ -59,7 +60,7 @@ void Pipeline::HeldRequest::settle(const Forwarded& result) {
   used.output = result.usage.output;
   used.cost = cost_of(plan_, result.usage);
   used.never_left = result.status == 0 && result.source == audit::UsageSource::kNone;
-  booking_.cached_input = result.usage.cached_input;
+  booking_.cached_input = amounts_of(plan_, result.usage).cached_input;
   at().ledger.settle(hold_, plan_.charges, used, booking_, at().clock.now(), at().clock.wall());
 }
 

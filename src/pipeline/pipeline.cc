@@ -63,14 +63,16 @@ bool may_fit_counted(const Refusal& refusal) {
 }
 
 // What became of a request, as the trail tells it.
-void tell(const Forwarded& result, Money cost, audit::Record& record) {
-  record.input = result.usage.input;
-  record.cached_input = result.usage.cached_input;
+void tell(const Forwarded& result, const Plan& plan, audit::Record& record) {
+  const cost::Amounts paid = amounts_of(plan, result.usage);
+  record.input = paid.input;
+  record.cached_input = paid.cached_input;
+  record.audio_input = paid.audio;
   record.output = result.usage.output;
   record.reasoning = result.usage.reasoning;
   record.input_reported = result.provider_input;
   record.usage_source = result.source;
-  record.cost = cost;
+  record.cost = cost::price(plan.model->prices, paid);
   record.first_byte = result.first_byte;
   if (!result.cut_code.empty()) record.code = result.cut_code;
   if (result.outcome == audit::Outcome::kAllowed) return;  // It ended as it was decided.
@@ -434,7 +436,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
   const auto attempts = arena.make<audit::Attempt>(1);
   attempts[0] = {plan.upstream->name, result.status, result.waited};
   life.record.attempts = attempts;
-  tell(result, cost_of(plan, result.usage), life.record);
+  tell(result, plan, life.record);
   life.upstream_time = result.waited;
   if (result.provider_input) compare(plan, held.counted(), *result.provider_input);
   if (result.refusal) {

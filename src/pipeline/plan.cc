@@ -1,5 +1,7 @@
 #include "pipeline/plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -141,6 +143,26 @@ Expected<void> check_tools(const Facts& facts, const config::Route& route, Arena
   return allowed;
 }
 
+std::unexpected<Refusal> refuse_media(std::string_view where, std::string_view what,
+                                      const config::Model& model, std::string_view setting) {
+  return refuse(Reason::kUnsupportedParameter, fmt::format("models.{}.{}", model.name, setting),
+                fmt::format("'{}' is {}, and what that costs on `{}` is not known here: it is set "
+                            "by the operator as `models.{}.{}`.",
+                            where, what, model.name, model.name, setting),
+                std::string(where));
+}
+
+// What cannot be counted is sent to no model, whichever it was that was asked for.
+Expected<void> check_media(const dialects::Request& request, const config::Model& model) {
+  if (!request.images.empty() && model.media.images == nullptr) {
+    return refuse_media(request.first_image, "an image", model, "images");
+  }
+  if (!request.recordings.empty() && model.media.audio == nullptr) {
+    return refuse_media(request.first_recording, "a recording", model, "audio");
+  }
+  return {};
+}
+
 // The caps on size, and with them the most that the request can make.
 Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, const Terms& terms,
                           Plan& plan, Arena& arena, Observed& observed) {
@@ -177,17 +199,19 @@ constexpr std::int64_t kParts = 64;
 // Whether a request that is held at `bound` is decided as one that is counted: the bound passes
 // every cap, takes nothing of the output, and is little beside every limit and budget.
 bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan& plan,
-                   Tokens bound) {
+                   const Count& bound) {
   const prompts::Policy& prompt = plan.route->prompt;
   if (prompt.count_input == prompts::InputCount::kAlways) return false;
   const Tokens output =
       std::max(facts.request.output_tokens_asked.value_or(0), prompt.output_tokens);
   const Tokens context = plan.model->context_tokens;
   const std::int64_t choices = facts.request.choices;
-  if (bound > prompt.input_tokens || choices < 1 || output > kTokensMax / choices) return false;
-  if (context > 0 && bound > context - output) return false;
+  if (bound.held() > prompt.input_tokens) return false;
+  if (choices < 1 || output > kTokensMax / choices) return false;
+  if (context > 0 && bound.held() > context - output) return false;
   cost::Amounts most;
-  most.input = bound;
+  most.input = bound.held();
+  most.audio = bound.audio;
   most.output = output * choices;
   bool alike = true;
   each_limit(facts.config, tenant, *plan.route, [&](const limits::Policy& limit) {
@@ -208,20 +232,22 @@ bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan&
 Count input_of(const Facts& facts, const config::Tenant* tenant, const Plan& plan,
                Counting& counting, const Plan* before) {
   const std::string& tokenizer = plan.model->tokenizer;
+  const dialects::MediaFormulas& media = plan.model->media;
   const auto with_margin = [&](Count count) {
     count.margin = counting.margin(plan.model->name, tokenizer, count.tokens);
     return count;
   };
   // A bound that could be a count is none where it may matter.
-  if (before != nullptr && before->model->tokenizer == tokenizer && !before->charges.at_a_bound) {
+  if (before != nullptr && before->model->tokenizer == tokenizer && before->model->media == media &&
+      !before->charges.at_a_bound) {
     return with_margin(before->input);
   }
   if (facts.input == InputFigure::kBounded && counting.is_bounded(tokenizer)) {
-    const Count bound = with_margin(Counting::bound(facts.request));
-    if (decides_alike(facts, tenant, plan, bound.held())) return bound;
+    const Count bound = with_margin(Counting::bound(facts.request, media));
+    if (decides_alike(facts, tenant, plan, bound)) return bound;
   }
   const bool enforced = plan.route->prompt.mode == Mode::kEnforce;
-  return with_margin(counting.input(facts.request, tokenizer,
+  return with_margin(counting.input(facts.request, media, tokenizer,
                                     enforced ? plan.route->prompt.input_tokens : kTokensMax,
                                     facts.caller.tenant));
 }
@@ -231,6 +257,9 @@ void describe(const Facts& facts, Arena& arena, audit::Record& record) {
   record.surface = dialects::name_of(facts.request.surface);
   record.model_asked = arena.copy(facts.request.model);
   record.prompt_bytes = facts.body_bytes;
+  record.images = std::ssize(facts.request.images);
+  record.audio = Duration{};
+  for (const Duration recording : facts.request.recordings) record.audio += recording;
   const auto offered = arena.make<std::string_view>(facts.request.tools.size());
   for (std::size_t i = 0; i < offered.size(); ++i) {
     const dialects::Tool& tool = facts.request.tools[i];
@@ -253,12 +282,18 @@ const config::Tenant* tenant_named(const config::Config& config, std::string_vie
   return found == config.tenants.end() || found->name != name ? nullptr : &*found;
 }
 
-Money cost_of(const Plan& plan, const dialects::Usage& usage) {
+cost::Amounts amounts_of(const Plan& plan, const dialects::Usage& usage) {
   cost::Amounts amounts;
   amounts.input = usage.input;
-  amounts.cached_input = usage.cached_input;
+  amounts.audio = std::min(usage.audio_input.value_or(plan.input.audio), usage.input);
+  // Of a recording that was cached nobody publishes a price that holds for every model.
+  amounts.cached_input = std::min(usage.cached_input, usage.input - amounts.audio);
   amounts.output = usage.output;
-  return cost::price(plan.model->prices, amounts);
+  return amounts;
+}
+
+Money cost_of(const Plan& plan, const dialects::Usage& usage) {
+  return cost::price(plan.model->prices, amounts_of(plan, usage));
 }
 
 std::string_view subject_of(limits::Scope scope, const Facts& facts, const config::Route& route,
@@ -311,6 +346,11 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
     return std::unexpected(tools.error());
   }
 
+  if (Expected<void> media = check_media(facts.request, *plan.model); !media) {
+    return std::unexpected(media.error());
+  }
+  // From here on the model may be sent all that there is in the request.
+
   const config::Tenant* tenant = tenant_named(config, facts.caller.tenant);
   plan.input = input_of(facts, tenant, plan, counting, before);
   record.input_tokens_counted = plan.input.tokens;
@@ -324,6 +364,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
 
   cost::Amounts amounts;
   amounts.input = plan.input.held();
+  amounts.audio = plan.input.audio;
   amounts.output = plan.output_cap_total;
   plan.worst = cost::price(plan.model->prices, amounts);
   plan.charges = charges_of(facts, tenant, plan, arena);

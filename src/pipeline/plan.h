@@ -59,16 +59,20 @@ struct Plan {
   std::span<const std::string_view> observed;  // Rules that would have refused.
 };
 
-// What `usage` of the plan's model costs; its amounts are in 0 to kTokensMax.
+// `usage` of the plan's model by what it is paid at; its amounts are in 0 to kTokensMax. What a
+// provider does not say of recordings is what was counted.
+cost::Amounts amounts_of(const Plan& plan, const dialects::Usage& usage);
+// What that costs.
 Money cost_of(const Plan& plan, const dialects::Usage& usage);
 
 // Views of the plan live in `arena` and `facts`. `record` is told what is known even when the
 // answer is a refusal: route, model, count, cap.
 //
 // On other terms everything is decided anew for the model of the terms, as if the caller had
-// asked for it: who may use it here, what fits its context, its count, its price, its limits and
-// budgets. `before`, where there is one, is a plan of the same request: what it counted is taken
-// over where the tokenizer is the same.
+// asked for it: who may use it here, whether it may be sent the images and recordings that there
+// are, what fits its context, its count, its price, its limits and budgets. `before`, where there
+// is one, is a plan of the same request: what it counted is taken over where the tokenizer is the
+// same.
 Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audit::Record& record,
                       const Terms& terms = {}, const Plan* before = nullptr);
 

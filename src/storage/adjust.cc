@@ -25,6 +25,7 @@ struct Ended {
   std::int64_t decided_us = 0;
   cost::Prices prices;
   Spent spent;
+  Tokens audio_input = 0;
   std::string because;  // Of the last adjustment.
 };
 
@@ -52,6 +53,7 @@ FaultOr<Ended> read_ended(Database& database, const std::string& request) {
       ended.spent.input = facts->input;
       ended.spent.cached_input = facts->cached_input;
       ended.spent.output = facts->output;
+      ended.audio_input = facts->audio_input;
       ended.spent.cost = facts->cost;
       continue;
     }
@@ -156,7 +158,9 @@ FaultOr<Adjusted> adjust(Database& database, const Author& author, const LateUsa
   now_spent.input = late.amounts.input;
   now_spent.cached_input = late.amounts.cached_input;
   now_spent.output = late.amounts.output;
-  now_spent.cost = cost::price(ended.prices, late.amounts);
+  cost::Amounts amounts = late.amounts;
+  amounts.audio = std::min(ended.audio_input, amounts.input - amounts.cached_input);
+  now_spent.cost = cost::price(ended.prices, amounts);
   const Adjusted done{ended.spent.cost, now_spent.cost};
   if (now_spent == ended.spent) return done;
   TRY_DO(write_adjustment(database, late, ended, now_spent, now));

@@ -23,7 +23,7 @@ namespace tollgate::storage {
 
 struct LateUsage {
   std::string request;    // Its id.
-  cost::Amounts amounts;  // All that it used, not only the difference.
+  cost::Amounts amounts;  // All that it used, not only the difference. Sound is what was settled.
   std::string because;    // For whoever reads the books.
 };
 struct Adjusted {

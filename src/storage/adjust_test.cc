@@ -84,6 +84,17 @@ TEST_P(Adjust, BooksTheDifferenceAtThePricesOfTheHold) {
   EXPECT_EQ(reconciled().difference(), Money{});
 }
 
+// Of the input 60 tokens were sound, at 20 dollars a million.
+TEST_P(Adjust, PricesTheSoundThatWasSettled) {
+  request_.record.price_version = "1.00/0.50/10.00/20.00";
+  request_.record.audio_input = 60;
+  decide();
+  end();
+  EXPECT_EQ(adjust_to(500, 100, 10)->after, Money{340 + 50 + 100 + 60 * 20});
+  // Less input than sound is sound alone.
+  EXPECT_EQ(adjust_to(50, 10, 0)->after, Money{5 + 40 * 20});
+}
+
 TEST_P(Adjust, TakesOffWhatWasSettledTooHigh) {
   decide();
   end();

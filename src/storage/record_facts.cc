@@ -69,6 +69,7 @@ Money most_held(const simdjson::simdjson_result<Element>& found) {
 void read_usage(const Element& record, RecordFacts& facts) {
   facts.input = number_of(record["usage"]["input"]);
   facts.cached_input = number_of(record["usage"]["cached_input"]);
+  facts.audio_input = number_of(record["usage"]["audio_input"]);
   facts.output = number_of(record["usage"]["output"]);
   facts.by_provider = text_of(record["usage"]["source"]) == "provider";
   facts.cost = money_of(record["cost_usd"]);

@@ -37,6 +37,7 @@ struct RecordFacts {
   // What it used and cost, by its outcome.
   Tokens input = 0;
   Tokens cached_input = 0;
+  Tokens audio_input = 0;
   Tokens output = 0;
   Money cost;
   bool by_provider = false;              // The provider's own figures.

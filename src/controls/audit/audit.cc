@@ -181,6 +181,8 @@ void write_prompt(Pen& pen, const Record& record) {
   members.count("\"input_tokens_counted\":", record.input_tokens_counted);
   if (record.input_is_bound) members.key("\"bound\":true");
   if (record.input_margin != 0) members.count("\"input_tokens_margin\":", record.input_margin);
+  members.count("\"images\":", record.images);
+  members.seconds("\"audio_seconds\":", record.audio);
   members.count("\"output_tokens_cap\":", record.output_tokens_cap);
   if (record.fingerprint != 0) {
     members.key("\"fingerprint\":\"");
@@ -196,6 +198,10 @@ void write_usage(Pen& pen, const Record& record) {
   pen.number(record.input);
   pen.literal(",\"cached_input\":");
   pen.number(record.cached_input);
+  if (record.audio_input > 0) {
+    pen.literal(",\"audio_input\":");
+    pen.number(record.audio_input);
+  }
   pen.literal(",\"output\":");
   pen.number(record.output);
   pen.literal(",\"reasoning\":");

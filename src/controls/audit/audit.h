@@ -101,6 +101,8 @@ struct Record {
   Tokens input_tokens_counted = 0;
   bool input_is_bound = false;
   Tokens input_margin = 0;  // Held beyond that, by what the provider was seen to count.
+  std::int64_t images = 0;
+  Duration audio{};  // Of all recordings together.
   Tokens output_tokens_cap = 0;
   std::uint64_t fingerprint = 0;  // Of the body; 0: none.
   std::span<const std::string_view> tools_offered;
@@ -108,6 +110,7 @@ struct Record {
   // Known at the end only.
   Tokens input = 0;
   Tokens cached_input = 0;
+  Tokens audio_input = 0;
   Tokens output = 0;
   Tokens reasoning = 0;
   std::optional<Tokens> input_reported;  // By the provider, whatever is charged.

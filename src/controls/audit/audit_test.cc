@@ -84,6 +84,25 @@ TEST(Audit, TellsTheDecisionWithItsEvidence) {
       R"("fingerprint":"00000000000000ab"},"tools":{"offered":["search_docs","get_weather"]}})");
 }
 
+TEST(Audit, TellsImagesAndSound) {
+  const authentication::Identity actor = alice();
+  Record record = allowed(actor);
+  record.prompt_bytes = 2048;
+  record.input_tokens_counted = 785;
+  record.images = 1;
+  record.audio = std::chrono::milliseconds(1500);
+  record.usage_source = UsageSource::kProvider;
+  record.input = 785;
+  record.audio_input = 15;
+  EXPECT_NE(written(record, Phase::kDecision)
+                .find(R"("prompt":{"bytes":2048,"input_tokens_counted":785,"images":1,)"
+                      R"("audio_seconds":1.5})"),
+            std::string::npos);
+  EXPECT_NE(written(record, Phase::kOutcome)
+                .find(R"("usage":{"input":785,"cached_input":0,"audio_input":15,"output":0,)"),
+            std::string::npos);
+}
+
 // The start is a part of the account's name, in UTC; the end is for people.
 TEST(Audit, TellsTheEndOfABudgetsWindowByItsClocks) {
   const authentication::Identity actor = alice();

@@ -27,19 +27,21 @@ struct Prices {
   Price input;
   std::optional<Price> cached_input;  // Absent: as input.
   Price output;
+  std::optional<Price> audio;  // Of input that is sound. Absent: as input.
 };
 
 // Tokens by the price they are paid at.
 struct Amounts {
   Tokens input = 0;         // All input, cached included.
-  Tokens cached_input = 0;  // At most input.
+  Tokens cached_input = 0;  // At most input…
   Tokens output = 0;
+  Tokens audio = 0;  // …less this, the part of it that is sound.
 };
-// Rounded up once. A CHECK holds the amounts in 0 to kTokensMax and cached_input <= input.
+// Rounded up once. A CHECK holds the amounts in 0 to kTokensMax and cached_input + audio <= input.
 Money price(const Prices& prices, const Amounts& amounts);
 
 // What says in a record which prices a request was held and settled at: dollars a million tokens
-// of input, cached input and output, "2.50/1.25/10.00".
+// of input, cached input and output, and of audio where it has a price, "2.50/1.25/10.00/40.00".
 std::string version_of(const Prices& prices);
 // The prices that a version says. Nothing: it is none.
 std::optional<Prices> prices_of(std::string_view version);

@@ -212,8 +212,24 @@ TEST(Prices, AreReadBackFromTheirVersion) {
   const std::optional<Prices> back = prices_of(version_of(prices));
   ASSERT_TRUE(back);
   EXPECT_EQ(version_of(*back), version_of(prices));
-  for (const char* wrong : {"", "1", "1/2", "1/2/x", "/2/3", "1//3", "1/2/3/4", "-1/2/3"})
+  EXPECT_FALSE(back->audio);
+  Prices with_audio = prices;
+  with_audio.audio = *parse_price_per_million("40");
+  EXPECT_EQ(version_of(with_audio), "2.50/1.25/10.00/40.00");
+  EXPECT_EQ(prices_of("2.50/1.25/10.00/40.00")->audio, with_audio.audio);
+  for (const char* wrong :
+       {"", "1", "1/2", "1/2/x", "/2/3", "1//3", "1/2/3/", "1/2/3/x", "1/2/3/4/5", "-1/2/3"})
     EXPECT_FALSE(prices_of(wrong)) << wrong;
+}
+
+TEST(Prices, OfSoundAreThoseOfItsPartOfTheInput) {
+  Prices prices{Price{1'000'000}, Price{500'000}, Price{10'000'000}};
+  const Amounts amounts{.input = 100, .cached_input = 20, .output = 1, .audio = 30};
+  EXPECT_EQ(price(prices, amounts).micro_usd, 80 + 10 + 10);  // As input.
+  prices.audio = Price{40'000'000};
+  EXPECT_EQ(price(prices, amounts).micro_usd, 50 + 10 + 10 + 30 * 40);
+  EXPECT_EQ(price(prices, {.input = 30, .audio = 30}).micro_usd, 30 * 40);
+  EXPECT_DEATH(price(prices, {.input = 30, .cached_input = 1, .audio = 30}), "CHECK");
 }
 
 }  // namespace
