@@ -221,6 +221,8 @@ void chat(const Vocabulary& vocabulary, const std::string& directory, const std:
   tollgate::pipeline::Vocabularies vocabularies(directory);
   if (!vocabularies.ensure(vocabulary.name())) fail("no vocabulary");
   tollgate::pipeline::Counting counting(vocabularies);
+  const tollgate::pipeline::Scheme scheme{
+      vocabulary.name(), tollgate::dialects::chat_template_of(vocabulary.name()), {}};
   Counter alone(vocabulary);
   tollgate::dialects::RequestReader reader;
   constexpr std::size_t kBatch = 64;  // As many connections have a body each at once.
@@ -237,7 +239,7 @@ void chat(const Vocabulary& vocabulary, const std::string& directory, const std:
     }
     const auto with_known_texts = [&] {
       for (const Body& body : bodies) {
-        counting.input(body.request, {}, vocabulary.name(), tollgate::kTokensMax, "acme");
+        counting.input(body.request, scheme, tollgate::kTokensMax, "acme");
       }
     };
     const auto without = [&] {

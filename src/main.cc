@@ -116,6 +116,18 @@ void add_checking(CLI::App& app, Chosen& chosen) {
       ->capture_default_str();
   sub->add_option("files", count.files, "Files; - or none is the standard input")
       ->type_name("FILE");
+  CLI::Option* const body =
+      sub->add_option("--body", count.body,
+                      "Files are request bodies, counted as the gateway would: chat, messages, "
+                      "completions, embeddings");
+  sub->add_option("--chat-template", count.chat_template,
+                  "Of bodies: openai, llama3_1, qwen2_5, …; else that of the tokenizer's models")
+      ->needs(body);
+  CLI::Option* const config =
+      sub->add_option("-c,--config", count.config, "Of bodies: the configuration of --model");
+  sub->add_option("--model", count.model, "Of bodies: counted as this model's")
+      ->needs(body)
+      ->needs(config);
   sub->add_flag("--ids", count.ids, "Print the ids, for checking");
   sub->add_flag("--json", count.json, "Print JSON");
   sub->callback([&] { chosen = [] { return cli::count(count); }; });

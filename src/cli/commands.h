@@ -168,6 +168,10 @@ int audit(const AuditOptions& options);
 struct CountOptions {
   std::string tokenizer = "o200k_base";
   std::vector<std::string> files;  // Empty, or "-": standard input.
+  std::string body;                // The surface that they are bodies for; empty: they are texts.
+  std::string chat_template;       // Of bodies; empty: that of the tokenizer's models.
+  std::string config;              // With `model`, whose tokenizer and template are taken.
+  std::string model;
   bool ids = false;
   bool json = false;
 };

@@ -366,11 +366,10 @@ void Gateway::Parts::register_gauges() {
                  "was seen to count so much more.",
                  [this](const admin::Gauge::Emit& emit) {
                    for (const tokens::CountErrors::Row& row : count_errors.all()) {
-                     const auto& [week, now, before] = row.learned;
-                     emit(fmt::format("model=\"{}\",tokenizer=\"{}\"",
+                     emit(fmt::format("model=\"{}\",counted_by=\"{}\"",
                                       admin::escape_label(row.model),
-                                      admin::escape_label(row.tokenizer)),
-                          static_cast<double>(std::max(now.millionths, before.millionths)) / 1e6);
+                                      admin::escape_label(row.counted_by)),
+                          static_cast<double>(row.in_force.millionths) / 1e6);
                    }
                  }});
   metrics.gauge({"tollgate_audit_queue_bytes", "Records that wait for the store.",

@@ -159,6 +159,8 @@ class Builder {
       if (made.upstream_name.empty()) made.upstream_name = made.name;
       made.tokenizer = view.text("tokenizer");
       if (tokens::names_file(made.tokenizer)) made.tokenizer = file(view, "tokenizer");
+      made.chat_template =
+          view.choice("chat_template", dialects::chat_template_of(view.text("tokenizer")));
       made.context_tokens = view.count("context_tokens");
       made.reasoning = view.flag("reasoning");
       const View prices = view.section("price_per_million");

@@ -5,12 +5,17 @@
 #include "controls/authentication/jwt_policy.h"
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
+#include "dialects/chat_template.h"
 #include "dialects/media.h"
 #include "dialects/surface.h"
 #include "tokens/vocabulary.h"
 
 namespace tollgate::config::choices {
 
+List chat_templates() {
+  const auto names = dialects::chat_template_names();
+  return {names.begin(), names.end()};
+}
 List exposures() { return {"public", "internal"}; }
 List modes() { return {"enforce", "observe"}; }
 List dialect_names() { return {"openai", "anthropic"}; }

@@ -41,6 +41,7 @@ List proxy_protocols();      // …of ProxyProtocol…
 List forwarded_headers();    // …and of ForwardedHeader.
 List admin_roles();          // In the order of administration::Role…
 List metrics_accesses();     // …and of MetricsAccess.
+List chat_templates();       // In the order of dialects::ChatTemplate.
 List vocabularies();
 List image_formulas();
 List audio_formulas();

@@ -24,6 +24,7 @@
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
 #include "controls/prompts/prompts.h"
+#include "dialects/chat_template.h"
 #include "dialects/media.h"
 #include "dialects/surface.h"
 
@@ -114,9 +115,10 @@ struct Model {
   std::string upstream_name;  // What the upstream calls it; as `name` unless said.
   std::string tokenizer;      // Known vocabulary or the path of a file of one, or empty: an upper
                               // bound by bytes.
-  Tokens context_tokens = 0;  // 0: not said.
-  bool reasoning = false;     // Makes output that nobody sees.
+  dialects::ChatTemplate chat_template{};  // What stands around its messages.
   dialects::MediaFormulas media;  // What may be sent to it beside text, and what that costs.
+  Tokens context_tokens = 0;      // 0: not said.
+  bool reasoning = false;         // Makes output that nobody sees.
   cost::Prices prices;
   std::string price_version;  // "2.50/1.25/10.00": the prices themselves, as records name them.
 };

@@ -88,6 +88,7 @@ json::object models(const Config& config) {
     one["upstream"] = config.upstreams[static_cast<std::size_t>(model.upstream)].name;
     one["name"] = model.upstream_name;
     if (!model.tokenizer.empty()) one["tokenizer"] = model.tokenizer;
+    one["chat_template"] = dialects::name_of(model.chat_template);
     if (model.media.images != nullptr) one["images"] = text(name_of(*model.media.images));
     if (model.media.audio != nullptr) one["audio"] = text(name_of(*model.media.audio));
     if (model.context_tokens != 0) one["context_tokens"] = model.context_tokens;

@@ -181,6 +181,11 @@ constexpr Field kModelFields[] = {
      .kind = Kind::kTokenizer,
      .doc = "Counts exactly. Not written: an upper bound, a token a byte.",
      .names = choices::vocabularies},
+    {.key = "chat_template",
+     .kind = Kind::kChoice,
+     .doc = "What stands around messages and tools, counted with them. Not written: that of the "
+            "`tokenizer`'s models; `largest`, a bound, for a path and for none.",
+     .names = choices::chat_templates},
     {.key = "images",
      .kind = Kind::kChoice,
      .doc = "Images may be sent to it, and cost what the provider of this model publishes "

@@ -48,6 +48,29 @@ TEST(Tokenizers, AreNamedOrLieBesideTheFile) {
   }
 }
 
+TEST(Tokenizers, BringTheChatTemplateOfTheirModelsUnlessAnotherIsNamed) {
+  const struct {
+    std::string_view written;
+    dialects::ChatTemplate used;
+  } rows[] = {
+      {"o200k_base", dialects::ChatTemplate::kOpenAi},
+      {"llama3", dialects::ChatTemplate::kLlama3_1},
+      {"llama3, chat_template: llama3", dialects::ChatTemplate::kLlama3},
+      {"models/tokenizer.json", dialects::ChatTemplate::kLargest},
+      {"models/tokenizer.json, chat_template: chatml", dialects::ChatTemplate::kChatml},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.written);
+    const Loaded loaded = load(row.written);
+    ASSERT_TRUE(loaded.config);
+    EXPECT_EQ(loaded.config->models[0].chat_template, row.used);
+  }
+  const Loaded unknown = load("llama3, chat_template: lama3");
+  ASSERT_EQ(unknown.problems.size(), 1U);
+  EXPECT_EQ(unknown.problems[0].field, "models.small.chat_template");
+  EXPECT_NE(unknown.problems[0].message.find("did you mean `llama3`?"), std::string::npos);
+}
+
 // As a gateway would that starts with it, and each model that names it is told.
 TEST(Tokenizers, ThatLieInAFileAreOpenedAndJudged) {
   std::string folder = (std::filesystem::temp_directory_path() / "tollgate-XXXXXX").string();

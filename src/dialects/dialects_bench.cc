@@ -1,8 +1,10 @@
-// What reading and writing costs: a chat body of 2 KB, one of 64 KB, and one streamed event.
+// What reading and writing costs: a chat body of 2 KB, one of 64 KB, one with tools, the framing
+// of one, and one streamed event.
 #include <benchmark/benchmark.h>
 
 #include <string>
 
+#include "dialects/framing.h"
 #include "dialects/reply.h"
 #include "dialects/request.h"
 
@@ -32,6 +34,44 @@ void read_request(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(size));
 }
 BENCHMARK(read_request)->Arg(2048)->Arg(65536);
+
+void read_tools(benchmark::State& state) {
+  std::string body = chat_body(1024);
+  body.pop_back();
+  body += R"(,"tools":[)";
+  while (body.size() < static_cast<std::size_t>(state.range(0)))
+    body += R"({"type":"function","function":{"name":"get_weather","description":"The weather in )"
+            R"(a city, as it is now.","parameters":{"type":"object","properties":{"city":{"type":)"
+            R"("string","description":"The city and its country."},"unit":{"type":"string","enum":)"
+            R"(["celsius","fahrenheit"]}},"required":["city"]}}},)";
+  body.back() = ']';
+  body += '}';
+  const std::size_t size = body.size();
+  body.resize(size + RequestReader::kPadding);
+  RequestReader reader;
+  for (auto _ : state) {
+    auto read = reader.read(Surface::kChatCompletions, std::string_view(body).substr(0, size));
+    benchmark::DoNotOptimize(read);
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(size));
+}
+BENCHMARK(read_tools)->Arg(8192);
+
+void frame_request(benchmark::State& state) {
+  std::string body = chat_body(65536);
+  const std::size_t size = body.size();
+  body.resize(size + RequestReader::kPadding);
+  RequestReader reader;
+  const auto read = reader.read(Surface::kChatCompletions, std::string_view(body).substr(0, size));
+  if (!read) state.SkipWithError("refused");
+  auto chat_template = ChatTemplate::kLlama3_1;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(chat_template);
+    auto framing = framing_of(*read, chat_template);
+    benchmark::DoNotOptimize(framing);
+  }
+}
+BENCHMARK(frame_request);
 
 void write_request(benchmark::State& state) {
   std::string body = chat_body(static_cast<std::size_t>(state.range(0)));

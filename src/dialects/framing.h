@@ -1,18 +1,43 @@
-// How many tokens a request costs beyond its texts: OpenAI's published chat formula, and
-// bounds, said to be bounds, for what has none.
+// How many tokens a request costs beyond its texts: what the chat template of the served model
+// prints around them (chat_template.h), and bounds, said to be bounds, for what has no published
+// form.
 //
-// Source: OpenAI cookbook, "How to count tokens with tiktoken", for gpt-4o and later: 3 tokens
-// a message, 1 a name, 3 to prime the reply. Tool definitions have no published formula: each
-// is bounded by the tokens of its JSON plus a constant.
+// Texts are counted one by one. Between special tokens, and after the line feeds that begin a
+// content, a text comes to what it comes to alone; where a template joins two texts, prints JSON
+// anew or escapes a tool's result, the most that this was seen to add is added, so the sum is not
+// below what the model reads. framing_golden_test holds that to the real templates.
+//
+// Anthropic publishes no form of its prompts: eight tokens a message, and the up to 530 that it
+// tells of tools, bound it. The framing of an upstream that speaks Anthropic's dialect for a model
+// with a known template is the larger of both.
+//
+// Pure; any thread. A few additions, whatever the request holds.
 #pragma once
 
 #include "base/units.h"
+#include "dialects/chat_template.h"
 #include "dialects/request.h"
 
 namespace tollgate::dialects {
 
-// Tokens to add to the sum of the counts of request.texts. Never too few for a published
-// formula; for tools an upper bound.
-Tokens framing_tokens(const Request& request);
+struct Framing {
+  Tokens tokens = 0;  // To add to the sum of the counts of the texts. Never too few.
+  Tokens unsure = 0;  // So many of them at most may not be there.
+};
+Framing framing_of(const Request& request, ChatTemplate chat_template);
+
+// How often the template prints the definitions of tools, at most: Mistral's prints them before
+// every message that equals the user's last.
+std::int64_t printings_of_tools(const Request& request, ChatTemplate chat_template);
+
+// A text as a template of that row prints it. `white` is what it may or may not take away around
+// it: counted as well, since a word without its space may be more tokens.
+struct Printed {
+  std::string_view before;  // White space,
+  std::string_view text;
+  std::string_view after;  // …as this.
+};
+// A text of `kind` in a request of `surface`; nothing where the row has it among its own figures.
+Printed printed(const Text& text, Surface surface, const TemplateRow& row);
 
 }  // namespace tollgate::dialects

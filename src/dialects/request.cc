@@ -117,7 +117,15 @@ void read_counted(Reading& reading, dom::element value) {
   dom::element type;
   const bool only_named = value.get(object) == simdjson::SUCCESS && object.size() == 1 &&
                           object.at_key("type").get(type) == simdjson::SUCCESS;
-  if (!only_named) reading.add_any(TextKind::kToolDefinition, value);
+  if (only_named) return;
+  reading.add_definition(value);
+  ++reading.request.turns.formats;
+}
+
+Checked read_special_tokens(Reading& reading, dom::element value, const FieldPath& path) {
+  if (value.get(reading.request.adds_special_tokens) != simdjson::SUCCESS)
+    return wrong_type(path, "true or false");
+  return {};
 }
 
 Checked read_field(Reading& reading, FieldUse use, dom::element value, const FieldPath& path) {
@@ -131,6 +139,8 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
       return {};
     case FieldUse::kRefuse:
       return read_refused(value, path);
+    case FieldUse::kSpecialTokens:
+      return read_special_tokens(reading, value, path);
     case FieldUse::kCountedText:
       read_counted(reading, value);
       return {};

@@ -45,6 +45,34 @@ struct Tool {
   std::string_view name;  // Empty for a provider's own tool without one.
 };
 
+// How a JSON text is built: what decides how many tokens it has where it is printed anew.
+struct JsonForm {
+  std::int64_t commas = 0;
+  std::int64_t colons = 0;
+  std::int64_t containers = 0;  // Objects and arrays.
+  std::int64_t levels = 0;      // The sum of the depths of its lines, were it indented.
+  std::int64_t exponents = 0;   // Numbers with one.
+  Tokens escapes = 0;           // Bound of the tokens that it gains as a string.
+};
+
+// The conversation without its texts, for the framing formulas.
+struct Turns {
+  bool begins_with_system = false;
+  // Messages by role: system and developer, user, assistant, tool and function. In Anthropic's
+  // dialect a tool's result is a message.
+  std::int64_t system = 0;
+  std::int64_t user = 0;
+  std::int64_t assistant = 0;
+  std::int64_t tool = 0;
+  std::int64_t joins = 0;     // Parts of a content behind its first.
+  std::int64_t calls = 0;     // Of tools, in the history.
+  std::int64_t repeats = 1;   // User messages that may equal the last, itself among them.
+  std::int64_t formats = 0;   // Fields that say what the output is held to.
+  JsonForm definitions;       // Of tools and formats.
+  Tokens calls_growth = 0;    // Bounds of the tokens that printing anew adds to the arguments of
+  Tokens results_growth = 0;  // calls, and escaping to the results of tools.
+};
+
 struct Request {
   Surface surface = Surface::kChatCompletions;
   std::string_view model;
@@ -54,8 +82,10 @@ struct Request {
   std::int64_t choices = 1;                   // n or best_of, the larger, times `prompts`.
   std::int64_t messages = 0;                  // Number of messages, for the framing formula.
   std::int64_t names = 0;                     // Messages with a name, for the same.
-  std::int64_t prompts = 1;                   // Prompts of a batch; 1 where there is none.
-  Tokens tokens_given = 0;                    // Input that came as token ids, not as text.
+  Turns turns;
+  bool adds_special_tokens = false;  // The caller set add_special_tokens.
+  std::int64_t prompts = 1;          // Prompts of a batch; 1 where there is none.
+  Tokens tokens_given = 0;           // Input that came as token ids, not as text.
   std::span<const Text> texts;
   std::span<const Tool> tools;
   std::span<const Image> images;         // In the order of the messages…

@@ -1,4 +1,6 @@
 // Messages, blocks and tools as Anthropic's Messages API has them.
+#include <algorithm>
+
 #include "dialects/request_reading.h"
 
 namespace tollgate::dialects {
@@ -17,11 +19,11 @@ Checked read_tool_use(Reading& reading, dom::key_value_pair field, const FieldPa
   if (field.key == "name") {
     const Expected<std::string_view> name = read_string(field.value, path);
     if (!name) return std::unexpected(name.error());
-    reading.add_text(TextKind::kToolCall, *name);
+    reading.add_call_field(field.value);
     return {};
   }
   if (field.key == "input" && !field.value.is_object()) return wrong_type(path, "an object");
-  reading.add_any(TextKind::kToolCall, field.value);
+  reading.add_call_field(field.value);
   return {};
 }
 
@@ -66,12 +68,19 @@ Checked read_block(Reading& reading, dom::element value, Place place, const Fiel
   if (required.empty())
     return not_served(path, "is of a type whose cost is not counted here; send text.");
   bool complete = false;
+  const std::size_t first_text = reading.texts.size();
   for (const dom::key_value_pair field : *block) {
     complete = complete || field.key == required;
     const FieldPath member{&path, field.key};
     if (Checked read = read_block_field(reading, field, type, member); !read) return read;
   }
   if (!complete) return missing(FieldPath{&path, required});
+  Turns& turns = reading.request.turns;
+  if (type == "tool_use") ++turns.calls;
+  if (type == "tool_result") {
+    ++turns.tool;
+    reading.note_result(first_text);
+  }
   return {};
 }
 
@@ -88,6 +97,7 @@ Checked read_blocks(Reading& reading, dom::element value, Place place, const Fie
     if (Checked read = read_block(reading, block, place, element); !read) return read;
     ++element.index;
   }
+  reading.request.turns.joins += std::max<std::int64_t>(0, element.index - 1);
   return {};
 }
 
@@ -104,6 +114,8 @@ Checked read_message(Reading& reading, dom::element value, const FieldPath& path
       if (*role != "user" && *role != "assistant" && *role != "system")
         return wrong_type(member, "one of user, assistant and system");
       reading.add_text(TextKind::kRole, *role);
+      Turns& turns = reading.request.turns;
+      ++(*role == "user" ? turns.user : *role == "assistant" ? turns.assistant : turns.system);
       has_role = true;
     } else if (field.key == "content") {
       Checked read = read_blocks(reading, field.value, Place::kMessage, member);
@@ -134,7 +146,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   }
   if (tool.type == "custom" && tool.name.empty()) return missing(FieldPath{&path, "name"});
   reading.tools.push_back(tool);
-  reading.add_json(TextKind::kToolDefinition, value);
+  reading.add_definition(value);
   return {};
 }
 
@@ -149,6 +161,8 @@ Checked read_anthropic_messages(Reading& reading, dom::element value, const Fiel
 }
 
 Checked read_anthropic_system(Reading& reading, dom::element value, const FieldPath& path) {
+  reading.request.turns.begins_with_system = true;
+  ++reading.request.turns.system;
   return read_blocks(reading, value, Place::kSystem, path);
 }
 

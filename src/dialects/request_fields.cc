@@ -151,7 +151,7 @@ constexpr auto kSampling = sorted(std::to_array<Row>({
     {"bad_words", kPass},
     {"skip_special_tokens", kPass},
     {"spaces_between_special_tokens", kPass},
-    {"add_special_tokens", kPass},
+    {"add_special_tokens", kSpecialTokens},
     {"truncate_prompt_tokens", kPass},
     {"return_token_ids", kPass},
     {"return_tokens_as_token_ids", kPass},

@@ -16,11 +16,12 @@
 namespace tollgate::dialects {
 
 enum class FieldUse : std::uint8_t {
-  kPass,         // Harmless: handed on as it is.
-  kUnknown,      // In no table: handed on if a single value, refused if it has a structure.
-  kDrop,         // Only the operator may set it: left out, silently.
-  kRefuse,       // Costs what is not counted: refused unless null or false.
-  kCountedText,  // Handed on, and its text (or its JSON) is a text of the request.
+  kPass,           // Harmless: handed on as it is.
+  kUnknown,        // In no table: handed on if a single value, refused if it has a structure.
+  kDrop,           // Only the operator may set it: left out, silently.
+  kRefuse,         // Costs what is not counted: refused unless null or false.
+  kSpecialTokens,  // Handed on: a token or two more at the begin and the end.
+  kCountedText,    // Handed on, and its text (or its JSON) is a text of the request.
   kModel,
   kMessages,
   kSystem,

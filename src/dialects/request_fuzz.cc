@@ -37,7 +37,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   CHECK(!read->model.empty());
   CHECK(read->choices >= 1);
-  CHECK(framing_tokens(*read) >= 0);
+  for (std::size_t i = 0; i < chat_template_names().size(); ++i) {
+    const auto chat_template = static_cast<ChatTemplate>(i);
+    const Framing framing = framing_of(*read, chat_template);
+    CHECK(framing.unsure >= 0 && framing.tokens >= framing.unsure);
+    for (const Text& text : read->texts) {
+      const Printed parts = printed(text, read->surface, row_of(chat_template));
+      const std::size_t size = parts.before.size() + parts.text.size() + parts.after.size();
+      CHECK(size == text.text.size() || (size == 0 && text.kind == TextKind::kRole));
+    }
+  }
 
   Edits edits{.model = "served"};
   if (makes_output(surface)) edits.output_tokens = 2048;

@@ -65,6 +65,7 @@ Checked read_content(Reading& reading, dom::element value, const FieldPath& path
     if (Checked read = read_part(reading, part, element); !read) return read;
     ++element.index;
   }
+  reading.request.turns.joins += std::max<std::int64_t>(0, element.index - 1);
   return {};
 }
 
@@ -78,10 +79,11 @@ Checked read_call(Reading& reading, dom::element value, const FieldPath& path) {
     if (Checked named = check_name(field.key, member); !named) return named;
     const Expected<std::string_view> text = read_string(field.value, member);
     if (!text) return std::unexpected(text.error());
-    reading.add_text(TextKind::kToolCall, *text);
+    reading.add_call_field(field.value);
     has_name = has_name || field.key == "name";
   }
   if (!has_name) return missing(FieldPath{&path, "name"});
+  ++reading.request.turns.calls;
   return {};
 }
 
@@ -121,6 +123,13 @@ Checked read_role(Reading& reading, dom::element value, const FieldPath& path) {
   if (std::ranges::find(kRoles, *role) == kRoles.end())
     return wrong_type(path, "one of system, developer, user, assistant, tool and function");
   reading.add_text(TextKind::kRole, *role);
+  Turns& turns = reading.request.turns;
+  const bool is_first = turns.system + turns.user + turns.assistant + turns.tool == 0;
+  if (*role == "system") turns.begins_with_system = is_first || turns.begins_with_system;
+  ++(*role == "user"                          ? turns.user
+     : *role == "assistant"                   ? turns.assistant
+     : *role == "tool" || *role == "function" ? turns.tool
+                                              : turns.system);
   return {};
 }
 
@@ -150,15 +159,23 @@ Checked read_message(Reading& reading, dom::element value, const FieldPath& path
   if (!message) return std::unexpected(message.error());
   bool has_role = false;
   bool has_content = false;
+  const std::size_t first_text = reading.texts.size();
+  const std::int64_t results = reading.request.turns.tool;
+  const std::int64_t users = reading.request.turns.user;
+  std::uint64_t print = 0;
   for (const dom::key_value_pair field : *message) {
     const FieldPath member{&path, field.key};
+    const std::size_t first_of_field = reading.texts.size();
     if (Checked read = read_message_field(reading, field, member); !read) return read;
+    if (field.key == "content") print = reading.print_of(first_of_field);
     has_role = has_role || field.key == "role";
     has_content = has_content || field.key == "content" || field.key == "tool_calls" ||
                   field.key == "function_call";
   }
   if (!has_role) return missing(FieldPath{&path, "role"});
   if (!has_content) return missing(FieldPath{&path, "content"});
+  if (reading.request.turns.tool > results) reading.note_result(first_text);
+  if (reading.request.turns.user > users) reading.said.push_back(print);
   return {};
 }
 
@@ -205,7 +222,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
     tool.name = name;
   }
   reading.tools.push_back(tool);
-  reading.add_json(TextKind::kToolDefinition, value);
+  reading.add_definition(value);
   return {};
 }
 
@@ -218,7 +235,7 @@ Checked read_function(Reading& reading, dom::element value, const FieldPath& pat
   if (function->at_key("name").get(name) != simdjson::SUCCESS || name.empty())
     return wrong_type(name_path, "a name");
   reading.tools.push_back({"function", name});
-  reading.add_json(TextKind::kToolDefinition, value);
+  reading.add_definition(value);
   return {};
 }
 
@@ -254,6 +271,7 @@ Checked read_chat_messages(Reading& reading, dom::element value, const FieldPath
   if (!messages) return std::unexpected(messages.error());
   if (*messages == 0) return wrong_type(path, "a list of at least one message");
   reading.request.messages = *messages;
+  reading.settle_repeats();
   return {};
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "dialects/json_form.h"
+
 namespace tollgate::dialects {
 
 namespace dom = simdjson::dom;
@@ -34,6 +36,7 @@ void Reading::clear(Surface surface) {
   first_recording.clear();
   empty(scratch);
   empty(scratch_texts);
+  empty(said);
   max_tokens.reset();
   max_completion_tokens.reset();
   thinking_budget.reset();
@@ -57,6 +60,52 @@ void Reading::add_any(TextKind kind, dom::element value) {
   } else {
     add_json(kind, value);
   }
+}
+
+void Reading::add_definition(dom::element value) {
+  if (value.is_null()) return;
+  add_any(TextKind::kToolDefinition, value);
+  add(request.turns.definitions, form_of(value));
+}
+
+void Reading::add_call_field(dom::element value) {
+  if (value.is_null()) return;
+  add_any(TextKind::kToolCall, value);
+  request.turns.calls_growth += growth_of(form_of(last_text()));
+}
+
+void Reading::note_result(std::size_t first) {
+  for (std::size_t i = first; i < texts.size(); ++i) {
+    if (texts[i].kind != TextKind::kContent) continue;
+    request.turns.results_growth += growth_as_string(texts[i].text);
+  }
+}
+
+std::uint64_t Reading::print_of(std::size_t first) const {
+  // The size and both ends: a look at each byte would cost more than a bound that is too high.
+  std::uint64_t size = 0;
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  const auto append = [&](std::string_view text) {
+    if (text.empty()) return;
+    if (size == 0) begin = static_cast<unsigned char>(text.front());
+    end = static_cast<unsigned char>(text.back());
+    size += text.size();
+  };
+  for (std::size_t i = first; i < texts.size(); ++i) {
+    if (i > first) append("\n");
+    append(texts[i].text);
+  }
+  return size << 16 | begin << 8 | end;
+}
+
+void Reading::settle_repeats() {
+  if (!said.empty()) request.turns.repeats = std::ranges::count(said, said.back());
+}
+
+std::string_view Reading::last_text() const {
+  const bool lies = !scratch_texts.empty() && scratch_texts.back().text + 1 == texts.size();
+  return lies ? std::string_view(scratch).substr(scratch_texts.back().begin) : texts.back().text;
 }
 
 void Reading::settle_texts() {

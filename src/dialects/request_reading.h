@@ -38,6 +38,7 @@ struct Reading {
   std::string first_recording;
   std::string scratch;  // Compact JSON of tools and tool calls.
   std::vector<ScratchText> scratch_texts;
+  std::vector<std::uint64_t> said;  // The prints of what users have said.
   std::optional<Tokens> max_tokens;
   std::optional<Tokens> max_completion_tokens;
   std::optional<Tokens> thinking_budget;
@@ -51,8 +52,21 @@ struct Reading {
   void add_json(TextKind kind, simdjson::dom::element value);
   // A string as it is, anything else as its JSON; null adds nothing.
   void add_any(TextKind kind, simdjson::dom::element value);
+  // What a tool, or the output, has to look like.
+  void add_definition(simdjson::dom::element value);
+  // The arguments of a call, or another field of it.
+  void add_call_field(simdjson::dom::element value);
+  // From the text `first` on: what a tool has answered.
+  void note_result(std::size_t first);
+  // A print of the content that the texts from `first` on are, joined by line feeds as servers do
+  // it: that of equal contents is equal.
+  std::uint64_t print_of(std::size_t first) const;
+  void settle_repeats();  // From here on turns.repeats is right.
   // Turns the scratch texts into views; nothing may be added after.
   void settle_texts();
+
+ private:
+  std::string_view last_text() const;  // Valid until the next is added.
 };
 
 // Refusals, spelled with the field at fault.

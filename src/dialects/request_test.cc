@@ -499,7 +499,7 @@ TEST(Framing, FollowsThePublishedFormulaForChat) {
   const Asked asked(Surface::kChatCompletions, R"({"model":"m","messages":[
       {"role":"system","content":"a"},{"role":"user","name":"n","content":"b"}]})");
   ASSERT_TRUE(asked.request);
-  EXPECT_EQ(framing_tokens(*asked.request), 2 * 3 + 1 + 3);
+  EXPECT_EQ(framing_of(*asked.request, ChatTemplate::kOpenAi).tokens, 2 * 3 + 1 + 3);
 }
 
 TEST(Framing, GrowsWithToolsInEachDialect) {
@@ -507,8 +507,8 @@ TEST(Framing, GrowsWithToolsInEachDialect) {
   const Asked messages(Surface::kMessages, kMessages);
   ASSERT_TRUE(chat.request);
   ASSERT_TRUE(messages.request);
-  EXPECT_GT(framing_tokens(*chat.request), 4 * 3 + 1 + 3);
-  EXPECT_GT(framing_tokens(*messages.request), 530);
+  EXPECT_GT(framing_of(*chat.request, ChatTemplate::kOpenAi).tokens, 4 * 3 + 1 + 3);
+  EXPECT_GT(framing_of(*messages.request, ChatTemplate::kOpenAi).tokens, 530);
 }
 
 // A random JSON value with keys that never collide with fields the gateway knows.

@@ -138,8 +138,8 @@ dialects::MediaTokens MockModel::media_of(const dialects::Request& request) {
 
 Tokens MockModel::input_of(const dialects::Request& request) {
   const dialects::MediaTokens media = media_of(request);
-  Tokens tokens =
-      dialects::framing_tokens(request) + request.tokens_given + media.images + media.audio;
+  Tokens tokens = dialects::framing_of(request, dialects::ChatTemplate::kOpenAi).tokens +
+                  request.tokens_given + media.images + media.audio;
   for (const dialects::Text& text : request.texts) tokens += counter_.count(text.text);
   return tokens;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "dialects/framing.h"
 #include "tokens/unknown_bound.h"
 
 namespace tollgate::pipeline {
@@ -90,56 +89,84 @@ Tokens Counting::count(Known& known, std::string_view text, Tokens most, std::st
   return count;
 }
 
+Tokens Counting::count(Known& known, const dialects::Printed& printed, Tokens most,
+                       std::string_view owner) {
+  Tokens white = 0;
+  for (const std::string_view around : {printed.before, printed.after})
+    if (!around.empty()) white += known.counter.count(around);
+  return white + count(known, printed.text, most, owner);
+}
+
 namespace {
 
 // All but the texts.
-Count count_around(const dialects::Request& request, const dialects::MediaFormulas& media) {
+Count count_around(const dialects::Request& request, const Scheme& scheme) {
+  const dialects::Framing framing = dialects::framing_of(request, scheme.chat_template);
   const dialects::MediaTokens seen =
-      dialects::media_tokens(request.images, request.recordings, media);
+      dialects::media_tokens(request.images, request.recordings, scheme.media);
   Count sum;
-  sum.tokens = dialects::framing_tokens(request) + request.tokens_given + seen.images + seen.audio;
+  sum.media = seen.images + seen.audio;
   sum.audio = seen.audio;
+  sum.tokens = framing.tokens + request.tokens_given + sum.media;
+  sum.unsure = framing.unsure;
   return sum;
 }
 
 }  // namespace
 
-Count Counting::input(const dialects::Request& request, const dialects::MediaFormulas& media,
-                      std::string_view tokenizer, Tokens most, std::string_view owner) {
-  Known* const known = this->known(tokenizer);
-  Count sum = count_around(request, media);
+Count Counting::input(const dialects::Request& request, const Scheme& scheme, Tokens most,
+                      std::string_view owner) {
+  Known* const known = this->known(scheme.tokenizer);
+  const dialects::TemplateRow& row = dialects::row_of(scheme.chat_template);
+  const std::int64_t printings = dialects::printings_of_tools(request, scheme.chat_template);
+  Count sum = count_around(request, scheme);
   sum.is_bound = known == nullptr;
   for (const dialects::Text& text : request.texts) {
     if (sum.tokens > most) break;
-    sum.tokens += known != nullptr ? count(*known, text.text, most - sum.tokens, owner)
-                                   : tokens::bound_of_unknown(text.text);
+    const dialects::Printed printed = dialects::printed(text, request.surface, row);
+    Tokens tokens = known != nullptr ? count(*known, printed, most - sum.tokens, owner)
+                                     : tokens::bound_of_unknown(text.text);
+    if (text.kind == dialects::TextKind::kToolDefinition) tokens *= printings;
+    sum.tokens += tokens;
+    const bool is_of_tools = text.kind == dialects::TextKind::kToolDefinition ||
+                             text.kind == dialects::TextKind::kToolCall;
+    if (is_of_tools && !row.shows_tools) sum.unsure += tokens;
   }
   return sum;
 }
 
-tokens::CountError& Counting::error_of(std::string_view model, std::string_view tokenizer) {
+tokens::CountError& Counting::error_of(const config::Model& model) {
   for (const ErrorOf& known : errors_of_) {
-    if (known.model == model && known.tokenizer == tokenizer) return *known.error;
+    if (known.model == model.name && known.tokenizer == model.tokenizer &&
+        known.chat_template == model.chat_template) {
+      return *known.error;
+    }
   }
+  const std::string counted_by =
+      std::string(model.tokenizer) + '/' + std::string(dialects::name_of(model.chat_template));
   errors_of_.push_back(
-      {std::string(model), std::string(tokenizer), &errors_->of(model, tokenizer)});
+      {model.name, model.tokenizer, model.chat_template, &errors_->of(model.name, counted_by)});
   return *errors_of_.back().error;
 }
 
-Tokens Counting::margin(std::string_view model, std::string_view tokenizer, Tokens counted) {
-  return errors_ == nullptr ? 0 : error_of(model, tokenizer).margin(counted);
+Tokens Counting::margin(const config::Model& model, const Count& count) {
+  return errors_ == nullptr ? 0 : error_of(model).margin(count.tokens - count.media);
 }
 
-void Counting::learn(std::string_view model, std::string_view tokenizer, Tokens counted,
-                     Tokens reported, WallTime now) {
-  if (errors_ == nullptr) return;
-  errors_->learn(error_of(model, tokenizer), counted, reported, now);
+void Counting::learn(const config::Model& model, const Count& count, Tokens reported,
+                     WallTime now) {
+  if (errors_ == nullptr || count.media > 0) return;
+  errors_->learn(error_of(model), count.tokens, reported, now);
 }
 
-Count Counting::bound(const dialects::Request& request, const dialects::MediaFormulas& media) {
-  Count sum = count_around(request, media);
+Count Counting::bound(const dialects::Request& request, const Scheme& scheme) {
+  const std::int64_t printings = dialects::printings_of_tools(request, scheme.chat_template);
+  Count sum = count_around(request, scheme);
   sum.is_bound = true;
-  for (const dialects::Text& text : request.texts) sum.text += tokens::upper_bound(text.text);
+  for (const dialects::Text& text : request.texts) {
+    const Tokens bytes = tokens::upper_bound(text.text);
+    sum.text += text.kind == dialects::TextKind::kToolDefinition ? bytes * printings : bytes;
+  }
   sum.tokens += sum.text;
   return sum;
 }

@@ -18,6 +18,9 @@
 
 #include "base/fault.h"
 #include "base/units.h"
+#include "config/config.h"
+#include "dialects/chat_template.h"
+#include "dialects/framing.h"
 #include "dialects/reply.h"
 #include "dialects/request.h"
 #include "tokens/count_errors.h"
@@ -59,17 +62,33 @@ class Vocabularies {
   std::atomic<std::uint64_t> changes_ = 0;
 };
 
-// A count, and whether it is exact or an upper bound.
+// A count, and whether its texts were counted exactly or bounded.
 struct Count {
   Tokens tokens = 0;
   bool is_bound = false;
   Bytes text = 0;     // Of a bound: so many of its tokens are bytes of text, at most.
-  Tokens audio = 0;   // So many of them are of recordings.
+  Tokens media = 0;   // So many of them are of images and recordings,
+  Tokens audio = 0;   // and of these, of recordings.
   Tokens margin = 0;  // So many more the provider was seen to count (count_errors.h).
+  Tokens unsure = 0;  // So many at most are of a bound on what the template prints besides the
+                      // messages, and may not be there.
 
   // What is held, and the most that is charged.
   Tokens held() const { return std::min(tokens + margin, kTokensMax); }
 };
+
+// How a model's input is counted: its vocabulary, empty for none, its chat template, and what
+// images and recordings cost.
+struct Scheme {
+  std::string_view tokenizer;
+  dialects::ChatTemplate chat_template = dialects::ChatTemplate::kLargest;
+  dialects::MediaFormulas media;
+
+  bool operator==(const Scheme&) const = default;
+};
+inline Scheme scheme_of(const config::Model& model) {
+  return {model.tokenizer, model.chat_template, model.media};
+}
 
 // The counters of one loop.
 class Counting {
@@ -82,19 +101,19 @@ class Counting {
   // where the vocabulary is replaced meanwhile.
   std::shared_ptr<tokens::Counter> counter(std::string_view tokenizer);
 
-  // All that the model will read of `request`, framing and media included, by the vocabulary of
-  // that name; bounded without one. `media` has a formula for each kind of media that there is.
-  // Once it is sure to be more than `most` the rest is not counted: what is refused anyway costs
-  // little. Texts that `owner` sent before are not counted again.
-  Count input(const dialects::Request& request, const dialects::MediaFormulas& media,
-              std::string_view tokenizer, Tokens most, std::string_view owner);
+  // All that the model will read of `request`, framing and media included, by that scheme; bounded
+  // without a vocabulary. The scheme has a formula for each kind of media that there is. Once it is
+  // sure to be more than `most` the rest is not counted: what is refused anyway costs little. Texts
+  // that `owner` sent before are not counted again.
+  Count input(const dialects::Request& request, const Scheme& scheme, Tokens most,
+              std::string_view owner);
   // The same without counting texts: a token a byte.
-  static Count bound(const dialects::Request& request, const dialects::MediaFormulas& media);
-  // How many tokens more than `counted` are held of that model's requests.
-  Tokens margin(std::string_view model, std::string_view tokenizer, Tokens counted);
-  // What a request was counted, or bounded, at and what its provider reported.
-  void learn(std::string_view model, std::string_view tokenizer, Tokens counted, Tokens reported,
-             WallTime now);
+  static Count bound(const dialects::Request& request, const Scheme& scheme);
+  // How many tokens more than `count` are held of a request to the model.
+  Tokens margin(const config::Model& model, const Count& count);
+  // What a request was counted, or bounded, at and what its provider reported. Of images and
+  // recordings nothing is learned: they have formulas of their own.
+  void learn(const config::Model& model, const Count& count, Tokens reported, WallTime now);
   // Whether there is a vocabulary of that name.
   bool knows(std::string_view tokenizer) { return known(tokenizer) != nullptr; }
   // Whether there is one that never counts more than bound().
@@ -114,14 +133,17 @@ class Counting {
   struct ErrorOf {
     std::string model;
     std::string tokenizer;
+    dialects::ChatTemplate chat_template;
     tokens::CountError* error;
   };
-  tokens::CountError& error_of(std::string_view model, std::string_view tokenizer);
+  tokens::CountError& error_of(const config::Model& model);
   static std::shared_ptr<Known> make(std::string_view tokenizer, Vocabularies::Shared vocabulary);
   void renew();  // What was replaced since.
   Known* known(std::string_view tokenizer) { return known_as(tokenizer).get(); }
   const std::shared_ptr<Known>& known_as(std::string_view tokenizer);
   static Tokens count(Known& known, std::string_view text, Tokens most, std::string_view owner);
+  static Tokens count(Known& known, const dialects::Printed& printed, Tokens most,
+                      std::string_view owner);
 
   const Vocabularies& vocabularies_;
   tokens::CountErrors* errors_;

@@ -13,6 +13,8 @@
 namespace tollgate::pipeline::testing {
 namespace {
 
+constexpr auto kOpenAi = dialects::ChatTemplate::kOpenAi;
+
 TEST(Vocabularies, TellWhatIsNotThere) {
   Vocabularies vocabularies(TOLLGATE_VOCABULARIES);
   EXPECT_FALSE(vocabularies.ensure("llama9"));
@@ -104,13 +106,23 @@ TEST(Counting, IsExactWithAVocabularyAndABoundWithout) {
                                   {dialects::TextKind::kContent, "Hello there"}};
   dialects::Request request;
   request.messages = 1;
+  request.turns.user = 1;
   request.texts = texts;
-  const Count exact = counting.input(request, {}, "o200k_base", kTokensMax, "acme");
+  const Count exact = counting.input(request, {"o200k_base", kOpenAi}, kTokensMax, "acme");
   EXPECT_FALSE(exact.is_bound);
   EXPECT_EQ(exact.tokens, 9);
-  const Count bound = counting.input(request, {}, "llama9", kTokensMax, "acme");
+  const Count bound = counting.input(request, {"llama9", kOpenAi}, kTokensMax, "acme");
   EXPECT_TRUE(bound.is_bound);
   EXPECT_EQ(bound.tokens, 6 + (4 + 1) + (11 + 1));
+
+  // A template has the name of the role among its own tokens, and white space that it takes away
+  // is counted still.
+  const dialects::Text spaced[] = {texts[0], {dialects::TextKind::kContent, " \n\nHello there\n"}};
+  request.texts = spaced;
+  request.turns.user = 1;
+  const Count trimmed =
+      counting.input(request, {"o200k_base", dialects::ChatTemplate::kLlama3}, kTokensMax, "acme");
+  EXPECT_EQ(trimmed.tokens, 10 + 1 + 2 + 1);
 }
 
 // An image of four tiles and a second of sound, by the formulas of the model that serves them.
@@ -121,13 +133,18 @@ TEST(Counting, AddsImagesAndSoundToWhateverTheTextsAre) {
   const Duration recordings[] = {std::chrono::seconds(1)};
   dialects::Request request;
   request.messages = 1;
+  request.turns.user = 1;
   request.texts = texts;
-  const dialects::MediaFormulas tiles{dialects::image_formula_named("gpt-4o"),
-                                      dialects::audio_formula_named("openai")};
-  const dialects::MediaFormulas patches{dialects::image_formula_named("gpt-4.1-mini"),
-                                        dialects::audio_formula_named("gemini")};
-  const auto counted = [&](const dialects::MediaFormulas& media) {
-    return counting.input(request, media, "o200k_base", kTokensMax, "acme");
+  const Scheme tiles{
+      "o200k_base",
+      kOpenAi,
+      {dialects::image_formula_named("gpt-4o"), dialects::audio_formula_named("openai")}};
+  const Scheme patches{
+      "o200k_base",
+      kOpenAi,
+      {dialects::image_formula_named("gpt-4.1-mini"), dialects::audio_formula_named("gemini")}};
+  const auto counted = [&](const Scheme& scheme) {
+    return counting.input(request, scheme, kTokensMax, "acme");
   };
   const Count without = counted(tiles);
   const Count bound_without = Counting::bound(request, tiles);
@@ -143,7 +160,7 @@ TEST(Counting, AddsImagesAndSoundToWhateverTheTextsAre) {
   EXPECT_EQ(bound.text, bound_without.text);
   EXPECT_EQ(bound.audio, 10);
   // Beyond what may pass no text is counted.
-  EXPECT_EQ(counting.input(request, tiles, "o200k_base", 100, "acme").tokens, 6 + 765 + 10);
+  EXPECT_EQ(counting.input(request, tiles, 100, "acme").tokens, 6 + 765 + 10);
 }
 
 TEST(OutputCount, CountsEachChoiceByItselfHoweverItIsCut) {
@@ -185,13 +202,13 @@ TEST(Counting, StopsOnceATextIsSureToBeTooLong) {
   const dialects::Text text{dialects::TextKind::kContent, words};
   dialects::Request request;
   request.texts = {&text, 1};
-  const Tokens whole = counting.input(request, {}, "o200k_base", kTokensMax, "acme").tokens;
-  EXPECT_EQ(counting.input(request, {}, "o200k_base", whole, "acme").tokens, whole);
-  const Tokens stopped = counting.input(request, {}, "o200k_base", 1000, "other").tokens;
+  const Tokens whole = counting.input(request, {"o200k_base", kOpenAi}, kTokensMax, "acme").tokens;
+  EXPECT_EQ(counting.input(request, {"o200k_base", kOpenAi}, whole, "acme").tokens, whole);
+  const Tokens stopped = counting.input(request, {"o200k_base", kOpenAi}, 1000, "other").tokens;
   EXPECT_GT(stopped, 1000);
   EXPECT_LT(stopped, whole / 2);
   // The figure at which it stopped is not taken for the count.
-  EXPECT_EQ(counting.input(request, {}, "o200k_base", kTokensMax, "other").tokens, whole);
+  EXPECT_EQ(counting.input(request, {"o200k_base", kOpenAi}, kTokensMax, "other").tokens, whole);
 }
 
 // For any conversation, turn by turn: what is known from before is what counting anew gives.
@@ -210,8 +227,8 @@ TEST(Counting, OfAConversationIsTheSameTurnByTurn) {
     dialects::Request request;
     request.texts = texts;
     Counting fresh(shared_vocabularies());
-    EXPECT_EQ(counting.input(request, {}, "o200k_base", kTokensMax, "acme").tokens,
-              fresh.input(request, {}, "o200k_base", kTokensMax, "acme").tokens);
+    EXPECT_EQ(counting.input(request, {"o200k_base", kOpenAi}, kTokensMax, "acme").tokens,
+              fresh.input(request, {"o200k_base", kOpenAi}, kTokensMax, "acme").tokens);
   }
 }
 

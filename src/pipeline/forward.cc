@@ -48,8 +48,8 @@ class GoneWatch {
 
 // A figure as it is charged: what the provider reported, but at most what was held for it, and
 // not a figure far below what we saw ourselves.
-Tokens charged(Tokens reported, Tokens ours, Tokens held, Tokens part) {
-  return std::min(reported < ours / part ? ours : reported, held);
+Tokens charged(Tokens reported, Tokens sure, const Count& ours, Tokens part) {
+  return std::min(reported < sure / part ? ours.tokens : reported, ours.held());
 }
 
 // The same of the part of the input that was sound, of which no more is charged than was counted.
@@ -71,7 +71,8 @@ std::optional<Tokens> input_of(const std::optional<dialects::Usage>& reported) {
 // Whether the provider's usage can be charged as it stands, given what passed at the least.
 bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_output) {
   const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReport;
-  return usage.input <= plan.input.held() && usage.input >= plan.input.tokens / part &&
+  const Tokens sure = plan.input.tokens - plan.input.unsure;
+  return usage.input <= plan.input.held() && usage.input >= sure / part &&
          usage.cached_input >= 0 && usage.cached_input <= usage.input &&
          is_audio_plausible(usage, plan) && usage.output <= plan.output_cap_total &&
          usage.output >= least_output / kUnderReport && cost_of(plan, usage) <= plan.worst;
@@ -215,7 +216,7 @@ void Forwarder::bill(const Work& work, const std::optional<dialects::Usage>& rep
   result.source = audit::UsageSource::kCounted;
   const Tokens output = passed.tokens();
   if (!reported) {
-    result.usage.input = plan.input.held();
+    result.usage.input = plan.input.tokens;
     result.usage.output = std::min(output, plan.output_cap_total);
     return;
   }
@@ -223,10 +224,10 @@ void Forwarder::bill(const Work& work, const std::optional<dialects::Usage>& rep
   const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReport;
   const Tokens slack = plan.input.is_bound ? kInputSlackBound : tokens::kInputSlack;
   dialects::Usage& usage = result.usage;
-  usage.input = charged(reported->input, plan.input.tokens, plan.input.held(), part);
+  usage.input = charged(reported->input, plan.input.tokens - plan.input.unsure, plan.input, part);
   const Tokens audio = plan.input.audio;
   if (reported->audio_input) {
-    usage.audio_input = charged(*reported->audio_input, audio, audio, kUnderReport);
+    usage.audio_input = charged(*reported->audio_input, audio, {.tokens = audio}, kUnderReport);
   }
   const bool is_low = passed.tokens_at_least() / kUnderReport > reported->output;
   usage.output = std::min(is_low ? output : reported->output, plan.output_cap_total);
@@ -450,7 +451,7 @@ class CappedStream {
 
 dialects::Usage counted_usage(const Plan& plan, OutputCount& passed) {
   dialects::Usage usage;
-  usage.input = plan.input.held();
+  usage.input = plan.input.tokens;
   usage.output = std::min(passed.tokens(), plan.output_cap_total);
   return usage;
 }

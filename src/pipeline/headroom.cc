@@ -27,9 +27,10 @@ bool is_far(const Charges& charges, const Hold& hold) {
   return true;
 }
 
-bool is_credible(Tokens reported, Tokens exact, Bytes text) {
-  return reported <= exact + text / kBytesPerTokenLeast &&
-         reported >= exact + text / kBytesPerTokenMost;
+bool is_credible(Tokens reported, const Count& bound) {
+  const Tokens around = bound.tokens - bound.text;
+  return reported <= around + bound.text / kBytesPerTokenLeast &&
+         reported >= around - bound.unsure + bound.text / kBytesPerTokenMost;
 }
 
 std::uint64_t Headroom::key_of(const Subject& subject) {
@@ -68,10 +69,10 @@ void Headroom::refused(std::uint64_t key) {
   if (std::uint64_t& place = far_[key % kPlaces]; place == key) place = 0;
 }
 
-void Headroom::compared(std::string_view model, Tokens counted, Tokens reported) {
+void Headroom::compared(std::string_view model, const Count& counted, Tokens reported) {
   Model& known = model_of(model);
-  const bool agrees =
-      reported >= counted / kUnderReport && reported <= counted + tokens::kInputSlack;
+  const bool agrees = reported >= (counted.tokens - counted.unsure) / kUnderReport &&
+                      reported <= counted.tokens + tokens::kInputSlack;
   if (!agrees) {
     known.doubts = kAgreeing;
   } else if (known.doubts > 0) {

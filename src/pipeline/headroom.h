@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "pipeline/counting.h"
 #include "pipeline/ports.h"
 #include "tokens/count_errors.h"
 
@@ -46,7 +47,7 @@ class Headroom {
   void held(std::uint64_t key, const Charges& charges, const Hold& hold);
   void refused(std::uint64_t key);
   // What a request was counted at and what its provider reported.
-  void compared(std::string_view model, Tokens counted, Tokens reported);
+  void compared(std::string_view model, const Count& counted, Tokens reported);
 
  private:
   static constexpr std::size_t kPlaces = 1 << 14;
@@ -64,10 +65,10 @@ class Headroom {
 // Whether all that the input is held on has plenty left.
 bool is_far(const Charges& charges, const Hold& hold);
 
-// Whether what a provider reports may be taken for an input of so many bytes of text, and of
-// `exact` tokens that are known besides: text has two to eight bytes a token. What lies outside is
+// Whether what a provider reports may be taken for an input that is bounded so: its text has two
+// to eight bytes a token, and the rest is known but for what is unsure. What lies outside is
 // counted.
-bool is_credible(Tokens reported, Tokens exact, Bytes text);
+bool is_credible(Tokens reported, const Count& bound);
 
 // A provider that reports less than this part of what we counted reports nonsense.
 inline constexpr Tokens kUnderReport = 2;

@@ -34,17 +34,24 @@ TEST(Headroom, IsFarWhileHalfIsLeft) {
   }
 }
 
+Count bound_of(Tokens exact, Bytes text, Tokens unsure = 0) {
+  return {.tokens = exact + text, .is_bound = true, .text = text, .unsure = unsure};
+}
+
 // What is exact of a bound is no part of what may be a half or an eighth.
 TEST(Headroom, BelievesTwoToEightBytesOfTextAToken) {
-  EXPECT_TRUE(is_credible(50, 0, 100));
-  EXPECT_FALSE(is_credible(51, 0, 100));
-  EXPECT_TRUE(is_credible(12, 0, 100));
-  EXPECT_FALSE(is_credible(11, 0, 100));
-  EXPECT_TRUE(is_credible(800, 800, 0));
-  EXPECT_FALSE(is_credible(100, 800, 0));
-  EXPECT_FALSE(is_credible(801, 800, 0));
-  EXPECT_TRUE(is_credible(812, 800, 100));
-  EXPECT_FALSE(is_credible(-1, 0, 0));
+  EXPECT_TRUE(is_credible(50, bound_of(0, 100)));
+  EXPECT_FALSE(is_credible(51, bound_of(0, 100)));
+  EXPECT_TRUE(is_credible(12, bound_of(0, 100)));
+  EXPECT_FALSE(is_credible(11, bound_of(0, 100)));
+  EXPECT_TRUE(is_credible(800, bound_of(800, 0)));
+  EXPECT_FALSE(is_credible(100, bound_of(800, 0)));
+  EXPECT_FALSE(is_credible(801, bound_of(800, 0)));
+  EXPECT_TRUE(is_credible(812, bound_of(800, 100)));
+  EXPECT_FALSE(is_credible(-1, bound_of(0, 0)));
+  // What stands around the texts by a bound may not be there.
+  EXPECT_TRUE(is_credible(712, bound_of(800, 100, 100)));
+  EXPECT_FALSE(is_credible(711, bound_of(800, 100, 100)));
 }
 
 // Of each by itself: whoever asks for two in turn takes no sample from either.
@@ -66,14 +73,15 @@ TEST(Headroom, CountsOneInSixteenOfEachModel) {
 TEST(Headroom, DoubtsUntilFiguresHaveAgreed) {
   Headroom headroom;
   headroom.held(1, {}, Hold{});
-  headroom.compared("a", 100, 49);
+  headroom.compared("a", Count{.tokens = 100}, 49);
   for (int i = 0; i < 1000; ++i) ASSERT_FALSE(headroom.suffices(1, "a"));
   EXPECT_TRUE(headroom.suffices(1, "b"));
-  for (std::uint32_t i = 1; i < Headroom::kAgreeing; ++i) headroom.compared("a", 100, 50 + i);
+  for (std::uint32_t i = 1; i < Headroom::kAgreeing; ++i)
+    headroom.compared("a", Count{.tokens = 100}, 50 + i);
   EXPECT_FALSE(headroom.suffices(1, "a"));
-  headroom.compared("a", 100, 100);
+  headroom.compared("a", Count{.tokens = 100}, 100);
   EXPECT_TRUE(headroom.suffices(1, "a"));
-  headroom.compared("a", 100, 165);
+  headroom.compared("a", Count{.tokens = 100}, 165);
   EXPECT_FALSE(headroom.suffices(1, "a"));
 }
 

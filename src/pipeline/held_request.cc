@@ -29,8 +29,8 @@ const Plan& Pipeline::HeldRequest::billed(std::optional<Tokens> reported) {
   if (billed_ && (counted_ || !reported)) return *billed_;
   billed_ = plan_;
   const Count& bound = plan_.input;
-  if (reported && is_credible(*reported, bound.tokens - bound.text, bound.text)) {
-    billed_->input = {.tokens = *reported, .audio = bound.audio};
+  if (reported && is_credible(*reported, bound)) {
+    billed_->input = {.tokens = *reported, .media = bound.media, .audio = bound.audio};
   } else {
     count_now();
   }
@@ -49,9 +49,11 @@ void Pipeline::HeldRequest::count_now() {
   if (!pipeline.read(life_, body_)) return;
   const config::Model& model = *plan_.model;
   Count& input = billed_->input;
-  input = pipeline.counting_.input(life_.request, model.media, model.tokenizer, kTokensMax,
-                                   life_.caller.tenant);
-  input.margin = pipeline.counting_.margin(model.name, model.tokenizer, input.tokens);
+  input =
+      pipeline.counting_.input(life_.request, scheme_of(model), kTokensMax, life_.caller.tenant);
+  // What was learned since is not held here.
+  input.margin = std::clamp<Tokens>(plan_.input.held() - input.tokens, 0,
+                                    pipeline.counting_.margin(model, input));
 }
 
 void Pipeline::HeldRequest::settle(const Forwarded& result) {

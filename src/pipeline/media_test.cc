@@ -56,8 +56,8 @@ std::string recording(std::uint64_t milliseconds) {
   return R"({"type":"input_audio","input_audio":{"format":"wav","data":")" +
          base64(dialects::testing::wav(milliseconds)) + R"("}})";
 }
-// "Hello there" and a part: nine tokens and those of the part.
-constexpr Tokens kText = 9;
+// "Hello there" and a part: nine tokens, two for where they are joined, and those of the part.
+constexpr Tokens kText = 11;
 std::string hello_with(std::string_view part, std::string_view model = "eyes") {
   return R"({"model":")" + std::string(model) +
          R"(","messages":[{"role":"user","content":[{"type":"text","text":"Hello there"},)" +
@@ -96,7 +96,7 @@ TEST_F(MediaTest, HoldsAndRecordsWhatAnImageCosts) {
   EXPECT_EQ(settled().used.input, kText + 765);
   EXPECT_EQ(settled().used.cost.micro_usd, kText + 765 + 40);
   const std::string& decision = world.trail.records.at(0).written;
-  EXPECT_NE(decision.find(R"("input_tokens_counted":774,"images":1,)"), std::string::npos)
+  EXPECT_NE(decision.find(R"("input_tokens_counted":776,"images":1,)"), std::string::npos)
       << decision;
   // The image itself goes on to the model, and into no record.
   const std::string bytes = base64(dialects::testing::png(1024, 1024));
@@ -116,7 +116,7 @@ TEST_F(MediaTest, HoldsAnImageInAMessageOfAnthropic) {
 TEST_F(MediaTest, HoldsTheSameImageWhereTextIsOnlyBounded) {
   world.upstreams.script.pieces = {whole(usage(kText + 765, ""))};
   for (int i = 0; i < 2; ++i) world.serve(ask(hello_with(image(1024, 1024))));
-  EXPECT_EQ(input_charged(), 6 + 4 + 11 + 765);
+  EXPECT_EQ(input_charged(), 6 + 2 + 4 + 11 + 765);
   EXPECT_NE(world.trail.records.at(2).written.find("\"bound\":true"), std::string::npos);
   EXPECT_EQ(settled().used.input, kText + 765);
   EXPECT_EQ(settled().used.cost.micro_usd, kText + 765 + 40);

@@ -449,10 +449,10 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
 // What we made of the input against what its provider says.
 void Pipeline::compare(const Plan& plan, const Count& ours, Tokens provider) {
   const config::Model& model = *plan.model;
-  counting_.learn(model.name, model.tokenizer, ours.tokens, provider, services_.clock.wall());
+  counting_.learn(model, ours, provider, services_.clock.wall());
   if (ours.is_bound) return;
   services_.meter.counted(model.name, ours.tokens, provider);
-  headroom_.compared(model.name, ours.tokens, provider);
+  headroom_.compared(model.name, ours, provider);
 }
 
 Task<void> Pipeline::serve_models(Life& life) {

@@ -231,23 +231,21 @@ bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan&
 
 Count input_of(const Facts& facts, const config::Tenant* tenant, const Plan& plan,
                Counting& counting, const Plan* before) {
-  const std::string& tokenizer = plan.model->tokenizer;
-  const dialects::MediaFormulas& media = plan.model->media;
+  const Scheme scheme = scheme_of(*plan.model);
   const auto with_margin = [&](Count count) {
-    count.margin = counting.margin(plan.model->name, tokenizer, count.tokens);
+    count.margin = counting.margin(*plan.model, count);
     return count;
   };
   // A bound that could be a count is none where it may matter.
-  if (before != nullptr && before->model->tokenizer == tokenizer && before->model->media == media &&
-      !before->charges.at_a_bound) {
+  if (before != nullptr && scheme_of(*before->model) == scheme && !before->charges.at_a_bound) {
     return with_margin(before->input);
   }
-  if (facts.input == InputFigure::kBounded && counting.is_bounded(tokenizer)) {
-    const Count bound = with_margin(Counting::bound(facts.request, media));
+  if (facts.input == InputFigure::kBounded && counting.is_bounded(scheme.tokenizer)) {
+    const Count bound = with_margin(Counting::bound(facts.request, scheme));
     if (decides_alike(facts, tenant, plan, bound)) return bound;
   }
   const bool enforced = plan.route->prompt.mode == Mode::kEnforce;
-  return with_margin(counting.input(facts.request, media, tokenizer,
+  return with_margin(counting.input(facts.request, scheme,
                                     enforced ? plan.route->prompt.input_tokens : kTokensMax,
                                     facts.caller.tenant));
 }

@@ -11,9 +11,9 @@
 namespace tollgate::storage {
 
 // Takes what is kept into `errors`.
-FaultOr<void> load_count_errors(Database& database, tokens::CountErrors& errors);
+FaultOr<void> load_count_errors(Database& database, tokens::CountErrors& errors, WallTime now);
 
 // The same, and keeps what `errors` know beyond it. In the transaction of the caller.
-FaultOr<void> save_count_errors(Database& database, tokens::CountErrors& errors);
+FaultOr<void> save_count_errors(Database& database, tokens::CountErrors& errors, WallTime now);
 
 }  // namespace tollgate::storage

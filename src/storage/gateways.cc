@@ -136,6 +136,8 @@ std::string standing_form(const GatewayStanding& standing, const std::optional<W
   standing.open ? json.value(*standing.open) : json.null();
   json.key("leased_usd");
   json.raw(format_usd(standing.leased));
+  json.key("expired_usd");
+  json.raw(format_usd(standing.expired));
   json.end_object();
   return out;
 }

@@ -26,6 +26,8 @@ namespace {
 constexpr Duration kTendEvery = std::chrono::milliseconds(500);
 // So long what was learned waits for the store before it is tried again.
 constexpr Duration kSavePatience = std::chrono::seconds(1);
+// How often what other gateways have learned is read.
+constexpr Duration kLearnEvery = std::chrono::minutes(1);
 // A revocation is heard within so long of a server, and known to be heard within
 // StoredKeys::kFresh.
 constexpr Duration kSharedPollEvery = std::chrono::milliseconds(200);
@@ -284,7 +286,7 @@ void Store::start() {
   tending_ = std::thread([this] {
     std::unique_lock lock(tending_mutex_);
     while (!wake_.wait_for(lock, kTendEvery, [this] { return stopping_; })) {
-      save_count_errors();
+      tend_count_errors();
       if (!is_shared()) continue;
       ledger_->give_back_idle(clock_.now());
       lender_->beat();
@@ -302,26 +304,33 @@ FaultOr<void> Store::stop() {
   if (keys_) keys_->stop();
   if (rates_) rates_->stop();
   if (!trail_) return {};
-  save_count_errors();
+  tend_count_errors();
   TRY_DO(trail_->stop());
   return is_shared() ? return_leases() : FaultOr<void>();
 }
 
 FaultOr<void> Store::keep(tokens::CountErrors& errors) {
   TRY(database, reader());
-  TRY_DO(load_count_errors(*database, errors));
+  count_errors_reader_ = std::move(database);
+  TRY_DO(load_count_errors(*count_errors_reader_, errors, clock_.wall()));
   count_errors_ = &errors;
+  count_errors_read_ = clock_.now();
   count_errors_kept_ = errors.changes();
   return {};
 }
 
-// What cannot be written is tried again.
-void Store::save_count_errors() {
-  if (count_errors_ == nullptr) return;
+// What cannot be read or written is tried again.
+void Store::tend_count_errors() {
+  if (count_errors_ == nullptr || !trail_->reachable()) return;
+  count_errors_->turn(clock_.wall());
+  if (is_shared() && clock_.now() - count_errors_read_ >= kLearnEvery) {
+    count_errors_read_ = clock_.now();
+    (void)load_count_errors(*count_errors_reader_, *count_errors_, clock_.wall());
+  }
   const std::uint64_t changes = count_errors_->changes();
   if (changes == count_errors_kept_) return;
   const FaultOr<void> saved = trail_->write_within(kSavePatience, [this](Database& database) {
-    return storage::save_count_errors(database, *count_errors_);
+    return save_count_errors(database, *count_errors_, clock_.wall());
   });
   if (saved) count_errors_kept_ = changes;
 }

@@ -90,7 +90,7 @@ class Store final : public pipeline::Outages {
   FaultOr<void> lend();
   FaultOr<void> lend_rates(const config::Store& where);
   FaultOr<void> return_leases();
-  void save_count_errors();
+  void tend_count_errors();
   // What was spent under a budget in its window, by subject, and what of it the account lacks.
   struct Counted {
     const cost::Policy* budget;
@@ -123,6 +123,8 @@ class Store final : public pipeline::Outages {
 
   tokens::CountErrors* count_errors_ = nullptr;
   std::uint64_t count_errors_kept_ = 0;  // As many changes of them.
+  std::unique_ptr<Database> count_errors_reader_;
+  Instant count_errors_read_{};
 
   std::mutex tending_mutex_;  // Guards stopping_.
   std::condition_variable wake_;

@@ -2,14 +2,31 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 
 namespace tollgate::tokens {
 
 namespace {
 
 constexpr std::int64_t kMillion = 1'000'000;
+
 CountError::Seen larger(const CountError::Seen& a, const CountError::Seen& b) {
   return {std::max(a.millionths, b.millionths), std::max(a.tokens, b.tokens)};
+}
+
+CountError::Sightings larger(const CountError::Sightings& a, const CountError::Sightings& b) {
+  CountError::Sightings both;
+  for (std::size_t i = 0; i < CountError::kSightings; ++i) {
+    both.millionths[i] = std::max(a.millionths[i], b.millionths[i]);
+    both.tokens[i] = std::max(a.tokens[i], b.tokens[i]);
+  }
+  return both;
+}
+
+template <class Figures, class Figure>
+void insert(Figures& figures, Figure figure) {
+  figures.back() = std::max<Figure>(figures.back(), figure);
+  std::ranges::sort(figures, std::greater());
 }
 
 std::int64_t week_of(WallTime now) {
@@ -21,9 +38,13 @@ std::int64_t week_of(WallTime now) {
 CountError::Seen seen_in(Tokens counted, Tokens reported) {
   CountError::Seen seen;
   if (counted <= 0 || reported <= counted) return seen;
-  seen.tokens = std::min(reported - counted, kInputSlack);
-  const Tokens beyond = std::min(reported - counted - seen.tokens, kTokensMax);
-  const std::int64_t part = (beyond * kMillion + counted - 1) / counted;
+  const Tokens more = std::min(reported - counted, kTokensMax);
+  if (counted < CountError::kPartFrom) {
+    seen.tokens = std::min(more, CountError::kTokensMost);
+    return seen;
+  }
+  seen.tokens = std::min(more, kInputSlack);
+  const std::int64_t part = ((more - seen.tokens) * kMillion + counted - 1) / counted;
   seen.millionths = std::min(part, CountError::kMillionthsMost);
   return seen;
 }
@@ -51,25 +72,41 @@ Tokens CountError::margin(Tokens counted) const {
 bool CountError::learn(Tokens counted, Tokens reported, WallTime now) {
   const Seen seen = seen_in(counted, reported);
   const std::int64_t week = week_of(now);
-  const Seen known = unpacked(now_.load(std::memory_order_relaxed));
-  const bool is_known = larger(known, seen) == known;
-  if (is_known && week_.load(std::memory_order_relaxed) >= week) return false;
+  const Seen often = unpacked(often_.load(std::memory_order_relaxed));
+  if (larger(often, seen) == often && week_.load(std::memory_order_relaxed) == week) return false;
   const std::lock_guard lock(mutex_);
-  const Learned was = learned_;
-  turn(week);
-  learned_.now = larger(learned_.now, seen);
-  now_.store(packed(learned_.now), std::memory_order_relaxed);
-  in_force_.store(packed(larger(learned_.now, learned_.before)), std::memory_order_relaxed);
-  return !is_known || (learned_ != was && was != Learned{});
+  const Seen was = in_force();
+  turn_to(week);
+  insert(learned_.now.millionths, seen.millionths);
+  insert(learned_.now.tokens, seen.tokens);
+  put_in_force();
+  return in_force() != was;
 }
 
-// A clock that was put back learns for the week that had begun.
-void CountError::turn(std::int64_t week) {
-  if (week <= learned_.week) return;
-  learned_.before = week == learned_.week + 1 ? learned_.now : Seen{};
-  learned_.now = {};
+bool CountError::turn(WallTime now) {
+  const std::int64_t week = week_of(now);
+  if (week_.load(std::memory_order_relaxed) == week) return false;
+  const std::lock_guard lock(mutex_);
+  const Seen was = in_force();
+  turn_to(week);
+  put_in_force();
+  return in_force() != was;
+}
+
+// What a clock learned that was ahead, or that is put back now, counts as learned this week.
+void CountError::turn_to(std::int64_t week) {
+  if (week > learned_.week) {
+    learned_.before = week == learned_.week + 1 ? learned_.now : Sightings{};
+    learned_.now = {};
+  }
   learned_.week = week;
   week_.store(week, std::memory_order_relaxed);
+}
+
+void CountError::put_in_force() {
+  often_.store(packed(learned_.now.often()), std::memory_order_relaxed);
+  in_force_.store(packed(larger(learned_.now.often(), learned_.before.often())),
+                  std::memory_order_relaxed);
 }
 
 auto CountError::learned() const -> Learned {
@@ -77,35 +114,41 @@ auto CountError::learned() const -> Learned {
   return learned_;
 }
 
-void CountError::take(const Learned& other) {
+void CountError::take(const Learned& other, WallTime now) {
   const std::lock_guard lock(mutex_);
-  turn(other.week);
+  turn_to(week_of(now));
   const auto of_week = [&](std::int64_t week) {
     if (week == other.week) return other.now;
-    return week == other.week - 1 ? other.before : Seen{};
+    return week == other.week - 1 ? other.before : Sightings{};
   };
   learned_.now = larger(learned_.now, of_week(learned_.week));
   learned_.before = larger(learned_.before, of_week(learned_.week - 1));
-  now_.store(packed(learned_.now), std::memory_order_relaxed);
-  in_force_.store(packed(larger(learned_.now, learned_.before)), std::memory_order_relaxed);
+  put_in_force();
 }
 
-CountError& CountErrors::of(std::string_view model, std::string_view tokenizer) {
+CountError& CountErrors::of(std::string_view model, std::string_view counted_by) {
   const std::lock_guard lock(mutex_);
   for (Named& named : all_) {
-    if (named.model == model && named.tokenizer == tokenizer) return named.error;
+    if (named.model == model && named.counted_by == counted_by) return named.error;
   }
   Named& named = all_.emplace_back();
   named.model = model;
-  named.tokenizer = tokenizer;
+  named.counted_by = counted_by;
   return named.error;
+}
+
+void CountErrors::turn(WallTime now) {
+  const std::lock_guard lock(mutex_);
+  for (Named& named : all_) {
+    if (named.error.turn(now)) changes_.fetch_add(1, std::memory_order_release);
+  }
 }
 
 auto CountErrors::all() const -> std::vector<Row> {
   const std::lock_guard lock(mutex_);
   std::vector<Row> rows;
   for (const Named& named : all_) {
-    rows.push_back({named.model, named.tokenizer, named.error.learned()});
+    rows.push_back({named.model, named.counted_by, named.error.learned(), named.error.in_force()});
   }
   return rows;
 }

@@ -23,11 +23,13 @@ const icu::Normalizer2& nfkc() {
   return *made;
 }
 
-// Those that have another form.
+// Those that are or may become another form.
 const icu::UnicodeSet& changing() {
   static const icu::UnicodeSet* const made = [] {
     UErrorCode status = U_ZERO_ERROR;
-    auto* const set = new icu::UnicodeSet(u"[:NFKC_Quick_Check=No:]", status);
+    auto* const set = new icu::UnicodeSet(
+        u"[[:NFKD_Quick_Check=No:]-[:Hangul_Syllable_Type=LV:]-[:Hangul_Syllable_Type=LVT:]]",
+        status);
     CHECK(U_SUCCESS(status) != 0);
     set->freeze();
     return set;

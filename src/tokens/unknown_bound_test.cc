@@ -5,7 +5,6 @@
 #include <unicode/normalizer2.h>
 #include <unicode/utf8.h>
 
-#include <random>
 #include <string>
 
 namespace tollgate::tokens {
@@ -30,8 +29,9 @@ TEST(UnknownBound, IsAByteATokenAndOneForASpaceInFront) {
 TEST(UnknownBound, KnowsWhatGrowsElevenfold) {
   // U+FDFA is eighteen letters, 33 bytes.
   EXPECT_EQ(bound_of_unknown("\xef\xb7\xba"), 34);
-  // U+0958 is two characters in every form; the ligature ffi gets no longer.
+  // U+0958 is two characters in every form; the ligature ffi gets no longer, nor does Hangul.
   EXPECT_EQ(bound_of_unknown("\xe0\xa5\x98"), 7);
+  EXPECT_EQ(bound_of_unknown("\xea\xb0\x81"), 4);
   EXPECT_EQ(bound_of_unknown("\xef\xac\x83"), 4);
 }
 
@@ -51,18 +51,28 @@ TEST(UnknownBound, IsNoLessThanAnyFormOfTheText) {
       ASSERT_GE(bound_of_unknown(text), bytes_of(text, *form) + 1) << character;
     }
   }
-  std::mt19937_64 random{3};
-  for (int round = 0; round < 2000; ++round) {
-    std::string text;
-    for (int i = 0; i < 40; ++i) {
-      const UChar32 character = 0xc0 + static_cast<UChar32>(random() % 0xfe00) % 0x3000;
-      char bytes[4];
-      std::int32_t length = 0;
-      U8_APPEND_UNSAFE(bytes, length, character);
-      text.append(bytes, static_cast<std::size_t>(length));
-    }
-    for (const icu::Normalizer2* form : forms) {
-      ASSERT_GE(bound_of_unknown(text), bytes_of(text, *form) + 1);
+}
+
+// A mark may take the character before it apart, whose parts then stay apart.
+TEST(UnknownBound, IsNoLessThanAnyFormOfACharacterAndAMark) {
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::Normalizer2* const forms[] = {icu::Normalizer2::getNFKCInstance(status),
+                                           icu::Normalizer2::getNFCInstance(status)};
+  ASSERT_TRUE(U_SUCCESS(status));
+  const auto utf8 = [](UChar32 character) {
+    std::string text(4, '\0');
+    std::int32_t length = 0;
+    U8_APPEND_UNSAFE(text.data(), length, character);
+    return text.substr(0, static_cast<std::size_t>(length));
+  };
+  for (UChar32 character = 0x41; character < 0x2000; ++character) {
+    for (const UChar32 mark : {0x300, 0x31b, 0x323, 0x327, 0x328, 0x345}) {
+      const std::string pair = utf8(character) + utf8(mark);
+      std::string text;
+      for (int i = 0; i < 8; ++i) text += pair;
+      for (const icu::Normalizer2* form : forms) {
+        ASSERT_GE(bound_of_unknown(text), bytes_of(text, *form) + 1) << character << " " << mark;
+      }
     }
   }
 }

@@ -161,6 +161,85 @@ describe('count', () => {
     assert.equal(piped.stdout.trim(), '2');
     assert.equal((await tollgate(['count', '--tokenizer', 'o200k_bse'], { input: '' })).code, 2);
   });
+
+  it('counts bodies as the gateway would, and refuses those in its words', async (t) => {
+    const chat = path.join(folder(t), 'chat.json');
+    writeFileSync(chat, '{"model":"m","messages":[{"role":"user","content":"hello world"}]}');
+    const count = (...more) => tollgate(['count', '--body', ...more]);
+
+    assert.equal((await count('chat', chat, chat)).stdout, '9\n9\n');
+    const qwen = await count('chat', '--tokenizer', 'qwen2_5', '--json', chat);
+    const told = JSON.parse(qwen.stdout);
+    assert.deepEqual(
+      [told.tokens, told.texts, told.framing, told.framing_is_bound, told.is_bound],
+      [31, 2, 29, false, false],
+    );
+    assert.equal(told.chat_template, 'qwen2_5');
+    const named = await count('chat', '--chat-template', 'deepseek_v3', chat);
+    assert.equal(named.stdout, '5\n');
+    const embedding = await tollgate(['count', '--body', 'embeddings'], {
+      input: '{"model":"m","input":["hello world",[1,2,3]]}',
+    });
+    assert.equal(embedding.stdout, `${2 + 2 + 3 + 2 * 2}\n`);
+
+    const broken = path.join(folder(t), 'broken.json');
+    writeFileSync(broken, '{"model":"m","messages":[{"role":"user"}]}');
+    const refused = await count('chat', broken, chat);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /broken\.json: 'messages\[0\]\.content' is required\./);
+    assert.equal(refused.stdout, '9\n');
+
+    for (const [wrong, words] of [
+      [['images', chat], /unknown kind of body `images`; known are chat, messages/],
+      [['chat', '--chat-template', 'llama4', chat], /unknown chat template `llama4`; known are/],
+      [['chat', '--ids', chat], /a body has no ids/],
+    ]) {
+      const { code, stderr } = await count(...wrong);
+      assert.equal(code, 2);
+      assert.match(stderr, words);
+    }
+    assert.equal((await tollgate(['count', '--model', 'm', chat])).code, 2);
+  });
+
+  it("counts a body as a configuration's model", async (t) => {
+    const at = folder(t);
+    const config = path.join(at, 'tollgate.yaml');
+    writeFileSync(
+      config,
+      `listeners: { public: { address: "127.0.0.1:0", exposure: public } }
+store: { ledger: memory }
+authentication: { api_keys: {} }
+upstreams: { vllm: { url: "http://127.0.0.1:9/v1", speaks: openai } }
+models:
+  exact: { upstream: vllm, tokenizer: llama3, price_per_million: { input: 1, output: 1 } }
+  named:
+    { upstream: vllm, tokenizer: llama3, chat_template: llama3, price_per_million: { input: 1, output: 1 } }
+  bounded: { upstream: vllm, price_per_million: { input: 1, output: 1 } }
+tenants: { acme: {} }
+routes:
+  - name: chat
+    path: /v1/chat/completions
+    models: [exact, named, bounded]
+    allow: [{ tenants: [acme] }]
+`,
+    );
+    const body = '{"model":"m","messages":[{"role":"user","content":"hello world"}]}';
+    const count = async (model) => {
+      const made = await tollgate(['count', '--body', 'chat', '-c', config, '--model', model, '--json'], {
+        input: body,
+      });
+      return made.code === 0 ? JSON.parse(made.stdout) : made;
+    };
+    assert.equal((await count('exact')).tokens, 37);
+    assert.equal((await count('named')).tokens, 12);
+    const bounded = await count('bounded');
+    assert.equal(bounded.chat_template, 'largest');
+    assert.equal(bounded.is_bound, true);
+    assert.equal(bounded.texts, 'userhello world'.length);
+    const unknown = await count('other');
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /has no model `other`/);
+  });
 });
 
 describe('the command line', () => {

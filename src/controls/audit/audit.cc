@@ -206,7 +206,9 @@ void write_usage(Pen& pen, const Record& record) {
   pen.number(record.output);
   pen.literal(",\"reasoning\":");
   pen.number(record.reasoning);
-  if (record.input_reported && *record.input_reported != record.input) {
+  const bool is_charged =
+      record.usage_source == UsageSource::kProvider && record.input_reported == record.input;
+  if (record.input_reported && !is_charged) {
     pen.literal(",\"input_reported\":");
     pen.number(*record.input_reported);
   }
