@@ -1,8 +1,10 @@
 #include "dialects/audio_duration.h"
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 #include <optional>
+
+#include "dialects/audio_frames.h"
 
 namespace tollgate::dialects {
 
@@ -18,9 +20,18 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 // ---- WAV -------------------------------------------------------------------------------------
 
+// FFmpeg looks for other codings in PCM of 16 bits alone, in 32 packets: of 4 KiB, or of a tenth of
+// a second at most.
+std::size_t probed_bytes(std::int64_t bytes_per_second) {
+  constexpr std::int64_t kLeast = 32 * 4096;
+  constexpr std::int64_t kSeconds = 4;
+  return static_cast<std::size_t>(std::max(kLeast, kSeconds * bytes_per_second));
+}
+
 struct WavFormat {
   std::int64_t frames_per_second;
   std::int64_t bytes_per_frame;
+  bool is_probed;  // By FFmpeg, for other codings.
 };
 
 // The chunk "fmt ", `size` bytes at `at`; only what has one size a sample.
@@ -31,8 +42,9 @@ std::optional<WavFormat> read_wav_format(const Base64Bytes& file, std::size_t at
   constexpr std::uint32_t kALaw = 6;
   constexpr std::uint32_t kMuLaw = 7;
   constexpr std::uint32_t kExtensible = 0xFFFE;
-  constexpr std::int64_t kRateLeast = 1000;
-  constexpr std::int64_t kRateMost = 768'000;
+  constexpr std::int64_t kRateLeast = 8000;
+  constexpr std::int64_t kRateMost = 96'000;
+  constexpr std::int64_t kChannelsMost = 8;
   if (size < 16) return std::nullopt;
   std::uint32_t coding = file.little_endian(at, 2);
   if (coding == kExtensible) coding = size >= 40 ? file.little_endian(at + 24, 2) : 0;
@@ -43,11 +55,11 @@ std::optional<WavFormat> read_wav_format(const Base64Bytes& file, std::size_t at
   const std::int64_t bytes_per_second = file.little_endian(at + 8, 4);
   const std::int64_t bytes_per_frame = file.little_endian(at + 12, 2);
   const std::int64_t bits = file.little_endian(at + 14, 2);
-  const bool agrees = channels > 0 && bits > 0 && bits % 8 == 0 && bits <= 64 &&
-                      bytes_per_frame == channels * bits / 8 &&
+  const bool agrees = channels > 0 && channels <= kChannelsMost && bits > 0 && bits % 8 == 0 &&
+                      bits <= 64 && bytes_per_frame == channels * bits / 8 &&
                       bytes_per_second == rate * bytes_per_frame;
   if (!agrees || rate < kRateLeast || rate > kRateMost) return std::nullopt;
-  return WavFormat{rate, bytes_per_frame};
+  return WavFormat{rate, bytes_per_frame, coding == kPcm && bits == 16};
 }
 
 Read read_wav(const Base64Bytes& file) {
@@ -60,6 +72,9 @@ Read read_wav(const Base64Bytes& file) {
     const std::size_t body = at + 8;
     if (file.is(at, "data")) {
       if (!format) break;
+      const std::size_t probed = probed_bytes(format->frames_per_second * format->bytes_per_frame);
+      if (format->is_probed && holds_frames(file, body, body + probed, FrameKinds::kAll))
+        return wrong("is a WAV that holds frames of MP3, AAC, AC-3 or DTS.");
       const auto bytes = static_cast<std::int64_t>(file.size() - body);
       return Duration(ceil_div(ceil_div(bytes, format->bytes_per_frame) * kMicrosecondsPerSecond,
                                format->frames_per_second));
@@ -70,8 +85,8 @@ Read read_wav(const Base64Bytes& file) {
       format = read_wav_format(file, body, size);
       if (!format)
         return wrong(
-            "is a WAV of another coding than PCM, or one whose header disagrees with "
-            "itself: how long it is cannot be known.");
+            "is a WAV of another coding than PCM, of more than 8 channels, of fewer than 8000 or "
+            "more than 96000 samples a second, or one whose header disagrees with itself.");
     }
     at = body + size + size % 2;
   }
@@ -80,82 +95,77 @@ Read read_wav(const Base64Bytes& file) {
 
 // ---- MP3 -------------------------------------------------------------------------------------
 
-struct Mp3Frame {
-  std::size_t bytes;
-  std::int64_t microseconds;
-};
-
-// A frame of layer III at `at`, if there is one.
-std::optional<Mp3Frame> read_frame(const Base64Bytes& file, std::size_t at) {
-  if (!file.has(at, 4)) return std::nullopt;
-  const std::uint32_t head = file.big_endian(at, 4);
-  constexpr std::uint32_t kSync = 0xFFE00000;
-  if ((head & kSync) != kSync) return std::nullopt;
-  const std::uint32_t version = head >> 19 & 3;  // 0: MPEG 2.5, 2: MPEG 2, 3: MPEG 1.
-  const std::uint32_t layer = head >> 17 & 3;    // 1: layer III.
-  const std::uint32_t bit_rate = head >> 12 & 15;
-  const std::uint32_t rate = head >> 10 & 3;
-  const std::uint32_t padding = head >> 9 & 1;
-  // A bit rate of its own (0) says no length.
-  if (version == 1 || layer != 1 || bit_rate == 0 || bit_rate == 15 || rate == 3)
-    return std::nullopt;
-  constexpr std::array<std::int64_t, 15> kKilobits1{0,   32,  40,  48,  56,  64,  80, 96,
-                                                    112, 128, 160, 192, 224, 256, 320};
-  constexpr std::array<std::int64_t, 15> kKilobits2{0,  8,  16, 24,  32,  40,  48, 56,
-                                                    64, 80, 96, 112, 128, 144, 160};
-  constexpr std::array<std::int64_t, 3> kRates{44'100, 48'000, 32'000};
-  const bool first = version == 3;
-  const std::int64_t samples = first ? 1152 : 576;
-  const std::int64_t hertz = kRates[rate] / (first ? 1 : version == 2 ? 2 : 4);
-  const std::int64_t kilobits = first ? kKilobits1[bit_rate] : kKilobits2[bit_rate];
-  const std::int64_t bytes = samples / 8 * kilobits * 1000 / hertz + padding;
-  return Mp3Frame{static_cast<std::size_t>(bytes),
-                  ceil_div(samples * kMicrosecondsPerSecond, hertz)};
-}
-
-// Of the head of a frame: what marks it, its version, its layer and its rate. One that differs from
-// the first is no frame to many decoders, and they find others within it.
-constexpr std::uint32_t kSameInAll = 0xFFFE0C00;
-
 // The bytes of an ID3v2 tag at `at`, 0 where there is none.
 std::size_t tag_bytes(const Base64Bytes& file, std::size_t at) {
+  constexpr std::uint8_t kFooterFlag = 0x10;
   if (!file.is(at, "ID3") || !file.has(at, 10)) return 0;
+  if (file[at + 3] == 0xFF || file[at + 4] == 0xFF) return 0;
   std::size_t size = 0;
   for (std::size_t i = 6; i < 10; ++i) {
     const std::uint8_t seven = file[at + i];
     if (seven > 0x7F) return 0;
     size = size << 7 | seven;
   }
-  const bool has_footer = (file[at + 5] & 0x10) != 0;
-  return 10 + size + (has_footer ? 10 : 0);
+  return 10 + size + ((file[at + 5] & kFooterFlag) != 0 ? 10 : 0);
+}
+
+// Some decoders skip the footer by the flag alone and others do not know it, so it has to be one.
+bool ends_soundly(const Base64Bytes& file, std::size_t at, std::size_t bytes) {
+  constexpr std::uint8_t kFooterFlag = 0x10;
+  if (!file.has(at, bytes)) return false;
+  if ((file[at + 5] & kFooterFlag) == 0) return true;
+  const std::size_t footer = at + bytes - 10;
+  if (!file.is(footer, "3DI")) return false;
+  for (std::size_t i = 3; i < 10; ++i)
+    if (file[footer + i] != file[at + i]) return false;
+  return true;
+}
+
+// A frame that decoders go on to from another of `head`: all of a head but the bit rate, the
+// padding, the protection and what of joint stereo is used. FFmpeg asks for this much.
+bool follows(std::uint32_t head, const std::optional<MpegFrame>& frame) {
+  constexpr std::uint32_t kSameInAll = 0xFFFE0CCF;
+  return frame && frame->layer == 3 && frame->bytes > 0 && ((head ^ frame->head) & kSameInAll) == 0;
+}
+
+// The head that the frames of the file have in common. One that tells how long the file is stands
+// first and may differ; then some decoders look for their first frame within it.
+std::uint32_t common_head(const Base64Bytes& file, std::size_t at, const MpegFrame& first) {
+  constexpr std::uint32_t kSameInFirst = 0xFFFE0C00;
+  const std::optional<MpegFrame> second = mpeg_frame_at(file, at + first.bytes);
+  if (!second || ((first.head ^ second->head) & kSameInFirst) != 0) return first.head;
+  for (std::size_t i = 1; i < first.bytes; ++i)
+    if (mpeg_frame_at(file, at + i)) return first.head;
+  return second->head;
 }
 
 Read read_mp3(const Base64Bytes& file) {
-  // The lowest bit rate of a frame is 8 kbit/s: a byte is a millisecond at the most.
-  constexpr std::int64_t kMicrosecondsPerByte = 1000;
-  constexpr std::size_t kLastTagBytes = 128;  // Of ID3v1.
-  std::size_t at = 0;
-  while (const std::size_t bytes = tag_bytes(file, at)) {
-    if (!file.has(at, bytes)) return wrong("is an MP3 with a tag that is damaged.");
-    at += bytes;
-  }
-  std::size_t end = file.size();
-  if (end >= at + kLastTagBytes && file.is(end - kLastTagBytes, "TAG")) end -= kLastTagBytes;
+  // Decoders look ahead for so many frames, the most cautious, before they believe the first.
+  constexpr int kSure = 16;
+  const std::size_t tag = tag_bytes(file, 0);
+  if (tag > 0 && !ends_soundly(file, 0, tag)) return wrong("is an MP3 with a tag that is damaged.");
+  if (tag_bytes(file, tag) > 0) return wrong("is an MP3 with two tags; leave one.");
   // Behind anything else than a frame a decoder may look for another kind of file.
-  if (!read_frame(file, at)) return wrong("is not the MP3 that it is said to be.");
-  const std::uint32_t first = file.big_endian(at, 4) & kSameInAll;
-  std::int64_t microseconds = 0;
-  while (at < end) {
-    const std::optional<Mp3Frame> frame = read_frame(file, at);
-    if (frame && (file.big_endian(at, 4) & kSameInAll) == first) {
-      microseconds += frame->microseconds;
-      at += frame->bytes;
-    } else {
-      microseconds += kMicrosecondsPerByte;
-      ++at;
-    }
+  std::optional<MpegFrame> frame = mpeg_frame_at(file, tag);
+  if (!frame || !follows(frame->head, frame)) return wrong("is not the MP3 that it is said to be.");
+  const std::uint32_t head = common_head(file, tag, *frame);
+  // From here on what is before `last` is frames, one behind the other.
+  Duration sound{};
+  std::size_t last = tag;
+  int frames = 1;
+  while (true) {
+    const std::size_t next = last + frame->bytes;
+    const std::optional<MpegFrame> following = mpeg_frame_at(file, next);
+    if (!follows(head, following)) break;
+    sound += frame->sound;
+    last = next;
+    frame = following;
+    ++frames;
   }
-  return Duration(microseconds);
+  if (frames >= kSure) return sound + sound_of_all_heads(file, last);
+  if (holds_frames(file, tag, file.size(), FrameKinds::kAllButMpeg))
+    return wrong("is an MP3 of a few frames that holds frames of another kind.");
+  return sound_of_all_heads(file, tag);
 }
 
 }  // namespace

@@ -12,10 +12,23 @@ using Read = std::expected<ImageSize, std::string_view>;
 std::unexpected<std::string_view> wrong(std::string_view why) { return std::unexpected(why); }
 
 Read read_png(const Base64Bytes& file) {
-  constexpr std::size_t kHeaderEnd = 33;  // The signature and the chunk IHDR with its check sum.
-  if (!file.has(0, kHeaderEnd) || file.big_endian(8, 4) != 13 || !file.is(12, "IHDR"))
-    return wrong("is a PNG whose header is damaged.");
-  return ImageSize{file.big_endian(16, 4), file.big_endian(20, 4)};
+  constexpr std::string_view kDamaged = "is a PNG whose header is damaged.";
+  constexpr std::size_t kSignature = 8;
+  constexpr std::size_t kAround = 12;  // A chunk's length, its name and its check sum.
+  if (!file.has(kSignature, 13 + kAround) || file.big_endian(kSignature, 4) != 13 ||
+      !file.is(kSignature + 4, "IHDR"))
+    return wrong(kDamaged);
+  const ImageSize size{file.big_endian(16, 4), file.big_endian(20, 4)};
+  std::size_t at = kSignature + 13 + kAround;
+  while (file.has(at, 8) && !file.is(at + 4, "IDAT")) {
+    const std::size_t length = file.big_endian(at, 4);
+    // Of two headers some decoders take the first and others the last.
+    if (file.is(at + 4, "IHDR")) return wrong("is a PNG with two headers.");
+    if (!file.has(at, length + kAround)) return wrong(kDamaged);
+    at += length + kAround;
+  }
+  if (!file.has(at, 8)) return wrong("is a PNG without pixels.");
+  return size;
 }
 
 bool is_frame(std::uint8_t marker) {
@@ -65,6 +78,18 @@ std::size_t skip_blocks(const Base64Bytes& file, std::size_t at) {
   return at + 1;
 }
 
+// Whether decoders agree where the extension at `at` ends. Where its first block is empty, or the
+// second of one that tells how often to loop, some have found the end and others read on.
+bool ends_in_one_place(const Base64Bytes& file, std::size_t at) {
+  constexpr std::uint8_t kComment = 0xFE;
+  constexpr std::string_view kLoop = "NETSCAPE2.0";
+  const std::size_t block = at + 2;
+  if (file[at + 1] == kComment) return true;
+  if (file[block] == 0) return false;
+  const std::size_t second = block + 1 + file[block];
+  return !file.is(block + 1, kLoop) || !file.has(second, 1) || file[second] != 0;
+}
+
 // The bytes of a table of colours, by the flags that announce it.
 std::size_t table_bytes(std::uint8_t flags) {
   return (flags & 0x80) != 0 ? std::size_t{3} << ((flags & 7) + 1) : 0;
@@ -73,12 +98,16 @@ std::size_t table_bytes(std::uint8_t flags) {
 Read read_gif(const Base64Bytes& file) {
   constexpr std::uint8_t kExtension = 0x21;
   constexpr std::uint8_t kFrame = 0x2C;
+  constexpr std::uint8_t kTrailer = 0x3B;
   constexpr std::size_t kFrameBytes = 10;
   ImageSize largest{file.little_endian(6, 2), file.little_endian(8, 2)};
   bool has_frame = false;
   std::size_t at = 13 + table_bytes(file[10]);
-  while (file.has(at, 1)) {
-    if (file[at] == kExtension && file.has(at, 3)) {
+  while (file.has(at, 1) && file[at] != kTrailer) {
+    if (file[at] == 0) {  // Decoders pass over it, or end here.
+      ++at;
+    } else if (file[at] == kExtension && file.has(at, 3)) {
+      if (!ends_in_one_place(file, at)) return wrong("is a GIF whose extensions are damaged.");
       at = skip_blocks(file, at + 2);
     } else if (file[at] == kFrame && file.has(at, kFrameBytes)) {
       // A frame may stand where it reaches beyond the screen.
@@ -88,8 +117,10 @@ Read read_gif(const Base64Bytes& file) {
       largest.height = std::max(largest.height, bottom);
       has_frame = true;
       at = skip_blocks(file, at + kFrameBytes + table_bytes(file[at + 9]) + 1);
+    } else if (file[at] == kExtension || file[at] == kFrame) {
+      break;  // Cut short.
     } else {
-      break;
+      return wrong("is a GIF whose blocks are damaged.");  // Some decoders look on behind it.
     }
   }
   if (!has_frame) return wrong("is a GIF without a frame.");

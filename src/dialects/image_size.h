@@ -1,7 +1,8 @@
 // How large an image is, from its header: nothing of it is decoded.
 //
-// Where a file tells several sizes, the largest that a decoder may make of it counts: of a JPEG
-// the largest frame before its first scan, of a GIF the largest of its screen and all its frames.
+// Of the sizes that a JPEG tells before its first scan, and of a GIF's screen and frames, the
+// largest counts. A PNG with two headers is refused, and so is a GIF with an extension whose end
+// decoders look for in two places.
 // An orientation in its metadata may swap the sides, which changes no formula of media.h.
 //
 // Sources: PNG (W3C, third edition) 5.2 and 11.2.1; JPEG (ITU-T T.81) annex B; GIF89a

@@ -122,6 +122,21 @@ TEST(ImageSize, OfAJpegIsTheLargestFrameBehindWhateverStandsBefore) {
         << int{other};
 }
 
+// Pillow takes the last header, libpng none and others the first.
+TEST(ImageSize, OfAPngIsThatOfItsOnlyHeader) {
+  const std::string header = png_header(28, 28);
+  const std::string text = chunk("tEXt", "Title" + png_header(4000, 4000));
+  EXPECT_EQ(told(read("image/png", png_of(header + text))), "28x28");
+  EXPECT_FALSE(read("image/png", png_of(header + png_header(4000, 4000))));
+  EXPECT_FALSE(read("image/png", png_of(header + text + png_header(28, 28))));
+  EXPECT_FALSE(read("image/png", png_of(text + header)));
+  EXPECT_FALSE(read("image/png", png_of(header + big_endian(0xFFFFFFFF, 4) + "tEXt")));
+  // What lies behind the pixels is read when their size is settled.
+  EXPECT_EQ(told(read("image/png", png(28, 28) + png_header(4000, 4000))), "28x28");
+  const std::string file = png(28, 28);
+  EXPECT_FALSE(read("image/png", file.substr(0, file.find("IDAT"))));
+}
+
 TEST(ImageSize, OfAGifIsTheLargestOfItsScreenAndFrames) {
   const std::string comment = std::string("!\xFE\x04talk\0", 8);
   EXPECT_EQ(told(read("image/gif", gif(8, 8, comment + gif_frame(0, 0, 4, 4)))), "8x8");
@@ -133,6 +148,33 @@ TEST(ImageSize, OfAGifIsTheLargestOfItsScreenAndFrames) {
   std::string coloured = gif(8, 8, std::string(12, ',') + gif_frame(0, 0, 20, 8));
   coloured[10] = '\x81';
   EXPECT_EQ(told(read("image/gif", coloured)), "20x8");
+}
+
+// Pillow reads blocks on behind an extension's first, be that its end, and finds the large frame
+// where others find a small one and its colours.
+TEST(ImageSize, OfAGifIsNotToldWhereDecodersFindOtherFrames) {
+  const std::string frame = gif_frame(0, 0, 4, 4);
+  const std::string large = gif_frame(0, 0, 2800, 2800);
+  const auto empty = [](std::uint8_t label) {
+    return "!" + std::string(1, static_cast<char>(label)) + std::string(1, '\0');
+  };
+  const std::string trick = std::string(1, ',') + little_endian(0, 4) +
+                            little_endian(0x00010001, 4) + std::string("\0\x08\x50", 3) +
+                            std::string(33, 'U') + std::string(1, '\0') + large;
+  for (const std::uint8_t label : {0xF9, 0xFF, 0x01, 0x63}) {
+    EXPECT_FALSE(read("image/gif", gif(28, 28, empty(label) + trick))) << int{label};
+    EXPECT_FALSE(read("image/gif", gif(28, 28, empty(label) + frame))) << int{label};
+    EXPECT_FALSE(read("image/gif", gif(28, 28, frame + empty(label) + trick))) << int{label};
+  }
+  const std::string loop = "!\xFF\x0BNETSCAPE2.0";
+  EXPECT_FALSE(read("image/gif", gif(28, 28, loop + std::string(1, '\0') + trick)));
+  EXPECT_FALSE(read("image/gif", gif(28, 28, frame + "?" + large)));
+  // These end where they seem to.
+  const std::string sound =
+      loop + std::string("\x03\x01\0\0\0", 5) + std::string("!\xF9\x04\0\0\0\0\0", 8) + empty(0xFE);
+  EXPECT_EQ(told(read("image/gif", gif(28, 28, sound + frame))), "28x28");
+  EXPECT_EQ(told(read("image/gif", gif(28, 28, frame + std::string(2, '\0') + large))),
+            "2800x2800");
 }
 
 TEST(ImageSize, IsOfTheTypeThatWasTold) {
@@ -204,6 +246,9 @@ TEST(ImageSize, IsFoundOrNotInOneWalk) {
   while (blocks.size() < kSize) blocks += "\x01x";
   EXPECT_FALSE(read("image/gif", gif(5, 5, blocks)));
   EXPECT_EQ(told(read("image/png", png(5, 5) + std::string(kSize, 'x'))), "5x5");
+  std::string chunks = png_header(5, 5);
+  while (chunks.size() < kSize) chunks += chunk("tEXt", "");
+  EXPECT_EQ(told(read("image/png", png_of(chunks))), "5x5");
   EXPECT_FALSE(
       read("image/webp", "RIFF\xFF\xFF\xFF\xFFWEBPVP8X\xFF\xFF\xFF\xFF" + std::string(1000, 'x')));
 }

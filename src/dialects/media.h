@@ -1,11 +1,14 @@
 // What images and recordings cost in tokens, by the formulas that providers publish. Each is a
 // row of a table, by the name that a model's configuration gives; the source stands with its
-// rule below. Where a rule leaves something open the dearer reading counts, so that none of them
-// tells too few:
+// rule below. Where a rule leaves something open the dearer reading counts, with one exception that
+// is told:
 //
 // - OpenAI, tiles (gpt-4o, gpt-4.1, gpt-4.5, gpt-4o-mini, o1, o3, gpt-5, computer-use-preview):
 //   scaled down to fit 2048 x 2048, then to 768 on the short side; a base and so many a tile of
-//   512 x 512 begun; the base alone at low detail. Source: OpenAI, "Images and vision",
+//   512 x 512 begun; the base alone at low detail. The exception: an image is scaled down only,
+//   never up. The page has it "scaled such that the shortest side is 768px long", which to the
+//   letter makes four tiles of one of 512 x 512; its examples are of larger ones and say "scale
+//   down". That a smaller one stays as it is is our reading. Source: OpenAI, "Images and vision",
 //   https://developers.openai.com/api/docs/guides/images-vision, tile-based tokenization.
 // - OpenAI, patches (gpt-4.1-mini, gpt-4.1-nano, o4-mini, gpt-5-mini, gpt-5-nano, gpt-5.4-mini,
 //   gpt-5.4-nano): patches of 32 x 32 begun, times a factor; scaled down to 2048 on the long side

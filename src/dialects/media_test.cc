@@ -30,6 +30,7 @@ TEST(ImageTokens, AreThoseOfThePublishedExamplesInTiles) {
   EXPECT_EQ(tokens("gpt-4o", 4096, 8192, ImageDetail::kLow), 85);
   // A small one is not enlarged: a tile.
   EXPECT_EQ(tokens("gpt-4o", 128, 64), 255);
+  // Scaled down only, never up.
   EXPECT_EQ(tokens("gpt-4o", 512, 512), 255);
   EXPECT_EQ(tokens("gpt-4o", 513, 512), 425);
   EXPECT_EQ(tokens("gpt-4o", 768, 2048), 85 + 8 * 170);

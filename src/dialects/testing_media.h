@@ -35,9 +35,19 @@ inline std::string base64(std::string_view bytes) {
   return made;
 }
 
+// A chunk of a PNG; its check sum is none, as nobody asks here.
+inline std::string chunk(std::string_view name, std::string_view bytes) {
+  return big_endian(bytes.size(), 4) + std::string(name) + std::string(bytes) + "crc!";
+}
+inline std::string png_header(std::uint64_t width, std::uint64_t height) {
+  return chunk("IHDR",
+               big_endian(width, 4) + big_endian(height, 4) + std::string("\x08\x06\0\0\0", 5));
+}
+inline std::string png_of(std::string_view chunks) {
+  return "\x89PNG\r\n\x1A\n" + std::string(chunks) + chunk("IDAT", "pixels");
+}
 inline std::string png(std::uint64_t width, std::uint64_t height) {
-  return std::string("\x89PNG\r\n\x1A\n") + big_endian(13, 4) + "IHDR" + big_endian(width, 4) +
-         big_endian(height, 4) + std::string("\x08\x06\0\0\0", 5) + "crc!" + "chunks";
+  return png_of(png_header(width, height));
 }
 
 // A segment of a JPEG: its marker, its length, its bytes.
@@ -83,17 +93,25 @@ inline std::string webp_extended(std::uint64_t width, std::uint64_t height) {
               std::string(4, '\0') + little_endian(width - 1, 3) + little_endian(height - 1, 3));
 }
 
-// PCM of 16 bits; what the header says of the length of the data may be a lie.
+inline std::string repeated(std::string_view bytes, std::size_t times) {
+  std::string made;
+  for (std::size_t i = 0; i < times; ++i) made += bytes;
+  return made;
+}
+
+// PCM; what the header says of the length of the data may be a lie.
 struct Wav {
   std::uint64_t rate = 8000;
   std::uint64_t channels = 1;
   std::uint64_t data_bytes = 0;
   std::uint64_t told_bytes = 0;
+  std::uint64_t bits = 16;
 };
 inline std::string wav_format(const Wav& wav) {
+  const std::uint64_t frame = wav.channels * wav.bits / 8;
   return "fmt " + little_endian(16, 4) + little_endian(1, 2) + little_endian(wav.channels, 2) +
-         little_endian(wav.rate, 4) + little_endian(wav.rate * wav.channels * 2, 4) +
-         little_endian(wav.channels * 2, 2) + little_endian(16, 2);
+         little_endian(wav.rate, 4) + little_endian(wav.rate * frame, 4) + little_endian(frame, 2) +
+         little_endian(wav.bits, 2);
 }
 inline std::string wav_of(std::string_view chunks) {
   return "RIFF" + little_endian(4 + chunks.size(), 4) + "WAVE" + std::string(chunks);
@@ -108,7 +126,10 @@ inline std::string wav(std::uint64_t milliseconds) {
 }
 
 // Frames of MPEG 1 layer III at 44.1 kHz: 1152 samples each.
+// What a frame holds has no head of another in it.
 inline std::string mp3_frame_128() { return "\xFF\xFB\x90" + std::string(414, '\0'); }
 inline std::string mp3_frame_32() { return "\xFF\xFB\x10" + std::string(101, '\0'); }
+// MPEG 2 at 24 kHz and 8 kbit/s: 24 ms in as many bytes.
+inline std::string mp3_frame_8() { return "\xFF\xF3\x14" + std::string(21, '\0'); }
 
 }  // namespace tollgate::dialects::testing
