@@ -33,6 +33,7 @@ enum class Reason : std::uint8_t {
   kNotFound,
   kModelNotAllowed,
   kModelNotFound,
+  kContentRefused,
   // It is too much at once.
   kBodyTooLarge,
   kPromptTooLarge,

@@ -50,6 +50,8 @@ constexpr std::array<RefusalRow, kReasonCount> kRows{{
      "not_found_error", kNone, Retry::kNo},
     {Reason::kModelNotFound, "model_not_found", 404, kInvalid, "model_not_found", 404,
      "not_found_error", kNone, Retry::kNo},
+    {Reason::kContentRefused, "content_refused", 400, kInvalid, "content_policy_violation", 400,
+     kInvalid, kNone, Retry::kNo},
 
     {Reason::kBodyTooLarge, "body_too_large", 413, kInvalid, "request_too_large", 413,
      "request_too_large", kNone, Retry::kNo},

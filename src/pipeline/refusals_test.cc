@@ -43,6 +43,8 @@ constexpr RefusalRow kPromised[] = {
      404, "not_found_error", "", Retry::kNo},
     {Reason::kModelNotFound, "model_not_found", 404, "invalid_request_error", "model_not_found",
      404, "not_found_error", "", Retry::kNo},
+    {Reason::kContentRefused, "content_refused", 400, "invalid_request_error",
+     "content_policy_violation", 400, "invalid_request_error", "", Retry::kNo},
     {Reason::kBodyTooLarge, "body_too_large", 413, "invalid_request_error", "request_too_large",
      413, "request_too_large", "", Retry::kNo},
     {Reason::kPromptTooLarge, "prompt_too_large", 400, "invalid_request_error",

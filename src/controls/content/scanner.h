@@ -1,0 +1,65 @@
+// Reads texts and says which rules match where.
+//
+// A text is read as it is and, where that differs, in its normal form (normal_form.h), so that a
+// key that is split by characters that nobody sees is found. What is decoded is no more than that:
+// a key in base64, hex or percent signs, or split between two texts, is not found by this version.
+//
+// One thread: a Scanner belongs to one loop and is reused, its memory with it, so that the steady
+// state allocates nothing. What a text costs is linear in its bytes.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/fault.h"
+#include "controls/content/content.h"
+#include "controls/content/rules.h"
+
+struct hs_scratch;
+
+namespace tollgate::content {
+
+class Scanner {
+ public:
+  // More are not told: one is enough to refuse, and the record is bounded.
+  static constexpr std::size_t kFindingsMax = 16;
+
+  Scanner();
+  ~Scanner();
+  Scanner(const Scanner&) = delete;
+
+  // From here on texts are numbered from 0 anew, and read by `rules`. Fails where there is no
+  // memory for it.
+  FaultOr<void> begin(std::shared_ptr<const Rules> rules);
+  // The next text; UTF-8. A fault: it was not read to its end, and what stands in it is not known.
+  FaultOr<void> read(std::string_view text);
+
+  // In the order of the texts. Valid until the next begin() or read().
+  std::span<const Finding> found() const { return {found_.data(), count_}; }
+
+ private:
+  struct Match {
+    std::string_view rule;
+    Extent extent;  // Of the form that was scanned.
+  };
+  static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+                      void* context);
+  FaultOr<void> scan(std::string_view form);
+  void add(std::string_view rule, const Extent& extent);
+
+  std::shared_ptr<const Rules> rules_;  // Of the last begin(); kept, as the scratch is for it.
+  hs_scratch* scratch_ = nullptr;
+  std::string normal_;                       // The text that is being read, in another form.
+  std::string_view form_;                    // Which is being scanned…
+  std::array<Match, kFindingsMax> matched_;  // …and what matched there.
+  std::size_t matches_ = 0;
+  std::array<Finding, kFindingsMax> found_;
+  std::size_t count_ = 0;
+  std::size_t text_ = 0;  // Number of the next text.
+};
+
+}  // namespace tollgate::content

@@ -1,0 +1,81 @@
+// The kinds of secrets that are known, as a table: how each is written, by its vendor's word.
+//
+// A secret is an anchor, a text that nothing else has, with characters of known alphabets around
+// it, as many as its vendor gives, bounded by characters that could not belong to it. Where the
+// vendor put a checksum in, it must be right; where it did not, the characters must look drawn at
+// random, so that placeholders ("ghp_xxxx…") and words are none.
+//
+// Immutable; safe from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "controls/content/content.h"
+
+namespace tollgate::content {
+
+enum class Alphabet : std::uint8_t {
+  kDigits,         // 0-9
+  kHex,            // 0-9 a-f
+  kHexDashes,      // The same and -
+  kHexUnderscore,  // 0-9 a-f _
+  kUpper,          // A-Z 0-9
+  kLower,          // a-z 0-9
+  kLowerDashes,    // The same and -
+  kLetters,        // A-Z a-z
+  kBase32,         // A-Z 2-7
+  kAlnum,          // A-Z a-z 0-9
+  kWordDashes,     // The same and -
+  kUrl,            // A-Z a-z 0-9 - _
+  kUrlEquals,      // The same and =
+  kUrlDots,        // A-Z a-z 0-9 - _ .
+  kClientSecret,   // The same and ~
+  kBase64,         // A-Z a-z 0-9 + /
+  kBase64AndUrl,   // The same and - _ =
+};
+inline constexpr int kAlphabetCount = static_cast<int>(Alphabet::kBase64AndUrl) + 1;
+bool contains(Alphabet alphabet, char c);
+
+// As many characters of one alphabet; at most 0: none.
+struct Run {
+  Alphabet alphabet = Alphabet::kAlnum;
+  std::uint16_t least = 0;
+  std::uint16_t most = 0;
+};
+
+// The characters of a match, around its anchor.
+struct Parts {
+  std::string_view before;
+  std::string_view after;
+};
+
+// What may stand between the anchor and what follows.
+enum class Gap : std::uint8_t {
+  kNone,
+  kAssigned,   // The anchor is a name, in any case, to which what follows is assigned.
+  kLineBreak,  // A line break, which may be written as an escape.
+};
+
+struct Secret {
+  std::string_view rule;    // "secrets.aws_access_key"
+  std::string_view anchor;  // ASCII.
+  Run before;
+  Run after;
+  bool (*check)(const Parts& parts);
+  Gap gap = Gap::kNone;
+};
+
+std::span<const Secret> secrets();
+
+// How many kinds there are: several rows may be of one, and stand together.
+std::size_t secret_kinds();
+
+// Whether what stands in `text` around the anchor that ends at `anchor_end` is such a secret, and
+// from where to where. Looks at no more bytes than its runs have, and some.
+std::optional<Extent> match(const Secret& secret, std::string_view text, std::size_t anchor_end);
+
+}  // namespace tollgate::content

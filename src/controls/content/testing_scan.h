@@ -1,0 +1,38 @@
+// Scanning in one call, for the tests of this folder.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/check.h"
+#include "controls/content/scanner.h"
+
+namespace tollgate::content::testing {
+
+// Compiled once for all tests.
+inline const std::shared_ptr<const Rules>& rules() {
+  static const std::shared_ptr<const Rules> compiled = [] {
+    FaultOr<std::shared_ptr<const Rules>> made = Rules::compile();
+    CHECK(made.has_value());
+    return *made;
+  }();
+  return compiled;
+}
+
+// What is found in the texts.
+inline std::vector<Finding> findings_in(const std::vector<std::string_view>& texts) {
+  Scanner scanner;
+  CHECK(scanner.begin(rules()).has_value());
+  for (const std::string_view text : texts) CHECK(scanner.read(text).has_value());
+  return {scanner.found().begin(), scanner.found().end()};
+}
+
+inline std::vector<std::string> rules_in(std::string_view text) {
+  std::vector<std::string> names;
+  for (const Finding& finding : findings_in({text})) names.emplace_back(finding.rule);
+  return names;
+}
+
+}  // namespace tollgate::content::testing
