@@ -132,8 +132,10 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
   const bool anthropic = dialect_of(reading.request.surface) == Dialect::kAnthropic;
   switch (use) {
     case FieldUse::kPass:
+      reading.add_carried(value);
       return check_name(path.key, path);
     case FieldUse::kUnknown:
+      reading.add_carried(value);
       return read_unknown(value, path);
     case FieldUse::kDrop:
       return {};
@@ -180,6 +182,7 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
     case FieldUse::kLogprobCount:
       return read_logprob_count(value, path);
     case FieldUse::kThinking:
+      reading.add_carried(value);
       return read_anthropic_thinking(reading, value, path);
   }
   return {};
@@ -365,6 +368,8 @@ Expected<Request> RequestReader::read(Surface surface, std::string_view body,
     // A known field that is null is as good as absent, and not all servers agree on that.
     if (use != FieldUse::kPass && field.value.is_null()) use = FieldUse::kDrop;
     reading.uses.push_back(use);
+    // A name that is not known here is the caller's own text.
+    reading.field = use == FieldUse::kUnknown ? std::string_view() : field.key;
     if (Checked read = read_field(reading, use, field.value, path); !read)
       return std::unexpected(std::move(read).error());
   }
@@ -374,6 +379,7 @@ Expected<Request> RequestReader::read(Surface surface, std::string_view body,
   reading.settle_texts();
   Request& request = reading.request;
   request.texts = reading.texts;
+  request.carried = reading.carried;
   request.tools = reading.tools;
   request.images = reading.images;
   request.recordings = reading.recordings;

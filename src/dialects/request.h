@@ -33,11 +33,25 @@ enum class Delivery : std::uint8_t { kWhole, kStreamed };
 
 // One text that the model will read. Role names and tool definitions are texts too, so that
 // whatever counts or inspects sees everything.
-enum class TextKind : std::uint8_t { kContent, kRole, kName, kToolDefinition, kToolCall };
+enum class TextKind : std::uint8_t {
+  kContent,
+  kRole,
+  kName,
+  kToolDefinition,
+  kToolCall,
+  kCarried,  // Read by no model.
+};
 struct Text {
   TextKind kind = TextKind::kContent;
-  std::string_view text;  // Unescaped UTF-8.
+  std::string_view text;    // Unescaped UTF-8.
+  std::string_view field;   // Of the body, "messages", that it stands in; empty for one without a
+                            // name that is known here…
+  std::int64_t index = -1;  // …and in which element of it; -1: in none.
 };
+
+// Where the text at `which` stands: "messages[3].content", "tools[0]", "system[1]" for the second
+// of several; the place of a field whose name is not known here is not told by name.
+std::string place_of(std::span<const Text> texts, std::size_t which);
 
 // A tool that the caller offers to the model.
 struct Tool {
@@ -87,6 +101,9 @@ struct Request {
   std::int64_t prompts = 1;          // Prompts of a batch; 1 where there is none.
   Tokens tokens_given = 0;           // Input that came as token ids, not as text.
   std::span<const Text> texts;
+  // What goes upstream beside them and no model reads: texts in fields that pass ("metadata",
+  // "stop"), for whoever inspects what leaves.
+  std::span<const Text> carried;
   std::span<const Tool> tools;
   std::span<const Image> images;         // In the order of the messages…
   std::span<const Duration> recordings;  // …and how long each is.

@@ -31,6 +31,7 @@ Checked read_tool_use(Reading& reading, dom::key_value_pair field, const FieldPa
 Checked read_block_field(Reading& reading, dom::key_value_pair field, std::string_view type,
                          const FieldPath& path) {
   if (Checked named = check_name(field.key, path); !named) return named;
+  if (field.key == "signature") reading.add_carried(field.value);
   if (field.key == "type" || field.key == "cache_control" || field.key == "signature") return {};
   if (type == "tool_use") return read_tool_use(reading, field, path);
   if (type == "tool_result" && field.key == "content")

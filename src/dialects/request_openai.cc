@@ -99,6 +99,8 @@ Checked read_tool_call(Reading& reading, dom::element value, const FieldPath& pa
       has_call = true;
     } else if (field.key != "type" && field.key != "index") {
       reading.add_any(TextKind::kToolCall, field.value);
+    } else {
+      reading.add_carried(field.value);
     }
   }
   if (!has_call) return missing(FieldPath{&path, "function"});
@@ -298,9 +300,11 @@ Checked read_prompt(Reading& reading, dom::element value, const FieldPath& path)
   FieldPath element{&path, {}, 0};
   for (const dom::element prompt : batch) {
     if (element.index == 0 && prompt.is_number()) return read_token_ids(reading, batch, path);
+    reading.index = element.index;
     if (Checked read = read_batched(reading, prompt, element); !read) return read;
     ++element.index;
   }
+  reading.index = -1;
   if (element.index == 0) return wrong_type(path, "at least one prompt");
   reading.prompts = element.index;
   return {};

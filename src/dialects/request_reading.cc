@@ -29,6 +29,9 @@ void Reading::clear(Surface surface) {
   request.surface = surface;
   empty(uses);
   empty(texts);
+  empty(carried);
+  field = {};
+  index = -1;
   empty(tools);
   empty(images);
   empty(recordings);
@@ -44,13 +47,26 @@ void Reading::clear(Surface surface) {
   complete = false;
 }
 
-void Reading::add_text(TextKind kind, std::string_view text) { texts.push_back({kind, text}); }
+void Reading::add_text(TextKind kind, std::string_view text) {
+  texts.push_back({kind, text, field, index});
+}
 
 void Reading::add_json(TextKind kind, dom::element value) {
   const std::size_t begin = scratch.size();
   append_json(value, scratch);
-  scratch_texts.push_back({texts.size(), begin, scratch.size() - begin});
-  texts.push_back({kind, {}});
+  scratch_texts.push_back({&texts, texts.size(), begin, scratch.size() - begin});
+  add_text(kind, {});
+}
+
+void Reading::add_carried(dom::element value) {
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    carried.push_back({TextKind::kCarried, text, field, index});
+  } else if (value.is_object() || value.is_array()) {
+    const std::size_t begin = scratch.size();
+    append_json(value, scratch);
+    scratch_texts.push_back({&carried, carried.size(), begin, scratch.size() - begin});
+    carried.push_back({TextKind::kCarried, {}, field, index});
+  }
 }
 
 void Reading::add_any(TextKind kind, dom::element value) {
@@ -110,7 +126,7 @@ std::string_view Reading::last_text() const {
 
 void Reading::settle_texts() {
   for (const ScratchText& lies : scratch_texts)
-    texts[lies.text].text = std::string_view(scratch).substr(lies.begin, lies.size);
+    (*lies.of)[lies.text].text = std::string_view(scratch).substr(lies.begin, lies.size);
 }
 
 namespace {

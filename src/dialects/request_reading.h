@@ -20,7 +20,8 @@ using Checked = std::expected<void, Refusal>;
 
 // A text that lies in `scratch` until all are read: growing moves them.
 struct ScratchText {
-  std::size_t text;  // Index in `texts`.
+  std::vector<Text>* of;
+  std::size_t text;  // Index in it.
   std::size_t begin;
   std::size_t size;
 };
@@ -31,6 +32,9 @@ struct Reading {
   simdjson::dom::object body;
   std::vector<FieldUse> uses;  // Of the fields of `body`, in its order.
   std::vector<Text> texts;
+  std::vector<Text> carried;
+  std::string_view field;   // Of the body, that is being read…
+  std::int64_t index = -1;  // …and its element.
   std::vector<Tool> tools;
   std::vector<Image> images;
   std::vector<Duration> recordings;
@@ -62,6 +66,8 @@ struct Reading {
   // it: that of equal contents is equal.
   std::uint64_t print_of(std::size_t first) const;
   void settle_repeats();  // From here on turns.repeats is right.
+  // What is in it as text, of a field that the model does not read.
+  void add_carried(simdjson::dom::element value);
   // Turns the scratch texts into views; nothing may be added after.
   void settle_texts();
 
@@ -94,11 +100,13 @@ Expected<int> read_each(Reading& reading, simdjson::dom::element value, const Fi
   if (!array) return std::unexpected(array.error());
   FieldPath element{&path, {}, 0};
   for (const simdjson::dom::element one : *array) {
+    reading.index = element.index;
     if (Checked read = read_one(reading, one, element); !read) {
       return std::unexpected(std::move(read.error()));
     }
     ++element.index;
   }
+  reading.index = -1;
   return static_cast<int>(element.index);
 }
 
