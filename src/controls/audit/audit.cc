@@ -192,6 +192,22 @@ void write_prompt(Pen& pen, const Record& record) {
   pen.literal("}");
 }
 
+void write_content(Pen& pen, std::span<const ContentFinding> findings) {
+  if (findings.empty()) return;
+  pen.literal(",\"content\":[");
+  for (std::size_t i = 0; i < findings.size(); ++i) {
+    if (i > 0) pen.literal(",");
+    pen.literal("{\"rule\":");
+    pen.text(findings[i].rule, kTextBytesMax);
+    pen.literal(",\"where\":");
+    pen.text(findings[i].where, kTextBytesMax);
+    pen.literal(",\"action\":");
+    pen.text(findings[i].action, kTextBytesMax);
+    pen.literal("}");
+  }
+  pen.literal("]");
+}
+
 void write_usage(Pen& pen, const Record& record) {
   if (record.usage_source == UsageSource::kNone) return;
   pen.literal(",\"usage\":{\"input\":");
@@ -329,6 +345,7 @@ void write(const Record& record, Phase phase, std::string& out) {
     write_budgets(pen, record.budgets);
     write_price(pen, record);
     write_prompt(pen, record);
+    write_content(pen, record.content);
     if (!record.tools_offered.empty()) {
       pen.literal(",\"tools\":{\"offered\":");
       write_texts(pen, record.tools_offered);

@@ -73,6 +73,13 @@ struct Attempt {
   Duration duration{};
 };
 
+// What a rule found in a text: never the text.
+struct ContentFinding {
+  std::string_view rule;    // "secrets.aws_access_key"
+  std::string_view where;   // "messages[3].content:112+20", first byte and number of bytes.
+  std::string_view action;  // "refuse", "flag" or "observe".
+};
+
 struct Record {
   std::string_view id;  // "req_…", sortable by time.
   WallTime time{};
@@ -105,6 +112,7 @@ struct Record {
   Duration audio{};  // Of all recordings together.
   Tokens output_tokens_cap = 0;
   std::uint64_t fingerprint = 0;  // Of the body; 0: none.
+  std::span<const ContentFinding> content;
   std::span<const std::string_view> tools_offered;
 
   // Known at the end only.

@@ -103,6 +103,19 @@ TEST(Audit, TellsImagesAndSound) {
             std::string::npos);
 }
 
+TEST(Audit, TellsWhichRuleFoundSomethingWhere) {
+  const authentication::Identity actor = alice();
+  Record record = allowed(actor);
+  const ContentFinding found[] = {{"secrets.aws_access_key", "messages[3].content:112+20", "flag"},
+                                  {"secrets.npm_token", "tools[0]:7+40", "flag"}};
+  record.content = found;
+  const std::string_view told =
+      R"("content":[{"rule":"secrets.aws_access_key","where":"messages[3].content:112+20",)"
+      R"("action":"flag"},{"rule":"secrets.npm_token","where":"tools[0]:7+40","action":"flag"}])";
+  EXPECT_NE(written(record, Phase::kDecision).find(told), std::string::npos);
+  EXPECT_EQ(written(record, Phase::kOutcome).find("\"content\""), std::string::npos);
+}
+
 // The start is a part of the account's name, in UTC; the end is for people.
 TEST(Audit, TellsTheEndOfABudgetsWindowByItsClocks) {
   const authentication::Identity actor = alice();
@@ -289,6 +302,8 @@ TEST(Audit, StaysWholeForAnyBytes) {
     record.id = bytes;
     record.client_request_id = record.model_asked = record.message = bytes;
     record.tools_offered = texts;
+    const ContentFinding found[] = {{bytes, bytes, bytes}};
+    record.content = found;
     const std::string text = written(record, Phase::kDecision);
     bool quoted = false;
     int depth = 0;
