@@ -323,8 +323,12 @@ FaultOr<bool> Explainer::decide(std::string& body) {
     if (!loaded) return std::unexpected(loaded.error());
   }
   pipeline::Counting counting(vocabularies);
+  content::Scanner scanner;
   audit::Record record;
-  const Expected<pipeline::Plan> plan = pipeline::decide(facts, counting, arena_, record);
+  const Expected<pipeline::Plan> plan = pipeline::decide(facts, counting, scanner, arena_, record);
+  for (const audit::ContentFinding& found : record.content) {
+    explained_.tell("content", fmt::format("{} at {}: {}", found.rule, found.where, found.action));
+  }
   if (!plan) return refused(plan.error());
   tell_plan(*plan);
   if (!tell_limits(*plan)) return false;

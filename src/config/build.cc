@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "config/scalars.h"
+#include "controls/content/rules.h"
 #include "tokens/vocabulary.h"
 
 namespace tollgate::config {
@@ -302,6 +303,7 @@ class Builder {
       made.access.tools.allow = tools.texts("allow");
       made.access.tools.mode = tools.choice("mode", Mode::kEnforce);
       made.prompt = prompt(view.section("prompt"));
+      if (view.has("content")) made.content = content(view, made.surface);
       made.limits = figures_by_scope(view);
       rename(made, view.path());
       config_.routes.push_back(std::move(made));
@@ -406,6 +408,35 @@ class Builder {
     made.choices = view.count("choices");
     made.on_output_over = view.choice("on_output_over", made.on_output_over);
     made.count_input = view.choice("count_input", made.count_input);
+    return made;
+  }
+
+  content::Policy content(const View& route, dialects::Surface surface) {
+    const View view = route.section("content");
+    content::Policy made;
+    made.mode = view.choice("mode", made.mode);
+    made.on_match = view.choice("on_match", made.on_match);
+    for (const std::string& name : view.texts("request")) {
+      for (int i = 0; i < content::kPackCount; ++i) {
+        const auto pack = static_cast<content::Pack>(i);
+        if (name != content::name_of(pack)) continue;
+        if (std::ranges::count(made.request, pack) != 0) {
+          tell(view, "request", fmt::format("`{}` is there twice", name));
+        } else {
+          made.request.push_back(pack);
+        }
+      }
+    }
+    if (surface == dialects::Surface::kModels) {
+      tell(route, "content", "a list of models has no texts: there is nothing to inspect");
+    } else if (!made.request.empty() && config_.content_rules == nullptr) {
+      FaultOr<std::shared_ptr<const content::Rules>> rules = content::Rules::compile();
+      if (rules) {
+        config_.content_rules = std::move(*rules);
+      } else {
+        tell(route, "content", rules.error().message);
+      }
+    }
     return made;
   }
 

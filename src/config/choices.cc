@@ -3,6 +3,7 @@
 #include "controls/administration/administration.h"
 #include "controls/authentication/authentication.h"
 #include "controls/authentication/jwt_policy.h"
+#include "controls/content/content.h"
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
 #include "dialects/chat_template.h"
@@ -22,11 +23,21 @@ List dialect_names() { return {"openai", "anthropic"}; }
 List cap_fields() { return {"both", "max_tokens", "max_completion_tokens"}; }
 List over_caps() { return {"clamp", "refuse"}; }
 List input_counts() { return {"near_limits", "always"}; }
+List content_packs() {
+  List names;
+  for (int i = 0; i < content::kPackCount; ++i) {
+    names.push_back(content::name_of(static_cast<content::Pack>(i)));
+  }
+  return names;
+}
+List on_matches() { return {"refuse", "flag"}; }
 List methods() { return {"POST", "GET"}; }
 List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }
 List image_formulas() { return dialects::image_formula_names(); }
 List audio_formulas() { return dialects::audio_formula_names(); }
+List later_content_packs() { return {"pii", "injection", "unicode", "special_tokens"}; }
+List later_on_matches() { return {"redact"}; }
 List later_contents() { return {"full"}; }
 List whens() { return {"refuse", "allow_and_alert"}; }
 List money_faults() { return {"refuse"}; }

@@ -18,6 +18,8 @@ List cap_fields();  // In the order of dialects::CapField.
 List over_caps();
 List input_counts();  // In the order of prompts::InputCount.
 List methods();
+List content_packs();  // In the order of content::Pack…
+List on_matches();     // …and of content::OnMatch.
 List contents();
 List survivals();
 List whens();
@@ -48,6 +50,8 @@ List audio_formulas();
 
 // Known, not served. A name that ends in "://" stands for all that begin with it.
 List later_contents();
+List later_content_packs();
+List later_on_matches();
 List later_budget_scopes();
 List later_surfaces();
 

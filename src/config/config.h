@@ -21,12 +21,17 @@
 #include "controls/audit/audit.h"
 #include "controls/authentication/policy.h"
 #include "controls/authorization/authorization.h"
+#include "controls/content/content.h"
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
 #include "controls/prompts/prompts.h"
 #include "dialects/chat_template.h"
 #include "dialects/media.h"
 #include "dialects/surface.h"
+
+namespace tollgate::content {
+class Rules;
+}
 
 namespace tollgate::config {
 
@@ -138,6 +143,7 @@ struct Route {
   authorization::Policy access;
   std::vector<int> models;  // Indices into models, in the order of access.models.
   prompts::Policy prompt;
+  content::Policy content;
   std::vector<limits::Policy> limits;  // Of this route only; the rule is "routes.NAME.limits.…".
 };
 
@@ -175,7 +181,8 @@ struct Config {
   std::vector<limits::Policy> limits;  // Top-level: apply to every request.
   std::vector<cost::Policy> budgets;   // Top-level; each distinct subject has its own.
   std::vector<Route> routes;
-  std::vector<const authorization::Policy*> access;  // Of each route, for authorization.
+  std::vector<const authorization::Policy*> access;     // Of each route, for authorization.
+  std::shared_ptr<const content::Rules> content_rules;  // Null where no route inspects.
   audit::Policy audit;
   Edge edge;
 

@@ -184,6 +184,15 @@ json::array allow(const Route& route) {
   return made;
 }
 
+json::object content(const content::Policy& policy) {
+  json::array packs;
+  for (const content::Pack pack : policy.request) packs.push_back(text(content::name_of(pack)));
+  const auto on_match = static_cast<std::size_t>(policy.on_match);
+  return {{"request", std::move(packs)},
+          {"on_match", text(choices::on_matches()[on_match])},
+          {"mode", text(name_of(policy.mode))}};
+}
+
 json::array routes(const Config& config) {
   json::array made;
   for (const Route& route : config.routes) {
@@ -208,6 +217,7 @@ json::array routes(const Config& config) {
     json::object tools{{"allow", texts(route.access.tools.allow)}};
     tools["mode"] = text(name_of(route.access.tools.mode));
     one["tools"] = std::move(tools);
+    if (!route.content.request.empty()) one["content"] = content(route.content);
     one["limits"] = figures_by_scope(route.limits);
     made.push_back(std::move(one));
   }

@@ -65,6 +65,11 @@ TEST(Reload, NamesWhatWouldBeGone) {
   const auto wider =
       load(with(small() + more, "requests_per_minute: 120", "requests_per_minute: 121"));
   EXPECT_TRUE(vanished(*now, *wider).empty());
+  const auto inspecting =
+      load(with(small() + more, "    prompt:", "    content: { request: [secrets] }\n    prompt:"));
+  EXPECT_TRUE(vanished(*now, *inspecting).empty());
+  EXPECT_EQ(vanished(*inspecting, *now),
+            std::vector<std::string>{"routes.chat.content.request.secrets"});
   const auto fewer = load(with(small() + more, "requests_per_minute: 120", "requests_per_day: 9"));
   EXPECT_EQ(vanished(*now, *fewer),
             std::vector<std::string>{"limits.tenant_id.requests_per_minute"});

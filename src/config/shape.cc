@@ -6,6 +6,7 @@
 #include "config/shape_admin.h"
 #include "config/shape_allowances.h"
 #include "config/shape_authentication.h"
+#include "config/shape_content.h"
 #include "config/shape_tls.h"
 #include "config/shape_units.h"
 
@@ -379,7 +380,10 @@ constexpr Field kRouteFields[] = {
      .doc = "By scope, for this route alone, beside the others.",
      .section = &kLimits,
      .keys = choices::scopes},
-    {.key = "content", .kind = Kind::kNotServed, .doc = "Inspection of texts."},
+    {.key = "content",
+     .kind = Kind::kSection,
+     .doc = "What may not stand in the texts of a request.",
+     .section = &kContent},
     {.key = "anomalies", .kind = Kind::kNotServed, .doc = "Unusual behaviour."},
     {.key = "mcp", .kind = Kind::kNotServed, .doc = "MCP servers."},
 };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "controls/content/rules.h"
 #include "pipeline/testing.h"
 
 namespace tollgate::pipeline::testing {
@@ -148,6 +149,22 @@ void say_media(Bytestream& bytes, config::Config& config) {
   }
 }
 
+// What their texts are held to; last of all, as before.
+void say_content(Bytestream& bytes, config::Config& config) {
+  static const std::shared_ptr<const content::Rules> rules = [] {
+    const auto compiled = content::Rules::compile();
+    CHECK(compiled.has_value());
+    return *compiled;
+  }();
+  if (!bytes.flag()) return;
+  if (bytes.below(8) != 7) config.content_rules = rules;  // Else nothing can be inspected.
+  for (config::Route& route : config.routes) {
+    if (bytes.flag()) route.content.request = {content::Pack::kSecrets};
+    route.content.mode = mode_of(bytes);
+    if (bytes.flag()) route.content.on_match = content::OnMatch::kFlag;
+  }
+}
+
 Script script_of(Bytestream& bytes) {
   constexpr int kStatuses[] = {200, 200, 200, 200, 400, 401, 429, 500};
   constexpr FaultKind kFaults[] = {FaultKind::kTimeout, FaultKind::kBroken,
@@ -206,6 +223,7 @@ void run(std::string_view input) {
   // The second time what it is held on is known to be far, or not.
   const int times = bytes.flag() ? 2 : 1;
   say_media(bytes, *config);
+  say_content(bytes, *config);
   for (int time = 1; time <= times; ++time) {
     const auto caller = world.serve(ask, writes_until_gone);
     if (world.meter.over < time) caller->leave();

@@ -340,7 +340,7 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, cons
                     life.caller,  life.record.client_ip,
                     life.request, static_cast<Bytes>(body.size()),
                     life.input};
-  Expected<Plan> plan = decide(facts, counting_, arena, life.record, terms, before);
+  Expected<Plan> plan = decide(facts, counting_, scanner_, arena, life.record, terms, before);
   if (!plan) return plan;
   life.record.observed = joined(life.observed, plan->observed, arena);
 

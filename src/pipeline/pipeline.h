@@ -107,6 +107,7 @@ class Pipeline final : public Handler, public KeyWatcher {
   Services services_;
   const std::uint64_t fingerprint_key_;
   Counting counting_;
+  content::Scanner scanner_;
   Headroom headroom_;
   dialects::RequestReader reader_;
   std::uint64_t reads_ = 0;  // What the reader holds is of the last of them.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "pipeline/inspect.h"
 
 namespace tollgate::pipeline {
 
@@ -318,8 +319,8 @@ std::string_view subject_of(limits::Scope scope, const Facts& facts, const confi
   CHECK(false);
 }
 
-Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audit::Record& record,
-                      const Terms& terms, const Plan* before) {
+Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& scanner,
+                      Arena& arena, audit::Record& record, const Terms& terms, const Plan* before) {
   const config::Config& config = facts.config;
   describe(facts, arena, record);
   Observed observed;
@@ -342,6 +343,18 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audi
 
   if (Expected<void> tools = check_tools(facts, *plan.route, arena, observed); !tools) {
     return std::unexpected(tools.error());
+  }
+
+  // On other terms it is the same texts, and the route has let them pass.
+  if (before != nullptr && before->route == plan.route) {
+    plan.inspected = before->inspected;
+  } else if (const auto inspected = inspect(facts, *plan.route, scanner, arena, record)) {
+    plan.inspected = *inspected;
+  } else {
+    return std::unexpected(inspected.error());
+  }
+  if (plan.inspected == Inspected::kObserved) {
+    observed.add(join(arena, "routes.", plan.route->name, ".content"));
   }
 
   if (Expected<void> media = check_media(facts.request, *plan.model); !media) {

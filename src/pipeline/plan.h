@@ -15,6 +15,7 @@
 #include "base/refusal.h"
 #include "config/config.h"
 #include "controls/authentication/claims.h"
+#include "controls/content/scanner.h"
 #include "dialects/reply.h"
 #include "dialects/request.h"
 #include "pipeline/counting.h"
@@ -46,10 +47,17 @@ struct Terms {
   const cost::Policy* budget = nullptr;  // Whose policy says so; null: as asked.
 };
 
+// What the route's content policy said.
+enum class Inspected : std::uint8_t {
+  kPassed,
+  kObserved,  // It would have refused, and only observes.
+};
+
 struct Plan {
   const config::Route* route = nullptr;
   const config::Model* model = nullptr;
   const config::Upstream* upstream = nullptr;
+  Inspected inspected = Inspected::kPassed;
   Count input;
   std::int64_t choices = 1;
   Tokens output_cap = 0;        // Per choice; 0 where the surface makes no output.
@@ -73,8 +81,9 @@ Money cost_of(const Plan& plan, const dialects::Usage& usage);
 // are, what fits its context, its count, its price, its limits and budgets. `before`, where there
 // is one, is a plan of the same request: what it counted is taken over where the tokenizer is the
 // same.
-Expected<Plan> decide(const Facts& facts, Counting& counting, Arena& arena, audit::Record& record,
-                      const Terms& terms = {}, const Plan* before = nullptr);
+Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& scanner,
+                      Arena& arena, audit::Record& record, const Terms& terms = {},
+                      const Plan* before = nullptr);
 
 // The subject that a scope means for this request. A caller without a user is counted by its
 // credential, so that being nobody in particular escapes no limit on users.

@@ -1,0 +1,100 @@
+// What the texts of a route are held to.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "config/load.h"
+#include "controls/content/rules.h"
+
+namespace tollgate::config {
+namespace {
+
+// `%` stands for what is written of the route, in line 12.
+constexpr std::string_view kFile = R"(authentication: { api_keys: {} }
+upstreams:
+  vllm: { url: "http://127.0.0.1:8000/v1", speaks: openai }
+models:
+  small: { upstream: vllm, price_per_million: { input: 1, output: 2 } }
+routes:
+  - name: chat
+    path: /v1/chat/completions
+    models: [small]
+    allow: [{}]
+    prompt: { body: 1MiB, output_tokens: 4096 }
+    %
+)";
+
+Loaded load(std::string_view says) {
+  std::string text(kFile);
+  text.replace(text.find('%'), 1, says);
+  return load_text(text, "t.yaml", [](const std::string&) { return std::optional<std::string>(); });
+}
+
+std::string told(const Loaded& loaded) {
+  std::string all;
+  for (const Problem& problem : loaded.problems) all += format(problem) + "\n";
+  return all;
+}
+
+TEST(Content, OfARouteIsRead) {
+  const Loaded loaded = load("content: { request: [secrets], on_match: flag, mode: observe }");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  const content::Policy& policy = loaded.config->routes.at(0).content;
+  EXPECT_EQ(policy.request, std::vector{content::Pack::kSecrets});
+  EXPECT_EQ(policy.on_match, content::OnMatch::kFlag);
+  EXPECT_EQ(policy.mode, Mode::kObserve);
+  EXPECT_NE(loaded.config->content_rules, nullptr);
+  const std::string shown = effective_json(*loaded.config);
+  EXPECT_NE(shown.find(R"("content":{"request":["secrets"],"on_match":"flag","mode":"observe"})"),
+            std::string::npos)
+      << shown;
+}
+
+TEST(Content, RefusesByDefaultAndIsEnforced) {
+  const Loaded loaded = load("content: { request: [secrets] }");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  EXPECT_EQ(loaded.config->routes.at(0).content.on_match, content::OnMatch::kRefuse);
+  EXPECT_EQ(loaded.config->routes.at(0).content.mode, Mode::kEnforce);
+}
+
+TEST(Content, IsNotInspectedWhereNothingIsWritten) {
+  const Loaded loaded = load("mode: enforce");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  EXPECT_TRUE(loaded.config->routes.at(0).content.request.empty());
+  EXPECT_EQ(loaded.config->content_rules, nullptr);
+  EXPECT_EQ(effective_json(*loaded.config).find("on_match"), std::string::npos);
+}
+
+TEST(Content, IsToldWhereItCannotBe) {
+  const struct {
+    std::string_view says;
+    std::string_view at;
+    std::string_view message;
+  } rows[] = {
+      {"content: {}", "routes[0].content", "`request` is missing"},
+      {"content: { request: [] }", "routes[0].content.request", "a list of 1 to 16"},
+      {"content: { request: [pii] }", "request[0]", "`pii` is not served by this version"},
+      {"content: { request: [secrets, injection] }", "request[1]", "not served by this version"},
+      {"content: { request: [secret] }", "request[0]", "did you mean `secrets`?"},
+      {"content: { request: [secrets, secrets] }", "routes[0].content.request", "there twice"},
+      {"content: { request: [secrets], on_match: redact }", "content.on_match",
+       "`redact` is not served by this version"},
+      {"content: { request: [secrets], on_match: block }", "content.on_match", "`refuse`, `flag`"},
+      {"content: { request: [secrets], response: [secrets] }", "content.response",
+       "`response` is not served by this version"},
+      {"content: { request: [secrets], mode: watch }", "content.mode", "`enforce`, `observe`"},
+      {"content: { request: [secrets] }\n  - { name: all, path: /v1/models, models: [small], "
+       "allow: [{}], content: { request: [secrets] } }",
+       "routes[1].content", "there is nothing to inspect"},
+  };
+  for (const auto& row : rows) {
+    const Loaded loaded = load(row.says);
+    EXPECT_EQ(loaded.config, nullptr) << row.says;
+    EXPECT_NE(told(loaded).find(row.at), std::string::npos) << row.says << "\n" << told(loaded);
+    EXPECT_NE(told(loaded).find(row.message), std::string::npos) << row.says << "\n"
+                                                                 << told(loaded);
+  }
+}
+
+}  // namespace
+}  // namespace tollgate::config

@@ -1,0 +1,36 @@
+// The table of shape.h for what may stand in a request.
+#pragma once
+
+#include "config/choices.h"
+#include "config/shape.h"
+#include "config/shape_allowances.h"
+
+namespace tollgate::config {
+
+inline constexpr Field kContentFields[] = {
+    {.key = "request",
+     .kind = Kind::kList,
+     .doc = "Packs of rules that every text of a request is held to. `secrets`: keys, tokens and "
+            "passwords of known kinds.",
+     .need = Need::kRequired,
+     .min = 1,
+     .max = 16,
+     .names = choices::content_packs,
+     .later = choices::later_content_packs,
+     .of = Kind::kChoice},
+    {.key = "response", .kind = Kind::kNotServed, .doc = "The same, of answers."},
+    {.key = "on_match",
+     .kind = Kind::kChoice,
+     .doc = "`refuse` the request, or `flag` it: the record alone tells.",
+     .fallback = "refuse",
+     .names = choices::on_matches,
+     .later = choices::later_on_matches},
+    kMode,
+};
+inline constexpr Section kContent{
+    "content",
+    "What may not stand in a request. Where it stands, and by which rule, "
+    "is on record; the text is not. See [content](content.md).",
+    kContentFields};
+
+}  // namespace tollgate::config

@@ -1,0 +1,83 @@
+#include "pipeline/inspect.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace tollgate::pipeline {
+
+namespace {
+
+std::string place_of(const dialects::Request& request, std::size_t text) {
+  if (text < request.texts.size()) return dialects::place_of(request.texts, text);
+  return dialects::place_of(request.carried, text - request.texts.size());
+}
+
+FaultOr<void> scan(const Facts& facts, content::Scanner& scanner) {
+  if (facts.config.content_rules == nullptr) return fault(FaultKind::kBroken, "there are no rules");
+  FaultOr<void> read = scanner.begin(facts.config.content_rules);
+  for (const auto texts : {facts.request.texts, facts.request.carried}) {
+    for (const dialects::Text& text : texts) {
+      if (read) read = scanner.read(text.text);
+    }
+  }
+  return read;
+}
+
+void put_on_record(const Facts& facts, const config::Route& route, const content::Scanner& scanner,
+                   Arena& arena, audit::Record& record) {
+  const std::string_view action = content::name_of(content::action_of(route.content));
+  const auto told = arena.make<audit::ContentFinding>(scanner.found().size());
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    const content::Finding& finding = scanner.found()[i];
+    const std::string where = fmt::format("{}:{}+{}", place_of(facts.request, finding.text),
+                                          finding.offset, finding.bytes);
+    told[i] = {finding.rule, arena.copy(where), action};
+  }
+  record.content = told;
+}
+
+std::string rule_of(const config::Route& route) {
+  return fmt::format("routes.{}.content", route.name);
+}
+
+Expected<void> verdict(const Facts& facts, const config::Route& route, content::Scanner& scanner,
+                       Arena& arena, audit::Record& record) {
+  if (const FaultOr<void> read = scan(facts, scanner); !read) {
+    return content::refuse_unread(
+        "The request could not be inspected, and nothing passes here that was not. The operator "
+        "has to look at it.",
+        rule_of(route));
+  }
+  put_on_record(facts, route, scanner, arena, record);
+  if (!scanner.found().empty()) {
+    const content::Finding& first = scanner.found().front();
+    const std::string where = place_of(facts.request, first.text);
+    if (Expected<void> passed = content::check(route.content, first, where, rule_of(route));
+        !passed) {
+      return passed;
+    }
+  }
+  if (facts.request.tokens_given > 0) {
+    const bool is_vector = facts.request.surface == dialects::Surface::kEmbeddings;
+    const std::string_view field = is_vector ? "input" : "prompt";
+    return content::refuse_unread(
+        fmt::format("'{}' is given as token ids, which cannot be inspected here: send text.",
+                    field),
+        rule_of(route), field);
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<Inspected> inspect(const Facts& facts, const config::Route& route,
+                            content::Scanner& scanner, Arena& arena, audit::Record& record) {
+  if (route.content.request.empty()) return Inspected::kPassed;
+  const Expected<void> passed = verdict(facts, route, scanner, arena, record);
+  if (passed) return Inspected::kPassed;
+  if (route.content.mode == Mode::kObserve) return Inspected::kObserved;
+  return std::unexpected(passed.error());
+}
+
+}  // namespace tollgate::pipeline

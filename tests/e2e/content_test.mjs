@@ -1,0 +1,167 @@
+// A route with a content policy, from the real SDKs: a secret is refused in words that an
+// application can act on, before the model sees it, and is in no answer and no record.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import {
+  Anthropic,
+  folder,
+  scope,
+  standard,
+  startGateway,
+  startMock,
+  thrown,
+  tollgate,
+  writeConfig,
+} from './harness.mjs';
+
+// In two parts, so that no scanner of repositories takes it for one.
+const SECRET = ['AKIA', 'Q3EGRS5WXNB7TC2V'].join('');
+
+function inspecting(mockUrl) {
+  const config = standard(mockUrl);
+  const [chat] = config.routes;
+  chat.content = { request: ['secrets'] };
+  config.routes.find((route) => route.name === 'messages').content = { request: ['secrets'] };
+  config.models.watched = { ...config.models.small };
+  config.routes.push({
+    ...chat,
+    name: 'watched',
+    models: ['watched'],
+    content: { request: ['secrets'], mode: 'observe' },
+  });
+  return config;
+}
+
+const shared = scope(after);
+let gateway, key, client;
+before(async () => {
+  const mock = await startMock(shared);
+  gateway = await startGateway(shared, inspecting(mock.url));
+  key = await gateway.key('acme', '--user', 'ada');
+  client = gateway.openai(key);
+});
+
+const ask = (model, content, more) => ({
+  model,
+  max_tokens: 20,
+  messages: [{ role: 'user', content }],
+  ...more,
+});
+
+describe('the OpenAI SDK', () => {
+  it('is refused a secret, and told which and where', async () => {
+    for (const content of [`my key is ${SECRET}`, `my key is ${[...SECRET].join('\u200b')}`]) {
+      const error = await thrown(() => client.chat.completions.create(ask('small', content)));
+      assert.equal(error.status, 400);
+      assert.equal(error.code, 'content_policy_violation');
+      assert.equal(error.param, 'messages[0].content');
+      assert.match(error.message, /secrets\.aws_access_key/);
+      assert.ok(!error.message.includes(SECRET));
+      const { decision } = await gateway.records(error.headers.get('x-request-id'));
+      assert.equal(decision.decision.code, 'content_refused');
+      assert.equal(decision.decision.rule, 'routes.chat.content');
+      assert.equal(decision.content.length, 1);
+      assert.equal(decision.content[0].rule, 'secrets.aws_access_key');
+      assert.match(decision.content[0].where, /^messages\[0\]\.content:10\+\d+$/);
+      assert.equal(decision.content[0].action, 'refuse');
+      assert.ok(!JSON.stringify(decision).includes(SECRET));
+    }
+  });
+
+  it('is refused it in a stream and in the arguments of a tool', async () => {
+    const call = {
+      id: 'c1',
+      type: 'function',
+      function: { name: 'f', arguments: JSON.stringify({ env: `A=1\nKEY=${SECRET}` }) },
+    };
+    for (const request of [
+      ask('small', SECRET, { stream: true }),
+      ask('small', 'x', {
+        messages: [
+          { role: 'user', content: 'x' },
+          { role: 'assistant', content: null, tool_calls: [call] },
+          { role: 'tool', tool_call_id: 'c1', content: 'done' },
+        ],
+      }),
+    ]) {
+      const error = await thrown(() => client.chat.completions.create(request));
+      assert.equal(error.status, 400);
+      assert.equal(error.code, 'content_policy_violation');
+    }
+  });
+
+  it('is served where nothing is found, and where it is only observed', async () => {
+    const plain = await client.chat.completions
+      .create(ask('small', 'Write 3 words'))
+      .withResponse();
+    const { decision } = await gateway.records(plain.response.headers.get('x-request-id'));
+    assert.equal(decision.content, undefined);
+
+    const { data, response } = await client.chat.completions
+      .create(ask('watched', `Write 3 words about ${SECRET}`))
+      .withResponse();
+    assert.ok(data.choices[0].message.content);
+    const observed = (await gateway.records(response.headers.get('x-request-id'))).decision;
+    assert.deepEqual(observed.decision.observed, ['routes.watched.content']);
+    assert.equal(observed.content[0].action, 'observe');
+  });
+});
+
+describe('the Anthropic SDK', () => {
+  it('is refused a secret in the words of its dialect', async () => {
+    const sdk = gateway.anthropic(Anthropic, key);
+    const error = await thrown(() =>
+      sdk.messages.create({ ...ask('claude', 'x'), system: `Use ${SECRET} for all calls.` }),
+    );
+    assert.equal(error.status, 400);
+    assert.equal(error.error.error.type, 'invalid_request_error');
+    assert.match(error.message, /'system' holds/);
+  });
+});
+
+it('is explained without a gateway', async (t) => {
+  const directory = folder(t);
+  const file = path.join(directory, 'tollgate.yaml');
+  const request = path.join(directory, 'request.json');
+  const explained = async (content) => {
+    writeConfig(
+      file,
+      `
+listeners: { public: { address: 127.0.0.1:0, exposure: public } }
+admin: { address: 127.0.0.1:0 }
+store: { ledger: "sqlite://${directory}/ledger.db" }
+authentication: { api_keys: {} }
+upstreams: { vllm: { url: "http://127.0.0.1:9/v1", speaks: openai } }
+models:
+  small: { upstream: vllm, tokenizer: o200k_base, price_per_million: { input: 1, output: 10 } }
+tenants: { acme: {} }
+routes:
+  - name: chat
+    path: /v1/chat/completions
+    models: [small]
+    allow: [{ tenants: [acme] }]
+    content: ${content}
+`,
+    );
+    writeFileSync(request, JSON.stringify(ask('small', SECRET)));
+    const made = await tollgate(['keys', 'create', '--tenant', 'acme', '-c', file, '--json']);
+    assert.equal(made.code, 0, made.stderr);
+    const as = JSON.parse(made.stdout).id;
+    const ran = await tollgate(['explain', '-c', file, '--as', as, '--json', request]);
+    assert.ok(!ran.stdout.includes(SECRET));
+    return { code: ran.code, ...JSON.parse(ran.stdout) };
+  };
+  const refused = await explained('{ request: [secrets] }');
+  assert.equal(refused.decision.code, 'content_refused');
+  const flagged = await explained('{ request: [secrets], on_match: flag }');
+  assert.equal(flagged.decision.outcome, 'allowed');
+  for (const [told, action] of [
+    [refused, 'refuse'],
+    [flagged, 'flag'],
+  ]) {
+    const says = told.steps.filter((step) => step.step === 'content').map((step) => step.says);
+    assert.deepEqual(says, [`secrets.aws_access_key at messages[0].content:0+20: ${action}`]);
+  }
+});
