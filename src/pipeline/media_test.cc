@@ -169,7 +169,7 @@ TEST_F(MediaTest, HoldsSoundAtItsPrice) {
 }
 
 // What a provider says of the sound, and what is charged: nine tokens of text, ten of sound, four
-// of output.
+// of output; of text as many as were held where what he says cannot be.
 TEST_F(MediaTest, ChargesTheSoundThatAProviderReportsWithinReason) {
   struct Row {
     std::string_view what;
@@ -179,6 +179,7 @@ TEST_F(MediaTest, ChargesTheSoundThatAProviderReportsWithinReason) {
     audit::UsageSource source;
   };
   constexpr std::int64_t kOurs = 9 + 10 * 40 + 40;
+  constexpr std::int64_t kHeld = kText + 10 * 40 + 40;
   const Row rows[] = {
       {"as counted", 19, R"("audio_tokens":10)", kOurs, kProvider},
       {"not told", 19, "", kOurs, kProvider},
@@ -186,8 +187,8 @@ TEST_F(MediaTest, ChargesTheSoundThatAProviderReportsWithinReason) {
       {"less", 19, R"("audio_tokens":8)", 11 + 8 * 40 + 40, kProvider},
       {"far less", 19, R"("audio_tokens":4)", kOurs, kCounted},
       {"none", 19, R"("audio_tokens":0)", kOurs, kCounted},
-      {"more than was held", 30, R"("audio_tokens":21)", kOurs, kCounted},
-      {"more than all", 19, R"("audio_tokens":20)", kOurs, kCounted},
+      {"more than was held", 30, R"("audio_tokens":21)", kHeld, kCounted},
+      {"more than all", 19, R"("audio_tokens":20)", kHeld, kCounted},
       {"cached as well", 19, R"("audio_tokens":10,"cached_tokens":19)", kOurs, kProvider},
   };
   for (const Row& row : rows) {
