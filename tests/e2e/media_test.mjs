@@ -70,8 +70,8 @@ function withMedia(mockUrl) {
 }
 
 const QUESTION = 'What is in this? Write 9 words.';
-// The text, four around the message, three to prime the answer.
-const TEXT_TOKENS = countTokens(QUESTION) + 7;
+// The text, four around the message, two where its parts are joined, three to prime the answer.
+const TEXT_TOKENS = countTokens(QUESTION) + 9;
 
 const shared = scope(after);
 let gateway, key;
