@@ -305,6 +305,7 @@ FaultOr<void> Store::stop() {
   if (rates_) rates_->stop();
   if (!trail_) return {};
   tend_count_errors();
+  count_errors_ = nullptr;
   TRY_DO(trail_->stop());
   return is_shared() ? return_leases() : FaultOr<void>();
 }

@@ -201,9 +201,9 @@ TEST_P(AStore, KeepsHowFarProvidersCountAboveUs) {
         ("INSERT INTO marks (name, value) VALUES (" + std::string(damaged) + ", '1 -2 x')")
             .c_str()));
   }
+  tokens::CountErrors known;
   auto store = open();
   ASSERT_TRUE(store) << store.error().message;
-  tokens::CountErrors known;
   ASSERT_TRUE((*store)->keep(known));
   EXPECT_EQ(known.of("small", "o200k_base").margin(1000), 164);
   EXPECT_EQ(known.all().size(), 1);
