@@ -1,7 +1,8 @@
 // How many tokens a long word has, for the long words seen last: a clause of a script without
 // spaces, a URL, an indentation. Known by 67 bits of a keyed hash of its bytes, so that two are
 // taken for one once in some 10^15 look-ups and never because somebody wanted it. Four clauses
-// share a home; a new one takes the place of the oldest.
+// share a home, and the home beside takes what is too much for one; a new one takes the place of
+// the oldest.
 //
 // No I/O. One thread.
 #pragma once
@@ -23,15 +24,15 @@ class ClauseCache {
 
   // The count, 0 if it is not known.
   std::uint32_t find(const Hash128& clause) const {
-    std::uint64_t found = 0;
-    for (const std::uint64_t place : homes_[home(clause)].places) {
-      found |= ((place ^ clause.low) & ~kCountMask) == 0 ? place & kCountMask : 0;
-    }
-    return static_cast<std::uint32_t>(found);
+    const std::size_t at = home(clause);
+    const std::uint32_t found = find(clause, homes_[at]);
+    return found != 0 ? found : find(clause, homes_[at ^ 1]);
   }
   // Of a clause that is not there.
   void keep(const Hash128& clause, std::uint32_t count) {
-    std::array<std::uint64_t, 4>& places = homes_[home(clause)].places;
+    const std::size_t at = home(clause);
+    const bool goes_beside = is_full(homes_[at]) && !is_full(homes_[at ^ 1]);
+    std::array<std::uint64_t, 4>& places = homes_[goes_beside ? at ^ 1 : at].places;
     std::ranges::rotate(places, places.end() - 1);
     places[0] = (clause.low & ~kCountMask) | count;
   }
@@ -44,6 +45,14 @@ class ClauseCache {
     std::array<std::uint64_t, 4> places;
   };
 
+  static std::uint32_t find(const Hash128& clause, const Home& at) {
+    std::uint64_t found = 0;
+    for (const std::uint64_t place : at.places) {
+      found |= ((place ^ clause.low) & ~kCountMask) == 0 ? place & kCountMask : 0;
+    }
+    return static_cast<std::uint32_t>(found);
+  }
+  static bool is_full(const Home& home) { return home.places.back() != 0; }
   static std::size_t home(const Hash128& clause) { return clause.high >> (64 - kHomeBits); }
 
   std::vector<Home> homes_ = std::vector<Home>(std::size_t{1} << kHomeBits);

@@ -131,6 +131,8 @@ struct Counter::Work {
   [[gnu::noinline]] Tokens encode_part(std::string_view part) { return encoder.count_part(part); }
   [[gnu::noinline]] Tokens encode_part(std::string_view part, WordCache::Word word,
                                        std::size_t home) {
+    const std::uint32_t beside = cache.find_beside(word, home);
+    if (beside != 0) return beside;
     const Tokens count = encode_part(part);
     // What is a token as a whole piece alone has two counts, and neither is kept.
     if (tables.id_of_whole(part) == kNone) {

@@ -1,5 +1,7 @@
 // How many tokens a short word has, for the words seen last. A slot holds the word itself, so a
-// hit is never another word's. Two slots share a home: the newer word is in the first.
+// hit is never another word's. Two slots share a home: the newer word is in the first. The word that
+// has to leave goes to the home beside, on the same cache line, where it is looked for before it is
+// encoded anew.
 //
 // No I/O. One thread.
 #pragma once
@@ -48,10 +50,13 @@ class WordCache {
     const std::uint64_t second = differ(at.slots[1], word) == 0 ? at.slots[1].high : 0;
     return static_cast<std::uint32_t>((first | second) >> 60);
   }
+  // The same of a word that find() did not find.
+  std::uint32_t find_beside(Word word, std::size_t home) const { return find(word, home ^ 1); }
   void prefetch(std::size_t home) const { __builtin_prefetch(&homes_[home]); }
   // A word of at most 15 bytes has at most 15 tokens, which is what four bits hold.
   void keep(Word word, std::size_t home, std::uint32_t count) {
     Home& at = homes_[home];
+    homes_[home ^ 1].slots[1] = at.slots[1];
     at.slots[1] = at.slots[0];
     at.slots[0] = {word.low, word.high | std::uint64_t{count} << 60};
   }
@@ -85,7 +90,7 @@ class WordCache {
     return masks;
   }();
 
-  // A home is on one cache line.
+  // A home and the one beside are on one cache line.
   struct alignas(2 * sizeof(Word)) Home {
     std::array<Word, 2> slots;
   };
