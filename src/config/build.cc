@@ -23,6 +23,7 @@ class Builder {
     listeners();
     store();
     upstreams();
+    build_guards(root_, config_, report_);
     models();
     limits_and_budgets();
     tenants();
@@ -304,6 +305,7 @@ class Builder {
       made.access.tools.mode = tools.choice("mode", Mode::kEnforce);
       made.prompt = prompt(view.section("prompt"));
       if (view.has("content")) made.content = content(view, made.surface);
+      route_guards(report_, view, config_, made);
       made.limits = figures_by_scope(view);
       rename(made, view.path());
       config_.routes.push_back(std::move(made));

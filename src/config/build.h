@@ -25,6 +25,10 @@ void build_authentication(const View& view, Config& config, Report& report);
 // The part of that for `authentication.mtls`; after the listeners and the tenants.
 void build_mtls(const View& view, Config& config, Report& report);
 
+// The part of build() for `guards`, after the upstreams, and those of a route.
+void build_guards(const View& root, Config& config, Report& report);
+void route_guards(Report& report, const View& view, const Config& config, Route& route);
+
 // The part of build() for `admin`; after the tenants.
 void build_admin(const View& view, Config& config, Report& report);
 

@@ -7,6 +7,7 @@
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
 #include "dialects/chat_template.h"
+#include "dialects/guard.h"
 #include "dialects/media.h"
 #include "dialects/surface.h"
 #include "tokens/vocabulary.h"
@@ -31,6 +32,15 @@ List content_packs() {
   return names;
 }
 List on_matches() { return {"refuse", "flag"}; }
+List guard_kinds() {
+  List names;
+  for (int i = 0; i < dialects::kGuardKindCount; ++i) {
+    names.push_back(dialects::name_of(static_cast<dialects::GuardKind>(i)));
+  }
+  return names;
+}
+List guard_on_matches() { return {"refuse", "flag"}; }
+List guard_on_failures() { return {"refuse", "pass"}; }
 List methods() { return {"POST", "GET"}; }
 List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }

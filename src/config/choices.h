@@ -18,8 +18,11 @@ List cap_fields();  // In the order of dialects::CapField.
 List over_caps();
 List input_counts();  // In the order of prompts::InputCount.
 List methods();
-List content_packs();  // In the order of content::Pack…
-List on_matches();     // …and of content::OnMatch.
+List content_packs();      // In the order of content::Pack…
+List guard_kinds();        // In the order of dialects::GuardKind.
+List guard_on_matches();   // In the order of OnGuardMatch…
+List guard_on_failures();  // …and of OnGuardFailure.
+List on_matches();         // …and of content::OnMatch.
 List contents();
 List survivals();
 List whens();

@@ -26,6 +26,7 @@
 #include "controls/limits/limits.h"
 #include "controls/prompts/prompts.h"
 #include "dialects/chat_template.h"
+#include "dialects/guard.h"
 #include "dialects/media.h"
 #include "dialects/surface.h"
 
@@ -128,6 +129,27 @@ struct Model {
   std::string price_version;  // "2.50/1.25/10.00": the prices themselves, as records name them.
 };
 
+enum class OnGuardMatch : std::uint8_t { kRefuse, kFlag };
+enum class OnGuardFailure : std::uint8_t { kRefuse, kPass };
+
+// A service that judges the texts of a request before it goes on.
+struct Guard {
+  std::string name;
+  dialects::GuardKind kind{};
+  int upstream = -1;  // Index into upstreams.
+  std::string path;   // Behind the upstream's URL.
+  std::string model;  // As the service names it; empty: none.
+  std::string language;
+  dialects::GuardThreshold threshold;
+  OnGuardMatch on_match = OnGuardMatch::kRefuse;
+  OnGuardFailure on_failure = OnGuardFailure::kRefuse;
+  Mode mode = Mode::kEnforce;
+  Money price_per_request;
+  std::optional<cost::Prices> prices;  // Beside that, by tokens.
+  Duration cache{};                    // How long a verdict holds.
+  std::string rule;                    // "guards.NAME"
+};
+
 struct Tenant {
   std::string name;
   std::vector<std::string> roles;            // Roles that every caller of the tenant has.
@@ -144,6 +166,7 @@ struct Route {
   std::vector<int> models;  // Indices into models, in the order of access.models.
   prompts::Policy prompt;
   content::Policy content;
+  std::vector<int> guards;             // Indices into guards, in the order of asking.
   std::vector<limits::Policy> limits;  // Of this route only; the rule is "routes.NAME.limits.…".
 };
 
@@ -176,6 +199,7 @@ struct Config {
   Store store;
   authentication::Policy authentication;
   std::vector<Upstream> upstreams;
+  std::vector<Guard> guards;
   std::vector<Model> models;
   std::vector<Tenant> tenants;         // By name.
   std::vector<limits::Policy> limits;  // Top-level: apply to every request.

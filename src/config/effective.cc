@@ -184,6 +184,30 @@ json::array allow(const Route& route) {
   return made;
 }
 
+json::object guards(const Config& config) {
+  json::object made;
+  for (const Guard& guard : config.guards) {
+    json::object one{{"kind", text(dialects::name_of(guard.kind))}};
+    one["upstream"] = config.upstreams[static_cast<std::size_t>(guard.upstream)].name;
+    one["path"] = guard.path;
+    if (!guard.model.empty()) one["model"] = guard.model;
+    if (guard.kind == dialects::GuardKind::kPresidio) one["language"] = guard.language;
+    one["categories"] = texts(guard.threshold.categories);
+    one["score"] = guard.threshold.score;
+    one["on_match"] = guard.on_match == OnGuardMatch::kFlag ? "flag" : "refuse";
+    one["on_failure"] = guard.on_failure == OnGuardFailure::kPass ? "pass" : "refuse";
+    one["mode"] = text(name_of(guard.mode));
+    one["price_per_request"] = format_usd(guard.price_per_request);
+    if (guard.prices) {
+      one["price_per_million"] = {{"input", format_price_per_million(guard.prices->input)},
+                                  {"output", format_price_per_million(guard.prices->output)}};
+    }
+    one["cache"] = format_duration(guard.cache);
+    made[guard.name] = std::move(one);
+  }
+  return made;
+}
+
 json::object content(const content::Policy& policy) {
   json::array packs;
   for (const content::Pack pack : policy.request) packs.push_back(text(content::name_of(pack)));
@@ -218,6 +242,11 @@ json::array routes(const Config& config) {
     tools["mode"] = text(name_of(route.access.tools.mode));
     one["tools"] = std::move(tools);
     if (!route.content.request.empty()) one["content"] = content(route.content);
+    json::array asked;
+    for (const int guard : route.guards) {
+      asked.push_back(text(config.guards[static_cast<std::size_t>(guard)].name));
+    }
+    one["guards"] = std::move(asked);
     one["limits"] = figures_by_scope(route.limits);
     made.push_back(std::move(one));
   }
@@ -255,6 +284,7 @@ std::string effective_json(const Config& config) {
   root["store"] = store(config);
   root["authentication"] = effective_authentication(config);
   root["upstreams"] = upstreams(config);
+  root["guards"] = guards(config);
   root["models"] = models(config);
   root["tenants"] = tenants(config);
   root["limits"] = figures_by_scope(config.limits);

@@ -7,6 +7,7 @@
 #include "config/shape_allowances.h"
 #include "config/shape_authentication.h"
 #include "config/shape_content.h"
+#include "config/shape_guards.h"
 #include "config/shape_tls.h"
 #include "config/shape_units.h"
 
@@ -384,6 +385,11 @@ constexpr Field kRouteFields[] = {
      .kind = Kind::kSection,
      .doc = "What may not stand in the texts of a request.",
      .section = &kContent},
+    {.key = "guards",
+     .kind = Kind::kList,
+     .doc = "Services of `guards` that are asked, in this order, before a request goes on.",
+     .max = 8,
+     .of = Kind::kName},
     {.key = "anomalies", .kind = Kind::kNotServed, .doc = "Unusual behaviour."},
     {.key = "mcp", .kind = Kind::kNotServed, .doc = "MCP servers."},
 };
@@ -507,6 +513,10 @@ constexpr Field kRootFields[] = {
      .doc = "Model servers, by name.",
      .need = kRequired,
      .section = &kUpstream},
+    {.key = "guards",
+     .kind = Kind::kMap,
+     .doc = "Services that judge what is asked, by name.",
+     .section = &kGuard},
     {.key = "models",
      .kind = Kind::kMap,
      .doc = "Models, by the name that callers use.",

@@ -8,9 +8,11 @@
 
 #include "base/check.h"
 #include "dialects/error_reply.h"
+#include "pipeline/gone_watch.h"
 #include "pipeline/headroom.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
+#include "pipeline/upstream_head.h"
 
 namespace tollgate::pipeline {
 
@@ -27,24 +29,6 @@ constexpr Tokens kUnderReportBound = 64;
 constexpr Bytes kDrainBytesMax = 64 << 10;
 // No model sustains tokens longer than this many bytes.
 constexpr Bytes kBytesPerTokenAtMost = 32;
-
-// While it lives, a caller that leaves cancels the call, and so does a stop.
-class GoneWatch {
- public:
-  GoneWatch(Exchange& exchange, Stop& stop, UpstreamCall& call) : exchange_(exchange), stop_(stop) {
-    exchange_.on_caller_gone(&call);
-    stop_.watch(&call);
-  }
-  GoneWatch(const GoneWatch&) = delete;
-  ~GoneWatch() {
-    exchange_.on_caller_gone(nullptr);
-    stop_.watch(nullptr);
-  }
-
- private:
-  Exchange& exchange_;
-  Stop& stop_;
-};
 
 // A figure as it is charged: what the provider reported, but at most what was held for it, and
 // not a figure far below what we saw ourselves.
@@ -175,24 +159,9 @@ Refusal revoked() {
 }
 
 void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes, std::string& out) {
-  const config::Endpoint& endpoint =
-      message.upstream.endpoints[static_cast<std::size_t>(message.endpoint)];
-  const bool anthropic = message.upstream.speaks == dialects::Dialect::kAnthropic;
-  const auto to = std::back_inserter(out);
-  out += "POST ";
-  out += endpoint.path_prefix;
-  out += upstream_path(message.upstream.speaks, message.surface);
-  out += " HTTP/1.1\r\nHost: ";
-  const bool v6 = endpoint.host.find(':') != std::string::npos;
-  if (v6) out += '[';
-  out += endpoint.host;
-  if (v6) out += ']';
-  if (endpoint.port != (endpoint.tls ? 443 : 80)) fmt::format_to(to, ":{}", endpoint.port);
-  if (!message.upstream.credential.empty()) {
-    out += anthropic ? "\r\nx-api-key: " : "\r\nAuthorization: Bearer ";
-    out += message.upstream.credential.reveal();
-  }
-  if (anthropic) {
+  begin_upstream_head(message.upstream, message.endpoint,
+                      upstream_path(message.upstream.speaks, message.surface), out);
+  if (message.upstream.speaks == dialects::Dialect::kAnthropic) {
     const std::string_view asked = message.caller.header("anthropic-version");
     out += "\r\nanthropic-version: ";
     out += is_version_date(asked) ? asked : std::string_view("2023-06-01");
@@ -203,10 +172,7 @@ void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes,
   }
   out += message.delivery == dialects::Delivery::kStreamed ? "\r\nAccept: text/event-stream"
                                                            : "\r\nAccept: application/json";
-  out += "\r\nUser-Agent: tollgate\r\nx-request-id: ";
-  out += message.id;
-  fmt::format_to(to, "\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-                 body_bytes);
+  end_upstream_head(message.id, body_bytes, out);
 }
 
 void Forwarder::bill(const Work& work, const std::optional<dialects::Usage>& reported,

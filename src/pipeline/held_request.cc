@@ -16,9 +16,9 @@ void Pipeline::HeldRequest::write_headers(const Forwarded& so_far, std::string& 
   account.budgets = record.budgets;
   account.degraded = record.degraded;
   if (so_far.source != audit::UsageSource::kNone) {
-    const Money cost = cost_of(plan_, so_far.usage);
+    const Money cost = add_saturated(cost_of(plan_, so_far.usage), record.guard_cost);
     account.cost = cost;
-    account.released = {plan_.worst.micro_usd - cost.micro_usd};
+    account.released = {plan_.held().micro_usd - cost.micro_usd};
   }
   account.overhead = at().clock.now() - life_.began - std::max(so_far.waited, so_far.first_byte);
   write_account_headers(account, headers);
@@ -60,7 +60,7 @@ void Pipeline::HeldRequest::settle(const Forwarded& result) {
   Used used;
   used.input = result.usage.input;
   used.output = result.usage.output;
-  used.cost = cost_of(plan_, result.usage);
+  used.cost = add_saturated(cost_of(plan_, result.usage), life_.record.guard_cost);
   used.never_left = result.status == 0 && result.source == audit::UsageSource::kNone;
   booking_.cached_input = amounts_of(plan_, result.usage).cached_input;
   at().ledger.settle(hold_, plan_.charges, used, booking_, at().clock.now(), at().clock.wall());

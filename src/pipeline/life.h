@@ -1,9 +1,21 @@
 // What one request gathers on its way, from its head to its end. Internal to the pipeline.
 #pragma once
 
+#include <algorithm>
+#include <type_traits>
+
 #include "pipeline/pipeline.h"
 
 namespace tollgate::pipeline {
+
+// Both, in the arena.
+template <class T>
+std::span<const T> joined(std::span<const T> a, std::span<const std::type_identity_t<T>> b,
+                          Arena& arena) {
+  const auto made = arena.make<T>(a.size() + b.size());
+  std::ranges::copy(b, std::ranges::copy(a, made.begin()).out);
+  return made;
+}
 
 struct Pipeline::Life {
   Life(Pipeline& pipeline, Exchange& exchange)

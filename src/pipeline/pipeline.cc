@@ -49,14 +49,6 @@ Refusal unrecorded() {
   return refusal;
 }
 
-std::span<const std::string_view> joined(std::span<const std::string_view> a,
-                                         std::span<const std::string_view> b, Arena& arena) {
-  if (a.empty() || b.empty()) return a.empty() ? b : a;
-  const auto made = arena.make<std::string_view>(a.size() + b.size());
-  std::ranges::copy(b, std::ranges::copy(a, made.begin()).out);
-  return made;
-}
-
 // Whether it is about what the input takes of a limit or budget, as far as one can tell.
 bool may_fit_counted(const Refusal& refusal) {
   return refusal.reason == Reason::kRateLimited || refusal.reason == Reason::kBudgetExhausted;
@@ -72,7 +64,7 @@ void tell(const Forwarded& result, const Plan& plan, audit::Record& record) {
   record.reasoning = result.usage.reasoning;
   record.input_reported = result.provider_input;
   record.usage_source = result.source;
-  record.cost = cost::price(plan.model->prices, paid);
+  record.cost = add_saturated(cost::price(plan.model->prices, paid), record.guard_cost);
   record.first_byte = result.first_byte;
   if (!result.cut_code.empty()) record.code = result.cut_code;
   if (result.outcome == audit::Outcome::kAllowed) return;  // It ended as it was decided.
@@ -97,7 +89,8 @@ Pipeline::Pipeline(const Services& services)
     : services_(services),
       fingerprint_key_(fingerprint_key(services.pepper)),
       counting_(services.vocabularies, services.count_errors),
-      forwarder_(services.clock, services.upstreams, counting_, buffers_) {
+      forwarder_(services.clock, services.upstreams, counting_, buffers_),
+      guards_(services.clock, services.upstreams, buffers_) {
   services_.keys.watch(*this);
 }
 
@@ -406,7 +399,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
   booking.model = plan.model->name;
 
   // On record before the first byte goes upstream, or it does not go.
-  bool recorded = append(life, audit::Phase::kDecision, plan.worst);
+  bool recorded = append(life, audit::Phase::kDecision, plan.held());
   life.decided = recorded;
   if (recorded && life.config->audit.survives == audit::Survives::kPowerLoss) {
     recorded = (co_await services_.trail.committed(life.record.id, services_.executor)).has_value();
@@ -418,6 +411,9 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
     co_return co_await refuse_request(life, refusal);
   }
   // From here on the decision is on record.
+  if (!plan.route->guards.empty() && !co_await pass_guards(life, body, plan, hold, booking)) {
+    co_return;
+  }
 
   HeldRequest held(life, body, plan, hold, booking, enforced(plan.charges, hold, arena));
   const Forwarder::Work work{life.exchange,
@@ -433,11 +429,10 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
   const Forwarded result = co_await forwarder_.forward(work);
   // From here on the upstream is done with it, one way or another, and it is settled.
 
-  const auto attempts = arena.make<audit::Attempt>(1);
-  attempts[0] = {plan.upstream->name, result.status, result.waited};
-  life.record.attempts = attempts;
+  const audit::Attempt attempt{plan.upstream->name, result.status, result.waited};
+  life.record.attempts = joined(life.record.attempts, std::span(&attempt, 1), arena);
   tell(result, plan, life.record);
-  life.upstream_time = result.waited;
+  life.upstream_time += result.waited;
   if (result.provider_input) compare(plan, held.counted(), *result.provider_input);
   if (result.refusal) {
     co_await refuse_request(life, *result.refusal);
@@ -482,7 +477,6 @@ Task<void> Pipeline::serve_models(Life& life) {
 }
 
 Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
-  const bool decided_before = life.record.attempts.size() > 0;
   life.record.outcome = audit::Outcome::kRefused;
   life.record.code = row_of(refusal.reason).code;
   life.record.rule = refusal.rule;
@@ -490,7 +484,7 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   life.record.degraded = services_.outages.now();
   life.unrecorded = leaves_unrecorded(life);
   // A refusal is given whether or not it can be recorded: nothing is forwarded either way.
-  if (!decided_before) (void)append(life, audit::Phase::kDecision);
+  if (!life.decided) (void)append(life, audit::Phase::kDecision);
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease body = buffers_.lease();
   ReplyHead head;

@@ -19,6 +19,7 @@
 #include "dialects/request.h"
 #include "pipeline/counting.h"
 #include "pipeline/forward.h"
+#include "pipeline/guards.h"
 #include "pipeline/headroom.h"
 #include "pipeline/identify.h"
 #include "pipeline/plan.h"
@@ -92,6 +93,9 @@ class Pipeline final : public Handler, public KeyWatcher {
   void find_headroom(Life& life);
   Task<void> serve_held(Life& life, std::string_view body, const Plan& plan,
                         const std::string& message, Hold& hold);
+  // Whether the route's guards let it go on; else it is settled and answered.
+  Task<bool> pass_guards(Life& life, std::string_view body, const Plan& plan, Hold& hold,
+                         const Booking& booking);
   Task<void> refuse_request(Life& life, const Refusal& refusal);
   // Whether the trail took it.
   bool append(const Life& life, audit::Phase phase, Money held = {});
@@ -112,6 +116,7 @@ class Pipeline final : public Handler, public KeyWatcher {
   dialects::RequestReader reader_;
   std::uint64_t reads_ = 0;  // What the reader holds is of the last of them.
   Forwarder forwarder_;
+  Guards guards_;
   RequestIds ids_;
   authentication::BundleVerdicts verdicts_;
   BufferPool buffers_;

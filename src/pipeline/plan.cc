@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "pipeline/guards.h"
 #include "pipeline/inspect.h"
 
 namespace tollgate::pipeline {
@@ -116,10 +117,10 @@ Charges charges_of(const Facts& facts, const config::Tenant* tenant, const Plan&
   next = 0;
   for (const cost::Policy& budget : config.budgets) {
     budgets[next++] = {&budget, subject_of(budget.scope, facts, *plan.route, *plan.model, arena),
-                       plan.worst};
+                       plan.held()};
   }
   if (tenant != nullptr && tenant->budget) {
-    budgets[next++] = {&*tenant->budget, facts.caller.tenant, plan.worst};
+    budgets[next++] = {&*tenant->budget, facts.caller.tenant, plan.held()};
   }
   return {limits, budgets.first(next)};
 }
@@ -378,6 +379,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& 
   amounts.audio = plan.input.audio;
   amounts.output = plan.output_cap_total;
   plan.worst = cost::price(plan.model->prices, amounts);
+  plan.guards = guards_cost_at_most(config, *plan.route, facts.request);
   plan.charges = charges_of(facts, tenant, plan, arena);
   plan.charges.at_a_bound = plan.input.is_bound && counting.knows(plan.model->tokenizer);
   plan.observed =

@@ -63,8 +63,11 @@ struct Plan {
   Tokens output_cap = 0;        // Per choice; 0 where the surface makes no output.
   Tokens output_cap_total = 0;  // Of all choices.
   Money worst;                  // The price of input and output_cap_total.
+  Money guards;                 // What asking the route's guards costs at most.
   Charges charges;
   std::span<const std::string_view> observed;  // Rules that would have refused.
+
+  Money held() const { return add_saturated(worst, guards); }
 };
 
 // `usage` of the plan's model by what it is paid at; its amounts are in 0 to kTokensMax. What a

@@ -52,7 +52,10 @@ class ScriptedUpstreams final : public Upstreams {
     story_.emplace_back("open");
     messages.emplace_back(request.message);
     endpoints.push_back(request.endpoint);
-    calls_.push_back(std::make_unique<Call>(script));
+    upstreams.push_back(request.upstream->name);
+    const bool is_first = !first.empty();
+    calls_.push_back(std::make_unique<Call>(is_first ? first.front() : script));
+    if (is_first) first.erase(first.begin());
     ++at_work;
     Call& call = *calls_.back();
     call.at_work = &at_work;
@@ -72,6 +75,8 @@ class ScriptedUpstreams final : public Upstreams {
   }
 
   Script script;
+  std::vector<Script> first;  // Of the requests before that, each once.
+  std::vector<std::string> upstreams;
   std::vector<std::string> messages;  // What was sent, whole…
   std::vector<int> endpoints;         // …and where to.
   int at_work = 0;                    // Calls not given back.

@@ -1,7 +1,7 @@
 // How many tokens a short word has, for the words seen last. A slot holds the word itself, so a
-// hit is never another word's. Two slots share a home: the newer word is in the first. The word that
-// has to leave goes to the home beside, on the same cache line, where it is looked for before it is
-// encoded anew.
+// hit is never another word's. Two slots share a home: the newer word is in the first. The word
+// that has to leave goes to the home beside, on the same cache line, where it is looked for before
+// it is encoded anew.
 //
 // No I/O. One thread.
 #pragma once

@@ -209,7 +209,15 @@ void write_content(Pen& pen, std::span<const ContentFinding> findings) {
 }
 
 void write_usage(Pen& pen, const Record& record) {
-  if (record.usage_source == UsageSource::kNone) return;
+  if (record.guard_cost > Money{}) {
+    pen.literal(",\"guard_cost_usd\":");
+    pen.money(record.guard_cost);
+  }
+  if (record.usage_source == UsageSource::kNone) {
+    if (record.cost == Money{}) return;
+    pen.literal(",\"cost_usd\":");
+    return pen.money(record.cost);
+  }
   pen.literal(",\"usage\":{\"input\":");
   pen.number(record.input);
   pen.literal(",\"cached_input\":");
@@ -287,6 +295,7 @@ void write_price(Pen& pen, const Record& record) {
 void write_end(Pen& pen, const Record& record) {
   write_usage(pen, record);
   write_price(pen, record);
+  write_content(pen, record.content_after);
   write_attempts(pen, record.attempts);
   pen.literal(",\"duration\":{");
   Members members(pen);

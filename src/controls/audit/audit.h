@@ -121,9 +121,11 @@ struct Record {
   Tokens audio_input = 0;
   Tokens output = 0;
   Tokens reasoning = 0;
-  std::optional<Tokens> input_reported;  // By the provider, whatever is charged.
+  std::span<const ContentFinding> content_after;  // What was found once the decision was made.
+  std::optional<Tokens> input_reported;           // By the provider, whatever is charged.
   UsageSource usage_source = UsageSource::kNone;
   Money cost;
+  Money guard_cost;  // Part of it.
   std::string_view price_version;
   std::span<const Attempt> attempts;
   Duration queued{};

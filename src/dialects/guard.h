@@ -1,0 +1,66 @@
+// External guards: what a service that judges texts is asked, and what its answer means.
+//
+// A guard sees every text of a request, system prompts and the whole history included. What it
+// answers is read strictly: an answer that is not one of its kind is a fault and no verdict, and
+// what that means is for the caller to decide.
+//
+// Pure: no I/O, no clock.
+//
+// Sources: OpenAI API reference (moderations); Llama Guard 3 model card (prompt and output format);
+// Presidio Analyzer API (/analyze). The form `http` is ours: docs/guards.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fault.h"
+#include "base/units.h"
+#include "dialects/request.h"
+
+namespace tollgate::dialects {
+
+enum class GuardKind : std::uint8_t { kHttp, kOpenAiModeration, kLlamaGuard, kPresidio };
+inline constexpr int kGuardKindCount = 4;
+std::string_view name_of(GuardKind kind);      // "openai_moderation"
+std::string_view path_behind(GuardKind kind);  // Behind the upstream's base URL: "/moderations".
+
+// Which findings count.
+struct GuardThreshold {
+  std::vector<std::string> categories;  // As the guard names them; empty: all.
+  double score = 0;                     // From 0 to 1, the least that counts; 0: as the guard says.
+};
+
+struct GuardQuestion {
+  GuardKind kind{};
+  std::string_view model;     // As its service names it; empty where it has none.
+  std::string_view language;  // Of Presidio.
+  std::string_view id;        // Of the request; this and what follows for kHttp alone.
+  std::string_view tenant;
+  std::string_view route;
+  std::span<const Text> texts;
+  std::span<const Text> carried;
+};
+// Appends the JSON body.
+void write_question(const GuardQuestion& question, const GuardThreshold& threshold,
+                    std::string& out);
+
+// A guard of kLlamaGuard makes so many tokens at most.
+inline constexpr Tokens kGuardOutputMax = 64;
+
+struct GuardVerdict {
+  bool passes = true;
+  std::vector<std::string> categories;  // Those that count, at most kGuardCategoriesMax; names.
+  std::optional<Tokens> input;          // What it says that it read…
+  std::optional<Tokens> output;         // …and made.
+};
+inline constexpr std::size_t kGuardCategoriesMax = 16;
+
+// Faults with kBroken: the answer is none that a guard of this kind gives.
+FaultOr<GuardVerdict> read_verdict(GuardKind kind, std::string_view body,
+                                   const GuardThreshold& threshold);
+
+}  // namespace tollgate::dialects

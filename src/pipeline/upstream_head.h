@@ -1,0 +1,21 @@
+// The head of a request to an upstream, up to what is its own and from there. Internal to the
+// pipeline.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+
+namespace tollgate::pipeline {
+
+// The request line, with `path` behind the endpoint's own, the host and the credential. No line
+// end behind the last.
+void begin_upstream_head(const config::Upstream& upstream, int endpoint, std::string_view path,
+                         std::string& out);
+
+// Whose request it is, and the frame of its body.
+void end_upstream_head(std::string_view id, std::size_t body_bytes, std::string& out);
+
+}  // namespace tollgate::pipeline
