@@ -1,0 +1,216 @@
+#include "controls/anomalies/campaigns.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace tollgate::anomalies {
+namespace {
+
+constexpr WallTime kStart{std::chrono::hours(24 * 365 * 50)};
+
+Features features_of(const std::string& text) {
+  const std::string_view texts[] = {text};
+  return measure(texts, 0x5eed);
+}
+
+// A language of 4000 words with the frequencies of one (Zipf), so that texts share the words that
+// all texts share; and each application has words of its own.
+class Language {
+ public:
+  explicit Language(std::uint64_t seed) : random_(seed) {
+    double sum = 0;
+    for (int i = 0; i < 4000; ++i) {
+      words_.push_back(word());
+      sum += 1.0 / (i + 2.7);
+      sums_.push_back(sum);
+    }
+  }
+  std::string word() {
+    std::string made;
+    for (std::uint64_t left = 2 + random_() % 8; left > 0; --left) {
+      made += static_cast<char>('a' + random_() % 26);
+    }
+    return made;
+  }
+  const std::string& common() {
+    const double at = std::uniform_real_distribution<double>(0, sums_.back())(random_);
+    return words_[static_cast<std::size_t>(std::ranges::lower_bound(sums_, at) - sums_.begin())];
+  }
+  std::vector<std::string> text(int count, const std::vector<std::string>& own) {
+    std::vector<std::string> made;
+    for (int i = 0; i < count; ++i) {
+      made.push_back(!own.empty() && random_() % 4 == 0 ? own[random_() % own.size()] : common());
+    }
+    return made;
+  }
+  std::mt19937_64& random() { return random_; }
+
+ private:
+  std::mt19937_64 random_;
+  std::vector<std::string> words_;
+  std::vector<double> sums_;
+};
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+// What one key sends, which is of an application.
+struct Application {
+  std::vector<std::string> words;
+  std::vector<std::string> fixed;  // Texts that are always the same.
+  std::vector<std::string> form;   // A text with one place for a number and a name.
+  int length = 0;
+};
+
+Application application_of(Language& language) {
+  Application made;
+  for (int i = 0; i < 60; ++i) made.words.push_back(language.word());
+  made.length = 8 + static_cast<int>(language.random()() % 120);
+  for (int i = 0; i < 3; ++i) made.fixed.push_back(joined(language.text(20, made.words)));
+  made.form = language.text(25, made.words);
+  return made;
+}
+
+std::string said_by(Language& language, const Application& of) {
+  const std::uint64_t kind = language.random()() % 10;
+  if (kind == 0) return of.fixed[language.random()() % of.fixed.size()];
+  if (kind == 1) {
+    std::vector<std::string> words = of.form;
+    words[7] = std::to_string(language.random()() % 100'000);
+    words[12] = "N" + language.word();
+    return joined(words);
+  }
+  if (kind == 2) return "hello there, thank you";
+  return joined(language.text(of.length, of.words));
+}
+
+std::string variant_of(Language& language, const std::vector<std::string>& base) {
+  std::vector<std::string> words = base;
+  for (int swap = 0; swap < 3; ++swap) {
+    words[language.random()() % words.size()] = language.common();
+  }
+  for (std::uint64_t more = language.random()() % 6; more > 0; --more) {
+    words.push_back(language.common());
+  }
+  return joined(words);
+}
+
+struct Traffic {
+  int flagged_at = 0;  // Of the requests of the campaign, from 1; 0: never.
+  int missed_after = 0;
+  int sent = 0;
+  int false_ones = 0;
+  int normal = 0;
+};
+
+// A thousand keys of 200 applications, five keys each, and among them 20 keys that also send
+// variants of one template, one request in `rarity`.
+Traffic simulate(std::uint64_t seed, int requests, std::uint64_t rarity) {
+  Language language(seed);
+  std::vector<Application> applications;
+  for (int i = 0; i < 200; ++i) applications.push_back(application_of(language));
+  const std::vector<std::string> base = language.text(40, {});
+  Campaigns campaigns(1 << 16);
+  WallTime now = kStart;
+  Traffic told;
+  for (int i = 0; i < requests; ++i) {
+    now += std::chrono::milliseconds(50);
+    const std::uint64_t key = language.random()() % 1000;
+    const std::uint64_t actor = (key + 1) * 0xd1b54a32d192ed03;
+    if (rarity > 0 && language.random()() % rarity == 0) {
+      const std::uint64_t of = language.random()() % 20;
+      ++told.sent;
+      const bool flagged = campaigns.observe(features_of(variant_of(language, base)),
+                                             (of + 1) * 0xd1b54a32d192ed03, now);
+      if (flagged && told.flagged_at == 0) told.flagged_at = told.sent;
+      if (!flagged && told.flagged_at != 0) ++told.missed_after;
+      continue;
+    }
+    ++told.normal;
+    const Application& of = applications[key % applications.size()];
+    if (campaigns.observe(features_of(said_by(language, of)), actor, now)) ++told.false_ones;
+  }
+  return told;
+}
+
+TEST(Campaigns, AreFlaggedWithin25RequestsAmongAThousandKeys) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const Traffic told = simulate(seed, 20'000, 200);
+    EXPECT_GT(told.flagged_at, 0) << seed;
+    EXPECT_LE(told.flagged_at, 25) << seed;
+    EXPECT_EQ(told.false_ones, 0) << seed;
+    EXPECT_LT(told.missed_after * 3, told.sent) << seed;
+  }
+}
+
+TEST(Campaigns, AreNotSeenInAHundredThousandRequestsOfOrdinaryKeys) {
+  const Traffic told = simulate(77, 100'000, 0);
+  EXPECT_EQ(told.normal, 100'000);
+  EXPECT_EQ(told.false_ones, 0);
+}
+
+TEST(Campaigns, AreNotTheSameTextFromManyNorTextsOfOneActor) {
+  Language language(3);
+  Campaigns campaigns(1 << 10);
+  const std::vector<std::string> base = language.text(40, {});
+  for (std::uint64_t i = 1; i <= 200; ++i) {
+    EXPECT_FALSE(campaigns.observe(features_of(joined(base)), i << 40, kStart)) << i;
+  }
+  Campaigns others(1 << 10);
+  for (int i = 1; i <= 200; ++i) {
+    EXPECT_FALSE(others.observe(features_of(variant_of(language, base)), 7, kStart)) << i;
+  }
+}
+
+TEST(Campaigns, EndWhenNobodyGoesOn) {
+  Language language(4);
+  Campaigns campaigns(1 << 10);
+  const std::vector<std::string> base = language.text(40, {});
+  bool flagged = false;
+  for (std::uint64_t i = 1; i <= 30; ++i) {
+    flagged = campaigns.observe(features_of(variant_of(language, base)), i << 40, kStart);
+  }
+  EXPECT_TRUE(flagged);
+  const WallTime later = kStart + std::chrono::hours(7);
+  EXPECT_FALSE(campaigns.observe(features_of(joined(base)), 1, later));
+}
+
+TEST(Campaigns, AreKnownAgainOnceRestored) {
+  Language language(5);
+  Campaigns campaigns(1 << 10);
+  const std::vector<std::string> base = language.text(40, {});
+  for (std::uint64_t i = 1; i <= 30; ++i) {
+    campaigns.observe(features_of(variant_of(language, base)), i << 40, kStart);
+  }
+  Campaigns restored(1 << 10);
+  for (const Template& kept : campaigns.templates()) restored.restore(kept);
+  EXPECT_TRUE(restored.observe(features_of(joined(base)), 99, kStart));
+}
+
+// A flood of texts that nobody else sends does not push out what several do.
+TEST(Campaigns, OutlastAFlood) {
+  Language language(6);
+  Campaigns campaigns(1 << 10);
+  const std::vector<std::string> base = language.text(40, {});
+  for (std::uint64_t i = 1; i <= 4; ++i) {
+    campaigns.observe(features_of(joined(base)), i << 40, kStart);
+  }
+  for (int i = 0; i < 3'000; ++i) {
+    campaigns.observe(features_of(joined(language.text(40, {}))), 3, kStart);
+  }
+  bool flagged = false;
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    flagged = campaigns.observe(features_of(variant_of(language, base)), i << 40, kStart);
+  }
+  EXPECT_TRUE(flagged);
+}
+
+}  // namespace
+}  // namespace tollgate::anomalies
