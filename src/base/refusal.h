@@ -30,6 +30,7 @@ enum class Reason : std::uint8_t {
   // They may not ask this.
   kRouteNotAllowed,
   kToolNotAllowed,
+  kAnomalyRefused,
   kNotFound,
   kModelNotAllowed,
   kModelNotFound,

@@ -44,6 +44,8 @@ constexpr std::array<RefusalRow, kReasonCount> kRows{{
      "permission_error", kNone, Retry::kNo},
     {Reason::kToolNotAllowed, "tool_not_allowed", 403, kInvalid, "permission_denied", 403,
      "permission_error", kNone, Retry::kNo},
+    {Reason::kAnomalyRefused, "anomaly_refused", 403, kInvalid, "permission_denied", 403,
+     "permission_error", kNone, Retry::kNo},
     {Reason::kNotFound, "not_found", 404, kInvalid, "model_not_found", 404, "not_found_error",
      kNone, Retry::kNo},
     {Reason::kModelNotAllowed, "model_not_allowed", 404, kInvalid, "model_not_found", 404,
