@@ -79,8 +79,8 @@ Anomalies::State& Anomalies::state() {
   return *state_;
 }
 
-std::uint64_t Anomalies::hash_of(std::string_view name) const {
-  std::uint64_t hash = key_ ^ name.size();
+std::uint64_t Anomalies::hash_of(std::string_view name, std::uint64_t before) const {
+  std::uint64_t hash = (key_ ^ name.size()) + before;
   while (!name.empty()) {
     std::uint64_t piece = 0;
     const std::size_t size = std::min(name.size(), sizeof piece);

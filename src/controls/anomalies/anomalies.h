@@ -81,8 +81,8 @@ class Anomalies {
   Anomalies(std::uint64_t key, const Sizes& sizes) : key_(key), sizes_(sizes) {}
 
   std::uint64_t key() const { return key_; }
-  // Never 0.
-  std::uint64_t hash_of(std::string_view name) const;
+  // Never 0. `before` is the hash of what goes before it, for names of several parts.
+  std::uint64_t hash_of(std::string_view name, std::uint64_t before = 0) const;
 
   // A request that would pass. Once for each.
   Verdict observe(const Policy& policy, const Asked& asked);

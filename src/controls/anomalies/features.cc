@@ -81,6 +81,37 @@ class Majority {
   std::array<std::uint64_t, kLevels> levels_{};
 };
 
+// Hashes of one family, each two of them independent: one half of a word's hash and the other, the
+// second taken 1 to 16 times (Kirsch and Mitzenmacher, 2006).
+#if defined(__AVX2__)
+void take_smallest(std::span<const std::uint64_t> hashes, Minhash& minima) {
+  static_assert(kMinhashes == 16);
+  auto* const kept = reinterpret_cast<__m256i*>(minima.data());
+  __m256i low = _mm256_loadu_si256(kept);
+  __m256i high = _mm256_loadu_si256(kept + 1);
+  const __m256i times = _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 8);
+  for (const std::uint64_t hash : hashes) {
+    const __m256i first = _mm256_set1_epi32(static_cast<int>(hash));
+    const __m256i second = _mm256_set1_epi32(static_cast<int>(hash >> 32));
+    const __m256i one = _mm256_add_epi32(first, _mm256_mullo_epi32(second, times));
+    low = _mm256_min_epu32(low, one);
+    high = _mm256_min_epu32(high, _mm256_add_epi32(one, _mm256_slli_epi32(second, 3)));
+  }
+  _mm256_storeu_si256(kept, low);
+  _mm256_storeu_si256(kept + 1, high);
+}
+#else
+void take_smallest(std::span<const std::uint64_t> hashes, Minhash& minima) {
+  for (const std::uint64_t hash : hashes) {
+    const auto first = static_cast<std::uint32_t>(hash);
+    const auto second = static_cast<std::uint32_t>(hash >> 32);
+    for (std::uint32_t k = 0; k < kMinhashes; ++k) {
+      minima[k] = std::min(minima[k], first + second * (k + 1));
+    }
+  }
+}
+#endif
+
 // Sketches content words, some at a time.
 class Words {
  public:
@@ -91,17 +122,10 @@ class Words {
     std::size_t i = 0;
     for (; i + 8 <= count; i += 8) majority_.add(&hashes[i]);
     for (; i < count; ++i) majority_.add_one(hashes[i]);
-    Minhash minima = minima_;
+    take_smallest(hashes, minima_);
     for (const std::uint64_t hash : hashes) {
-      const auto low = static_cast<std::uint32_t>(hash);
-      const auto high = static_cast<std::uint32_t>(hash >> 32);
-      // Hashes of one family, each two of them independent (Kirsch and Mitzenmacher, 2006).
-      for (std::uint32_t k = 0; k < kMinhashes; ++k) {
-        minima[k] = std::min(minima[k], low + high * (k + 1));
-      }
       seen_[hash >> 6 & (seen_.size() - 1)] |= std::uint64_t{1} << (hash & 63);
     }
-    minima_ = minima;
     total_ += count;
   }
   void tell(Features& features) const {
@@ -228,9 +252,14 @@ class Pass {
     std::memcpy(at, piece.data(), piece.size());
     std::memset(at + piece.size(), 0, kPad);
     const std::size_t blocks = (piece.size() + kBlock - 1) / kBlock;
+    std::uint64_t ending = begins_ << 63;  // Of the block before.
+    std::uint64_t alone = begins_;         // Before the first byte of a text there is none.
+    begins_ = 0;
     for (std::size_t i = 0; i < blocks; ++i) {
       Block block = classify(at + i * kBlock, before);
       before = at[i * kBlock + kBlock - 1];
+      block.repeated &= ~alone;
+      alone = 0;
       const std::size_t left = piece.size() - i * kBlock;
       if (left < kBlock) block.repeated &= (std::uint64_t{1} << left) - 1;
       beyond_ += static_cast<std::size_t>(std::popcount(block.beyond));
@@ -238,14 +267,15 @@ class Pass {
       count_runs(block.repeated, std::min(left, kBlock));
       words_at_[i] = block.word;
       digits_[i] = block.digit;
-      uppers_[i] = block.upper;
-      endings_[i + 1] = block.ending;
+      // A capital that begins no sentence, in the three bytes before it, begins a name.
+      const std::uint64_t begins = block.ending << 1 | block.ending << 2 | block.ending << 3 |
+                                   ending >> 63 | ending >> 62 | ending >> 61;
+      names_[i] = block.upper & ~begins;
+      ending = block.ending;
     }
     words_at_[blocks] = 0;
     digits_[blocks] = 0;
     find_words(blocks);
-    endings_[0] = begins_ << 63;
-    begins_ = 0;
     take_words(at);
   }
 
@@ -307,13 +337,7 @@ class Pass {
       }
       const std::uint64_t hash = hash_of(text + begin, bytes, key_);
       const auto kept = static_cast<std::uint64_t>(!has_digit(begin, bytes));
-      // A capital that begins no sentence begins a name.
-      const std::size_t block = begin / kBlock;
-      const std::size_t bit = begin % kBlock;
-      const std::uint64_t upper = uppers_[block] >> bit & 1;
-      const std::uint64_t near =  // The three bytes before it.
-          (endings_[block + 1] << 1 << (kBlock - 1 - bit) | endings_[block] >> bit) >> 61;
-      const std::uint64_t name = upper & static_cast<std::uint64_t>(near == 0);
+      const std::uint64_t name = names_[begin / kBlock] >> begin % kBlock & 1;
       hashes_[count] = hash;
       count += kept;
       exact += hash & (0 - (kept & ~name));
@@ -346,9 +370,10 @@ class Pass {
 
   // Bytes that equal the one before them, in a row; `count` of the block are there.
   void count_runs(std::uint64_t repeated, std::size_t count) {
-    if (repeated == 0) {
-      longest_run_ = std::max(longest_run_, run_);
-      run_ = 0;
+    if (((repeated & repeated >> 1) | (run_ * (repeated & 1))) == 0 && count == kBlock) {
+      // At most two of a kind, as in ordinary words.
+      longest_run_ = std::max({longest_run_, run_, static_cast<std::size_t>(repeated != 0)});
+      run_ = repeated >> 63;
       return;
     }
     if (count < kBlock) repeated &= (std::uint64_t{1} << count) - 1;
@@ -401,25 +426,24 @@ class Pass {
   std::array<std::uint16_t, kPiece + 2 * 16> edges_;
   std::array<std::uint64_t, kBlocks + 1> words_at_;
   std::array<std::uint64_t, kBlocks + 1> digits_;
-  std::array<std::uint64_t, kBlocks + 1> uppers_;
-  std::array<std::uint64_t, kBlocks + 2> endings_;
+  std::array<std::uint64_t, kBlocks> names_;  // Capitals that begin one.
   std::array<std::uint64_t, kPiece + 1> hashes_;
   std::array<char, kPad + kPiece + 2 * kPad> buffer_;
 };
 
-// c * log2(c), of the counts that a sample can have.
+// c * log2(c) in parts of 65536, of the counts that a sample can have.
 class Logarithms {
  public:
   Logarithms() {
     for (std::size_t i = 2; i < values_.size(); ++i) {
       const auto count = static_cast<double>(i);
-      values_[i] = static_cast<float>(count * std::log2(count));
+      values_[i] = static_cast<std::uint32_t>(std::lround(count * std::log2(count) * 65536));
     }
   }
-  float of(std::size_t count) const { return values_[count]; }
+  std::uint32_t of(std::size_t count) const { return values_[count]; }
 
  private:
-  std::array<float, kSampleMax + 1> values_{};
+  std::array<std::uint32_t, kSampleMax + 1> values_{};
 };
 
 // Entropy and grams, of blocks at places that nobody outside can tell.
@@ -441,9 +465,10 @@ class Sample {
     features.sampled = static_cast<std::uint16_t>(bytes_);
     if (bytes_ == 0) return;
     static const Logarithms logarithms;
-    float sum = 0;
+    std::uint64_t sum = 0;
     for (const std::uint16_t count : counts_) sum += logarithms.of(count);
-    const float bits = std::log2(static_cast<float>(bytes_)) - sum / static_cast<float>(bytes_);
+    const float mean = static_cast<float>(sum) / 65536 / static_cast<float>(bytes_);
+    const float bits = std::log2(static_cast<float>(bytes_)) - mean;
     features.entropy = static_cast<std::uint16_t>(std::lround(std::max(0.0F, bits) * 125));
     if (grams_ > 0) features.distinct_grams = static_cast<std::uint16_t>(distinct_ * 1000 / grams_);
   }
@@ -484,6 +509,15 @@ void take_sample(std::span<const std::string_view> texts, std::size_t total, std
 }
 
 }  // namespace
+
+std::string_view name_of(Script script) {
+  constexpr std::array<std::string_view, kScriptCount> kNames{"latin",         "latin_beyond_ascii",
+                                                              "greek",         "cyrillic",
+                                                              "hebrew_arabic", "indic",
+                                                              "kana",          "hangul",
+                                                              "han",           "other"};
+  return kNames[static_cast<std::size_t>(script)];
+}
 
 int agreeing(const Minhash& a, const Minhash& b) {
   int count = 0;

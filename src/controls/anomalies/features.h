@@ -43,6 +43,7 @@ enum class Script : std::uint8_t {
   kOther,
 };
 inline constexpr int kScriptCount = 10;
+std::string_view name_of(Script script);  // "latin"
 
 inline constexpr std::size_t kMinhashes = 16;
 using Minhash = std::array<std::uint32_t, kMinhashes>;

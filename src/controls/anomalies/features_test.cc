@@ -74,6 +74,11 @@ TEST(Features, SeeRunsAcrossBlocksAndPieces) {
   }
 }
 
+TEST(Features, HaveNothingBeforeTheFirstByte) {
+  const std::string_view texts[] = {std::string_view("\0", 1), std::string_view("\0", 1)};
+  EXPECT_EQ(measure(texts, kKey).longest_run, 1U);
+}
+
 TEST(Features, OfPiecesAreThoseOfTheWhole) {
   std::mt19937_64 random{3};
   const std::vector<std::string> words = words_of(random, 3000);

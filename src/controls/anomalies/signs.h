@@ -46,8 +46,15 @@ inline constexpr std::array<SignRow, kSignCount> kSigns{{{"near_duplicates", 40}
                                                          {"low_entropy", 20},
                                                          {"campaign", 80}}};
 
+inline std::string_view name_of(Sign sign) { return kSigns[static_cast<std::size_t>(sign)].name; }
+
 class Signs {
  public:
+  static Signs all() {
+    Signs every;
+    every.bits_ = (1U << kSignCount) - 1;
+    return every;
+  }
   void add(Sign sign) { bits_ |= bit(sign); }
   bool has(Sign sign) const { return (bits_ & bit(sign)) != 0; }
   bool empty() const { return bits_ == 0; }

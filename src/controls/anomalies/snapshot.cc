@@ -31,7 +31,7 @@ void append(std::string& out, const Value& value) {
 template <class Value>
 Value take(std::string_view& bytes) {
   Value value;
-  std::memcpy(&value, bytes.data(), sizeof value);
+  bytes.copy(reinterpret_cast<char*>(&value), sizeof value);
   bytes.remove_prefix(sizeof value);
   return value;
 }
