@@ -173,6 +173,60 @@ void write_budgets(Pen& pen, std::span<const BudgetEvidence> budgets) {
   pen.literal("]");
 }
 
+void write_features(Pen& pen, const anomalies::Features& features, bool with_sketch) {
+  constexpr std::int64_t kPart = 1000;  // Millionths of a thousandth.
+  Members members(pen);
+  pen.literal("{");
+  members.key("\"bytes\":");
+  pen.number(features.bytes);
+  members.count("\"words\":", features.words);
+  members.count("\"distinct_words\":", features.distinct_words);
+  members.count("\"longest_run\":", features.longest_run);
+  members.key("\"entropy_bits\":");
+  pen.millionths(features.entropy * 8 * kPart);
+  members.key("\"distinct_4grams\":");
+  pen.millionths(features.distinct_grams * kPart);
+  members.key("\"encoded\":");
+  pen.millionths(features.encoded * kPart);
+  members.key("\"beyond_ascii\":");
+  pen.millionths(features.beyond_ascii * kPart);
+  members.key("\"scripts\":[");
+  bool first = true;
+  for (int i = 0; i < anomalies::kScriptCount; ++i) {
+    if ((features.scripts >> i & 1) == 0) continue;
+    if (!first) pen.literal(",");
+    first = false;
+    pen.text(anomalies::name_of(static_cast<anomalies::Script>(i)), kTextBytesMax);
+  }
+  pen.literal("]");
+  if (with_sketch && features.simhash != 0) {
+    members.key("\"simhash\":\"");
+    pen.hex(features.simhash);
+    pen.literal("\"");
+  }
+  pen.literal("}");
+}
+
+void write_anomaly(Pen& pen, const AnomalyEvidence& anomaly) {
+  if (anomaly.score == 0) return;
+  pen.literal(",\"anomaly\":{\"score\":");
+  pen.number(static_cast<std::int64_t>(anomaly.score));
+  pen.literal(",\"reasons\":[");
+  bool first = true;
+  for (int i = 0; i < anomalies::kSignCount; ++i) {
+    if (!anomaly.signs.has(static_cast<anomalies::Sign>(i))) continue;
+    if (!first) pen.literal(",");
+    first = false;
+    pen.text(anomalies::name_of(static_cast<anomalies::Sign>(i)), kTextBytesMax);
+  }
+  pen.literal("]");
+  if (!anomaly.action.empty()) {
+    pen.literal(",\"action\":");
+    pen.text(anomaly.action, kTextBytesMax);
+  }
+  pen.literal("}");
+}
+
 void write_prompt(Pen& pen, const Record& record) {
   if (record.prompt_bytes == 0) return;
   pen.literal(",\"prompt\":{");
@@ -188,6 +242,10 @@ void write_prompt(Pen& pen, const Record& record) {
     members.key("\"fingerprint\":\"");
     pen.hex(record.fingerprint);
     pen.literal("\"");
+  }
+  if (record.features != nullptr) {
+    members.key("\"features\":");
+    write_features(pen, *record.features, record.fingerprint != 0);
   }
   pen.literal("}");
 }
@@ -355,6 +413,7 @@ void write(const Record& record, Phase phase, std::string& out) {
     write_price(pen, record);
     write_prompt(pen, record);
     write_content(pen, record.content);
+    write_anomaly(pen, record.anomaly);
     if (!record.tools_offered.empty()) {
       pen.literal(",\"tools\":{\"offered\":");
       write_texts(pen, record.tools_offered);

@@ -17,6 +17,8 @@
 #include "base/address.h"
 #include "base/money.h"
 #include "base/units.h"
+#include "controls/anomalies/features.h"
+#include "controls/anomalies/signs.h"
 #include "controls/authentication/authentication.h"
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
@@ -80,6 +82,14 @@ struct ContentFinding {
   std::string_view action;  // "refuse", "flag" or "observe".
 };
 
+// How unlike its caller a request is, by the signs that say so.
+struct AnomalyEvidence {
+  int score = 0;  // 0: nothing is told.
+  anomalies::Signs signs;
+  std::string_view
+      action;  // "alert", "slow_down", "refuse", "observe"; empty: below the threshold.
+};
+
 struct Record {
   std::string_view id;  // "req_…", sortable by time.
   WallTime time{};
@@ -112,6 +122,10 @@ struct Record {
   Duration audio{};  // Of all recordings together.
   Tokens output_tokens_cap = 0;
   std::uint64_t fingerprint = 0;  // Of the body; 0: none.
+  // Of what the caller wrote last; null: not looked at. Told without its sketches, but for the
+  // simhash where there is a fingerprint.
+  const anomalies::Features* features = nullptr;
+  AnomalyEvidence anomaly;
   std::span<const ContentFinding> content;
   std::span<const std::string_view> tools_offered;
 

@@ -50,6 +50,38 @@ std::string written(const Record& record, Phase phase) {
   return out;
 }
 
+TEST(Audit, TellsWhatWasUnusualAndOfTheTextFiguresAlone) {
+  const authentication::Identity actor = alice();
+  Record record = allowed(actor);
+  record.prompt_bytes = 300;
+  const std::string_view texts[] = {
+      "please look at the invoice of last month and compare what is charged with the contract"};
+  anomalies::Features features = anomalies::measure(texts, 7);
+  record.features = &features;
+  record.anomaly.signs.add(anomalies::Sign::kNewAgent);
+  record.anomaly.signs.add(anomalies::Sign::kCampaign);
+  record.anomaly.score = record.anomaly.signs.score();
+  record.anomaly.action = "alert";
+  const std::string decision = written(record, Phase::kDecision);
+  EXPECT_NE(decision.find(R"("features":{"bytes":86,"words":10,"distinct_words":10,"longest_run":2,)"
+                          R"("entropy_bits":)"),
+            std::string::npos)
+      << decision;
+  EXPECT_NE(decision.find(R"("encoded":0,"beyond_ascii":0,"scripts":["latin"]})"),
+            std::string::npos)
+      << decision;
+  EXPECT_NE(decision.find(R"("anomaly":{"score":100,"reasons":["new_agent","campaign"],)"
+                          R"("action":"alert"})"),
+            std::string::npos)
+      << decision;
+  EXPECT_EQ(decision.find("invoice"), std::string::npos);
+  record.fingerprint = 5;
+  EXPECT_NE(written(record, Phase::kDecision).find(R"("simhash":")"), std::string::npos);
+  EXPECT_EQ(written(record, Phase::kOutcome).find("anomaly"), std::string::npos);
+  record.anomaly = {};
+  EXPECT_EQ(written(record, Phase::kDecision).find("anomaly"), std::string::npos);
+}
+
 TEST(Audit, TellsTheDecisionWithItsEvidence) {
   const authentication::Identity actor = alice();
   Record record = allowed(actor);
