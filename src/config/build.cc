@@ -306,6 +306,7 @@ class Builder {
       made.prompt = prompt(view.section("prompt"));
       if (view.has("content")) made.content = content(view, made.surface);
       route_guards(report_, view, config_, made);
+      if (view.has("anomalies")) made.anomalies = watch(view, made.surface);
       made.limits = figures_by_scope(view);
       rename(made, view.path());
       config_.routes.push_back(std::move(made));
@@ -438,6 +439,28 @@ class Builder {
       } else {
         tell(route, "content", rules.error().message);
       }
+    }
+    return made;
+  }
+
+  anomalies::Policy watch(const View& route, dialects::Surface surface) {
+    const View view = route.section("anomalies");
+    anomalies::Policy made;
+    made.mode = view.choice("mode", made.mode);
+    made.on_anomaly = view.choice("on_anomaly", made.on_anomaly);
+    made.threshold = static_cast<int>(view.count("threshold"));
+    for (const std::string& name : view.texts("ignore")) {
+      for (int i = 0; i < anomalies::kSignCount; ++i) {
+        const auto sign = static_cast<anomalies::Sign>(i);
+        if (name != anomalies::name_of(sign)) continue;
+        if (made.ignored.has(sign)) tell(view, "ignore", fmt::format("`{}` is there twice", name));
+        made.ignored.add(sign);
+      }
+    }
+    if (surface == dialects::Surface::kModels) {
+      tell(route, "anomalies", "a list of models has no texts: there is nothing to look at");
+    } else if (anomalies::Signs::all().without(made.ignored).score() < made.threshold) {
+      tell(route, "anomalies", "what is not ignored never reaches the threshold");
     }
     return made;
   }

@@ -1,6 +1,7 @@
 #include "config/choices.h"
 
 #include "controls/administration/administration.h"
+#include "controls/anomalies/signs.h"
 #include "controls/authentication/authentication.h"
 #include "controls/authentication/jwt_policy.h"
 #include "controls/content/content.h"
@@ -41,6 +42,12 @@ List guard_kinds() {
 }
 List guard_on_matches() { return {"refuse", "flag"}; }
 List guard_on_failures() { return {"refuse", "pass"}; }
+List on_anomalies() { return {"alert", "slow_down", "refuse"}; }
+List anomaly_signs() {
+  List names;
+  for (const anomalies::SignRow& row : anomalies::kSigns) names.push_back(row.name);
+  return names;
+}
 List methods() { return {"POST", "GET"}; }
 List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }

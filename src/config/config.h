@@ -18,6 +18,7 @@
 #include "base/secret.h"
 #include "base/units.h"
 #include "controls/administration/policy.h"
+#include "controls/anomalies/anomalies.h"
 #include "controls/audit/audit.h"
 #include "controls/authentication/policy.h"
 #include "controls/authorization/authorization.h"
@@ -167,6 +168,7 @@ struct Route {
   prompts::Policy prompt;
   content::Policy content;
   std::vector<int> guards;             // Indices into guards, in the order of asking.
+  std::optional<anomalies::Policy> anomalies;  // Nothing: nobody looks.
   std::vector<limits::Policy> limits;  // Of this route only; the rule is "routes.NAME.limits.…".
 };
 

@@ -217,6 +217,18 @@ json::object content(const content::Policy& policy) {
           {"mode", text(name_of(policy.mode))}};
 }
 
+json::object watched(const anomalies::Policy& policy) {
+  json::array ignored;
+  for (int i = 0; i < anomalies::kSignCount; ++i) {
+    const auto sign = static_cast<anomalies::Sign>(i);
+    if (policy.ignored.has(sign)) ignored.push_back(text(anomalies::name_of(sign)));
+  }
+  return {{"on_anomaly", text(anomalies::name_of(policy.on_anomaly))},
+          {"threshold", policy.threshold},
+          {"ignore", std::move(ignored)},
+          {"mode", text(name_of(policy.mode))}};
+}
+
 json::array routes(const Config& config) {
   json::array made;
   for (const Route& route : config.routes) {
@@ -247,6 +259,7 @@ json::array routes(const Config& config) {
       asked.push_back(text(config.guards[static_cast<std::size_t>(guard)].name));
     }
     one["guards"] = std::move(asked);
+    if (route.anomalies) one["anomalies"] = watched(*route.anomalies);
     one["limits"] = figures_by_scope(route.limits);
     made.push_back(std::move(one));
   }

@@ -449,8 +449,6 @@ TEST(Load, KnowsWhatItDoesNotServe) {
       row("limits:\n", "audit: { content: full }\nlimits:\n", "9:19: audit.content", "full"),
       row("speaks: openai", "speaks: openai, queue: { length: 1 }", "4:60: upstreams.vllm.queue",
           "queue"),
-      row("    prompt:", "    anomalies: {}\n    prompt:", "19:5: routes[0].anomalies",
-          "anomalies"),
       row("path: /v1/chat/completions", "path: /x\n    surface: responses",
           "17:14: routes[0].surface", "responses"),
   });
@@ -467,8 +465,8 @@ TEST(Load, NamesEveryPartOfTheContractThatItDoesNotServe) {
                 "listeners.public.tls", "listeners.mesh.tls", "listeners.mesh.tls.client_ca",
                 "upstreams.vllm.queue", "models.gpt-4o.fallback", "routes[0].content.request[1]",
                 "routes[0].content.request[2]", "routes[0].content.request[3]",
-                "routes[0].content.request[4]", "routes[0].content.response", "routes[0].anomalies",
-                "routes[1].path", "routes[4].mcp", "alerts", "notify", "telemetry"}))
+                "routes[0].content.request[4]", "routes[0].content.response", "routes[1].path",
+                "routes[4].mcp", "alerts", "notify", "telemetry"}))
       << told(loaded);
 }
 

@@ -325,6 +325,18 @@ class Posture {
            "name the tools: [search_docs, get_weather]");
     }
     token_limits(route.limits, field);
+    watched(route, field);
+  }
+
+  // Who has a credential answers for what it sends; nobody answers for anonymous callers.
+  void watched(const Route& route, const std::string& field) {
+    if (route.anomalies || !route.access.anonymous) return;
+    if (route.surface == dialects::Surface::kModels) return;
+    tell("anonymous-route-without-anomalies", field,
+         fmt::format("Route `{}` lets callers in without a credential, and nobody looks for "
+                     "unusual behaviour on it.",
+                     route.name),
+         "anomalies: {}");
   }
 
   // As above, told at the route; the limits of all requests may hold the tokens.

@@ -73,6 +73,9 @@ std::vector<std::string> vanished(const Config& now, const Config& next) {
       gone.push_back("routes." + route.name);
     } else {
       tell_rules(route.limits, other->limits, gone);
+      if (route.anomalies && !other->anomalies) {
+        gone.push_back(fmt::format("routes.{}.anomalies", route.name));
+      }
       for (const content::Pack pack : route.content.request) {
         if (std::ranges::count(other->content.request, pack) == 0) {
           gone.push_back(

@@ -5,6 +5,7 @@
 #include "config/choices.h"
 #include "config/shape_admin.h"
 #include "config/shape_allowances.h"
+#include "config/shape_anomalies.h"
 #include "config/shape_authentication.h"
 #include "config/shape_content.h"
 #include "config/shape_guards.h"
@@ -390,7 +391,10 @@ constexpr Field kRouteFields[] = {
      .doc = "Services of `guards` that are asked, in this order, before a request goes on.",
      .max = 8,
      .of = Kind::kName},
-    {.key = "anomalies", .kind = Kind::kNotServed, .doc = "Unusual behaviour."},
+    {.key = "anomalies",
+     .kind = Kind::kSection,
+     .doc = "What is done about requests that are unlike their caller. Not written: nobody looks.",
+     .section = &kAnomalies},
     {.key = "mcp", .kind = Kind::kNotServed, .doc = "MCP servers."},
 };
 constexpr Section kRoute{"route",
