@@ -53,6 +53,9 @@ struct Pipeline::Life {
   dialects::Delivery delivery = dialects::Delivery::kWhole;
   bool usage_asked = false;
   std::uint64_t headroom = 0;  // Its key; 0: not looked for yet.
+  std::uint64_t actor = 0;     // As anomalies know it; 0: not looked at.
+  std::uint64_t watched_route = 0;
+  bool unusual = false;  // Refused for that.
   InputFigure input = InputFigure::kCounted;
   int endpoint = 0;
   Duration upstream_time{};

@@ -335,6 +335,7 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, cons
                     life.input};
   Expected<Plan> plan = decide(facts, counting_, scanner_, arena, life.record, terms, before);
   if (!plan) return plan;
+  if (Expected<void> usual = watch(life, *plan); !usual) return std::unexpected(usual.error());
   life.record.observed = joined(life.observed, plan->observed, arena);
 
   // Written anew while the reader still holds the request; never the caller's bytes.
@@ -500,6 +501,7 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
 void Pipeline::close_record(Life& life) {
   life.record.total = services_.clock.now() - life.began;
   (void)append(life, audit::Phase::kOutcome);
+  learn_end(life);
   services_.meter.ended(life.record, life.record.total - life.upstream_time);
 }
 

@@ -46,6 +46,7 @@ struct Services {
   authentication::Failures& failures;
   tokens::CountErrors* count_errors =
       nullptr;  // Null: nothing is learned from what providers report.
+  anomalies::Anomalies* anomalies = nullptr;  // Null: nobody looks for any.
 };
 
 class Pipeline final : public Handler, public KeyWatcher {
@@ -87,6 +88,9 @@ class Pipeline final : public Handler, public KeyWatcher {
   Task<Expected<Hold, Shortfall>> hold_otherwise(Life& life, std::string_view body,
                                                  const Shortfall& refused, Plan& plan,
                                                  std::string& message);
+  // Whether a request that would pass is like its caller; once, whatever is decided anew.
+  Expected<void> watch(Life& life, const Plan& plan);
+  void learn_end(Life& life);
   void compare(const Plan& plan, const Count& ours, Tokens provider);
   Task<void> serve_models(Life& life);
   Task<Expected<Hold, Shortfall>> hold(Life& life, const Charges& charges);

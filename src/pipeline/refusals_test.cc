@@ -37,6 +37,8 @@ constexpr RefusalRow kPromised[] = {
      "permission_denied", 403, "permission_error", "", Retry::kNo},
     {Reason::kToolNotAllowed, "tool_not_allowed", 403, "invalid_request_error", "permission_denied",
      403, "permission_error", "", Retry::kNo},
+    {Reason::kAnomalyRefused, "anomaly_refused", 403, "invalid_request_error", "permission_denied",
+     403, "permission_error", "", Retry::kNo},
     {Reason::kNotFound, "not_found", 404, "invalid_request_error", "model_not_found", 404,
      "not_found_error", "", Retry::kNo},
     {Reason::kModelNotAllowed, "model_not_allowed", 404, "invalid_request_error", "model_not_found",

@@ -447,8 +447,9 @@ struct World {
   authentication::Failures failures{7};
   const Vocabularies& vocabularies;
   tokens::CountErrors count_errors;
+  anomalies::Anomalies anomalies{11};
   Pipeline pipeline{{config, clock, keys, pepper, callers, ledger, trail, upstreams, meter,
-                     vocabularies, executor, outages, failures, &count_errors}};
+                     vocabularies, executor, outages, failures, &count_errors, &anomalies}};
 };
 
 }  // namespace tollgate::pipeline::testing
