@@ -14,6 +14,7 @@
 
 #include "admin/admin_api.h"
 #include "admin/metrics.h"
+#include "cli/anomaly_gauge.h"
 #include "cli/countdown.h"
 #include "config/current.h"
 #include "config/reload.h"
@@ -50,6 +51,7 @@ struct Worker {
     const pipeline::Outages& outages;
     authentication::Failures& failures;
     tokens::CountErrors& count_errors;
+    anomalies::Anomalies& anomalies;
   };
 
   Worker(const Shared& shared, net::UpstreamCounts& counts)
@@ -57,7 +59,7 @@ struct Worker {
         callers(shared.identities),
         pipeline({shared.config, loop, shared.keys, shared.pepper, callers, shared.ledger,
                   shared.trail, pool, shared.meter, shared.vocabularies, loop, shared.outages,
-                  shared.failures, &shared.count_errors}) {}
+                  shared.failures, &shared.count_errors, &shared.anomalies}) {}
 
   net::Loop loop;
   net::UpstreamPool pool;
@@ -101,6 +103,12 @@ std::string url_of(const config::Listener& listener, std::uint16_t port) {
                      listener.host, v6 ? "]" : "", port);
 }
 
+std::uint64_t number_of(const authentication::Pepper& pepper, std::string_view purpose) {
+  std::uint64_t number = 0;
+  std::memcpy(&number, pepper.digest(purpose).data(), sizeof number);
+  return number;
+}
+
 // The token of the configuration, or the one that lies beside the ledger.
 FaultOr<config::Secret> admin_token_of(const config::Config& config, const storage::Store& store) {
   if (!config.admin.token.empty()) return config.admin.token;
@@ -135,6 +143,7 @@ struct Gateway::Parts {
   net::Loop door_desk;
   pipeline::Vocabularies vocabularies;
   tokens::CountErrors count_errors;
+  std::optional<anomalies::Anomalies> anomalies;
   admin::Metrics metrics;
   std::unique_ptr<storage::Store> store;
   std::optional<authentication::Pepper> pepper;
@@ -182,10 +191,8 @@ FaultOr<void> Gateway::Parts::open_store(const config::Config& now) {
       storage::load_or_make_pepper(named.empty() ? store->beside("pepper") : named);
   if (!made) return std::unexpected(made.error());
   pepper.emplace(std::move(*made));
-  std::uint64_t seed = 0;
-  const authentication::Digest digest = pepper->digest("tollgate failed authentications");
-  std::memcpy(&seed, digest.data(), sizeof seed);
-  failures.emplace(seed);
+  failures.emplace(number_of(*pepper, "tollgate failed authentications"));
+  anomalies.emplace(number_of(*pepper, "tollgate anomalies"));
   FaultOr<std::unique_ptr<storage::Database>> database = store->reader();
   if (!database) return std::unexpected(database.error());
   if (FaultOr<void> same = storage::check_pepper(**database, *pepper); !same) return same;
@@ -193,6 +200,7 @@ FaultOr<void> Gateway::Parts::open_store(const config::Config& now) {
   if (!token) return std::unexpected(token.error());
   admin_token = std::move(*token);
   if (FaultOr<void> known = store->keep(count_errors); !known) return known;
+  store->keep(*anomalies);
   return store->count_budgets(now);
 }
 
@@ -361,6 +369,7 @@ void Gateway::Parts::register_gauges() {
       {"tollgate_audit_healthy", "Whether decisions are being kept.",
        [this](const admin::Gauge::Emit& emit) { emit("", store->trail().healthy() ? 1 : 0); }});
   register_store_gauges();
+  metrics.gauge(anomaly_gauge(*anomalies));
   metrics.gauge({"tollgate_token_count_margin_ratio",
                  "What is held beyond our count of the input, as a part of it, since the provider "
                  "was seen to count so much more.",
@@ -440,7 +449,7 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(
     const Worker::Shared shared{
         parts->config,          parts->store->keys(),  *parts->pepper,         parts->identities,
         parts->store->ledger(), parts->store->trail(), parts->metrics.shard(), parts->vocabularies,
-        *parts->store,          *parts->failures,      parts->count_errors};
+        *parts->store,          *parts->failures,      parts->count_errors,    *parts->anomalies};
     parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_counts));
   }
   if (FaultOr<void> opened = parts->open_listeners(*tls); !opened) {

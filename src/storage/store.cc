@@ -24,6 +24,8 @@ namespace {
 // How often what was learned is kept, and a gateway of a shared store says that it is there and
 // looks for leases to give back.
 constexpr Duration kTendEvery = std::chrono::milliseconds(500);
+// How often the file of how callers behave is written anew.
+constexpr Duration kKeepAnomaliesEvery = std::chrono::minutes(1);
 // So long what was learned waits for the store before it is tried again.
 constexpr Duration kSavePatience = std::chrono::seconds(1);
 // How often what other gateways have learned is read.
@@ -287,6 +289,7 @@ void Store::start() {
     std::unique_lock lock(tending_mutex_);
     while (!wake_.wait_for(lock, kTendEvery, [this] { return stopping_; })) {
       tend_count_errors();
+      if (clock_.now() - anomalies_kept_ >= kKeepAnomaliesEvery) tend_anomalies();
       if (!is_shared()) continue;
       ledger_->give_back_idle(clock_.now());
       lender_->beat();
@@ -303,6 +306,8 @@ FaultOr<void> Store::stop() {
   if (tending_.joinable()) tending_.join();
   if (keys_) keys_->stop();
   if (rates_) rates_->stop();
+  tend_anomalies();
+  anomalies_.reset();
   if (!trail_) return {};
   tend_count_errors();
   count_errors_ = nullptr;
@@ -318,6 +323,22 @@ FaultOr<void> Store::keep(tokens::CountErrors& errors) {
   count_errors_read_ = clock_.now();
   count_errors_kept_ = errors.changes();
   return {};
+}
+
+void Store::keep(anomalies::Anomalies& anomalies) {
+  const std::string path = is_shared() ? beside("anomalies") : where_ + ".anomalies";
+  if (const FaultOr<bool> loaded = load_anomalies(path, anomalies); !loaded) {
+    fmt::print(stderr, "tollgate: {}\n", loaded.error().message);
+  }
+  anomalies_.emplace(path, anomalies);
+  anomalies_kept_ = clock_.now();
+}
+
+// What cannot be written is tried again.
+void Store::tend_anomalies() {
+  if (!anomalies_) return;
+  anomalies_kept_ = clock_.now();
+  (void)anomalies_->save();
 }
 
 // What cannot be read or written is tried again.

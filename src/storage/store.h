@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "base/fault.h"
 #include "config/config.h"
 #include "pipeline/ports.h"
+#include "storage/anomaly_snapshot.h"
 #include "storage/configuration_record.h"
 #include "storage/database.h"
 #include "storage/gateway_seat.h"
@@ -60,6 +62,10 @@ class Store final : public pipeline::Outages {
   // Before start(); `errors` outlive the store.
   FaultOr<void> keep(tokens::CountErrors& errors);
 
+  // The same of how callers behave, in a file of this gateway's own. What of an earlier run cannot
+  // be read is said on the standard error, and learned anew.
+  void keep(anomalies::Anomalies& anomalies);
+
   bool is_shared() const { return sharing_ == Sharing::kShared; }
   // The name under which it serves.
   const std::string& gateway() const { return gateway_; }
@@ -91,6 +97,7 @@ class Store final : public pipeline::Outages {
   FaultOr<void> lend_rates(const config::Store& where);
   FaultOr<void> return_leases();
   void tend_count_errors();
+  void tend_anomalies();
   // What was spent under a budget in its window, by subject, and what of it the account lacks.
   struct Counted {
     const cost::Policy* budget;
@@ -125,6 +132,8 @@ class Store final : public pipeline::Outages {
   std::uint64_t count_errors_kept_ = 0;  // As many changes of them.
   std::unique_ptr<Database> count_errors_reader_;
   Instant count_errors_read_{};
+  std::optional<AnomalySnapshot> anomalies_;
+  Instant anomalies_kept_{};
 
   std::mutex tending_mutex_;  // Guards stopping_.
   std::condition_variable wake_;
