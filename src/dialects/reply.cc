@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/json_writer.h"
+#include "dialects/answer_walk.h"
 #include "dialects/json_strict.h"
 #include "dialects/reply_reading.h"
 
@@ -13,6 +14,7 @@ namespace dom = simdjson::dom;
 struct ReplyReader::State {
   dom::parser parser{StrictJson::kCapacityMax};
   Teller teller;
+  AnswerWalk walk;
 };
 
 namespace {
@@ -77,7 +79,7 @@ ReplyReader::~ReplyReader() = default;
 ReplyReader::ReplyReader(ReplyReader&&) noexcept = default;
 
 FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_view body,
-                                                OutputSink& sink) {
+                                                OutputSink& sink, AnswerSink* answer) {
   State& state = *state_;
   if (state.parser.capacity() > StrictJson::kKeptMax && body.size() <= StrictJson::kKeptMax)
     state.parser = dom::parser(StrictJson::kCapacityMax);
@@ -87,6 +89,10 @@ FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_vie
     return broken(fmt::format("is not valid JSON: {}", simdjson::error_message(error)));
   dom::object reply;
   if (root.get(reply) != simdjson::SUCCESS) return broken("is not a JSON object");
+  if (answer != nullptr) {
+    state.walk.start(*answer);
+    state.walk.reply(surface, reply);
+  }
   state.teller.start(sink);
   switch (surface) {
     case Surface::kChatCompletions:

@@ -20,6 +20,7 @@
 
 #include "base/fault.h"
 #include "base/units.h"
+#include "dialects/answer.h"
 #include "dialects/request.h"
 #include "dialects/surface.h"
 
@@ -59,8 +60,10 @@ class ReplyReader {
   ReplyReader(ReplyReader&&) noexcept;
 
   // `body` must have RequestReader::kPadding readable bytes behind its end. Tells the output
-  // to `sink`. Returns the provider's usage where the reply has a complete one.
-  FaultOr<std::optional<Usage>> read(Surface surface, std::string_view body, OutputSink& sink);
+  // to `sink`, and all texts to `answer`, where there is one. Returns the provider's usage where
+  // the reply has a complete one.
+  FaultOr<std::optional<Usage>> read(Surface surface, std::string_view body, OutputSink& sink,
+                                     AnswerSink* answer = nullptr);
 
  private:
   struct State;
@@ -71,6 +74,12 @@ class ReplyReader {
 enum class StreamState : std::uint8_t {
   kOpen,      // More is to come.
   kFinished,  // The dialect's last event has passed ([DONE], message_stop).
+};
+
+// Whether whoever reads a stream holds events back for a while.
+enum class Holding : std::uint8_t {
+  kNo,   // What feed() gives out is handed on, but for what is taken back.
+  kYes,  // What has been is told by handed_on().
 };
 
 class StreamReader {
@@ -85,16 +94,24 @@ class StreamReader {
   // Makes ready for a new stream. `usage_asked` as in Request: where false, the chunk that
   // carries only usage is not handed on. `model` names the model in an ending where the
   // upstream has named none yet; borrowed until the next start().
-  void start(Surface surface, bool usage_asked, std::string_view model = {});
+  void start(Surface surface, bool usage_asked, std::string_view model = {},
+             Holding holding = Holding::kNo);
 
   // Takes any piece of the stream, cut anywhere. Appends to `out` the bytes that the caller
-  // gets; tells text to `sink`. What comes after the last event is dropped.
+  // gets; tells output to `sink`, and all texts to `answer`, where there is one. What comes after
+  // the last event is dropped.
   // After a Fault (broken event, too long) only end() or fail() may follow.
-  FaultOr<StreamState> feed(std::string_view piece, std::string& out, OutputSink& sink);
+  FaultOr<StreamState> feed(std::string_view piece, std::string& out, OutputSink& sink,
+                            AnswerSink* answer = nullptr);
 
   // Forgets that the last event of feed() began or finished anything: it is not handed on after
   // all, so end() finishes what the caller has seen.
   void take_back_last_event();
+
+  // How many events have been read; and where they are held, how many the caller has: end()
+  // finishes what those had begun.
+  std::size_t events() const;
+  void handed_on(std::size_t events);
 
   // The provider's usage, once a complete one has passed.
   const std::optional<Usage>& usage() const;

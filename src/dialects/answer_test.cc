@@ -1,0 +1,147 @@
+// Every text of an answer is told with its place, whole and streamed alike.
+#include "dialects/answer.h"
+
+#include <gtest/gtest.h>
+
+#include "dialects/fixture_test.h"
+
+namespace tollgate::dialects {
+namespace {
+
+// Texts by their places; what came in pieces joined.
+class Texts final : public AnswerSink {
+ public:
+  void text(std::string_view place, std::string_view text) override {
+    told[std::string(place)] += text;
+  }
+  void piece(std::string_view place, std::string_view piece) override {
+    told[std::string(place)] += piece;
+  }
+  void ended(std::string_view places) override { ends.emplace_back(places); }
+  std::map<std::string, std::string> told;
+  std::vector<std::string> ends;
+};
+
+using Told = std::map<std::string, std::string>;
+
+Texts whole(Surface surface, std::string_view body) {
+  ReplyReader reader;
+  RememberingSink output;
+  Texts texts;
+  const Padded padded(body);
+  EXPECT_TRUE(reader.read(surface, padded.view(), output, &texts).has_value());
+  return texts;
+}
+
+Texts streamed(Surface surface, const std::vector<std::string_view>& events) {
+  StreamReader reader;
+  reader.start(surface, false);
+  RememberingSink output;
+  Texts texts;
+  std::string out;
+  for (const std::string_view event : events) {
+    std::string raw = "data: " + std::string(event) + "\n\n";
+    std::erase(raw, '\n');
+    raw += "\n\n";
+    EXPECT_TRUE(reader.feed(raw, out, output, &texts).has_value()) << event;
+  }
+  return texts;
+}
+
+TEST(Answer, OfAChatIsToldInAllItsParts) {
+  const Texts texts = whole(Surface::kChatCompletions, R"({"id":"c","model":"m","choices":[
+      {"index":1,"finish_reason":"stop","logprobs":{"content":[{"token":"a"}]},
+        "message":{"role":"assistant","content":"a","reasoning":"b","refusal":"c",
+          "annotations":[{"type":"url_citation","url_citation":{"url":"d"}}],
+          "audio":{"id":"e","transcript":"f"},"unheard_of":{"x":[["g"]]},
+          "tool_calls":[{"id":"h","type":"function","function":{"name":"i","arguments":"{}"}},
+            {"id":"j","function":{"name":"k","arguments":{"x":"y"}}}]}},
+      {"message":{"content":[{"type":"text","text":"l"}]}}],
+      "usage":{"prompt_tokens":1},"note":"m"})");
+  EXPECT_EQ(texts.told,
+            (Told{{"choices[1].message.content", "a"},
+                  {"choices[1].message.reasoning", "b"},
+                  {"choices[1].message.refusal", "c"},
+                  {"choices[1].message.annotations[0].type", "url_citation"},
+                  {"choices[1].message.annotations[0].url_citation.url", "d"},
+                  {"choices[1].message.audio.id", "e"},
+                  {"choices[1].message.audio.transcript", "f"},
+                  {"choices[1].message.unheard_of.x[0][0]", "g"},
+                  {"choices[1].message.tool_calls[0].id", "h"},
+                  {"choices[1].message.tool_calls[0].type", "function"},
+                  {"choices[1].message.tool_calls[0].function.name", "i"},
+                  {"choices[1].message.tool_calls[0].function.arguments", "{}"},
+                  {"choices[1].message.tool_calls[1].id", "j"},
+                  {"choices[1].message.tool_calls[1].function.name", "k"},
+                  {"choices[1].message.tool_calls[1].function.arguments", R"({"x":"y"})"},
+                  {"choices[1].message.content[0].type", "text"},
+                  {"choices[1].message.content[0].text", "l"},
+                  {"note", "m"}}));
+}
+
+TEST(Answer, HasLongNamesOfFieldsAsTexts) {
+  const Texts texts = whole(Surface::kChatCompletions,
+                            R"({"choices":[{"message":{"x":{"a_name_that_is_so_long":1}}}]})");
+  EXPECT_EQ(texts.told, (Told{{"choices[0].message.x", "a_name_that_is_so_long"}}));
+}
+
+TEST(Answer, OfMessagesIsToldBlockByBlock) {
+  const Texts texts = whole(Surface::kMessages, R"({"id":"m","role":"assistant","content":[
+      {"type":"thinking","thinking":"a","signature":"s"},
+      {"type":"text","text":"b","citations":[{"cited_text":"c"}]},
+      {"type":"tool_use","id":"d","name":"e","input":{"x":{"y":"z"}}},
+      {"type":"web_search_tool_result","content":[{"title":"f"}]}],
+      "stop_reason":"stop_sequence","stop_sequence":"g","usage":{"input_tokens":1}})");
+  EXPECT_EQ(texts.told, (Told{{"content[0].thinking", "a"},
+                              {"content[1].text", "b"},
+                              {"content[1].citations[0].cited_text", "c"},
+                              {"content[2].id", "d"},
+                              {"content[2].name", "e"},
+                              {"content[2].input", R"({"x":{"y":"z"}})"},
+                              {"content[3].content[0].title", "f"},
+                              {"stop_sequence", "g"}}));
+}
+
+TEST(Answer, HasTheSamePlacesInAStreamOfAChat) {
+  const Texts texts = streamed(
+      Surface::kChatCompletions,
+      {R"({"id":"c","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]})",
+       R"({"choices":[{"index":0,"delta":{"content":"a"}},{"index":1,"delta":{"content":"A"}}]})",
+       R"({"choices":[{"index":0,"delta":{"content":"b","reasoning_content":"r"}}]})",
+       R"({"choices":[{"index":1,"finish_reason":"tool_calls","delta":{"tool_calls":[
+           {"index":1,"id":"i","type":"function","function":{"name":"f","arguments":"{"}}]}}]})",
+       R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})", "[DONE]"});
+  EXPECT_EQ(texts.told, (Told{{"choices[0].message.content", "ab"},
+                              {"choices[0].message.reasoning_content", "r"},
+                              {"choices[1].message.content", "A"},
+                              {"choices[1].message.tool_calls[1].id", "i"},
+                              {"choices[1].message.tool_calls[1].type", "function"},
+                              {"choices[1].message.tool_calls[1].function.name", "f"},
+                              {"choices[1].message.tool_calls[1].function.arguments", "{"}}));
+  EXPECT_EQ(texts.ends, (std::vector<std::string>{"choices[1].", "choices[0].", ""}));
+}
+
+TEST(Answer, HasTheSamePlacesInAStreamOfMessages) {
+  const Texts texts = streamed(
+      Surface::kMessages,
+      {R"({"type":"message_start","message":{"id":"m","role":"assistant","content":[]}})",
+       R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})",
+       R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}})",
+       R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"b"}})",
+       R"({"type":"content_block_stop","index":0})",
+       R"({"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t",
+           "name":"n","input":{}}})",
+       R"({"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta",
+           "partial_json":"{\"x\""}})",
+       R"({"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":"s"}})",
+       R"({"type":"message_stop"})"});
+  EXPECT_EQ(texts.told, (Told{{"content[0].text", "ab"},
+                              {"content[1].id", "t"},
+                              {"content[1].name", "n"},
+                              {"content[1].input", "{\"x\""},
+                              {"delta.stop_sequence", "s"}}));
+  EXPECT_EQ(texts.ends, (std::vector<std::string>{"content[0].", ""}));
+}
+
+}  // namespace
+}  // namespace tollgate::dialects

@@ -1,0 +1,268 @@
+#include "dialects/answer_walk.h"
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+
+#include "dialects/json_strict.h"
+
+namespace tollgate::dialects {
+
+namespace dom = simdjson::dom;
+
+namespace {
+
+// A name of a field as long as this may be one that the model made up: it is a text as well. No key
+// or token is shorter.
+constexpr std::size_t kLongName = 20;
+
+// What a provider writes of itself, not the model.
+using Names = std::span<const std::string_view>;
+constexpr std::string_view kOfReply[] = {"id",       "object",       "created",
+                                         "model",    "usage",        "system_fingerprint",
+                                         "provider", "service_tier", "obfuscation"};
+constexpr std::string_view kOfMessage[] = {"id", "type", "role", "model", "stop_reason", "usage"};
+constexpr std::string_view kOfChatMessage[] = {"role"};
+constexpr std::string_view kOfChoice[] = {"index", "stop_reason", "logprobs"};
+constexpr std::string_view kOfBlock[] = {"type", "signature"};
+constexpr std::string_view kOfEvent[] = {"type", "index", "usage"};
+
+bool is_among(std::string_view key, Names names) {
+  return std::ranges::find(names, key) != names.end();
+}
+
+std::int64_t index_of(dom::object object, std::int64_t otherwise) {
+  std::int64_t index = 0;
+  return object.at_key("index").get(index) == simdjson::SUCCESS ? index : otherwise;
+}
+
+}  // namespace
+
+std::size_t AnswerWalk::enter(std::string_view key) {
+  const std::size_t before = place_.size();
+  if (before > 0) place_ += '.';
+  place_ += key;
+  return before;
+}
+
+std::size_t AnswerWalk::enter(std::int64_t index) {
+  const std::size_t before = place_.size();
+  char digits[24];
+  place_ += '[';
+  place_.append(digits, std::to_chars(digits, digits + sizeof digits, index).ptr);
+  place_ += ']';
+  return before;
+}
+
+void AnswerWalk::tell(std::string_view text, Kind kind) {
+  if (text.empty()) return;
+  kind == Kind::kPieces ? sink_->piece(place_, text) : sink_->text(place_, text);
+}
+
+void AnswerWalk::tell_json(dom::element value) {
+  json_.clear();
+  append_json(value, json_);
+  sink_->text(place_, json_);
+}
+
+void AnswerWalk::walk(dom::element value, Kind kind) {
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    tell(text, kind);
+  } else if (dom::object object; value.get(object) == simdjson::SUCCESS) {
+    walk_fields(object, kind, {});
+  } else if (dom::array array; value.get(array) == simdjson::SUCCESS) {
+    walk_items(array, kind);
+  }
+}
+
+void AnswerWalk::walk_fields(dom::object object, Kind kind, std::span<const std::string_view> own) {
+  for (const dom::key_value_pair field : object) {
+    if (is_among(field.key, own)) continue;
+    if (field.key.size() >= kLongName) sink_->text(place_, field.key);
+    // Names and types come once and whole, also where pieces do.
+    const bool is_whole = field.key == "id" || field.key == "type";
+    const std::size_t before = enter(field.key);
+    dom::object inner;
+    const bool is_json = (field.key == "arguments" || field.key == "input") &&
+                         field.value.get(inner) == simdjson::SUCCESS;
+    // A stream opens a block with an empty input and sends the true one in pieces.
+    if (is_json && inner.size() > 0) {
+      tell_json(field.value);
+    } else if (!is_json) {
+      walk(field.value, is_whole ? Kind::kTexts : kind);
+    }
+    leave(before);
+  }
+}
+
+void AnswerWalk::walk_items(dom::array array, Kind kind) {
+  std::int64_t position = 0;
+  for (const dom::element item : array) {
+    dom::object object;
+    const bool is_object = item.get(object) == simdjson::SUCCESS;
+    const std::size_t before =
+        enter(is_object && kind == Kind::kPieces ? index_of(object, position) : position);
+    walk(item, kind);
+    leave(before);
+    ++position;
+  }
+}
+
+// OpenAI -----------------------------------------------------------------------------------
+
+void AnswerWalk::choices(dom::element value, Kind kind) {
+  dom::array array;
+  if (value.get(array) != simdjson::SUCCESS) return walk(value, Kind::kTexts);
+  std::int64_t position = 0;
+  for (const dom::element item : array) {
+    dom::object object;
+    if (item.get(object) != simdjson::SUCCESS) {
+      walk(item, Kind::kTexts);
+      continue;
+    }
+    const std::size_t before = enter(index_of(object, position++));
+    choice(object, kind);
+    leave(before);
+  }
+}
+
+void AnswerWalk::choice(dom::object choice, Kind kind) {
+  for (const dom::key_value_pair field : choice) {
+    if (field.key == "delta" || field.key == "message") {
+      const std::size_t before = enter("message");
+      message(field.value, kind);
+      leave(before);
+    } else if (field.key == "text") {
+      const std::size_t before = enter(field.key);
+      walk(field.value, kind);
+      leave(before);
+    } else if (field.key == "finish_reason") {
+      if (kind == Kind::kPieces && !field.value.is_null()) ended_.push_back(place_ + ".");
+    } else if (!is_among(field.key, kOfChoice)) {
+      const std::size_t before = enter(field.key);
+      walk(field.value, Kind::kTexts);
+      leave(before);
+    }
+  }
+}
+
+void AnswerWalk::message(dom::element value, Kind kind) {
+  dom::object object;
+  if (value.get(object) != simdjson::SUCCESS) return walk(value, kind);
+  walk_fields(object, kind, kOfChatMessage);
+}
+
+// Anthropic --------------------------------------------------------------------------------
+
+void AnswerWalk::blocks(dom::element value) {
+  dom::array array;
+  if (value.get(array) != simdjson::SUCCESS) return walk(value, Kind::kTexts);
+  std::int64_t position = 0;
+  for (const dom::element item : array) {
+    const std::size_t before = enter(position++);
+    dom::object object;
+    if (item.get(object) == simdjson::SUCCESS) {
+      block(object, Kind::kTexts);
+    } else {
+      walk(item, Kind::kTexts);
+    }
+    leave(before);
+  }
+}
+
+// What opens a block may be gone on with; the rest of it is complete.
+void AnswerWalk::block(dom::object block, Kind kind) {
+  for (const dom::key_value_pair field : block) {
+    if (is_among(field.key, kOfBlock)) continue;
+    const bool goes_on = field.key == "text" || field.key == "thinking";
+    const std::size_t before = enter(field.key);
+    dom::object inner;
+    if (field.key == "input" && field.value.get(inner) == simdjson::SUCCESS) {
+      if (inner.size() > 0) tell_json(field.value);
+    } else {
+      walk(field.value, goes_on ? kind : Kind::kTexts);
+    }
+    leave(before);
+  }
+}
+
+void AnswerWalk::block_delta(dom::object delta) {
+  for (const dom::key_value_pair field : delta) {
+    if (is_among(field.key, kOfBlock)) continue;
+    const std::size_t before = enter(field.key == "partial_json" ? "input" : field.key);
+    std::string_view text;
+    walk(field.value, field.value.get(text) == simdjson::SUCCESS ? Kind::kPieces : Kind::kTexts);
+    leave(before);
+  }
+}
+
+void AnswerWalk::anthropic_event(std::string_view type, dom::object event) {
+  const bool starts = type == "content_block_start";
+  const bool goes_on = type == "content_block_delta";
+  const std::int64_t index = index_of(event, 0);
+  for (const dom::key_value_pair field : event) {
+    dom::object object;
+    const bool is_object = field.value.get(object) == simdjson::SUCCESS;
+    if ((starts && field.key == "content_block" && is_object) ||
+        (goes_on && field.key == "delta" && is_object)) {
+      const std::size_t before = enter("content");
+      enter(index);
+      starts ? block(object, Kind::kPieces) : block_delta(object);
+      leave(before);
+    } else if (type == "message_start" && field.key == "message" && is_object) {
+      reply(Surface::kMessages, object);
+    } else if (!is_among(field.key, kOfEvent)) {
+      const std::size_t before = enter(field.key);
+      is_object ? walk_fields(object, Kind::kTexts, kOfMessage) : walk(field.value, Kind::kTexts);
+      leave(before);
+    }
+  }
+  if (type == "content_block_stop") {
+    const std::size_t before = enter("content");
+    enter(index);
+    ended_.push_back(place_ + ".");
+    leave(before);
+  } else if (type == "message_stop") {
+    ended_.emplace_back();
+  }
+}
+
+// Both -------------------------------------------------------------------------------------
+
+void AnswerWalk::reply(Surface surface, dom::object reply) {
+  const bool anthropic = dialect_of(surface) == Dialect::kAnthropic;
+  const Names own = anthropic ? Names(kOfMessage) : Names(kOfReply);
+  for (const dom::key_value_pair field : reply) {
+    if (is_among(field.key, own)) continue;
+    const std::size_t before = enter(field.key);
+    if (field.key == "choices" && !anthropic) {
+      choices(field.value, Kind::kTexts);
+    } else if (field.key == "content" && anthropic) {
+      blocks(field.value);
+    } else {
+      walk(field.value, Kind::kTexts);
+    }
+    leave(before);
+  }
+}
+
+void AnswerWalk::event(Surface surface, dom::object event) {
+  place_.clear();
+  ended_.clear();
+  if (dialect_of(surface) == Dialect::kAnthropic) {
+    std::string_view type;
+    (void)event.at_key("type").get(type);
+    anthropic_event(type, event);
+  } else {
+    for (const dom::key_value_pair field : event) {
+      if (is_among(field.key, kOfReply)) continue;
+      const std::size_t before = enter(field.key);
+      field.key == "choices" ? choices(field.value, Kind::kPieces)
+                             : walk(field.value, Kind::kTexts);
+      leave(before);
+    }
+  }
+  for (const std::string& places : ended_) sink_->ended(places);
+}
+
+}  // namespace tollgate::dialects

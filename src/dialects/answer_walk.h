@@ -1,0 +1,55 @@
+// Goes through replies and events for their texts (answer.h). Internal to dialects.
+//
+// Linear in what is walked. One thread; reused.
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dialects/answer.h"
+#include "dialects/surface.h"
+
+namespace tollgate::dialects {
+
+class AnswerWalk {
+ public:
+  void start(AnswerSink& sink) { sink_ = &sink; }
+
+  // A whole reply.
+  void reply(Surface surface, simdjson::dom::object reply);
+  // An event of a stream.
+  void event(Surface surface, simdjson::dom::object event);
+
+ private:
+  enum class Kind : std::uint8_t { kTexts, kPieces };
+  void walk(simdjson::dom::element value, Kind kind);
+  // But for fields that are the provider's `own`.
+  void walk_fields(simdjson::dom::object object, Kind kind, std::span<const std::string_view> own);
+  void walk_items(simdjson::dom::array array, Kind kind);
+  void tell(std::string_view text, Kind kind);
+  void tell_json(simdjson::dom::element value);
+  void choices(simdjson::dom::element value, Kind kind);
+  void choice(simdjson::dom::object choice, Kind kind);
+  void message(simdjson::dom::element value, Kind kind);
+  void blocks(simdjson::dom::element value);
+  void block(simdjson::dom::object block, Kind kind);
+  void anthropic_event(std::string_view type, simdjson::dom::object event);
+  void block_delta(simdjson::dom::object delta);
+
+  // Appends to the place; returns its size before.
+  std::size_t enter(std::string_view key);
+  std::size_t enter(std::int64_t index);
+  void leave(std::size_t size) { place_.resize(size); }
+
+  AnswerSink* sink_ = nullptr;
+  std::string place_;
+  std::string json_;
+  std::vector<std::string> ended_;  // Told when all of the event is.
+};
+
+}  // namespace tollgate::dialects
