@@ -113,6 +113,16 @@ Escape escape_at(std::string_view text) {
   return U_IS_SURROGATE(character) ? Escape{} : Escape{character, kUnicode};
 }
 
+// Whether it is the beginning of an escape, and no more of it is there.
+bool is_escape_begun(std::string_view text) {
+  constexpr std::size_t kUnicode = 6;
+  if (text.size() < 2) return true;
+  return text[1] == 'u' && text.size() < kUnicode &&
+         std::ranges::all_of(
+             text.substr(2),
+             [](char c) { return u_digit(static_cast<unsigned char>(c), 16) >= 0; });
+}
+
 // How many bytes of plain ASCII `text` begins with.
 std::size_t plain_bytes(std::string_view text) {
   constexpr std::uint64_t kOnes = 0x0101010101010101;
@@ -130,18 +140,21 @@ std::size_t plain_bytes(std::string_view text) {
 }
 
 // Calls `put(extent, bytes, stays)` for each piece of the normal form, in order; ends early where
-// it says false.
+// it says false, or before an escape that more text may complete. Returns up to where it was read.
 template <class Put>
-void each_piece(std::string_view text, Tags tags, Put put) {
+std::size_t each_piece(std::string_view text, Tags tags, MoreText more, Put put) {
   const Table& known = table();
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
   const auto size = static_cast<std::int64_t>(text.size());
   for (std::int64_t at = 0; at < size;) {
     const auto from = static_cast<std::size_t>(at);
     if (const std::size_t plain = plain_bytes(text.substr(from)); plain > 0) {
-      if (!put(Extent{from, from + plain}, text.substr(from, plain), true)) return;
+      if (!put(Extent{from, from + plain}, text.substr(from, plain), true)) return from;
       at += static_cast<std::int64_t>(plain);
       continue;
+    }
+    if (more == MoreText::kMayCome && text[from] == '\\' && is_escape_begun(text.substr(from))) {
+      return from;
     }
     const std::int64_t begin = at;
     UChar32 c = bytes[at];
@@ -171,8 +184,9 @@ void each_piece(std::string_view text, Tags tags, Put put) {
       one = static_cast<char>(c);
       becomes = {&one, 1};
     }
-    if (!put(extent, becomes, stays)) return;
+    if (!put(extent, becomes, stays)) return extent.end;
   }
+  return text.size();
 }
 
 }  // namespace
@@ -187,7 +201,7 @@ bool has_tags(std::string_view text) {
 bool normalise(std::string_view text, Tags tags, std::string& normal) {
   normal.clear();
   bool differs = false;
-  each_piece(text, tags, [&](Extent, std::string_view becomes, bool stays) {
+  each_piece(text, tags, MoreText::kNone, [&](Extent, std::string_view becomes, bool stays) {
     normal += becomes;
     differs = differs || !stays;
     return true;
@@ -195,21 +209,29 @@ bool normalise(std::string_view text, Tags tags, std::string& normal) {
   return differs;
 }
 
+std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSink& sink) {
+  return each_piece(text, tags, more, [&](Extent original, std::string_view becomes, bool stays) {
+    sink.put(original, becomes, stays);
+    return true;
+  });
+}
+
 Extent original_of(std::string_view text, Tags tags, Extent extent) {
   std::size_t passed = 0;
   Extent found{text.size(), text.size()};
-  each_piece(text, tags, [&](Extent original, std::string_view becomes, bool stays) {
-    const std::size_t behind = passed + becomes.size();
-    if (extent.begin >= passed && extent.begin < behind) {
-      found.begin = stays ? original.begin + (extent.begin - passed) : original.begin;
-    }
-    if (behind < extent.end) {
-      passed = behind;
-      return true;
-    }
-    found.end = stays ? original.begin + (extent.end - passed) : original.end;
-    return false;
-  });
+  each_piece(text, tags, MoreText::kNone,
+             [&](Extent original, std::string_view becomes, bool stays) {
+               const std::size_t behind = passed + becomes.size();
+               if (extent.begin >= passed && extent.begin < behind) {
+                 found.begin = stays ? original.begin + (extent.begin - passed) : original.begin;
+               }
+               if (behind < extent.end) {
+                 passed = behind;
+                 return true;
+               }
+               found.end = stays ? original.begin + (extent.end - passed) : original.end;
+               return false;
+             });
   return found;
 }
 

@@ -35,6 +35,19 @@ bool has_tags(std::string_view text);
 // Returns whether it differs.
 bool normalise(std::string_view text, Tags tags, std::string& normal);
 
+// The same of a text that comes in pieces, part by part of it: `original` becomes `becomes`, which
+// may be nothing; where it `stays`, byte by byte. Returns how many bytes were read: all but an
+// escape at the end that more text may complete.
+enum class MoreText : std::uint8_t { kNone, kMayCome };
+class NormalSink {
+ public:
+  virtual void put(Extent original, std::string_view becomes, bool stays) = 0;
+
+ protected:
+  ~NormalSink() = default;
+};
+std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSink& sink);
+
 // Where that part of the normal form stands in `text`, with whatever was left out inside it.
 Extent original_of(std::string_view text, Tags tags, Extent extent);
 

@@ -99,10 +99,13 @@ bool is_within(const Run& run, std::size_t size) { return size >= run.least && s
 
 constexpr std::size_t kGapMax = 12;  // `": "`, ` := '`, a line break of an escaped escape.
 
-// Behind the gap, or nothing where there is none.
+// Behind the gap, or nothing where there is none; npos where all that there is could be of one.
 std::optional<std::size_t> skip_gap(Gap gap, std::string_view text, std::size_t at) {
+  constexpr std::size_t kNotYet = std::string_view::npos;
   if (gap == Gap::kNone) return at;
   const std::string_view rest = text.substr(at, kGapMax);
+  const std::optional<std::size_t> beyond =
+      rest.size() < kGapMax ? std::optional(kNotYet) : std::nullopt;
   if (gap == Gap::kLineBreak) {
     std::size_t size = rest.find_first_not_of("\r\n\t \\");
     // An escape that nobody has read: the letters belong to it.
@@ -110,15 +113,23 @@ std::optional<std::size_t> skip_gap(Gap gap, std::string_view text, std::size_t 
            (rest[size] == 'n' || rest[size] == 'r')) {
       size = rest.find_first_not_of("\r\n\t \\", size + 1);
     }
-    if (size == 0 || size == std::string_view::npos) return std::nullopt;
-    return at + size;
+    if (size == std::string_view::npos) return beyond;
+    return size == 0 ? std::nullopt : std::optional(at + size);
   }
   const std::size_t size = rest.find_first_not_of("=:>\"'`\\ \t");
-  if (size == std::string_view::npos ||
-      rest.substr(0, size).find_first_of("=:") == std::string_view::npos) {
-    return std::nullopt;
-  }
+  if (size == std::string_view::npos) return beyond;
+  if (rest.substr(0, size).find_first_of("=:") == std::string_view::npos) return std::nullopt;
   return at + size;
+}
+
+// Whether the characters are more than of their alphabets. `run` is where those behind the anchor
+// begin.
+bool is_one(const Secret& secret, std::string_view text, const Extent& extent, std::size_t run) {
+  Parts parts{{}, text.substr(run, extent.end - run)};
+  if (secret.before.most > 0) {
+    parts.before = text.substr(extent.begin, run - secret.anchor.size() - extent.begin);
+  }
+  return secret.check(parts);
 }
 
 }  // namespace
@@ -127,25 +138,48 @@ bool contains(Alphabet alphabet, char c) {
   return ((kMembers[static_cast<unsigned char>(c)] >> static_cast<int>(alphabet)) & 1) != 0;
 }
 
-std::optional<Extent> match(const Secret& secret, std::string_view text, std::size_t anchor_end) {
+std::optional<std::size_t> secret_begin(const Secret& secret, std::string_view text, std::size_t at,
+                                        Before before) {
+  if (secret.before.most == 0) {
+    if (secret.gap == Gap::kNone && is_continued(secret, text, at)) return std::nullopt;
+    return at;
+  }
+  const std::size_t begin = run_begin(secret.before, text, at);
+  const std::size_t size = at - begin;
+  const std::size_t least = before == Before::kGrows ? 1 : secret.before.least;
+  if (size < least || size > secret.before.most) return std::nullopt;
+  return begin;
+}
+
+Look look(const Secret& secret, std::string_view text, std::size_t anchor_end) {
   const std::size_t anchor = anchor_end - secret.anchor.size();
-  Extent extent{anchor, anchor_end};
-  if (secret.before.most > 0) {
-    extent.begin = run_begin(secret.before, text, anchor);
-    if (!is_within(secret.before, anchor - extent.begin)) return std::nullopt;
-  } else if (secret.gap == Gap::kNone && is_continued(secret, text, anchor)) {
+  const std::optional<std::size_t> begin = secret_begin(secret, text, anchor);
+  if (!begin) return {};
+  const std::optional<std::size_t> run = skip_gap(secret.gap, text, anchor_end);
+  if (!run) return {};
+  // What is assigned is told alone: its name is no secret.
+  const bool is_assigned = secret.gap == Gap::kAssigned;
+  using enum Look::Answer;
+  if (*run == std::string_view::npos) {
+    return {kOpen, {is_assigned ? text.size() : *begin, text.size()}, text.size()};
+  }
+  const Extent extent{is_assigned ? *run : *begin, run_end(secret.after, text, *run)};
+  const std::size_t size = extent.end - *run;
+  if (extent.end == text.size() && size <= secret.after.most) return {kOpen, extent, *run};
+  if (!is_within(secret.after, size) || !is_one(secret, text, extent, *run)) return {};
+  return {kMatch, extent, *run};
+}
+
+std::optional<Extent> match(const Secret& secret, std::string_view text, std::size_t anchor_end) {
+  const Look told = look(secret, text, anchor_end);
+  if (told.answer == Look::Answer::kMatch) return told.extent;
+  if (told.answer == Look::Answer::kNo) return std::nullopt;
+  // There is no more to come.
+  const std::size_t size = told.extent.end - told.run;
+  if (!is_within(secret.after, size) || !is_one(secret, text, told.extent, told.run)) {
     return std::nullopt;
   }
-  const std::optional<std::size_t> begin = skip_gap(secret.gap, text, anchor_end);
-  if (!begin) return std::nullopt;
-  extent.end = run_end(secret.after, text, *begin);
-  if (!is_within(secret.after, extent.end - *begin)) return std::nullopt;
-  // What is assigned is told alone: its name is no secret.
-  if (secret.gap == Gap::kAssigned) extent.begin = *begin;
-  const Parts parts{text.substr(extent.begin, secret.before.most > 0 ? anchor - extent.begin : 0),
-                    text.substr(*begin, extent.end - *begin)};
-  if (!secret.check(parts)) return std::nullopt;
-  return extent;
+  return told.extent;
 }
 
 }  // namespace tollgate::content

@@ -1,5 +1,7 @@
 #include "controls/content/secrets.h"
 
+#include <algorithm>
+
 #include "controls/content/secret_checks.h"
 
 namespace tollgate::content {
@@ -219,6 +221,18 @@ std::size_t secret_kinds() {
     if (i == 0 || kSecrets[i].rule != kSecrets[i - 1].rule) ++kinds;
   }
   return kinds;
+}
+
+std::size_t shortest_secret() {
+  static const std::size_t shortest = [] {
+    std::size_t least = kSecrets[0].anchor.size() + kSecrets[0].after.least;
+    for (const Secret& secret : kSecrets) {
+      least = std::min<std::size_t>(
+          least, secret.before.least + secret.anchor.size() + secret.after.least);
+    }
+    return least;
+  }();
+  return shortest;
 }
 
 }  // namespace tollgate::content

@@ -73,9 +73,26 @@ std::span<const Secret> secrets();
 
 // How many kinds there are: several rows may be of one, and stand together.
 std::size_t secret_kinds();
+// Bytes of ASCII that no secret is shorter than.
+std::size_t shortest_secret();
 
 // Whether what stands in `text` around the anchor that ends at `anchor_end` is such a secret, and
 // from where to where. Looks at no more bytes than its runs have, and some.
 std::optional<Extent> match(const Secret& secret, std::string_view text, std::size_t anchor_end);
+
+// The same of a text that may go on: whether what follows could still decide it.
+struct Look {
+  enum class Answer : std::uint8_t { kNo, kMatch, kOpen };
+  Answer answer = Answer::kNo;
+  Extent extent;        // kMatch: its own. kOpen: from where it would be, to the end.
+  std::size_t run = 0;  // kOpen: where the characters that it is made of begin; the end: not yet.
+};
+Look look(const Secret& secret, std::string_view text, std::size_t anchor_end);
+
+// Where a secret would begin whose anchor is to begin at `at`, or nothing where none can be that
+// does: what stands before it is not of it. `Before::kGrows`: the anchor is not there yet.
+enum class Before : std::uint8_t { kIsThere, kGrows };
+std::optional<std::size_t> secret_begin(const Secret& secret, std::string_view text, std::size_t at,
+                                        Before before = Before::kIsThere);
 
 }  // namespace tollgate::content

@@ -1,0 +1,233 @@
+#include "controls/content/stream_scanner.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace tollgate::content {
+
+namespace {
+
+// A window is cut where that frees so much.
+constexpr std::size_t kCutAt = 1024;
+// Matches that are remembered, so that what two forms show is one.
+constexpr std::size_t kKnownMax = 16;
+
+// What follows from the table of secrets.
+struct Table {
+  // Bytes before the end of an anchor that a look at it may need.
+  std::size_t behind = 0;
+  // Of those with a part before the anchor the longest of each alphabet.
+  std::vector<const Secret*> growing;
+
+  Table() {
+    std::array<const Secret*, kAlphabetCount> longest{};
+    for (const Secret& secret : secrets()) {
+      // An escape before the first of them takes two characters more to tell.
+      behind = std::max(behind, secret.anchor.size() + secret.before.most + 4);
+      const Secret*& one = longest[static_cast<std::size_t>(secret.before.alphabet)];
+      if (secret.before.most > (one == nullptr ? 0 : one->before.most)) one = &secret;
+    }
+    std::ranges::copy_if(longest, std::back_inserter(growing),
+                         [](const Secret* secret) { return secret != nullptr; });
+  }
+};
+
+const Table& table() {
+  static const Table made;
+  return made;
+}
+
+}  // namespace
+
+// Takes the pieces of a normal form.
+class StreamScanner::Normal final : public NormalSink {
+ public:
+  // `begin` is where the text that is read begins in all of it.
+  Normal(Form& form, std::size_t begin) : form_(form), begin_(begin) {}
+
+  void put(Extent original, std::string_view becomes, bool stays) override {
+    form_.window += becomes;
+    for (std::size_t i = 0; i < becomes.size(); ++i) {
+      const std::size_t at = begin_ + original.begin + i;
+      form_.origins.push_back(stays ? Origin{at, at + 1}
+                                    : Origin{begin_ + original.begin, begin_ + original.end});
+    }
+  }
+
+ private:
+  Form& form_;
+  const std::size_t begin_;
+};
+
+void StreamScanner::read(std::string_view piece, std::vector<StreamMatch>& found) {
+  if (!normal_ && may_differ(piece)) begin_normal();
+  if (normal_ && !tags_ && has_tags(piece)) tags_ = normal_;
+  const std::size_t from = as_it_is_.window.size();
+  as_it_is_.window += piece;
+  size_ += piece.size();
+  scan(as_it_is_, from, found);
+  std::size_t undecided_at = undecided(as_it_is_);
+  decided_ = as_it_is_.base + undecided_at;
+  forget(as_it_is_, undecided_at);
+  if (!normal_) return;
+  read_normal(piece, MoreText::kMayCome, found);
+  for (std::optional<Form>* form : {&normal_, &tags_}) {
+    if (!*form) continue;
+    undecided_at = undecided(**form);
+    const bool is_end = undecided_at == (*form)->window.size();
+    const std::size_t original =
+        is_end ? size_ - carried_.size() : (*form)->origins[undecided_at].begin;
+    decided_ = std::min(decided_, original);
+    forget(**form, undecided_at);
+  }
+}
+
+void StreamScanner::end(std::vector<StreamMatch>& found) {
+  if (normal_) read_normal({}, MoreText::kNone, found);
+  for (Form* form : {&as_it_is_, normal_ ? &*normal_ : nullptr, tags_ ? &*tags_ : nullptr}) {
+    if (form == nullptr) continue;
+    for (const Open& open : std::exchange(form->open, {})) {
+      const Secret& secret = secrets()[open.secret];
+      const auto extent = match(secret, form->window, open.anchor_end - form->base);
+      if (extent) add(*form, secret.rule, *extent, found);
+    }
+  }
+  decided_ = size_;
+}
+
+// Up to here both forms are the same.
+void StreamScanner::begin_normal() {
+  normal_ = as_it_is_;
+  normal_->origins.reserve(normal_->window.size());
+  for (std::size_t i = 0; i < normal_->window.size(); ++i) {
+    normal_->origins.push_back({normal_->base + i, normal_->base + i + 1});
+  }
+}
+
+void StreamScanner::read_normal(std::string_view piece, MoreText more,
+                                std::vector<StreamMatch>& found) {
+  const std::size_t begin = size_ - piece.size() - carried_.size();
+  carried_ += piece;
+  std::size_t done = 0;
+  for (const Tags tags : {Tags::kLeftOut, Tags::kRead}) {
+    std::optional<Form>& form = tags == Tags::kRead ? tags_ : normal_;
+    if (!form) continue;
+    const std::size_t from = form->window.size();
+    Normal sink(*form, begin);
+    done = normalise(carried_, tags, more, sink);
+    scan(*form, from, found);
+  }
+  carried_.erase(0, done);
+}
+
+// What is in the window from `from` on is new.
+void StreamScanner::scan(Form& form, std::size_t from, std::vector<StreamMatch>& found) {
+  const Anchors& exact = Anchors::exact();
+  const Anchors& any_case = Anchors::of_any_case();
+  if (!form.open.empty()) go_on(form, found);
+  for (std::size_t at = from; at < form.window.size(); ++at) {
+    const char c = form.window[at];
+    form.exact = exact.next(form.exact, c);
+    form.any_case = any_case.next(form.any_case, c);
+    for (const std::uint16_t secret : exact.ended(form.exact)) {
+      look_at(form, secret, at + 1, found);
+    }
+    for (const std::uint16_t secret : any_case.ended(form.any_case)) {
+      look_at(form, secret, at + 1, found);
+    }
+  }
+}
+
+void StreamScanner::look_at(Form& form, std::uint16_t secret, std::size_t anchor_end,
+                            std::vector<StreamMatch>& found) {
+  const Look told = look(secrets()[secret], form.window, anchor_end);
+  if (told.answer == Look::Answer::kMatch) {
+    add(form, secrets()[secret].rule, told.extent, found);
+  } else if (told.answer == Look::Answer::kOpen) {
+    form.open.push_back({secret, form.base + told.extent.begin, form.base + anchor_end,
+                         form.base + told.run, form.base + told.extent.end});
+  }
+}
+
+// Each character is looked at once for each secret that it may be of, until it is known what that
+// is.
+void StreamScanner::go_on(Form& form, std::vector<StreamMatch>& found) {
+  const std::size_t end = form.base + form.window.size();
+  std::vector<Open> open = std::exchange(form.open, {});
+  for (Open& one : open) {
+    const Secret& secret = secrets()[one.secret];
+    const bool has_begun = one.run < one.at;
+    while (has_begun && one.at < end && one.at - one.run <= secret.after.most &&
+           contains(secret.after.alphabet, form.window[one.at - form.base])) {
+      ++one.at;
+    }
+    if (one.at - one.run > secret.after.most) continue;
+    if (has_begun && one.at == end) {
+      form.open.push_back(one);
+    } else {
+      look_at(form, one.secret, one.anchor_end - form.base, found);
+    }
+  }
+}
+
+void StreamScanner::add(const Form& form, std::string_view rule, const Extent& in_window,
+                        std::vector<StreamMatch>& found) {
+  Extent extent{form.base + in_window.begin, form.base + in_window.end};
+  if (!form.origins.empty()) {
+    extent = {form.origins[in_window.begin].begin, form.origins[in_window.end - 1].end};
+  }
+  const bool is_known = std::ranges::any_of(known_, [&](const StreamMatch& other) {
+    return other.rule == rule && other.extent.begin < extent.end && extent.begin < other.extent.end;
+  });
+  if (is_known) return;
+  found.push_back({rule, extent});
+  if (known_.size() == kKnownMax) known_.erase(known_.begin());
+  known_.push_back(found.back());
+}
+
+// Where in the window a match could begin that is not known yet; its end: nowhere.
+std::size_t StreamScanner::undecided(const Form& form) const {
+  const std::string_view text = form.window;
+  std::size_t begin = text.size();
+  for (const Open& open : form.open) begin = std::min(begin, open.begin - form.base);
+  // Of what is assigned only the value counts, which has not begun before its name has ended.
+  const Anchors& anchors = Anchors::exact();
+  for (Anchors::State state = form.exact; state != Anchors::kStart;
+       state = anchors.shorter(state)) {
+    for (const std::uint16_t secret : anchors.begun(state)) {
+      const auto at = secret_begin(secrets()[secret], text, text.size() - anchors.depth(state));
+      if (at) begin = std::min(begin, *at);
+    }
+  }
+  for (const Secret* secret : table().growing) {
+    const auto at = secret_begin(*secret, text, text.size(), Before::kGrows);
+    if (at) begin = std::min(begin, *at);
+  }
+  return begin;
+}
+
+void StreamScanner::forget(Form& form, std::size_t undecided) {
+  std::size_t kept = undecided;
+  for (const Open& open : form.open) kept = std::min(kept, open.anchor_end - form.base);
+  if (kept < kCutAt + table().behind) return;
+  kept -= table().behind;
+  form.window.erase(0, kept);
+  if (!form.origins.empty()) {
+    form.origins.erase(form.origins.begin(),
+                       form.origins.begin() + static_cast<std::ptrdiff_t>(kept));
+  }
+  form.base += kept;
+}
+
+std::size_t StreamScanner::memory() const {
+  std::size_t bytes = carried_.capacity();
+  for (const Form* form : {&as_it_is_, normal_ ? &*normal_ : nullptr, tags_ ? &*tags_ : nullptr}) {
+    if (form == nullptr) continue;
+    bytes += form->window.capacity() + form->origins.capacity() * sizeof(Origin) +
+             form->open.capacity() * sizeof(Open);
+  }
+  return bytes;
+}
+
+}  // namespace tollgate::content
