@@ -414,25 +414,36 @@ class Builder {
     return made;
   }
 
+  std::vector<content::Pack> packs(const View& view, std::string_view field) {
+    std::vector<content::Pack> made;
+    for (const std::string& name : view.texts(field)) {
+      for (int i = 0; i < content::kPackCount; ++i) {
+        const auto pack = static_cast<content::Pack>(i);
+        if (name != content::name_of(pack)) continue;
+        if (std::ranges::count(made, pack) != 0) {
+          tell(view, field, fmt::format("`{}` is there twice", name));
+        } else {
+          made.push_back(pack);
+        }
+      }
+    }
+    return made;
+  }
+
   content::Policy content(const View& route, dialects::Surface surface) {
     const View view = route.section("content");
     content::Policy made;
     made.mode = view.choice("mode", made.mode);
     made.on_match = view.choice("on_match", made.on_match);
-    for (const std::string& name : view.texts("request")) {
-      for (int i = 0; i < content::kPackCount; ++i) {
-        const auto pack = static_cast<content::Pack>(i);
-        if (name != content::name_of(pack)) continue;
-        if (std::ranges::count(made.request, pack) != 0) {
-          tell(view, "request", fmt::format("`{}` is there twice", name));
-        } else {
-          made.request.push_back(pack);
-        }
-      }
-    }
+    made.request = packs(view, "request");
+    made.response = packs(view, "response");
     if (surface == dialects::Surface::kModels) {
       tell(route, "content", "a list of models has no texts: there is nothing to inspect");
-    } else if (!made.request.empty() && config_.content_rules == nullptr) {
+    } else if (!made.response.empty() && !dialects::makes_output(surface)) {
+      tell(view, "response", "what this surface answers has no texts: there is nothing to inspect");
+    } else if (!view.has("request") && !view.has("response")) {
+      tell(route, "content", "`request` or `response` is missing: there is nothing to inspect");
+    } else if (config_.content_rules == nullptr) {
       FaultOr<std::shared_ptr<const content::Rules>> rules = content::Rules::compile();
       if (rules) {
         config_.content_rules = std::move(*rules);

@@ -32,6 +32,7 @@ List content_packs() {
   }
   return names;
 }
+List answer_packs() { return {content::name_of(content::Pack::kSecrets)}; }
 List on_matches() { return {"refuse", "flag"}; }
 List guard_kinds() {
   List names;
@@ -53,6 +54,7 @@ List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }
 List image_formulas() { return dialects::image_formula_names(); }
 List audio_formulas() { return dialects::audio_formula_names(); }
+List later_answer_packs() { return {"pii", "injection", "unicode", "special_tokens"}; }
 List later_content_packs() { return {"pii", "injection", "unicode", "special_tokens"}; }
 List later_on_matches() { return {"redact"}; }
 List later_contents() { return {"full"}; }

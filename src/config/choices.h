@@ -25,6 +25,7 @@ List guard_on_failures();  // …and of OnGuardFailure.
 List on_matches();         // …and of content::OnMatch.
 List on_anomalies();   // In the order of anomalies::OnAnomaly…
 List anomaly_signs();  // …and of anomalies::Sign.
+List answer_packs();   // Of content::Pack, those that answers can be held to.
 List contents();
 List survivals();
 List whens();
@@ -55,6 +56,7 @@ List audio_formulas();
 
 // Known, not served. A name that ends in "://" stands for all that begin with it.
 List later_contents();
+List later_answer_packs();
 List later_content_packs();
 List later_on_matches();
 List later_budget_scopes();

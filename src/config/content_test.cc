@@ -57,6 +57,17 @@ TEST(Content, RefusesByDefaultAndIsEnforced) {
   EXPECT_EQ(loaded.config->routes.at(0).content.mode, Mode::kEnforce);
 }
 
+TEST(Content, OfAnswersIsRead) {
+  const Loaded loaded = load("content: { response: [secrets] }");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  const content::Policy& policy = loaded.config->routes.at(0).content;
+  EXPECT_TRUE(policy.request.empty());
+  EXPECT_EQ(policy.response, std::vector{content::Pack::kSecrets});
+  EXPECT_NE(loaded.config->content_rules, nullptr);
+  EXPECT_NE(effective_json(*loaded.config).find(R"("content":{"response":["secrets"],)"),
+            std::string::npos);
+}
+
 TEST(Content, IsNotInspectedWhereNothingIsWritten) {
   const Loaded loaded = load("mode: enforce");
   ASSERT_NE(loaded.config, nullptr) << told(loaded);
@@ -71,7 +82,7 @@ TEST(Content, IsToldWhereItCannotBe) {
     std::string_view at;
     std::string_view message;
   } rows[] = {
-      {"content: {}", "routes[0].content", "`request` is missing"},
+      {"content: {}", "routes[0].content", "`request` or `response` is missing"},
       {"content: { request: [] }", "routes[0].content.request", "a list of 1 to 16"},
       {"content: { request: [pii] }", "request[0]", "`pii` is not served by this version"},
       {"content: { request: [secrets, injection] }", "request[1]", "not served by this version"},
@@ -80,8 +91,11 @@ TEST(Content, IsToldWhereItCannotBe) {
       {"content: { request: [secrets], on_match: redact }", "content.on_match",
        "`redact` is not served by this version"},
       {"content: { request: [secrets], on_match: block }", "content.on_match", "`refuse`, `flag`"},
-      {"content: { request: [secrets], response: [secrets] }", "content.response",
-       "`response` is not served by this version"},
+      {"content: { response: [pii] }", "response[0]", "`pii` is not served by this version"},
+      {"content: { response: [secrets, secrets] }", "content.response", "there twice"},
+      {"content: { response: [secrets] }\n  - { name: all, path: /v1/embeddings, models: [small], "
+       "allow: [{}], prompt: { body: 1MiB, choices: 1 }, content: { response: [secrets] } }",
+       "routes[1].content.response", "has no texts"},
       {"content: { request: [secrets], mode: watch }", "content.mode", "`enforce`, `observe`"},
       {"content: { request: [secrets] }\n  - { name: all, path: /v1/models, models: [small], "
        "allow: [{}], content: { request: [secrets] } }",

@@ -209,12 +209,17 @@ json::object guards(const Config& config) {
 }
 
 json::object content(const content::Policy& policy) {
-  json::array packs;
-  for (const content::Pack pack : policy.request) packs.push_back(text(content::name_of(pack)));
-  const auto on_match = static_cast<std::size_t>(policy.on_match);
-  return {{"request", std::move(packs)},
-          {"on_match", text(choices::on_matches()[on_match])},
-          {"mode", text(name_of(policy.mode))}};
+  json::object made;
+  const auto add = [&](std::string_view field, const std::vector<content::Pack>& packs) {
+    json::array names;
+    for (const content::Pack pack : packs) names.push_back(text(content::name_of(pack)));
+    if (!names.empty()) made[field] = std::move(names);
+  };
+  add("request", policy.request);
+  add("response", policy.response);
+  made["on_match"] = text(choices::on_matches()[static_cast<std::size_t>(policy.on_match)]);
+  made["mode"] = text(name_of(policy.mode));
+  return made;
 }
 
 json::object watched(const anomalies::Policy& policy) {
@@ -253,13 +258,14 @@ json::array routes(const Config& config) {
     json::object tools{{"allow", texts(route.access.tools.allow)}};
     tools["mode"] = text(name_of(route.access.tools.mode));
     one["tools"] = std::move(tools);
-    if (!route.content.request.empty()) one["content"] = content(route.content);
     json::array asked;
     for (const int guard : route.guards) {
       asked.push_back(text(config.guards[static_cast<std::size_t>(guard)].name));
     }
     one["guards"] = std::move(asked);
     if (route.anomalies) one["anomalies"] = watched(*route.anomalies);
+    if (!route.content.request.empty() || !route.content.response.empty())
+      one["content"] = content(route.content);
     one["limits"] = figures_by_scope(route.limits);
     made.push_back(std::move(one));
   }

@@ -56,6 +56,18 @@ std::vector<std::string> needs_restart(const Config& now, const Config& next) {
   return fields;
 }
 
+namespace {
+
+void tell_packs(std::string_view route, std::string_view of, std::span<const content::Pack> now,
+                std::span<const content::Pack> next, std::vector<std::string>& gone) {
+  for (const content::Pack pack : now) {
+    if (std::ranges::count(next, pack) != 0) continue;
+    gone.push_back(fmt::format("routes.{}.content.{}.{}", route, of, content::name_of(pack)));
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> vanished(const Config& now, const Config& next) {
   std::vector<std::string> gone;
   tell_rules(now.limits, next.limits, gone);
@@ -76,12 +88,8 @@ std::vector<std::string> vanished(const Config& now, const Config& next) {
       if (route.anomalies && !other->anomalies) {
         gone.push_back(fmt::format("routes.{}.anomalies", route.name));
       }
-      for (const content::Pack pack : route.content.request) {
-        if (std::ranges::count(other->content.request, pack) == 0) {
-          gone.push_back(
-              fmt::format("routes.{}.content.request.{}", route.name, content::name_of(pack)));
-        }
-      }
+      tell_packs(route.name, "request", route.content.request, other->content.request, gone);
+      tell_packs(route.name, "response", route.content.response, other->content.response, gone);
     }
   }
   return gone;

@@ -12,16 +12,22 @@ inline constexpr Field kContentFields[] = {
      .kind = Kind::kList,
      .doc = "Packs of rules that every text of a request is held to. `secrets`: keys, tokens and "
             "passwords of known kinds.",
-     .need = Need::kRequired,
      .min = 1,
      .max = 16,
      .names = choices::content_packs,
      .later = choices::later_content_packs,
      .of = Kind::kChoice},
-    {.key = "response", .kind = Kind::kNotServed, .doc = "The same, of answers."},
+    {.key = "response",
+     .kind = Kind::kList,
+     .doc = "Packs of rules that every text of an answer is held to, before the caller has it.",
+     .min = 1,
+     .max = 16,
+     .names = choices::answer_packs,
+     .later = choices::later_answer_packs,
+     .of = Kind::kChoice},
     {.key = "on_match",
      .kind = Kind::kChoice,
-     .doc = "`refuse` the request, or `flag` it: the record alone tells.",
+     .doc = "`refuse` the request or the answer, or `flag` it: the record alone tells.",
      .fallback = "refuse",
      .names = choices::on_matches,
      .later = choices::later_on_matches},
@@ -29,7 +35,8 @@ inline constexpr Field kContentFields[] = {
 };
 inline constexpr Section kContent{
     "content",
-    "What may not stand in a request. Where it stands, and by which rule, "
+    "What may not stand in a request or in its answer; one of `request` and `response`, or both. "
+    "Where it stands, and by which rule, "
     "is on record; the text is not. See [content](content.md).",
     kContentFields};
 

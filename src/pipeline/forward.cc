@@ -10,6 +10,7 @@
 #include "dialects/error_reply.h"
 #include "pipeline/gone_watch.h"
 #include "pipeline/headroom.h"
+#include "pipeline/metered_stream.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 #include "pipeline/upstream_head.h"
@@ -264,6 +265,10 @@ Task<void> Forwarder::attempt(const Work& work, Forwarded& result) {
 
 namespace {
 
+std::string refused_with(int status) {
+  return fmt::format("The model server refused the request with status {}.", status);
+}
+
 void replace_all(std::string& text, std::string_view what, std::string_view with) {
   if (what.empty()) return;
   for (std::size_t at = text.find(what); at != std::string::npos;
@@ -288,6 +293,17 @@ void hide(dialects::UpstreamError& error, const Plan& plan) {
 
 }  // namespace
 
+// What a provider says of a request may hold parts of it. Its words are in nobody's answer, so
+// nothing of them is on record.
+bool Forwarder::is_clean(const Work& work, const dialects::UpstreamError& error) {
+  WholeAnswer words(*work.plan.route, scanner_, work.rules);
+  for (const std::string* text : {&error.message, &error.param, &error.code, &error.type}) {
+    words.text("error", *text);
+  }
+  AnswerVerdict unrecorded;
+  return words.judge(unrecorded).has_value();
+}
+
 Task<void> Forwarder::relay_error(const Work& work, UpstreamCall& call, Forwarded& result) {
   const FaultOr<std::string_view> body = co_await call.read_whole(kErrorBytesMax);
   if (work.exchange.caller_gone()) {
@@ -305,11 +321,13 @@ Task<void> Forwarder::relay_error(const Work& work, UpstreamCall& call, Forwarde
   result.cut_code = "upstream_rejected";
   dialects::UpstreamError error = dialects::read_error(*body).value_or(dialects::UpstreamError{});
   if (error.message.empty()) {
-    error.message =
-        fmt::format("The model server refused the request with status {}.", result.status);
+    error.message = refused_with(result.status);
   }
   if (error.type.empty()) error.type = "invalid_request_error";
   hide(error, work.plan);
+  if (inspects_answers(*work.plan.route) && !is_clean(work, error)) {
+    error = {.type = "invalid_request_error", .message = refused_with(result.status)};
+  }
   dialects::RefusalWords words;
   words.type = error.type;
   words.code = error.code;
@@ -341,8 +359,10 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
     co_return;
   }
   OutputBytes measured;
+  std::optional<WholeAnswer> answer;
+  if (inspects_answers(*work.plan.route)) answer.emplace(*work.plan.route, scanner_, work.rules);
   const FaultOr<std::optional<dialects::Usage>> usage =
-      reply_reader_.read(work.plan.route->surface, *body, measured);
+      reply_reader_.read(work.plan.route->surface, *body, measured, answer ? &*answer : nullptr);
   if (!usage) {
     bill_held(work, result);
     result.refusal = upstream_refusal(usage.error(), work.plan.upstream->name);
@@ -360,6 +380,12 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
     CHECK(again.has_value());
     bill(work, *again, passed, result);
   }
+  if (answer) {
+    if (Expected<void> passed = answer->judge(result.answer); !passed) {
+      result.refusal = std::move(passed.error());
+      co_return;
+    }
+  }
   BufferPool::Lease headers = buffers_.lease();
   work.attempted.write_headers(result, *headers);
   ReplyHead head;
@@ -369,51 +395,6 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
 }
 
 namespace {
-
-// How a stream stands after each of its pieces.
-enum class Flow : std::uint8_t { kGoesOn, kFinished, kCapReached, kBroken };
-
-// Reads a stream and holds it to the cap. Near the cap it goes line by line, so that the event
-// that crosses it is held back and all before it is handed on: a clean ending fits only what
-// the caller has seen.
-class CappedStream {
- public:
-  CappedStream(dialects::StreamReader& stream, OutputCount& passed, const Plan& plan)
-      : stream_(stream), passed_(passed), plan_(plan) {}
-
-  Flow feed(std::string_view piece, std::string& out) {
-    // A token is a byte at least, and text in JSON is no shorter than text.
-    unread_ += std::ssize(piece);
-    const bool near = passed_.exceeds(plan_.output_cap_total - unread_);
-    if (piece.ends_with("\n\n")) unread_ = 0;
-    while (!piece.empty()) {
-      const std::size_t end = near ? piece.find_first_of("\r\n") : std::string_view::npos;
-      const std::string_view next = piece.substr(0, end == std::string_view::npos ? end : end + 1);
-      piece.remove_prefix(next.size());
-      const std::size_t before = out.size();
-      const FaultOr<dialects::StreamState> state = stream_.feed(next, out, passed_);
-      if (!state) {
-        broken = state.error();
-        return Flow::kBroken;
-      }
-      if (passed_.exceeds(plan_.output_cap_total)) {
-        out.resize(before);
-        stream_.take_back_last_event();
-        return Flow::kCapReached;
-      }
-      if (*state == dialects::StreamState::kFinished) return Flow::kFinished;
-    }
-    return Flow::kGoesOn;
-  }
-
-  std::optional<Fault> broken;
-
- private:
-  dialects::StreamReader& stream_;
-  OutputCount& passed_;
-  const Plan& plan_;
-  Bytes unread_ = 0;  // At most so much is in an event that is not complete.
-};
 
 dialects::Usage counted_usage(const Plan& plan, OutputCount& passed) {
   dialects::Usage usage;
@@ -438,6 +419,28 @@ void end_broken(const Forwarder::Work& work, const Fault& broken, dialects::Stre
   write_refusal_reply(dialects::dialect_of(work.plan.route->surface), refusal, work.id, 0,
                       unused_headers, body);
   stream.fail(body, out);
+}
+
+struct Relayed {
+  dialects::StreamReader& stream;
+  OutputCount& passed;
+  MeteredStream& metered;
+  const StreamFilter* filter;
+};
+
+// Writes the end of a stream that does not come to its own.
+void end_early(const Forwarder::Work& work, Flow flow, const Relayed& relayed, std::string& out,
+               Forwarded& result) {
+  if (flow == Flow::kBroken) {
+    return end_broken(work, *relayed.metered.broken, relayed.stream, out, result);
+  }
+  if (flow != Flow::kRefused && flow != Flow::kCapReached) return;
+  const bool refused = flow == Flow::kRefused;
+  result.outcome = audit::Outcome::kCut;
+  result.cut_code = refused ? row_of(relayed.filter->refusal().reason).code : "output_cap_exceeded";
+  const Plan& billed = work.attempted.billed(input_of(relayed.stream.usage()));
+  relayed.stream.end(refused ? dialects::Ending::kRefused : dialects::Ending::kLength,
+                     counted_usage(billed, relayed.passed), out);
 }
 
 }  // namespace
@@ -473,9 +476,12 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     co_return;
   }
   dialects::StreamReader stream;
-  stream.start(work.plan.route->surface, work.usage_asked, work.plan.model->name);
+  std::optional<StreamFilter> filter;
+  if (inspects_answers(*work.plan.route)) filter.emplace(*work.plan.route, scanner_, work.rules);
+  stream.start(work.plan.route->surface, work.usage_asked, work.plan.model->name,
+               filter ? dialects::Holding::kYes : dialects::Holding::kNo);
   OutputCount passed(counting_.counter(work.plan.model->tokenizer));
-  CappedStream capped(stream, passed, work.plan);
+  MeteredStream metered(stream, passed, work.plan, filter ? &*filter : nullptr);
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease out = buffers_.lease();
   work.attempted.write_headers(result, *headers);
@@ -491,11 +497,11 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     out->clear();
     if (!piece || piece->empty()) {
       flow = Flow::kBroken;
-      capped.broken =
+      metered.broken =
           piece ? Fault{FaultKind::kBroken, "the stream ended too early"} : piece.error();
       break;
     }
-    flow = capped.feed(*piece, *out);
+    flow = metered.feed(*piece, *out);
     // All is said, and only the usage is still to come: a caller that leaves now has the whole
     // answer, so the upstream is heard to its end.
     if (stream.output_ended()) work.exchange.on_caller_gone(nullptr);
@@ -504,6 +510,8 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     if (!std::exchange(begun, true)) work.exchange.begin(head);
     if (!co_await work.exchange.write(*out)) break;
   }
+  flow = metered.finish(flow, *out);
+  if (filter) result.answer = filter->verdict();
   if (work.exchange.caller_gone()) {
     if (flow == Flow::kGoesOn && stream.output_ended()) co_await drain(call, stream, passed);
     bill_cut(work, stream.usage(), passed, result);
@@ -514,17 +522,14 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   if (flow == Flow::kBroken && !begun) {
     // Nothing has reached the caller yet, so they get a true refusal. What the upstream made
     // of it before it broke off is what was metered.
-    result.refusal = refusal_of(work, *capped.broken);
+    result.refusal = refusal_of(work, *metered.broken);
     co_return;
   }
-  if (flow == Flow::kCapReached) {
-    result.outcome = audit::Outcome::kCut;
-    result.cut_code = "output_cap_exceeded";
-    stream.end(dialects::Ending::kLength,
-               counted_usage(work.attempted.billed(input_of(stream.usage())), passed), *out);
-  } else if (flow == Flow::kBroken) {
-    end_broken(work, *capped.broken, stream, *out, result);
+  if (flow == Flow::kRefused && filter->handed_on() == 0) {
+    result.refusal = filter->refusal();
+    co_return;
   }
+  end_early(work, flow, {stream, passed, metered, filter ? &*filter : nullptr}, *out, result);
   settle(work, result);
   if (!begun) work.exchange.begin(head);
   if (!out->empty() && !co_await work.exchange.write(*out)) cut_by_caller(result);

@@ -7,7 +7,8 @@
 //   - an upstream that answered with an error, or was never reached, is free;
 //   - a whole reply that was cut before it arrived may have been made in full, so it costs its
 //     input and the whole output cap; a stream that was cut costs what had passed, or the same
-//     where the model reasons unseen.
+//     where the model reasons unseen;
+//   - an answer that the content policy refuses costs what it would have cost: it was made.
 #pragma once
 
 #include <optional>
@@ -16,7 +17,9 @@
 #include <vector>
 
 #include "base/refusal.h"
+#include "dialects/error_reply.h"
 #include "dialects/reply.h"
+#include "pipeline/answer_filter.h"
 #include "pipeline/buffers.h"
 #include "pipeline/counting.h"
 #include "pipeline/plan.h"
@@ -32,6 +35,7 @@ struct Forwarded {
   int relayed_status = 0;
   audit::Outcome outcome = audit::Outcome::kAllowed;
   std::string_view cut_code;  // Why it was cut: "caller_gone", "output_cap_exceeded"…
+  AnswerVerdict answer;       // What the content policy found in it.
   dialects::Usage usage;
   audit::UsageSource source = audit::UsageSource::kNone;
   std::optional<Tokens> provider_input;  // For the error of our count.
@@ -94,8 +98,14 @@ Refusal revoked();
 // One loop's.
 class Forwarder {
  public:
-  Forwarder(const Clock& clock, Upstreams& upstreams, Counting& counting, BufferPool& buffers)
-      : clock_(clock), upstreams_(upstreams), counting_(counting), buffers_(buffers) {}
+  // Borrows all. The scanner is used between two waits only, so it can be shared.
+  Forwarder(const Clock& clock, Upstreams& upstreams, Counting& counting, BufferPool& buffers,
+            content::Scanner& scanner)
+      : clock_(clock),
+        upstreams_(upstreams),
+        counting_(counting),
+        buffers_(buffers),
+        scanner_(scanner) {}
 
   struct Work {
     Exchange& exchange;
@@ -106,6 +116,7 @@ class Forwarder {
     std::string_view id;       // Of the request.
     std::string_view message;  // The HTTP request.
     Bytes reply_bytes_max;
+    const SharedRules& rules;  // That answers are inspected by, where the route asks for it.
     Attempted& attempted;
     Stop& stop;
   };
@@ -117,6 +128,7 @@ class Forwarder {
   Task<void> relay_whole(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_stream(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_error(const Work& work, UpstreamCall& call, Forwarded& result);
+  bool is_clean(const Work& work, const dialects::UpstreamError& error);
   Task<void> drain(UpstreamCall& call, dialects::StreamReader& stream, OutputCount& passed);
   void settle(const Work& work, Forwarded& result);
   void bill(const Work& work, const std::optional<dialects::Usage>& reported, OutputCount& passed,
@@ -128,6 +140,7 @@ class Forwarder {
   Upstreams& upstreams_;
   Counting& counting_;
   BufferPool& buffers_;
+  content::Scanner& scanner_;
   dialects::ReplyReader reply_reader_;
 };
 

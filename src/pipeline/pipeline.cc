@@ -72,6 +72,23 @@ void tell(const Forwarded& result, const Plan& plan, audit::Record& record) {
   record.rule = {};
 }
 
+// What the content policy found in the answer.
+void tell_of_answer(const AnswerVerdict& answer, const Plan& plan, Arena& arena,
+                    audit::Record& record) {
+  const auto told = arena.make<audit::ContentFinding>(answer.found.size());
+  for (std::size_t i = 0; i < told.size(); ++i) {
+    const AnswerFinding& found = answer.found[i];
+    told[i] = {found.rule, arena.copy(found.where), found.action};
+  }
+  record.answer_content = told;
+  const bool is_told = plan.inspected == Inspected::kObserved;  // Of the request.
+  if (answer.inspected != Inspected::kObserved || is_told) return;
+  const std::string rule = "routes." + plan.route->name + ".content";
+  const auto one = arena.make<std::string_view>(1);
+  one[0] = arena.copy(rule);
+  record.observed = joined(record.observed, one, arena);
+}
+
 // The evidence of the limits that are enforced; a hold's is in the order of its charges.
 std::span<const audit::LimitEvidence> enforced(const Charges& charges, const Hold& hold,
                                                Arena& arena) {
@@ -89,7 +106,7 @@ Pipeline::Pipeline(const Services& services)
     : services_(services),
       fingerprint_key_(fingerprint_key(services.pepper)),
       counting_(services.vocabularies, services.count_errors),
-      forwarder_(services.clock, services.upstreams, counting_, buffers_),
+      forwarder_(services.clock, services.upstreams, counting_, buffers_, scanner_),
       guards_(services.clock, services.upstreams, buffers_) {
   services_.keys.watch(*this);
 }
@@ -425,6 +442,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
                              life.record.id,
                              message,
                              life.config->edge.reply_bytes_max,
+                             life.config->content_rules,
                              held,
                              life.stop};
   const Forwarded result = co_await forwarder_.forward(work);
@@ -433,6 +451,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
   const audit::Attempt attempt{plan.upstream->name, result.status, result.waited};
   life.record.attempts = joined(life.record.attempts, std::span(&attempt, 1), arena);
   tell(result, plan, life.record);
+  tell_of_answer(result.answer, plan, arena, life.record);
   life.upstream_time += result.waited;
   if (result.provider_input) compare(plan, held.counted(), *result.provider_input);
   if (result.refusal) {

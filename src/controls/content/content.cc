@@ -39,6 +39,15 @@ Expected<void> check(const Policy& policy, const Finding& first, std::string_vie
                 std::string(where));
 }
 
+Expected<void> check_answer(const Policy& policy, std::string_view rule_found,
+                            std::string_view where, std::string_view rule) {
+  if (policy.on_match == OnMatch::kFlag) return {};
+  return refuse(Reason::kContentRefused, std::string(rule),
+                fmt::format("The model's answer holds what this route does not let out, so it was "
+                            "not sent: {} in '{}'.",
+                            rule_found, where));
+}
+
 std::unexpected<Refusal> refuse_unread(std::string_view why, std::string_view rule,
                                        std::string_view param) {
   return refuse(Reason::kContentRefused, std::string(rule), std::string(why), std::string(param));

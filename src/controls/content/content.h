@@ -1,4 +1,5 @@
-// What may stand in a request: the rules that its texts are held to, and what is done with a match.
+// What may stand in a request, and in its answer: the rules that their texts are held to, and what
+// is done with a match.
 //
 // The texts are read by a Scanner (scanner.h), which says which rule matched where; here is what
 // that means for the request. A finding tells its rule and its place and never what stands there.
@@ -29,7 +30,8 @@ enum class OnMatch : std::uint8_t {
 // What the operator writes under a route's `content`.
 struct Policy {
   Mode mode = Mode::kEnforce;
-  std::vector<Pack> request;  // Packs that a request is held to; empty: it is not inspected.
+  std::vector<Pack> request;   // Packs that a request is held to; empty: it is not inspected.
+  std::vector<Pack> response;  // The same, of its answer.
   OnMatch on_match = OnMatch::kRefuse;
 };
 
@@ -56,6 +58,11 @@ struct Finding {
 // "routes.chat.content". Enforced or observed is for the caller of check() to tell.
 Expected<void> check(const Policy& policy, const Finding& first, std::string_view where,
                      std::string_view rule);
+
+// The same for an answer, of which `rule_found` matched first; nobody can mend it but by asking for
+// another.
+Expected<void> check_answer(const Policy& policy, std::string_view rule_found,
+                            std::string_view where, std::string_view rule);
 
 // What cannot be inspected is refused: `why` is a sentence for the caller.
 std::unexpected<Refusal> refuse_unread(std::string_view why, std::string_view rule,

@@ -1,0 +1,151 @@
+#include "pipeline/stream_filter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace tollgate::pipeline {
+
+StreamFilter::StreamFilter(const config::Route& route, content::Scanner& scanner,
+                           const SharedRules& rules)
+    : route_(route),
+      scanner_(scanner),
+      rules_(rules),
+      refuses_(content::action_of(route.content) == content::Action::kRefuse) {
+  if (rules_ == nullptr) give_up();
+}
+
+// A text that is complete needs no window: it is decided with the event that holds it.
+void StreamFilter::text(std::string_view place, std::string_view text) {
+  if (verdict_.unread) return;
+  if (text.size() < content::shortest_secret() && !content::may_differ(text)) return;
+  FaultOr<void> read = scanner_.begin(rules_);
+  if (read) read = scanner_.read(text);
+  if (!read) return give_up();
+  for (const content::Finding& found : scanner_.found()) {
+    note(place, found.rule, {found.offset, found.offset + found.bytes});
+    event_needs_.push_back({.text = kNever});
+  }
+}
+
+void StreamFilter::piece(std::string_view place, std::string_view piece) {
+  if (verdict_.unread) return;
+  Text* const text = text_at(place);
+  // What went on when it ended could be the beginning of a match.
+  if (text == nullptr || text->was_undecided) return give_up();
+  text->scanner.read(piece, found_);
+  take_found(*text);
+  event_needs_.push_back({last_, text->scanner.size()});
+  const std::size_t memory = text->scanner.memory();
+  window_bytes_ += memory - std::exchange(text->memory, memory);
+  if (window_bytes_ > kWindowBytesMax) give_up();
+}
+
+void StreamFilter::ended(std::string_view places) {
+  for (const std::unique_ptr<Text>& text : texts_) {
+    if (!text->place.starts_with(places)) continue;
+    text->was_undecided = text->was_undecided || text->scanner.decided() < text->scanner.size();
+    text->scanner.end(found_);
+    take_found(*text);
+  }
+}
+
+StreamFilter::Text* StreamFilter::text_at(std::string_view place) {
+  if (last_ < texts_.size() && texts_[last_]->place == place) return texts_[last_].get();
+  const auto known = std::ranges::find(
+      texts_, place, [](const auto& text) -> std::string_view { return text->place; });
+  if (known == texts_.end()) {
+    if (texts_.size() == kTextsMax) return nullptr;
+    last_ = texts_.size();
+    texts_.push_back(std::make_unique<Text>());
+    texts_.back()->place = place;
+  } else {
+    last_ = static_cast<std::size_t>(known - texts_.begin());
+  }
+  return texts_[last_].get();
+}
+
+void StreamFilter::take_found(Text& text) {
+  for (const content::StreamMatch& match : found_) {
+    note(text.place, match.rule, match.extent);
+    text.match = std::min(text.match, match.extent.begin);
+  }
+  found_.clear();
+}
+
+void StreamFilter::note(std::string_view place, std::string_view rule,
+                        const content::Extent& extent) {
+  if (verdict_.found.empty()) {
+    Expected<void> passed = content::check_answer(route_.content, rule, place, rule_of(route_));
+    passed = observed_or(route_, std::move(passed), verdict_);
+    if (!passed) refusal_ = std::move(passed.error());
+  }
+  if (verdict_.found.size() == content::Scanner::kFindingsMax) return;
+  verdict_.found.push_back({rule,
+                            fmt::format("{}:{}+{}", place, extent.begin, extent.end - extent.begin),
+                            content::name_of(content::action_of(route_.content))});
+}
+
+// It cannot be inspected to its end.
+void StreamFilter::give_up() {
+  verdict_.unread = true;
+  if (refusal_) return;
+  const Expected<void> passed = observed_or(route_, refuse_uninspected(route_), verdict_);
+  if (!passed) refusal_ = passed.error();
+}
+
+bool StreamFilter::take(std::string_view bytes, std::size_t events, std::string& out) {
+  const bool may_pass = held_.empty() && std::ranges::all_of(event_needs_, [&](const Need& need) {
+                          return is_decided(need);
+                        });
+  if (!refuses_ || (may_pass && !refusal_)) {
+    event_needs_.clear();
+    if (refusal_) return false;  // It could not be inspected.
+    out += bytes;
+    handed_on_ = events;
+    return true;
+  }
+  held_.push_back({bytes.size(), events, event_needs_.size()});
+  needs_.insert(needs_.end(), event_needs_.begin(), event_needs_.end());
+  event_needs_.clear();
+  held_bytes_ += bytes;
+  if (held_bytes_.size() - gone_bytes_ > kHeldBytesMax) give_up();
+  if (!verdict_.unread) release(out);
+  return !refusal_;
+}
+
+bool StreamFilter::finish(std::string& out) {
+  if (!verdict_.unread) {
+    ended({});
+    release(out);
+  }
+  return !refusal_;
+}
+
+bool StreamFilter::is_decided(const Need& need) const {
+  if (need.text == kNever) return false;
+  const Text& text = *texts_[need.text];
+  return need.bytes <= std::min(text.scanner.decided(), text.match);
+}
+
+void StreamFilter::release(std::string& out) {
+  while (!held_.empty()) {
+    const Held& first = held_.front();
+    const auto end = needs_.begin() + static_cast<std::ptrdiff_t>(first.needs);
+    if (!std::all_of(needs_.begin(), end, [&](const Need& need) { return is_decided(need); })) {
+      break;
+    }
+    out.append(held_bytes_, gone_bytes_, first.bytes);
+    gone_bytes_ += first.bytes;
+    handed_on_ = first.events;
+    needs_.erase(needs_.begin(), end);
+    held_.pop_front();
+  }
+  // What is left is moved seldom: as many bytes as have gone since.
+  if (gone_bytes_ >= held_bytes_.size() - gone_bytes_) {
+    held_bytes_.erase(0, std::exchange(gone_bytes_, 0));
+  }
+}
+
+}  // namespace tollgate::pipeline

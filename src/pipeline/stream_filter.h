@@ -1,0 +1,101 @@
+// The content policy of a route, applied to an answer that is streamed: an event goes on to the
+// caller once nothing in it, nor in any event before it, can still become a part of a match.
+//
+// Each text of the answer (a choice's, the arguments of a tool call, a block's) is read by itself,
+// as far as it has come (StreamScanner). Events are handed on whole and in their order, so one that
+// is held holds those behind it. Where the policy only flags or observes nothing is held.
+//
+// Everything has a bound: an answer that would need more than that is not inspected, and ended.
+//
+// Pure but for the scanner, which is the loop's. One stream's.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controls/content/stream_scanner.h"
+#include "pipeline/answer_filter.h"
+
+namespace tollgate::pipeline {
+
+class StreamFilter final : public dialects::AnswerSink {
+ public:
+  // Texts of an answer at once; of n choices with their tool calls, say.
+  static constexpr std::size_t kTextsMax = 512;
+  // Bytes of events that wait…
+  static constexpr std::size_t kHeldBytesMax = std::size_t{1} << 20;
+  // …and of the ends of all texts.
+  static constexpr std::size_t kWindowBytesMax = std::size_t{2} << 20;
+
+  StreamFilter(const config::Route& route, content::Scanner& scanner, const SharedRules& rules);
+
+  // Of the event that is being read.
+  void text(std::string_view place, std::string_view text) override;
+  void piece(std::string_view place, std::string_view piece) override;
+  void ended(std::string_view places) override;
+
+  // An event has been read, `events` so far, of which these are the bytes. Appends to `out` what
+  // may go on. False: the policy ends the stream here, and what it holds is never handed on.
+  bool take(std::string_view bytes, std::size_t events, std::string& out);
+  // No more comes: as take().
+  bool finish(std::string& out);
+
+  // So many events have gone on.
+  std::size_t handed_on() const { return handed_on_; }
+  // The answer to a caller who has nothing of the answer yet, once the policy has ended it.
+  Refusal refusal() const { return *refusal_; }
+  const AnswerVerdict& verdict() const { return verdict_; }
+
+ private:
+  static constexpr std::size_t kNever = static_cast<std::size_t>(-1);
+  struct Text {
+    std::string place;
+    content::StreamScanner scanner;
+    std::size_t memory = 0;
+    std::size_t match = kNever;  // Where the one begins for which the stream is ended.
+    bool was_undecided = false;  // When it ended.
+  };
+  // What has to be decided before an event may go on.
+  struct Need {
+    std::size_t text = 0;  // kNever: it may not.
+    std::size_t bytes = 0;
+  };
+  struct Held {
+    std::size_t bytes = 0;
+    std::size_t events = 0;
+    std::size_t needs = 0;
+  };
+
+  Text* text_at(std::string_view place);
+  void note(std::string_view place, std::string_view rule, const content::Extent& extent);
+  void take_found(Text& text);
+  void give_up();
+  bool is_decided(const Need& need) const;
+  void release(std::string& out);
+
+  const config::Route& route_;
+  content::Scanner& scanner_;
+  const SharedRules& rules_;
+  const bool refuses_;  // And does not only flag or observe.
+  std::vector<std::unique_ptr<Text>> texts_;
+  std::size_t last_ = 0;  // The text of the last piece: the next is mostly of the same.
+  std::vector<content::StreamMatch> found_;
+  std::size_t window_bytes_ = 0;
+
+  std::deque<Held> held_;
+  std::deque<Need> needs_;         // Of all that are held, in their order…
+  std::vector<Need> event_needs_;  // …and of the event that is being read.
+  std::string held_bytes_;
+  std::size_t gone_bytes_ = 0;  // Of them, from the first on.
+  std::size_t handed_on_ = 0;
+  AnswerVerdict verdict_;
+  std::optional<Refusal> refusal_;
+};
+
+}  // namespace tollgate::pipeline
