@@ -411,7 +411,27 @@ class Builder {
     made.choices = view.count("choices");
     made.on_output_over = view.choice("on_output_over", made.on_output_over);
     made.count_input = view.choice("count_input", made.count_input);
+    made.on_repeating_output = view.choice("on_repeating_output", made.on_repeating_output);
     return made;
+  }
+
+  void links(const View& content, content::Policy& made) {
+    if (!content.has("links")) return;
+    const View view = content.section("links");
+    made.link_hosts = view.texts("allow");
+    for (const std::string& host : made.link_hosts) {
+      std::string_view name = host;
+      if (name.starts_with("*.")) name.remove_prefix(2);
+      constexpr std::string_view kOfHosts = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+      if (!name.empty() && name.find_first_not_of(kOfHosts) == std::string_view::npos) continue;
+      tell(view, "allow",
+           fmt::format("`{}` is no host: write a name in small letters, without scheme, port and "
+                       "path, such as `docs.example.com`, or `*.example.com`",
+                       host));
+    }
+    if (!content::holds_answers_to(made, content::Pack::kLinks)) {
+      tell(content, "links", "never applies: `links` is not among the packs of `response`");
+    }
   }
 
   std::vector<content::Pack> packs(const View& view, std::string_view field) {
@@ -437,6 +457,7 @@ class Builder {
     made.on_match = view.choice("on_match", made.on_match);
     made.request = packs(view, "request");
     made.response = packs(view, "response");
+    links(view, made);
     if (surface == dialects::Surface::kModels) {
       tell(route, "content", "a list of models has no texts: there is nothing to inspect");
     } else if (!made.response.empty() && !dialects::makes_output(surface)) {

@@ -28,11 +28,15 @@ List input_counts() { return {"near_limits", "always"}; }
 List content_packs() {
   List names;
   for (int i = 0; i < content::kPackCount; ++i) {
-    names.push_back(content::name_of(static_cast<content::Pack>(i)));
+    const auto pack = static_cast<content::Pack>(i);
+    if (pack != content::Pack::kLinks) names.push_back(content::name_of(pack));
   }
   return names;
 }
-List answer_packs() { return {content::name_of(content::Pack::kSecrets)}; }
+List answer_packs() {
+  return {content::name_of(content::Pack::kSecrets), content::name_of(content::Pack::kLinks)};
+}
+List on_repeating() { return {"pass", "end"}; }
 List on_matches() { return {"refuse", "flag"}; }
 List guard_kinds() {
   List names;

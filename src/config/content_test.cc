@@ -68,6 +68,17 @@ TEST(Content, OfAnswersIsRead) {
             std::string::npos);
 }
 
+TEST(Content, HasHostsThatLinksMayLeadTo) {
+  const Loaded loaded =
+      load("content: { response: [links], links: { allow: [docs.example.com, \"*.a.test\"] } }");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  const content::Policy& policy = loaded.config->routes.at(0).content;
+  EXPECT_EQ(policy.link_hosts, (std::vector<std::string>{"docs.example.com", "*.a.test"}));
+  EXPECT_NE(
+      effective_json(*loaded.config).find(R"("links":{"allow":["docs.example.com","*.a.test"]})"),
+      std::string::npos);
+}
+
 TEST(Content, IsNotInspectedWhereNothingIsWritten) {
   const Loaded loaded = load("mode: enforce");
   ASSERT_NE(loaded.config, nullptr) << told(loaded);
@@ -91,6 +102,11 @@ TEST(Content, IsToldWhereItCannotBe) {
       {"content: { request: [secrets], on_match: redact }", "content.on_match",
        "`redact` is not served by this version"},
       {"content: { request: [secrets], on_match: block }", "content.on_match", "`refuse`, `flag`"},
+      {"content: { request: [links] }", "request[0]", "`links`"},
+      {"content: { response: [secrets], links: { allow: [a.test] } }", "content.links",
+       "never applies"},
+      {"content: { response: [links], links: { allow: [\"https://a.test\"] } }",
+       "content.links.allow", "is no host"},
       {"content: { response: [pii] }", "response[0]", "`pii` is not served by this version"},
       {"content: { response: [secrets, secrets] }", "content.response", "there twice"},
       {"content: { response: [secrets] }\n  - { name: all, path: /v1/embeddings, models: [small], "

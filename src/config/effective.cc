@@ -217,6 +217,7 @@ json::object content(const content::Policy& policy) {
   };
   add("request", policy.request);
   add("response", policy.response);
+  if (!policy.link_hosts.empty()) made["links"] = json::object{{"allow", texts(policy.link_hosts)}};
   made["on_match"] = text(choices::on_matches()[static_cast<std::size_t>(policy.on_match)]);
   made["mode"] = text(name_of(policy.mode));
   return made;
@@ -253,6 +254,8 @@ json::array routes(const Config& config) {
     prompt["on_output_over"] = clamps ? "clamp" : "refuse";
     const bool always = route.prompt.count_input == prompts::InputCount::kAlways;
     prompt["count_input"] = always ? "always" : "near_limits";
+    const bool ends = route.prompt.on_repeating_output == prompts::OnRepeating::kEnd;
+    prompt["on_repeating_output"] = ends ? "end" : "pass";
     prompt["mode"] = text(name_of(route.prompt.mode));
     one["prompt"] = std::move(prompt);
     json::object tools{{"allow", texts(route.access.tools.allow)}};

@@ -316,6 +316,13 @@ constexpr Field kPromptFields[] = {
             "[billing](billing.md).",
      .fallback = "near_limits",
      .names = choices::input_counts},
+    {.key = "on_repeating_output",
+     .kind = Kind::kChoice,
+     .doc = "A streamed answer that repeats itself without an end (one period of up to 256 bytes, "
+            "or one line, at least 64 times and over 8 KiB): `end` it as its output cap would. A "
+            "whole one is as long as it is, and told in the record.",
+     .fallback = "pass",
+     .names = choices::on_repeating},
     kMode,
 };
 constexpr Section kPrompt{"prompt", "How large a request may be.", kPromptFields};

@@ -7,6 +7,17 @@
 
 namespace tollgate::config {
 
+inline constexpr Field kLinkFields[] = {
+    {.key = "allow",
+     .kind = Kind::kList,
+     .doc = "Hosts to which links and images may carry data: `docs.example.com`, or "
+            "`*.example.com` for all below it.",
+     .min = 1,
+     .max = 256,
+     .of = Kind::kText},
+};
+inline constexpr Section kLinks{"links", "What links in answers may lead to.", kLinkFields};
+
 inline constexpr Field kContentFields[] = {
     {.key = "request",
      .kind = Kind::kList,
@@ -19,7 +30,8 @@ inline constexpr Field kContentFields[] = {
      .of = Kind::kChoice},
     {.key = "response",
      .kind = Kind::kList,
-     .doc = "Packs of rules that every text of an answer is held to, before the caller has it.",
+     .doc = "Packs of rules that every text of an answer is held to, before the caller has it. "
+            "`secrets`; `links`: links and images that carry data out.",
      .min = 1,
      .max = 16,
      .names = choices::answer_packs,
@@ -31,6 +43,7 @@ inline constexpr Field kContentFields[] = {
      .fallback = "refuse",
      .names = choices::on_matches,
      .later = choices::later_on_matches},
+    {.key = "links", .kind = Kind::kSection, .doc = "Of the pack `links`.", .section = &kLinks},
     kMode,
 };
 inline constexpr Section kContent{

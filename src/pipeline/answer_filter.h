@@ -41,10 +41,18 @@ std::unexpected<Refusal> refuse_uninspected(const config::Route& route);
 Expected<void> observed_or(const config::Route& route, Expected<void> refused,
                            AnswerVerdict& verdict);
 
+// Reads one text that is complete by the route's packs, and appends what it finds. A fault: it was
+// not read to its end.
+FaultOr<void> find_in(std::string_view text, const config::Route& route, content::Scanner& scanner,
+                      const SharedRules& rules, std::vector<content::StreamMatch>& found);
+AnswerFinding finding_of(const config::Route& route, std::string_view place,
+                         const content::StreamMatch& match);
+
 // Reads the texts of a whole answer.
 class WholeAnswer final : public dialects::AnswerSink {
  public:
-  WholeAnswer(const config::Route& route, content::Scanner& scanner, const SharedRules& rules);
+  WholeAnswer(const config::Route& route, content::Scanner& scanner, const SharedRules& rules)
+      : route_(route), scanner_(scanner), rules_(rules) {}
 
   void text(std::string_view place, std::string_view text) override;
   void piece(std::string_view place, std::string_view piece) override { text(place, piece); }
@@ -52,13 +60,16 @@ class WholeAnswer final : public dialects::AnswerSink {
 
   // Once all is read. Refuses with kContentRefused what the policy refuses, and what could not be
   // inspected. `verdict` is told what was found in either case.
-  Expected<void> judge(AnswerVerdict& verdict) const;
+  Expected<void> judge(AnswerVerdict& verdict);
 
  private:
   const config::Route& route_;
   content::Scanner& scanner_;
+  const SharedRules& rules_;
   FaultOr<void> read_;
-  std::vector<std::string> places_;  // Of what was found.
+  std::vector<content::StreamMatch> matches_;
+  AnswerVerdict found_;
+  std::string first_;  // The place of the first of it.
 };
 
 }  // namespace tollgate::pipeline

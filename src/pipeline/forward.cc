@@ -361,8 +361,13 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
   OutputBytes measured;
   std::optional<WholeAnswer> answer;
   if (inspects_answers(*work.plan.route)) answer.emplace(*work.plan.route, scanner_, work.rules);
+  WatchedOutput watched(measured);
+  const bool is_watched = watches_output(*work.plan.route);
+  dialects::OutputSink& output =
+      is_watched ? static_cast<dialects::OutputSink&>(watched) : measured;
   const FaultOr<std::optional<dialects::Usage>> usage =
-      reply_reader_.read(work.plan.route->surface, *body, measured, answer ? &*answer : nullptr);
+      reply_reader_.read(work.plan.route->surface, *body, output, answer ? &*answer : nullptr);
+  result.repeats = watched.repeats();
   if (!usage) {
     bill_held(work, result);
     result.refusal = upstream_refusal(usage.error(), work.plan.upstream->name);
@@ -434,13 +439,20 @@ void end_early(const Forwarder::Work& work, Flow flow, const Relayed& relayed, s
   if (flow == Flow::kBroken) {
     return end_broken(work, *relayed.metered.broken, relayed.stream, out, result);
   }
-  if (flow != Flow::kRefused && flow != Flow::kCapReached) return;
-  const bool refused = flow == Flow::kRefused;
+  if (flow == Flow::kRefused) {
+    result.cut_code = row_of(relayed.filter->refusal().reason).code;
+  } else if (flow == Flow::kCapReached) {
+    result.cut_code = "output_cap_exceeded";
+  } else if (flow == Flow::kRepeats) {
+    result.cut_code = "repeating_output";
+  } else {
+    return;
+  }
   result.outcome = audit::Outcome::kCut;
-  result.cut_code = refused ? row_of(relayed.filter->refusal().reason).code : "output_cap_exceeded";
   const Plan& billed = work.attempted.billed(input_of(relayed.stream.usage()));
-  relayed.stream.end(refused ? dialects::Ending::kRefused : dialects::Ending::kLength,
-                     counted_usage(billed, relayed.passed), out);
+  relayed.stream.end(
+      flow == Flow::kRefused ? dialects::Ending::kRefused : dialects::Ending::kLength,
+      counted_usage(billed, relayed.passed), out);
 }
 
 }  // namespace
@@ -512,6 +524,7 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   }
   flow = metered.finish(flow, *out);
   if (filter) result.answer = filter->verdict();
+  result.repeats = metered.repeats() && flow != Flow::kRepeats;
   if (work.exchange.caller_gone()) {
     if (flow == Flow::kGoesOn && stream.output_ended()) co_await drain(call, stream, passed);
     bill_cut(work, stream.usage(), passed, result);

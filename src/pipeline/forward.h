@@ -35,6 +35,7 @@ struct Forwarded {
   int relayed_status = 0;
   audit::Outcome outcome = audit::Outcome::kAllowed;
   std::string_view cut_code;  // Why it was cut: "caller_gone", "output_cap_exceeded"…
+  bool repeats = false;       // What there is of it repeats itself, and was not ended for that.
   AnswerVerdict answer;       // What the content policy found in it.
   dialects::Usage usage;
   audit::UsageSource source = audit::UsageSource::kNone;

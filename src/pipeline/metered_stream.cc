@@ -25,7 +25,9 @@ Flow MeteredStream::feed(std::string_view piece, std::string& out) {
     event_.clear();
     std::string& read = filter_ == nullptr ? out : event_;
     const std::size_t before = read.size();
-    const FaultOr<dialects::StreamState> state = stream_.feed(next, read, passed_, filter_);
+    dialects::OutputSink& output =
+        is_watched_ ? static_cast<dialects::OutputSink&>(watched_) : passed_;
+    const FaultOr<dialects::StreamState> state = stream_.feed(next, read, output, filter_);
     if (!state) {
       broken = state.error();
       return Flow::kBroken;
@@ -41,6 +43,7 @@ Flow MeteredStream::feed(std::string_view piece, std::string& out) {
       if (!goes_on) return Flow::kRefused;
     }
     if (*state == dialects::StreamState::kFinished) return Flow::kFinished;
+    if (watched_.repeats() && plan_.route->prompt.mode == Mode::kEnforce) return Flow::kRepeats;
   }
   return Flow::kGoesOn;
 }

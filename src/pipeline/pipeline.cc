@@ -72,21 +72,29 @@ void tell(const Forwarded& result, const Plan& plan, audit::Record& record) {
   record.rule = {};
 }
 
-// What the content policy found in the answer.
-void tell_of_answer(const AnswerVerdict& answer, const Plan& plan, Arena& arena,
+void observe(std::string_view route, std::string_view field, Arena& arena, audit::Record& record) {
+  const std::string rule = std::string("routes.").append(route).append(field);
+  const auto one = arena.make<std::string_view>(1);
+  one[0] = arena.copy(rule);
+  record.observed = joined(record.observed, one, arena);
+}
+
+// What was found in the answer.
+void tell_of_answer(const Forwarded& result, const Plan& plan, Arena& arena,
                     audit::Record& record) {
+  const AnswerVerdict& answer = result.answer;
   const auto told = arena.make<audit::ContentFinding>(answer.found.size());
   for (std::size_t i = 0; i < told.size(); ++i) {
     const AnswerFinding& found = answer.found[i];
     told[i] = {found.rule, arena.copy(found.where), found.action};
   }
   record.answer_content = told;
+  const std::string_view route = plan.route->name;
   const bool is_told = plan.inspected == Inspected::kObserved;  // Of the request.
-  if (answer.inspected != Inspected::kObserved || is_told) return;
-  const std::string rule = "routes." + plan.route->name + ".content";
-  const auto one = arena.make<std::string_view>(1);
-  one[0] = arena.copy(rule);
-  record.observed = joined(record.observed, one, arena);
+  if (answer.inspected == Inspected::kObserved && !is_told) {
+    observe(route, ".content", arena, record);
+  }
+  if (result.repeats) observe(route, ".prompt.on_repeating_output", arena, record);
 }
 
 // The evidence of the limits that are enforced; a hold's is in the order of its charges.
@@ -451,7 +459,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
   const audit::Attempt attempt{plan.upstream->name, result.status, result.waited};
   life.record.attempts = joined(life.record.attempts, std::span(&attempt, 1), arena);
   tell(result, plan, life.record);
-  tell_of_answer(result.answer, plan, arena, life.record);
+  tell_of_answer(result, plan, arena, life.record);
   life.upstream_time += result.waited;
   if (result.provider_input) compare(plan, held.counted(), *result.provider_input);
   if (result.refusal) {

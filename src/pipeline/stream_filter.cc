@@ -1,7 +1,5 @@
 #include "pipeline/stream_filter.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -12,21 +10,19 @@ StreamFilter::StreamFilter(const config::Route& route, content::Scanner& scanner
     : route_(route),
       scanner_(scanner),
       rules_(rules),
-      refuses_(content::action_of(route.content) == content::Action::kRefuse) {
+      refuses_(content::action_of(route.content) == content::Action::kRefuse),
+      reads_secrets_(content::holds_answers_to(route.content, content::Pack::kSecrets)),
+      reads_links_(content::holds_answers_to(route.content, content::Pack::kLinks)) {
   if (rules_ == nullptr) give_up();
 }
 
 // A text that is complete needs no window: it is decided with the event that holds it.
 void StreamFilter::text(std::string_view place, std::string_view text) {
   if (verdict_.unread) return;
-  if (text.size() < content::shortest_secret() && !content::may_differ(text)) return;
-  FaultOr<void> read = scanner_.begin(rules_);
-  if (read) read = scanner_.read(text);
-  if (!read) return give_up();
-  for (const content::Finding& found : scanner_.found()) {
-    note(place, found.rule, {found.offset, found.offset + found.bytes});
-    event_needs_.push_back({.text = kNever});
-  }
+  if (!find_in(text, route_, scanner_, rules_, found_)) return give_up();
+  for (const content::StreamMatch& match : found_) note(place, match);
+  if (!found_.empty()) event_needs_.push_back({.text = kNever});
+  found_.clear();
 }
 
 void StreamFilter::piece(std::string_view place, std::string_view piece) {
@@ -34,10 +30,12 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
   Text* const text = text_at(place);
   // What went on when it ended could be the beginning of a match.
   if (text == nullptr || text->was_undecided) return give_up();
-  text->scanner.read(piece, found_);
+  if (reads_secrets_) text->secrets.read(piece, found_);
+  if (reads_links_) text->links.read(piece, found_);
+  text->size += piece.size();
   take_found(*text);
-  event_needs_.push_back({last_, text->scanner.size()});
-  const std::size_t memory = text->scanner.memory();
+  event_needs_.push_back({last_, text->size});
+  const std::size_t memory = text->secrets.memory();
   window_bytes_ += memory - std::exchange(text->memory, memory);
   if (window_bytes_ > kWindowBytesMax) give_up();
 }
@@ -45,8 +43,9 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
 void StreamFilter::ended(std::string_view places) {
   for (const std::unique_ptr<Text>& text : texts_) {
     if (!text->place.starts_with(places)) continue;
-    text->was_undecided = text->was_undecided || text->scanner.decided() < text->scanner.size();
-    text->scanner.end(found_);
+    text->was_undecided = text->was_undecided || decided_of(*text) < text->size;
+    text->secrets.end(found_);
+    text->links.end(found_);
     take_found(*text);
   }
 }
@@ -58,8 +57,7 @@ StreamFilter::Text* StreamFilter::text_at(std::string_view place) {
   if (known == texts_.end()) {
     if (texts_.size() == kTextsMax) return nullptr;
     last_ = texts_.size();
-    texts_.push_back(std::make_unique<Text>());
-    texts_.back()->place = place;
+    texts_.push_back(std::make_unique<Text>(place, route_.content.link_hosts));
   } else {
     last_ = static_cast<std::size_t>(known - texts_.begin());
   }
@@ -68,23 +66,28 @@ StreamFilter::Text* StreamFilter::text_at(std::string_view place) {
 
 void StreamFilter::take_found(Text& text) {
   for (const content::StreamMatch& match : found_) {
-    note(text.place, match.rule, match.extent);
+    note(text.place, match);
     text.match = std::min(text.match, match.extent.begin);
   }
   found_.clear();
 }
 
-void StreamFilter::note(std::string_view place, std::string_view rule,
-                        const content::Extent& extent) {
+void StreamFilter::note(std::string_view place, const content::StreamMatch& match) {
   if (verdict_.found.empty()) {
-    Expected<void> passed = content::check_answer(route_.content, rule, place, rule_of(route_));
+    Expected<void> passed =
+        content::check_answer(route_.content, match.rule, place, rule_of(route_));
     passed = observed_or(route_, std::move(passed), verdict_);
     if (!passed) refusal_ = std::move(passed.error());
   }
   if (verdict_.found.size() == content::Scanner::kFindingsMax) return;
-  verdict_.found.push_back({rule,
-                            fmt::format("{}:{}+{}", place, extent.begin, extent.end - extent.begin),
-                            content::name_of(content::action_of(route_.content))});
+  verdict_.found.push_back(finding_of(route_, place, match));
+}
+
+std::size_t StreamFilter::decided_of(const Text& text) const {
+  std::size_t decided = std::min(text.size, text.match);
+  if (reads_secrets_) decided = std::min(decided, text.secrets.decided());
+  if (reads_links_) decided = std::min(decided, text.links.decided());
+  return decided;
 }
 
 // It cannot be inspected to its end.
@@ -125,8 +128,7 @@ bool StreamFilter::finish(std::string& out) {
 
 bool StreamFilter::is_decided(const Need& need) const {
   if (need.text == kNever) return false;
-  const Text& text = *texts_[need.text];
-  return need.bytes <= std::min(text.scanner.decided(), text.match);
+  return need.bytes <= decided_of(*texts_[need.text]);
 }
 
 void StreamFilter::release(std::string& out) {

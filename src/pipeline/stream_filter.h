@@ -15,10 +15,12 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "controls/content/links.h"
 #include "controls/content/stream_scanner.h"
 #include "pipeline/answer_filter.h"
 
@@ -55,8 +57,13 @@ class StreamFilter final : public dialects::AnswerSink {
  private:
   static constexpr std::size_t kNever = static_cast<std::size_t>(-1);
   struct Text {
-    std::string place;
-    content::StreamScanner scanner;
+    Text(std::string_view at, std::span<const std::string> link_hosts)
+        : place(at), links(link_hosts) {}
+
+    const std::string place;
+    std::size_t size = 0;
+    content::StreamScanner secrets;
+    content::LinkReader links;
     std::size_t memory = 0;
     std::size_t match = kNever;  // Where the one begins for which the stream is ended.
     bool was_undecided = false;  // When it ended.
@@ -73,9 +80,10 @@ class StreamFilter final : public dialects::AnswerSink {
   };
 
   Text* text_at(std::string_view place);
-  void note(std::string_view place, std::string_view rule, const content::Extent& extent);
+  void note(std::string_view place, const content::StreamMatch& match);
   void take_found(Text& text);
   void give_up();
+  std::size_t decided_of(const Text& text) const;
   bool is_decided(const Need& need) const;
   void release(std::string& out);
 
@@ -83,6 +91,8 @@ class StreamFilter final : public dialects::AnswerSink {
   content::Scanner& scanner_;
   const SharedRules& rules_;
   const bool refuses_;  // And does not only flag or observe.
+  const bool reads_secrets_;
+  const bool reads_links_;
   std::vector<std::unique_ptr<Text>> texts_;
   std::size_t last_ = 0;  // The text of the last piece: the next is mostly of the same.
   std::vector<content::StreamMatch> found_;

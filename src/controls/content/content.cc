@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace tollgate::content {
 
 std::string_view name_of(Pack pack) {
   switch (pack) {
     case Pack::kSecrets:
       return "secrets";
+    case Pack::kLinks:
+      return "links";
   }
   return "secrets";
 }
@@ -22,6 +26,10 @@ std::string_view name_of(Action action) {
       return "observe";
   }
   return "refuse";
+}
+
+bool holds_answers_to(const Policy& policy, Pack pack) {
+  return std::ranges::find(policy.response, pack) != policy.response.end();
 }
 
 Action action_of(const Policy& policy) {

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,8 +19,11 @@
 namespace tollgate::content {
 
 // A set of rules that are asked for together.
-enum class Pack : std::uint8_t { kSecrets };
-inline constexpr int kPackCount = 1;
+enum class Pack : std::uint8_t {
+  kSecrets,
+  kLinks,  // Of answers only.
+};
+inline constexpr int kPackCount = 2;
 std::string_view name_of(Pack pack);  // "secrets"
 
 enum class OnMatch : std::uint8_t {
@@ -33,7 +37,9 @@ struct Policy {
   std::vector<Pack> request;   // Packs that a request is held to; empty: it is not inspected.
   std::vector<Pack> response;  // The same, of its answer.
   OnMatch on_match = OnMatch::kRefuse;
+  std::vector<std::string> link_hosts;  // To which links may carry data (links.h).
 };
+bool holds_answers_to(const Policy& policy, Pack pack);
 
 enum class Action : std::uint8_t { kRefuse, kFlag, kObserve };
 std::string_view name_of(Action action);
@@ -43,6 +49,12 @@ Action action_of(const Policy& policy);
 struct Extent {
   std::size_t begin = 0;
   std::size_t end = 0;
+};
+
+// A match in a text that came in pieces.
+struct StreamMatch {
+  std::string_view rule;
+  Extent extent;  // Of the text as it came, from its beginning.
 };
 
 // One match. It borrows the rules, which live as long as the configuration that they are of.

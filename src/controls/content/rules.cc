@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "controls/content/anchors.h"
 #include "controls/content/normal_form.h"
 
 namespace tollgate::content {
@@ -62,7 +63,9 @@ FaultOr<std::shared_ptr<const Rules>> Rules::compile() {
                  fmt::format("the rules of `content` cannot be compiled by Vectorscan {}: {}",
                              hs_version(), why));
   }
-  prepare();  // Not on a loop either.
+  prepare();  // Not on a loop either; nor what streams are read by.
+  (void)Anchors::exact();
+  (void)Anchors::of_any_case();
   auto rules = std::make_shared<Rules>(Private());
   rules->database_.reset(database);
   return rules;

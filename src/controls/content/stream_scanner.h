@@ -23,12 +23,6 @@
 
 namespace tollgate::content {
 
-// A match in a text that came in pieces.
-struct StreamMatch {
-  std::string_view rule;
-  Extent extent;  // Of the text as it came, from its beginning.
-};
-
 class StreamScanner {
  public:
   // The next piece, whole characters of UTF-8. Matches that are known by now are appended to

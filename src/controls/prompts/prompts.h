@@ -23,6 +23,9 @@ enum class InputCount : std::uint8_t {
   kAlways,
 };
 
+// What is done with a stream that repeats itself without an end (repetition.h).
+enum class OnRepeating : std::uint8_t { kPass, kEnd };
+
 // What the operator writes under a route's `prompt`.
 struct Policy {
   Mode mode = Mode::kEnforce;    // Observing injects a cap too: else nothing can be held.
@@ -32,6 +35,7 @@ struct Policy {
   std::int64_t choices = 1;      // n and best_of; 1 to 128.
   OverCap on_output_over = OverCap::kClamp;
   InputCount count_input = InputCount::kNearLimits;
+  OnRepeating on_repeating_output = OnRepeating::kPass;
 };
 
 struct Facts {
