@@ -88,7 +88,7 @@ void tell_of_answer(const Forwarded& result, const Plan& plan, Arena& arena,
     const AnswerFinding& found = answer.found[i];
     told[i] = {found.rule, arena.copy(found.where), found.action};
   }
-  record.answer_content = told;
+  record.content_after = joined(record.content_after, told, arena);
   const std::string_view route = plan.route->name;
   const bool is_told = plan.inspected == Inspected::kObserved;  // Of the request.
   if (answer.inspected == Inspected::kObserved && !is_told) {

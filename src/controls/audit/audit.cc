@@ -420,7 +420,6 @@ void write(const Record& record, Phase phase, std::string& out) {
       pen.literal("}");
     }
   } else {
-    write_content(pen, record.answer_content);
     write_end(pen, record);
   }
   pen.literal("}");
