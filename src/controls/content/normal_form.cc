@@ -1,240 +1,289 @@
 #include "controls/content/normal_form.h"
 
-#include <unicode/uchar.h>
-#include <unicode/unorm2.h>
+#include <unicode/utf16.h>
 #include <unicode/utf8.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <vector>
+
+#include "controls/content/characters.h"
 
 namespace tollgate::content {
 
 namespace {
 
-constexpr UChar32 kTagsFirst = 0xE0020;
-constexpr UChar32 kTagsLast = 0xE007E;
-constexpr std::size_t kPieceMax = 18;  // The longest decomposition there is.
+constexpr std::uint32_t kTagsFirst = 0xE0020;
+constexpr std::uint32_t kTagsLast = 0xE007E;
 
-// What a character becomes. `size` 0: it is left out.
-struct Piece {
-  std::array<char, kPieceMax> bytes{};
-  std::size_t size = 0;
-  bool stays = false;
-};
-
-// Characters by what they become, looked up by two halves of their number. Made once: to ask ICU
-// each time would cost more than all the rest.
-class Table {
- public:
-  Table() {
-    for (UChar32 c = 0x80; c < kEnd; ++c) {
-      const Piece piece = ask(c);
-      if (piece.stays) continue;
-      std::uint16_t& page = pages_[static_cast<std::size_t>(c) >> 8];
-      if (page == 0) {
-        page = static_cast<std::uint16_t>(entries_.size() >> 8);
-        entries_.resize(entries_.size() + 256);
-      }
-      pieces_.push_back(piece);
-      entries_[std::size_t{page} << 8 | (c & 0xFF)] = static_cast<std::uint16_t>(pieces_.size());
+// Four hex digits, or nothing.
+int unit_at(std::string_view digits) {
+  constexpr std::size_t kDigits = 4;
+  if (digits.size() < kDigits) return -1;
+  int unit = 0;
+  for (const char c : digits.substr(0, kDigits)) {
+    const auto small = static_cast<char>(c | 0x20);
+    if (c >= '0' && c <= '9') {
+      unit = unit * 16 + (c - '0');
+    } else if (small >= 'a' && small <= 'f') {
+      unit = unit * 16 + (small - 'a' + 10);
+    } else {
+      return -1;
     }
   }
-
-  // Null: it stays.
-  const Piece* find(UChar32 c) const {
-    if (c >= kEnd) return c >= 0xE0000 && c <= 0xE0FFF ? &left_out_ : nullptr;
-    const std::uint16_t entry =
-        entries_[std::size_t{pages_[static_cast<std::size_t>(c) >> 8]} << 8 | (c & 0xFF)];
-    return entry == 0 ? nullptr : &pieces_[entry - 1U];
-  }
-
- private:
-  // The planes beyond hold ideographs, tags and selectors.
-  static constexpr UChar32 kEnd = 0x20000;
-
-  static Piece ask(UChar32 c) {
-    Piece piece;
-    const int kind = u_charType(c);
-    if (u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT) != 0 || kind == U_FORMAT_CHAR ||
-        kind == U_NON_SPACING_MARK || kind == U_ENCLOSING_MARK) {
-      return piece;
-    }
-    UErrorCode error = U_ZERO_ERROR;
-    const UNormalizer2* const nfkc = unorm2_getNFKCInstance(&error);
-    std::array<UChar, kPieceMax> to{};
-    const std::int32_t size =
-        U_FAILURE(error) != 0 ? -1
-                              : unorm2_getDecomposition(nfkc, c, to.data(), std::ssize(to), &error);
-    const bool is_ascii = size > 0 && U_FAILURE(error) == 0 && size <= std::ssize(to) &&
-                          std::ranges::all_of(to, [](UChar unit) { return unit < 0x80; });
-    piece.stays = !is_ascii;
-    if (!is_ascii) return piece;
-    piece.size = static_cast<std::size_t>(size);
-    std::ranges::transform(to, piece.bytes.begin(),
-                           [](UChar unit) { return static_cast<char>(unit); });
-    return piece;
-  }
-
-  std::array<std::uint16_t, (kEnd >> 8)> pages_{};
-  std::vector<std::uint16_t> entries_ = std::vector<std::uint16_t>(256);  // Page 0: all stay.
-  std::vector<Piece> pieces_;
-  const Piece left_out_;
-};
-
-const Table& table() {
-  static const Table made;
-  return made;
+  return unit;
 }
 
 // The character that an escape of a JSON string stands for and how long the escape is; 0: none.
 struct Escape {
-  UChar32 character = 0;
+  std::uint32_t character = 0;
   std::size_t size = 0;
 };
 
-Escape escape_at(std::string_view text) {
+// Behind backslashes that end at `at`: what \uXXXX, or two of them for a pair, stands for. Its size
+// is that of what stands behind the backslashes. Half of a pair stands for nothing.
+Escape unicode_escape(std::string_view text, std::size_t at) {
+  constexpr std::size_t kSize = 5;  // uXXXX
+  const std::string_view rest = text.substr(at);
+  if (rest.empty() || rest[0] != 'u') return {};
+  const int unit = unit_at(rest.substr(1));
+  if (unit < 0 || U16_IS_TRAIL(unit)) return {};
+  if (!U16_IS_LEAD(unit)) return {static_cast<std::uint32_t>(unit), kSize};
+  // However often it was escaped; more often is not written.
+  constexpr std::size_t kBackslashesMax = 16;
+  std::size_t second = kSize;
+  while (second < std::min(rest.size(), kSize + kBackslashesMax) && rest[second] == '\\') ++second;
+  if (second == kSize || second >= rest.size() || rest[second] != 'u') return {};
+  const int trail = unit_at(rest.substr(second + 1));
+  if (trail < 0 || !U16_IS_TRAIL(trail)) return {};
+  return {static_cast<std::uint32_t>(U16_GET_SUPPLEMENTARY(unit, trail)), second + kSize};
+}
+
+char letter_escape(char c) {
   constexpr std::string_view kLetters = "nrtbf\"\\/";
   constexpr std::string_view kMeant = "\n\r\t\b\f\"\\/";
-  if (text.size() < 2) return {};
-  if (const std::size_t which = kLetters.find(text[1]); which != std::string_view::npos) {
-    return {kMeant[which], 2};
-  }
-  constexpr std::size_t kUnicode = 6;
-  if (text[1] != 'u' || text.size() < kUnicode) return {};
-  UChar32 character = 0;
-  for (const char c : text.substr(2, 4)) {
-    const int digit = u_digit(static_cast<unsigned char>(c), 16);
-    if (digit < 0) return {};
-    character = character * 16 + digit;
-  }
-  // Half of a pair stands for nothing that a rule looks for.
-  return U_IS_SURROGATE(character) ? Escape{} : Escape{character, kUnicode};
+  const std::size_t which = kLetters.find(c);
+  return which == std::string_view::npos ? '\0' : kMeant[which];
 }
 
-// Whether it is the beginning of an escape, and no more of it is there.
-bool is_escape_begun(std::string_view text) {
-  constexpr std::size_t kUnicode = 6;
-  if (text.size() < 2) return true;
-  return text[1] == 'u' && text.size() < kUnicode &&
-         std::ranges::all_of(
-             text.substr(2),
-             [](char c) { return u_digit(static_cast<unsigned char>(c), 16) >= 0; });
-}
+bool is_white(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// How many bytes of plain ASCII `text` begins with.
-std::size_t plain_bytes(std::string_view text) {
+// Whether 8 bytes stay in any form, whatever stands around them. White space but spaces, and a
+// space that ends them, is left to who looks at each byte.
+bool is_plain_word(std::uint64_t word) {
   constexpr std::uint64_t kOnes = 0x0101010101010101;
   constexpr std::uint64_t kTops = 0x8080808080808080;
-  constexpr std::uint64_t kBackslashes = kOnes * '\\';
-  std::size_t at = 0;
-  for (; at + sizeof(std::uint64_t) <= text.size(); at += sizeof(std::uint64_t)) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + at, sizeof word);
-    const std::uint64_t other = word ^ kBackslashes;  // A byte of it is 0 where one is.
-    if (((word | ((other - kOnes) & ~other)) & kTops) != 0) break;
-  }
-  while (at < text.size() && text[at] != '\\' && static_cast<unsigned char>(text[at]) < 0x80) ++at;
-  return at;
+  const std::uint64_t escapes = word ^ (kOnes * '\\');  // A byte of it is 0 where one is.
+  const std::uint64_t others = word | ((escapes - kOnes) & ~escapes) |
+                               ((word - kOnes * ' ') & ~word) |  // Below a space.
+                               (word + kOnes);                   // 0x7F.
+  const std::uint64_t spaces = word ^ (kOnes * ' ');
+  const std::uint64_t where = (spaces - kOnes) & ~spaces & kTops;
+  return ((others & kTops) | (where & where << 8) | where >> 63) == 0;
 }
 
-// Calls `put(extent, bytes, stays)` for each piece of the normal form, in order; ends early where
-// it says false, or before an escape that more text may complete. Returns up to where it was read.
-template <class Put>
-std::size_t each_piece(std::string_view text, Tags tags, MoreText more, Put put) {
-  const Table& known = table();
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-  const auto size = static_cast<std::int64_t>(text.size());
-  for (std::int64_t at = 0; at < size;) {
-    const auto from = static_cast<std::size_t>(at);
-    if (const std::size_t plain = plain_bytes(text.substr(from)); plain > 0) {
-      if (!put(Extent{from, from + plain}, text.substr(from, plain), true)) return from;
-      at += static_cast<std::int64_t>(plain);
-      continue;
+// How many bytes from `at` on stay in a form: printable ASCII and white space, in the folded one
+// no more of it than one.
+std::size_t plain_bytes(std::string_view text, std::size_t at, Form form) {
+  const std::size_t begin = at;
+  while (at < text.size()) {
+    std::uint64_t word = 0;
+    for (; at + sizeof word <= text.size(); at += sizeof word) {
+      std::memcpy(&word, text.data() + at, sizeof word);
+      if (!is_plain_word(word)) break;
     }
-    if (more == MoreText::kMayCome && text[from] == '\\' && is_escape_begun(text.substr(from))) {
-      return from;
-    }
-    const std::int64_t begin = at;
-    UChar32 c = bytes[at];
-    bool is_escape = false;
-    if (c == '\\') {
-      const Escape escape = escape_at(text.substr(static_cast<std::size_t>(at)));
-      is_escape = escape.size > 0;
-      if (is_escape) c = escape.character;
-      at += is_escape ? static_cast<std::int64_t>(escape.size) : 1;
-    } else {
-      U8_NEXT(bytes, at, size, c);  // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro.
-    }
-    const Extent extent{static_cast<std::size_t>(begin), static_cast<std::size_t>(at)};
-    char one = 0;
-    std::string_view becomes = text.substr(extent.begin, extent.end - extent.begin);
-    bool stays = !is_escape;
-    if (c >= kTagsFirst && c <= kTagsLast && tags == Tags::kRead) {
-      one = static_cast<char>(c - 0xE0000);
-      becomes = {&one, 1};
-      stays = false;
-    } else if (c >= 0x80) {
-      if (const Piece* const piece = known.find(c); piece != nullptr) {
-        becomes = {piece->bytes.data(), piece->size};
-        stays = false;
+    for (const std::size_t end = std::min(text.size(), at + sizeof word); at < end; ++at) {
+      const char c = text[at];
+      if (is_white(c)) {
+        const bool is_run = at + 1 < text.size() && is_white(text[at + 1]);
+        if (is_run && form == Form::kFolded) return at - begin;
+      } else if (c == '\\' || c < ' ' || c == 0x7F) {  // Beyond ASCII is below a space, too.
+        return at - begin;
       }
-    } else if (is_escape) {
-      one = static_cast<char>(c);
-      becomes = {&one, 1};
     }
-    if (!put(extent, becomes, stays)) return extent.end;
   }
-  return text.size();
+  return at - begin;
+}
+
+// Puts the pieces of a form together, each with its place in the text; what stays comes in as few
+// pieces as there can be. `put(extent, bytes, stays)` says whether to go on.
+template <class Put>
+class Pieces {
+ public:
+  Pieces(std::string_view text, Form form, Tags tags, Put& put)
+      : text_(text), form_(form), tags_(tags), put_(put) {}
+
+  void all() {
+    std::size_t at = 0;
+    while (at < text_.size() && goes_on_) {
+      const std::size_t plain = is_spaced_ ? 0 : plain_bytes(text_, at, form_);
+      at += plain;
+      if (plain > 0) is_spaced_ = is_white(text_[at - 1]);
+      if (at < text_.size()) at = next(at);
+    }
+    keep_to(text_.size());
+  }
+
+ private:
+  std::size_t next(std::size_t at) {
+    if (text_[at] == '\\') return backslashes(at);
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(text_.data());
+    auto end = static_cast<std::int64_t>(at);
+    UChar32 c = 0;
+    U8_NEXT(bytes, end, static_cast<std::int64_t>(text_.size()), c);
+    if (c < 0) {
+      is_spaced_ = false;
+    } else {
+      become(static_cast<std::uint32_t>(c), {at, static_cast<std::size_t>(end)}, Written::kPlainly);
+    }
+    return static_cast<std::size_t>(end);
+  }
+
+  // A run of backslashes with the letter that it escapes.
+  std::size_t backslashes(std::size_t at) {
+    std::size_t end = at;
+    while (end < text_.size() && text_[end] == '\\') ++end;
+    // Escaped however often: what is meant is the same.
+    if (const Escape escape = unicode_escape(text_, end); escape.size > 0) {
+      become(escape.character, {at, end + escape.size}, Written::kEscaped);
+      return end + escape.size;
+    }
+    const std::size_t pairs = (end - at) / 2;
+    if (pairs > 0) put(Extent{at, at + pairs * 2}, text_.substr(at, pairs));
+    is_spaced_ = false;
+    if ((end - at) % 2 == 0) return end;
+    const char meant = end < text_.size() ? letter_escape(text_[end]) : '\0';
+    if (meant == '\0') return end;
+    become(static_cast<unsigned char>(meant), {end - 1, end + 1}, Written::kEscaped);
+    return end + 1;
+  }
+
+  enum class Written : std::uint8_t { kPlainly, kEscaped };
+
+  void become(std::uint32_t c, Extent extent, Written written) {
+    if (tags_ == Tags::kRead && c >= kTagsFirst && c <= kTagsLast) {
+      is_spaced_ = false;
+      const auto one = static_cast<char>(c - 0xE0000);
+      put(extent, {&one, 1});
+      return;
+    }
+    const Character& known = character(c);
+    const bool folds = form_ == Form::kFolded;
+    if (folds && known.is_space) {
+      // A run is one, whatever it is made of.
+      if (is_spaced_) {
+        put(extent, {});
+      } else if (written == Written::kEscaped || c >= 0x80) {
+        put(extent, " ");
+      }
+      is_spaced_ = true;
+      return;
+    }
+    const bool stays = folds ? known.is_folded : known.is_normal;
+    const std::string_view becomes = folds ? known.folded : known.normal;
+    if (stays || !becomes.empty()) is_spaced_ = false;
+    if (!stays) {
+      put(extent, becomes);
+    } else if (written == Written::kEscaped) {
+      const Utf8 bytes = utf8(c);
+      put(extent, bytes.view());
+    }
+  }
+
+  void keep_to(std::size_t at) {
+    if (goes_on_ && kept_ < at) {
+      goes_on_ = put_(Extent{kept_, at}, text_.substr(kept_, at - kept_), true);
+    }
+    kept_ = at;
+  }
+
+  void put(Extent extent, std::string_view becomes) {
+    keep_to(extent.begin);
+    if (goes_on_) goes_on_ = put_(extent, becomes, false);
+    kept_ = extent.end;
+  }
+
+  std::string_view text_;
+  Form form_;
+  Tags tags_;
+  Put& put_;
+  std::size_t kept_ = 0;  // Up to where pieces were put.
+  bool goes_on_ = true;
+  bool is_spaced_ = false;  // What stands before is white space.
+};
+
+template <class Put>
+void each_piece(std::string_view text, Form form, Tags tags, Put put) {
+  Pieces<Put>(text, form, tags, put).all();
 }
 
 }  // namespace
 
-bool may_differ(std::string_view text) { return plain_bytes(text) < text.size(); }
-
 bool has_tags(std::string_view text) {
-  return text.find("\xF3\xA0\x80") != std::string_view::npos ||
-         text.find("\xF3\xA0\x81") != std::string_view::npos;
+  if (text.find("\xF3\xA0\x80") != std::string_view::npos ||
+      text.find("\xF3\xA0\x81") != std::string_view::npos) {
+    return true;
+  }
+  // As a pair of escapes: \udb40\udc41.
+  constexpr std::string_view kLead = "b40";
+  for (std::size_t at = text.find(kLead); at != std::string_view::npos;
+       at = text.find(kLead, at + 1)) {
+    if (at >= 2 && text[at - 2] == 'u' && (text[at - 1] | 0x20) == 'd') return true;
+  }
+  return text.find("uDB40") != std::string_view::npos ||
+         text.find("udB40") != std::string_view::npos;
 }
 
-bool normalise(std::string_view text, Tags tags, std::string& normal) {
-  normal.clear();
+bool rewrite(std::string_view text, Form form, Tags tags, std::string& made) {
+  made.clear();
   bool differs = false;
-  each_piece(text, tags, MoreText::kNone, [&](Extent, std::string_view becomes, bool stays) {
-    normal += becomes;
+  each_piece(text, form, tags, [&](Extent extent, std::string_view becomes, bool stays) {
     differs = differs || !stays;
+    // Nothing is written of what stays as a whole.
+    if (differs || extent.end < text.size()) made += becomes;
     return true;
   });
+  if (!differs) made.clear();
   return differs;
 }
 
-std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSink& sink) {
-  return each_piece(text, tags, more, [&](Extent original, std::string_view becomes, bool stays) {
-    sink.put(original, becomes, stays);
-    return true;
-  });
-}
-
-Extent original_of(std::string_view text, Tags tags, Extent extent) {
+Extent original_of(std::string_view text, Form form, Tags tags, Extent extent) {
+  if (form == Form::kAsIs) return extent;
   std::size_t passed = 0;
   Extent found{text.size(), text.size()};
-  each_piece(text, tags, MoreText::kNone,
-             [&](Extent original, std::string_view becomes, bool stays) {
-               const std::size_t behind = passed + becomes.size();
-               if (extent.begin >= passed && extent.begin < behind) {
-                 found.begin = stays ? original.begin + (extent.begin - passed) : original.begin;
-               }
-               if (behind < extent.end) {
-                 passed = behind;
-                 return true;
-               }
-               found.end = stays ? original.begin + (extent.end - passed) : original.end;
-               return false;
-             });
+  each_piece(text, form, tags, [&](Extent original, std::string_view becomes, bool stays) {
+    const std::size_t behind = passed + becomes.size();
+    if (extent.begin >= passed && extent.begin < behind) {
+      found.begin = stays ? original.begin + (extent.begin - passed) : original.begin;
+    }
+    if (behind < extent.end) {
+      passed = behind;
+      return true;
+    }
+    found.end = stays ? original.begin + (extent.end - passed) : original.end;
+    return false;
+  });
   return found;
 }
 
-void prepare() { (void)table(); }
+std::string fold_rule(std::string_view expression) {
+  std::string folded;
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(expression.data());
+  const auto size = static_cast<std::int64_t>(expression.size());
+  for (std::int64_t at = 0; at < size;) {
+    const auto begin = static_cast<std::size_t>(at);
+    UChar32 c = 0;
+    U8_NEXT(bytes, at, size, c);  // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro.
+    const Character* const known = c < 0x80 ? nullptr : &character(static_cast<std::uint32_t>(c));
+    if (known == nullptr || known->is_folded) {
+      folded += expression.substr(begin, static_cast<std::size_t>(at) - begin);
+    } else {
+      folded += known->folded;
+    }
+  }
+  return folded;
+}
+
+void prepare() { prepare_characters(); }
 
 }  // namespace tollgate::content

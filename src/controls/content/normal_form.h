@@ -1,19 +1,26 @@
 // Texts as they read: without the characters that nobody sees, and with those that only look
 // different as what they stand for.
 //
-// What every rule looks for is ASCII, so the normal form is exact there and nowhere else:
+// There are two forms, for two kinds of rules. The normal form is for rules that know each byte
+// (keys, numbers), whose alphabet is ASCII, so it is exact there and nowhere else:
 //   - characters without a shape are left out: zero-width ones and joiners, directions
-//     (bidirectional controls), variation selectors, soft hyphens, tags, combining marks;
+//     (bidirectional controls), variation selectors, soft hyphens, tags, combining marks, control
+//     characters, private use;
 //   - a character whose compatibility decomposition (NFKC) is ASCII becomes that: full-width,
-//     mathematical and circled letters, superscripts, ligatures;
+//     mathematical and circled letters, superscripts, ligatures; any white space a space;
 //   - the escapes of JSON strings are read, as arguments and definitions of tools are JSON in a
 //     text: what stands behind \n is no part of the word before it;
 //   - everything else stays as it is.
-// Look-alikes of other scripts (Cyrillic А) and the encodings that a model would have to decode
-// (base64, hex, percent signs, entities) are not read by this version.
+// The folded form is for rules on words. It is the normal form, and in it
+//   - what is decomposed is so in every script, and loses its marks: \u00e9 is e, \u0439 is
+//     \u0438;
+//   - letters beyond ASCII are small, or, where they or their capitals look like ASCII (UTS #39,
+//     confusables), the ASCII that they look like: \u0430 is a. Digits of all scripts are 0 to 9;
+//   - white space next to white space is left out: a run is one.
+// ASCII letters keep their case, so a rule on words is caseless, and a white space that stands
+// alone may be a line break, so a rule says \s. A rule's own text is folded likewise (fold_rule()).
 //
-// Pure; safe from any thread. Linear in the bytes, each character by itself.
-// Source: Unicode 15, UAX #15 (normalization), UAX #44 (Default_Ignorable_Code_Point).
+// Pure; safe from any thread. Linear in the bytes.
 #pragma once
 
 #include <cstdint>
@@ -24,34 +31,27 @@
 
 namespace tollgate::content {
 
+enum class Form : std::uint8_t { kAsIs, kNormal, kFolded };
+
 // Tags (U+E0020 to U+E007E) are ASCII in disguise: nobody sees them, and models read them.
 enum class Tags : std::uint8_t { kLeftOut, kRead };
 
-// Whether a text can have another normal form at all; cheap.
-bool may_differ(std::string_view text);
+// Whether there may be tags, also as escapes; cheap.
 bool has_tags(std::string_view text);
 
-// Replaces `normal` by the normal form of `text`, which is UTF-8 (what is not stays as it is).
-// Returns whether it differs.
-bool normalise(std::string_view text, Tags tags, std::string& normal);
+// Replaces `made` by a form, not kAsIs, of `text`, which is UTF-8 (what is not stays as it is).
+// Returns whether it differs; where it does not, `made` is empty.
+bool rewrite(std::string_view text, Form form, Tags tags, std::string& made);
 
-// The same of a text that comes in pieces, part by part of it: `original` becomes `becomes`, which
-// may be nothing; where it `stays`, byte by byte. Returns how many bytes were read: all but an
-// escape at the end that more text may complete.
-enum class MoreText : std::uint8_t { kNone, kMayCome };
-class NormalSink {
- public:
-  virtual void put(Extent original, std::string_view becomes, bool stays) = 0;
+// Where that part of a form stands in `text`, with whatever was left out inside it.
+Extent original_of(std::string_view text, Form form, Tags tags, Extent extent);
 
- protected:
-  ~NormalSink() = default;
-};
-std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSink& sink);
+// An expression for folded texts: what is beyond ASCII in it is folded as a text is. ASCII stays,
+// as it may be an operator. What folds to several characters would be torn apart by an operator
+// behind it.
+std::string fold_rule(std::string_view expression);
 
-// Where that part of the normal form stands in `text`, with whatever was left out inside it.
-Extent original_of(std::string_view text, Tags tags, Extent extent);
-
-// Makes the table that all of this is by; else the first of them does, for some milliseconds.
+// Makes the table that all of this is by; else the first of them does, for some 30 ms.
 void prepare();
 
 }  // namespace tollgate::content

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "controls/content/anchors.h"
+#include "controls/content/decode.h"
 #include "controls/content/normal_form.h"
 
 namespace tollgate::content {
@@ -66,6 +67,8 @@ FaultOr<std::shared_ptr<const Rules>> Rules::compile() {
   prepare();  // Not on a loop either; nor what streams are read by.
   (void)Anchors::exact();
   (void)Anchors::of_any_case();
+  prepare();  // Not on a loop either.
+  prepare_entities();
   auto rules = std::make_shared<Rules>(Private());
   rules->database_.reset(database);
   return rules;

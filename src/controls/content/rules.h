@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "base/fault.h"
+#include "controls/content/forms.h"
 #include "controls/content/secrets.h"
 
 struct hs_database;
@@ -36,6 +37,9 @@ class Rules {
   // Whose anchor the database reports under that id, and where the anchor ends.
   static const Secret& secret(unsigned id) { return secrets()[id]; }
   static std::size_t anchor_end(unsigned id, std::size_t match_end);
+  static Reading reading(unsigned) { return Reading::kExact; }
+  // Whether any rule reads words: else no text is folded.
+  static constexpr bool kHasWords = false;
 
  private:
   struct Free {

@@ -7,16 +7,7 @@
 #include <limits>
 #include <utility>
 
-#include "controls/content/normal_form.h"
-
 namespace tollgate::content {
-
-namespace {
-
-// Bytes of the other form that are kept from request to request.
-constexpr std::size_t kKeptMax = std::size_t{64} << 10;
-
-}  // namespace
 
 Scanner::Scanner() = default;
 Scanner::~Scanner() { hs_free_scratch(scratch_); }
@@ -24,6 +15,7 @@ Scanner::~Scanner() { hs_free_scratch(scratch_); }
 FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules) {
   count_ = 0;
   text_ = 0;
+  too_deep_.reset();
   if (rules == rules_) return {};
   rules_ = nullptr;
   if (const int error = hs_alloc_scratch(&rules->database(), &scratch_); error != HS_SUCCESS) {
@@ -35,33 +27,29 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules) {
 }
 
 FaultOr<void> Scanner::read(std::string_view text) {
-  FaultOr<void> read = scan(text);
-  for (std::size_t i = 0; read && i < matches_; ++i) add(matched_[i].rule, matched_[i].extent);
-  if (read && may_differ(text)) {
-    for (const Tags tags : {Tags::kLeftOut, Tags::kRead}) {
-      if (tags == Tags::kRead && !has_tags(text)) break;
-      if (!normalise(text, tags, normal_)) break;
-      read = scan(normal_);
-      if (!read) break;
-      for (std::size_t i = 0; i < matches_; ++i) {
-        add(matched_[i].rule, original_of(text, tags, matched_[i].extent));
-      }
+  forms_.begin(text, Rules::kHasWords);
+  FaultOr<void> read;
+  while (const std::optional<Forms::Seen> form = forms_.next()) {
+    read = scan(*form);
+    if (!read) break;
+    for (std::size_t i = 0; i < matches_; ++i) {
+      add(matched_[i].rule, forms_.original_of(*form, matched_[i].extent));
     }
   }
-  if (normal_.capacity() > kKeptMax) normal_ = {};
+  if (forms_.is_too_deep() && !too_deep_) too_deep_ = text_;
   ++text_;
   return read;
 }
 
-FaultOr<void> Scanner::scan(std::string_view form) {
+FaultOr<void> Scanner::scan(const Forms::Seen& form) {
   matches_ = 0;
-  if (form.empty()) return {};
-  if (form.size() > std::numeric_limits<unsigned>::max() || rules_ == nullptr) {
+  if (form.text.size() > std::numeric_limits<unsigned>::max() || rules_ == nullptr) {
     return fault(FaultKind::kBroken, "a text cannot be inspected");
   }
   form_ = form;
-  const int error = hs_scan(&rules_->database(), form.data(), static_cast<unsigned>(form.size()), 0,
-                            scratch_, on_match, this);
+  if (form.text.empty()) return {};
+  const int error = hs_scan(&rules_->database(), form.text.data(),
+                            static_cast<unsigned>(form.text.size()), 0, scratch_, on_match, this);
   // It ends early where there is no room for more.
   if (error == HS_SUCCESS || error == HS_SCAN_TERMINATED) return {};
   return fault(FaultKind::kBroken, fmt::format("a text was not inspected (Vectorscan {})", error));
@@ -70,9 +58,11 @@ FaultOr<void> Scanner::scan(std::string_view form) {
 int Scanner::on_match(unsigned id, unsigned long long, unsigned long long to, unsigned,
                       void* context) {
   Scanner& scanner = *static_cast<Scanner*>(context);
+  const bool reads_words = Rules::reading(id) == Reading::kWords;
+  if (!(reads_words ? scanner.form_.is_words : scanner.form_.is_exact)) return 0;
   const Secret& secret = Rules::secret(id);
   const std::optional<Extent> found =
-      match(secret, scanner.form_, Rules::anchor_end(id, static_cast<std::size_t>(to)));
+      match(secret, scanner.form_.text, Rules::anchor_end(id, static_cast<std::size_t>(to)));
   if (!found) return 0;
   scanner.matched_[scanner.matches_++] = {secret.rule, *found};
   return scanner.matches_ == scanner.matched_.size() ? 1 : 0;

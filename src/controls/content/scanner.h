@@ -1,8 +1,8 @@
 // Reads texts and says which rules match where.
 //
-// A text is read as it is and, where that differs, in its normal form (normal_form.h), so that a
-// key that is split by characters that nobody sees is found. What is decoded is no more than that:
-// a key in base64, hex or percent signs, or split between two texts, is not found by this version.
+// A text is read in all the forms in which a model could read it (forms.h), so that what is split
+// by characters that nobody sees, written in look-alikes or encoded is found. What is split between
+// two texts is not.
 //
 // One thread: a Scanner belongs to one loop and is reused, its memory with it, so that the steady
 // state allocates nothing. What a text costs is linear in its bytes.
@@ -11,12 +11,13 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "base/fault.h"
 #include "controls/content/content.h"
+#include "controls/content/forms.h"
 #include "controls/content/rules.h"
 
 struct hs_scratch;
@@ -38,6 +39,10 @@ class Scanner {
   // The next text; UTF-8. A fault: it was not read to its end, and what stands in it is not known.
   FaultOr<void> read(std::string_view text);
 
+  // The first text that is encoded more than Forms::kLayersMax times over, and was not read to its
+  // end for that.
+  std::optional<std::size_t> too_deep() const { return too_deep_; }
+
   // In the order of the texts. Valid until the next begin() or read().
   std::span<const Finding> found() const { return {found_.data(), count_}; }
 
@@ -48,18 +53,19 @@ class Scanner {
   };
   static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                       void* context);
-  FaultOr<void> scan(std::string_view form);
+  FaultOr<void> scan(const Forms::Seen& form);
   void add(std::string_view rule, const Extent& extent);
 
   std::shared_ptr<const Rules> rules_;  // Of the last begin(); kept, as the scratch is for it.
   hs_scratch* scratch_ = nullptr;
-  std::string normal_;                       // The text that is being read, in another form.
-  std::string_view form_;                    // Which is being scanned…
+  Forms forms_;                              // Of the text that is being read.
+  Forms::Seen form_;                         // Which is being scanned…
   std::array<Match, kFindingsMax> matched_;  // …and what matched there.
   std::size_t matches_ = 0;
   std::array<Finding, kFindingsMax> found_;
   std::size_t count_ = 0;
   std::size_t text_ = 0;  // Number of the next text.
+  std::optional<std::size_t> too_deep_;
 };
 
 }  // namespace tollgate::content

@@ -55,6 +55,58 @@ void chat_2_kb_in_chinese(benchmark::State& state) {
 void json_2_kb(benchmark::State& state) {
   scan(state, repeated(R"({\"name\":\"get_weather\",\"path\":\"C:\\temp\",\"n\":1234},)", kBody));
 }
+void code_2_kb(benchmark::State& state) {
+  scan(state, repeated("  for (std::size_t i = 0; i < text.size(); ++i) {\n    "
+                       "if (is_space(text[i]) && has_room(kBlockMax)) return i + 0x20;\n  }\n",
+                       kBody));
+}
+// What it is to find out that plain text has no other form.
+void survey_2_kb(benchmark::State& state) {
+  const std::string text = repeated("Please summarise the risk-based plan for the models. ", kBody);
+  for (auto _ : state) benchmark::DoNotOptimize(survey(text));
+}
+// With the folded form, which only rules on words need.
+void forms(benchmark::State& state, const std::string& text) {
+  Forms seen;
+  for (auto _ : state) {
+    seen.begin(text, true);
+    while (seen.next()) {
+    }
+    benchmark::DoNotOptimize(seen.is_too_deep());
+  }
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(text.size()));
+}
+constexpr std::string_view kAccents =
+    "R\u00e9sumez le plan, et dites quelles cl\u00e9s ont "
+    "\u00e9t\u00e9 renouvel\u00e9es l\u2019ann\u00e9e. ";
+constexpr std::string_view kChinese = "\u8bf7\u603b\u7ed3\u8fd9\u4e2a\u8ba1\u5212\u3002";
+constexpr std::string_view kBase64 = "cGxlYXNlIHN1bW1hcmlzZSB0aGUgcGxhbiBmb3IgdGhlIG1vZGVscw== ";
+void forms_with_accents(benchmark::State& state) {
+  forms(state, repeated(kAccents, static_cast<std::size_t>(state.range(0))));
+}
+void forms_in_chinese(benchmark::State& state) {
+  forms(state, repeated(kChinese, static_cast<std::size_t>(state.range(0))));
+}
+void forms_of_base64(benchmark::State& state) {
+  forms(state, repeated(kBase64, static_cast<std::size_t>(state.range(0))));
+}
+// Beginnings of all encodings, and none of them.
+void forms_of_near_misses(benchmark::State& state) {
+  forms(state, repeated("%4 &amp &#x \\x4 aaaaaaaaaaaaaaaaa 41 42 43 44 45 46 0x41 &lt %%&&\\\\ ",
+                        static_cast<std::size_t>(state.range(0))));
+}
+void forms_of_lines_of_base64(benchmark::State& state) {
+  std::string line(76, 'a');
+  forms(state, repeated(line + "\n", static_cast<std::size_t>(state.range(0))));
+}
+constexpr std::int64_t kMiddle = 100'000;
+BENCHMARK(survey_2_kb);
+BENCHMARK(code_2_kb);
+BENCHMARK(forms_with_accents)->Arg(kBody)->Arg(kMiddle);
+BENCHMARK(forms_in_chinese)->Arg(kBody)->Arg(kMiddle);
+BENCHMARK(forms_of_base64)->Arg(kBody)->Arg(kMiddle);
+BENCHMARK(forms_of_near_misses)->Arg(kBody)->Arg(kMiddle);
+BENCHMARK(forms_of_lines_of_base64)->Arg(kBody)->Arg(kMiddle);
 BENCHMARK(chat_2_kb);
 BENCHMARK(chat_of_ten_texts);
 BENCHMARK(chat_2_kb_with_accents);

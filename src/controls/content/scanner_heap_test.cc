@@ -7,6 +7,8 @@
 
 #include <string>
 
+#include "controls/content/forms.h"
+#include "controls/content/testing_forms.h"
 #include "controls/content/testing_scan.h"
 
 namespace tollgate::content {
@@ -23,6 +25,28 @@ TEST(Scanner, ReadsWithoutTheHeapOnceItIsWarm) {
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(scanner.read(text));
     EXPECT_TRUE(scanner.found().empty());
   }
+  EXPECT_EQ(heap::asked_for, before);
+}
+
+TEST(Forms, AreMadeWithoutTheHeapOnceItIsWarm) {
+  Forms forms;
+  std::string text;
+  while (text.size() < 20'000) {
+    text +=
+        "caf\u00e9\u200b \U000E0041 \\n " + testing::base64("a sentence, %41 &lt; and more") + " ";
+  }
+  std::size_t before = 0;
+  std::size_t seen = 0;
+  for (int request = 0; request < 3; ++request) {
+    before = heap::asked_for;
+    seen = 0;
+    forms.begin(text, true);
+    for (auto form = forms.next(); form; form = forms.next()) {
+      ++seen;
+      (void)forms.original_of(*form, {form->text.size() / 2, form->text.size()});
+    }
+  }
+  EXPECT_GE(seen, 6U);
   EXPECT_EQ(heap::asked_for, before);
 }
 

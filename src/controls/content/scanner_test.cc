@@ -9,15 +9,20 @@
 #include <string>
 #include <vector>
 
+#include "controls/content/characters.h"
 #include "controls/content/normal_form.h"
+#include "controls/content/testing_forms.h"
 #include "controls/content/testing_scan.h"
 
 namespace tollgate::content {
 namespace {
 
+using testing::base64;
 using testing::findings_in;
+using testing::hex;
 using testing::rules;
 using testing::rules_in;
+using testing::with_between;
 
 using Names = std::vector<std::string>;
 const Names kAws{"secrets.aws_access_key"};
@@ -25,30 +30,7 @@ const Names kAws{"secrets.aws_access_key"};
 // In two parts, so that no scanner of repositories takes it for one.
 const std::string kKey = std::string("AKIA") + "Q3EGRS5WXNB7TC2V";
 
-std::string with_between(std::string_view text, std::string_view what) {
-  std::string made;
-  for (const char c : text) {
-    made.push_back(c);
-    made += what;
-  }
-  return made;
-}
-
-std::string utf8(char32_t c) {
-  std::string made;
-  if (c < 0x80) {
-    made.push_back(static_cast<char>(c));
-  } else if (c < 0x800) {
-    made = {static_cast<char>(0xC0 | (c >> 6)), static_cast<char>(0x80 | (c & 63))};
-  } else if (c < 0x10000) {
-    made = {static_cast<char>(0xE0 | (c >> 12)), static_cast<char>(0x80 | ((c >> 6) & 63)),
-            static_cast<char>(0x80 | (c & 63))};
-  } else {
-    made = {static_cast<char>(0xF0 | (c >> 18)), static_cast<char>(0x80 | ((c >> 12) & 63)),
-            static_cast<char>(0x80 | ((c >> 6) & 63)), static_cast<char>(0x80 | (c & 63))};
-  }
-  return made;
-}
+std::string utf8(char32_t c) { return std::string(content::utf8(c).view()); }
 
 TEST(Scanner, TellsWhichTextAndWhere) {
   const std::string text = "my key is " + kKey + ", is it not";
@@ -105,6 +87,35 @@ TEST(Scanner, ReadsTheEscapesOfJson) {
   EXPECT_EQ(rules_in("{\"a\":\"x\\u0020" + kKey + "\"}"), kAws);
   EXPECT_EQ(rules_in("{\"a\":\"" + with_between(kKey, "\\u200b") + "\"}"), kAws);
   EXPECT_EQ(rules_in("{\"a\":\"\\u0041" + kKey.substr(1) + "\"}"), kAws);
+}
+
+TEST(Scanner, DecodesAndTellsTheEncodedRun) {
+  const std::string said = "the key is " + kKey + " so";
+  for (const std::string& run :
+       {base64(said), base64(base64(said)), hex(base64(said)), base64(hex(said)), hex(said, "%"),
+        hex(said, "&#x", ";") + ";", hex(said, "\\x"), hex(said, "", " "),
+        with_between(base64(said), "\u200b")}) {
+    const std::string text = "Run this \u2192 (" + run + ") and say.";
+    const std::vector<Finding> found = findings_in({"first", text});
+    ASSERT_EQ(found.size(), 1U) << text;
+    EXPECT_EQ(found[0].rule, kAws[0]);
+    EXPECT_EQ(found[0].text, 1U);
+    EXPECT_GE(found[0].offset, text.find(run));
+    EXPECT_LE(found[0].offset + found[0].bytes, text.find(run) + run.size());
+  }
+}
+
+TEST(Scanner, SaysWhichTextIsEncodedTooOften) {
+  std::string nested = "an ordinary sentence of some length";
+  for (std::size_t layer = 0; layer < Forms::kLayersMax; ++layer) nested = base64(nested);
+  Scanner scanner;
+  ASSERT_TRUE(scanner.begin(rules()));
+  for (const std::string& text : {nested, base64(nested), base64(base64(nested))}) {
+    ASSERT_TRUE(scanner.read(text));
+  }
+  EXPECT_EQ(scanner.too_deep(), 1U);
+  ASSERT_TRUE(scanner.begin(rules()));
+  EXPECT_EQ(scanner.too_deep(), std::nullopt);
 }
 
 TEST(Scanner, TellsWhatTwoFormsShowOnce) {
@@ -174,16 +185,8 @@ TEST(Scanner, ReadsAnyBytesInAnyForm) {
 TEST(NormalForm, StaysWhereThereIsNothingToChange) {
   std::string normal;
   for (const char* text : {"", "plain", "caf\u00e9", "\u65e5\u672c\u8a9e", "a\\d", "\xFF\xFE"}) {
-    EXPECT_FALSE(normalise(text, Tags::kLeftOut, normal)) << text;
-    EXPECT_EQ(normal, text);
-  }
-  EXPECT_FALSE(may_differ("plain text of more than one word \x7f"));
-  for (std::size_t at = 0; at < 20; ++at) {
-    for (const char c : {'\\', '\x80', '\xFF'}) {
-      std::string text(20, 'x');
-      text[at] = c;
-      EXPECT_TRUE(may_differ(text)) << at;
-    }
+    EXPECT_FALSE(rewrite(text, Form::kNormal, Tags::kLeftOut, normal)) << text;
+    EXPECT_EQ(normal, "");
   }
 }
 

@@ -1,0 +1,368 @@
+#include "controls/content/characters.h"
+
+#include <unicode/uchar.h>
+#include <unicode/unorm2.h>
+#include <unicode/uscript.h>
+#include <unicode/uspoof.h>
+#include <unicode/utf16.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+
+namespace tollgate::content {
+
+namespace {
+
+constexpr UChar32 kEnd = 0x110000;
+constexpr std::size_t kPage = 256;
+using Points = std::vector<UChar32>;
+
+bool is_letter(UChar32 c) { return (U_GET_GC_MASK(c) & U_GC_L_MASK) != 0; }
+bool is_ascii_letter(UChar32 c) { return c < 0x80 && u_isalpha(c) != 0; }
+bool is_mark(UChar32 c) { return (U_GET_GC_MASK(c) & (U_GC_MN_MASK | U_GC_ME_MASK)) != 0; }
+bool is_ignorable(UChar32 c) {
+  return u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT) != 0;
+}
+bool is_space(UChar32 c) { return u_hasBinaryProperty(c, UCHAR_WHITE_SPACE) != 0; }
+
+UScriptCode script_of(UChar32 c) {
+  UErrorCode error = U_ZERO_ERROR;
+  return uscript_getScript(c, &error);
+}
+
+Hiding hiding_of(UChar32 c) {
+  constexpr UChar32 kTagsEnd = 0xE0080;
+  constexpr UChar32 kObjectReplacement = 0xFFFC;
+  constexpr UChar32 kBrailleBlank = 0x2800;
+  constexpr UChar32 kGraphemeJoiner = 0x34F;
+  const auto kind = static_cast<UCharCategory>(u_charType(c));
+  if (c >= 0xE0000 && c < kTagsEnd) return Hiding::kTag;
+  if (u_hasBinaryProperty(c, UCHAR_NONCHARACTER_CODE_POINT) != 0) return Hiding::kNoncharacter;
+  if (kind == U_CONTROL_CHAR) return is_space(c) ? Hiding::kNone : Hiding::kControl;
+  if (kind == U_PRIVATE_USE_CHAR) return Hiding::kPrivateUse;
+  if (c == kBrailleBlank) return Hiding::kInvisible;
+  if (is_ignorable(c) && u_hasBinaryProperty(c, UCHAR_DEPRECATED) != 0) return Hiding::kDeprecated;
+  if (u_hasBinaryProperty(c, UCHAR_VARIATION_SELECTOR) != 0) return Hiding::kVariationSelector;
+  if (c >= 0xFFF9 && c < kObjectReplacement) return Hiding::kInterlinear;
+  switch (u_charDirection(c)) {
+    case U_LEFT_TO_RIGHT_EMBEDDING:
+    case U_LEFT_TO_RIGHT_OVERRIDE:
+    case U_RIGHT_TO_LEFT_EMBEDDING:
+    case U_RIGHT_TO_LEFT_OVERRIDE:
+    case U_POP_DIRECTIONAL_FORMAT:
+    case U_FIRST_STRONG_ISOLATE:
+    case U_LEFT_TO_RIGHT_ISOLATE:
+    case U_RIGHT_TO_LEFT_ISOLATE:
+    case U_POP_DIRECTIONAL_ISOLATE:
+      return Hiding::kBidi;
+    default:
+      break;
+  }
+  const bool is_joiner = u_hasBinaryProperty(c, UCHAR_JOIN_CONTROL) != 0;
+  if (is_joiner || c == 0x200B || c == 0x2060 || c == 0xFEFF || c == kGraphemeJoiner) {
+    return Hiding::kZeroWidth;
+  }
+  if (is_mark(c)) return Hiding::kCombining;
+  // Not the marks of direction, which Arabic and Hebrew need.
+  if (is_ignorable(c) && u_hasBinaryProperty(c, UCHAR_BIDI_CONTROL) == 0) return Hiding::kInvisible;
+  return Hiding::kNone;
+}
+
+// What nobody sees, and marks, which only change how something else looks.
+bool is_left_out(UChar32 c, Hiding hides) {
+  return hides != Hiding::kNone || is_ignorable(c) || u_charType(c) == U_FORMAT_CHAR ||
+         is_mark(c) || c == 0xFFFC;
+}
+
+// Asks ICU; lives as long as the table is being made.
+class Source {
+ public:
+  Source() : spoof_(uspoof_open(&error_), uspoof_close) {
+    nfkc_ = unorm2_getNFKCInstance(&error_);
+    CHECK(U_SUCCESS(error_));  // Its data is linked in.
+    for (UChar32 c = 'a'; c <= 'z'; ++c) letters_[skeleton(c)] = static_cast<char>(c);
+    for (UChar32 c = 'A'; c <= 'Z'; ++c) {
+      letters_.try_emplace(skeleton(c), static_cast<char>(c + ('a' - 'A')));
+    }
+  }
+
+  Points compatible(UChar32 c) const {
+    constexpr UChar32 kHangulFirst = 0xAC00;
+    constexpr UChar32 kHangulLast = 0xD7A3;
+    if (c >= kHangulFirst && c <= kHangulLast) return {c};
+    Points made;
+    decompose(c, made);
+    return made;
+  }
+
+  // The ASCII letters, in small, that a letter looks like; empty: none.
+  std::string look_of(UChar32 c) const {
+    if (!is_letter(c)) return {};
+    const std::u16string looks = skeleton(c);
+    if (const auto letter = letters_.find(looks); letter != letters_.end()) {
+      // I, l and 1 look alike: a capital is an I.
+      return {letter->second == 'l' && u_isupper(c) != 0 ? 'i' : letter->second};
+    }
+    std::string ascii;
+    for (const char16_t unit : looks) {
+      if (is_mark(unit) && !ascii.empty()) continue;
+      if (!is_ascii_letter(unit)) return {};
+      ascii.push_back(static_cast<char>(u_tolower(unit)));
+    }
+    return ascii;
+  }
+
+ private:
+  std::u16string skeleton(UChar32 c) const {
+    std::array<UChar, 2> from{};
+    std::int32_t size = 0;
+    U16_APPEND_UNSAFE(from, size, c);
+    std::array<UChar, 64> to{};
+    UErrorCode error = U_ZERO_ERROR;
+    const std::int32_t made =
+        uspoof_getSkeleton(spoof_.get(), 0, from.data(), size, to.data(), std::ssize(to), &error);
+    if (U_FAILURE(error) != 0 || made > std::ssize(to)) return {};
+    return {to.data(), static_cast<std::size_t>(made)};
+  }
+
+  void decompose(UChar32 c, Points& made) const {
+    std::array<UChar, 32> to{};
+    UErrorCode error = U_ZERO_ERROR;
+    const std::int32_t size = unorm2_getDecomposition(nfkc_, c, to.data(), std::ssize(to), &error);
+    if (size < 0 || U_FAILURE(error) != 0 || size > std::ssize(to)) {
+      made.push_back(c);
+      return;
+    }
+    for (std::int32_t at = 0; at < size;) {
+      UChar32 next = 0;
+      U16_NEXT(to, at, size, next);  // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro.
+      made.push_back(next);
+    }
+  }
+
+  UErrorCode error_ = U_ZERO_ERROR;
+  std::unique_ptr<USpoofChecker, decltype(&uspoof_close)> spoof_;
+  const UNormalizer2* nfkc_ = nullptr;
+  std::unordered_map<std::u16string, char> letters_;
+};
+
+void append(std::string& text, UChar32 c) { text += utf8(static_cast<std::uint32_t>(c)).view(); }
+
+// One character of a decomposition, as words are compared: in small, and as the letter that it
+// looks like, or that its capital does.
+void append_folded(const Source& source, UChar32 c, std::string& text) {
+  if (c < 0x80) {
+    append(text, u_tolower(c));
+    return;
+  }
+  if (const int digit = u_charDigitValue(c); digit >= 0) {
+    text.push_back(static_cast<char>('0' + digit));
+    return;
+  }
+  std::string look = source.look_of(c);
+  if (look.empty()) look = source.look_of(u_tolower(c));
+  if (look.empty()) look = source.look_of(u_toupper(c));
+  if (look.empty()) {
+    append(text, u_foldCase(c, U_FOLD_CASE_DEFAULT));
+  } else {
+    text += look;
+  }
+}
+
+class Table {
+ public:
+  Table() {
+    const Source source;
+    characters_.emplace_back();  // Page 0: all stay.
+    bits_.push_back(0);
+    entries_.resize(kPage);
+    for (UChar32 first = 0; first < kEnd; first += kPage) {
+      if (is_like_the_last(first)) {
+        pages_[static_cast<std::size_t>(first) / kPage] =
+            pages_[static_cast<std::size_t>(first) / kPage - 1];
+      } else {
+        add_page(source, first);
+      }
+    }
+  }
+
+  const Character& of(std::uint32_t c) const { return characters_[entry(c)]; }
+
+  // Bits: what is told by Traits. The number is of a code point below kEnd.
+  std::uint8_t bits_of(std::uint32_t c) const { return bits_[entry(c)]; }
+  static constexpr std::uint8_t kRewrites = 1;
+  static constexpr std::uint8_t kFolds = 2;
+  static constexpr std::uint8_t kHides = 4;
+
+ private:
+  std::uint16_t entry(std::uint32_t c) const {
+    return entries_[std::size_t{pages_[c / kPage]} * kPage + c % kPage];
+  }
+
+  // Within a plane that holds nothing, or nothing but private use: all but its first page and its
+  // last, which has two that are no characters.
+  static bool is_like_the_last(UChar32 first) {
+    const UChar32 plane = first >> 16;
+    const UChar32 page = (first & 0xFFFF) / static_cast<UChar32>(kPage);
+    return ((plane >= 4 && plane <= 13) || plane >= 15) && page > 0 && page < 0xFF;
+  }
+
+  void add_page(const Source& source, UChar32 first) {
+    std::array<std::uint16_t, kPage> page{};
+    for (std::size_t i = 0; i < kPage; ++i) {
+      page[i] = entry_of(source, first + static_cast<UChar32>(i));
+    }
+    std::uint16_t& known = pages_[static_cast<std::size_t>(first) / kPage];
+    const bool is_plain = std::ranges::all_of(page, [](std::uint16_t entry) { return entry == 0; });
+    if (is_plain) return;
+    // Planes of private use are of one page over and over.
+    if (std::equal(page.begin(), page.end(), entries_.end() - kPage)) {
+      known = static_cast<std::uint16_t>(entries_.size() / kPage - 1);
+      return;
+    }
+    known = static_cast<std::uint16_t>(entries_.size() / kPage);
+    entries_.insert(entries_.end(), page.begin(), page.end());
+  }
+
+  std::uint16_t entry_of(const Source& source, UChar32 c) {
+    const Hiding hides = hiding_of(c);
+    if (c < 0x80 && hides == Hiding::kNone && !is_space(c)) return 0;
+    if (U_IS_SURROGATE(c)) return 0;
+    if (u_charType(c) == U_UNASSIGNED && hides == Hiding::kNone && !is_ignorable(c)) return 0;
+    std::string itself;
+    append(itself, c);
+    std::string normal = itself;
+    std::string folded;
+    const bool left_out = is_left_out(c, hides) && !is_space(c);
+    Character made;
+    made.hides = hides;
+    made.is_space = is_space(c);
+    if (left_out) {
+      normal.clear();
+    } else if (c < 0x80) {
+      folded = normal;
+    } else if (u_hasBinaryProperty(c, UCHAR_UNIFIED_IDEOGRAPH) != 0) {
+      folded = normal;
+    } else {
+      write(source, c, normal, folded);
+      made.is_look_alike = is_look_alike(source, c);
+    }
+    if (made.is_space && c >= 0x80) normal = folded = " ";
+    made.is_normal = normal == itself;
+    made.is_folded = folded == itself;
+    if (made.is_normal && made.is_folded && hides == Hiding::kNone && !made.is_space) return 0;
+    return intern(made, std::move(normal), std::move(folded));
+  }
+
+  static bool is_look_alike(const Source& source, UChar32 c) {
+    const UScriptCode script = script_of(c);
+    return script != USCRIPT_LATIN && script != USCRIPT_COMMON && script != USCRIPT_INHERITED &&
+           !source.look_of(c).empty();
+  }
+
+  // What is no ASCII in its compatibility form stays as it is to rules on bytes.
+  static void write(const Source& source, UChar32 c, std::string& normal, std::string& folded) {
+    const Points points = source.compatible(c);
+    if (std::ranges::all_of(points, [](UChar32 point) { return point < 0x80; })) {
+      normal.clear();
+      for (const UChar32 point : points) append(normal, point);
+    }
+    for (const UChar32 point : points) {
+      if (!is_mark(point)) append_folded(source, point, folded);
+    }
+  }
+
+  std::uint16_t intern(Character made, std::string normal, std::string folded) {
+    const std::string key = normal + '\0' + folded + '\0' +
+                            static_cast<char>(static_cast<int>(made.hides) << 4 |
+                                              int{made.is_normal} << 3 | int{made.is_folded} << 2 |
+                                              int{made.is_space} << 1 | int{made.is_look_alike});
+    const auto [known, is_new] =
+        known_.try_emplace(key, static_cast<std::uint16_t>(characters_.size()));
+    if (!is_new) return known->second;
+    // Not where a character stays: many would be kept that nobody reads.
+    made.normal = texts_.emplace_back(std::move(normal));
+    made.folded = texts_.emplace_back(std::move(folded));
+    characters_.push_back(made);
+    const int bits = (made.is_normal ? 0 : kRewrites) | (made.is_folded ? 0 : kFolds) |
+                     (made.hides == Hiding::kNone ? 0 : kHides);
+    bits_.push_back(static_cast<std::uint8_t>(bits));
+    return known->second;
+  }
+
+  std::array<std::uint16_t, static_cast<std::size_t>(kEnd) / kPage> pages_{};
+  std::vector<std::uint16_t> entries_;
+  std::vector<Character> characters_;
+  std::vector<std::uint8_t> bits_;  // By the same number.
+  std::deque<std::string> texts_;   // Which stay where they are.
+  std::unordered_map<std::string, std::uint16_t> known_;
+};
+
+const Table& table() {
+  static const Table made;
+  return made;
+}
+
+}  // namespace
+
+const Character& character(std::uint32_t code_point) { return table().of(code_point); }
+
+Traits traits_of(std::string_view text) {
+  const Table& known = table();
+  const auto* at = reinterpret_cast<const std::uint8_t*>(text.data());
+  const std::uint8_t* const end = at + text.size();
+  unsigned bits = 0;
+  while (at < end) {
+    const std::uint32_t first = *at++;
+    if (first < 0x80) {
+      if (first < ' ' || first == 0x7F) bits |= known.bits_of(first);
+      continue;
+    }
+    // What follows is counted by the first, and cut short where it does not belong.
+    const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : first >= 0xC2 ? 1 : 0;
+    if (more == 0 || end - at < more) continue;
+    std::uint32_t c = first & (0x3FU >> more);
+    bool is_whole = true;
+    for (int i = 0; i < more; ++i) {
+      c = c << 6 | (at[i] & 0x3F);
+      is_whole = is_whole && (at[i] & 0xC0) == 0x80;
+    }
+    if (!is_whole || c >= static_cast<std::uint32_t>(kEnd)) continue;
+    at += more;
+    bits |= known.bits_of(c);
+  }
+  return {(bits & Table::kRewrites) != 0, (bits & Table::kFolds) != 0, (bits & Table::kHides) != 0};
+}
+
+void prepare_characters() { (void)table(); }
+
+Utf8 utf8(std::uint32_t c) {
+  Utf8 made;
+  const auto put = [&](std::uint32_t byte) { made.bytes[made.size++] = static_cast<char>(byte); };
+  if (c < 0x80) {
+    put(c);
+  } else if (c < 0x800) {
+    put(0xC0 | c >> 6);
+    put(0x80 | (c & 0x3F));
+  } else if (c < 0x10000) {
+    put(0xE0 | c >> 12);
+    put(0x80 | (c >> 6 & 0x3F));
+    put(0x80 | (c & 0x3F));
+  } else {
+    put(0xF0 | c >> 18);
+    put(0x80 | (c >> 12 & 0x3F));
+    put(0x80 | (c >> 6 & 0x3F));
+    put(0x80 | (c & 0x3F));
+  }
+  return made;
+}
+
+}  // namespace tollgate::content

@@ -1,0 +1,66 @@
+// What is known of each character: what it reads as, and whether it can hide something.
+//
+// Made once, from the data of ICU: to ask ICU for each character of a text would cost more than
+// all the rest. ASCII but for its control characters reads as itself and is not in the table.
+//
+// Immutable once made; safe from any thread.
+// Source: Unicode 15: UAX #15 (NFKC), UAX #44 (Default_Ignorable_Code_Point, Deprecated), UTS #39
+// (confusables: "skeleton").
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace tollgate::content {
+
+// The classes of characters that smuggle (unicode_classes.h).
+enum class Hiding : std::uint8_t {
+  kNone,
+  kTag,                // U+E0000 to U+E007F.
+  kVariationSelector,  // Of Mongolian, too.
+  kBidi,               // Embeddings, overrides and isolates; not the marks.
+  kZeroWidth,          // Space, joiners, word joiner, byte order mark, grapheme joiner.
+  kPrivateUse,
+  kControl,    // C0 and C1 but white space.
+  kInvisible,  // Operators, fillers, soft hyphen, blank letters.
+  kCombining,  // Marks without a width of their own.
+  kInterlinear,
+  kNoncharacter,
+  kDeprecated,
+};
+inline constexpr int kHidingCount = static_cast<int>(Hiding::kDeprecated) + 1;
+
+struct Character {
+  std::string_view normal;  // What it reads as to rules on bytes; used where `is_normal` is false…
+  std::string_view folded;  // …and to rules on words, where `is_folded` is.
+  bool is_normal = true;    // It stays.
+  bool is_folded = true;
+  bool is_space = false;
+  bool is_look_alike = false;  // A letter of another script than Latin that looks like ASCII.
+  Hiding hides = Hiding::kNone;
+};
+
+// Of a code point up to U+10FFFF. Borrowed for good.
+const Character& character(std::uint32_t code_point);
+
+// What is true of any character of a text, in one look at those beyond ASCII and at control
+// characters; UTF-8, and what is not is passed over.
+struct Traits {
+  bool may_rewrite = false;  // Some do not stay in the normal form…
+  bool may_fold = false;     // …or in the folded one.
+  bool may_hide = false;
+};
+Traits traits_of(std::string_view text);
+
+// Makes the table; else the first who asks does, for some 30 ms.
+void prepare_characters();
+
+// UTF-8 of a code point.
+struct Utf8 {
+  char bytes[4] = {};
+  std::uint8_t size = 0;
+  std::string_view view() const { return {bytes, size}; }
+};
+Utf8 utf8(std::uint32_t code_point);
+
+}  // namespace tollgate::content

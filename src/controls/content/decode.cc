@@ -1,0 +1,421 @@
+#include "controls/content/decode.h"
+
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <unordered_map>
+#include <utility>
+
+#include "controls/content/characters.h"
+#include "controls/content/entities.h"
+
+namespace tollgate::content {
+
+namespace {
+
+constexpr std::uint8_t kNotOne = 0xFF;
+
+constexpr std::array<std::uint8_t, 256> kBase64 = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(kNotOne);
+  constexpr std::string_view kLetters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (std::size_t i = 0; i < kLetters.size(); ++i) {
+    values[static_cast<unsigned char>(kLetters[i])] = static_cast<std::uint8_t>(i);
+  }
+  values['-'] = values['+'];
+  values['_'] = values['/'];
+  return values;
+}();
+
+constexpr std::array<std::uint8_t, 256> kHex = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(kNotOne);
+  for (std::uint8_t i = 0; i < 10; ++i) values[static_cast<std::size_t>('0') + i] = i;
+  for (std::uint8_t i = 10; i < 16; ++i) {
+    values[static_cast<std::size_t>('a') + i - 10] = i;
+    values[static_cast<std::size_t>('A') + i - 10] = i;
+  }
+  return values;
+}();
+
+// What a character can begin.
+enum class Begins : std::uint8_t { kNothing, kRun, kSign };
+
+constexpr std::array<Begins, 256> kBegins = [] {
+  std::array<Begins, 256> begins{};
+  for (std::size_t c = 0; c < begins.size(); ++c) {
+    if (kBase64[c] != kNotOne) begins[c] = Begins::kRun;
+  }
+  for (const char c : {'%', '&', '\\'}) begins[static_cast<unsigned char>(c)] = Begins::kSign;
+  return begins;
+}();
+
+Begins begins(char c) { return kBegins[static_cast<unsigned char>(c)]; }
+std::uint8_t hex(char c) { return kHex[static_cast<unsigned char>(c)]; }
+bool is_hex(char c) { return hex(c) != kNotOne; }
+bool is_pair(std::string_view text, std::size_t at) {
+  return at + 1 < text.size() && is_hex(text[at]) && is_hex(text[at + 1]);
+}
+char byte_of(std::string_view text, std::size_t at) {
+  return static_cast<char>(hex(text[at]) << 4 | hex(text[at + 1]));
+}
+
+// UTF-8 of code points by the names of their entities.
+using Entities = std::unordered_map<std::string_view, std::string>;
+
+const Entities& entities() {
+  static const Entities made = [] {
+    Entities all;
+    for (std::string_view rest = kEntities; !rest.empty();) {
+      const std::string_view entry = rest.substr(0, rest.find(' '));
+      rest.remove_prefix(std::min(rest.size(), entry.size() + 1));
+      const std::size_t equals = entry.find('=');
+      std::string& text = all[entry.substr(0, equals)];
+      std::uint32_t point = 0;
+      for (const char c : entry.substr(equals + 1)) {
+        if (c != '+') {
+          point = point << 4 | hex(c);
+        } else {
+          text += utf8(std::exchange(point, 0)).view();
+        }
+      }
+      text += utf8(point).view();
+    }
+    return all;
+  }();
+  return made;
+}
+
+constexpr std::uint32_t kPointsEnd = 0x110000;
+
+// A number in `base` that begins at `at`, of at most `digits_max` digits; the end is `at` where
+// there is none, or none that is a character.
+struct Number {
+  std::uint32_t value = 0;
+  std::size_t end = 0;
+};
+Number number_at(std::string_view text, std::size_t at, std::uint32_t base,
+                 std::size_t digits_max) {
+  Number made{0, at};
+  const std::size_t end = std::min(text.size(), at + digits_max);
+  while (made.end < end && hex(text[made.end]) < base) {
+    made.value = std::min(made.value * base + hex(text[made.end]), kPointsEnd);
+    ++made.end;
+  }
+  const bool is_character = made.value < kPointsEnd && (made.value < 0xD800 || made.value > 0xDFFF);
+  if (!is_character) made.end = at;
+  return made;
+}
+
+bool is_printable(UChar32 c) {
+  if (c < 0x80) return (c >= ' ' && c != 0x7F) || (c >= '\t' && c <= '\r');
+  constexpr std::uint32_t kNot = U_GC_CN_MASK | U_GC_CO_MASK | U_GC_CC_MASK | U_GC_CS_MASK;
+  return (U_GET_GC_MASK(c) & kNot) == 0;
+}
+
+// Appends the stretches of text in `bytes`, and says how many bytes of it they are. Short ones are
+// by chance, where there is something else as well.
+std::size_t append_texts(std::string_view bytes, std::string& texts) {
+  constexpr std::size_t kWholeMin = 8;
+  constexpr std::size_t kStretchMin = 12;
+  const auto* at_bytes = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  std::size_t told = 0;
+  std::size_t from = 0;
+  const auto take = [&](std::size_t to) {
+    const std::size_t stretch = to - from;
+    if (stretch < (stretch == bytes.size() ? kWholeMin : kStretchMin)) return;
+    if (told > 0) texts.push_back('\n');
+    texts += bytes.substr(from, stretch);
+    told += stretch;
+  };
+  for (std::int64_t at = 0; at < size;) {
+    const auto begin = static_cast<std::size_t>(at);
+    UChar32 c = 0;
+    U8_NEXT(at_bytes, at, size, c);  // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro.
+    if (c >= 0 && is_printable(c)) continue;
+    take(begin);
+    from = static_cast<std::size_t>(at);
+  }
+  take(bytes.size());
+  return told;
+}
+
+void read_base64(std::string_view letters, std::string& bytes) {
+  bytes.clear();
+  std::uint32_t group = 0;
+  int held = 0;
+  for (const char c : letters) {
+    group = group << 6 | kBase64[static_cast<unsigned char>(c)];
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    bytes.push_back(static_cast<char>(group >> held));
+  }
+}
+
+// Behind a line break and what a line may be set in with, where letters go on; else `at`.
+std::size_t next_line(std::string_view text, std::size_t at) {
+  constexpr std::size_t kSetInMax = 16;
+  std::size_t next = at;
+  if (next < text.size() && text[next] == '\r') ++next;
+  if (next == text.size() || text[next] != '\n') return at;
+  ++next;
+  const std::size_t end = std::min(text.size(), next + kSetInMax);
+  while (next < end && (text[next] == ' ' || text[next] == '\t' || text[next] == '>')) ++next;
+  return next < text.size() && begins(text[next]) == Begins::kRun ? next : at;
+}
+
+std::size_t run_end(std::string_view text, std::size_t at) {
+  while (at < text.size() && begins(text[at]) == Begins::kRun) ++at;
+  return at;
+}
+
+// What may stand between two numbers; at most two of them.
+std::size_t skip_separator(std::string_view text, std::size_t at) {
+  constexpr std::string_view kSeparators = " ,:;-\t\n";
+  const std::size_t end = std::min(text.size(), at + 2);
+  while (at < end && kSeparators.contains(text[at])) ++at;
+  return at;
+}
+
+// Whether there is a sign with such a character behind it.
+template <class Is>
+bool has_sign(std::string_view text, char sign, Is is) {
+  for (std::size_t at = text.find(sign); at != std::string_view::npos;
+       at = text.find(sign, at + 1)) {
+    if (at + 1 < text.size() && is(text[at + 1])) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+template <class Put>
+void Decoder::each_piece(std::string_view text, Put put) {
+  std::size_t kept = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const Begins what = begins(text[at]);
+    if (what == Begins::kNothing) {
+      ++at;
+      continue;
+    }
+    if (what == Begins::kRun) {
+      // Most are words. A number of a list, 41 or 0x41, is short.
+      const std::size_t end = run_end(text, at);
+      const std::size_t size = end - at;
+      if (size < kEncodedMin && !(size == 2 && is_pair(text, at)) &&
+          !(size == 4 && text[at] == '0')) {
+        at = end;
+        continue;
+      }
+    }
+    if (const std::size_t size = encoded_at(text, at); size > 0) {
+      if (kept < at && !put(Extent{kept, at}, text.substr(kept, at - kept), true)) return;
+      at += size;
+      kept = at;
+      if (!put(Extent{at - size, at}, std::string_view(read_), false)) return;
+    } else {
+      at = looked_to_;
+    }
+  }
+  if (kept < text.size()) put(Extent{kept, text.size()}, text.substr(kept), true);
+}
+
+bool Decoder::decode(std::string_view text, std::string& decoded) {
+  decoded.clear();
+  bool differs = false;
+  each_piece(text, [&](Extent extent, std::string_view becomes, bool stays) {
+    differs = differs || !stays;
+    if (differs || extent.end < text.size()) decoded += becomes;
+    return true;
+  });
+  if (!differs) decoded.clear();
+  return differs;
+}
+
+Extent Decoder::original_of(std::string_view text, Extent extent) {
+  std::size_t passed = 0;
+  Extent found{text.size(), text.size()};
+  each_piece(text, [&](Extent original, std::string_view becomes, bool stays) {
+    const std::size_t behind = passed + becomes.size();
+    if (extent.begin >= passed && extent.begin < behind) {
+      found.begin = stays ? original.begin + (extent.begin - passed) : original.begin;
+    }
+    if (behind < extent.end) {
+      passed = behind;
+      return true;
+    }
+    found.end = stays ? original.begin + (extent.end - passed) : original.end;
+    return false;
+  });
+  return found;
+}
+
+void Decoder::trim(std::size_t bytes) {
+  for (std::string* kept : {&read_, &letters_, &bytes_, &other_}) {
+    if (kept->capacity() > bytes) *kept = {};
+  }
+}
+
+std::size_t Decoder::encoded_at(std::string_view text, std::size_t at) {
+  read_.clear();
+  looked_to_ = at + 1;
+  switch (text[at]) {
+    case '%':
+      return percent_at(text, at);
+    case '&':
+      return entity_at(text, at);
+    case '\\':
+      return escape_at(text, at);
+    default:
+      break;
+  }
+  const std::size_t end = run_end(text, at);
+  looked_to_ = end;
+  if (const std::size_t size = pairs_at(text, at); size > 0) return size;
+  if (end - at < kEncodedMin) return 0;
+  if (const std::size_t size = hex_at(text, at, end); size > 0) return size;
+  return base64_at(text, at, end);
+}
+
+std::size_t Decoder::percent_at(std::string_view text, std::size_t at) {
+  std::size_t digits = at + 1;
+  // The percent sign itself, encoded.
+  while (text.substr(digits, 2) == "25" && is_pair(text, digits + 2)) digits += 2;
+  if (!is_pair(text, digits)) return 0;
+  read_.push_back(byte_of(text, digits));
+  return digits + 2 - at;
+}
+
+std::size_t Decoder::entity_at(std::string_view text, std::size_t at) {
+  constexpr std::string_view kAmpersand = "amp;";
+  constexpr std::size_t kNameMax = 32;  // CounterClockwiseContourIntegral has 31.
+  std::size_t name = at + 1;
+  while (text.substr(name, kAmpersand.size()) == kAmpersand) name += kAmpersand.size();
+  const bool has_ampersand = name > at + 1;
+  std::size_t end = name;
+  if (name < text.size() && text[name] == '#') {
+    constexpr std::size_t kDigitsMax = 12;
+    const bool is_hexadecimal = name + 1 < text.size() && (text[name + 1] | 0x20) == 'x';
+    const std::size_t digits = name + (is_hexadecimal ? 2 : 1);
+    const Number number = number_at(text, digits, is_hexadecimal ? 16 : 10, kDigitsMax);
+    if (number.end > digits && number.end < text.size() && text[number.end] == ';') {
+      read_ = utf8(number.value).view();
+      return number.end + 1 - at;
+    }
+  } else {
+    const std::size_t last = std::min(text.size(), name + kNameMax);
+    while (end < last && u_isalnum(static_cast<unsigned char>(text[end])) != 0) ++end;
+    if (end > name && end < text.size() && text[end] == ';') {
+      const auto known = entities().find(text.substr(name, end - name));
+      if (known != entities().end()) {
+        read_ = known->second;
+        return end + 1 - at;
+      }
+    }
+  }
+  if (!has_ampersand) return 0;
+  read_ = "&";
+  return name - at;
+}
+
+std::size_t Decoder::escape_at(std::string_view text, std::size_t at) {
+  std::size_t letter = at;
+  while (letter < text.size() && text[letter] == '\\') ++letter;
+  looked_to_ = letter;
+  if (letter == text.size()) return 0;
+  const std::size_t digits = letter + 1;
+  if (text[letter] == 'x' && is_pair(text, digits)) {
+    read_.push_back(byte_of(text, digits));
+    return digits + 2 - at;
+  }
+  constexpr std::size_t kDigits = 8;
+  Number number;
+  if (text[letter] == 'U') {
+    number = number_at(text, digits, 16, kDigits);
+    if (number.end != digits + kDigits) return 0;
+  } else if (text[letter] == 'u' && text.substr(digits, 1) == "{") {
+    number = number_at(text, digits + 1, 16, kDigits);
+    if (number.end <= digits + 1 || text.substr(number.end, 1) != "}") return 0;
+    ++number.end;
+  } else {
+    return 0;
+  }
+  read_ = utf8(number.value).view();
+  return number.end - at;
+}
+
+std::size_t Decoder::hex_at(std::string_view text, std::size_t at, std::size_t end) {
+  std::size_t digits = at;
+  if (text[at] == '0' && (text[at + 1] | 0x20) == 'x') digits += 2;
+  std::size_t last = digits;
+  while (last < end && is_hex(text[last])) ++last;
+  if (last != end || end - digits < kEncodedMin) return 0;
+  bytes_.clear();
+  for (std::size_t i = digits; i + 1 < end; i += 2) bytes_.push_back(byte_of(text, i));
+  return append_texts(bytes_, read_) > 0 ? end - at : 0;
+}
+
+std::size_t Decoder::pairs_at(std::string_view text, std::size_t at) {
+  constexpr std::size_t kPairsMin = kEncodedMin / 2;
+  bytes_.clear();
+  std::size_t end = at;
+  for (std::size_t next = at; next + 1 < text.size();) {
+    if (text[next] == '0' && (text[next + 1] | 0x20) == 'x') next += 2;
+    if (!is_pair(text, next)) break;
+    bytes_.push_back(byte_of(text, next));
+    end = next + 2;
+    next = skip_separator(text, end);
+    if (next == end) break;
+  }
+  if (bytes_.size() < kPairsMin) return 0;
+  looked_to_ = std::max(looked_to_, end);
+  // What goes on behind the last was no pair.
+  if (end < text.size() && is_hex(text[end])) return 0;
+  return append_texts(bytes_, read_) > 0 ? end - at : 0;
+}
+
+std::size_t Decoder::base64_at(std::string_view text, std::size_t at, std::size_t end) {
+  std::string_view letters = text.substr(at, end - at);
+  std::size_t line = at;
+  for (std::size_t next = next_line(text, end); next != end; next = next_line(text, end)) {
+    if (end - line < kEncodedMin) break;
+    if (line == at) letters_.assign(letters);
+    line = next;
+    end = run_end(text, next);
+    letters_ += text.substr(line, end - line);
+    letters = letters_;
+  }
+  looked_to_ = end;
+  std::size_t best = 0;
+  for (std::size_t skipped = 0; skipped < 4; ++skipped) {
+    read_base64(letters.substr(skipped), bytes_);
+    other_.clear();
+    const std::size_t told = append_texts(bytes_, other_);
+    if (told > best) {
+      best = told;
+      read_.swap(other_);
+    }
+    if (best * 2 >= bytes_.size()) break;
+  }
+  if (best == 0) return 0;
+  for (int i = 0; i < 2 && end < text.size() && text[end] == '='; ++i) ++end;
+  return end - at;
+}
+
+bool may_be_encoded(std::string_view text, const Survey& told) {
+  if (told.has_runs) return true;
+  if (!told.has_marks && !told.has_escapes) return false;
+  return has_sign(text, '%', [](char c) { return is_hex(c); }) ||
+         has_sign(text, '&', [](char c) { return c == '#' || begins(c) == Begins::kRun; }) ||
+         has_sign(text, '\\', [](char c) { return c == 'x' || c == 'u' || c == 'U'; });
+}
+
+void prepare_entities() { (void)entities(); }
+
+}  // namespace tollgate::content

@@ -1,0 +1,66 @@
+// One layer of encoding taken off a text: what a model would read in it, in its place.
+//
+// Read are
+//   - base64, with either alphabet, with padding or without, also over line breaks; hex, in a run,
+//     in pairs ("41 4b", "41:4b") or as numbers ("0x41, 0x4b"). Of these only what is long enough
+//     to hold something, and of what comes out only what is text: stretches of printable UTF-8. A
+//     run that has characters before it which are no part of it is tried from each of its first
+//     four;
+//   - percent signs (%41), HTML entities, named and numeric, and the escapes \xHH, \u{H…} and
+//     \UHHHHHHHH, each however often it was encoded again in its own way (%2541, &amp;lt;).
+// What else stands in the text stays. So what comes out is no longer than the text but by a few
+// entities, and can be read again for the next layer.
+//
+// One thread: a Decoder keeps its memory. Linear in the bytes.
+// Source: RFC 4648 (base64, base64url, hex), RFC 2045 (lines), RFC 3986 (percent-encoding), HTML
+// Living Standard (entities).
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "controls/content/content.h"
+#include "controls/content/survey.h"
+
+namespace tollgate::content {
+
+class Decoder {
+ public:
+  // Replaces `decoded` by the text with one layer taken off. Returns whether there was any; where
+  // there was none, `decoded` is empty.
+  bool decode(std::string_view text, std::string& decoded);
+
+  // Where that part of what decode() made stands in the text, in whole runs.
+  Extent original_of(std::string_view text, Extent extent);
+
+  // Gives back what is more than `bytes`.
+  void trim(std::size_t bytes);
+
+ private:
+  // How long what stands at `at` is, with what it reads as in `read_`; 0 where it is nothing, and
+  // there is nothing up to `looked_to_`: nothing is looked at twice.
+  std::size_t encoded_at(std::string_view text, std::size_t at);
+  std::size_t percent_at(std::string_view text, std::size_t at);
+  std::size_t entity_at(std::string_view text, std::size_t at);
+  std::size_t escape_at(std::string_view text, std::size_t at);
+  std::size_t hex_at(std::string_view text, std::size_t at, std::size_t end);
+  std::size_t pairs_at(std::string_view text, std::size_t at);
+  std::size_t base64_at(std::string_view text, std::size_t at, std::size_t end);
+  template <class Put>
+  void each_piece(std::string_view text, Put put);
+
+  std::size_t looked_to_ = 0;
+  std::string read_;     // What the piece at hand reads as.
+  std::string letters_;  // Of base64, without line breaks.
+  std::string bytes_;    // Decoded, text or not.
+  std::string other_;
+};
+
+// Whether there may be anything to decode, by what survey() said of the text; cheap.
+bool may_be_encoded(std::string_view text, const Survey& told);
+
+// Makes the table of entities; else the first text does that has one.
+void prepare_entities();
+
+}  // namespace tollgate::content
