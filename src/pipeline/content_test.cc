@@ -189,6 +189,22 @@ TEST_F(ContentTest, PutsNoMoreThanABoundOnRecord) {
   EXPECT_EQ(told, content::Scanner::kFindingsMax);
 }
 
+TEST_F(ContentTest, RefusesWhatIsEncodedTooOften) {
+  // "an ordinary sentence of some length" in base64, three times and four times over.
+  const std::string three =
+      "V1ZjMFoySXpTbXRoVnpWb1kyNXJaMk15Vm5Wa1IxWjFXVEpWWjJJeVdXZGpNamwwV2xOQ2MxcFhOVzVrUjJjOQ==";
+  const std::string four =
+      "VjFaak1Gb3lTWHBUYlhSb1ZucFdiMWt5TlhKYU1rMTVWbTVXYTFJeFdqRlhWRXBXV2pKSmVWZFhaR3BO"
+      "YW13d1YyeE9RMk14Y0ZoT1Z6VnJVakpqT1E9PQ==";
+  EXPECT_EQ(world.serve(ask(chat_with(three)))->status, 200);
+  const auto caller = world.serve(ask(chat_with(four)));
+  EXPECT_EQ(caller->status, 400);
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "content_refused") << caller->text;
+  EXPECT_NE(caller->text.find("more than 3 times over"), std::string::npos) << caller->text;
+  EXPECT_NE(caller->text.find(R"("param":"messages[0].content")"), std::string::npos)
+      << caller->text;
+}
+
 void* no_memory(std::size_t) { return nullptr; }
 
 TEST_F(ContentTest, LetsNothingPassThatItCouldNotInspect) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <string>
 
 namespace tollgate::pipeline {
@@ -57,6 +58,15 @@ Expected<void> verdict(const Facts& facts, const config::Route& route, content::
         !passed) {
       return passed;
     }
+  }
+  if (const std::optional<std::size_t> text = scanner.too_deep()) {
+    const std::string where = place_of(facts.request, *text);
+    return content::refuse_unread(
+        fmt::format(
+            "'{}' is encoded more than {} times over, one encoding in the other, and is not "
+            "read further: send it as it is meant.",
+            where, content::Forms::kLayersMax),
+        rule_of(route), where);
   }
   if (facts.request.tokens_given > 0) {
     const bool is_vector = facts.request.surface == dialects::Surface::kEmbeddings;

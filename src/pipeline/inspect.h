@@ -11,7 +11,8 @@
 namespace tollgate::pipeline {
 
 // Puts on record what was found. Refuses with kContentRefused what the policy refuses, and what
-// cannot be inspected: a prompt of token ids, or a text that the scanner failed on. Images and
+// cannot be inspected: a prompt of token ids, a text that is encoded too often, or one that the
+// scanner failed on. Images and
 // recordings are no texts and are not inspected.
 Expected<Inspected> inspect(const Facts& facts, const config::Route& route,
                             content::Scanner& scanner, Arena& arena, audit::Record& record);
