@@ -66,14 +66,13 @@ Hiding hiding_of(UChar32 c) {
     default:
       break;
   }
-  const bool is_joiner = u_hasBinaryProperty(c, UCHAR_JOIN_CONTROL) != 0;
-  if (is_joiner || c == 0x200B || c == 0x2060 || c == 0xFEFF || c == kGraphemeJoiner) {
+  const bool joins_or_directs = u_hasBinaryProperty(c, UCHAR_JOIN_CONTROL) != 0 ||
+                                u_hasBinaryProperty(c, UCHAR_BIDI_CONTROL) != 0;
+  if (joins_or_directs || c == 0x200B || c == 0x2060 || c == 0xFEFF || c == kGraphemeJoiner) {
     return Hiding::kZeroWidth;
   }
   if (is_mark(c)) return Hiding::kCombining;
-  // Not the marks of direction, which Arabic and Hebrew need.
-  if (is_ignorable(c) && u_hasBinaryProperty(c, UCHAR_BIDI_CONTROL) == 0) return Hiding::kInvisible;
-  return Hiding::kNone;
+  return is_ignorable(c) ? Hiding::kInvisible : Hiding::kNone;
 }
 
 // What nobody sees, and marks, which only change how something else looks.
@@ -264,8 +263,8 @@ class Table {
 
   static bool is_look_alike(const Source& source, UChar32 c) {
     const UScriptCode script = script_of(c);
-    return script != USCRIPT_LATIN && script != USCRIPT_COMMON && script != USCRIPT_INHERITED &&
-           !source.look_of(c).empty();
+    return u_hasBinaryProperty(c, UCHAR_CASED) != 0 && script != USCRIPT_LATIN &&
+           script != USCRIPT_COMMON && script != USCRIPT_INHERITED && !source.look_of(c).empty();
   }
 
   // What is no ASCII in its compatibility form stays as it is to rules on bytes.
@@ -293,7 +292,7 @@ class Table {
     made.folded = texts_.emplace_back(std::move(folded));
     characters_.push_back(made);
     const int bits = (made.is_normal ? 0 : kRewrites) | (made.is_folded ? 0 : kFolds) |
-                     (made.hides == Hiding::kNone ? 0 : kHides);
+                     (made.hides == Hiding::kNone && !made.is_look_alike ? 0 : kHides);
     bits_.push_back(static_cast<std::uint8_t>(bits));
     return known->second;
   }

@@ -13,13 +13,13 @@
 
 namespace tollgate::content {
 
-// The classes of characters that smuggle (unicode_classes.h).
+// The classes of characters that smuggle (smuggling.h).
 enum class Hiding : std::uint8_t {
   kNone,
   kTag,                // U+E0000 to U+E007F.
   kVariationSelector,  // Of Mongolian, too.
-  kBidi,               // Embeddings, overrides and isolates; not the marks.
-  kZeroWidth,          // Space, joiners, word joiner, byte order mark, grapheme joiner.
+  kBidi,               // Embeddings, overrides and isolates.
+  kZeroWidth,          // Space, joiners, byte order mark, grapheme joiner, marks of direction.
   kPrivateUse,
   kControl,    // C0 and C1 but white space.
   kInvisible,  // Operators, fillers, soft hyphen, blank letters.
@@ -36,7 +36,7 @@ struct Character {
   bool is_normal = true;    // It stays.
   bool is_folded = true;
   bool is_space = false;
-  bool is_look_alike = false;  // A letter of another script than Latin that looks like ASCII.
+  bool is_look_alike = false;  // A cased letter of another script than Latin that looks like ASCII.
   Hiding hides = Hiding::kNone;
 };
 
@@ -48,7 +48,7 @@ const Character& character(std::uint32_t code_point);
 struct Traits {
   bool may_rewrite = false;  // Some do not stay in the normal form…
   bool may_fold = false;     // …or in the folded one.
-  bool may_hide = false;
+  bool may_hide = false;     // Some are of a class that hides, or look alike.
 };
 Traits traits_of(std::string_view text);
 

@@ -12,6 +12,8 @@ std::string_view name_of(Pack pack) {
       return "secrets";
     case Pack::kLinks:
       return "links";
+    case Pack::kUnicode:
+      return "unicode";
   }
   return "secrets";
 }

@@ -21,9 +21,10 @@ namespace tollgate::content {
 // A set of rules that are asked for together.
 enum class Pack : std::uint8_t {
   kSecrets,
+  kUnicode,
   kLinks,  // Of answers only.
 };
-inline constexpr int kPackCount = 2;
+inline constexpr int kPackCount = 3;
 std::string_view name_of(Pack pack);  // "secrets"
 
 enum class OnMatch : std::uint8_t {

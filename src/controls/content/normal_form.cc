@@ -130,7 +130,8 @@ class Pieces {
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(text_.data());
     auto end = static_cast<std::int64_t>(at);
     UChar32 c = 0;
-    U8_NEXT(bytes, end, static_cast<std::int64_t>(text_.size()), c);
+    const auto size = static_cast<std::int64_t>(text_.size());
+    U8_NEXT(bytes, end, size, c);  // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro.
     if (c < 0) {
       is_spaced_ = false;
     } else {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 namespace tollgate::content {
@@ -12,10 +13,12 @@ namespace tollgate::content {
 Scanner::Scanner() = default;
 Scanner::~Scanner() { hs_free_scratch(scratch_); }
 
-FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules) {
+FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const Pack> packs) {
   count_ = 0;
   text_ = 0;
   too_deep_.reset();
+  has_secrets_ = std::ranges::find(packs, Pack::kSecrets) != packs.end();
+  has_unicode_ = std::ranges::find(packs, Pack::kUnicode) != packs.end();
   if (rules == rules_) return {};
   rules_ = nullptr;
   if (const int error = hs_alloc_scratch(&rules->database(), &scratch_); error != HS_SUCCESS) {
@@ -28,6 +31,7 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules) {
 
 FaultOr<void> Scanner::read(std::string_view text) {
   forms_.begin(text, Rules::kHasWords);
+  smuggled_ = {};
   FaultOr<void> read;
   while (const std::optional<Forms::Seen> form = forms_.next()) {
     read = scan(*form);
@@ -48,6 +52,23 @@ FaultOr<void> Scanner::scan(const Forms::Seen& form) {
   }
   form_ = form;
   if (form.text.empty()) return {};
+  if (has_secrets_) {
+    if (FaultOr<void> scanned = scan_database(form); !scanned) return scanned;
+  }
+  // What is written as an escape hides nothing, and the other forms are without what hides.
+  if (!has_unicode_ || form.form != Form::kAsIs || form.layer > 0 || !form.may_hide) return {};
+  SmugglingPass pass(form.text);
+  while (matches_ < matched_.size()) {
+    const std::optional<Smuggled> smuggled = pass.next();
+    if (!smuggled) break;
+    const auto kind = static_cast<std::size_t>(smuggled->kind);
+    if (std::exchange(smuggled_[kind], true)) continue;
+    matched_[matches_++] = {smuggling_rules()[kind], smuggled->extent};
+  }
+  return {};
+}
+
+FaultOr<void> Scanner::scan_database(const Forms::Seen& form) {
   const int error = hs_scan(&rules_->database(), form.text.data(),
                             static_cast<unsigned>(form.text.size()), 0, scratch_, on_match, this);
   // It ends early where there is no room for more.

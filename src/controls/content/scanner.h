@@ -19,6 +19,7 @@
 #include "controls/content/content.h"
 #include "controls/content/forms.h"
 #include "controls/content/rules.h"
+#include "controls/content/smuggling.h"
 
 struct hs_scratch;
 
@@ -33,9 +34,9 @@ class Scanner {
   ~Scanner();
   Scanner(const Scanner&) = delete;
 
-  // From here on texts are numbered from 0 anew, and read by `rules`. Fails where there is no
-  // memory for it.
-  FaultOr<void> begin(std::shared_ptr<const Rules> rules);
+  // From here on texts are numbered from 0 anew, and read by those of the `rules` that are of one
+  // of the packs. Fails where there is no memory for it.
+  FaultOr<void> begin(std::shared_ptr<const Rules> rules, std::span<const Pack> packs);
   // The next text; UTF-8. A fault: it was not read to its end, and what stands in it is not known.
   FaultOr<void> read(std::string_view text);
 
@@ -43,7 +44,8 @@ class Scanner {
   // end for that.
   std::optional<std::size_t> too_deep() const { return too_deep_; }
 
-  // In the order of the texts. Valid until the next begin() or read().
+  // In the order of the texts. Of the pack `unicode` a rule is told once a text: each letter of a
+  // word may hide something. Valid until the next begin() or read().
   std::span<const Finding> found() const { return {found_.data(), count_}; }
 
  private:
@@ -54,8 +56,11 @@ class Scanner {
   static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                       void* context);
   FaultOr<void> scan(const Forms::Seen& form);
+  FaultOr<void> scan_database(const Forms::Seen& form);
   void add(std::string_view rule, const Extent& extent);
 
+  bool has_secrets_ = false;  // Which packs are asked for.
+  bool has_unicode_ = false;
   std::shared_ptr<const Rules> rules_;  // Of the last begin(); kept, as the scratch is for it.
   hs_scratch* scratch_ = nullptr;
   Forms forms_;                              // Of the text that is being read.
@@ -64,7 +69,8 @@ class Scanner {
   std::size_t matches_ = 0;
   std::array<Finding, kFindingsMax> found_;
   std::size_t count_ = 0;
-  std::size_t text_ = 0;  // Number of the next text.
+  std::size_t text_ = 0;                          // Number of the next text.
+  std::array<bool, kSmugglingCount> smuggled_{};  // What was found in it.
   std::optional<std::size_t> too_deep_;
 };
 

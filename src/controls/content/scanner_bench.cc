@@ -22,7 +22,7 @@ std::string repeated(std::string_view unit, std::size_t bytes) {
 void scan(benchmark::State& state, const std::string& text) {
   Scanner scanner;
   for (auto _ : state) {
-    CHECK(scanner.begin(testing::rules()).has_value());
+    CHECK(scanner.begin(testing::rules(), testing::kAllPacks).has_value());
     CHECK(scanner.read(text).has_value());
     benchmark::DoNotOptimize(scanner.found().data());
   }
@@ -39,7 +39,7 @@ void chat_of_ten_texts(benchmark::State& state) {
       repeated("What would the second one cost a month, and why? ", kBody / 10);
   Scanner scanner;
   for (auto _ : state) {
-    CHECK(scanner.begin(testing::rules()).has_value());
+    CHECK(scanner.begin(testing::rules(), testing::kAllPacks).has_value());
     for (int i = 0; i < 10; ++i) CHECK(scanner.read(text).has_value());
     benchmark::DoNotOptimize(scanner.found().data());
   }

@@ -21,7 +21,7 @@ TEST(Scanner, ReadsWithoutTheHeapOnceItIsWarm) {
   std::size_t before = 0;
   for (int request = 0; request < 3; ++request) {
     before = heap::asked_for;
-    ASSERT_TRUE(scanner.begin(testing::rules()));
+    ASSERT_TRUE(scanner.begin(testing::rules(), testing::kAllPacks));
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(scanner.read(text));
     EXPECT_TRUE(scanner.found().empty());
   }

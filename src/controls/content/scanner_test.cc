@@ -20,6 +20,7 @@ namespace {
 using testing::base64;
 using testing::findings_in;
 using testing::hex;
+using testing::kAllPacks;
 using testing::rules;
 using testing::rules_in;
 using testing::with_between;
@@ -109,13 +110,29 @@ TEST(Scanner, SaysWhichTextIsEncodedTooOften) {
   std::string nested = "an ordinary sentence of some length";
   for (std::size_t layer = 0; layer < Forms::kLayersMax; ++layer) nested = base64(nested);
   Scanner scanner;
-  ASSERT_TRUE(scanner.begin(rules()));
+  ASSERT_TRUE(scanner.begin(rules(), kAllPacks));
   for (const std::string& text : {nested, base64(nested), base64(base64(nested))}) {
     ASSERT_TRUE(scanner.read(text));
   }
   EXPECT_EQ(scanner.too_deep(), 1U);
-  ASSERT_TRUE(scanner.begin(rules()));
+  ASSERT_TRUE(scanner.begin(rules(), kAllPacks));
   EXPECT_EQ(scanner.too_deep(), std::nullopt);
+}
+
+TEST(Scanner, TellsWhatHidesOnceATextAndWhatIsHidden) {
+  const std::string split = with_between(kKey, "\u200b");
+  const std::vector<Finding> found = findings_in({split, "and " + split, "none"}, kAllPacks);
+  ASSERT_EQ(found.size(), 4U);
+  EXPECT_EQ(found[0].rule, "unicode.zero_width");
+  EXPECT_EQ(found[0].offset, 1U);
+  EXPECT_EQ(found[1].rule, kAws[0]);
+  EXPECT_EQ(found[2].rule, "unicode.zero_width");
+  EXPECT_EQ(found[2].text, 1U);
+  EXPECT_EQ(found[3].rule, kAws[0]);
+  // As an escape it is there for all to see.
+  EXPECT_TRUE(findings_in({"'\\x00\\u{202e}ab', &zwj;a&ZeroWidthSpace;b"}, kAllPacks).empty());
+  constexpr Pack kUnicodePack[] = {Pack::kUnicode};
+  EXPECT_EQ(findings_in({kKey, "i\u2067gnore"}, kUnicodePack).size(), 1U);
 }
 
 TEST(Scanner, TellsWhatTwoFormsShowOnce) {
@@ -197,11 +214,11 @@ TEST(Scanner, SaysWhenItCannotRead) {
   Scanner scanner;
   EXPECT_FALSE(scanner.read("without rules"));
   ASSERT_EQ(hs_set_scratch_allocator(no_memory, std::free), HS_SUCCESS);
-  const FaultOr<void> begun = scanner.begin(rules());
+  const FaultOr<void> begun = scanner.begin(rules(), kAllPacks);
   ASSERT_EQ(hs_set_scratch_allocator(nullptr, nullptr), HS_SUCCESS);
   ASSERT_FALSE(begun);
   EXPECT_FALSE(scanner.read("without memory"));
-  EXPECT_TRUE(scanner.begin(rules()));
+  EXPECT_TRUE(scanner.begin(rules(), kAllPacks));
   EXPECT_TRUE(scanner.read("with both"));
 }
 

@@ -180,7 +180,7 @@ class Looking {
     for (std::size_t i = from; i < end; ++i) {
       if (!is_between(text[i], 'x', 'x') || i == 0 || text[i - 1] != '0') continue;
       const std::string_view next = text.substr(i - 1, 2 * kNumber);
-      const std::size_t second = next.find("0", kNumber);
+      const std::size_t second = next.find('0', kNumber);
       if (second <= kNumber + 2 && second + 1 < next.size() &&
           is_between(next[second + 1], 'x', 'x')) {
         return true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,10 +22,14 @@ inline const std::shared_ptr<const Rules>& rules() {
   return compiled;
 }
 
+inline constexpr Pack kSecretsPack[] = {Pack::kSecrets};
+inline constexpr Pack kAllPacks[] = {Pack::kSecrets, Pack::kUnicode};
+
 // What is found in the texts.
-inline std::vector<Finding> findings_in(const std::vector<std::string_view>& texts) {
+inline std::vector<Finding> findings_in(const std::vector<std::string_view>& texts,
+                                        std::span<const Pack> packs = kSecretsPack) {
   Scanner scanner;
-  CHECK(scanner.begin(rules()).has_value());
+  CHECK(scanner.begin(rules(), packs).has_value());
   for (const std::string_view text : texts) CHECK(scanner.read(text).has_value());
   return {scanner.found().begin(), scanner.found().end()};
 }

@@ -1,0 +1,288 @@
+#include "controls/content/smuggling.h"
+
+#include <unicode/uchar.h>
+#include <unicode/uscript.h>
+#include <unicode/utf8.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace tollgate::content {
+
+namespace {
+
+constexpr std::array<std::string_view, kSmugglingCount> kRules{
+    "unicode.tags",         "unicode.variation_selectors", "unicode.bidi",
+    "unicode.zero_width",   "unicode.private_use",         "unicode.control",
+    "unicode.invisible",    "unicode.combining",           "unicode.interlinear",
+    "unicode.noncharacter", "unicode.deprecated",          "unicode.mixed_script"};
+
+constexpr std::uint32_t kEscape = 0x1B;
+constexpr std::uint32_t kBlackFlag = 0x1F3F4;
+constexpr std::uint32_t kBrailleBlank = 0x2800;
+
+UChar32 point(std::uint32_t c) { return static_cast<UChar32>(c); }
+bool has(std::uint32_t c, UProperty property) {
+  return u_hasBinaryProperty(point(c), property) != 0;
+}
+bool is_ascii_letter(std::uint32_t c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
+
+// Of a script in which nothing stands within a word that nobody sees.
+bool is_of_plain_word(std::uint32_t c) {
+  return is_ascii_letter(c) || (c >= '0' && c <= '9') ||
+         (c >= 0x80 && has(c, UCHAR_CASED) && !has(c, UCHAR_EMOJI));
+}
+
+UScriptCode script_of(std::uint32_t c) {
+  UErrorCode error = U_ZERO_ERROR;
+  return uscript_getScript(point(c), &error);
+}
+
+bool is_filler(std::uint32_t c) { return script_of(c) == USCRIPT_HANGUL; }
+
+// Marks that are of no script stack on every letter.
+bool is_free_mark(std::uint32_t c) {
+  const UScriptCode script = script_of(c);
+  return script == USCRIPT_INHERITED || script == USCRIPT_COMMON;
+}
+
+// What a variation selector may follow: it says how an emoji or a symbol, an ideograph, or a letter
+// of a script without capitals is drawn.
+bool may_vary(std::uint32_t base, std::uint32_t selector) {
+  constexpr std::uint32_t kIdeographicFirst = 0xE0100;
+  if (selector >= kIdeographicFirst) return has(base, UCHAR_IDEOGRAPHIC);
+  const bool is_text_or_emoji = selector == 0xFE0E || selector == 0xFE0F;
+  if (has(base, UCHAR_EMOJI)) return true;
+  if (has(base, UCHAR_CASED)) return false;
+  // What an emoji was cut off from hides nothing.
+  return is_text_or_emoji || (base > ' ' && !has(base, UCHAR_WHITE_SPACE));
+}
+
+bool opens(std::uint32_t control) {
+  return (control >= 0x202A && control <= 0x202E && control != 0x202C) ||
+         (control >= 0x2066 && control <= 0x2068);
+}
+
+}  // namespace
+
+std::span<const std::string_view> smuggling_rules() { return kRules; }
+
+std::optional<Smuggled> SmugglingPass::next() {
+  while (told_next_ == told_count_) {
+    if (is_over_) return std::nullopt;
+    told_next_ = told_count_ = 0;
+    step();
+  }
+  return told_[told_next_++];
+}
+
+void SmugglingPass::tell(Smuggling kind, Extent extent) {
+  CHECK(told_count_ < told_.size());
+  told_[told_count_++] = {kind, extent};
+}
+
+void SmugglingPass::step() {
+  if (at_ == text_.size()) {
+    is_over_ = true;
+    end_run(0);
+    end_word();
+    while (directed_ > 0) end_direction(text_.size());
+    return;
+  }
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text_.data());
+  const auto size = static_cast<std::int64_t>(text_.size());
+  auto end = static_cast<std::int64_t>(at_);
+  UChar32 c = 0;
+  U8_NEXT(bytes, end, size, c);  // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro.
+  const Extent extent{at_, static_cast<std::size_t>(end)};
+  at_ = extent.end;
+  const auto code = static_cast<std::uint32_t>(std::max<UChar32>(c, 0));
+  const Character& known = character(c < 0 ? ' ' : code);
+  if (known.hides == Hiding::kNone) {
+    if (is_hiding_) end_run(code);
+    see(code, known, extent);
+  } else {
+    hide(code, known.hides, extent);
+  }
+}
+
+void SmugglingPass::hide(std::uint32_t c, Hiding hides, Extent extent) {
+  Run& run = runs_[static_cast<std::size_t>(hides)];
+  is_hiding_ = true;
+  // Braille leaves cells blank; marks of a script stack as it needs.
+  const bool counts = c != kBrailleBlank && (hides != Hiding::kCombining || is_free_mark(c));
+  if (run.extent.end == 0) {
+    run.extent = extent;
+    run.first = c;
+  }
+  run.extent.end = extent.end;
+  run.has_several = run.has_several || c != run.first;
+  if (counts) ++run.count;
+  if (hides == Hiding::kControl && c < 0x80) {
+    run.is_found = run.is_found || c != kEscape || !is_colour(extent.begin);
+  }
+  if (hides == Hiding::kBidi) direct(c, extent);
+}
+
+// From here on it is known what stands on both sides of the run.
+void SmugglingPass::end_run(std::uint32_t after) {
+  is_hiding_ = false;
+  for (std::size_t i = 1; i < runs_.size(); ++i) {
+    if (runs_[i].extent.end == 0) continue;
+    judge(static_cast<Hiding>(i), runs_[i], after);
+    runs_[i] = {};
+  }
+}
+
+void SmugglingPass::judge(Hiding hides, const Run& run, std::uint32_t after) {
+  const bool is_in_word = is_of_plain_word(before_) && is_of_plain_word(after);
+  bool is_found = run.is_found;
+  switch (hides) {
+    case Hiding::kTag:
+      is_found = !is_flag(run.extent);
+      break;
+    case Hiding::kVariationSelector:
+      is_found = run.count >= 2 || !may_vary(before_, run.first);
+      break;
+    case Hiding::kZeroWidth:
+      is_found = is_in_word || run.count >= 8 || (run.count >= 4 && run.has_several);
+      break;
+    case Hiding::kPrivateUse:
+      is_found = is_in_word || run.count >= 4 || (run.count >= 2 && run.first >= 0xF0000);
+      break;
+    case Hiding::kControl:
+      // Of C1 there are two where UTF-8 was read as Latin-1.
+      is_found = is_found || (run.count >= 3 && run.first >= 0x80);
+      break;
+    case Hiding::kInvisible:
+      hidden_in_turn_ = seen_since_ == 1 ? hidden_in_turn_ + 1 : 1;
+      seen_since_ = 0;
+      is_found = run.count >= 2 || hidden_in_turn_ >= 3 ||
+                 (is_in_word && (is_filler(run.first) || run.first == kBrailleBlank));
+      break;
+    case Hiding::kCombining:
+      is_found = run.count > 4;
+      break;
+    case Hiding::kInterlinear:
+    case Hiding::kNoncharacter:
+    case Hiding::kDeprecated:
+      is_found = true;
+      break;
+    case Hiding::kBidi:  // By direct().
+    case Hiding::kNone:
+      break;
+  }
+  if (is_found) tell(static_cast<Smuggling>(static_cast<int>(hides) - 1), run.extent);
+}
+
+void SmugglingPass::see(std::uint32_t c, const Character& known, Extent extent) {
+  before_ = c;
+  ++seen_since_;
+  const bool is_latin = is_ascii_letter(c);
+  const bool is_letter = is_latin || (c >= 0x80 && u_isalpha(point(c)) != 0);
+  if (directed_ > 0) {
+    Direction& inner = directions_[directed_ - 1];
+    const UCharDirection direction = u_charDirection(point(c));
+    inner.has_left_to_right |= is_letter && direction == U_LEFT_TO_RIGHT;
+    inner.has_right_to_left |= direction == U_RIGHT_TO_LEFT || direction == U_RIGHT_TO_LEFT_ARABIC;
+    // A direction ends with its line.
+    while (directed_ > 0 && direction == U_BLOCK_SEPARATOR) end_direction(extent.begin);
+  }
+  if (!is_letter) {
+    end_word();
+    return;
+  }
+  if (word_.extent.end == 0) word_.extent.begin = extent.begin;
+  word_.extent.end = extent.end;
+  if (!is_latin && !known.is_look_alike) {
+    if (script_of(c) != USCRIPT_LATIN) ++word_.others;
+    return;
+  }
+  const bool is_first = word_.latin + word_.alike == 0;
+  if (!is_first && word_.is_alike != known.is_look_alike) ++word_.changes;
+  word_.is_alike = known.is_look_alike;
+  ++(is_latin ? word_.latin : word_.alike);
+  // Greek small letters stand next to Latin ones in the names of things ("TNFα").
+  word_.has_strange |=
+      known.is_look_alike && (script_of(c) != USCRIPT_GREEK || u_islower(point(c)) == 0);
+}
+
+void SmugglingPass::end_word() {
+  if (word_.alike > 0 && word_.latin > 0 && word_.others == 0 && word_.alike + word_.latin >= 3 &&
+      (word_.has_strange || word_.changes >= 2)) {
+    tell(Smuggling::kMixedScript, word_.extent);
+  }
+  word_ = {};
+}
+
+void SmugglingPass::direct(std::uint32_t control, Extent extent) {
+  if (!opens(control)) {
+    end_direction(extent.end);
+  } else if (directed_ < directions_.size()) {
+    directions_[directed_++] = {control, extent.begin};
+  } else {
+    // Nobody writes so.
+    tell(Smuggling::kBidi, extent);
+  }
+}
+
+// A direction is found where what stands in it is shown in another order than it is read.
+void SmugglingPass::end_direction(std::size_t end) {
+  constexpr std::uint32_t kRightToLeftEmbedding = 0x202B;
+  constexpr std::uint32_t kLeftToRightOverride = 0x202D;
+  constexpr std::uint32_t kRightToLeftOverride = 0x202E;
+  constexpr std::uint32_t kRightToLeftIsolate = 0x2067;
+  if (directed_ == 0) return;
+  const Direction inner = directions_[--directed_];
+  bool is_found = inner.control == kRightToLeftOverride;
+  if (inner.control == kLeftToRightOverride) is_found = inner.has_right_to_left;
+  if (inner.control == kRightToLeftEmbedding || inner.control == kRightToLeftIsolate) {
+    is_found = inner.has_left_to_right && !inner.has_right_to_left;
+  }
+  if (is_found) tell(Smuggling::kBidi, {inner.begin, end});
+  if (directed_ == 0) return;
+  Direction& outer = directions_[directed_ - 1];
+  outer.has_left_to_right |= inner.has_left_to_right;
+  outer.has_right_to_left |= inner.has_right_to_left;
+}
+
+// ESC [ 1 ; 31 m, as programs print it; 8 would hide what follows.
+bool SmugglingPass::is_colour(std::size_t escape) const {
+  constexpr std::size_t kSizeMax = 24;
+  std::string_view rest = text_.substr(escape + 1, kSizeMax);
+  if (!rest.starts_with('[')) return false;
+  rest.remove_prefix(1);
+  const std::size_t end = rest.find_first_not_of("0123456789;");
+  if (end == std::string_view::npos || (rest[end] != 'm' && rest[end] != 'K')) return false;
+  for (std::string_view numbers = rest.substr(0, end); !numbers.empty();) {
+    const std::string_view number = numbers.substr(0, numbers.find(';'));
+    numbers.remove_prefix(std::min(numbers.size(), number.size() + 1));
+    // 38 and 48 are followed by what a colour is made of.
+    if (number == "38" || number == "48") break;
+    if (number.find_first_not_of('0') != std::string_view::npos &&
+        number.substr(number.find_first_not_of('0')) == "8") {
+      return false;
+    }
+  }
+  return true;
+}
+
+// The flags that are made of tags: England, Scotland and Wales (UTS #51, RGI_Emoji_Tag_Sequence).
+bool SmugglingPass::is_flag(Extent tags) const {
+  if (before_ != kBlackFlag) return false;
+  std::string_view rest = text_.substr(tags.begin, tags.end - tags.begin);
+  std::array<char, 8> letters{};
+  std::size_t count = 0;
+  constexpr std::size_t kBytes = 4;
+  for (; rest.size() >= kBytes && count < letters.size(); rest.remove_prefix(kBytes)) {
+    // F3 A0 80 80 to F3 A0 81 BF: seven bits.
+    if (!rest.starts_with("\xF3\xA0")) return false;
+    letters[count++] = static_cast<char>((rest[2] & 1) << 6 | (rest[3] & 0x3F));
+  }
+  constexpr std::array<std::string_view, 3> kFlags{"gbeng\x7F", "gbsct\x7F", "gbwls\x7F"};
+  return rest.empty() &&
+         std::ranges::find(kFlags, std::string_view(letters.data(), count)) != kFlags.end();
+}
+
+}  // namespace tollgate::content
