@@ -50,6 +50,13 @@ TEST(Content, OfARouteIsRead) {
       << shown;
 }
 
+TEST(Content, OfARouteMayHaveSeveralPacks) {
+  const Loaded loaded = load("content: { request: [unicode, secrets] }");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  EXPECT_EQ(loaded.config->routes.at(0).content.request,
+            (std::vector{content::Pack::kUnicode, content::Pack::kSecrets}));
+}
+
 TEST(Content, RefusesByDefaultAndIsEnforced) {
   const Loaded loaded = load("content: { request: [secrets] }");
   ASSERT_NE(loaded.config, nullptr) << told(loaded);

@@ -22,7 +22,8 @@ inline constexpr Field kContentFields[] = {
     {.key = "request",
      .kind = Kind::kList,
      .doc = "Packs of rules that every text of a request is held to. `secrets`: keys, tokens and "
-            "passwords of known kinds.",
+            "passwords of known kinds. `unicode`: characters that hide a text or turn its order "
+            "around ([classes](content-unicode.md)).",
      .min = 1,
      .max = 16,
      .names = choices::content_packs,

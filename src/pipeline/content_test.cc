@@ -159,6 +159,15 @@ TEST_F(ContentTest, FindsWhatIsSplitByCharactersThatNobodySees) {
   expect_nothing_left();
 }
 
+TEST_F(ContentTest, FindsWhatIsEncoded) {
+  // "my key is AKIA…" in base64, as a model would decode it.
+  const auto caller = world.serve(ask(chat_with("bXkga2V5IGlzIEFLSUFRM0VHUlM1V1hOQjdUQzJW")));
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "content_refused") << caller->text;
+  EXPECT_NE(decision().find(R"("where":"messages[0].content:10+40")"), std::string::npos)
+      << decision();
+  expect_nothing_left();
+}
+
 TEST_F(ContentTest, AnswersInTheDialectOfTheCaller) {
   const auto caller = world.serve(ask(
       R"({"model":"opus","max_tokens":9,"messages":[{"role":"user","content":")" + kKey + R"("}]})",
@@ -231,6 +240,21 @@ TEST_F(FlaggedContentTest, OnlyPutsOnRecordWhatItFlags) {
   EXPECT_TRUE(last().observed.empty());
   EXPECT_NE(world.upstreams.messages.at(0).find(kKey), std::string::npos);
   expect_clean_books();
+}
+
+class UnicodeContentTest : public ContentTest {
+ protected:
+  UnicodeContentTest() : ContentTest(doors_with("content: { request: [unicode] }")) {}
+};
+
+TEST_F(UnicodeContentTest, RefusesAHiddenText) {
+  const auto caller = world.serve(ask(chat_with("fine \U000E0069\U000E0067\U000E006E.")));
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "content_refused") << caller->text;
+  EXPECT_NE(decision().find(R"("rule":"unicode.tags","where":"messages[0].content:15+12")"),
+            std::string::npos)
+      << decision();
+  expect_nothing_left();
+  EXPECT_EQ(world.serve(ask(chat_with("fine \U0001F469\u200d\U0001F467 " + kKey)))->status, 200);
 }
 
 class ObservedContentTest : public ContentTest {

@@ -163,6 +163,9 @@ void say_content(Bytestream& bytes, config::Config& config) {
     route.content.mode = mode_of(bytes);
     if (bytes.flag()) route.content.on_match = content::OnMatch::kFlag;
   }
+  for (config::Route& route : config.routes) {
+    if (bytes.flag()) route.content.request.push_back(content::Pack::kUnicode);
+  }
 }
 
 Script script_of(Bytestream& bytes) {

@@ -14,9 +14,9 @@ std::string place_of(const dialects::Request& request, std::size_t text) {
   return dialects::place_of(request.carried, text - request.texts.size());
 }
 
-FaultOr<void> scan(const Facts& facts, content::Scanner& scanner) {
+FaultOr<void> scan(const Facts& facts, const config::Route& route, content::Scanner& scanner) {
   if (facts.config.content_rules == nullptr) return fault(FaultKind::kBroken, "there are no rules");
-  FaultOr<void> read = scanner.begin(facts.config.content_rules);
+  FaultOr<void> read = scanner.begin(facts.config.content_rules, route.content.request);
   for (const auto texts : {facts.request.texts, facts.request.carried}) {
     for (const dialects::Text& text : texts) {
       if (read) read = scanner.read(text.text);
@@ -44,7 +44,7 @@ std::string rule_of(const config::Route& route) {
 
 Expected<void> verdict(const Facts& facts, const config::Route& route, content::Scanner& scanner,
                        Arena& arena, audit::Record& record) {
-  if (const FaultOr<void> read = scan(facts, scanner); !read) {
+  if (const FaultOr<void> read = scan(facts, route, scanner); !read) {
     return content::refuse_unread(
         "The request could not be inspected, and nothing passes here that was not. The operator "
         "has to look at it.",
