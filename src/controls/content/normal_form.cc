@@ -60,10 +60,23 @@ Escape unicode_escape(std::string_view text, std::size_t at) {
 }
 
 char letter_escape(char c) {
-  constexpr std::string_view kLetters = "nrtbf\"\\/";
-  constexpr std::string_view kMeant = "\n\r\t\b\f\"\\/";
-  const std::size_t which = kLetters.find(c);
-  return which == std::string_view::npos ? '\0' : kMeant[which];
+  switch (c) {
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    case 'b':
+      return '\b';
+    case 'f':
+      return '\f';
+    case '"':
+    case '/':
+      return c;
+    default:
+      return '\0';
+  }
 }
 
 bool is_white(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
@@ -155,6 +168,10 @@ class Pieces {
     if ((end - at) % 2 == 0) return end;
     const char meant = end < text_.size() ? letter_escape(text_[end]) : '\0';
     if (meant == '\0') return end;
+    if (meant > ' ') {  // The most frequent: it stands for itself.
+      put({end - 1, end + 1}, text_.substr(end, 1));
+      return end + 1;
+    }
     become(static_cast<unsigned char>(meant), {end - 1, end + 1}, Written::kEscaped);
     return end + 1;
   }
