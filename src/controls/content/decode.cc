@@ -11,6 +11,7 @@
 
 #include "controls/content/characters.h"
 #include "controls/content/entities.h"
+#include "controls/content/places.h"
 
 namespace tollgate::content {
 
@@ -238,22 +239,12 @@ bool Decoder::decode(std::string_view text, std::string& decoded) {
   return differs;
 }
 
-Extent Decoder::original_of(std::string_view text, Extent extent) {
-  std::size_t passed = 0;
-  Extent found{text.size(), text.size()};
+void Decoder::lead_back(std::string_view text, std::span<Extent> extents) {
+  Places places(extents);
   each_piece(text, [&](Extent original, std::string_view becomes, bool stays) {
-    const std::size_t behind = passed + becomes.size();
-    if (extent.begin >= passed && extent.begin < behind) {
-      found.begin = stays ? original.begin + (extent.begin - passed) : original.begin;
-    }
-    if (behind < extent.end) {
-      passed = behind;
-      return true;
-    }
-    found.end = stays ? original.begin + (extent.end - passed) : original.end;
-    return false;
+    return places.pass(original, becomes, stays);
   });
-  return found;
+  places.end(text.size());
 }
 
 void Decoder::trim(std::size_t bytes) {

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,8 +32,9 @@ class Decoder {
   // there was none, `decoded` is empty.
   bool decode(std::string_view text, std::string& decoded);
 
-  // Where that part of what decode() made stands in the text, in whole runs.
-  Extent original_of(std::string_view text, Extent extent);
+  // Replaces parts of what decode() made, at most Places::kMax, by where they stand in the text, in
+  // whole runs.
+  void lead_back(std::string_view text, std::span<Extent> extents);
 
   // Gives back what is more than `bytes`.
   void trim(std::size_t bytes);

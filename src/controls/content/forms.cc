@@ -104,15 +104,15 @@ std::optional<Forms::Seen> Forms::seen(Form form, Tags tags, std::string_view te
   return made;
 }
 
-Extent Forms::original_of(const Seen& seen, Extent extent) {
-  extent = content::original_of(layer_text(seen.layer), seen.form, seen.tags, extent);
+void Forms::lead_back(const Seen& seen, std::span<Extent> extents) {
+  if (extents.empty()) return;
+  content::lead_back(layer_text(seen.layer), seen.form, seen.tags, extents);
   for (std::size_t layer = seen.layer; layer > 0; --layer) {
-    extent = decoder_.original_of(base(layer - 1), extent);
+    decoder_.lead_back(base(layer - 1), extents);
     if (is_rewritten_[layer - 1]) {
-      extent = content::original_of(layer_text(layer - 1), Form::kNormal, reading_, extent);
+      content::lead_back(layer_text(layer - 1), Form::kNormal, reading_, extents);
     }
   }
-  return extent;
 }
 
 void Forms::trim() {

@@ -10,7 +10,7 @@
 // of the two readings, so all of it is linear in the bytes. What has more layers was not read to
 // its end: is_too_deep().
 //
-// Positions are kept: original_of() leads from any form back into the text.
+// Positions are kept: lead_back() leads from any form back into the text.
 //
 // Not read are texts put backwards and ROT13: they are letters like others, so each would be one
 // more pass over all texts, while a rule can have its words in these ways, too.
@@ -21,6 +21,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -57,9 +58,10 @@ class Forms {
   // After all: there was one layer more.
   bool is_too_deep() const { return is_too_deep_; }
 
-  // Where a part of the form that next() told last stands in the text, with whatever was left out
-  // inside it; of an encoded run, all of it.
-  Extent original_of(const Seen& seen, Extent extent);
+  // Replaces parts of the form that next() told last, at most Places::kMax, by where they stand in
+  // the text, with whatever was left out inside them; of an encoded run, all of it. One pass a
+  // layer for all of them.
+  void lead_back(const Seen& seen, std::span<Extent> extents);
 
  private:
   enum class Step : std::uint8_t { kAsIs, kNormal, kTags, kFolded, kFoldedTags, kDecode, kDone };

@@ -28,12 +28,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   while (const auto form = forms.next()) {
     CHECK(form->is_exact || form->is_words);
     for (std::size_t at = 0; at < form->text.size(); at += 1 + form->text.size() / 4) {
-      const Extent extent = forms.original_of(*form, {at, form->text.size()});
+      Extent extent{at, form->text.size()};
+      forms.lead_back(*form, {&extent, 1});
       CHECK(extent.begin <= extent.end && extent.end <= text.size());
     }
     for (std::size_t at = form->text.find(kWords); at != std::string_view::npos;
          at = form->text.find(kWords, at + 1)) {
-      const Extent extent = forms.original_of(*form, {at, at + kWords.size()});
+      Extent extent{at, at + kWords.size()};
+      forms.lead_back(*form, {&extent, 1});
       is_read = is_read || (extent.begin <= place.begin && extent.end >= place.end);
     }
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "controls/content/characters.h"
+#include "controls/content/places.h"
 #include "controls/content/testing_forms.h"
 
 namespace tollgate::content {
@@ -33,7 +34,8 @@ std::optional<std::string> marked(std::string_view text, std::string_view marker
     std::ranges::replace_if(small, [](char c) { return c == '\n' || c == '\t'; }, ' ');
     const std::size_t at = small.find(marker);
     if (at == std::string::npos) continue;
-    const Extent extent = forms.original_of(*form, {at, at + marker.size()});
+    Extent extent{at, at + marker.size()};
+    forms.lead_back(*form, {&extent, 1});
     EXPECT_LE(extent.begin, extent.end);
     EXPECT_LE(extent.end, text.size());
     return std::string(text.substr(extent.begin, extent.end - extent.begin));
@@ -130,6 +132,7 @@ TEST(Forms, DecodeEachEncodingWhereItStands) {
                                  hex(marker, "", " "),
                                  hex(marker, "", ":"),
                                  hex(marker, "", "-"),
+                                 hex(marker, "", ", "),
                                  hex(marker, "0x", ", "),
                                  hex(marker, "0x", ","),
                                  hex(marker, "\\x"),
@@ -298,6 +301,28 @@ TEST(Forms, ReadAMegabyteOfNearMissesOnce) {
   }
 }
 
+TEST(Forms, LeadManyPartsBackAtOnceAsTheyDoEach) {
+  const std::string text = "caf\u00e9 \u200bone " + base64("two %74hree and more of it") +
+                           " f\u200bour \\n &lt;five \uff53ix ";
+  Forms forms;
+  forms.begin(text, true);
+  while (const auto form = forms.next()) {
+    std::vector<Extent> all;
+    for (std::size_t at = 0; at < Places::kMax; ++at) {
+      const std::size_t begin = at * form->text.size() / Places::kMax;
+      all.push_back({begin, std::min(form->text.size(), begin + 1 + at % 5)});
+    }
+    std::ranges::reverse(all);
+    std::vector<Extent> each = all;
+    forms.lead_back(*form, all);
+    for (std::size_t i = 0; i < each.size(); ++i) {
+      forms.lead_back(*form, {&each[i], 1});
+      EXPECT_EQ(all[i].begin, each[i].begin);
+      EXPECT_EQ(all[i].end, each[i].end);
+    }
+  }
+}
+
 TEST(Forms, ReadAnyBytes) {
   std::mt19937_64 random{5};
   Forms forms;
@@ -309,7 +334,8 @@ TEST(Forms, ReadAnyBytes) {
     forms.begin(text, true);
     while (const auto form = forms.next()) {
       for (std::size_t at = 0; at < form->text.size(); at += 1 + form->text.size() / 8) {
-        const Extent extent = forms.original_of(*form, {at, at + 1});
+        Extent extent{at, at + 1};
+        forms.lead_back(*form, {&extent, 1});
         ASSERT_LE(extent.begin, extent.end);
         ASSERT_LE(extent.end, text.size());
       }

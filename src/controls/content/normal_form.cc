@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "controls/content/characters.h"
+#include "controls/content/places.h"
 
 namespace tollgate::content {
 
@@ -265,23 +266,13 @@ bool rewrite(std::string_view text, Form form, Tags tags, std::string& made) {
   return differs;
 }
 
-Extent original_of(std::string_view text, Form form, Tags tags, Extent extent) {
-  if (form == Form::kAsIs) return extent;
-  std::size_t passed = 0;
-  Extent found{text.size(), text.size()};
+void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> extents) {
+  if (form == Form::kAsIs) return;
+  Places places(extents);
   each_piece(text, form, tags, [&](Extent original, std::string_view becomes, bool stays) {
-    const std::size_t behind = passed + becomes.size();
-    if (extent.begin >= passed && extent.begin < behind) {
-      found.begin = stays ? original.begin + (extent.begin - passed) : original.begin;
-    }
-    if (behind < extent.end) {
-      passed = behind;
-      return true;
-    }
-    found.end = stays ? original.begin + (extent.end - passed) : original.end;
-    return false;
+    return places.pass(original, becomes, stays);
   });
-  return found;
+  places.end(text.size());
 }
 
 std::string fold_rule(std::string_view expression) {

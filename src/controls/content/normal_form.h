@@ -24,6 +24,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -43,8 +44,9 @@ bool has_tags(std::string_view text);
 // Returns whether it differs; where it does not, `made` is empty.
 bool rewrite(std::string_view text, Form form, Tags tags, std::string& made);
 
-// Where that part of a form stands in `text`, with whatever was left out inside it.
-Extent original_of(std::string_view text, Form form, Tags tags, Extent extent);
+// Replaces parts of a form, at most Places::kMax, by where they stand in `text`, with whatever was
+// left out inside them.
+void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> extents);
 
 // An expression for folded texts: what is beyond ASCII in it is folded as a text is. ASCII stays,
 // as it may be an operator. What folds to several characters would be torn apart by an operator

@@ -36,9 +36,8 @@ FaultOr<void> Scanner::read(std::string_view text) {
   while (const std::optional<Forms::Seen> form = forms_.next()) {
     read = scan(*form);
     if (!read) break;
-    for (std::size_t i = 0; i < matches_; ++i) {
-      add(matched_[i].rule, forms_.original_of(*form, matched_[i].extent));
-    }
+    forms_.lead_back(*form, std::span(extents_).first(matches_));
+    for (std::size_t i = 0; i < matches_; ++i) add(matched_[i], extents_[i]);
   }
   if (forms_.is_too_deep() && !too_deep_) too_deep_ = text_;
   ++text_;
@@ -63,7 +62,8 @@ FaultOr<void> Scanner::scan(const Forms::Seen& form) {
     if (!smuggled) break;
     const auto kind = static_cast<std::size_t>(smuggled->kind);
     if (std::exchange(smuggled_[kind], true)) continue;
-    matched_[matches_++] = {smuggling_rules()[kind], smuggled->extent};
+    extents_[matches_] = smuggled->extent;
+    matched_[matches_++] = smuggling_rules()[kind];
   }
   return {};
 }
@@ -85,7 +85,8 @@ int Scanner::on_match(unsigned id, unsigned long long, unsigned long long to, un
   const std::optional<Extent> found =
       match(secret, scanner.form_.text, Rules::anchor_end(id, static_cast<std::size_t>(to)));
   if (!found) return 0;
-  scanner.matched_[scanner.matches_++] = {secret.rule, *found};
+  scanner.extents_[scanner.matches_] = *found;
+  scanner.matched_[scanner.matches_++] = secret.rule;
   return scanner.matches_ == scanner.matched_.size() ? 1 : 0;
 }
 

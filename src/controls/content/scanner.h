@@ -49,10 +49,6 @@ class Scanner {
   std::span<const Finding> found() const { return {found_.data(), count_}; }
 
  private:
-  struct Match {
-    std::string_view rule;
-    Extent extent;  // Of the form that was scanned.
-  };
   static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                       void* context);
   FaultOr<void> scan(const Forms::Seen& form);
@@ -63,9 +59,10 @@ class Scanner {
   bool has_unicode_ = false;
   std::shared_ptr<const Rules> rules_;  // Of the last begin(); kept, as the scratch is for it.
   hs_scratch* scratch_ = nullptr;
-  Forms forms_;                              // Of the text that is being read.
-  Forms::Seen form_;                         // Which is being scanned…
-  std::array<Match, kFindingsMax> matched_;  // …and what matched there.
+  Forms forms_;                                           // Of the text that is being read.
+  Forms::Seen form_;                                      // Which is being scanned…
+  std::array<std::string_view, kFindingsMax> matched_{};  // …and what matched there…
+  std::array<Extent, kFindingsMax> extents_{};            // …and where.
   std::size_t matches_ = 0;
   std::array<Finding, kFindingsMax> found_;
   std::size_t count_ = 0;

@@ -43,7 +43,8 @@ TEST(Forms, AreMadeWithoutTheHeapOnceItIsWarm) {
     forms.begin(text, true);
     for (auto form = forms.next(); form; form = forms.next()) {
       ++seen;
-      (void)forms.original_of(*form, {form->text.size() / 2, form->text.size()});
+      Extent extent{form->text.size() / 2, form->text.size()};
+      forms.lead_back(*form, {&extent, 1});
     }
   }
   EXPECT_GE(seen, 6U);

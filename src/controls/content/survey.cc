@@ -151,7 +151,7 @@ class Looking {
     run_ = std::countl_one(base64);
     // Three pairs of them: of eight in a row, so many are within a block.
     const std::uint64_t pair = base64 & base64 >> 1 & ~(base64 >> 2);
-    if ((pair & pair >> 3 & pair >> 6) != 0) told_.has_runs |= has_hex_pairs(at);
+    if (are_three(pair)) told_.has_runs |= has_hex_pairs(at);
     if (masks.has_crosses) told_.has_runs |= has_hex_numbers(text, from);
   }
 
@@ -164,13 +164,18 @@ class Looking {
  private:
   static_assert(kEncodedMin == 16);  // As the steps add up.
 
+  // With one byte between them, or two.
+  static bool are_three(std::uint64_t pair) {
+    return ((pair & pair >> 3 & pair >> 6) | (pair & pair >> 4 & pair >> 8)) != 0;
+  }
+
   static bool has_hex_pairs(const char* at) {
     std::uint64_t hex = 0;
     for (std::size_t i = 0; i < kBlock; ++i) {
       if (is_digit(at[i]) || is_between(at[i], 'a', 'f')) hex |= std::uint64_t{1} << i;
     }
     const std::uint64_t pair = hex & hex >> 1 & ~(hex >> 2);
-    return (pair & pair >> 3 & pair >> 6) != 0;
+    return are_three(pair);
   }
 
   // One of two digits, and the beginning of the next.

@@ -76,6 +76,7 @@ TEST(Survey, TellsNumbersInHexWhereverTheyStand) {
     const std::string before(at, '.');
     EXPECT_TRUE(survey(before + "41 4b 49 41 51 33 45 47").has_runs) << at;
     EXPECT_TRUE(survey(before + "41:4B:49:41:51:33:45:47.").has_runs) << at;
+    EXPECT_TRUE(survey(before + "41, 4B, 49, 41, 51, 33, 45, 47").has_runs) << at;
     EXPECT_TRUE(survey(before + "0x41, 0x4b, 0x49").has_runs) << at;
     EXPECT_TRUE(survey(before + "0x41,0X4B.").has_runs) << at;
     EXPECT_FALSE(survey(before + "to be or it is on me").has_runs) << at;
