@@ -28,6 +28,8 @@ Expected<void> observed_or(const config::Route& route, Expected<void> refused,
   return {};
 }
 
+constexpr content::Pack kSecretsPack[] = {content::Pack::kSecrets};
+
 FaultOr<void> find_in(std::string_view text, const config::Route& route, content::Scanner& scanner,
                       const SharedRules& rules, std::vector<content::StreamMatch>& found) {
   if (content::holds_answers_to(route.content, content::Pack::kLinks)) {
@@ -38,7 +40,7 @@ FaultOr<void> find_in(std::string_view text, const config::Route& route, content
   if (!content::holds_answers_to(route.content, content::Pack::kSecrets)) return {};
   if (text.size() < content::shortest_secret() && !content::may_differ(text)) return {};
   if (rules == nullptr) return fault(FaultKind::kBroken, "there are no rules");
-  FaultOr<void> read = scanner.begin(rules);
+  FaultOr<void> read = scanner.begin(rules, kSecretsPack, content::Layers::kNone);
   if (read) read = scanner.read(text);
   if (!read) return read;
   for (const content::Finding& one : scanner.found()) {

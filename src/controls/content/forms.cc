@@ -9,8 +9,9 @@ constexpr std::size_t kKeptMax = std::size_t{64} << 10;
 
 }  // namespace
 
-void Forms::begin(std::string_view text, bool has_words) {
+void Forms::begin(std::string_view text, bool has_words, Layers layers) {
   trim();
+  layers_ = layers;
   text_ = text;
   has_words_ = has_words;
   is_too_deep_ = false;
@@ -72,6 +73,7 @@ void Forms::enter(std::size_t layer) {
 
 // Goes on to the next layer, or begins the second reading; false: there is none.
 bool Forms::decode() {
+  if (layers_ == Layers::kNone) return false;
   if (has_tags_) {
     is_rewritten_[layer_] = rewrite(layer_text(layer_), Form::kNormal, reading_, normal_[layer_]);
   }

@@ -37,6 +37,9 @@ namespace tollgate::content {
 // words see normal_form.h.
 enum class Reading : std::uint8_t { kExact, kWords };
 
+// Whether encodings are taken off.
+enum class Layers : std::uint8_t { kAll, kNone };
+
 class Forms {
  public:
   static constexpr std::size_t kLayersMax = 3;
@@ -52,7 +55,7 @@ class Forms {
   };
 
   // Begins with `text`, which lives until the last next(). Folds only where `has_words`.
-  void begin(std::string_view text, bool has_words);
+  void begin(std::string_view text, bool has_words, Layers layers = Layers::kAll);
   // The next form; borrowed until the next call. None: that was all.
   std::optional<Seen> next();
   // After all: there was one layer more.
@@ -80,6 +83,7 @@ class Forms {
 
   std::string_view text_;
   bool has_words_ = false;
+  Layers layers_ = Layers::kAll;
   bool has_tags_ = false;     // The layer.
   bool is_folded_ = false;    // It has a folded form, which was made.
   bool may_rewrite_ = false;  // It may have a normal one.

@@ -35,6 +35,10 @@ int unit_at(std::string_view digits) {
   return unit;
 }
 
+// However often something is escaped, it means the same; more often than this is not written, and
+// is read in parts of this length.
+constexpr std::size_t kBackslashesMax = 16;
+
 // The character that an escape of a JSON string stands for and how long the escape is; 0: none.
 struct Escape {
   std::uint32_t character = 0;
@@ -50,14 +54,32 @@ Escape unicode_escape(std::string_view text, std::size_t at) {
   const int unit = unit_at(rest.substr(1));
   if (unit < 0 || U16_IS_TRAIL(unit)) return {};
   if (!U16_IS_LEAD(unit)) return {static_cast<std::uint32_t>(unit), kSize};
-  // However often it was escaped; more often is not written.
-  constexpr std::size_t kBackslashesMax = 16;
   std::size_t second = kSize;
   while (second < std::min(rest.size(), kSize + kBackslashesMax) && rest[second] == '\\') ++second;
   if (second == kSize || second >= rest.size() || rest[second] != 'u') return {};
   const int trail = unit_at(rest.substr(second + 1));
   if (trail < 0 || !U16_IS_TRAIL(trail)) return {};
   return {static_cast<std::uint32_t>(U16_GET_SUPPLEMENTARY(unit, trail)), second + kSize};
+}
+
+// Whether it is the beginning of an escape that begins with backslashes up to `at`, and no more of
+// it is there.
+bool is_escape_begun(std::string_view text, std::size_t at) {
+  const auto passes = [&](std::size_t most, const auto& is_of_it) {
+    const std::size_t end = std::min(text.size(), at + most);
+    while (at < end && is_of_it(text[at])) ++at;
+    return at == text.size();
+  };
+  const auto is_hex = [](char c) { return u_digit(static_cast<unsigned char>(c), 16) >= 0; };
+  const auto is_u = [](char c) { return c == 'u'; };
+  const auto is_backslash = [](char c) { return c == '\\'; };
+  if (at == text.size()) return true;
+  if (text[at] != 'u') return false;
+  if (passes(1, is_u)) return true;
+  const std::size_t digits = at;
+  if (passes(4, is_hex)) return digits + 4 > at || U16_IS_LEAD(unit_at(text.substr(digits)));
+  if (digits + 4 > at || !U16_IS_LEAD(unit_at(text.substr(digits)))) return false;
+  return passes(kBackslashesMax, is_backslash) || passes(1, is_u) || passes(4, is_hex);
 }
 
 char letter_escape(char c) {
@@ -124,18 +146,23 @@ std::size_t plain_bytes(std::string_view text, std::size_t at, Form form) {
 template <class Put>
 class Pieces {
  public:
-  Pieces(std::string_view text, Form form, Tags tags, Put& put)
-      : text_(text), form_(form), tags_(tags), put_(put) {}
+  Pieces(std::string_view text, Form form, Tags tags, MoreText more, Put& put)
+      : text_(text), form_(form), tags_(tags), more_(more), put_(put) {}
 
-  void all() {
+  // Up to where it was read.
+  std::size_t all() {
     std::size_t at = 0;
     while (at < text_.size() && goes_on_) {
       const std::size_t plain = is_spaced_ ? 0 : plain_bytes(text_, at, form_);
       at += plain;
       if (plain > 0) is_spaced_ = is_white(text_[at - 1]);
-      if (at < text_.size()) at = next(at);
+      if (at == text_.size()) break;
+      const std::size_t behind = next(at);
+      if (behind == at) break;  // More may come.
+      at = behind;
     }
-    keep_to(text_.size());
+    keep_to(at);
+    return at;
   }
 
  private:
@@ -157,8 +184,9 @@ class Pieces {
   // A run of backslashes with the letter that it escapes.
   std::size_t backslashes(std::size_t at) {
     std::size_t end = at;
-    while (end < text_.size() && text_[end] == '\\') ++end;
-    // Escaped however often: what is meant is the same.
+    const std::size_t most = std::min(text_.size(), at + kBackslashesMax);
+    while (end < most && text_[end] == '\\') ++end;
+    if (more_ == MoreText::kMayCome && is_escape_begun(text_, end)) return at;
     if (const Escape escape = unicode_escape(text_, end); escape.size > 0) {
       become(escape.character, {at, end + escape.size}, Written::kEscaped);
       return end + escape.size;
@@ -225,6 +253,7 @@ class Pieces {
   std::string_view text_;
   Form form_;
   Tags tags_;
+  MoreText more_;
   Put& put_;
   std::size_t kept_ = 0;  // Up to where pieces were put.
   bool goes_on_ = true;
@@ -232,8 +261,9 @@ class Pieces {
 };
 
 template <class Put>
-void each_piece(std::string_view text, Form form, Tags tags, Put put) {
-  Pieces<Put>(text, form, tags, put).all();
+std::size_t each_piece(std::string_view text, Form form, Tags tags, Put put,
+                       MoreText more = MoreText::kNone) {
+  return Pieces<Put>(text, form, tags, more, put).all();
 }
 
 }  // namespace
@@ -264,6 +294,18 @@ bool rewrite(std::string_view text, Form form, Tags tags, std::string& made) {
   });
   if (!differs) made.clear();
   return differs;
+}
+
+std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSink& sink) {
+  const auto put = [&](Extent original, std::string_view becomes, bool stays) {
+    sink.put(original, becomes, stays);
+    return true;
+  };
+  return each_piece(text, Form::kNormal, tags, put, more);
+}
+
+bool may_differ(std::string_view text) {
+  return plain_bytes(text, 0, Form::kNormal) < text.size();
 }
 
 void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> extents) {

@@ -44,6 +44,22 @@ bool has_tags(std::string_view text);
 // Returns whether it differs; where it does not, `made` is empty.
 bool rewrite(std::string_view text, Form form, Tags tags, std::string& made);
 
+// The normal form of a text that comes in pieces, part by part of it: `original` becomes `becomes`,
+// which may be nothing; where it `stays`, byte by byte. Returns how many bytes were read: all but
+// an escape at the end that more text may complete.
+enum class MoreText : std::uint8_t { kNone, kMayCome };
+class NormalSink {
+ public:
+  virtual void put(Extent original, std::string_view becomes, bool stays) = 0;
+
+ protected:
+  ~NormalSink() = default;
+};
+std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSink& sink);
+
+// Whether a text can have another normal form at all; cheap.
+bool may_differ(std::string_view text);
+
 // Replaces parts of a form, at most Places::kMax, by where they stand in `text`, with whatever was
 // left out inside them.
 void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> extents);

@@ -65,10 +65,9 @@ FaultOr<std::shared_ptr<const Rules>> Rules::compile() {
                              hs_version(), why));
   }
   prepare();  // Not on a loop either; nor what streams are read by.
+  prepare_entities();
   (void)Anchors::exact();
   (void)Anchors::of_any_case();
-  prepare();  // Not on a loop either.
-  prepare_entities();
   auto rules = std::make_shared<Rules>(Private());
   rules->database_.reset(database);
   return rules;

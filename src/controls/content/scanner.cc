@@ -13,7 +13,9 @@ namespace tollgate::content {
 Scanner::Scanner() = default;
 Scanner::~Scanner() { hs_free_scratch(scratch_); }
 
-FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const Pack> packs) {
+FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const Pack> packs,
+                             Layers layers) {
+  layers_ = layers;
   count_ = 0;
   text_ = 0;
   too_deep_.reset();
@@ -30,7 +32,7 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const
 }
 
 FaultOr<void> Scanner::read(std::string_view text) {
-  forms_.begin(text, Rules::kHasWords);
+  forms_.begin(text, Rules::kHasWords, layers_);
   smuggled_ = {};
   FaultOr<void> read;
   while (const std::optional<Forms::Seen> form = forms_.next()) {

@@ -35,8 +35,10 @@ class Scanner {
   Scanner(const Scanner&) = delete;
 
   // From here on texts are numbered from 0 anew, and read by those of the `rules` that are of one
-  // of the packs. Fails where there is no memory for it.
-  FaultOr<void> begin(std::shared_ptr<const Rules> rules, std::span<const Pack> packs);
+  // of the packs. Fails where there is no memory for it. Without `layers` a text that is encoded is
+  // not decoded: what comes in a stream could not be, and is held to the same.
+  FaultOr<void> begin(std::shared_ptr<const Rules> rules, std::span<const Pack> packs,
+                      Layers layers = Layers::kAll);
   // The next text; UTF-8. A fault: it was not read to its end, and what stands in it is not known.
   FaultOr<void> read(std::string_view text);
 
@@ -59,6 +61,7 @@ class Scanner {
   bool has_unicode_ = false;
   std::shared_ptr<const Rules> rules_;  // Of the last begin(); kept, as the scratch is for it.
   hs_scratch* scratch_ = nullptr;
+  Layers layers_ = Layers::kAll;
   Forms forms_;                                           // Of the text that is being read.
   Forms::Seen form_;                                      // Which is being scanned…
   std::array<std::string_view, kFindingsMax> matched_{};  // …and what matched there…

@@ -62,7 +62,10 @@ class StreamScanner::Normal final : public NormalSink {
 
 void StreamScanner::read(std::string_view piece, std::vector<StreamMatch>& found) {
   if (!normal_ && may_differ(piece)) begin_normal();
-  if (normal_ && !tags_ && has_tags(piece)) tags_ = normal_;
+  // A pair of escapes may be cut.
+  if (normal_ && !tags_ && has_tags(carried_.empty() ? piece : carried_ + std::string(piece))) {
+    tags_ = normal_;
+  }
   const std::size_t from = as_it_is_.window.size();
   as_it_is_.window += piece;
   size_ += piece.size();

@@ -27,9 +27,10 @@ inline constexpr Pack kAllPacks[] = {Pack::kSecrets, Pack::kUnicode};
 
 // What is found in the texts.
 inline std::vector<Finding> findings_in(const std::vector<std::string_view>& texts,
-                                        std::span<const Pack> packs = kSecretsPack) {
+                                        std::span<const Pack> packs = kSecretsPack,
+                                        Layers layers = Layers::kAll) {
   Scanner scanner;
-  CHECK(scanner.begin(rules(), packs).has_value());
+  CHECK(scanner.begin(rules(), packs, layers).has_value());
   for (const std::string_view text : texts) CHECK(scanner.read(text).has_value());
   return {scanner.found().begin(), scanner.found().end()};
 }

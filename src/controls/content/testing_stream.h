@@ -62,7 +62,7 @@ inline std::vector<std::string_view> cut(std::string_view text, std::size_t step
 
 // Whether a scanner of the whole text finds the same, if in another order.
 inline bool is_as_whole(std::string_view text, const Streamed& streamed) {
-  const std::vector<Finding> whole = findings_in({text});
+  const std::vector<Finding> whole = findings_in({text}, kSecretsPack, Layers::kNone);
   if (whole.size() == Scanner::kFindingsMax) return streamed.found.size() >= whole.size();
   const auto has = [&](const Finding& finding) {
     return std::ranges::any_of(streamed.found, [&](const StreamMatch& match) {
