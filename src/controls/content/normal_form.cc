@@ -70,7 +70,10 @@ bool is_escape_begun(std::string_view text, std::size_t at) {
     while (at < end && is_of_it(text[at])) ++at;
     return at == text.size();
   };
-  const auto is_hex = [](char c) { return u_digit(static_cast<unsigned char>(c), 16) >= 0; };
+  const auto is_hex = [](char c) {
+    const char small = static_cast<char>(c | 0x20);
+    return (c >= '0' && c <= '9') || (small >= 'a' && small <= 'f');
+  };
   const auto is_u = [](char c) { return c == 'u'; };
   const auto is_backslash = [](char c) { return c == '\\'; };
   if (at == text.size()) return true;
