@@ -10,6 +10,9 @@ namespace {
 // What several actors send is passed over so often before it gives way to what is new.
 constexpr int kPassedOver = 8;
 
+// Shorter texts are alike by chance: what many callers ask in one sentence.
+constexpr std::uint32_t kContentWordsMin = 16;
+
 std::uint64_t bit_of(std::uint64_t hash) { return std::uint64_t{1} << (hash >> 58); }
 
 }  // namespace
@@ -61,7 +64,7 @@ void Campaigns::point_to(const Minhash& minhash, const Template& kept) {
 }
 
 bool Campaigns::observe(const Features& features, std::uint64_t actor, WallTime now) {
-  if (features.simhash == 0) return false;
+  if (features.words < kContentWordsMin) return false;
   const std::int64_t seconds =
       std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
   Template* kept = find(features, seconds);
