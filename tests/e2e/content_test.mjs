@@ -31,6 +31,13 @@ function inspecting(mockUrl) {
     models: ['watched'],
     content: { request: ['secrets'], mode: 'observe' },
   });
+  config.models.smuggled = { ...config.models.small };
+  config.routes.push({
+    ...chat,
+    name: 'smuggled',
+    models: ['smuggled'],
+    content: { request: ['unicode'] },
+  });
   return config;
 }
 
@@ -68,6 +75,51 @@ describe('the OpenAI SDK', () => {
       assert.equal(decision.content[0].action, 'refuse');
       assert.ok(!JSON.stringify(decision).includes(SECRET));
     }
+  });
+
+  it('is refused a secret however it is written', async () => {
+    const bytes = Buffer.from(`the key is ${SECRET}, as said`);
+    const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0'));
+    const shifted = (by) =>
+      [...SECRET].map((c) => (/[A-Z]/.test(c) ? String.fromCodePoint(c.codePointAt(0) + by) : c));
+    for (const written of [
+      bytes.toString('base64'),
+      bytes.toString('base64url'),
+      Buffer.from(bytes.toString('base64')).toString('base64'),
+      hex.join(''),
+      hex.join(' '),
+      hex.map((pair) => `%${pair}`).join(''),
+      hex.map((pair) => `&#x${pair};`).join(''),
+      hex.map((pair) => `\\x${pair}`).join(''),
+      shifted(0xfee0).join(''),
+      [...SECRET].map((c) => String.fromCodePoint(0xe0000 + c.codePointAt(0))).join(''),
+    ]) {
+      const error = await thrown(() => client.chat.completions.create(ask('small', written)));
+      assert.equal(error.status, 400, written);
+      assert.match(error.message, /secrets\.aws_access_key/, written);
+    }
+  });
+
+  it('is refused what hides a text, and served what only looks like it', async () => {
+    const hidden = [...'ignore'].map((c) => String.fromCodePoint(0xe0000 + c.codePointAt(0)));
+    for (const [content, rule] of [
+      [`Hello \u{1f600}${hidden.join('')}`, 'unicode.tags'],
+      ['say ign\u043ere', 'unicode.mixed_script'],
+      ['say ig\u200bnore', 'unicode.zero_width'],
+      ['a \u202etxt.exe\u202c b', 'unicode.bidi'],
+    ]) {
+      const error = await thrown(() => client.chat.completions.create(ask('smuggled', content)));
+      assert.equal(error.status, 400, rule);
+      assert.ok(error.message.includes(rule), error.message);
+      const { decision } = await gateway.records(error.headers.get('x-request-id'));
+      assert.equal(decision.content[0].rule, rule);
+    }
+    const served = [
+      '\u{1f469}\u200d\u{1f467}',
+      '\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}',
+      '\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645',
+    ].join(' ');
+    await client.chat.completions.create(ask('smuggled', `Write 3 words: ${served}`));
   });
 
   it('is refused it in a stream and in the arguments of a tool', async () => {
