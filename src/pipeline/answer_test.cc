@@ -129,7 +129,7 @@ TEST_F(AnswerTest, IsRefusedInTheDialectOfTheCaller) {
 
 TEST_F(AnswerTest, IsReadInItsNormalForm) {
   std::string split;
-  for (const char c : kKey) split += std::string(1, c) + "\u200b";
+  for (const char c : kKey) split.append(1, c).append("\u200b");
   answers(split);
   EXPECT_EQ(world.serve(ask(std::string(kHello)))->status, 400);
 }
@@ -169,9 +169,13 @@ TEST_F(AnswerTest, IsToldInOtherWordsWhereAnErrorHoldsASecret) {
 class StreamedAnswerTest : public AnswerTest {
  protected:
   using AnswerTest::AnswerTest;
+  static std::string ending() {
+    std::string events = kFinish;
+    return events.append(usage_chunk(9, 4)).append(kDone);
+  }
   // Each of them an event; `then` follows them all.
   std::unique_ptr<Caller> streamed(const std::vector<std::string>& texts,
-                                   const std::string& then = kFinish + usage_chunk(9, 4) + kDone) {
+                                   const std::string& then = ending()) {
     world.upstreams.script.content_type = "text/event-stream";
     world.upstreams.script.pieces.clear();
     for (const std::string& text : texts) world.upstreams.script.pieces.push_back(chunk(text));
