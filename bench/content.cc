@@ -81,8 +81,8 @@ std::vector<Line> lines_of(const std::string& path) {
   return lines;
 }
 
-std::shared_ptr<const content::Rules> rules() {
-  auto compiled = content::Rules::compile();
+std::shared_ptr<const content::Rules> rules(const std::vector<content::Pack>& packs) {
+  auto compiled = tollgate::bench::compiled(packs);
   if (!compiled) fail(compiled.error().message);
   return *compiled;
 }
@@ -91,7 +91,7 @@ std::shared_ptr<const content::Rules> rules() {
 
 // Pack by pack, since a request is told of no more than kFindingsMax.
 void scan(const std::vector<content::Pack>& packs, const std::vector<Line>& lines) {
-  const auto compiled = rules();
+  const auto compiled = rules(packs);
   content::Scanner scanner;
   for (const content::Pack pack : packs) {
     const tollgate::bench::Asked asked({pack});
@@ -190,7 +190,7 @@ void speed_of(std::string_view group, const std::vector<std::string_view>& texts
 void speed(const std::vector<content::Pack>& packs, const std::vector<Line>& lines) {
   std::map<std::string, std::vector<std::string_view>> groups;
   for (const Line& line : lines) groups[line.group].push_back(line.text);
-  const auto compiled = rules();
+  const auto compiled = rules(packs);
   const tollgate::bench::Asked asked(packs);
   for (const auto& [group, texts] : groups) speed_of(group, texts, asked, compiled);
 }

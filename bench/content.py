@@ -62,15 +62,17 @@ def print_corpus(texts, sha256):
 
 
 def judged():
-    """{(rule, the text's sum or *): why a match is none that is false}."""
+    """{(rule, the text's sum or *): "true" or "false"}."""
     lines = [line.split("\t") for line in JUDGED.read_text().splitlines()
              if line and not line.startswith("#")]
-    return {(rule, text): why for rule, text, why in lines}
+    return {(rule, text): verdict for rule, text, verdict, _ in lines}
 
 
-def is_judged(verdicts, finding, text):
+def is_true(verdicts, finding, text):
+    """Whether it is what the rule is for: by what is said of this text, else of the rule."""
     sha256 = hashlib.sha256(text["text"].encode()).hexdigest()[:12]
-    return (finding["rule"], "*") in verdicts or (finding["rule"], sha256) in verdicts
+    of_rule = verdicts.get((finding["rule"], "*"), "false")
+    return verdicts.get((finding["rule"], sha256), of_rule) == "true"
 
 
 def print_rates(packs, texts, findings):
@@ -84,7 +86,7 @@ def print_rates(packs, texts, findings):
                 apart[name].add(number)
                 continue
             refused[name].add(number)
-            if not is_judged(verdicts, finding, texts[number]):
+            if not is_true(verdicts, finding, texts[number]):
                 wrongly[name].add(number)
     rows = []
     for name in (*packs, "all of them"):
@@ -119,7 +121,7 @@ def print_rules(texts, findings, most):
     rows = []
     for rule, matches in sorted(rules.items(), key=lambda it: (-len(it[1]), it[0]))[:most]:
         wrong = [number for number, finding in matches.items()
-                 if not is_judged(verdicts, finding, texts[number])]
+                 if not is_true(verdicts, finding, texts[number])]
         shown = (wrong or list(matches))[::max(1, len(wrong or matches) // 2)][:2]
         rows.append((rule, f"{len(matches):,}", f"{len(wrong):,}",
                      "<br>".join(excerpt(matches[number], texts[number]) for number in shown)))

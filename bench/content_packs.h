@@ -65,6 +65,16 @@ class Asked {
   std::vector<content::Action> actions_;
 };
 
+// Of those packs at least.
+template <class Rules = content::Rules>
+auto compiled(std::span<const content::Pack> packs) {
+  if constexpr (requires { Rules::compile(packs); }) {
+    return Rules::compile(packs);
+  } else {
+    return Rules::compile();
+  }
+}
+
 // Whether a text was encoded too often to be read.
 template <class Scanner>
 bool is_unread(const Scanner& scanner) {
