@@ -66,6 +66,12 @@ void tell_packs(std::string_view route, std::string_view of, std::span<const con
   }
 }
 
+bool asks(const Config& config, const Route& route, std::string_view guard) {
+  return std::ranges::any_of(route.guards, [&](int index) {
+    return config.guards[static_cast<std::size_t>(index)].name == guard;
+  });
+}
+
 }  // namespace
 
 std::vector<std::string> vanished(const Config& now, const Config& next) {
@@ -87,6 +93,12 @@ std::vector<std::string> vanished(const Config& now, const Config& next) {
       tell_rules(route.limits, other->limits, gone);
       if (route.anomalies && !other->anomalies) {
         gone.push_back(fmt::format("routes.{}.anomalies", route.name));
+      }
+      for (const int guard : route.guards) {
+        const std::string& name = now.guards[static_cast<std::size_t>(guard)].name;
+        if (!asks(next, *other, name)) {
+          gone.push_back(fmt::format("routes.{}.guards.{}", route.name, name));
+        }
       }
       tell_packs(route.name, "request", route.content.request, other->content.request, gone);
       tell_packs(route.name, "response", route.content.response, other->content.response, gone);

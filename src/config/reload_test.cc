@@ -70,6 +70,11 @@ TEST(Reload, NamesWhatWouldBeGone) {
   EXPECT_TRUE(vanished(*now, *inspecting).empty());
   EXPECT_EQ(vanished(*inspecting, *now),
             std::vector<std::string>{"routes.chat.content.request.secrets"});
+  const std::string guards =
+      "guards: { g: { kind: http, upstream: vllm, price_per_request: 0 } }\n";
+  const auto guarded =
+      load(guards + with(small() + more, "    prompt:", "    guards: [g]\n    prompt:"));
+  EXPECT_EQ(vanished(*guarded, *now), std::vector<std::string>{"routes.chat.guards.g"});
   const auto fewer = load(with(small() + more, "requests_per_minute: 120", "requests_per_day: 9"));
   EXPECT_EQ(vanished(*now, *fewer),
             std::vector<std::string>{"limits.tenant_id.requests_per_minute"});
