@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <set>
 #include <string>
@@ -12,6 +13,7 @@
 #include "cli/attack_client.h"
 #include "cli/commands.h"
 #include "cli/demo.h"
+#include "cli/disguises.h"
 #include "cli/wall_time.h"
 
 namespace tollgate::cli {
@@ -61,6 +63,8 @@ class Reel {
   Task<void> wallet();
   Task<void> cut_streams();
   Task<void> rogue_model();
+  Task<void> disguised_secrets();
+  Task<void> leaking_stream();
 
   // Sends them all at once; every one must be stopped. `worths` is what each could have cost.
   Task<void> must_stop(std::string attack, std::vector<AttackRequest> requests,
@@ -83,6 +87,9 @@ class Reel {
   AttackClient client_;
   std::vector<Row> rows_;
 };
+
+// A cloud's key that no account has; in parts, so that no scanner of repositories finds it here.
+constexpr std::array<std::string_view, 5> kKeyParts{"AKIA", "Q3EG", "RS5W", "XNB7", "TC2V"};
 
 Money worst_case(std::int64_t input_tokens, std::int64_t output_tokens) {
   return {(input_tokens * kInputTokenNanoUsd + 999) / 1000 + output_tokens * kOutputTokenMicroUsd};
@@ -299,6 +306,38 @@ Task<void> Reel::rogue_model() {
   add(std::move(row));
 }
 
+Task<void> Reel::disguised_secrets() {
+  const std::vector<AttackRequest> requests = [&] {
+    std::vector<AttackRequest> made;
+    for (const std::string& form : disguises(kKeyParts)) {
+      made.push_back(as("acme", chat_body("gpt-4o", "use my key " + form + " please", kCap)));
+    }
+    return made;
+  }();
+  co_await loop_.sleep(std::chrono::milliseconds(600));
+  co_await must_stop("a secret goes out, in six disguises", requests, each_worth(requests));
+}
+
+Task<void> Reel::leaking_stream() {
+  std::vector<AttackRequest> requests{
+      as("acme", chat_body("leaky", "Write 60 words", 100, R"(,"stream":true)")),
+      as("acme", chat_body("leaky", "Write 60 words", 100))};
+  const std::vector<AttackReply> replies = co_await client_.send_all(requests);
+  Row row;
+  row.attack = "a model leaks a key, cut over stream chunks";
+  row.tried = replies.size();
+  for (const AttackReply& reply : replies) {
+    const bool is_out = reply.body.find(kKeyParts.front()) != std::string::npos ||
+                        reply.body.find(kKeyParts.back()) != std::string::npos;
+    const bool is_told =
+        reply.status == 400 || reply.body.find("content_filter") != std::string::npos;
+    if (!is_out && is_told) ++row.stopped;
+  }
+  row.rules.insert("routes.chat.content");
+  row.held = row.stopped == row.tried;
+  add(std::move(row));
+}
+
 Task<void> Reel::play() {
   co_await strangers();
   co_await forbidden_doors();
@@ -310,6 +349,8 @@ Task<void> Reel::play() {
   co_await wallet();
   co_await cut_streams();
   co_await rogue_model();
+  co_await disguised_secrets();
+  co_await leaking_stream();
 }
 
 Task<void> play_and_stop(Reel& reel, net::Loop& loop) {

@@ -243,9 +243,10 @@ FaultOr<void> write_config(const State& state, const DemoAddresses& at) {
 }
 
 int serve_demo(const DemoOptions& options, const State& state, const MockServer& model,
-               const MockServer& rogue, const tokens::Vocabulary& vocabulary) {
-  const DemoAddresses at{options.port, options.admin_port, model.url(), rogue.url(),
-                         state.file("tollgate.db")};
+               const MockServer& rogue, const MockServer& leaky,
+               const tokens::Vocabulary& vocabulary) {
+  const DemoAddresses at{options.port, options.admin_port, model.url(),
+                         rogue.url(),  leaky.url(),        state.file("tollgate.db")};
   if (FaultOr<void> free = storage_is_free(at.ledger); !free) return faulty(free.error());
   if (FaultOr<void> written = write_config(state, at); !written) return faulty(written.error());
   const std::string file = state.file("tollgate.yaml");
@@ -290,7 +291,11 @@ int demo(const DemoOptions& options) {
   if (!model) return faulty(model.error());
   const auto rogue = MockServer::start(**vocabulary, rogue_policy);
   if (!rogue) return faulty(rogue.error());
-  return serve_demo(options, *state, **model, **rogue, **vocabulary);
+  mock::Policy leaky_policy;
+  leaky_policy.fail = mock::Fail::kLeak;
+  const auto leaky = MockServer::start(**vocabulary, leaky_policy);
+  if (!leaky) return faulty(leaky.error());
+  return serve_demo(options, *state, **model, **rogue, **leaky, **vocabulary);
 }
 
 }  // namespace tollgate::cli

@@ -21,6 +21,7 @@ upstreams:
   mock: {{ url: "{model_url}/v1", speaks: openai }}
   mock-anthropic: {{ url: "{model_url}", speaks: anthropic }}
   rogue: {{ url: "{rogue_url}/v1", speaks: openai }}   # Ignores every output cap.
+  leaky: {{ url: "{leaky_url}/v1", speaks: openai }}   # Says a key that it should keep.
 
 models:
   small:
@@ -40,6 +41,10 @@ models:
     price_per_million: {{ input: 3.00, output: 15.00 }}
   rogue:
     upstream: rogue
+    tokenizer: o200k_base
+    price_per_million: {{ input: 2.50, output: 10.00 }}
+  leaky:
+    upstream: leaky
     tokenizer: o200k_base
     price_per_million: {{ input: 2.50, output: 10.00 }}
   text-embedding-3-small:
@@ -71,10 +76,11 @@ limits:
 routes:
   - name: chat
     path: /v1/chat/completions
-    models: [small, gpt-4o, rogue]
+    models: [small, gpt-4o, rogue, leaky]
     allow: [{{ tenants: [acme, intern], roles: [engineer] }}, {{ tenants: [search] }}]
     prompt: {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1 }}
     tools: {{ allow: [search_docs, get_weather] }}
+    content: {{ request: [secrets, unicode], response: [secrets, links], on_match: refuse }}
   - name: messages
     path: /v1/messages
     models: [claude-sonnet]
@@ -107,6 +113,7 @@ audit: {{ content: none, keep: 400d }}
 std::string demo_yaml(const DemoAddresses& at) {
   return fmt::format(kYaml, fmt::arg("port", at.port), fmt::arg("admin_port", at.admin_port),
                      fmt::arg("model_url", at.model_url), fmt::arg("rogue_url", at.rogue_url),
+                     fmt::arg("leaky_url", at.leaky_url),
                      fmt::arg("ledger", at.ledger));
 }
 

@@ -12,6 +12,7 @@ struct DemoAddresses {
   std::uint16_t admin_port = 0;
   std::string model_url;  // Of the mock model, "http://127.0.0.1:1234".
   std::string rogue_url;  // Of a mock that ignores output caps.
+  std::string leaky_url;  // Of a mock that says a key.
   std::string ledger;     // Absolute path.
 };
 

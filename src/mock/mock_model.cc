@@ -33,7 +33,11 @@ constexpr std::array<std::string_view, 32> kWords{
     " count",   " what",  " was",    " made", " here",   " while", " it",    " passes",
     " through", " a",     " gate",   " that", " keeps",  " the",   " books", " true"};
 
-constexpr std::array<std::pair<std::string_view, Fail>, 10> kFails{{
+// What it says that leaks. No scanner of repositories finds a key in this file.
+constexpr std::array<std::string_view, 12> kLeaked{
+    " the", " key", " is", " AKIA", "Q3EG", "RS5W", "XNB7", "TC2V", ".", " Keep", " it", " safe."};
+
+constexpr std::array<std::pair<std::string_view, Fail>, 11> kFails{{
     {"never", Fail::kNever},
     {"500", Fail::kStatus500},
     {"429", Fail::kStatus429},
@@ -44,6 +48,7 @@ constexpr std::array<std::pair<std::string_view, Fail>, 10> kFails{{
     {"lie-low", Fail::kLieLow},
     {"lie-high", Fail::kLieHigh},
     {"overrun", Fail::kOverrun},
+    {"leak", Fail::kLeak},
 }};
 
 // The last number in `text`, as in "Write 200 words".
@@ -270,6 +275,11 @@ Task<void> MockModel::pace(const Answer& answer, Tokens made) {
   co_await loop_.sleep(Duration(made * 1'000'000 / answer.tokens_per_second));
 }
 
+std::string_view MockModel::word(std::size_t number) const {
+  return policy_.fail == Fail::kLeak ? kLeaked[number % kLeaked.size()]
+                                     : kWords[number % kWords.size()];
+}
+
 Task<void> MockModel::send_whole(pipeline::Exchange& exchange, const Answer& answer) {
   if (answer.wire.surface == Surface::kEmbeddings) {
     co_return co_await reply_json(exchange, 200, embedding_reply(answer.wire, answer.inputs));
@@ -277,7 +287,7 @@ Task<void> MockModel::send_whole(pipeline::Exchange& exchange, const Answer& ans
   std::vector<std::string> choices(static_cast<std::size_t>(answer.choices));
   for (std::size_t c = 0; c < choices.size(); ++c) {
     for (Tokens i = 0; i < answer.each; ++i) {
-      choices[c] += kWords[(static_cast<std::size_t>(i) + c) % kWords.size()];
+      choices[c] += word(static_cast<std::size_t>(i) + c);
     }
   }
   co_await pace(answer, answer.each);
@@ -313,8 +323,7 @@ Task<void> MockModel::send_stream(pipeline::Exchange& exchange, const Answer& an
     co_await pace(answer, 1);
     std::string pieces;
     for (std::int64_t c = 0; c < answer.choices; ++c) {
-      const std::string_view word = kWords[static_cast<std::size_t>(i + c) % kWords.size()];
-      pieces += stream_piece(answer.wire, c, word);
+      pieces += stream_piece(answer.wire, c, word(static_cast<std::size_t>(i + c)));
     }
     there = co_await exchange.write(pieces);
     if (there) stats_.output_tokens += answer.choices;

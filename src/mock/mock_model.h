@@ -42,6 +42,7 @@ enum class Fail : std::uint8_t {
   kLieLow,     // Reports a usage of 1 and 1.
   kLieHigh,    // Reports a thousand times the usage.
   kOverrun,    // Ignores the output cap: makes ten times as much.
+  kLeak,       // Says a cloud's key that no account has, a few letters a chunk.
 };
 std::optional<Fail> fail_named(std::string_view name);  // "never", "500", "silent", "lie-low"…
 std::vector<std::string_view> fail_names();
@@ -78,6 +79,7 @@ class MockModel final : public pipeline::Handler {
   Tokens input_of(const dialects::Request& request);
   Task<void> send_whole(pipeline::Exchange& exchange, const Answer& answer);
   Task<void> send_stream(pipeline::Exchange& exchange, const Answer& answer);
+  std::string_view word(std::size_t number) const;
   Task<void> pace(const Answer& answer, Tokens made);
   Task<void> reply_json(pipeline::Exchange& exchange, int status, std::string body);
   Task<bool> misbehave(pipeline::Exchange& exchange);

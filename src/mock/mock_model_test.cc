@@ -233,6 +233,10 @@ TEST_F(Mock, MisbehavesAsAsked) {
   EXPECT_EQ(high.usage->output, 37'000);
   EXPECT_EQ(high.text.tokens(), 37);
 
+  const auto leaking = with(Fail::kLeak, with_stream(kForms[0].body));
+  EXPECT_NE(leaking->text.find("Q3EG"), std::string::npos);
+  EXPECT_EQ(leaking->text.find("Q3EGRS5W"), std::string::npos) << "in parts";
+
   const auto over =
       with(Fail::kOverrun,
            R"({"model":"m","max_tokens":5,"messages":[{"role":"user","content":"Write 2"}]})");
@@ -266,7 +270,7 @@ TEST_F(Mock, TellsWhatItServed) {
 }
 
 TEST(MockFails, HaveANameEach) {
-  EXPECT_EQ(fail_names().size(), 10U);
+  EXPECT_EQ(fail_names().size(), 11U);
   for (const std::string_view name : fail_names()) EXPECT_TRUE(fail_named(name)) << name;
   EXPECT_EQ(fail_named("lie-low"), Fail::kLieLow);
   EXPECT_FALSE(fail_named("sometimes"));

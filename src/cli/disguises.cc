@@ -1,0 +1,58 @@
+#include "cli/disguises.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <iterator>
+
+namespace tollgate::cli {
+
+namespace {
+
+void put_utf8(std::uint32_t character, std::string& out) {
+  if (character < 0x10000) {
+    out += static_cast<char>(0xE0 | character >> 12);
+  } else {
+    out += static_cast<char>(0xF0 | character >> 18);
+    out += static_cast<char>(0x80 | (character >> 12 & 0x3F));
+  }
+  out += static_cast<char>(0x80 | (character >> 6 & 0x3F));
+  out += static_cast<char>(0x80 | (character & 0x3F));
+}
+
+// Each character moved by `by`.
+std::string moved(std::string_view text, std::uint32_t by) {
+  std::string made;
+  for (const char c : text) put_utf8(static_cast<unsigned char>(c) + by, made);
+  return made;
+}
+
+std::string base64(std::string_view text) {
+  std::string made(4 * ((text.size() + 2) / 3) + 1, '\0');
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(made.data()),
+                                   reinterpret_cast<const unsigned char*>(text.data()),
+                                   static_cast<int>(text.size()));
+  made.resize(static_cast<std::size_t>(size));
+  return made;
+}
+
+}  // namespace
+
+std::vector<std::string> disguises(std::span<const std::string_view> parts) {
+  constexpr std::uint32_t kFullWidth = 0xFF01 - '!';
+  constexpr std::uint32_t kTags = 0xE0000;
+  std::string plain;
+  std::string split;
+  for (const std::string_view part : parts) {
+    if (!plain.empty()) split += "\u200b";
+    plain += part;
+    split += part;
+  }
+  std::string hex;
+  for (const char c : plain) {
+    fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
+  }
+  return {plain, split, moved(plain, kFullWidth), moved(plain, kTags), base64(plain), hex};
+}
+
+}  // namespace tollgate::cli
