@@ -12,6 +12,7 @@
 #include "controls/content/characters.h"
 #include "controls/content/entities.h"
 #include "controls/content/places.h"
+#include "controls/content/survey.h"
 
 namespace tollgate::content {
 
@@ -176,6 +177,24 @@ std::size_t run_end(std::string_view text, std::size_t at) {
   return at;
 }
 
+// So many bytes are looked at in one go, and so many of them once more with the next: what begins
+// there and is cut may be too short to be seen.
+constexpr std::size_t kGlance = 256;
+constexpr std::size_t kGlanceAgain = 64;
+
+// The first place from `at` on, where a word may begin, behind which something may be encoded.
+std::size_t skip_plain(std::string_view text, std::size_t at) {
+  while (at + kGlance <= text.size()) {
+    const Survey seen = survey(text.substr(at, kGlance));
+    if (seen.has_runs || seen.has_marks || seen.has_escapes) break;
+    std::size_t next = at + kGlance - kGlanceAgain;
+    // No run is longer than what is looked at again.
+    while (begins(text[next - 1]) == Begins::kRun) --next;
+    at = next;
+  }
+  return at;
+}
+
 // What may stand between two numbers; at most two of them.
 std::size_t skip_separator(std::string_view text, std::size_t at) {
   constexpr std::string_view kSeparators = " ,:;-\t\n";
@@ -199,7 +218,13 @@ bool has_sign(std::string_view text, char sign, Is is) {
 template <class Put>
 void Decoder::each_piece(std::string_view text, Put put) {
   std::size_t kept = 0;
+  std::size_t plain = 0;
   for (std::size_t at = 0; at < text.size();) {
+    if (at >= plain) {
+      at = skip_plain(text, at);
+      plain = at + kGlance;
+      if (at == text.size()) break;
+    }
     const Begins what = begins(text[at]);
     if (what == Begins::kNothing) {
       ++at;
