@@ -82,7 +82,7 @@ std::vector<Line> lines_of(const std::string& path) {
 }
 
 std::shared_ptr<const content::Rules> rules(const std::vector<content::Pack>& packs) {
-  auto compiled = tollgate::bench::compiled(packs);
+  auto compiled = content::Rules::compile(packs);
   if (!compiled) fail(compiled.error().message);
   return *compiled;
 }
@@ -104,7 +104,7 @@ void scan(const std::vector<content::Pack>& packs, const std::vector<Line>& line
                    i, content::name_of(pack), rule, offset, bytes);
       };
       // Refused like what matches a rule, as nothing passes uninspected.
-      if (!was_read || tollgate::bench::is_unread(scanner)) told("not_inspected", 0, 0);
+      if (!was_read || scanner.too_deep()) told("not_inspected", 0, 0);
       for (const content::Finding& finding : scanner.found()) {
         if (asked.has(finding.rule)) told(finding.rule, finding.offset, finding.bytes);
       }

@@ -30,6 +30,7 @@ class Builder {
     build_authentication(root_.section("authentication"), config_, report_);
     build_admin(root_.section("admin"), config_, report_);
     routes();
+    content_rules();
     audit();
     edge();
   }
@@ -464,15 +465,64 @@ class Builder {
       tell(view, "response", "what this surface answers has no texts: there is nothing to inspect");
     } else if (!view.has("request") && !view.has("response")) {
       tell(route, "content", "`request` or `response` is missing: there is nothing to inspect");
-    } else if (config_.content_rules == nullptr) {
-      FaultOr<std::shared_ptr<const content::Rules>> rules = content::Rules::compile();
-      if (rules) {
-        config_.content_rules = std::move(*rules);
-      } else {
-        tell(route, "content", rules.error().message);
-      }
+    } else {
+      rules_of(view, made);
     }
     return made;
+  }
+
+  // One database for all routes, of the packs that any of them asks for.
+  void content_rules() {
+    std::vector<content::Pack> packs;
+    for (const Route& route : config_.routes) {
+      packs.insert(packs.end(), route.content.request.begin(), route.content.request.end());
+      packs.insert(packs.end(), route.content.response.begin(), route.content.response.end());
+    }
+    if (packs.empty() || !report_.problems.empty()) return;
+    FaultOr<std::shared_ptr<const content::Rules>> rules = content::Rules::compile(packs);
+    if (rules) {
+      config_.content_rules = std::move(*rules);
+    } else {
+      tell(root_, "routes", rules.error().message);
+    }
+  }
+
+  // Names of rules and packs that differ; each has to be one that could apply.
+  void rules_of(const View& view, content::Policy& made) {
+    made.except = view.texts("except");
+    for (const std::string& name : made.except) {
+      if (std::ranges::count(made.except, name) > 1) {
+        tell(view, "except", fmt::format("`{}` is there twice", name));
+      }
+      if (const std::string why = why_never(made, name, content::Named::kRule); !why.empty()) {
+        tell(view, "except", fmt::format("`{}` {}", name, why));
+      }
+    }
+    for (const View& one : view.each("overrides")) {
+      content::Override differs{.name = one.name()};
+      if (one.has("mode")) differs.mode = one.choice("mode", Mode::kEnforce);
+      if (one.has("on_match")) differs.on_match = one.choice("on_match", made.on_match);
+      std::string why = why_never(made, one.name(), content::Named::kRuleOrPack);
+      if (why.empty() && std::ranges::count(made.except, one.name()) != 0) {
+        why = "is left out by `except`";
+      }
+      if (why.empty() && !differs.mode && !differs.on_match) why = "differs in nothing";
+      if (!why.empty()) tell(view, "overrides", fmt::format("`{}` {}", one.name(), why));
+      made.overrides.push_back(std::move(differs));
+    }
+    content::resolve(made, content::all_rules());
+  }
+
+  // Why what has that name can never apply; empty: it can.
+  static std::string why_never(const content::Policy& policy, std::string_view name,
+                               content::Named named) {
+    const std::optional<content::Pack> pack =
+        content::pack_named(name, content::all_rules(), named);
+    if (!pack) return "is no rule of any pack: see the pages of the packs for their names";
+    if (std::ranges::count(policy.request, *pack) != 0) return {};
+    if (std::ranges::count(policy.response, *pack) != 0) return {};
+    return fmt::format("can never apply: neither `request` nor `response` names `{}`",
+                       content::name_of(*pack));
   }
 
   anomalies::Policy watch(const View& route, dialects::Surface surface) {

@@ -59,7 +59,6 @@ List survivals() { return {"kill", "power_loss"}; }
 List image_formulas() { return dialects::image_formula_names(); }
 List audio_formulas() { return dialects::audio_formula_names(); }
 List later_answer_packs() { return {"pii", "injection", "unicode", "special_tokens"}; }
-List later_content_packs() { return {"pii", "injection", "special_tokens"}; }
 List later_on_matches() { return {"redact"}; }
 List later_contents() { return {"full"}; }
 List whens() { return {"refuse", "allow_and_alert"}; }

@@ -86,6 +86,49 @@ TEST(Content, HasHostsThatLinksMayLeadTo) {
       std::string::npos);
 }
 
+TEST(Content, DiffersForPacksAndRules) {
+  const Loaded loaded = load(
+      "content: { request: [secrets, pii], except: [pii.email], overrides: { pii: { mode: observe "
+      "}, pii.iban: { on_match: flag } } }");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  const content::Policy& policy = loaded.config->routes.at(0).content;
+  const auto action = [&](std::string_view name) {
+    return policy.actions.at(content::number_of(name));
+  };
+  EXPECT_EQ(action("secrets.npm_token"), content::Action::kRefuse);
+  EXPECT_EQ(action("pii.email"), content::Action::kNone);
+  EXPECT_EQ(action("pii.us_ssn"), content::Action::kObserve);
+  EXPECT_EQ(action("pii.iban"), content::Action::kFlag);
+  EXPECT_EQ(action("injection.do_anything_now"), content::Action::kNone);
+  const std::string shown = effective_json(*loaded.config);
+  EXPECT_NE(shown.find(R"("except":["pii.email"],"overrides":{"pii":{"mode":"observe"},)"
+                       R"("pii.iban":{"on_match":"flag"}})"),
+            std::string::npos)
+      << shown;
+}
+
+TEST(Content, DiffersForRulesOfEveryPackAndOfAnswers) {
+  const Loaded loaded = load(
+      "content: { request: [unicode, special_tokens, injection], response: [secrets, links], "
+      "except: [unicode.bidi, links.link], overrides: { secrets.npm_token: { on_match: flag } } }");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  const content::Policy& policy = loaded.config->routes.at(0).content;
+  const auto asked = [&](std::string_view name) {
+    return policy.actions.at(content::number_of(name));
+  };
+  const auto answered = [&](std::string_view name) {
+    return policy.answer_actions.at(content::number_of(name));
+  };
+  EXPECT_EQ(asked("unicode.bidi"), content::Action::kNone);
+  EXPECT_EQ(asked("unicode.tags"), content::Action::kRefuse);
+  EXPECT_EQ(asked("special_tokens.chatml"), content::Action::kRefuse);
+  EXPECT_EQ(asked("secrets.npm_token"), content::Action::kNone);
+  EXPECT_EQ(answered("secrets.npm_token"), content::Action::kFlag);
+  EXPECT_EQ(answered("links.image"), content::Action::kRefuse);
+  EXPECT_EQ(answered("links.link"), content::Action::kNone);
+  EXPECT_EQ(answered("unicode.tags"), content::Action::kNone);
+}
+
 TEST(Content, IsNotInspectedWhereNothingIsWritten) {
   const Loaded loaded = load("mode: enforce");
   ASSERT_NE(loaded.config, nullptr) << told(loaded);
@@ -102,8 +145,22 @@ TEST(Content, IsToldWhereItCannotBe) {
   } rows[] = {
       {"content: {}", "routes[0].content", "`request` or `response` is missing"},
       {"content: { request: [] }", "routes[0].content.request", "a list of 1 to 16"},
-      {"content: { request: [pii] }", "request[0]", "`pii` is not served by this version"},
-      {"content: { request: [secrets, injection] }", "request[1]", "not served by this version"},
+      {"content: { response: [secrets], except: [links.image] }", "content.except",
+       "can never apply"},
+      {"content: { request: [pii], except: [pii.emial] }", "content.except", "is no rule"},
+      {"content: { request: [pii], except: [pii] }", "content.except", "is no rule"},
+      {"content: { request: [pii], except: [pii.email, pii.email] }", "content.except", "twice"},
+      {"content: { request: [secrets], except: [pii.email] }", "content.except",
+       "can never apply: neither `request` nor `response` names `pii`"},
+      {"content: { request: [secrets], overrides: { pii: { mode: observe } } }",
+       "content.overrides", "can never apply"},
+      {"content: { request: [pii], overrides: { pii.emial: { mode: observe } } }",
+       "content.overrides", "is no rule"},
+      {"content: { request: [pii], overrides: { pii: {} } }", "content.overrides",
+       "differs in nothing"},
+      {"content: { request: [pii], except: [pii.email], overrides: { pii.email: { mode: observe } "
+       "} }",
+       "content.overrides", "is left out by `except`"},
       {"content: { request: [secret] }", "request[0]", "did you mean `secrets`?"},
       {"content: { request: [secrets, secrets] }", "routes[0].content.request", "there twice"},
       {"content: { request: [secrets], on_match: redact }", "content.on_match",

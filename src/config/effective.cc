@@ -220,6 +220,17 @@ json::object content(const content::Policy& policy) {
   if (!policy.link_hosts.empty()) made["links"] = json::object{{"allow", texts(policy.link_hosts)}};
   made["on_match"] = text(choices::on_matches()[static_cast<std::size_t>(policy.on_match)]);
   made["mode"] = text(name_of(policy.mode));
+  if (!policy.except.empty()) made["except"] = texts(policy.except);
+  json::object overrides;
+  for (const content::Override& one : policy.overrides) {
+    json::object differs;
+    if (one.on_match) {
+      differs["on_match"] = text(choices::on_matches()[static_cast<std::size_t>(*one.on_match)]);
+    }
+    if (one.mode) differs["mode"] = text(name_of(*one.mode));
+    overrides[one.name] = std::move(differs);
+  }
+  if (!overrides.empty()) made["overrides"] = std::move(overrides);
   return made;
 }
 

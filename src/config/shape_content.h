@@ -18,16 +18,33 @@ inline constexpr Field kLinkFields[] = {
 };
 inline constexpr Section kLinks{"links", "What links in answers may lead to.", kLinkFields};
 
+inline constexpr Field kContentOverrideFields[] = {
+    {.key = "on_match",
+     .kind = Kind::kChoice,
+     .doc = "What is done about a match instead.",
+     .names = choices::on_matches,
+     .later = choices::later_on_matches},
+    {.key = "mode",
+     .kind = Kind::kChoice,
+     .doc = "`enforce` or `observe`, instead.",
+     .names = choices::modes},
+};
+inline constexpr Section kContentOverride{
+    "override",
+    "What differs for one pack, or for one rule of it. What is said of a rule stands above what is "
+    "said of its pack.",
+    kContentOverrideFields};
+
 inline constexpr Field kContentFields[] = {
     {.key = "request",
      .kind = Kind::kList,
      .doc = "Packs of rules that every text of a request is held to. `secrets`: keys, tokens and "
-            "passwords of known kinds. `unicode`: characters that hide a text or turn its order "
-            "around ([classes](content-unicode.md)).",
+            "passwords of known kinds; `pii`: personal data; `injection`: markers of injections "
+            "and jailbreaks; `unicode`: characters that hide a text or turn its order around; "
+            "`special_tokens`: those of chat templates. See [packs](content.md).",
      .min = 1,
      .max = 16,
      .names = choices::content_packs,
-     .later = choices::later_content_packs,
      .of = Kind::kChoice},
     {.key = "response",
      .kind = Kind::kList,
@@ -46,6 +63,16 @@ inline constexpr Field kContentFields[] = {
      .later = choices::later_on_matches},
     {.key = "links", .kind = Kind::kSection, .doc = "Of the pack `links`.", .section = &kLinks},
     kMode,
+    {.key = "except",
+     .kind = Kind::kTexts,
+     .doc = "Names of rules that are left out, `pii.email`.",
+     .max = 256},
+    {.key = "overrides",
+     .kind = Kind::kMap,
+     .doc = "By the name of a pack or of a rule, `pii` or `pii.email`: what differs for it.",
+     .max = 256,
+     .section = &kContentOverride,
+     .key_kind = Kind::kModelName},
 };
 inline constexpr Section kContent{
     "content",

@@ -28,19 +28,18 @@ Expected<void> observed_or(const config::Route& route, Expected<void> refused,
   return {};
 }
 
-constexpr content::Pack kSecretsPack[] = {content::Pack::kSecrets};
-
 FaultOr<void> find_in(std::string_view text, const config::Route& route, content::Scanner& scanner,
                       const SharedRules& rules, std::vector<content::StreamMatch>& found) {
   if (content::holds_answers_to(route.content, content::Pack::kLinks)) {
     content::LinkReader links(route.content.link_hosts);
     links.read(text, found);
     links.end(found);
+    leave_out(route, found);
   }
   if (!content::holds_answers_to(route.content, content::Pack::kSecrets)) return {};
   if (text.size() < content::shortest_secret() && !content::may_differ(text)) return {};
   if (rules == nullptr) return fault(FaultKind::kBroken, "there are no rules");
-  FaultOr<void> read = scanner.begin(rules, kSecretsPack, content::Layers::kNone);
+  FaultOr<void> read = scanner.begin(rules, route.content.answer_actions, content::Layers::kNone);
   if (read) read = scanner.read(text);
   if (!read) return read;
   for (const content::Finding& one : scanner.found()) {
@@ -49,11 +48,21 @@ FaultOr<void> find_in(std::string_view text, const config::Route& route, content
   return {};
 }
 
+content::Action action_of(const config::Route& route, const content::StreamMatch& match) {
+  return route.content.answer_actions[content::number_of(match.rule)];
+}
+
+void leave_out(const config::Route& route, std::vector<content::StreamMatch>& found) {
+  std::erase_if(found, [&](const content::StreamMatch& match) {
+    return action_of(route, match) == content::Action::kNone;
+  });
+}
+
 AnswerFinding finding_of(const config::Route& route, std::string_view place,
                          const content::StreamMatch& match) {
   const content::Extent& extent = match.extent;
   return {match.rule, fmt::format("{}:{}+{}", place, extent.begin, extent.end - extent.begin),
-          content::name_of(content::action_of(route.content))};
+          content::name_of(action_of(route, match))};
 }
 
 void WholeAnswer::text(std::string_view place, std::string_view text) {
@@ -61,8 +70,12 @@ void WholeAnswer::text(std::string_view place, std::string_view text) {
   matches_.clear();
   read_ = find_in(text, route_, scanner_, rules_, matches_);
   for (const content::StreamMatch& match : matches_) {
-    if (found_.found.size() == content::Scanner::kFindingsMax) return;
-    if (found_.found.empty()) first_ = place;
+    const content::Action action = action_of(route_, match);
+    if (action == content::Action::kObserve) found_.inspected = Inspected::kObserved;
+    if (action == content::Action::kRefuse && !refusal_) {
+      refusal_ = content::refuse_answer(match.rule, place, rule_of(route_)).error();
+    }
+    if (found_.found.size() == content::Scanner::kFindingsMax) continue;
     found_.found.push_back(finding_of(route_, place, match));
   }
 }
@@ -70,12 +83,9 @@ void WholeAnswer::text(std::string_view place, std::string_view text) {
 Expected<void> WholeAnswer::judge(AnswerVerdict& verdict) {
   verdict = std::move(found_);
   verdict.unread = !read_;
+  if (refusal_) return std::unexpected(*std::move(refusal_));
   if (!read_) return observed_or(route_, refuse_uninspected(route_), verdict);
-  if (verdict.found.empty()) return {};
-  return observed_or(
-      route_,
-      content::check_answer(route_.content, verdict.found.front().rule, first_, rule_of(route_)),
-      verdict);
+  return {};
 }
 
 }  // namespace tollgate::pipeline

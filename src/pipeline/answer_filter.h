@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,9 @@ FaultOr<void> find_in(std::string_view text, const config::Route& route, content
                       const SharedRules& rules, std::vector<content::StreamMatch>& found);
 AnswerFinding finding_of(const config::Route& route, std::string_view place,
                          const content::StreamMatch& match);
+// What is done about a match: of a rule that is left out, nothing.
+content::Action action_of(const config::Route& route, const content::StreamMatch& match);
+void leave_out(const config::Route& route, std::vector<content::StreamMatch>& found);
 
 // Reads the texts of a whole answer.
 class WholeAnswer final : public dialects::AnswerSink {
@@ -69,7 +73,7 @@ class WholeAnswer final : public dialects::AnswerSink {
   FaultOr<void> read_;
   std::vector<content::StreamMatch> matches_;
   AnswerVerdict found_;
-  std::string first_;  // The place of the first of it.
+  std::optional<Refusal> refusal_;  // For the first of it that is refused.
 };
 
 }  // namespace tollgate::pipeline

@@ -151,20 +151,26 @@ void say_media(Bytestream& bytes, config::Config& config) {
 
 // What their texts are held to; last of all, as before.
 void say_content(Bytestream& bytes, config::Config& config) {
+  static constexpr content::Pack kPacks[] = {content::Pack::kSecrets, content::Pack::kPii,
+                                             content::Pack::kInjection};
   static const std::shared_ptr<const content::Rules> rules = [] {
-    const auto compiled = content::Rules::compile();
+    const auto compiled = content::Rules::compile(kPacks);
     CHECK(compiled.has_value());
     return *compiled;
   }();
   if (!bytes.flag()) return;
   if (bytes.below(8) != 7) config.content_rules = rules;  // Else nothing can be inspected.
   for (config::Route& route : config.routes) {
-    if (bytes.flag()) route.content.request = {content::Pack::kSecrets};
+    if (bytes.flag()) route.content.request = {content::Pack::kSecrets, content::Pack::kPii};
     route.content.mode = mode_of(bytes);
     if (bytes.flag()) route.content.on_match = content::OnMatch::kFlag;
   }
   for (config::Route& route : config.routes) {
     if (bytes.flag()) route.content.request.push_back(content::Pack::kUnicode);
+  }
+  for (config::Route& route : config.routes) {
+    if (bytes.flag()) route.content.request.push_back(content::Pack::kInjection);
+    content::resolve(route.content, content::all_rules());
   }
 }
 

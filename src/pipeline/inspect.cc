@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -16,7 +17,7 @@ std::string place_of(const dialects::Request& request, std::size_t text) {
 
 FaultOr<void> scan(const Facts& facts, const config::Route& route, content::Scanner& scanner) {
   if (facts.config.content_rules == nullptr) return fault(FaultKind::kBroken, "there are no rules");
-  FaultOr<void> read = scanner.begin(facts.config.content_rules, route.content.request);
+  FaultOr<void> read = scanner.begin(facts.config.content_rules, route.content.actions);
   for (const auto texts : {facts.request.texts, facts.request.carried}) {
     for (const dialects::Text& text : texts) {
       if (read) read = scanner.read(text.text);
@@ -25,15 +26,14 @@ FaultOr<void> scan(const Facts& facts, const config::Route& route, content::Scan
   return read;
 }
 
-void put_on_record(const Facts& facts, const config::Route& route, const content::Scanner& scanner,
-                   Arena& arena, audit::Record& record) {
-  const std::string_view action = content::name_of(content::action_of(route.content));
+void put_on_record(const Facts& facts, const content::Scanner& scanner, Arena& arena,
+                   audit::Record& record) {
   const auto told = arena.make<audit::ContentFinding>(scanner.found().size());
   for (std::size_t i = 0; i < told.size(); ++i) {
     const content::Finding& finding = scanner.found()[i];
     const std::string where = fmt::format("{}:{}+{}", place_of(facts.request, finding.text),
                                           finding.offset, finding.bytes);
-    told[i] = {finding.rule, arena.copy(where), action};
+    told[i] = {finding.rule, arena.copy(where), content::name_of(finding.action)};
   }
   record.content = told;
 }
@@ -42,23 +42,9 @@ std::string rule_of(const config::Route& route) {
   return fmt::format("routes.{}.content", route.name);
 }
 
-Expected<void> verdict(const Facts& facts, const config::Route& route, content::Scanner& scanner,
-                       Arena& arena, audit::Record& record) {
-  if (const FaultOr<void> read = scan(facts, route, scanner); !read) {
-    return content::refuse_unread(
-        "The request could not be inspected, and nothing passes here that was not. The operator "
-        "has to look at it.",
-        rule_of(route));
-  }
-  put_on_record(facts, route, scanner, arena, record);
-  if (!scanner.found().empty()) {
-    const content::Finding& first = scanner.found().front();
-    const std::string where = place_of(facts.request, first.text);
-    if (Expected<void> passed = content::check(route.content, first, where, rule_of(route));
-        !passed) {
-      return passed;
-    }
-  }
+// Whether all was read; what was not says nothing about what stands in it.
+Expected<void> is_read(const Facts& facts, const config::Route& route,
+                       const content::Scanner& scanner) {
   if (const std::optional<std::size_t> text = scanner.too_deep()) {
     const std::string where = place_of(facts.request, *text);
     return content::refuse_unread(
@@ -84,10 +70,29 @@ Expected<void> verdict(const Facts& facts, const config::Route& route, content::
 Expected<Inspected> inspect(const Facts& facts, const config::Route& route,
                             content::Scanner& scanner, Arena& arena, audit::Record& record) {
   if (route.content.request.empty()) return Inspected::kPassed;
-  const Expected<void> passed = verdict(facts, route, scanner, arena, record);
-  if (passed) return Inspected::kPassed;
+  Expected<void> read;
+  Inspected inspected = Inspected::kPassed;
+  if (scan(facts, route, scanner)) {
+    put_on_record(facts, scanner, arena, record);
+    const auto found = scanner.found();
+    const auto first = [&](content::Action action) {
+      return std::ranges::find(found, action, &content::Finding::action);
+    };
+    // What a rule refuses is refused, whatever holds for the others.
+    if (const auto one = first(content::Action::kRefuse); one != found.end()) {
+      return content::refuse_found(*one, place_of(facts.request, one->text), rule_of(route));
+    }
+    if (first(content::Action::kObserve) != found.end()) inspected = Inspected::kObserved;
+    read = is_read(facts, route, scanner);
+  } else {
+    read = content::refuse_unread(
+        "The request could not be inspected, and nothing passes here that was not. The operator "
+        "has to look at it.",
+        rule_of(route));
+  }
+  if (read) return inspected;
   if (route.content.mode == Mode::kObserve) return Inspected::kObserved;
-  return std::unexpected(passed.error());
+  return std::unexpected(read.error());
 }
 
 }  // namespace tollgate::pipeline

@@ -10,7 +10,7 @@ StreamFilter::StreamFilter(const config::Route& route, content::Scanner& scanner
     : route_(route),
       scanner_(scanner),
       rules_(rules),
-      refuses_(content::action_of(route.content) == content::Action::kRefuse),
+      refuses_(std::ranges::count(route.content.answer_actions, content::Action::kRefuse) != 0),
       reads_secrets_(content::holds_answers_to(route.content, content::Pack::kSecrets)),
       reads_links_(content::holds_answers_to(route.content, content::Pack::kLinks)) {
   if (rules_ == nullptr) give_up();
@@ -20,8 +20,9 @@ StreamFilter::StreamFilter(const config::Route& route, content::Scanner& scanner
 void StreamFilter::text(std::string_view place, std::string_view text) {
   if (verdict_.unread) return;
   if (!find_in(text, route_, scanner_, rules_, found_)) return give_up();
-  for (const content::StreamMatch& match : found_) note(place, match);
-  if (!found_.empty()) event_needs_.push_back({.text = kNever});
+  for (const content::StreamMatch& match : found_) {
+    if (note(place, match) == content::Action::kRefuse) event_needs_.push_back({.text = kNever});
+  }
   found_.clear();
 }
 
@@ -65,22 +66,24 @@ StreamFilter::Text* StreamFilter::text_at(std::string_view place) {
 }
 
 void StreamFilter::take_found(Text& text) {
+  leave_out(route_, found_);
   for (const content::StreamMatch& match : found_) {
-    note(text.place, match);
+    if (note(text.place, match) != content::Action::kRefuse) continue;
     text.match = std::min(text.match, match.extent.begin);
   }
   found_.clear();
 }
 
-void StreamFilter::note(std::string_view place, const content::StreamMatch& match) {
-  if (verdict_.found.empty()) {
-    Expected<void> passed =
-        content::check_answer(route_.content, match.rule, place, rule_of(route_));
-    passed = observed_or(route_, std::move(passed), verdict_);
-    if (!passed) refusal_ = std::move(passed.error());
+content::Action StreamFilter::note(std::string_view place, const content::StreamMatch& match) {
+  const content::Action action = action_of(route_, match);
+  if (action == content::Action::kObserve) verdict_.inspected = Inspected::kObserved;
+  if (action == content::Action::kRefuse && !refusal_) {
+    refusal_ = content::refuse_answer(match.rule, place, rule_of(route_)).error();
   }
-  if (verdict_.found.size() == content::Scanner::kFindingsMax) return;
-  verdict_.found.push_back(finding_of(route_, place, match));
+  if (verdict_.found.size() < content::Scanner::kFindingsMax) {
+    verdict_.found.push_back(finding_of(route_, place, match));
+  }
+  return action;
 }
 
 std::size_t StreamFilter::decided_of(const Text& text) const {

@@ -80,7 +80,7 @@ class StreamFilter final : public dialects::AnswerSink {
   };
 
   Text* text_at(std::string_view place);
-  void note(std::string_view place, const content::StreamMatch& match);
+  content::Action note(std::string_view place, const content::StreamMatch& match);
   void take_found(Text& text);
   void give_up();
   std::size_t decided_of(const Text& text) const;
@@ -90,7 +90,7 @@ class StreamFilter final : public dialects::AnswerSink {
   const config::Route& route_;
   content::Scanner& scanner_;
   const SharedRules& rules_;
-  const bool refuses_;  // And does not only flag or observe.
+  const bool refuses_;  // Some rule does, and not only flags or observes.
   const bool reads_secrets_;
   const bool reads_links_;
   std::vector<std::unique_ptr<Text>> texts_;

@@ -75,7 +75,8 @@ void filtered(benchmark::State& state, const std::vector<std::string>& chunks) {
   config::Route route;
   route.name = "chat";
   route.content.response = {content::Pack::kSecrets};
-  const SharedRules rules = *content::Rules::compile();
+  content::resolve(route.content, content::all_rules());
+  const SharedRules rules = *content::Rules::compile(route.content.response);
   content::Scanner scanner;
   dialects::StreamReader reader;
   NoOutput output;

@@ -10,6 +10,12 @@ std::string_view name_of(Pack pack) {
   switch (pack) {
     case Pack::kSecrets:
       return "secrets";
+    case Pack::kPii:
+      return "pii";
+    case Pack::kInjection:
+      return "injection";
+    case Pack::kSpecialTokens:
+      return "special_tokens";
     case Pack::kLinks:
       return "links";
     case Pack::kUnicode:
@@ -26,6 +32,8 @@ std::string_view name_of(Action action) {
       return "flag";
     case Action::kObserve:
       return "observe";
+    case Action::kNone:
+      return "none";
   }
   return "refuse";
 }
@@ -34,24 +42,59 @@ bool holds_answers_to(const Policy& policy, Pack pack) {
   return std::ranges::find(policy.response, pack) != policy.response.end();
 }
 
-Action action_of(const Policy& policy) {
-  if (policy.mode == Mode::kObserve) return Action::kObserve;
-  return policy.on_match == OnMatch::kFlag ? Action::kFlag : Action::kRefuse;
+namespace {
+
+Action action_of(const Policy& policy, const Rule& rule) {
+  Mode mode = policy.mode;
+  OnMatch on_match = policy.on_match;
+  // What is said of a rule stands above what is said of its pack, wherever it is written.
+  for (const std::string_view name : {name_of(rule.pack), rule.name}) {
+    for (const Override& override : policy.overrides) {
+      if (override.name != name) continue;
+      mode = override.mode.value_or(mode);
+      on_match = override.on_match.value_or(on_match);
+    }
+  }
+  // What only flags refuses nothing in either mode.
+  if (on_match == OnMatch::kFlag) return Action::kFlag;
+  return mode == Mode::kObserve ? Action::kObserve : Action::kRefuse;
 }
 
-Expected<void> check(const Policy& policy, const Finding& first, std::string_view where,
-                     std::string_view rule) {
-  if (policy.on_match == OnMatch::kFlag) return {};
+}  // namespace
+
+void resolve(Policy& policy, std::span<const Rule> rules) {
+  policy.actions.clear();
+  policy.answer_actions.clear();
+  for (const Rule& rule : rules) {
+    const bool is_left_out = std::ranges::count(policy.except, rule.name) != 0;
+    const Action action = is_left_out ? Action::kNone : action_of(policy, rule);
+    const auto of = [&](std::span<const Pack> packs) {
+      return std::ranges::count(packs, rule.pack) != 0 ? action : Action::kNone;
+    };
+    policy.actions.push_back(of(policy.request));
+    policy.answer_actions.push_back(of(policy.response));
+  }
+}
+
+std::optional<Pack> pack_named(std::string_view name, std::span<const Rule> rules, Named named) {
+  for (int i = 0; i < kPackCount && named == Named::kRuleOrPack; ++i) {
+    if (name == name_of(static_cast<Pack>(i))) return static_cast<Pack>(i);
+  }
+  const auto rule = std::ranges::find(rules, name, &Rule::name);
+  return rule == rules.end() ? std::nullopt : std::optional(rule->pack);
+}
+
+std::unexpected<Refusal> refuse_found(const Finding& finding, std::string_view where,
+                                      std::string_view rule) {
   return refuse(Reason::kContentRefused, std::string(rule),
                 fmt::format("'{}' holds what this route does not let pass: {}, {} bytes from byte "
                             "{}. Take it out, or put a placeholder there.",
-                            where, first.rule, first.bytes, first.offset),
+                            where, finding.rule, finding.bytes, finding.offset),
                 std::string(where));
 }
 
-Expected<void> check_answer(const Policy& policy, std::string_view rule_found,
-                            std::string_view where, std::string_view rule) {
-  if (policy.on_match == OnMatch::kFlag) return {};
+std::unexpected<Refusal> refuse_answer(std::string_view rule_found, std::string_view where,
+                                       std::string_view rule) {
   return refuse(Reason::kContentRefused, std::string(rule),
                 fmt::format("The model's answer holds what this route does not let out, so it was "
                             "not sent: {} in '{}'.",

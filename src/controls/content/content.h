@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,15 +23,40 @@ namespace tollgate::content {
 // A set of rules that are asked for together.
 enum class Pack : std::uint8_t {
   kSecrets,
+  kPii,
+  kInjection,
   kUnicode,
+  kSpecialTokens,
   kLinks,  // Of answers only.
 };
-inline constexpr int kPackCount = 3;
+inline constexpr int kPackCount = 6;
 std::string_view name_of(Pack pack);  // "secrets"
+
+// How a rule reads: as bytes that must be so, or as words, however they are written. For a rule on
+// words see normal_form.h.
+enum class Reading : std::uint8_t { kExact, kWords };
+
+// One rule. Its name borrows what made it.
+struct Rule {
+  std::string_view name;  // "secrets.aws_access_key"
+  Pack pack = Pack::kSecrets;
+  Reading reading = Reading::kExact;
+};
 
 enum class OnMatch : std::uint8_t {
   kRefuse,
   kFlag,  // Only recorded.
+};
+
+// What is done about a match, from the least to the most.
+enum class Action : std::uint8_t { kNone, kObserve, kFlag, kRefuse };
+std::string_view name_of(Action action);
+
+// What differs for a pack, or for a rule.
+struct Override {
+  std::string name;  // "pii", "pii.email"
+  std::optional<Mode> mode;
+  std::optional<OnMatch> on_match;
 };
 
 // What the operator writes under a route's `content`.
@@ -39,12 +66,22 @@ struct Policy {
   std::vector<Pack> response;  // The same, of its answer.
   OnMatch on_match = OnMatch::kRefuse;
   std::vector<std::string> link_hosts;  // To which links may carry data (links.h).
+  std::vector<std::string> except;      // Names of rules that are left out.
+  std::vector<Override> overrides;
+
+  // By the number of the rule, as resolve() says, for a request and for its answer.
+  std::vector<Action> actions;
+  std::vector<Action> answer_actions;
 };
 bool holds_answers_to(const Policy& policy, Pack pack);
 
-enum class Action : std::uint8_t { kRefuse, kFlag, kObserve };
-std::string_view name_of(Action action);
-Action action_of(const Policy& policy);
+// Sets the actions of a policy by the rest of it: kNone for a rule of a pack that nobody asked for,
+// and for an exception. `rules` are all_rules() (rules.h).
+void resolve(Policy& policy, std::span<const Rule> rules);
+
+// The pack that has that name, where packs may be named, or has a rule of that name.
+enum class Named : std::uint8_t { kRule, kRuleOrPack };
+std::optional<Pack> pack_named(std::string_view name, std::span<const Rule> rules, Named named);
 
 // Bytes of a text, from `begin` up to `end`.
 struct Extent {
@@ -64,18 +101,18 @@ struct Finding {
   std::size_t text = 0;    // Which of the texts that were read, from 0…
   std::size_t offset = 0;  // …and where in it, in bytes, as it came…
   std::size_t bytes = 0;   // …with whatever was hidden in between.
+  Action action = Action::kRefuse;
 };
 
-// Refuses with kContentRefused for `first`, the first finding, where the policy refuses. `where`
-// is its place in the body, "messages[3].content"; `rule` the route's place in the configuration,
-// "routes.chat.content". Enforced or observed is for the caller of check() to tell.
-Expected<void> check(const Policy& policy, const Finding& first, std::string_view where,
-                     std::string_view rule);
+// Refuses with kContentRefused for a finding. `where` is its place in the body,
+// "messages[3].content"; `rule` the route's place in the configuration, "routes.chat.content".
+std::unexpected<Refusal> refuse_found(const Finding& finding, std::string_view where,
+                                      std::string_view rule);
 
-// The same for an answer, of which `rule_found` matched first; nobody can mend it but by asking for
+// The same for an answer, in which `rule_found` matched; nobody can mend it but by asking for
 // another.
-Expected<void> check_answer(const Policy& policy, std::string_view rule_found,
-                            std::string_view where, std::string_view rule);
+std::unexpected<Refusal> refuse_answer(std::string_view rule_found, std::string_view where,
+                                       std::string_view rule);
 
 // What cannot be inspected is refused: `why` is a sentence for the caller.
 std::unexpected<Refusal> refuse_unread(std::string_view why, std::string_view rule,

@@ -33,10 +33,6 @@
 
 namespace tollgate::content {
 
-// How a rule reads: as bytes that must be so, or as words, however they are written. For a rule on
-// words see normal_form.h.
-enum class Reading : std::uint8_t { kExact, kWords };
-
 // Whether encodings are taken off.
 enum class Layers : std::uint8_t { kAll, kNone };
 

@@ -1,11 +1,17 @@
 #include "controls/content/links.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace tollgate::content {
 
 namespace {
+
+constexpr std::array<std::string_view, 3> kRules{"links.image", "links.link", "links.script"};
+constexpr std::string_view kImage = kRules[0];
+constexpr std::string_view kLink = kRules[1];
+constexpr std::string_view kScript = kRules[2];
 
 // What carries data: longer than names, numbers and words of ordinary addresses.
 struct Bounds {
@@ -108,6 +114,8 @@ bool is_image_data(std::string_view behind_scheme) {
 
 }  // namespace
 
+std::span<const std::string_view> link_rules() { return kRules; }
+
 void LinkReader::read(std::string_view piece, std::vector<StreamMatch>& found) {
   for (std::size_t i = 0; i < piece.size(); ++i) {
     read_markdown(piece[i], size_ + i, found);
@@ -206,7 +214,7 @@ bool LinkReader::is_harmless(std::string_view address) const {
 
 std::string_view LinkReader::rule_of(const Address& address) const {
   const std::string_view text = address.text;
-  if (address.is_css && text.size() > kAddressMax) return "links.image";
+  if (address.is_css && text.size() > kAddressMax) return kImage;
   if (!address.is_css) return rule_of(text, address.loads);
   for (std::size_t at = 0; at < text.size(); ++at) {
     if (text[at] != ':' && !text.substr(at).starts_with("//")) continue;
@@ -225,19 +233,19 @@ std::string_view LinkReader::rule_of(std::string_view address, Loads loads) cons
     address.remove_prefix(1);
   }
   const bool is_loaded = loads == Loads::kByItself;
-  const std::string_view rule = is_loaded ? "links.image" : "links.link";
+  const std::string_view rule = is_loaded ? kImage : kLink;
   const std::size_t scheme_end = address.find_first_of(":/?#&");
   std::string_view rest = address;
   if (scheme_end != std::string_view::npos && address[scheme_end] == '&') {
     // Of a scheme that is written with entities only a browser knows what they make.
-    return is_entity(address.substr(scheme_end)) ? "links.script" : std::string_view();
+    return is_entity(address.substr(scheme_end)) ? kScript : std::string_view();
   }
   if (scheme_end != std::string_view::npos && address[scheme_end] == ':') {
     const std::string scheme = lowered(address.substr(0, scheme_end));
     rest = address.substr(scheme_end + 1);
-    if (scheme == "javascript" || scheme == "vbscript") return "links.script";
+    if (scheme == "javascript" || scheme == "vbscript") return kScript;
     if (scheme == "data") {
-      return is_loaded && is_image_data(rest) ? std::string_view() : "links.script";
+      return is_loaded && is_image_data(rest) ? std::string_view() : kScript;
     }
     if (scheme != "http" && scheme != "https") return {};
   } else if (!address.starts_with("//") && !address.starts_with("\\\\")) {

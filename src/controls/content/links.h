@@ -28,6 +28,9 @@
 
 namespace tollgate::content {
 
+// "links.image"…
+std::span<const std::string_view> link_rules();
+
 class LinkReader {
  public:
   // No address is longer; one that is carries data.

@@ -3,12 +3,18 @@
 #include <fmt/format.h>
 #include <hs/hs.h>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/check.h"
 #include "controls/content/anchors.h"
 #include "controls/content/decode.h"
+#include "controls/content/links.h"
 #include "controls/content/normal_form.h"
+#include "controls/content/pii.h"
+#include "controls/content/smuggling.h"
 
 namespace tollgate::content {
 
@@ -39,42 +45,138 @@ std::string expression_of(const Secret& secret) {
   return expression + fmt::format("]{{{}}}", Rules::kAhead);
 }
 
+// The rules by number, and all that the database is made of.
+struct Table {
+  std::vector<Rule> rules;
+  std::vector<Rules::Expression> expressions;
+  std::size_t first_pii = 0;
+  std::size_t first_words = 0;
+  std::size_t first_smuggling = 0;
+
+  Table() {
+    for (const Secret& secret : secrets()) {
+      // Rows of one kind stand together.
+      if (rules.empty() || rules.back().name != secret.rule) {
+        rules.push_back({secret.rule, Pack::kSecrets, Reading::kExact});
+      }
+      expressions.push_back({last(), &secret, nullptr});
+    }
+    first_pii = rules.size();
+    for (const PiiKind& kind : pii_kinds()) {
+      rules.push_back({kind.rule, Pack::kPii, Reading::kExact});
+    }
+    for (const Secret& named : pii_by_name()) {
+      if (rules.back().name != named.rule) {
+        rules.push_back({named.rule, Pack::kPii, Reading::kExact});
+      }
+      expressions.push_back({last(), &named, nullptr});
+    }
+    add(special_tokens(), Pack::kSpecialTokens, Reading::kExact);
+    first_words = rules.size();
+    add(injections(), Pack::kInjection, Reading::kWords);
+    first_smuggling = rules.size();
+    for (const std::string_view rule : smuggling_rules()) rules.push_back({rule, Pack::kUnicode});
+    for (const std::string_view rule : link_rules()) rules.push_back({rule, Pack::kLinks});
+  }
+
+ private:
+  std::uint16_t last() const { return static_cast<std::uint16_t>(rules.size() - 1); }
+  void add(std::span<const Pattern> patterns, Pack pack, Reading reading) {
+    for (const Pattern& pattern : patterns) {
+      rules.push_back({pattern.rule, pack, reading});
+      expressions.push_back({last(), nullptr, &pattern});
+    }
+  }
+};
+
+const Table& table() {
+  static const Table made;
+  return made;
+}
+
+struct Source {
+  std::string text;
+  unsigned flags = 0;
+};
+
+Source source_of(const Rules::Expression& expression) {
+  if (expression.secret != nullptr) {
+    const Secret& secret = *expression.secret;
+    return {expression_of(secret), secret.gap == Gap::kAssigned ? HS_FLAG_CASELESS : 0U};
+  }
+  const bool is_words = table().rules[expression.rule].reading == Reading::kWords;
+  const std::string_view text = expression.pattern->expression;
+  constexpr unsigned kWhere = HS_FLAG_SOM_LEFTMOST | HS_FLAG_DOTALL;
+  if (!is_words) return {std::string(text), kWhere};
+  return {fold_rule(in_words(text)), kWhere | HS_FLAG_CASELESS};
+}
+
 }  // namespace
+
+std::span<const Rule> all_rules() { return table().rules; }
+std::size_t first_pii_rule() { return table().first_pii; }
+std::size_t first_smuggling_rule() { return table().first_smuggling; }
+
+std::span<const Action> of_words(std::span<const Action> actions) {
+  return actions.subspan(table().first_words, table().first_smuggling - table().first_words);
+}
+
+std::size_t number_of(std::string_view rule) {
+  const auto found = std::ranges::find(table().rules, rule, &Rule::name);
+  CHECK(found != table().rules.end());
+  return static_cast<std::size_t>(found - table().rules.begin());
+}
 
 void Rules::Free::operator()(hs_database* database) const { hs_free_database(database); }
 
-FaultOr<std::shared_ptr<const Rules>> Rules::compile() {
-  std::vector<std::string> expressions;
+FaultOr<std::shared_ptr<const Rules>> Rules::compile(std::span<const Pack> packs) {
+  std::vector<Expression> expressions;
+  for (const Expression& expression : table().expressions) {
+    const Pack pack = table().rules[expression.rule].pack;
+    // A database has to hold something: personal data may ask for nothing of it.
+    if (std::ranges::count(packs, pack) != 0 || expressions.empty()) {
+      expressions.push_back(expression);
+    }
+  }
+  std::vector<Source> sources;
   std::vector<const char*> texts;
   std::vector<unsigned> flags;
   std::vector<unsigned> ids;
-  for (const Secret& secret : secrets()) expressions.push_back(expression_of(secret));
-  for (const std::string& expression : expressions) {
-    flags.push_back(secrets()[ids.size()].gap == Gap::kAssigned ? HS_FLAG_CASELESS : 0);
+  for (const Expression& expression : expressions) {
+    sources.push_back(source_of(expression));
+  }
+  for (const Source& source : sources) {
+    flags.push_back(source.flags);
     ids.push_back(static_cast<unsigned>(ids.size()));
-    texts.push_back(expression.c_str());
+    texts.push_back(source.text.c_str());
   }
   hs_database* database = nullptr;
   hs_compile_error* error = nullptr;
   if (hs_compile_multi(texts.data(), flags.data(), ids.data(), static_cast<unsigned>(texts.size()),
                        HS_MODE_BLOCK, nullptr, &database, &error) != HS_SUCCESS) {
-    const std::string why = error != nullptr && error->message != nullptr ? error->message : "";
+    std::string why = error != nullptr && error->message != nullptr ? error->message : "";
+    if (error != nullptr && error->expression >= 0) {
+      const auto which = static_cast<std::size_t>(error->expression);
+      why += fmt::format(" ({})", table().rules[expressions[which].rule].name);
+    }
     if (error != nullptr) hs_free_compile_error(error);
     return fault(FaultKind::kBroken,
                  fmt::format("the rules of `content` cannot be compiled by Vectorscan {}: {}",
                              hs_version(), why));
   }
   prepare();  // Not on a loop either; nor what streams are read by.
+  prepare_pii();
   prepare_entities();
   (void)Anchors::exact();
   (void)Anchors::of_any_case();
   auto rules = std::make_shared<Rules>(Private());
+  rules->expressions_ = std::move(expressions);
   rules->database_.reset(database);
   return rules;
 }
 
-std::size_t Rules::anchor_end(unsigned id, std::size_t match_end) {
-  return looks_ahead(secret(id)) ? match_end - kAhead : match_end;
+std::size_t Rules::anchor_end(const Secret& secret, std::size_t match_end) {
+  return looks_ahead(secret) ? match_end - kAhead : match_end;
 }
 
 }  // namespace tollgate::content

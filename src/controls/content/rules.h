@@ -1,9 +1,12 @@
 // The rules of all packs, compiled into one Vectorscan database.
 //
-// The database finds where a rule may begin: its anchor, a text that ordinary prose does not have.
-// Whether it is a match is then told by a look at the characters around it (secrets.h), which knows
-// lengths, alphabets and checksums exactly. So no pattern has a repetition without an end, and what
-// a text costs is linear in its bytes, whatever stands in it.
+// The database finds where a rule may match: its anchor, a text that ordinary prose does not have,
+// or a pattern whose repetitions all have an end. Of an anchor a look at the characters around it
+// tells the rest (secrets.h), which knows lengths, alphabets and checksums exactly. So what a text
+// costs is linear in its bytes, whatever stands in it. Numbers have no anchor: personal data is
+// found by a pass of its own (pii.h), and what hides a text by another (smuggling.h).
+//
+// Which of the rules apply is told to the scanner: one database serves all routes.
 //
 // Source: Vectorscan 5.4 (a fork of Hyperscan), "Developer's Reference Guide", block mode.
 #pragma once
@@ -11,14 +14,26 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
 
 #include "base/fault.h"
-#include "controls/content/forms.h"
+#include "controls/content/patterns.h"
 #include "controls/content/secrets.h"
 
 struct hs_database;
 
 namespace tollgate::content {
+
+// The rules of all packs, by number. Immutable; from its first use on it is the same.
+std::span<const Rule> all_rules();
+// Where the kinds of pii_kinds() and of smuggling_rules() are among them, and the rules on words.
+std::size_t first_pii_rule();
+std::size_t first_smuggling_rule();
+std::span<const Action> of_words(std::span<const Action> actions);
+// The number of a rule that there is.
+std::size_t number_of(std::string_view rule);
 
 // Immutable, and safe from any thread.
 class Rules {
@@ -28,23 +43,29 @@ class Rules {
   // What is looked for behind a short anchor, in characters.
   static constexpr std::size_t kAhead = 8;
 
-  // Takes some milliseconds. Fails where the processor lacks what Vectorscan needs, or memory.
-  static FaultOr<std::shared_ptr<const Rules>> compile();
+  // Whose expression the database reports under a number; one of the two is there.
+  struct Expression {
+    std::uint16_t rule = 0;  // Of all_rules().
+    const Secret* secret = nullptr;
+    const Pattern* pattern = nullptr;
+  };
+
+  // Of the packs that are given, some milliseconds for secrets and up to a second for injections.
+  // Fails where the processor lacks what Vectorscan needs, or memory.
+  static FaultOr<std::shared_ptr<const Rules>> compile(std::span<const Pack> packs);
 
   explicit Rules(Private) {}
 
   const hs_database& database() const { return *database_; }
-  // Whose anchor the database reports under that id, and where the anchor ends.
-  static const Secret& secret(unsigned id) { return secrets()[id]; }
-  static std::size_t anchor_end(unsigned id, std::size_t match_end);
-  static Reading reading(unsigned) { return Reading::kExact; }
-  // Whether any rule reads words: else no text is folded.
-  static constexpr bool kHasWords = false;
+  const Expression& expression(unsigned id) const { return expressions_[id]; }
+  // Where the anchor of a secret ends.
+  static std::size_t anchor_end(const Secret& secret, std::size_t match_end);
 
  private:
   struct Free {
     void operator()(hs_database* database) const;
   };
+  std::vector<Expression> expressions_;
   std::unique_ptr<hs_database, Free> database_;
 };
 

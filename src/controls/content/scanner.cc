@@ -8,19 +8,29 @@
 #include <optional>
 #include <utility>
 
+#include "base/check.h"
+#include "controls/content/pii.h"
+
 namespace tollgate::content {
 
 Scanner::Scanner() = default;
 Scanner::~Scanner() { hs_free_scratch(scratch_); }
 
-FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const Pack> packs,
+FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const Action> actions,
                              Layers layers) {
+  CHECK(actions.size() == all_rules().size());
+  actions_ = actions;
   layers_ = layers;
   count_ = 0;
   text_ = 0;
   too_deep_.reset();
-  has_secrets_ = std::ranges::find(packs, Pack::kSecrets) != packs.end();
-  has_unicode_ = std::ranges::find(packs, Pack::kUnicode) != packs.end();
+  const auto asks = [](std::span<const Action> some) {
+    return std::ranges::any_of(some, [](Action action) { return action != Action::kNone; });
+  };
+  has_pii_ = asks(actions.subspan(first_pii_rule(), pii_kinds().size()));
+  has_words_ = asks(of_words(actions));
+  has_unicode_ = asks(actions.subspan(first_smuggling_rule(), kSmugglingCount));
+  has_others_ = asks(actions.first(first_smuggling_rule()));
   if (rules == rules_) return {};
   rules_ = nullptr;
   if (const int error = hs_alloc_scratch(&rules->database(), &scratch_); error != HS_SUCCESS) {
@@ -32,14 +42,16 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const
 }
 
 FaultOr<void> Scanner::read(std::string_view text) {
-  forms_.begin(text, Rules::kHasWords, layers_);
+  forms_.begin(text, has_words_, layers_);
   smuggled_ = {};
   FaultOr<void> read;
   while (const std::optional<Forms::Seen> form = forms_.next()) {
     read = scan(*form);
     if (!read) break;
-    forms_.lead_back(*form, std::span(extents_).first(matches_));
-    for (std::size_t i = 0; i < matches_; ++i) add(matched_[i], extents_[i]);
+    std::array<Extent, kFindingsMax> extents;
+    for (std::size_t i = 0; i < matches_; ++i) extents[i] = matched_[i].extent;
+    forms_.lead_back(*form, std::span(extents).first(matches_));
+    for (std::size_t i = 0; i < matches_; ++i) add(matched_[i], extents[i]);
   }
   if (forms_.is_too_deep() && !too_deep_) too_deep_ = text_;
   ++text_;
@@ -53,21 +65,32 @@ FaultOr<void> Scanner::scan(const Forms::Seen& form) {
   }
   form_ = form;
   if (form.text.empty()) return {};
-  if (has_secrets_) {
+  if (has_others_) {
     if (FaultOr<void> scanned = scan_database(form); !scanned) return scanned;
   }
+  if (has_pii_ && form.is_exact) scan_numbers(form.text);
   // What is written as an escape hides nothing, and the other forms are without what hides.
-  if (!has_unicode_ || form.form != Form::kAsIs || form.layer > 0 || !form.may_hide) return {};
-  SmugglingPass pass(form.text);
-  while (matches_ < matched_.size()) {
-    const std::optional<Smuggled> smuggled = pass.next();
-    if (!smuggled) break;
-    const auto kind = static_cast<std::size_t>(smuggled->kind);
-    if (std::exchange(smuggled_[kind], true)) continue;
-    extents_[matches_] = smuggled->extent;
-    matched_[matches_++] = smuggling_rules()[kind];
+  if (has_unicode_ && form.form == Form::kAsIs && form.layer == 0 && form.may_hide) {
+    scan_characters(form.text);
   }
   return {};
+}
+
+void Scanner::scan_numbers(std::string_view text) {
+  PiiPass pass(text, actions_.subspan(first_pii_rule(), pii_kinds().size()));
+  while (const std::optional<PiiMatch> match = pass.next()) {
+    if (!keep(first_pii_rule() + match->kind, match->extent)) return;
+  }
+}
+
+void Scanner::scan_characters(std::string_view text) {
+  SmugglingPass pass(text);
+  while (const std::optional<Smuggled> smuggled = pass.next()) {
+    const auto kind = static_cast<std::size_t>(smuggled->kind);
+    const std::size_t rule = first_smuggling_rule() + kind;
+    if (actions_[rule] == Action::kNone || std::exchange(smuggled_[kind], true)) continue;
+    if (!keep(rule, smuggled->extent)) return;
+  }
 }
 
 FaultOr<void> Scanner::scan_database(const Forms::Seen& form) {
@@ -78,28 +101,69 @@ FaultOr<void> Scanner::scan_database(const Forms::Seen& form) {
   return fault(FaultKind::kBroken, fmt::format("a text was not inspected (Vectorscan {})", error));
 }
 
-int Scanner::on_match(unsigned id, unsigned long long, unsigned long long to, unsigned,
+int Scanner::on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned,
                       void* context) {
   Scanner& scanner = *static_cast<Scanner*>(context);
-  const bool reads_words = Rules::reading(id) == Reading::kWords;
-  if (!(reads_words ? scanner.form_.is_words : scanner.form_.is_exact)) return 0;
-  const Secret& secret = Rules::secret(id);
-  const std::optional<Extent> found =
-      match(secret, scanner.form_.text, Rules::anchor_end(id, static_cast<std::size_t>(to)));
-  if (!found) return 0;
-  scanner.extents_[scanner.matches_] = *found;
-  scanner.matched_[scanner.matches_++] = secret.rule;
-  return scanner.matches_ == scanner.matched_.size() ? 1 : 0;
+  const Rules::Expression& expression = scanner.rules_->expression(id);
+  if (scanner.actions_[expression.rule] == Action::kNone) return 0;
+  const Forms::Seen& form = scanner.form_;
+  const bool reads_words = all_rules()[expression.rule].reading == Reading::kWords;
+  if (!(reads_words ? form.is_words : form.is_exact)) return 0;
+  std::optional<Extent> found;
+  if (expression.secret != nullptr) {
+    const Secret& secret = *expression.secret;
+    found = match(secret, form.text, Rules::anchor_end(secret, static_cast<std::size_t>(to)));
+  } else {
+    found = Extent{static_cast<std::size_t>(from), static_cast<std::size_t>(to)};
+    const Pattern& pattern = *expression.pattern;
+    const bool is_one =
+        (pattern.check == nullptr || pattern.check(form.text, *found)) &&
+        (pattern.followed_by.empty() || has_word_behind(form.text, found->end, pattern.followed_by));
+    if (!is_one) found.reset();
+  }
+  return !found || scanner.keep(expression.rule, *found) ? 0 : 1;
+}
+
+bool Scanner::keep(std::size_t rule, const Extent& extent) {
+  const Match made{static_cast<std::uint16_t>(rule), actions_[rule], extent};
+  const std::span<Match> kept{matched_.data(), matches_};
+  // A pattern may end in several places.
+  for (Match& other : kept) {
+    if (other.rule != made.rule || other.extent.end <= extent.begin ||
+        extent.end <= other.extent.begin) {
+      continue;
+    }
+    other.extent = {std::min(other.extent.begin, extent.begin),
+                    std::max(other.extent.end, extent.end)};
+    return true;
+  }
+  if (matches_ < matched_.size()) {
+    matched_[matches_++] = made;
+    return true;
+  }
+  const auto weakest = std::ranges::min_element(kept, {}, &Match::action);
+  if (weakest->action < made.action) *weakest = made;
+  return std::ranges::min(kept, {}, &Match::action).action != Action::kRefuse;
 }
 
 // What is seen in two forms, or by two rows of a kind, is one.
-void Scanner::add(std::string_view rule, const Extent& extent) {
+void Scanner::add(const Match& match, const Extent& extent) {
+  const std::string_view rule = all_rules()[match.rule].name;
   const bool is_known = std::ranges::any_of(found(), [&](const Finding& other) {
     return other.text == text_ && other.rule == rule && other.offset < extent.end &&
            extent.begin < other.offset + other.bytes;
   });
-  if (is_known || count_ == kFindingsMax) return;
-  found_[count_++] = {rule, text_, extent.begin, extent.end - extent.begin};
+  if (is_known) return;
+  const Finding made{rule, text_, extent.begin, extent.end - extent.begin, match.action};
+  if (count_ < found_.size()) {
+    found_[count_++] = made;
+    return;
+  }
+  // The weakest makes room; the order stays.
+  const auto weakest = std::ranges::min_element(found_, {}, &Finding::action);
+  if (weakest->action >= made.action) return;
+  std::copy(weakest + 1, found_.end(), weakest);
+  found_.back() = made;
 }
 
 }  // namespace tollgate::content

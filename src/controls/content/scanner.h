@@ -27,17 +27,19 @@ namespace tollgate::content {
 
 class Scanner {
  public:
-  // More are not told: one is enough to refuse, and the record is bounded.
+  // More are not told: one is enough to refuse, and the record is bounded. Where there are more,
+  // those are told that most is done about.
   static constexpr std::size_t kFindingsMax = 16;
 
   Scanner();
   ~Scanner();
   Scanner(const Scanner&) = delete;
 
-  // From here on texts are numbered from 0 anew, and read by those of the `rules` that are of one
-  // of the packs. Fails where there is no memory for it. Without `layers` a text that is encoded is
-  // not decoded: what comes in a stream could not be, and is held to the same.
-  FaultOr<void> begin(std::shared_ptr<const Rules> rules, std::span<const Pack> packs,
+  // From here on texts are numbered from 0 anew, and read by those of the `rules` that do
+  // something: `actions` has one for each of all_rules(), and lives until the last read(). Fails
+  // where there is no memory for it. Without `layers` a text that is encoded is not decoded: what
+  // comes in a stream could not be, and is held to the same.
+  FaultOr<void> begin(std::shared_ptr<const Rules> rules, std::span<const Action> actions,
                       Layers layers = Layers::kAll);
   // The next text; UTF-8. A fault: it was not read to its end, and what stands in it is not known.
   FaultOr<void> read(std::string_view text);
@@ -51,21 +53,32 @@ class Scanner {
   std::span<const Finding> found() const { return {found_.data(), count_}; }
 
  private:
+  struct Match {
+    std::uint16_t rule = 0;
+    Action action = Action::kNone;
+    Extent extent;  // Of the form that was scanned.
+  };
   static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                       void* context);
   FaultOr<void> scan(const Forms::Seen& form);
   FaultOr<void> scan_database(const Forms::Seen& form);
-  void add(std::string_view rule, const Extent& extent);
+  void scan_numbers(std::string_view text);
+  void scan_characters(std::string_view text);
+  // False where no further match could matter.
+  bool keep(std::size_t rule, const Extent& extent);
+  void add(const Match& match, const Extent& extent);
 
-  bool has_secrets_ = false;  // Which packs are asked for.
+  std::span<const Action> actions_;
+  bool has_pii_ = false;  // Whether some rule does something that is found by its pass…
   bool has_unicode_ = false;
+  bool has_words_ = false;  // …or reads words…
+  bool has_others_ = false;  // …or is of the database.
   std::shared_ptr<const Rules> rules_;  // Of the last begin(); kept, as the scratch is for it.
   hs_scratch* scratch_ = nullptr;
   Layers layers_ = Layers::kAll;
-  Forms forms_;                                           // Of the text that is being read.
-  Forms::Seen form_;                                      // Which is being scanned…
-  std::array<std::string_view, kFindingsMax> matched_{};  // …and what matched there…
-  std::array<Extent, kFindingsMax> extents_{};            // …and where.
+  Forms forms_;                              // Of the text that is being read.
+  Forms::Seen form_;                         // Which is being scanned…
+  std::array<Match, kFindingsMax> matched_;  // …and what matched there.
   std::size_t matches_ = 0;
   std::array<Finding, kFindingsMax> found_;
   std::size_t count_ = 0;

@@ -21,8 +21,9 @@ std::string repeated(std::string_view unit, std::size_t bytes) {
 
 void scan(benchmark::State& state, const std::string& text) {
   Scanner scanner;
+  const std::vector<Action> actions = testing::all_refuse();
   for (auto _ : state) {
-    CHECK(scanner.begin(testing::rules(), testing::kAllPacks).has_value());
+    CHECK(scanner.begin(testing::rules(), actions).has_value());
     CHECK(scanner.read(text).has_value());
     benchmark::DoNotOptimize(scanner.found().data());
   }
@@ -38,8 +39,9 @@ void chat_of_ten_texts(benchmark::State& state) {
   const std::string text =
       repeated("What would the second one cost a month, and why? ", kBody / 10);
   Scanner scanner;
+  const std::vector<Action> actions = testing::all_refuse();
   for (auto _ : state) {
-    CHECK(scanner.begin(testing::rules(), testing::kAllPacks).has_value());
+    CHECK(scanner.begin(testing::rules(), actions).has_value());
     for (int i = 0; i < 10; ++i) CHECK(scanner.read(text).has_value());
     benchmark::DoNotOptimize(scanner.found().data());
   }
@@ -133,7 +135,7 @@ BENCHMARK(tokens_in_a_run)->Arg(1)->Arg(2);
 BENCHMARK(hidden_characters)->Arg(1)->Arg(2);
 
 void compile(benchmark::State& state) {
-  for (auto _ : state) CHECK(Rules::compile().has_value());
+  for (auto _ : state) CHECK(Rules::compile(testing::kAllPacks).has_value());
 }
 BENCHMARK(compile);
 

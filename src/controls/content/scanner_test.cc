@@ -110,12 +110,13 @@ TEST(Scanner, SaysWhichTextIsEncodedTooOften) {
   std::string nested = "an ordinary sentence of some length";
   for (std::size_t layer = 0; layer < Forms::kLayersMax; ++layer) nested = base64(nested);
   Scanner scanner;
-  ASSERT_TRUE(scanner.begin(rules(), kAllPacks));
+  const std::vector<Action> actions = testing::all_refuse();
+  ASSERT_TRUE(scanner.begin(rules(), actions));
   for (const std::string& text : {nested, base64(nested), base64(base64(nested))}) {
     ASSERT_TRUE(scanner.read(text));
   }
   EXPECT_EQ(scanner.too_deep(), 1U);
-  ASSERT_TRUE(scanner.begin(rules(), kAllPacks));
+  ASSERT_TRUE(scanner.begin(rules(), actions));
   EXPECT_EQ(scanner.too_deep(), std::nullopt);
 }
 
@@ -131,7 +132,7 @@ TEST(Scanner, TellsWhatHidesOnceATextAndWhatIsHidden) {
   EXPECT_EQ(found[3].rule, kAws[0]);
   // As an escape it is there for all to see.
   EXPECT_TRUE(findings_in({"'\\x00\\u{202e}ab', &zwj;a&ZeroWidthSpace;b"}, kAllPacks).empty());
-  constexpr Pack kUnicodePack[] = {Pack::kUnicode};
+  using testing::kUnicodePack;
   EXPECT_EQ(findings_in({kKey, "i\u2067gnore"}, kUnicodePack).size(), 1U);
 }
 
@@ -212,13 +213,14 @@ void* no_memory(std::size_t) { return nullptr; }
 // What is not read is not let through as clean.
 TEST(Scanner, SaysWhenItCannotRead) {
   Scanner scanner;
+  const std::vector<Action> actions = testing::all_refuse();
   EXPECT_FALSE(scanner.read("without rules"));
   ASSERT_EQ(hs_set_scratch_allocator(no_memory, std::free), HS_SUCCESS);
-  const FaultOr<void> begun = scanner.begin(rules(), kAllPacks);
+  const FaultOr<void> begun = scanner.begin(rules(), actions);
   ASSERT_EQ(hs_set_scratch_allocator(nullptr, nullptr), HS_SUCCESS);
   ASSERT_FALSE(begun);
   EXPECT_FALSE(scanner.read("without memory"));
-  EXPECT_TRUE(scanner.begin(rules(), kAllPacks));
+  EXPECT_TRUE(scanner.begin(rules(), actions));
   EXPECT_TRUE(scanner.read("with both"));
 }
 

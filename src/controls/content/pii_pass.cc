@@ -1,0 +1,361 @@
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <string>
+
+#include "controls/content/identifiers.h"
+#include "controls/content/pii.h"
+#include "controls/content/pii_checks.h"
+#include "controls/content/pii_forms.h"
+#include "controls/content/pii_words.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+namespace tollgate::content {
+
+namespace {
+
+// A run of letters and digits that is longer holds nothing that is looked for.
+constexpr std::size_t kRunMax = 80;
+// Bytes around a number in which the word has to stand that says what it is.
+constexpr std::size_t kWordBefore = 64;
+constexpr std::size_t kWordAfter = 24;
+
+constexpr std::array<bool, 256> kAlnum = [] {
+  std::array<bool, 256> is{};
+  for (std::size_t c = 0; c < 128; ++c) is[c] = is_alnum(static_cast<char>(c));
+  return is;
+}();
+bool is_run(char c) { return kAlnum[static_cast<unsigned char>(c)]; }
+
+constexpr char upper(char c) { return is_lower(c) ? static_cast<char>(c - 'a' + 'A') : c; }
+constexpr char lower(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// The next place from `at` on where digits begin, or an @ stands; the size where there is none.
+std::size_t find_sign(std::string_view text, std::size_t at) {
+  bool was_digit = at > 0 && is_digit(text[at - 1]);
+#ifdef __SSE2__
+  for (; at + 16 <= text.size(); at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+    const __m128i value = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+    const __m128i nine = _mm_set1_epi8(9);
+    const auto digits = static_cast<std::uint32_t>(
+        _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(value, nine), value)));
+    const auto signs =
+        static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@'))));
+    const std::uint32_t begins = (digits & ~(digits << 1 | (was_digit ? 1U : 0U))) | signs;
+    if (begins != 0) return at + static_cast<std::size_t>(std::countr_zero(begins));
+    was_digit = (digits >> 15 & 1) != 0;
+  }
+#endif
+  for (; at < text.size(); ++at) {
+    if (text[at] == '@' || (is_digit(text[at]) && !was_digit)) return at;
+    was_digit = is_digit(text[at]);
+  }
+  return at;
+}
+
+// Whether what begins there is not the rest of something longer: a decimal, a version, a path.
+bool is_beginning(std::string_view text, std::size_t at) {
+  if (at == 0) return true;
+  const char before = text[at - 1];
+  if (is_run(before) || before == '_') return false;
+  if (at == 1) return true;
+  const char further = text[at - 2];
+  return !((before == '.' && is_digit(further)) ||
+           ((before == '-' || before == '/' || before == '+') && is_run(further)));
+}
+
+bool is_end(std::string_view text, std::size_t at) {
+  if (at >= text.size()) return true;
+  const char after = text[at];
+  if (is_run(after) || after == '_' || after == '@' || after == '%') return false;
+  if (at + 1 >= text.size()) return true;
+  const char further = text[at + 1];
+  return !((after == '.' && is_digit(further)) ||
+           ((after == '-' || after == '/') && is_run(further)));
+}
+
+// Whether a number that is written in groups is only a part of a row of numbers.
+bool is_in_a_row(std::string_view text, const Extent& extent) {
+  if (text.substr(extent.begin, extent.end - extent.begin).find(' ') == std::string_view::npos) {
+    return false;
+  }
+  if (extent.begin >= 2 && text[extent.begin - 1] == ' ' && is_digit(text[extent.begin - 2])) {
+    return true;
+  }
+  constexpr std::size_t kGroup = 3;  // A shorter one may be the year in which a card ends.
+  const std::string_view after = text.substr(extent.end, kGroup + 1);
+  return after.size() > kGroup && after[0] == ' ' && std::ranges::all_of(after.substr(1), is_digit);
+}
+
+// The kinds one of whose words stands near.
+PiiWords::Kinds named_near(std::string_view text, const Extent& extent) {
+  const std::size_t begin = extent.begin - std::min(extent.begin, kWordBefore);
+  const std::string_view before = text.substr(begin, extent.begin - begin);
+  const std::string_view after = text.substr(extent.end, kWordAfter);
+  std::array<char, kWordBefore + 1 + kWordAfter> near;
+  char* end = std::ranges::transform(before, near.begin(), lower).out;
+  *end++ = '\n';
+  end = std::ranges::transform(after, end, lower).out;
+  return PiiWords::get().in({near.data(), static_cast<std::size_t>(end - near.data())});
+}
+
+// Its digits and letters, in upper case.
+class Compacted {
+ public:
+  explicit Compacted(std::string_view text) {
+    for (const char c : text) {
+      if (is_run(c) && size_ < text_.size()) text_[size_++] = upper(c);
+    }
+  }
+  std::string_view text() const { return {text_.data(), size_}; }
+
+ private:
+  std::array<char, kRunMax> text_;
+  std::size_t size_ = 0;
+};
+
+constexpr std::string_view kLocalPart = "!#$%&'*+-/=?^_`{|}~.";
+constexpr std::size_t kLocalMax = 64;
+constexpr std::size_t kDomainMax = 255;
+
+// Names that are kept for examples (RFC 2606), and the user of addresses of repositories.
+bool is_nobody(std::string_view local, std::string_view domain) {
+  constexpr std::string_view kDomains[] = {"example.com", "example.org", "example.net"};
+  constexpr std::string_view kTops[] = {".example", ".invalid", ".test", ".localhost", ".local"};
+  return local == "git" ||
+         std::ranges::any_of(
+             kDomains,
+             [&](std::string_view name) {
+               return domain == name ||
+                      (domain.ends_with(name) && domain[domain.size() - name.size() - 1] == '.');
+             }) ||
+         std::ranges::any_of(kTops, [&](std::string_view name) { return domain.ends_with(name); });
+}
+
+std::size_t domain_end(std::string_view text, std::size_t at) {
+  std::size_t end = at;
+  const std::size_t most = std::min(text.size(), at + kDomainMax);
+  while (end < most && (is_run(text[end]) || text[end] == '-' || text[end] == '.')) ++end;
+  while (end > at && !is_run(text[end - 1])) --end;
+  return end;
+}
+
+std::optional<Extent> email_at(std::string_view text, std::size_t sign, std::size_t from) {
+  std::size_t begin = sign;
+  while (begin > from && sign - begin < kLocalMax &&
+         (is_run(text[begin - 1]) || kLocalPart.contains(text[begin - 1]))) {
+    --begin;
+  }
+  // What opens a quotation or a path is of the text around it.
+  while (begin < sign && !is_run(text[begin])) ++begin;
+  const std::size_t end = domain_end(text, sign + 1);
+  const std::string_view local = text.substr(begin, sign - begin);
+  const std::string_view domain = text.substr(sign + 1, end - sign - 1);
+  const std::size_t dot = domain.rfind('.');
+  if (local.empty() || !(is_run(local.back()) || local.back() == '_') ||
+      dot == std::string_view::npos || dot == 0 || local.contains("/")) {
+    return std::nullopt;
+  }
+  const std::string_view top = domain.substr(dot + 1);
+  const bool is_top = top.size() >= 2 &&
+                      std::ranges::all_of(top, [](char c) { return is_lower(c) || is_upper(c); });
+  if (!is_top || domain.contains("..") || is_nobody(local, domain)) return std::nullopt;
+  // The password of a URL.
+  const std::size_t near = begin - std::min(begin, kLocalMax);
+  if (begin > 0 && (text[begin - 1] == ':' || text[begin - 1] == '/') &&
+      text.substr(near, begin - near).contains("://")) {
+    return std::nullopt;
+  }
+  return Extent{begin, end};
+}
+
+// The longest of the groups behind a + that is a number of a country.
+std::optional<Extent> phone_at(std::string_view text, std::size_t begin) {
+  constexpr std::size_t kDigitsMax = 15;
+  constexpr std::string_view kBetween = " -.()/";
+  std::array<char, kDigitsMax> digits;
+  std::size_t count = 0;
+  std::optional<Extent> best;
+  for (std::size_t at = begin; at < text.size();) {
+    while (at < text.size() && is_digit(text[at]) && count < kDigitsMax)
+      digits[count++] = text[at++];
+    if (at < text.size() && is_digit(text[at])) break;
+    if (is_end(text, at) && pii::international_phone({digits.data(), count}))
+      best = {begin - 1, at};
+    std::size_t next = at;
+    while (next < text.size() && next - at < 3 && kBetween.contains(text[next])) ++next;
+    if (next == at || next >= text.size() || !is_digit(text[next])) break;
+    at = next;
+  }
+  return best;
+}
+
+std::optional<Extent> iban_at(std::string_view text, const Extent& run) {
+  const std::string_view head = text.substr(run.begin, 4);
+  if (run.end - run.begin < 4 || !is_upper(head[0]) || !is_upper(head[1]) || !is_digit(head[2]) ||
+      !is_digit(head[3])) {
+    return std::nullopt;
+  }
+  const std::size_t size = pii::iban_size(head.substr(0, 2));
+  std::size_t count = 0;
+  std::size_t at = run.begin;
+  while (at < text.size() && count < size) {
+    const bool is_between = (text[at] == ' ' || text[at] == '-') && is_run(text[at - 1]);
+    if (!is_run(text[at]) && !is_between) return std::nullopt;
+    count += is_between ? 0 : 1;
+    ++at;
+  }
+  if (size == 0 || count < size || (at < text.size() && is_run(text[at]))) return std::nullopt;
+  if (!pii::iban(Compacted(text.substr(run.begin, at - run.begin)).text())) return std::nullopt;
+  return Extent{run.begin, at};
+}
+
+// The whole line of a passport that the run is in.
+Extent line_around(std::string_view text, const Extent& run) {
+  constexpr std::size_t kLineMax = 44;
+  const auto is_of = [](char c) { return is_upper(c) || is_digit(c) || c == '<'; };
+  Extent line = run;
+  while (line.begin > 0 && run.end - line.begin <= kLineMax && is_of(text[line.begin - 1])) {
+    --line.begin;
+  }
+  while (line.end < text.size() && line.end - line.begin <= kLineMax && is_of(text[line.end])) {
+    ++line.end;
+  }
+  return line;
+}
+
+}  // namespace
+
+void prepare_pii() {
+  (void)PiiForms::get();
+  (void)PiiWords::get();
+}
+
+std::optional<PiiMatch> PiiPass::next() {
+  while (true) {
+    const std::size_t at = find_sign(text_, at_);
+    if (at >= text_.size()) return std::nullopt;
+    at_ = at + 1;
+    std::optional<PiiMatch> found;
+    if (text_[at] == '@') {
+      const auto extent = is_wanted(kEmail) ? email_at(text_, at, done_) : std::nullopt;
+      if (extent) found = {kEmail, *extent};
+    } else {
+      found = at_digit(at);
+    }
+    if (!found) continue;
+    done_ = found->extent.end;
+    at_ = std::max(at_, done_);
+    return found;
+  }
+}
+
+std::optional<PiiMatch> PiiPass::at_digit(std::size_t at) {
+  Extent run{at, at + 1};
+  while (run.end < text_.size() && is_run(text_[run.end])) ++run.end;
+  at_ = run.end;
+  while (run.begin > done_ && at - run.begin <= kRunMax && is_run(text_[run.begin - 1]))
+    --run.begin;
+  if (run.end - run.begin > kRunMax) return std::nullopt;
+  if (const auto found = of_own_form(run)) return found;
+  if (const auto found = written_from(run.begin)) return found;
+  if (run.begin < done_ + 3) {
+    if (run.begin <= done_) return std::nullopt;
+    return text_[run.begin - 1] == '(' ? written_from(run.begin - 1) : std::nullopt;
+  }
+  if (text_[run.begin - 1] == '(') return written_from(run.begin - 1);
+  // Two letters may stand before it as a group of their own.
+  const bool has_letters = text_[run.begin - 1] == ' ' && is_upper(text_[run.begin - 2]) &&
+                           is_upper(text_[run.begin - 3]);
+  return has_letters ? written_from(run.begin - 3) : std::nullopt;
+}
+
+std::optional<PiiMatch> PiiPass::written_from(std::size_t begin) const {
+  struct End {
+    std::size_t at;
+    std::uint16_t node;
+  };
+  std::array<End, kWrittenMax> ends;
+  std::size_t count = 0;
+  const PiiForms& forms = PiiForms::get();
+  std::uint16_t node = 0;
+  const std::size_t most = std::min(text_.size(), begin + kWrittenMax);
+  for (std::size_t at = begin; at < most; ++at) {
+    node = forms.next(node, text_[at]);
+    if (node == 0) break;
+    if (!forms.uses(node).empty()) ends[count++] = {at + 1, node};
+  }
+  if (count == 0 || !is_beginning(text_, begin)) return std::nullopt;
+  while (count-- > 0) {
+    const Extent extent{begin, ends[count].at};
+    if (!is_end(text_, extent.end) || is_in_a_row(text_, extent)) continue;
+    const Compacted compact(text_.substr(begin, extent.end - begin));
+    std::optional<PiiMatch> found;
+    std::optional<PiiWords::Kinds> named;
+    for (const PiiForms::Use& use : forms.uses(ends[count].node)) {
+      const PiiKind& kind = pii_kinds()[use.kind];
+      if (!is_wanted(use.kind) || (found && !use.needs_word) || !kind.check(compact.text())) {
+        continue;
+      }
+      // What is named beside it is more likely than what it only may be.
+      if (use.needs_word) {
+        if (!named) named = named_near(text_, extent);
+        if (named->test(use.kind)) return PiiMatch{use.kind, extent};
+      } else {
+        found = {use.kind, extent};
+      }
+    }
+    if (found) return found;
+  }
+  return std::nullopt;
+}
+
+std::optional<PiiMatch> PiiPass::of_own_form(Extent run) {
+  const auto told = [&](OwnForm kind, bool is_one, Extent extent) -> std::optional<PiiMatch> {
+    return is_one ? std::optional(PiiMatch{kind, extent}) : std::nullopt;
+  };
+  const std::size_t size = run.end - run.begin;
+  const char before = run.begin > 0 ? text_[run.begin - 1] : ' ';
+  if (before == '+' && is_wanted(kPhoneNumber) && run.begin > done_ &&
+      is_beginning(text_, run.begin) && (run.begin < 2 || text_[run.begin - 2] != '+')) {
+    if (const auto extent = phone_at(text_, run.begin)) return PiiMatch{kPhoneNumber, *extent};
+  }
+  if ((before == '<' || (run.end < text_.size() && text_[run.end] == '<')) &&
+      is_wanted(kPassportMrz) && run.begin >= line_done_) {
+    const Extent line = line_around(text_, run);
+    line_done_ = line.end;
+    return told(
+        kPassportMrz,
+        line.begin >= done_ && pii::passport_mrz(text_.substr(line.begin, line.end - line.begin)),
+        line);
+  }
+  if (is_wanted(kIban) && is_beginning(text_, run.begin)) {
+    if (const auto extent = iban_at(text_, run)) return PiiMatch{kIban, *extent};
+  }
+  const std::string_view text = text_.substr(run.begin, size);
+  const auto is_named = [&](OwnForm kind) { return named_near(text_, run).test(kind); };
+  const bool is_whole = is_beginning(text_, run.begin) && is_end(text_, run.end);
+  if (size == 17) {
+    return told(kVehicleNumber,
+                is_wanted(kVehicleNumber) && is_whole && std::ranges::none_of(text, is_lower) &&
+                    pii::vin(text) && is_named(kVehicleNumber),
+                run);
+  }
+  if (size == 10) {
+    return told(kIdentityCard,
+                is_wanted(kIdentityCard) && is_whole && std::ranges::none_of(text, is_lower) &&
+                    pii::de_identity_card(text) && is_named(kIdentityCard),
+                run);
+  }
+  if (size == 42 && text.starts_with("0x")) {
+    return told(kEthereumAddress, is_wanted(kEthereumAddress) && pii::ethereum_address(text), run);
+  }
+  return told(kBitcoinAddress,
+              size >= 14 && is_wanted(kBitcoinAddress) && pii::bitcoin_like_address(text), run);
+}
+
+}  // namespace tollgate::content
