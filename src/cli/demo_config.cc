@@ -80,7 +80,7 @@ routes:
     allow: [{{ tenants: [acme, intern], roles: [engineer] }}, {{ tenants: [search] }}]
     prompt: {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1 }}
     tools: {{ allow: [search_docs, get_weather] }}
-    content: {{ request: [secrets, unicode], response: [secrets, links], on_match: refuse }}
+    content: {{ request: [secrets, injection, unicode, special_tokens], response: [secrets, links], on_match: refuse }}
   - name: messages
     path: /v1/messages
     models: [claude-sonnet]
@@ -113,8 +113,7 @@ audit: {{ content: none, keep: 400d }}
 std::string demo_yaml(const DemoAddresses& at) {
   return fmt::format(kYaml, fmt::arg("port", at.port), fmt::arg("admin_port", at.admin_port),
                      fmt::arg("model_url", at.model_url), fmt::arg("rogue_url", at.rogue_url),
-                     fmt::arg("leaky_url", at.leaky_url),
-                     fmt::arg("ledger", at.ledger));
+                     fmt::arg("leaky_url", at.leaky_url), fmt::arg("ledger", at.ledger));
 }
 
 }  // namespace tollgate::cli

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
+#include <array>
 #include <iterator>
+#include <utility>
 
 namespace tollgate::cli {
 
@@ -20,10 +23,43 @@ void put_utf8(std::uint32_t character, std::string& out) {
   out += static_cast<char>(0x80 | (character & 0x3F));
 }
 
-// Each character moved by `by`.
-std::string moved(std::string_view text, std::uint32_t by) {
+// Each character moved by `by`, but for spaces where they have no such form.
+enum class Spaces : std::uint8_t { kStay, kMove };
+std::string moved(std::string_view text, std::uint32_t by, Spaces spaces) {
   std::string made;
-  for (const char c : text) put_utf8(static_cast<unsigned char>(c) + by, made);
+  for (const char c : text) {
+    if (c == ' ' && spaces == Spaces::kStay) {
+      made += c;
+    } else {
+      put_utf8(static_cast<unsigned char>(c) + by, made);
+    }
+  }
+  return made;
+}
+
+// Cyrillic, where a letter has its like there.
+std::string look_alike(std::string_view text) {
+  constexpr std::array<std::pair<char, std::string_view>, 12> kLikes{{{'a', "\u0430"},
+                                                                      {'e', "\u0435"},
+                                                                      {'o', "\u043e"},
+                                                                      {'p', "\u0440"},
+                                                                      {'c', "\u0441"},
+                                                                      {'i', "\u0456"},
+                                                                      {'A', "\u0410"},
+                                                                      {'E', "\u0415"},
+                                                                      {'K', "\u041a"},
+                                                                      {'C', "\u0421"},
+                                                                      {'T', "\u0422"},
+                                                                      {'X', "\u0425"}}};
+  std::string made;
+  for (const char c : text) {
+    const auto* const like = std::ranges::find(kLikes, c, [](const auto& it) { return it.first; });
+    if (like == kLikes.end()) {
+      made += c;
+    } else {
+      made += like->second;
+    }
+  }
   return made;
 }
 
@@ -52,7 +88,13 @@ std::vector<std::string> disguises(std::span<const std::string_view> parts) {
   for (const char c : plain) {
     fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<unsigned char>(c));
   }
-  return {plain, split, moved(plain, kFullWidth), moved(plain, kTags), base64(plain), hex};
+  return {plain,
+          split,
+          look_alike(plain),
+          moved(plain, kFullWidth, Spaces::kStay),
+          moved(plain, kTags, Spaces::kMove),
+          base64(plain),
+          hex};
 }
 
 }  // namespace tollgate::cli

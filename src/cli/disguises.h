@@ -8,8 +8,8 @@
 
 namespace tollgate::cli {
 
-// `parts` put together, plain; with zero-width spaces within; full-width; in tags; in base64; in
-// hex. ASCII, at least one character.
+// `parts` put together: plain; with zero-width spaces between them; in letters of another script
+// that look alike; full-width; in tags; in base64; in hex. ASCII, at least one character.
 std::vector<std::string> disguises(std::span<const std::string_view> parts);
 
 }  // namespace tollgate::cli

@@ -29,6 +29,11 @@ void build_mtls(const View& view, Config& config, Report& report);
 void build_guards(const View& root, Config& config, Report& report);
 void route_guards(Report& report, const View& view, const Config& config, Route& route);
 
+// The `content` of a route.
+content::Policy build_content(const View& route, dialects::Surface surface, Report& report);
+// One database for all routes, of the packs that any of them asks for; after them.
+void build_content_rules(const View& root, Config& config, Report& report);
+
 // The part of build() for `admin`; after the tenants.
 void build_admin(const View& view, Config& config, Report& report);
 

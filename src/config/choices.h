@@ -23,8 +23,8 @@ List guard_kinds();        // In the order of dialects::GuardKind.
 List guard_on_matches();   // In the order of OnGuardMatch…
 List guard_on_failures();  // …and of OnGuardFailure.
 List on_matches();         // …and of content::OnMatch.
-List on_anomalies();   // In the order of anomalies::OnAnomaly…
-List anomaly_signs();  // …and of anomalies::Sign.
+List on_anomalies();       // In the order of anomalies::OnAnomaly…
+List anomaly_signs();      // …and of anomalies::Sign.
 List answer_packs();       // Of content::Pack, those that answers can be held to.
 List on_repeating();       // In the order of prompts::OnRepeating.
 List contents();

@@ -167,7 +167,7 @@ struct Route {
   std::vector<int> models;  // Indices into models, in the order of access.models.
   prompts::Policy prompt;
   content::Policy content;
-  std::vector<int> guards;             // Indices into guards, in the order of asking.
+  std::vector<int> guards;                     // Indices into guards, in the order of asking.
   std::optional<anomalies::Policy> anomalies;  // Nothing: nobody looks.
   std::vector<limits::Policy> limits;  // Of this route only; the rule is "routes.NAME.limits.…".
 };

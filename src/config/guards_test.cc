@@ -28,8 +28,7 @@ routes:
     allow: [{ tenants: [acme] }]
     )" + std::string(asked) +
                            "\n";
-  return load_text(text, "t.yaml",
-                   [](const std::string&) { return std::optional<std::string>(); });
+  return load_text(text, "t.yaml", [](const std::string&) { return std::optional<std::string>(); });
 }
 
 std::string told(const Loaded& loaded) {
@@ -69,8 +68,7 @@ TEST(Guards, AreToldWhereTheyCannotBe) {
       {"kind: openai_moderation, upstream: vllm", "guards: [g]", "`price_per_request` is missing"},
       {"kind: openai_moderation, upstream: vlm, price_per_request: 0", "guards: [g]", "`vlm`"},
       {"kind: moderation, upstream: vllm, price_per_request: 0", "guards: [g]", "`moderation`"},
-      {"kind: llama_guard, upstream: vllm, price_per_request: 0", "guards: [g]",
-       "needs a `model`"},
+      {"kind: llama_guard, upstream: vllm, price_per_request: 0", "guards: [g]", "needs a `model`"},
       {"kind: http, upstream: vllm, price_per_request: 0, score: 0.5", "guards: [g]",
        "guards.g.score: a guard of the kind `http` has none"},
       {"kind: presidio, upstream: vllm, price_per_request: 0, model: x", "guards: [g]",

@@ -461,10 +461,10 @@ TEST(Load, NamesEveryPartOfTheContractThatItDoesNotServe) {
   std::vector<std::string> fields;
   for (const Problem& problem : loaded.problems) fields.push_back(problem.field);
   EXPECT_EQ(fields,
-            (std::vector<std::string>{
-                "listeners.public.tls", "listeners.mesh.tls", "listeners.mesh.tls.client_ca",
-                "upstreams.vllm.queue", "models.gpt-4o.fallback", "routes[1].path", "routes[4].mcp",
-                 "alerts", "notify", "telemetry"}))
+            (std::vector<std::string>{"listeners.public.tls", "listeners.mesh.tls",
+                                      "listeners.mesh.tls.client_ca", "upstreams.vllm.queue",
+                                      "models.gpt-4o.fallback", "routes[1].path", "routes[4].mcp",
+                                      "alerts", "notify", "telemetry"}))
       << told(loaded);
 }
 

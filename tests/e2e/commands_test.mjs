@@ -86,7 +86,7 @@ routes:
     const { code, stdout, stderr } = await tollgate([
       'check',
       '-c',
-      written(t, `${GOOD}    content: { request: [pii] }\n`),
+      written(t, `${GOOD}    content: { request: [pii], on_match: redact }\n`),
     ]);
     assert.equal(code, 2);
     assert.match(stdout + stderr, /content/);

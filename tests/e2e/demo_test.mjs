@@ -74,7 +74,8 @@ describe('demo --attack', () => {
     assert.equal(code, 0, stderr);
     assert.match(stdout, /budget_exhausted|budget/);
     assert.match(stdout, /rate_limited|limits\./);
-    assert.match(stdout, /ok +a secret goes out, in six disguises +6 of 6 stopped/);
+    assert.match(stdout, /ok +a secret goes out, in seven disguises +7 of 7 stopped/);
+    assert.match(stdout, /ok +an injection, in seven disguises +7 of 7 stopped/);
     assert.match(stdout, /ok +a model leaks a key, cut over stream chunks +2 of 2 stopped/);
   });
 });

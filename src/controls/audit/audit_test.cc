@@ -63,9 +63,10 @@ TEST(Audit, TellsWhatWasUnusualAndOfTheTextFiguresAlone) {
   record.anomaly.score = record.anomaly.signs.score();
   record.anomaly.action = "alert";
   const std::string decision = written(record, Phase::kDecision);
-  EXPECT_NE(decision.find(R"("features":{"bytes":86,"words":10,"distinct_words":10,"longest_run":2,)"
-                          R"("entropy_bits":)"),
-            std::string::npos)
+  EXPECT_NE(
+      decision.find(R"("features":{"bytes":86,"words":10,"distinct_words":10,"longest_run":2,)"
+                    R"("entropy_bits":)"),
+      std::string::npos)
       << decision;
   EXPECT_NE(decision.find(R"("encoded":0,"beyond_ascii":0,"scripts":["latin"]})"),
             std::string::npos)

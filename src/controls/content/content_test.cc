@@ -35,12 +35,11 @@ TEST(Content, DoesNothingAboutPacksThatNobodyAskedFor) {
 }
 
 TEST(Content, DoesWhatTheModeAndTheMatchSay) {
-  EXPECT_EQ(actions_of({.mode = Mode::kObserve, .request = {Pack::kPii}})[1],
-            Action::kObserve);
-  EXPECT_EQ(actions_of({.request = {Pack::kPii}, .on_match = OnMatch::kFlag})[1],
-            Action::kFlag);
-  EXPECT_EQ(actions_of({.mode = Mode::kObserve, .request = {Pack::kPii}, .on_match = OnMatch::kFlag})[1],
-            Action::kFlag);
+  EXPECT_EQ(actions_of({.mode = Mode::kObserve, .request = {Pack::kPii}})[1], Action::kObserve);
+  EXPECT_EQ(actions_of({.request = {Pack::kPii}, .on_match = OnMatch::kFlag})[1], Action::kFlag);
+  EXPECT_EQ(
+      actions_of({.mode = Mode::kObserve, .request = {Pack::kPii}, .on_match = OnMatch::kFlag})[1],
+      Action::kFlag);
 }
 
 // What is said of a rule stands above what is said of its pack, in whichever order.

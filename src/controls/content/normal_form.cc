@@ -307,9 +307,7 @@ std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSin
   return each_piece(text, Form::kNormal, tags, put, more);
 }
 
-bool may_differ(std::string_view text) {
-  return plain_bytes(text, 0, Form::kNormal) < text.size();
-}
+bool may_differ(std::string_view text) { return plain_bytes(text, 0, Form::kNormal) < text.size(); }
 
 void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> extents) {
   if (form == Form::kAsIs) return;

@@ -116,9 +116,9 @@ int Scanner::on_match(unsigned id, unsigned long long from, unsigned long long t
   } else {
     found = Extent{static_cast<std::size_t>(from), static_cast<std::size_t>(to)};
     const Pattern& pattern = *expression.pattern;
-    const bool is_one =
-        (pattern.check == nullptr || pattern.check(form.text, *found)) &&
-        (pattern.followed_by.empty() || has_word_behind(form.text, found->end, pattern.followed_by));
+    const bool is_one = (pattern.check == nullptr || pattern.check(form.text, *found)) &&
+                        (pattern.followed_by.empty() ||
+                         has_word_behind(form.text, found->end, pattern.followed_by));
     if (!is_one) found.reset();
   }
   return !found || scanner.keep(expression.rule, *found) ? 0 : 1;

@@ -71,8 +71,8 @@ class Scanner {
   std::span<const Action> actions_;
   bool has_pii_ = false;  // Whether some rule does something that is found by its pass…
   bool has_unicode_ = false;
-  bool has_words_ = false;  // …or reads words…
-  bool has_others_ = false;  // …or is of the database.
+  bool has_words_ = false;              // …or reads words…
+  bool has_others_ = false;             // …or is of the database.
   std::shared_ptr<const Rules> rules_;  // Of the last begin(); kept, as the scratch is for it.
   hs_scratch* scratch_ = nullptr;
   Layers layers_ = Layers::kAll;
