@@ -35,6 +35,7 @@ function guarded(mockUrl, guardUrl) {
       price_per_request: GUARD_PRICE,
     },
   };
+  config.edge = { ...config.edge, workers: 1 }; // Each keeps verdicts of its own.
   for (const route of config.routes) if (route.name === 'chat') route.guards = ['moderation'];
   return config;
 }
