@@ -181,7 +181,6 @@ class Table {
   Table() {
     const Source source;
     characters_.emplace_back();  // Page 0: all stay.
-    bits_.push_back(0);
     entries_.resize(kPage);
     for (UChar32 first = 0; first < kEnd; first += kPage) {
       if (is_like_the_last(first)) {
@@ -194,12 +193,6 @@ class Table {
   }
 
   const Character& of(std::uint32_t c) const { return characters_[entry(c)]; }
-
-  // Bits: what is told by Traits. The number is of a code point below kEnd.
-  std::uint8_t bits_of(std::uint32_t c) const { return bits_[entry(c)]; }
-  static constexpr std::uint8_t kRewrites = 1;
-  static constexpr std::uint8_t kFolds = 2;
-  static constexpr std::uint8_t kHides = 4;
 
  private:
   std::uint16_t entry(std::uint32_t c) const {
@@ -291,17 +284,13 @@ class Table {
     made.normal = texts_.emplace_back(std::move(normal));
     made.folded = texts_.emplace_back(std::move(folded));
     characters_.push_back(made);
-    const int bits = (made.is_normal ? 0 : kRewrites) | (made.is_folded ? 0 : kFolds) |
-                     (made.hides == Hiding::kNone && !made.is_look_alike ? 0 : kHides);
-    bits_.push_back(static_cast<std::uint8_t>(bits));
     return known->second;
   }
 
   std::array<std::uint16_t, static_cast<std::size_t>(kEnd) / kPage> pages_{};
   std::vector<std::uint16_t> entries_;
   std::vector<Character> characters_;
-  std::vector<std::uint8_t> bits_;  // By the same number.
-  std::deque<std::string> texts_;   // Which stay where they are.
+  std::deque<std::string> texts_;  // Which stay where they are.
   std::unordered_map<std::string, std::uint16_t> known_;
 };
 
@@ -310,38 +299,68 @@ const Table& table() {
   return made;
 }
 
+constexpr std::size_t kBriefs = 0x10000;
+constexpr std::uint32_t kAboveTwoBytes = 0x800;
+
+std::uint32_t brief_of(std::string_view text) {
+  if (text.size() > 3) return Brief::kLonger;
+  std::uint32_t made = static_cast<std::uint32_t>(text.size()) << Brief::kSize;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    made |= std::uint32_t{static_cast<unsigned char>(text[i])} << (8 * i);
+  }
+  return made;
+}
+
+void add(ByteSet& bytes, unsigned char byte) {
+  // ASCII has its own bits: below a space, the backslash, and 0x7F.
+  const int high = byte >> 4;
+  const int bit = high >= 0xC ? high - 0xC : high < 2 ? 4 + high : high == 5 ? 6 : 7;
+  bytes.has[byte] = true;
+  bytes.of_low[byte & 0xF] |= static_cast<std::uint8_t>(1 << bit);
+  bytes.of_high[byte >> 4] |= static_cast<std::uint8_t>(1 << bit);
+}
+
+struct Tables {
+  Tables() : normal_briefs(kBriefs), folded_briefs(kBriefs) {
+    for (std::uint32_t c = 0; c < static_cast<std::uint32_t>(kEnd); ++c) {
+      const Character& known = table().of(c);
+      const Utf8 itself = utf8(c);
+      const bool hides = known.hides != Hiding::kNone || known.is_look_alike;
+      if (c < kBriefs) {
+        const std::uint32_t flag = hides ? Brief::kHides : 0;
+        normal_briefs[c] = flag | brief(known.is_normal, known.normal, itself);
+        folded_briefs[c] = flag | brief(known.is_folded, known.folded, itself);
+      }
+      const auto first = static_cast<unsigned char>(itself.bytes[0]);
+      const bool is_looked_for = known.hides == Hiding::kNone && c < kAboveTwoBytes;
+      if (!known.is_normal || (hides && !is_looked_for)) add(normal.specials, first);
+      if (!known.is_folded) add(folded.specials, first);
+    }
+    for (FormTable* const each : {&normal, &folded}) add(each->specials, '\\');
+    normal.briefs = normal_briefs;
+    folded.briefs = folded_briefs;
+  }
+
+  static std::uint32_t brief(bool stays, std::string_view becomes, const Utf8& itself) {
+    return stays ? Brief::kStays | brief_of(itself.view()) : brief_of(becomes);
+  }
+
+  std::vector<std::uint32_t> normal_briefs;
+  std::vector<std::uint32_t> folded_briefs;
+  FormTable normal;
+  FormTable folded;
+};
+
 }  // namespace
 
 const Character& character(std::uint32_t code_point) { return table().of(code_point); }
 
-Traits traits_of(std::string_view text) {
-  const Table& known = table();
-  const auto* at = reinterpret_cast<const std::uint8_t*>(text.data());
-  const std::uint8_t* const end = at + text.size();
-  unsigned bits = 0;
-  while (at < end) {
-    const std::uint32_t first = *at++;
-    if (first < 0x80) {
-      if (first < ' ' || first == 0x7F) bits |= known.bits_of(first);
-      continue;
-    }
-    // What follows is counted by the first, and cut short where it does not belong.
-    const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : first >= 0xC2 ? 1 : 0;
-    if (more == 0 || end - at < more) continue;
-    std::uint32_t c = first & (0x3FU >> more);
-    bool is_whole = true;
-    for (int i = 0; i < more; ++i) {
-      c = c << 6 | (at[i] & 0x3F);
-      is_whole = is_whole && (at[i] & 0xC0) == 0x80;
-    }
-    if (!is_whole || c >= static_cast<std::uint32_t>(kEnd)) continue;
-    at += more;
-    bits |= known.bits_of(c);
-  }
-  return {(bits & Table::kRewrites) != 0, (bits & Table::kFolds) != 0, (bits & Table::kHides) != 0};
+const FormTable& table_of(Form form) {
+  static const Tables made;
+  return form == Form::kFolded ? made.folded : made.normal;
 }
 
-void prepare_characters() { (void)table(); }
+void prepare_characters() { (void)table_of(Form::kNormal); }
 
 Utf8 utf8(std::uint32_t c) {
   Utf8 made;

@@ -8,10 +8,15 @@
 // (confusables: "skeleton").
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace tollgate::content {
+
+// In what form a text is read (normal_form.h).
+enum class Form : std::uint8_t { kAsIs, kNormal, kFolded };
 
 // The classes of characters that smuggle (smuggling.h).
 enum class Hiding : std::uint8_t {
@@ -43,14 +48,30 @@ struct Character {
 // Of a code point up to U+10FFFF. Borrowed for good.
 const Character& character(std::uint32_t code_point);
 
-// What is true of any character of a text, in one look at those beyond ASCII and at control
-// characters; UTF-8, and what is not is passed over.
-struct Traits {
-  bool may_rewrite = false;  // Some do not stay in the normal form…
-  bool may_fold = false;     // …or in the folded one.
-  bool may_hide = false;     // Some are of a class that hides, or look alike.
+// What a character up to U+FFFF becomes in a form, in one word, for who goes through whole texts.
+struct Brief {
+  static constexpr std::uint32_t kBytes = 0xFF'FFFF;  // UTF-8, the first one lowest…
+  static constexpr int kSize = 24;                    // …and above them how many, 0 to 3.
+  static constexpr std::uint32_t kStays = 1U << 26;
+  static constexpr std::uint32_t kLonger = 1U << 27;  // They are more: ask character().
+  static constexpr std::uint32_t kHides = 1U << 28;  // It is of a class that hides, or looks alike.
 };
-Traits traits_of(std::string_view text);
+
+// A set of bytes, also as two tables of half bytes that have a bit in common for a byte of it.
+struct ByteSet {
+  std::array<bool, 256> has{};
+  std::array<std::uint8_t, 16> of_low{};
+  std::array<std::uint8_t, 16> of_high{};
+};
+
+// What rewriting a text goes by. Borrowed for good.
+struct FormTable {
+  std::span<const std::uint32_t> briefs;  // By code point.
+  // Bytes that begin what may not stay, or, in the normal form, what may hide. Not Greek, Cyrillic
+  // and Armenian letters, which survey() looks for.
+  ByteSet specials;
+};
+const FormTable& table_of(Form form);  // Not kAsIs.
 
 // Makes the table; else the first who asks does, for some 30 ms.
 void prepare_characters();

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
+#include "controls/content/base64_text.h"
 #include "controls/content/characters.h"
 #include "controls/content/entities.h"
 #include "controls/content/places.h"
@@ -123,7 +125,6 @@ bool is_printable(UChar32 c) {
 // by chance, where there is something else as well.
 std::size_t append_texts(std::string_view bytes, std::string& texts) {
   constexpr std::size_t kWholeMin = 8;
-  constexpr std::size_t kStretchMin = 12;
   const auto* at_bytes = reinterpret_cast<const std::uint8_t*>(bytes.data());
   const auto size = static_cast<std::int64_t>(bytes.size());
   std::size_t told = 0;
@@ -177,24 +178,6 @@ std::size_t run_end(std::string_view text, std::size_t at) {
   return at;
 }
 
-// So many bytes are looked at in one go, and so many of them once more with the next: what begins
-// there and is cut may be too short to be seen.
-constexpr std::size_t kGlance = 256;
-constexpr std::size_t kGlanceAgain = 64;
-
-// The first place from `at` on, where a word may begin, behind which something may be encoded.
-std::size_t skip_plain(std::string_view text, std::size_t at) {
-  while (at + kGlance <= text.size()) {
-    const Survey seen = survey(text.substr(at, kGlance));
-    if (seen.has_runs || seen.has_marks || seen.has_escapes) break;
-    std::size_t next = at + kGlance - kGlanceAgain;
-    // No run is longer than what is looked at again.
-    while (begins(text[next - 1]) == Begins::kRun) --next;
-    at = next;
-  }
-  return at;
-}
-
 // What may stand between two numbers; at most two of them.
 std::size_t skip_separator(std::string_view text, std::size_t at) {
   constexpr std::string_view kSeparators = " ,:;-\t\n";
@@ -203,79 +186,177 @@ std::size_t skip_separator(std::string_view text, std::size_t at) {
   return at;
 }
 
-// Whether there is a sign with such a character behind it.
-template <class Is>
-bool has_sign(std::string_view text, char sign, Is is) {
-  for (std::size_t at = text.find(sign); at != std::string_view::npos;
-       at = text.find(sign, at + 1)) {
-    if (at + 1 < text.size() && is(text[at + 1])) return true;
+// The first of the pairs of hex digits that stand before the one at `at`, from `from` on.
+std::size_t first_pair(std::string_view text, std::size_t at, std::size_t from) {
+  while (true) {
+    std::size_t pair = at;
+    for (int separators = 1; separators <= 2; ++separators) {
+      const std::size_t back = static_cast<std::size_t>(separators) + 2;
+      if (at < from + back || !is_pair(text, at - back)) continue;
+      const std::size_t end = at - back + 2;
+      if (skip_separator(text, end) == at) pair = at - back;
+    }
+    if (pair == at || (pair > from && begins(text[pair - 1]) == Begins::kRun)) return at;
+    at = pair;
   }
-  return false;
 }
+
+// What a layer reads as, and the windows of it. They begin and end where a look at the text begins
+// anew: what is decoded of a window alone is what was decoded of it in the text.
+class DecodedText {
+ public:
+  DecodedText(std::string_view text, std::string& decoded, std::vector<Window>& windows)
+      : text_(text), decoded_(decoded), windows_(windows) {
+    decoded_.clear();
+    windows_.clear();
+  }
+
+  bool put(Extent original, std::string_view becomes, bool stays) {
+    if (stays && original.end - original.begin == text_.size()) return true;
+    if (!stays) differs(original);
+    decoded_ += becomes;
+    if (!stays) {
+      last_ = original.end;
+      made_ = decoded_.size();
+      end_.reset();
+    }
+    return true;
+  }
+
+  // Nothing begins from `from` on up to `to`, where the next look is taken.
+  void is_free(std::size_t from, std::size_t to) {
+    free_ = {from, to};
+    if (is_open_ && !end_ && to > last_ + kReach) end_ = std::max(from, last_ + kReach);
+    if (to < new_ + kReach) return;
+    old_ = to - from >= kReach ? to - kReach : new_;
+    new_ = to;
+  }
+
+  void end() {
+    if (is_open_) close(end_.value_or(text_.size()));
+  }
+
+ private:
+  void differs(const Extent& original) {
+    std::size_t begin = old_;
+    if (original.begin - free_.begin >= kReach) {
+      begin = original.begin - kReach;
+    } else if (original.begin >= new_ + kReach) {
+      begin = new_;
+    }
+    begin = std::max(begin, last_);
+    while (begin > last_ && (text_[begin] & 0xC0) == 0x80) --begin;
+    if (is_open_ && end_ && *end_ <= begin) close(*end_);
+    if (is_open_) return;
+    is_open_ = true;
+    Window made;
+    made.original.begin = begin;
+    made.made.begin = decoded_.size() - (original.begin - begin);
+    made.is_cut_before = begin > 0;
+    windows_.push_back(made);
+  }
+
+  void close(std::size_t end) {
+    is_open_ = false;
+    while (end < text_.size() && (text_[end] & 0xC0) == 0x80) ++end;
+    Window& last = windows_.back();
+    last.original.end = end;
+    last.made.end = made_ + (end - last_);
+    last.is_cut_behind = end < text_.size();
+  }
+
+  std::string_view text_;
+  std::string& decoded_;
+  std::vector<Window>& windows_;
+  bool is_open_ = false;
+  std::size_t last_ = 0;            // Where what was decoded last ends in the text…
+  std::size_t made_ = 0;            // …and in what it reads as.
+  std::optional<std::size_t> end_;  // Where the window can end.
+  Extent free_;                     // The text before the look at hand, in which nothing begins.
+  // Where a window can begin: `old_` is at least kReach before the look at hand but at the
+  // beginning of the text, and `new_` is the last such place that is known.
+  std::size_t old_ = 0;
+  std::size_t new_ = 0;
+};
 
 }  // namespace
 
-template <class Put>
-void Decoder::each_piece(std::string_view text, Put put) {
-  std::size_t kept = 0;
-  std::size_t plain = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    if (at >= plain) {
-      at = skip_plain(text, at);
-      plain = at + kGlance;
-      if (at == text.size()) break;
+// `free(from, to)`: nothing begins between them, and at `to` is the next look.
+template <class Put, class Free>
+void Decoder::each_piece(std::string_view text, const Candidates& candidates, Put put, Free free) {
+  std::size_t kept = 0;  // Up to where it was put…
+  std::size_t seen = 0;  // …and looked at.
+  bool is_behind_one = false;
+  while (seen < text.size()) {
+    std::size_t at = seen;
+    // What stands right behind a piece is a run by itself, though it began in the piece.
+    if (!is_behind_one || begins(text[at]) != Begins::kRun) {
+      at = candidates.next(seen);
+      if (at == Candidates::kNone) break;
+      if (is_pair(text, at)) at = first_pair(text, at, seen);
     }
-    const Begins what = begins(text[at]);
-    if (what == Begins::kNothing) {
-      ++at;
+    free(seen, at);
+    is_behind_one = false;
+    const std::size_t size = encoded_at(text, at);
+    if (size == 0) {
+      seen = looked_to_;
       continue;
     }
-    if (what == Begins::kRun) {
-      // Most are words. A number of a list, 41 or 0x41, is short.
-      const std::size_t end = run_end(text, at);
-      const std::size_t size = end - at;
-      if (size < kEncodedMin && !(size == 2 && is_pair(text, at)) &&
-          !(size == 4 && text[at] == '0')) {
-        at = end;
-        continue;
-      }
-    }
-    if (const std::size_t size = encoded_at(text, at); size > 0) {
-      if (kept < at && !put(Extent{kept, at}, text.substr(kept, at - kept), true)) return;
-      at += size;
-      kept = at;
-      if (!put(Extent{at - size, at}, std::string_view(read_), false)) return;
-    } else {
-      at = looked_to_;
-    }
+    if (kept < at && !put(Extent{kept, at}, text.substr(kept, at - kept), true)) return;
+    seen = kept = at + size;
+    is_behind_one = true;
+    if (!put(Extent{at, kept}, std::string_view(read_), false)) return;
   }
+  free(seen, text.size());
   if (kept < text.size()) put(Extent{kept, text.size()}, text.substr(kept), true);
 }
 
-bool Decoder::decode(std::string_view text, std::string& decoded) {
-  decoded.clear();
-  bool differs = false;
-  each_piece(text, [&](Extent extent, std::string_view becomes, bool stays) {
-    differs = differs || !stays;
-    if (differs || extent.end < text.size()) decoded += becomes;
-    return true;
-  });
-  if (!differs) decoded.clear();
-  return differs;
+void Decoder::decode(std::string_view text, const Candidates& candidates, std::string& decoded,
+                     std::vector<Window>& windows) {
+  DecodedText made(text, decoded, windows);
+  each_piece(
+      text, candidates,
+      [&](Extent original, std::string_view becomes, bool stays) {
+        return made.put(original, becomes, stays);
+      },
+      [&](std::size_t from, std::size_t to) { made.is_free(from, to); });
+  made.end();
 }
 
-void Decoder::lead_back(std::string_view text, std::span<Extent> extents) {
+bool Decoder::is_encoded(std::string_view text, const Candidates& candidates) {
+  bool is_one = false;
+  each_piece(
+      text, candidates,
+      [&](Extent, std::string_view, bool stays) {
+        is_one = is_one || !stays;
+        return !is_one;
+      },
+      [](std::size_t, std::size_t) {});
+  return is_one;
+}
+
+void Decoder::lead_back(std::string_view text, const Window& window, std::span<Extent> extents) {
+  const std::string_view part =
+      text.substr(window.original.begin, window.original.end - window.original.begin);
+  survey(part, candidates_);
   Places places(extents);
-  each_piece(text, [&](Extent original, std::string_view becomes, bool stays) {
-    return places.pass(original, becomes, stays);
-  });
-  places.end(text.size());
+  each_piece(
+      part, candidates_,
+      [&](Extent original, std::string_view becomes, bool stays) {
+        return places.pass(original, becomes, stays);
+      },
+      [](std::size_t, std::size_t) {});
+  places.end(part.size());
+  for (Extent& extent : extents) {
+    extent = {window.original.begin + extent.begin, window.original.begin + extent.end};
+  }
 }
 
 void Decoder::trim(std::size_t bytes) {
   for (std::string* kept : {&read_, &letters_, &bytes_, &other_}) {
     if (kept->capacity() > bytes) *kept = {};
   }
+  candidates_.trim(bytes);
 }
 
 std::size_t Decoder::encoded_at(std::string_view text, std::size_t at) {
@@ -409,7 +490,9 @@ std::size_t Decoder::base64_at(std::string_view text, std::size_t at, std::size_
   }
   looked_to_ = end;
   std::size_t best = 0;
+  const unsigned may_be_text = may_be_text_in_base64(letters);
   for (std::size_t skipped = 0; skipped < 4; ++skipped) {
+    if ((may_be_text >> skipped & 1) == 0) continue;
     read_base64(letters.substr(skipped), bytes_);
     other_.clear();
     const std::size_t told = append_texts(bytes_, other_);
@@ -422,14 +505,6 @@ std::size_t Decoder::base64_at(std::string_view text, std::size_t at, std::size_
   if (best == 0) return 0;
   for (int i = 0; i < 2 && end < text.size() && text[end] == '='; ++i) ++end;
   return end - at;
-}
-
-bool may_be_encoded(std::string_view text, const Survey& told) {
-  if (told.has_runs) return true;
-  if (!told.has_marks && !told.has_escapes) return false;
-  return has_sign(text, '%', [](char c) { return is_hex(c); }) ||
-         has_sign(text, '&', [](char c) { return c == '#' || begins(c) == Begins::kRun; }) ||
-         has_sign(text, '\\', [](char c) { return c == 'x' || c == 'u' || c == 'U'; });
 }
 
 void prepare_entities() { (void)entities(); }

@@ -20,21 +20,26 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "controls/content/content.h"
 #include "controls/content/survey.h"
+#include "controls/content/windows.h"
 
 namespace tollgate::content {
 
 class Decoder {
  public:
-  // Replaces `decoded` by the text with one layer taken off. Returns whether there was any; where
-  // there was none, `decoded` is empty.
-  bool decode(std::string_view text, std::string& decoded);
+  // Replaces `decoded` by the text with one layer taken off, and `windows` by what has to be read
+  // of it; where there was none, both are empty. `candidates` are those of the text.
+  void decode(std::string_view text, const Candidates& candidates, std::string& decoded,
+              std::vector<Window>& windows);
+  // Whether there is a layer.
+  bool is_encoded(std::string_view text, const Candidates& candidates);
 
-  // Replaces parts of what decode() made, at most Places::kMax, by where they stand in the text, in
-  // whole runs.
-  void lead_back(std::string_view text, std::span<Extent> extents);
+  // Replaces parts of what a window of `text` reads as, at most Places::kMax, by where they stand
+  // in the text, in whole runs.
+  void lead_back(std::string_view text, const Window& window, std::span<Extent> extents);
 
   // Gives back what is more than `bytes`.
   void trim(std::size_t bytes);
@@ -49,18 +54,16 @@ class Decoder {
   std::size_t hex_at(std::string_view text, std::size_t at, std::size_t end);
   std::size_t pairs_at(std::string_view text, std::size_t at);
   std::size_t base64_at(std::string_view text, std::size_t at, std::size_t end);
-  template <class Put>
-  void each_piece(std::string_view text, Put put);
+  template <class Put, class Free>
+  void each_piece(std::string_view text, const Candidates& candidates, Put put, Free free);
 
   std::size_t looked_to_ = 0;
   std::string read_;     // What the piece at hand reads as.
   std::string letters_;  // Of base64, without line breaks.
   std::string bytes_;    // Decoded, text or not.
   std::string other_;
+  Candidates candidates_;  // Of what is led back.
 };
-
-// Whether there may be anything to decode, by what survey() said of the text; cheap.
-bool may_be_encoded(std::string_view text, const Survey& told);
 
 // Makes the table of entities; else the first text does that has one.
 void prepare_entities();

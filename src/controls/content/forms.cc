@@ -7,124 +7,208 @@ namespace {
 // Bytes of each form that are kept from text to text.
 constexpr std::size_t kKeptMax = std::size_t{64} << 10;
 
+std::string_view part(std::string_view text, const Extent& extent) {
+  return text.substr(extent.begin, extent.end - extent.begin);
+}
+
 }  // namespace
 
 void Forms::begin(std::string_view text, bool has_words, Layers layers) {
   trim();
-  layers_ = layers;
-  text_ = text;
+  layers_asked_ = layers;
   has_words_ = has_words;
   is_too_deep_ = false;
   reading_ = Tags::kLeftOut;
-  enter(0);
-  has_two_readings_ = has_tags_;
+  enter(0, text, false, false);
+}
+
+void Forms::enter(std::size_t number, std::string_view text, bool is_cut_before,
+                  bool is_cut_behind) {
+  layer_ = number;
+  Layer& entered = layer();
+  entered.text = text;
+  entered.is_cut_before = is_cut_before;
+  entered.is_cut_behind = is_cut_behind;
+  entered.survey = survey(text, entered.candidates);
+  entered.has_tags = false;
+  entered.normal.clear();
+  entered.normal_windows.clear();
+  may_hide_ = entered.survey.may_mix;
+  if (entered.survey.has_others || entered.survey.has_escapes) {
+    entered.has_tags = rewrite_layer(Form::kNormal, Tags::kLeftOut).has_tags;
+  }
+  set(Step::kAsIs);
+}
+
+void Forms::set(Step step) {
+  step_ = step;
+  window_ = 0;
+}
+
+Rewritten Forms::rewrite_layer(Form form, Tags tags) {
+  Layer& of = layer();
+  const bool folds = form == Form::kFolded;
+  const Rewritten made = rewrite(of.text, form, tags, folds ? folded_ : of.normal,
+                                 folds ? folded_windows_ : of.normal_windows);
+  may_hide_ = may_hide_ || made.may_hide;
+  return made;
 }
 
 std::optional<Forms::Seen> Forms::next() {
-  while (step_ != Step::kDone) {
-    const std::string_view text = layer_text(layer_);
-    std::string& normal = normal_[layer_];
+  while (true) {
+    const Survey& told_before = layer().survey;
+    const bool may_fold =
+        has_words_ && (told_before.has_others || told_before.has_escapes || told_before.has_gaps);
     switch (step_) {
       case Step::kAsIs:
-        step_ = Step::kNormal;
-        return seen(Form::kAsIs, Tags::kLeftOut, text);
+        return told(layer().text, {});
       case Step::kNormal:
-        step_ = has_tags_ ? Step::kTags : Step::kFolded;
-        is_rewritten_[layer_] =
-            may_rewrite_ && rewrite(text, Form::kNormal, Tags::kLeftOut, normal);
-        if (is_rewritten_[layer_]) return seen(Form::kNormal, Tags::kLeftOut, normal);
-        break;
       case Step::kTags:
-        step_ = Step::kFolded;
-        is_rewritten_[layer_] = rewrite(text, Form::kNormal, Tags::kRead, normal);
-        if (is_rewritten_[layer_]) return seen(Form::kNormal, Tags::kRead, normal);
+        if (window_ < layer().normal_windows.size()) {
+          return told(layer().normal, layer().normal_windows);
+        }
+        if (step_ == Step::kNormal && layer().has_tags) {
+          rewrite_layer(Form::kNormal, Tags::kRead);
+          set(Step::kTags);
+          break;
+        }
+        if (may_fold) rewrite_layer(Form::kFolded, Tags::kLeftOut);
+        set(may_fold ? Step::kFolded : Step::kDecode);
+        if (!may_fold) decode();
         break;
       case Step::kFolded:
-        step_ = has_tags_ && has_words_ ? Step::kFoldedTags : Step::kDecode;
-        if (is_folded_) return seen(Form::kFolded, Tags::kLeftOut, folded_);
-        break;
       case Step::kFoldedTags:
-        step_ = Step::kDecode;
-        if (rewrite(text, Form::kFolded, Tags::kRead, folded_)) {
-          return seen(Form::kFolded, Tags::kRead, folded_);
+        if (window_ < folded_windows_.size()) return told(folded_, folded_windows_);
+        if (step_ == Step::kFolded && layer().has_tags) {
+          rewrite_layer(Form::kFolded, Tags::kRead);
+          set(Step::kFoldedTags);
+          break;
         }
+        set(Step::kDecode);
+        decode();
         break;
       case Step::kDecode:
-        if (!decode()) step_ = Step::kDone;
+        go_deeper();
         break;
       case Step::kDone:
-        break;
+        return std::nullopt;
     }
   }
-  return std::nullopt;
 }
 
-void Forms::enter(std::size_t layer) {
-  layer_ = layer;
-  const std::string_view text = layer_text(layer);
-  survey_ = survey(text);
-  traits_ = survey_.has_others ? traits_of(text) : Traits{};
-  may_rewrite_ = survey_.has_escapes || traits_.may_rewrite;
-  has_tags_ = may_rewrite_ && has_tags(text);
-  is_folded_ = has_words_ && (survey_.has_escapes || survey_.has_spaces || traits_.may_fold) &&
-               rewrite(text, Form::kFolded, Tags::kLeftOut, folded_);
-  step_ = Step::kAsIs;
+// The next window of a form, or the whole text as it is.
+std::optional<Forms::Seen> Forms::told(std::string_view made, std::span<const Window> windows) {
+  const Layer& of = layer();
+  Seen seen{made};
+  seen.is_cut_before = of.is_cut_before;
+  seen.is_cut_behind = of.is_cut_behind;
+  seen.is_last = true;
+  seen.layer = layer_;
+  seen.may_hide = may_hide_;
+  seen.original = {0, of.text.size()};
+  switch (step_) {
+    case Step::kNormal:
+    case Step::kTags:
+      seen.form = Form::kNormal;
+      break;
+    case Step::kFolded:
+    case Step::kFoldedTags:
+      seen.form = Form::kFolded;
+      break;
+    default:
+      break;
+  }
+  const bool reads_tags = step_ == Step::kTags || step_ == Step::kFoldedTags;
+  seen.tags = reads_tags ? Tags::kRead : Tags::kLeftOut;
+  seen.is_exact = seen.form != Form::kFolded;
+  seen.is_words = seen.form != Form::kNormal;
+  if (step_ == Step::kAsIs) {
+    set(Step::kNormal);
+    return seen;
+  }
+  const Window& window = windows[window_++];
+  seen.text = part(made, window.made);
+  seen.original = window.original;
+  seen.is_last = window_ == windows.size();
+  seen.is_cut_before = window.is_cut_before || (of.is_cut_before && window.original.begin == 0);
+  seen.is_cut_behind =
+      window.is_cut_behind || (of.is_cut_behind && window.original.end == of.text.size());
+  return seen;
 }
 
-// Goes on to the next layer, or begins the second reading; false: there is none.
-bool Forms::decode() {
-  if (layers_ == Layers::kNone) return false;
-  if (has_tags_) {
-    is_rewritten_[layer_] = rewrite(layer_text(layer_), Form::kNormal, reading_, normal_[layer_]);
+// Finds what is encoded in the layer, in the reading at hand.
+void Forms::decode() {
+  Layer& of = layer();
+  of.next_window = 0;
+  of.decoded_windows.clear();
+  if (layers_asked_ == Layers::kNone) return;
+  if (of.has_tags) rewrite_layer(Form::kNormal, reading_);
+  bool may_be_encoded = of.survey.may_be_encoded;
+  if (!of.normal.empty()) may_be_encoded = survey(of.normal, of.candidates).may_be_encoded;
+  if (!may_be_encoded) return;
+  if (layer_ < kLayersMax) {
+    decoder_.decode(of.base(), of.candidates, of.decoded, of.decoded_windows);
+  } else {
+    is_too_deep_ = is_too_deep_ || decoder_.is_encoded(of.base(), of.candidates);
   }
-  const bool is_last = layer_ == kLayersMax;
-  std::string& decoded = is_last ? folded_ : decoded_[layer_];
-  const std::string_view from = base(layer_);
-  const Survey of = is_rewritten_[layer_] ? survey(from) : survey_;
-  if (may_be_encoded(from, of) && decoder_.decode(from, decoded)) {
-    if (!is_last) {
-      enter(layer_ + 1);
-      return true;
-    }
-    is_too_deep_ = true;
+}
+
+// Into the next window of what was decoded, or back to the layer above.
+void Forms::go_deeper() {
+  Layer& of = layer();
+  if (of.next_window < of.decoded_windows.size()) {
+    const Window& window = of.decoded_windows[of.next_window++];
+    enter(layer_ + 1, part(of.decoded, window.made),
+          window.is_cut_before || (of.is_cut_before && window.original.begin == 0),
+          window.is_cut_behind || (of.is_cut_behind && window.original.end == of.base().size()));
+    return;
   }
-  if (!has_two_readings_ || reading_ == Tags::kRead) return false;
+  if (layer_ > 0) {
+    --layer_;
+    return;
+  }
+  if (!of.has_tags || reading_ == Tags::kRead) {
+    set(Step::kDone);
+    return;
+  }
   reading_ = Tags::kRead;
-  enter(0);
-  step_ = Step::kDecode;
-  return true;
+  decode();
 }
 
-std::optional<Forms::Seen> Forms::seen(Form form, Tags tags, std::string_view text) const {
-  Seen made{text};
-  made.form = form;
-  made.tags = tags;
-  made.layer = layer_;
-  made.may_hide = traits_.may_hide;
-  made.is_exact = form != Form::kFolded;
-  made.is_words = form == Form::kFolded || (form == Form::kAsIs && !is_folded_);
-  return made;
+void Forms::lead_to_layer(const Seen& seen, std::span<Extent> extents) const {
+  if (seen.form == Form::kAsIs || extents.empty()) return;
+  content::lead_back(part(layers_[seen.layer].text, seen.original), seen.form, seen.tags, extents);
+  for (Extent& extent : extents) {
+    extent = {extent.begin + seen.original.begin, extent.end + seen.original.begin};
+  }
 }
 
 void Forms::lead_back(const Seen& seen, std::span<Extent> extents) {
   if (extents.empty()) return;
-  content::lead_back(layer_text(seen.layer), seen.form, seen.tags, extents);
-  for (std::size_t layer = seen.layer; layer > 0; --layer) {
-    decoder_.lead_back(base(layer - 1), extents);
-    if (is_rewritten_[layer - 1]) {
-      content::lead_back(layer_text(layer - 1), Form::kNormal, reading_, extents);
-    }
+  for (std::size_t number = seen.layer; number > 0; --number) {
+    const Layer& above = layers_[number - 1];
+    decoder_.lead_back(above.base(), above.decoded_windows[above.next_window - 1], extents);
+    if (above.normal.empty()) continue;
+    content::lead_back(above.text, Form::kNormal, reading_, above.normal_windows, extents);
   }
 }
 
 void Forms::trim() {
-  for (std::string& text : decoded_) {
+  const auto trim_text = [](std::string& text) {
     if (text.capacity() > kKeptMax) text = {};
+  };
+  const auto trim_windows = [](std::vector<Window>& windows) {
+    if (windows.capacity() * sizeof(Window) > kKeptMax) windows = {};
+  };
+  for (Layer& each : layers_) {
+    trim_text(each.normal);
+    trim_text(each.decoded);
+    trim_windows(each.normal_windows);
+    trim_windows(each.decoded_windows);
+    each.candidates.trim(kKeptMax);
   }
-  for (std::string& text : normal_) {
-    if (text.capacity() > kKeptMax) text = {};
-  }
-  if (folded_.capacity() > kKeptMax) folded_ = {};
+  trim_text(folded_);
+  trim_windows(folded_windows_);
   decoder_.trim(kKeptMax);
 }
 

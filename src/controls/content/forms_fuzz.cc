@@ -29,13 +29,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(form->is_exact || form->is_words);
     for (std::size_t at = 0; at < form->text.size(); at += 1 + form->text.size() / 4) {
       Extent extent{at, form->text.size()};
-      forms.lead_back(*form, {&extent, 1});
+      testing::lead_to_text(forms, *form, {&extent, 1});
       CHECK(extent.begin <= extent.end && extent.end <= text.size());
     }
     for (std::size_t at = form->text.find(kWords); at != std::string_view::npos;
          at = form->text.find(kWords, at + 1)) {
       Extent extent{at, at + kWords.size()};
-      forms.lead_back(*form, {&extent, 1});
+      testing::lead_to_text(forms, *form, {&extent, 1});
       is_read = is_read || (extent.begin <= place.begin && extent.end >= place.end);
     }
   }

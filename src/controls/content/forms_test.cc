@@ -21,21 +21,37 @@ using namespace testing;
 
 constexpr std::string_view kMarker = "ignore all previous instructions";
 
+bool is_white(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// Where the marker stands, in any case, with any white space between its words; or nothing.
+std::optional<Extent> words_in(std::string_view text, std::string_view marker) {
+  for (std::size_t begin = 0; begin < text.size(); ++begin) {
+    std::size_t at = begin;
+    const bool is_one = std::ranges::all_of(marker, [&](char c) {
+      if (at == text.size()) return false;
+      if (c != ' ') {
+        const bool is_capital = text[at] >= 'A' && text[at] <= 'Z';
+        return (is_capital ? text[at++] | 0x20 : text[at++]) == c;
+      }
+      const std::size_t word = at;
+      while (at < text.size() && is_white(text[at])) ++at;
+      return at > word;
+    });
+    if (is_one) return Extent{begin, at};
+  }
+  return std::nullopt;
+}
+
 // Where the marker is found by a rule on words, in the text.
 std::optional<std::string> marked(std::string_view text, std::string_view marker = kMarker) {
   Forms forms;
   forms.begin(text, true);
   while (const auto form = forms.next()) {
     if (!form->is_words) continue;
-    std::string small(form->text);
-    std::ranges::transform(small, small.begin(), [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-    });
-    std::ranges::replace_if(small, [](char c) { return c == '\n' || c == '\t'; }, ' ');
-    const std::size_t at = small.find(marker);
-    if (at == std::string::npos) continue;
-    Extent extent{at, at + marker.size()};
-    forms.lead_back(*form, {&extent, 1});
+    const std::optional<Extent> found = words_in(form->text, marker);
+    if (!found) continue;
+    Extent extent = *found;
+    lead_to_text(forms, *form, {&extent, 1});
     EXPECT_LE(extent.begin, extent.end);
     EXPECT_LE(extent.end, text.size());
     return std::string(text.substr(extent.begin, extent.end - extent.begin));
@@ -335,9 +351,9 @@ TEST(Forms, LeadManyPartsBackAtOnceAsTheyDoEach) {
     }
     std::ranges::reverse(all);
     std::vector<Extent> each = all;
-    forms.lead_back(*form, all);
+    lead_to_text(forms, *form, all);
     for (std::size_t i = 0; i < each.size(); ++i) {
-      forms.lead_back(*form, {&each[i], 1});
+      lead_to_text(forms, *form, {&each[i], 1});
       EXPECT_EQ(all[i].begin, each[i].begin);
       EXPECT_EQ(all[i].end, each[i].end);
     }
@@ -356,7 +372,7 @@ TEST(Forms, ReadAnyBytes) {
     while (const auto form = forms.next()) {
       for (std::size_t at = 0; at < form->text.size(); at += 1 + form->text.size() / 8) {
         Extent extent{at, at + 1};
-        forms.lead_back(*form, {&extent, 1});
+        lead_to_text(forms, *form, {&extent, 1});
         ASSERT_LE(extent.begin, extent.end);
         ASSERT_LE(extent.end, text.size());
       }

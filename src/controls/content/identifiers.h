@@ -21,6 +21,7 @@ constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 constexpr bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 constexpr bool is_alnum(char c) { return is_digit(c) || is_upper(c) || is_lower(c); }
+constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 // The number that `count` digits from `at` write; at most 18 of them.
 std::int64_t number_at(std::string_view text, std::size_t at, std::size_t count);

@@ -71,8 +71,9 @@ constexpr Pattern kInjections[] = {
      "\\binstead of (?:doing )?(?:the|your) (?:original |assigned |given )?(?:task|instructions) "
      "(?:above|you were given)?(?: )?(?:do|say|print|output|reply|respond)"},
     {"injection.end_of_prompt",
-     "(?:={3,8}|-{3,8}|#{3,8}|\\[|<)\\s?(?:end|begin|start) of (?:the )?(?:system |user |hidden )?"
-     "(?:prompt|instructions|system message)\\s?(?:={3,8}|-{3,8}|#{3,8}|\\]|>)"},
+     "(?:={3,8}|-{3,8}|#{3,8}|\\[|<)\\s{0,4}(?:end|begin|start) of (?:the )?(?:system |user "
+     "|hidden )?"
+     "(?:prompt|instructions|system message)\\s{0,4}(?:={3,8}|-{3,8}|#{3,8}|\\]|>)"},
 
     // Be somebody else.
     {"injection.no_restrictions",
@@ -175,7 +176,7 @@ constexpr Pattern kInjections[] = {
     {"injection.to_the_model",
      "\\b(?:attention|note|message|instructions?|important|notice|dear) (?:to|for|all)? ?(?:t"
      "he |any |all )?(?:ai|llm|llms|language models?|ai assistants?|ai models?|chatbots?|ai a"
-     "gents?)(?: reading this| processing this| model| models| systems)?\\s?[:,-]?",
+     "gents?)(?: reading this| processing this| model| models| systems)?\\b",
      nullptr, "ignore|disregard|you must|you should|forget|instead|do not mention"},
     {"injection.if_you_are_a_model",
      "\\bif you (?:are|re) an? (?:ai|llm|large language model|language model|ai assistant|cha"
@@ -217,8 +218,8 @@ constexpr Pattern kInjections[] = {
      "ety) ){0,3}(?:considerations|disclaimers?|warnings?|guidelines|constraints|judgement|fi"
      "lters)\\b",
      nullptr, "answer|respond|explain|write|provide|comply|unfiltered"},
-    {"injection.payload_splitting", "\\b(?:let|set|define|given) \\w{1,8}\\s?=\\s?[\"']", nullptr,
-     "concatenate|combine|join|a b"},
+    {"injection.payload_splitting", "\\b(?:let|set|define|given) \\w{1,8}\\s{0,4}=\\s{0,4}[\"']",
+     nullptr, "concatenate|combine|join|a b"},
     {"injection.decode_and_follow",
      "\\b(?:decode|decrypt|deobfuscate|unscramble) (?:(?:this|the|following|it|base64|rot13|hex|"
      "string|message|text) ){1,5}(?:and|then) (?:then )?(?:follow|execute|obey|do|carry out|comply "

@@ -3,12 +3,19 @@
 #include <unicode/utf16.h>
 #include <unicode/utf8.h>
 
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "controls/content/characters.h"
+#include "controls/content/identifiers.h"
 #include "controls/content/places.h"
+#include "controls/content/survey.h"
 
 namespace tollgate::content {
 
@@ -105,60 +112,126 @@ char letter_escape(char c) {
   }
 }
 
-bool is_white(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+#ifdef __AVX2__
+constexpr std::size_t kBlock = sizeof(__m256i);
 
-// Whether 8 bytes stay in any form, whatever stands around them. White space but spaces, and a
-// space that ends them, is left to who looks at each byte.
-bool is_plain_word(std::uint64_t word) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101;
-  constexpr std::uint64_t kTops = 0x8080808080808080;
-  const std::uint64_t escapes = word ^ (kOnes * '\\');  // A byte of it is 0 where one is.
-  const std::uint64_t others = word | ((escapes - kOnes) & ~escapes) |
-                               ((word - kOnes * ' ') & ~word) |  // Below a space.
-                               (word + kOnes);                   // 0x7F.
-  const std::uint64_t spaces = word ^ (kOnes * ' ');
-  const std::uint64_t where = (spaces - kOnes) & ~spaces & kTops;
-  return ((others & kTops) | (where & where << 8) | where >> 63) == 0;
+// Where something may not stay.
+class Look {
+ public:
+  explicit Look(const ByteSet& specials)
+      : of_low_(halves(specials.of_low)), of_high_(halves(specials.of_high)) {}
+
+  std::uint32_t specials(__m256i bytes) const {
+    const __m256i mask = _mm256_set1_epi8(0x0F);
+    const __m256i low = _mm256_shuffle_epi8(of_low_, _mm256_and_si256(bytes, mask));
+    const __m256i high =
+        _mm256_shuffle_epi8(of_high_, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask));
+    return ~bits(_mm256_cmpeq_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256()));
+  }
+
+  static std::uint32_t spaces(__m256i bytes) {
+    const __m256i value = _mm256_sub_epi8(bytes, _mm256_set1_epi8('\t'));
+    const __m256i most = _mm256_set1_epi8('\r' - '\t');
+    return bits(_mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(value, most), value),
+                                _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(' '))));
+  }
+
+  static __m256i at(const char* bytes) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
+  }
+
+ private:
+  static __m256i halves(const std::array<std::uint8_t, 16>& rows) {
+    return _mm256_broadcastsi128_si256(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.data())));
+  }
+  static std::uint32_t bits(__m256i bytes) {
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(bytes));
+  }
+
+  __m256i of_low_;
+  __m256i of_high_;
+};
+#endif
+
+// The first place from `at` on where something may not stay; the size where there is none.
+std::size_t next_special(std::string_view text, std::size_t at, const ByteSet& specials) {
+#ifdef __AVX2__
+  const Look look(specials);
+  for (; at + kBlock <= text.size(); at += kBlock) {
+    const std::uint32_t found = look.specials(Look::at(text.data() + at));
+    if (found != 0) return at + static_cast<std::size_t>(std::countr_zero(found));
+  }
+#endif
+  while (at < text.size() && !specials.has[static_cast<unsigned char>(text[at])]) ++at;
+  return at;
 }
 
-// How many bytes from `at` on stay in a form: printable ASCII and white space, in the folded one
-// no more of it than one.
-std::size_t plain_bytes(std::string_view text, std::size_t at, Form form) {
-  const std::size_t begin = at;
-  while (at < text.size()) {
-    std::uint64_t word = 0;
-    for (; at + sizeof word <= text.size(); at += sizeof word) {
-      std::memcpy(&word, text.data() + at, sizeof word);
-      if (!is_plain_word(word)) break;
+// The same, or the first of more than kSpacesMax white space in a row.
+std::size_t next_special_or_gap(std::string_view text, std::size_t at, const ByteSet& specials) {
+  std::size_t run = 0;  // Of white space up to there.
+#ifdef __AVX2__
+  static_assert(kSpacesMax == 4);
+  const Look look(specials);
+  std::uint64_t before = 0;  // The last four of the block before.
+  for (; at + kBlock <= text.size(); at += kBlock) {
+    const __m256i bytes = Look::at(text.data() + at);
+    const std::uint64_t special = std::uint64_t{look.specials(bytes)} << kSpacesMax;
+    const std::uint64_t spaces = std::uint64_t{Look::spaces(bytes)} << kSpacesMax | before;
+    const std::uint64_t two = spaces & spaces >> 1;
+    const std::uint64_t gap = two & two >> 2 & spaces >> 4;
+    if ((special | gap) != 0) {
+      return at + static_cast<std::size_t>(std::countr_zero(special | gap)) - kSpacesMax;
     }
-    for (const std::size_t end = std::min(text.size(), at + sizeof word); at < end; ++at) {
-      const char c = text[at];
-      if (is_white(c)) {
-        const bool is_run = at + 1 < text.size() && is_white(text[at + 1]);
-        if (is_run && form == Form::kFolded) return at - begin;
-      } else if (c == '\\' || c < ' ' || c == 0x7F) {  // Beyond ASCII is below a space, too.
-        return at - begin;
-      }
-    }
+    before = spaces >> kBlock;
   }
-  return at - begin;
+  run = static_cast<std::size_t>(std::countl_one(before << (64 - kSpacesMax)));
+#endif
+  for (; at < text.size(); ++at) {
+    if (specials.has[static_cast<unsigned char>(text[at])]) return at;
+    run = is_space(text[at]) ? run + 1 : 0;
+    if (run > kSpacesMax) return at + 1 - run;
+  }
+  return at;
+}
+
+// A character of two or three bytes, which most beyond ASCII are; size 0: none is there.
+struct Wide {
+  std::uint32_t character = 0;
+  std::size_t size = 0;
+};
+Wide wide_at(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
+  const std::uint32_t first = byte(0);
+  if (first >= 0xC2 && first < 0xE0 && text.size() - at >= 2 && follows(1)) {
+    return {(first & 0x1F) << 6 | (byte(1) & 0x3FU), 2};
+  }
+  if (first >= 0xE0 && first < 0xF0 && text.size() - at >= 3 && follows(1) && follows(2)) {
+    const std::uint32_t c = (first & 0xF) << 12 | (byte(1) & 0x3FU) << 6 | (byte(2) & 0x3FU);
+    if (c >= 0x800 && !U_IS_SURROGATE(c)) return {c, 3};
+  }
+  return {};
 }
 
 // Puts the pieces of a form together, each with its place in the text; what stays comes in as few
-// pieces as there can be. `put(extent, bytes, stays)` says whether to go on.
+// pieces as there can be. `put(extent, bytes, stays)` says whether to go on. Where it has runs(),
+// it is given the characters that are replaced in a row at once, by run().
 template <class Put>
 class Pieces {
  public:
   Pieces(std::string_view text, Form form, Tags tags, MoreText more, Put& put)
-      : text_(text), form_(form), tags_(tags), more_(more), put_(put) {}
+      : text_(text), form_(form), table_(table_of(form)), tags_(tags), more_(more), put_(put) {}
 
   // Up to where it was read.
   std::size_t all() {
     std::size_t at = 0;
-    while (at < text_.size() && goes_on_) {
-      const std::size_t plain = is_spaced_ ? 0 : plain_bytes(text_, at, form_);
-      at += plain;
-      if (plain > 0) is_spaced_ = is_white(text_[at - 1]);
+    while (goes_on_) {
+      if (form_ == Form::kFolded) {
+        at = next_special_or_gap(text_, more_space(at), table_.specials);
+      } else {
+        at = next_special(text_, at, table_.specials);
+      }
       if (at == text_.size()) break;
       const std::size_t behind = next(at);
       if (behind == at) break;  // More may come.
@@ -167,21 +240,55 @@ class Pieces {
     keep_to(at);
     return at;
   }
+  // Some character, as it came, is of a class that hides or looks like another.
+  bool may_hide() const { return may_hide_; }
+  bool has_tags() const { return has_tags_; }
 
  private:
   std::size_t next(std::size_t at) {
     if (text_[at] == '\\') return backslashes(at);
+    if (is_space(text_[at])) return at + 1;  // The first of many.
+    if (const Wide wide = wide_at(text_, at); wide.size > 0) {
+      const std::uint32_t brief = table_.briefs[wide.character];
+      may_hide_ = may_hide_ || (brief & Brief::kHides) != 0;
+      if ((brief & Brief::kStays) != 0) return at + wide.size;
+      if ((brief & Brief::kLonger) == 0) return replace(at, at + wide.size, brief);
+    }
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(text_.data());
     auto end = static_cast<std::int64_t>(at);
     UChar32 c = 0;
     const auto size = static_cast<std::int64_t>(text_.size());
     U8_NEXT(bytes, end, size, c);  // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro.
-    if (c < 0) {
-      is_spaced_ = false;
-    } else {
-      become(static_cast<std::uint32_t>(c), {at, static_cast<std::size_t>(end)}, Written::kPlainly);
+    if (c >= 0) {
+      const auto code = static_cast<std::uint32_t>(c);
+      const Character& known = character(code);
+      may_hide_ = may_hide_ || known.hides != Hiding::kNone || known.is_look_alike;
+      become(code, {at, static_cast<std::size_t>(end)}, Written::kPlainly);
     }
     return static_cast<std::size_t>(end);
+  }
+
+  // Leaves out white space where there is some before it; up to where.
+  std::size_t more_space(std::size_t at) {
+    if (at == text_.size() || !is_space(text_[at])) return at;
+    const bool is_more = at > kept_ ? is_space(text_[at - 1]) : is_space(last_);
+    if (!is_more) return at;
+    std::size_t end = at;
+    while (end < text_.size() && is_space(text_[end])) ++end;
+    put({at, end}, {});
+    return end;
+  }
+
+  std::size_t replace(std::size_t begin, std::size_t end, std::uint32_t brief) {
+    if constexpr (requires { put_.runs(); }) {
+      keep_to(begin);
+      kept_ = put_.run(begin, table_, may_hide_);
+      last_ = put_.last();
+      return kept_;
+    }
+    const std::array<char, 4> bytes = std::bit_cast<std::array<char, 4>>(brief);
+    put({begin, end}, {bytes.data(), (brief >> Brief::kSize) & 3});
+    return end;
   }
 
   // A run of backslashes with the letter that it escapes.
@@ -196,7 +303,6 @@ class Pieces {
     }
     const std::size_t pairs = (end - at) / 2;
     if (pairs > 0) put(Extent{at, at + pairs * 2}, text_.substr(at, pairs));
-    is_spaced_ = false;
     if ((end - at) % 2 == 0) return end;
     const char meant = end < text_.size() ? letter_escape(text_[end]) : '\0';
     if (meant == '\0') return end;
@@ -211,29 +317,17 @@ class Pieces {
   enum class Written : std::uint8_t { kPlainly, kEscaped };
 
   void become(std::uint32_t c, Extent extent, Written written) {
-    if (tags_ == Tags::kRead && c >= kTagsFirst && c <= kTagsLast) {
-      is_spaced_ = false;
+    const bool is_tag = c >= kTagsFirst && c <= kTagsLast;
+    has_tags_ = has_tags_ || is_tag;
+    if (tags_ == Tags::kRead && is_tag) {
       const auto one = static_cast<char>(c - 0xE0000);
       put(extent, {&one, 1});
       return;
     }
     const Character& known = character(c);
     const bool folds = form_ == Form::kFolded;
-    if (folds && known.is_space) {
-      // A run is one, whatever it is made of.
-      if (is_spaced_) {
-        put(extent, {});
-      } else if (written == Written::kEscaped || c >= 0x80) {
-        put(extent, " ");
-      }
-      is_spaced_ = true;
-      return;
-    }
-    const bool stays = folds ? known.is_folded : known.is_normal;
-    const std::string_view becomes = folds ? known.folded : known.normal;
-    if (stays || !becomes.empty()) is_spaced_ = false;
-    if (!stays) {
-      put(extent, becomes);
+    if (!(folds ? known.is_folded : known.is_normal)) {
+      put(extent, folds ? known.folded : known.normal);
     } else if (written == Written::kEscaped) {
       const Utf8 bytes = utf8(c);
       put(extent, bytes.view());
@@ -241,6 +335,7 @@ class Pieces {
   }
 
   void keep_to(std::size_t at) {
+    if (kept_ < at) last_ = text_[at - 1];
     if (goes_on_ && kept_ < at) {
       goes_on_ = put_(Extent{kept_, at}, text_.substr(kept_, at - kept_), true);
     }
@@ -249,18 +344,120 @@ class Pieces {
 
   void put(Extent extent, std::string_view becomes) {
     keep_to(extent.begin);
+    if (form_ == Form::kFolded && becomes.size() == 1 && is_space(becomes[0]) && is_space(last_)) {
+      becomes = {};
+    }
+    if (!becomes.empty()) last_ = becomes.back();
     if (goes_on_) goes_on_ = put_(extent, becomes, false);
     kept_ = extent.end;
   }
 
   std::string_view text_;
   Form form_;
+  const FormTable& table_;
   Tags tags_;
   MoreText more_;
   Put& put_;
   std::size_t kept_ = 0;  // Up to where pieces were put.
+  char last_ = 0;         // Of the form, up to there.
   bool goes_on_ = true;
-  bool is_spaced_ = false;  // What stands before is white space.
+  bool may_hide_ = false;
+  bool has_tags_ = false;
+};
+
+// Writes a form, and what of it has to be read.
+class Writer {
+ public:
+  Writer(std::string_view text, Form form, std::string& made, std::vector<Window>& windows)
+      : text_(text), folds_(form == Form::kFolded), made_(made), windows_(text, windows) {}
+
+  bool operator()(Extent original, std::string_view becomes, bool stays) {
+    // Nothing is written of what stays as a whole.
+    if (stays && original.end - original.begin == text_.size()) return true;
+    if (!stays) windows_.differs(original, size_);
+    room(becomes.size());
+    std::memcpy(made_.data() + size_, becomes.data(), becomes.size());
+    size_ += becomes.size();
+    if (!stays) {
+      differs_ = true;
+      windows_.put(original.end, size_);
+    }
+    return true;
+  }
+
+  static void runs() {}
+  // Replaces what stands at `at`, and what follows for as long as it is much the same: characters
+  // beyond ASCII, and single ones of ASCII between them. Up to where.
+  std::size_t run(std::size_t at, const FormTable& table, bool& may_hide) {
+    windows_.differs({at, at}, size_);
+    differs_ = true;
+    // As much as there could be of it, before it is known to be long.
+    constexpr std::size_t kTurn = 256;
+    bool goes_on = true;
+    while (goes_on) {
+      room(kTurn + sizeof(std::uint32_t));
+      char* out = made_.data() + size_;
+      const std::size_t end = std::min(text_.size(), at + kTurn / 2);
+      while (at < end) {
+        if (is_single(at, table)) {
+          if (!is_more_space(text_[at], out)) *out++ = text_[at];
+          ++at;
+          continue;
+        }
+        goes_on = table.specials.has[static_cast<unsigned char>(text_[at])];
+        const Wide wide = goes_on ? wide_at(text_, at) : Wide{};
+        const std::uint32_t brief = wide.size > 0 ? table.briefs[wide.character] : Brief::kLonger;
+        goes_on = (brief & Brief::kLonger) == 0;
+        if (!goes_on) break;
+        may_hide = may_hide || (brief & Brief::kHides) != 0;
+        at += wide.size;
+        if ((brief & Brief::kBytes) == ' ' && is_more_space(' ', out)) continue;
+        std::memcpy(out, &brief, sizeof brief);
+        out += (brief >> Brief::kSize) & 3;
+      }
+      size_ = static_cast<std::size_t>(out - made_.data());
+      goes_on = goes_on && at < text_.size();
+      if (windows_.is_long(size_)) {
+        windows_.put(at, size_);
+        windows_.differs({at, at}, size_);
+      }
+    }
+    windows_.put(at, size_);
+    return at;
+  }
+
+  // The last byte that was written.
+  char last() const { return size_ > 0 ? made_[size_ - 1] : '\0'; }
+
+  // Whether it differs.
+  bool end() {
+    windows_.end();
+    made_.resize(size_);
+    return differs_;
+  }
+
+ private:
+  bool is_single(std::size_t at, const FormTable& table) const {
+    const auto byte = static_cast<unsigned char>(text_[at]);
+    return byte < 0x80 && !table.specials.has[byte] && at + 1 < text_.size() &&
+           static_cast<unsigned char>(text_[at + 1]) >= 0x80;
+  }
+
+  bool is_more_space(char c, const char* out) const {
+    return folds_ && is_space(c) && out > made_.data() && is_space(out[-1]);
+  }
+
+  void room(std::size_t bytes) {
+    if (made_.size() - size_ >= bytes) return;
+    made_.resize(std::max({size_ + bytes, size_ + size_ / 2, text_.size() + text_.size() / 8}));
+  }
+
+  std::string_view text_;
+  bool folds_;
+  std::string& made_;
+  WindowMaker windows_;
+  std::size_t size_ = 0;  // What is written; the rest is room.
+  bool differs_ = false;
 };
 
 template <class Put>
@@ -286,17 +483,12 @@ bool has_tags(std::string_view text) {
          text.find("udB40") != std::string_view::npos;
 }
 
-bool rewrite(std::string_view text, Form form, Tags tags, std::string& made) {
-  made.clear();
-  bool differs = false;
-  each_piece(text, form, tags, [&](Extent extent, std::string_view becomes, bool stays) {
-    differs = differs || !stays;
-    // Nothing is written of what stays as a whole.
-    if (differs || extent.end < text.size()) made += becomes;
-    return true;
-  });
-  if (!differs) made.clear();
-  return differs;
+Rewritten rewrite(std::string_view text, Form form, Tags tags, std::string& made,
+                  std::vector<Window>& windows) {
+  Writer writer(text, form, made, windows);
+  Pieces<Writer> pieces(text, form, tags, MoreText::kNone, writer);
+  pieces.all();
+  return {writer.end(), pieces.may_hide(), pieces.has_tags()};
 }
 
 std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSink& sink) {
@@ -307,7 +499,9 @@ std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSin
   return each_piece(text, Form::kNormal, tags, put, more);
 }
 
-bool may_differ(std::string_view text) { return plain_bytes(text, 0, Form::kNormal) < text.size(); }
+bool may_differ(std::string_view text) {
+  return next_special(text, 0, table_of(Form::kNormal).specials) < text.size();
+}
 
 void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> extents) {
   if (form == Form::kAsIs) return;
@@ -316,6 +510,30 @@ void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> ex
     return places.pass(original, becomes, stays);
   });
   places.end(text.size());
+}
+
+void lead_back(std::string_view text, Form form, Tags tags, std::span<const Window> windows,
+               std::span<Extent> extents) {
+  // One end of a part: the character that it is in.
+  const auto led = [&](std::size_t made) -> Extent {
+    if (const Window* const window = window_at(windows, made)) {
+      const Extent& original = window->original;
+      Extent place{made - window->made.begin, made - window->made.begin + 1};
+      lead_back(text.substr(original.begin, original.end - original.begin), form, tags,
+                {&place, 1});
+      return {original.begin + place.begin, original.begin + place.end};
+    }
+    // It stays, so it is as far behind the window before it.
+    const auto next = std::ranges::upper_bound(
+        windows, made, {}, [](const Window& window) { return window.made.end; });
+    const std::size_t at =
+        next == windows.begin() ? made : made - (next - 1)->made.end + (next - 1)->original.end;
+    return {at, at + 1};
+  };
+  for (Extent& extent : extents) {
+    const std::size_t begin = led(extent.begin).begin;
+    extent = {begin, extent.end > extent.begin ? led(extent.end - 1).end : begin};
+  }
 }
 
 std::string fold_rule(std::string_view expression) {

@@ -16,9 +16,9 @@
 //     \u0438;
 //   - letters beyond ASCII are small, or, where they or their capitals look like ASCII (UTS #39,
 //     confusables), the ASCII that they look like: \u0430 is a. Digits of all scripts are 0 to 9;
-//   - white space next to white space is left out: a run is one.
-// ASCII letters keep their case, so a rule on words is caseless, and a white space that stands
-// alone may be a line break, so a rule says \s. A rule's own text is folded likewise (fold_rule()).
+//   - white space of more than kSpacesMax is one, and so is what else is added to it.
+// ASCII letters keep their case, so a rule on words is caseless, and a white space may be a line
+// break or a few of them, so a rule says \s{1,4}. Its own text is folded likewise (fold_rule()).
 //
 // Pure; safe from any thread. Linear in the bytes.
 #pragma once
@@ -27,12 +27,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "controls/content/characters.h"
 #include "controls/content/content.h"
+#include "controls/content/windows.h"
 
 namespace tollgate::content {
-
-enum class Form : std::uint8_t { kAsIs, kNormal, kFolded };
 
 // Tags (U+E0020 to U+E007E) are ASCII in disguise: nobody sees them, and models read them.
 enum class Tags : std::uint8_t { kLeftOut, kRead };
@@ -40,9 +41,15 @@ enum class Tags : std::uint8_t { kLeftOut, kRead };
 // Whether there may be tags, also as escapes; cheap.
 bool has_tags(std::string_view text);
 
-// Replaces `made` by a form, not kAsIs, of `text`, which is UTF-8 (what is not stays as it is).
-// Returns whether it differs; where it does not, `made` is empty.
-bool rewrite(std::string_view text, Form form, Tags tags, std::string& made);
+// Replaces `made` by a form, not kAsIs, of `text`, which is UTF-8 (what is not stays as it is), and
+// `windows` by what has to be read of it. Where it does not differ, both are empty.
+struct Rewritten {
+  bool differs = false;
+  bool may_hide = false;  // A character, as it came, is of a class that hides or looks alike.
+  bool has_tags = false;  // As they came or as escapes: there are two readings.
+};
+Rewritten rewrite(std::string_view text, Form form, Tags tags, std::string& made,
+                  std::vector<Window>& windows);
 
 // The normal form of a text that comes in pieces, part by part of it: `original` becomes `becomes`,
 // which may be nothing; where it `stays`, byte by byte. Returns how many bytes were read: all but
@@ -61,8 +68,11 @@ std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSin
 bool may_differ(std::string_view text);
 
 // Replaces parts of a form, at most Places::kMax, by where they stand in `text`, with whatever was
-// left out inside them.
+// left out inside them. One pass over the text.
 void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> extents);
+// The same of a whole form with these windows: a pass over each that is met.
+void lead_back(std::string_view text, Form form, Tags tags, std::span<const Window> windows,
+               std::span<Extent> extents);
 
 // An expression for folded texts: what is beyond ASCII in it is folded as a text is. ASCII stays,
 // as it may be an operator. What folds to several characters would be torn apart by an operator

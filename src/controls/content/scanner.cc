@@ -45,13 +45,17 @@ FaultOr<void> Scanner::read(std::string_view text) {
   forms_.begin(text, has_words_, layers_);
   smuggled_ = {};
   FaultOr<void> read;
+  Matches of_form;
   while (const std::optional<Forms::Seen> form = forms_.next()) {
     read = scan(*form);
     if (!read) break;
-    std::array<Extent, kFindingsMax> extents;
-    for (std::size_t i = 0; i < matches_; ++i) extents[i] = matched_[i].extent;
-    forms_.lead_back(*form, std::span(extents).first(matches_));
-    for (std::size_t i = 0; i < matches_; ++i) add(matched_[i], extents[i]);
+    matched_.lead([&](std::span<Extent> extents) { forms_.lead_to_layer(*form, extents); });
+    for (const Match& match : matched_.all()) of_form.keep(match);
+    if (!form->is_last) continue;
+    // For all windows at once, as it is one more pass.
+    of_form.lead([&](std::span<Extent> extents) { forms_.lead_back(*form, extents); });
+    for (const Match& match : of_form.all()) add(match);
+    of_form.clear();
   }
   if (forms_.is_too_deep() && !too_deep_) too_deep_ = text_;
   ++text_;
@@ -59,7 +63,7 @@ FaultOr<void> Scanner::read(std::string_view text) {
 }
 
 FaultOr<void> Scanner::scan(const Forms::Seen& form) {
-  matches_ = 0;
+  matched_.clear();
   if (form.text.size() > std::numeric_limits<unsigned>::max() || rules_ == nullptr) {
     return fault(FaultKind::kBroken, "a text cannot be inspected");
   }
@@ -125,20 +129,26 @@ int Scanner::on_match(unsigned id, unsigned long long from, unsigned long long t
 }
 
 bool Scanner::keep(std::size_t rule, const Extent& extent) {
-  const Match made{static_cast<std::uint16_t>(rule), actions_[rule], extent};
-  const std::span<Match> kept{matched_.data(), matches_};
+  // At the edge of a part, it may be one by the cut alone; if it is not, it was seen elsewhere.
+  const bool is_of_cut = (form_.is_cut_before && extent.end <= kCutEdge) ||
+                         (form_.is_cut_behind && extent.begin + kCutEdge >= form_.text.size());
+  return is_of_cut || matched_.keep({static_cast<std::uint16_t>(rule), actions_[rule], extent});
+}
+
+bool Scanner::Matches::keep(const Match& made) {
+  const std::span<Match> kept = all();
   // A pattern may end in several places.
   for (Match& other : kept) {
-    if (other.rule != made.rule || other.extent.end <= extent.begin ||
-        extent.end <= other.extent.begin) {
+    if (other.rule != made.rule || other.extent.end <= made.extent.begin ||
+        made.extent.end <= other.extent.begin) {
       continue;
     }
-    other.extent = {std::min(other.extent.begin, extent.begin),
-                    std::max(other.extent.end, extent.end)};
+    other.extent = {std::min(other.extent.begin, made.extent.begin),
+                    std::max(other.extent.end, made.extent.end)};
     return true;
   }
-  if (matches_ < matched_.size()) {
-    matched_[matches_++] = made;
+  if (count_ < matches_.size()) {
+    matches_[count_++] = made;
     return true;
   }
   const auto weakest = std::ranges::min_element(kept, {}, &Match::action);
@@ -147,8 +157,9 @@ bool Scanner::keep(std::size_t rule, const Extent& extent) {
 }
 
 // What is seen in two forms, or by two rows of a kind, is one.
-void Scanner::add(const Match& match, const Extent& extent) {
+void Scanner::add(const Match& match) {
   const std::string_view rule = all_rules()[match.rule].name;
+  const Extent& extent = match.extent;
   const bool is_known = std::ranges::any_of(found(), [&](const Finding& other) {
     return other.text == text_ && other.rule == rule && other.offset < extent.end &&
            extent.begin < other.offset + other.bytes;

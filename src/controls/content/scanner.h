@@ -56,7 +56,27 @@ class Scanner {
   struct Match {
     std::uint16_t rule = 0;
     Action action = Action::kNone;
-    Extent extent;  // Of the form that was scanned.
+    Extent extent;
+  };
+  // Of one form, in no order; the weakest make room.
+  class Matches {
+   public:
+    // False where no further match could matter.
+    bool keep(const Match& match);
+    std::span<Match> all() { return {matches_.data(), count_}; }
+    void clear() { count_ = 0; }
+    // Leads their extents elsewhere, all at once.
+    template <class Lead>
+    void lead(Lead lead) {
+      std::array<Extent, kFindingsMax> extents;
+      for (std::size_t i = 0; i < count_; ++i) extents[i] = matches_[i].extent;
+      lead(std::span(extents).first(count_));
+      for (std::size_t i = 0; i < count_; ++i) matches_[i].extent = extents[i];
+    }
+
+   private:
+    std::array<Match, kFindingsMax> matches_;
+    std::size_t count_ = 0;
   };
   static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                       void* context);
@@ -64,9 +84,8 @@ class Scanner {
   FaultOr<void> scan_database(const Forms::Seen& form);
   void scan_numbers(std::string_view text);
   void scan_characters(std::string_view text);
-  // False where no further match could matter.
   bool keep(std::size_t rule, const Extent& extent);
-  void add(const Match& match, const Extent& extent);
+  void add(const Match& match);
 
   std::span<const Action> actions_;
   bool has_pii_ = false;  // Whether some rule does something that is found by its pass…
@@ -76,10 +95,9 @@ class Scanner {
   std::shared_ptr<const Rules> rules_;  // Of the last begin(); kept, as the scratch is for it.
   hs_scratch* scratch_ = nullptr;
   Layers layers_ = Layers::kAll;
-  Forms forms_;                              // Of the text that is being read.
-  Forms::Seen form_;                         // Which is being scanned…
-  std::array<Match, kFindingsMax> matched_;  // …and what matched there.
-  std::size_t matches_ = 0;
+  Forms forms_;       // Of the text that is being read.
+  Forms::Seen form_;  // Which is being scanned…
+  Matches matched_;   // …and what matched there.
   std::array<Finding, kFindingsMax> found_;
   std::size_t count_ = 0;
   std::size_t text_ = 0;                          // Number of the next text.

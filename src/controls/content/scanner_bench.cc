@@ -65,7 +65,8 @@ void code_2_kb(benchmark::State& state) {
 // What it is to find out that plain text has no other form.
 void survey_2_kb(benchmark::State& state) {
   const std::string text = repeated("Please summarise the risk-based plan for the models. ", kBody);
-  for (auto _ : state) benchmark::DoNotOptimize(survey(text));
+  Candidates candidates;
+  for (auto _ : state) benchmark::DoNotOptimize(survey(text, candidates));
 }
 // With the folded form, which only rules on words need.
 void forms(benchmark::State& state, const std::string& text) {

@@ -45,7 +45,7 @@ TEST(Forms, AreMadeWithoutTheHeapOnceItIsWarm) {
     for (auto form = forms.next(); form; form = forms.next()) {
       ++seen;
       Extent extent{form->text.size() / 2, form->text.size()};
-      forms.lead_back(*form, {&extent, 1});
+      testing::lead_to_text(forms, *form, {&extent, 1});
     }
   }
   EXPECT_GE(seen, 6U);

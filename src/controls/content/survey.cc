@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstdint>
 #include <cstring>
 
 namespace tollgate::content {
@@ -16,26 +15,31 @@ namespace {
 
 constexpr std::size_t kBlock = 64;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_between(char c, char first, char last) {
-  const auto small = static_cast<char>(c | 0x20);
-  return small >= first && small <= last;
-}
-
 // A bit for each byte of a block that is of the class.
 struct Masks {
-  std::uint64_t spaces = 0;
   std::uint64_t base64 = 0;
+  std::uint64_t letters = 0;
+  std::uint64_t digits = 0;
+  std::uint64_t high = 0;  // Beyond ASCII.
+  std::uint64_t escapes = 0;
+  std::uint64_t marks = 0;  // % and &.
+  std::uint64_t spaces = 0;
   bool has_others = false;
-  bool has_escapes = false;
-  bool has_marks = false;
-  bool has_crosses = false;
+};
+
+// What is asked of a block only where it has signs.
+struct Signs {
+  std::uint64_t percents = 0;
+  std::uint64_t hashes = 0;
+  std::uint64_t codes = 0;  // x and u, of either case.
 };
 
 #ifdef __AVX2__
 // A byte is of a class where the rows of its halves have a bit in common: letters in two sorts,
 // digits, + - and /, _, line breaks, the space and 0x7F.
 constexpr char kBase64Bits = 0x1F;
+constexpr char kLetterBits = 0x03;
+constexpr char kDigitBits = 0x04;
 constexpr char kSpaceBits = 0x60;
 constexpr std::array<std::uint8_t, 16> kHighHalves{0x20, 0, 0x48, 0x04, 0x01, 0x12, 0x01, 0x82};
 constexpr std::array<std::uint8_t, 16> kLowHalves = [] {
@@ -56,163 +60,272 @@ __m256i rows_of(const std::array<std::uint8_t, 16>& halves) {
   return _mm256_broadcastsi128_si256(
       _mm_loadu_si128(reinterpret_cast<const __m128i*>(halves.data())));
 }
+__m256i loaded(const char* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
 __m256i equal(__m256i bytes, char c) { return _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(c)); }
+std::uint32_t bits(__m256i bytes) {
+  return static_cast<std::uint32_t>(_mm256_movemask_epi8(bytes));
+}
+std::uint64_t joined(std::uint32_t low, std::uint32_t high) {
+  return low | std::uint64_t{high} << 32;
+}
+
+// Both halves of a block, by `of` each.
+template <class Of>
+std::uint64_t both(const char* at, Of of) {
+  return joined(bits(of(loaded(at))), bits(of(loaded(at + kBlock / 2))));
+}
 
 struct Half {
-  __m256i spaces;
-  __m256i base64;
-  __m256i others;
-  __m256i escapes;
-  __m256i marks;
-  __m256i crosses;
+  std::uint32_t base64, letters, digits, high, escapes, marks, spaces, others;
 };
 
 Half half_of(const char* at) {
-  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-  const __m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(0x0F));
-  const __m256i rows = _mm256_and_si256(_mm256_shuffle_epi8(rows_of(kHighHalves), high),
+  const __m256i bytes = loaded(at);
+  const __m256i upper = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(0x0F));
+  const __m256i rows = _mm256_and_si256(_mm256_shuffle_epi8(rows_of(kHighHalves), upper),
                                         _mm256_shuffle_epi8(rows_of(kLowHalves), bytes));
-  const auto is_of = [&](char of) {
-    const __m256i not_of = equal(_mm256_and_si256(rows, _mm256_set1_epi8(of)), 0);
-    return _mm256_xor_si256(not_of, _mm256_set1_epi8(-1));
+  const auto none_of = [&](char of) {
+    return equal(_mm256_and_si256(rows, _mm256_set1_epi8(of)), 0);
   };
-  const __m256i spaces = is_of(kSpaceBits);
   // Compared as signed: bytes beyond ASCII are below all others, and 0x7F is the top bit of a row.
   const __m256i low = _mm256_cmpgt_epi8(_mm256_set1_epi8(' '), bytes);
-  return {
-      .spaces = spaces,
-      .base64 = is_of(kBase64Bits),
-      .others = _mm256_or_si256(_mm256_andnot_si256(spaces, low), rows),
-      .escapes = equal(bytes, '\\'),
-      .marks = _mm256_or_si256(equal(bytes, '%'), equal(bytes, '&')),
-      .crosses = equal(_mm256_or_si256(bytes, _mm256_set1_epi8(0x20)), 'x'),
-  };
-}
-
-std::uint64_t bits(__m256i low, __m256i high) {
-  return static_cast<std::uint32_t>(_mm256_movemask_epi8(low)) |
-         std::uint64_t{static_cast<std::uint32_t>(_mm256_movemask_epi8(high))} << 32;
-}
-bool any(__m256i low, __m256i high) {
-  return _mm256_movemask_epi8(_mm256_or_si256(low, high)) != 0;
+  const __m256i no_space = none_of(kSpaceBits);
+  return {.base64 = ~bits(none_of(kBase64Bits)),
+          .letters = ~bits(none_of(kLetterBits)),
+          .digits = ~bits(none_of(kDigitBits)),
+          .high = bits(bytes),
+          .escapes = bits(equal(bytes, '\\')),
+          .marks = bits(_mm256_or_si256(equal(bytes, '%'), equal(bytes, '&'))),
+          .spaces = ~bits(no_space),
+          .others = bits(_mm256_or_si256(_mm256_and_si256(no_space, low), rows))};
 }
 
 Masks masks_of(const char* at) {
   const Half low = half_of(at);
   const Half high = half_of(at + kBlock / 2);
-  return {
-      .spaces = bits(low.spaces, high.spaces),
-      .base64 = bits(low.base64, high.base64),
-      .has_others = any(low.others, high.others),
-      .has_escapes = any(low.escapes, high.escapes),
-      .has_marks = any(low.marks, high.marks),
-      .has_crosses = any(low.crosses, high.crosses),
-  };
+  return {.base64 = joined(low.base64, high.base64),
+          .letters = joined(low.letters, high.letters),
+          .digits = joined(low.digits, high.digits),
+          .high = joined(low.high, high.high),
+          .escapes = joined(low.escapes, high.escapes),
+          .marks = joined(low.marks, high.marks),
+          .spaces = joined(low.spaces, high.spaces),
+          .has_others = (low.others | high.others) != 0};
+}
+
+Signs signs_of(const char* at) {
+  return {.percents = both(at, [](__m256i bytes) { return equal(bytes, '%'); }),
+          .hashes = both(at, [](__m256i bytes) { return equal(bytes, '#'); }),
+          .codes = both(at, [](__m256i bytes) {
+            const __m256i small = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+            return _mm256_or_si256(equal(small, 'x'), equal(small, 'u'));
+          })};
+}
+
+// Letters a to f, of either case.
+std::uint64_t hex_letters(const char* at) {
+  return both(at, [](__m256i bytes) {
+    const __m256i value =
+        _mm256_sub_epi8(_mm256_or_si256(bytes, _mm256_set1_epi8(0x20)), _mm256_set1_epi8('a'));
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(value, _mm256_set1_epi8(5)), value);
+  });
+}
+
+// The first bytes of what is Greek, Cyrillic or Armenian: U+0340 to U+05BF.
+std::uint64_t like_latin(const char* at) {
+  return both(at, [](__m256i bytes) {
+    return _mm256_and_si256(_mm256_cmpgt_epi8(bytes, _mm256_set1_epi8('\xCC')),
+                            _mm256_cmpgt_epi8(_mm256_set1_epi8('\xD7'), bytes));
+  });
 }
 #else
-bool is_break(char c) { return c >= '\t' && c <= '\r'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_between(char c, char first, char last) {
+  const auto small = static_cast<char>(c | 0x20);
+  return small >= first && small <= last;
+}
+
+template <class Is>
+std::uint64_t each(const char* at, Is is) {
+  std::uint64_t made = 0;
+  for (std::size_t i = 0; i < kBlock; ++i) made |= std::uint64_t{is(at[i]) ? 1U : 0U} << i;
+  return made;
+}
 
 Masks masks_of(const char* at) {
   Masks made;
-  for (std::size_t i = 0; i < kBlock; ++i) {
-    const char c = at[i];
-    const std::uint64_t bit = std::uint64_t{1} << i;
-    const bool is_letter = is_between(c, 'a', 'z');
-    if (static_cast<signed char>(c) < ' ' || c == 0x7F) made.has_others |= !is_break(c);
-    made.has_escapes |= c == '\\';
-    made.has_marks |= c == '%' || c == '&';
-    made.has_crosses |= is_between(c, 'x', 'x');
-    if (c == ' ' || is_break(c)) made.spaces |= bit;
-    if (is_digit(c) || is_letter || c == '+' || c == '/' || c == '-' || c == '_') {
-      made.base64 |= bit;
-    }
-  }
+  made.letters = each(at, [](char c) { return is_between(c, 'a', 'z'); });
+  made.digits = each(at, is_digit);
+  made.base64 = made.letters | made.digits |
+                each(at, [](char c) { return c == '+' || c == '/' || c == '-' || c == '_'; });
+  made.high = each(at, [](char c) { return (c & 0x80) != 0; });
+  made.escapes = each(at, [](char c) { return c == '\\'; });
+  made.marks = each(at, [](char c) { return c == '%' || c == '&'; });
+  made.has_others =
+      each(at, [](char c) {
+        return (static_cast<signed char>(c) < ' ' && !(c >= '\t' && c <= '\r')) || c == 0x7F;
+      }) != 0;
+  made.spaces = each(at, [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); });
   return made;
+}
+
+Signs signs_of(const char* at) {
+  return {
+      .percents = each(at, [](char c) { return c == '%'; }),
+      .hashes = each(at, [](char c) { return c == '#'; }),
+      .codes = each(at, [](char c) { return is_between(c, 'x', 'x') || is_between(c, 'u', 'u'); })};
+}
+
+std::uint64_t hex_letters(const char* at) {
+  return each(at, [](char c) { return is_between(c, 'a', 'f'); });
+}
+
+std::uint64_t like_latin(const char* at) {
+  return each(at, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0xCD && byte <= 0xD6;
+  });
 }
 #endif
 
-class Looking {
+}  // namespace
+
+// Goes through the blocks of a text.
+class Surveyor {
  public:
-  // The block that begins at `at`, which is that of `text` from `from` on.
-  void take(const char* at, std::string_view text, std::size_t from) {
-    constexpr int kLast = kBlock - 1;
-    const Masks masks = masks_of(at);
-    told_.has_others |= masks.has_others;
-    told_.has_escapes |= masks.has_escapes;
-    told_.has_marks |= masks.has_marks;
-    spaces_ |= masks.spaces & (masks.spaces << 1 | space_before_);
-    space_before_ = masks.spaces >> kLast;
-    // A bit stays where as many follow it as were asked for.
-    const std::uint64_t base64 = masks.base64;
-    std::uint64_t long_run = base64;
-    for (const int step : {1, 2, 4, 8}) long_run &= long_run >> step;
-    told_.has_runs |=
-        long_run != 0 || run_ + std::countr_one(base64) >= static_cast<int>(kEncodedMin);
-    run_ = std::countl_one(base64);
-    // Three pairs of them: of eight in a row, so many are within a block.
-    const std::uint64_t pair = base64 & base64 >> 1 & ~(base64 >> 2);
-    if (are_three(pair)) told_.has_runs |= has_hex_pairs(at);
-    if (masks.has_crosses) told_.has_runs |= has_hex_numbers(text, from);
+  Surveyor(std::string_view text, Candidates& found) : text_(text), blocks_(found.blocks_) {
+    blocks_.assign((text.size() + kBlock - 1) / kBlock, 0);
   }
 
-  Survey told() const {
-    Survey made = told_;
-    made.has_spaces = spaces_ != 0;
-    return made;
+  Survey all() {
+    std::size_t at = 0;
+    for (; at + kBlock <= text_.size(); at += kBlock) take(text_.data() + at, at / kBlock);
+    if (at < text_.size()) {
+      std::array<char, kBlock> rest{};
+      rest.fill('.');  // Of no class.
+      std::memcpy(rest.data(), text_.data() + at, text_.size() - at);
+      take(rest.data(), at / kBlock);
+    }
+    told_.may_be_encoded = any_ != 0;
+    told_.may_mix = is_next_to_high_ && has_like_latin_;
+    return told_;
   }
 
  private:
-  static_assert(kEncodedMin == 16);  // As the steps add up.
+  static_assert(kEncodedMin == 16 && kSpacesMax == 4);  // As the steps add up.
+
+  void take(const char* at, std::size_t block) {
+    const Masks masks = masks_of(at);
+    told_.has_others |= masks.has_others;
+    told_.has_escapes |= masks.escapes != 0;
+    const std::uint64_t two = masks.spaces & masks.spaces >> 1;
+    told_.has_gaps |= (two & two >> 2 & masks.spaces >> 4) != 0 ||
+                      spaces_ + std::countr_one(masks.spaces) > static_cast<int>(kSpacesMax);
+    spaces_ = masks.spaces >> 63 == 0 ? 0 : std::countl_one(masks.spaces);
+    std::uint64_t begins = runs(masks.base64, block) | pairs(at, masks);
+    if ((masks.escapes | masks.marks) != 0) begins |= signs(at, masks);
+    if ((masks.high | was_high_) != 0) look_at_high(at, masks);
+    was_letter_ = masks.letters >> 63;
+    was_high_ = masks.high >> 63;
+    blocks_[block] |= begins;
+    any_ |= begins;
+  }
+
+  // Where runs begin that are long enough; one may have begun in the block before.
+  std::uint64_t runs(std::uint64_t base64, std::size_t block) {
+    std::uint64_t long_run = base64;
+    for (const int step : {1, 2, 4, 8}) long_run &= long_run >> step;
+    const std::uint64_t before = run_ > 0 ? 1 : 0;
+    const std::uint64_t begins = long_run & ~(base64 << 1 | before);
+    if (run_ > 0 && run_ < static_cast<int>(kEncodedMin) &&
+        run_ + std::countr_one(base64) >= static_cast<int>(kEncodedMin)) {
+      const std::uint64_t begun = std::uint64_t{1} << (kBlock - static_cast<std::size_t>(run_));
+      blocks_[block - 1] |= begun;
+      any_ |= begun;
+    }
+    run_ = base64 == ~std::uint64_t{0} ? static_cast<int>(kBlock) : std::countl_one(base64);
+    return begins;
+  }
+
+  // Pairs of hex digits of which there are three in a row, and numbers that begin with 0x: of the
+  // eight that hold something, so many are within a block.
+  static std::uint64_t pairs(const char* at, const Masks& masks) {
+    const std::uint64_t pair =
+        masks.base64 & masks.base64 >> 1 & ~(masks.base64 >> 2) & ~(masks.base64 << 1);
+    std::uint64_t begins = 0;
+    if (are_three(pair)) {
+      const std::uint64_t hex = masks.digits | hex_letters(at);
+      const std::uint64_t of_hex = pair & hex & hex >> 1;
+      if (are_three(of_hex)) begins = of_hex;
+    }
+    const std::uint64_t digits = masks.digits & ~(masks.base64 << 1) & behind(masks.letters);
+    if (digits != 0) begins |= numbers(at, digits);
+    return begins;
+  }
 
   // With one byte between them, or two.
   static bool are_three(std::uint64_t pair) {
     return ((pair & pair >> 3 & pair >> 6) | (pair & pair >> 4 & pair >> 8)) != 0;
   }
 
-  static bool has_hex_pairs(const char* at) {
-    std::uint64_t hex = 0;
-    for (std::size_t i = 0; i < kBlock; ++i) {
-      if (is_digit(at[i]) || is_between(at[i], 'a', 'f')) hex |= std::uint64_t{1} << i;
+  // Of digits with a letter behind them, 0x.
+  static std::uint64_t numbers(const char* at, std::uint64_t digits) {
+    std::uint64_t begins = 0;
+    for (; digits != 0; digits &= digits - 1) {
+      const auto i = static_cast<std::size_t>(std::countr_zero(digits));
+      const bool is_one = at[i] == '0' && (i + 1 == kBlock || (at[i + 1] | 0x20) == 'x');
+      if (is_one) begins |= std::uint64_t{1} << i;
     }
-    const std::uint64_t pair = hex & hex >> 1 & ~(hex >> 2);
-    return are_three(pair);
+    return begins;
   }
 
-  // One of two digits, and the beginning of the next.
-  static bool has_hex_numbers(std::string_view text, std::size_t from) {
-    constexpr std::size_t kNumber = 4;
-    const std::size_t end = std::min(text.size(), from + kBlock);
-    for (std::size_t i = from; i < end; ++i) {
-      if (!is_between(text[i], 'x', 'x') || i == 0 || text[i - 1] != '0') continue;
-      const std::string_view next = text.substr(i - 1, 2 * kNumber);
-      const std::size_t second = next.find('0', kNumber);
-      if (second <= kNumber + 2 && second + 1 < next.size() &&
-          is_between(next[second + 1], 'x', 'x')) {
-        return true;
-      }
-    }
-    return false;
+  // Bytes with one of the class behind them; the last one may have.
+  static std::uint64_t behind(std::uint64_t mask) { return mask >> 1 | std::uint64_t{1} << 63; }
+
+  // Those with a character behind them that could be meant.
+  static std::uint64_t signs(const char* at, const Masks& masks) {
+    const Signs told = signs_of(at);
+    const std::uint64_t hex = masks.digits | hex_letters(at);
+    return (masks.escapes & behind(told.codes | masks.escapes)) | (told.percents & behind(hex)) |
+           (masks.marks & ~told.percents & behind(told.hashes | masks.base64));
   }
 
+  void look_at_high(const char* at, const Masks& masks) {
+    const std::uint64_t letters = masks.letters << 1 | was_letter_;
+    const std::uint64_t high = masks.high << 1 | was_high_;
+    is_next_to_high_ |= ((letters & masks.high) | (high & masks.letters)) != 0;
+    if (!has_like_latin_) has_like_latin_ = like_latin(at) != 0;
+  }
+
+  std::string_view text_;
+  std::vector<std::uint64_t>& blocks_;
   Survey told_;
-  std::uint64_t spaces_ = 0;
-  std::uint64_t space_before_ = 0;
-  int run_ = 0;  // Bytes of base64 that the last block ended with.
+  std::uint64_t any_ = 0;
+  std::uint64_t was_letter_ = 0;  // Of the last byte of the block before.
+  std::uint64_t was_high_ = 0;
+  bool is_next_to_high_ = false;
+  bool has_like_latin_ = false;
+  int spaces_ = 0;  // White space that the last block ended with…
+  int run_ = 0;     // …and bytes of base64.
 };
 
-}  // namespace
+Survey survey(std::string_view text, Candidates& candidates) {
+  return Surveyor(text, candidates).all();
+}
 
-Survey survey(std::string_view text) {
-  Looking looking;
-  std::size_t at = 0;
-  for (; at + kBlock <= text.size(); at += kBlock) looking.take(text.data() + at, text, at);
-  if (at < text.size()) {
-    std::array<char, kBlock> rest{};
-    rest.fill('.');  // Of no class.
-    std::memcpy(rest.data(), text.data() + at, text.size() - at);
-    looking.take(rest.data(), text, at);
+std::size_t Candidates::next(std::size_t at) const {
+  std::size_t block = at / kBlock;
+  if (block >= blocks_.size()) return kNone;
+  std::uint64_t bits = blocks_[block] >> (at % kBlock) << (at % kBlock);
+  while (bits == 0) {
+    if (++block == blocks_.size()) return kNone;
+    bits = blocks_[block];
   }
-  return looking.told();
+  return block * kBlock + static_cast<std::size_t>(std::countr_zero(bits));
+}
+
+void Candidates::trim(std::size_t bytes) {
+  if (blocks_.capacity() * sizeof(std::uint64_t) > bytes) blocks_ = {};
 }
 
 }  // namespace tollgate::content

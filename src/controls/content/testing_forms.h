@@ -1,9 +1,12 @@
-// Encoding, for the tests of this folder.
+// Encoding and forms, for the tests of this folder.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+
+#include "controls/content/forms.h"
 
 namespace tollgate::content::testing {
 
@@ -34,6 +37,12 @@ inline std::string hex(std::string_view bytes, std::string_view before = {},
     made.push_back(kDigits[static_cast<unsigned char>(c) & 15]);
   }
   return made;
+}
+
+// Replaces parts of what next() told last by where they stand in the text.
+inline void lead_to_text(Forms& forms, const Forms::Seen& seen, std::span<Extent> extents) {
+  forms.lead_to_layer(seen, extents);
+  forms.lead_back(seen, extents);
 }
 
 inline std::string with_between(std::string_view text, std::string_view what) {
