@@ -104,7 +104,7 @@ describe('the OpenAI SDK', () => {
     const hidden = [...'ignore'].map((c) => String.fromCodePoint(0xe0000 + c.codePointAt(0)));
     for (const [content, rule] of [
       [`Hello \u{1f600}${hidden.join('')}`, 'unicode.tags'],
-      ['say ign\u043ere', 'unicode.mixed_script'],
+      ['say ign\u043er\u0435', 'unicode.mixed_script'],
       ['say ig\u200bnore', 'unicode.zero_width'],
       ['a \u202etxt.exe\u202c b', 'unicode.bidi'],
     ]) {

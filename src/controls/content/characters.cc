@@ -254,8 +254,10 @@ class Table {
     return intern(made, std::move(normal), std::move(folded));
   }
 
+  // With a mark it looks like no ASCII: \u045e is no y.
   static bool is_look_alike(const Source& source, UChar32 c) {
     const UScriptCode script = script_of(c);
+    if (std::ranges::any_of(source.compatible(c), is_mark)) return false;
     return u_hasBinaryProperty(c, UCHAR_CASED) != 0 && script != USCRIPT_LATIN &&
            script != USCRIPT_COMMON && script != USCRIPT_INHERITED && !source.look_of(c).empty();
   }

@@ -159,7 +159,7 @@ constexpr Pattern kInjections[] = {
 
     // Speak for somebody else.
     {"injection.forged_system",
-     "(?:^|\\n)\\s{0,3}(?:\\[|<|#{1,3} |\\*\\*)(?:system|developer|admin|administrator|root)("
+     "(?:^|\\s)(?:\\[|<|#{1,3} |\\*\\*)(?:system|developer|admin|administrator|root)("
      "?: (?:message|override|prompt|note|instruction|command|notice))?\\s{0,2}(?:\\]|>|:|\\*"
      "\\*)",
      nullptr,
@@ -186,7 +186,7 @@ constexpr Pattern kInjections[] = {
      "\\b(?:do not|don t|dont|never|without) (?:tell|telling|inform|informing|mention|mention"
      "ing|reveal|alert|notify) (?:this |it |anything )?(?:to )?(?:the )?(?:user|human|owner|o"
      "perator)\\b",
-     nullptr, "instruction|instructions|send|forward|email|prompt|execute|secret|this"},
+     nullptr, "instruction|instructions|send|forward|email|prompt|execute|secret"},
     {"injection.paper_review",
      "\\b(?:give|write|provide|recommend|output) (?:only )?(?:an? )?(?:a )?positive "
      "(?:review|reviews)"

@@ -5,6 +5,7 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -59,6 +60,14 @@ bool may_vary(std::uint32_t base, std::uint32_t selector) {
   return is_text_or_emoji || (base > ' ' && !has(base, UCHAR_WHITE_SPACE));
 }
 
+// A letter and a mark in one, of which the letter alone would look alike.
+bool is_marked_look_alike(std::uint32_t c, const Character& known) {
+  return u_getIntPropertyValue(point(c), UCHAR_DECOMPOSITION_TYPE) == U_DT_CANONICAL &&
+         !known.folded.empty() && std::ranges::all_of(known.folded, [](char folded) {
+           return is_ascii_letter(static_cast<unsigned char>(folded));
+         });
+}
+
 bool opens(std::uint32_t control) {
   return (control >= 0x202A && control <= 0x202E && control != 0x202C) ||
          (control >= 0x2066 && control <= 0x2068);
@@ -87,7 +96,7 @@ void SmugglingPass::step() {
     is_over_ = true;
     end_run(0);
     end_word();
-    while (directed_ > 0) end_direction(text_.size());
+    end_paragraph(text_.size());
     return;
   }
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text_.data());
@@ -119,9 +128,7 @@ void SmugglingPass::hide(std::uint32_t c, Hiding hides, Extent extent) {
   run.extent.end = extent.end;
   run.has_several = run.has_several || c != run.first;
   if (counts) ++run.count;
-  if (hides == Hiding::kControl && c < 0x80) {
-    run.is_found = run.is_found || c != kEscape || !is_colour(extent.begin);
-  }
+  if (c == kEscape) run.is_found = run.is_found || !is_colour(extent.begin);
   if (hides == Hiding::kBidi) direct(c, extent);
 }
 
@@ -135,6 +142,12 @@ void SmugglingPass::end_run(std::uint32_t after) {
   }
 }
 
+// Two different ones are bits; of the same one it takes some to be a number.
+bool SmugglingPass::is_message(const Run& run) {
+  constexpr std::size_t kSameMin = 8;
+  return run.count >= kSameMin || (run.count >= 2 && run.has_several);
+}
+
 void SmugglingPass::judge(Hiding hides, const Run& run, std::uint32_t after) {
   const bool is_in_word = is_of_plain_word(before_) && is_of_plain_word(after);
   bool is_found = run.is_found;
@@ -143,7 +156,8 @@ void SmugglingPass::judge(Hiding hides, const Run& run, std::uint32_t after) {
       is_found = !is_flag(run.extent);
       break;
     case Hiding::kVariationSelector:
-      is_found = run.count >= 2 || !may_vary(before_, run.first);
+      // The same one over and over says nothing, unless how often does.
+      is_found = is_message(run) || !may_vary(before_, run.first);
       break;
     case Hiding::kZeroWidth:
       is_found = is_in_word || run.count >= 8 || (run.count >= 4 && run.has_several);
@@ -152,13 +166,18 @@ void SmugglingPass::judge(Hiding hides, const Run& run, std::uint32_t after) {
       is_found = is_in_word || run.count >= 4 || (run.count >= 2 && run.first >= 0xF0000);
       break;
     case Hiding::kControl:
-      // Of C1 there are two where UTF-8 was read as Latin-1.
-      is_found = is_found || (run.count >= 3 && run.first >= 0x80);
+      // Of C1 there are two where UTF-8 was read as Latin-1. One of C0 is what an editor, a paste
+      // or a lost emoji left behind; it hides nothing but the rest of a word.
+      if (run.first >= 0x80) {
+        is_found = is_found || run.count >= 3;
+        break;
+      }
+      control_.add();
+      is_found = is_found || is_in_word || run.count >= 2 || control_.count >= 3;
       break;
     case Hiding::kInvisible:
-      hidden_in_turn_ = seen_since_ == 1 ? hidden_in_turn_ + 1 : 1;
-      seen_since_ = 0;
-      is_found = run.count >= 2 || hidden_in_turn_ >= 3 ||
+      invisible_.add();
+      is_found = is_message(run) || invisible_.count >= 3 ||
                  (is_in_word && (is_filler(run.first) || run.first == kBrailleBlank));
       break;
     case Hiding::kCombining:
@@ -176,49 +195,123 @@ void SmugglingPass::judge(Hiding hides, const Run& run, std::uint32_t after) {
   if (is_found) tell(static_cast<Smuggling>(static_cast<int>(hides) - 1), run.extent);
 }
 
+// Whether `c` is a letter that ends a conversion or an escape.
+bool SmugglingPass::is_led(std::uint32_t c) {
+  const Lead lead = std::exchange(lead_, Lead::kNone);
+  switch (lead) {
+    case Lead::kNone:
+      if (c == '%') lead_ = Lead::kConversion;
+      if (c == '\\') lead_ = Lead::kEscape;
+      return false;
+    case Lead::kConversion:
+      if (c == '(') lead_ = Lead::kName;
+      if (c < 0x80 && std::string_view("0123456789$.-+#").contains(static_cast<char>(c))) {
+        lead_ = Lead::kConversion;
+      }
+      return is_ascii_letter(c);
+    case Lead::kName:
+      if (c != '\n') lead_ = c == ')' ? Lead::kConversion : Lead::kName;
+      return false;
+    case Lead::kEscape:
+      return is_ascii_letter(c);
+  }
+  return false;
+}
+
 void SmugglingPass::see(std::uint32_t c, const Character& known, Extent extent) {
   before_ = c;
-  ++seen_since_;
-  const bool is_latin = is_ascii_letter(c);
-  const bool is_letter = is_latin || (c >= 0x80 && u_isalpha(point(c)) != 0);
+  ++invisible_.seen_since;
+  ++control_.seen_since;
+  const bool is_letter =
+      !is_led(c) && (is_ascii_letter(c) || (c >= 0x80 && u_isalpha(point(c)) != 0));
+  see_direction(c, is_letter, extent.begin);
+  if (is_letter) {
+    spell(c, known, extent);
+  } else {
+    end_word();
+  }
+}
+
+void SmugglingPass::see_direction(std::uint32_t c, bool is_letter, std::size_t begin) {
+  // Nothing to tell of most characters, and ICU is not asked about them.
+  const bool may_end_paragraph = c < ' ' || c == 0x85 || c == 0x2029;
+  if (directed_ == 0 && paragraph_ != Strong::kNone && !may_end_paragraph) return;
+  const UCharDirection direction = u_charDirection(point(c));
+  const bool is_left_to_right = is_letter && direction == U_LEFT_TO_RIGHT;
+  const bool is_right_to_left = direction == U_RIGHT_TO_LEFT || direction == U_RIGHT_TO_LEFT_ARABIC;
   if (directed_ > 0) {
     Direction& inner = directions_[directed_ - 1];
-    const UCharDirection direction = u_charDirection(point(c));
-    inner.has_left_to_right |= is_letter && direction == U_LEFT_TO_RIGHT;
-    inner.has_right_to_left |= direction == U_RIGHT_TO_LEFT || direction == U_RIGHT_TO_LEFT_ARABIC;
-    // A direction ends with its line.
-    while (directed_ > 0 && direction == U_BLOCK_SEPARATOR) end_direction(extent.begin);
+    inner.has_left_to_right |= is_left_to_right;
+    inner.has_right_to_left |= is_right_to_left;
+  } else if (paragraph_ == Strong::kNone && (is_left_to_right || is_right_to_left)) {
+    paragraph_ = is_right_to_left ? Strong::kRightToLeft : Strong::kLeftToRight;
+    if (undecided_ && is_left_to_right) tell(Smuggling::kBidi, *undecided_);
+    undecided_.reset();
   }
-  if (!is_letter) {
-    end_word();
-    return;
-  }
+  // A direction ends with its paragraph.
+  if (direction == U_BLOCK_SEPARATOR) end_paragraph(begin);
+}
+
+void SmugglingPass::end_paragraph(std::size_t end) {
+  while (directed_ > 0) end_direction(end, Ending::kCutOff);
+  if (undecided_) tell(Smuggling::kBidi, *undecided_);
+  undecided_.reset();
+  paragraph_ = Strong::kNone;
+}
+
+void SmugglingPass::spell(std::uint32_t c, const Character& known, Extent extent) {
   if (word_.extent.end == 0) word_.extent.begin = extent.begin;
   word_.extent.end = extent.end;
-  if (!is_latin && !known.is_look_alike) {
-    if (script_of(c) != USCRIPT_LATIN) ++word_.others;
-    return;
-  }
+  const bool is_latin = is_ascii_letter(c);
+  if (!is_latin && !known.is_look_alike) return;
   const bool is_first = word_.latin + word_.alike == 0;
   if (!is_first && word_.is_alike != known.is_look_alike) ++word_.changes;
   word_.is_alike = known.is_look_alike;
   ++(is_latin ? word_.latin : word_.alike);
-  // Greek small letters stand next to Latin ones in the names of things ("TNFα").
-  word_.has_strange |=
-      known.is_look_alike && (script_of(c) != USCRIPT_GREEK || u_islower(point(c)) == 0);
 }
 
 void SmugglingPass::end_word() {
-  if (word_.alike > 0 && word_.latin > 0 && word_.others == 0 && word_.alike + word_.latin >= 3 &&
-      (word_.has_strange || word_.changes >= 2)) {
-    tell(Smuggling::kMixedScript, word_.extent);
+  if (word_.extent.end == 0) return;
+  const Word word = std::exchange(word_, {});
+  const bool may_be_mixed = word.alike > 0 && word.latin > 0 && word.alike + word.latin >= 3;
+  if (may_be_mixed && is_mixed(word) && has_disguise_) tell(Smuggling::kMixedScript, word.extent);
+}
+
+// A second look, at few words. Keeps which letters mix.
+bool SmugglingPass::is_mixed(const Word& word) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text_.data());
+  bool has_strange = word.changes >= 2;  // One that nobody writes next to Latin letters.
+  std::uint32_t first = 0;
+  bool has_two = false;
+  for (auto at = static_cast<std::int64_t>(word.extent.begin);
+       std::cmp_less(at, word.extent.end);) {
+    UChar32 next = 0;
+    // NOLINTNEXTLINE(bugprone-inc-dec-in-conditions): ICU's macro.
+    U8_NEXT(bytes, at, static_cast<std::int64_t>(word.extent.end), next);
+    const auto c = static_cast<std::uint32_t>(std::max<UChar32>(next, 0));
+    const Character& known = character(c);
+    if (c < 0x80 || known.hides != Hiding::kNone) continue;
+    const UScriptCode script = script_of(c);
+    if (!known.is_look_alike) {
+      // A look-alike with a mark (\u045e) is seen as what it is, and tells nothing.
+      if (script != USCRIPT_LATIN && !is_marked_look_alike(c, known)) return false;
+      continue;
+    }
+    const auto letter = static_cast<std::uint32_t>(u_foldCase(next, U_FOLD_CASE_DEFAULT));
+    has_two |= first != 0 && letter != first;
+    first = letter;
+    // Greek small letters stand next to Latin ones in the names of things ("TNFα").
+    has_strange |= script != USCRIPT_GREEK || u_islower(next) == 0;
   }
-  word_ = {};
+  if (!has_strange) return false;
+  has_disguise_ |= has_two || (mixed_letter_ != 0 && mixed_letter_ != first);
+  mixed_letter_ = first;
+  return true;
 }
 
 void SmugglingPass::direct(std::uint32_t control, Extent extent) {
   if (!opens(control)) {
-    end_direction(extent.end);
+    end_direction(extent.end, Ending::kClosed);
   } else if (directed_ < directions_.size()) {
     directions_[directed_++] = {control, extent.begin};
   } else {
@@ -228,7 +321,7 @@ void SmugglingPass::direct(std::uint32_t control, Extent extent) {
 }
 
 // A direction is found where what stands in it is shown in another order than it is read.
-void SmugglingPass::end_direction(std::size_t end) {
+void SmugglingPass::end_direction(std::size_t end, Ending ending) {
   constexpr std::uint32_t kRightToLeftEmbedding = 0x202B;
   constexpr std::uint32_t kLeftToRightOverride = 0x202D;
   constexpr std::uint32_t kRightToLeftOverride = 0x202E;
@@ -239,6 +332,11 @@ void SmugglingPass::end_direction(std::size_t end) {
   if (inner.control == kLeftToRightOverride) is_found = inner.has_right_to_left;
   if (inner.control == kRightToLeftEmbedding || inner.control == kRightToLeftIsolate) {
     is_found = inner.has_left_to_right && !inner.has_right_to_left;
+    // In a paragraph from right to left it is where it would be without, if it ends where it says.
+    if (is_found && ending == Ending::kClosed && paragraph_ != Strong::kLeftToRight) {
+      is_found = false;
+      if (paragraph_ == Strong::kNone && !undecided_) undecided_ = Extent{inner.begin, end};
+    }
   }
   if (is_found) tell(Smuggling::kBidi, {inner.begin, end});
   if (directed_ == 0) return;

@@ -6,6 +6,10 @@
 // what other rules read (normal_form.h), so a marker that is split by it is found all the same.
 // docs/content-unicode.md has the table of the classes.
 //
+// Letters of two scripts in a word are a slip of the keyboard or an orthography as long as it is
+// one letter, wherever it stands (Belarusian in Latin letters has a Cyrillic \u0456 for i); the
+// folded form reads through them all the same. A disguise of words needs several.
+//
 // Pure. One pass, linear in the text, with memory of a fixed size.
 // Source: Unicode 15: UTS #39 (mixed scripts, optional detection of stacked marks), UTS #51 (emoji
 // sequences); Boucher and Anderson, "Trojan Source" (2021).
@@ -70,10 +74,8 @@ class SmugglingPass {
     Extent extent;
     std::size_t latin = 0;
     std::size_t alike = 0;
-    std::size_t others = 0;
-    std::size_t changes = 0;   // From one to the other.
-    bool is_alike = false;     // The last one.
-    bool has_strange = false;  // One that nobody writes next to Latin letters.
+    std::size_t changes = 0;  // From one to the other.
+    bool is_alike = false;    // The last one.
   };
   // A direction that was begun.
   struct Direction {
@@ -83,15 +85,35 @@ class SmugglingPass {
     bool has_right_to_left = false;
   };
   static constexpr std::size_t kDirectionsMax = 16;
+  // Runs of a class with one character between them.
+  struct Turns {
+    std::size_t count = 0;
+    std::size_t seen_since = 0;  // Characters since the last of them.
+    void add() {
+      count = seen_since == 1 ? count + 1 : 1;
+      seen_since = 0;
+    }
+  };
+  // What stands before a letter that is no part of a word: the conversion of `%s`, `%(name)d`, or
+  // an escape as `\n`.
+  enum class Lead : std::uint8_t { kNone, kConversion, kName, kEscape };
+  enum class Strong : std::uint8_t { kNone, kLeftToRight, kRightToLeft };
+  enum class Ending : std::uint8_t { kClosed, kCutOff };
 
   void step();
   void hide(std::uint32_t c, Hiding hides, Extent extent);
   void end_run(std::uint32_t after);
+  static bool is_message(const Run& run);
   void judge(Hiding hides, const Run& run, std::uint32_t after);
+  bool is_led(std::uint32_t c);  // A letter that ends a Lead.
   void see(std::uint32_t c, const Character& known, Extent extent);
+  void see_direction(std::uint32_t c, bool is_letter, std::size_t begin);
+  void spell(std::uint32_t c, const Character& known, Extent extent);
+  bool is_mixed(const Word& word);
   void end_word();
   void direct(std::uint32_t control, Extent extent);
-  void end_direction(std::size_t end);
+  void end_direction(std::size_t end, Ending ending);
+  void end_paragraph(std::size_t end);
   bool is_colour(std::size_t escape) const;
   bool is_flag(Extent tags) const;
   void tell(Smuggling kind, Extent extent);
@@ -102,11 +124,16 @@ class SmugglingPass {
   std::uint32_t before_ = 0;  // The last character that hides nothing.
   bool is_hiding_ = false;
   std::array<Run, kHidingCount> runs_{};
-  std::size_t hidden_in_turn_ = 0;  // Runs of invisible ones with one letter between them.
-  std::size_t seen_since_ = 0;      // Characters since the last of them.
+  Turns invisible_;
+  Turns control_;
+  Lead lead_ = Lead::kNone;
   Word word_;
+  std::uint32_t mixed_letter_ = 0;  // The first look-alike in a word of Latin letters…
+  bool has_disguise_ = false;       // …and there was another one.
   std::array<Direction, kDirectionsMax> directions_{};
   std::size_t directed_ = 0;
+  Strong paragraph_ = Strong::kNone;  // Its first letter that has a direction (UAX #9, P2).
+  std::optional<Extent> undecided_;   // A direction that turns something around unless it is that.
   std::array<Smuggled, kHidingCount + kDirectionsMax + 4> told_{};  // Of one step, and the end.
   std::size_t told_count_ = 0;
   std::size_t told_next_ = 0;

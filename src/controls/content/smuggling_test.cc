@@ -106,6 +106,10 @@ TEST(Smuggling, IsFoundInTheKnownTricks) {
       {"if (\u202e\u2066admin\u2069) {", {"unicode.bidi"}},
       {"''' Subtract funds \u2067''' ;return", {"unicode.bidi"}},
       {"\u202bback\u202c", {"unicode.bidi"}},
+      {"\u202bback\u202c and \u05d0\u05d1", {"unicode.bidi"}},
+      {"\u05d0\u05d1 \u2067back", {"unicode.bidi"}},
+      {"\u05d0\u05d1\n\u2067back\u2069", {"unicode.bidi"}},
+      {"\u05d0 \u202e\u05d1\u202c", {"unicode.bidi"}},
       {"\u202d\u05d0\u05d1\u202c", {"unicode.bidi"}},
       {"ig\u200bnore", {"unicode.zero_width"}},
       {"pass\u2060word", {"unicode.zero_width"}},
@@ -117,7 +121,9 @@ TEST(Smuggling, IsFoundInTheKnownTricks) {
       {" \U000F0069\U000F0067", {"unicode.private_use"}},
       {std::string("a\0b", 3), {"unicode.control"}},
       {"a\bb", {"unicode.control"}},
-      {"\x1b]0;title\a", {"unicode.control", "unicode.control"}},
+      {"\x1b]0;title\a", {"unicode.control"}},
+      {"rm -rf /\b\b", {"unicode.control"}},
+      {"\x01 \x02 \x01", {"unicode.control"}},
       {"\x1b[8mhidden\x1b[0m", {"unicode.control"}},
       {"\x1b[1;08mhidden", {"unicode.control"}},
       {"\u0080\u0081\u0082", {"unicode.control"}},
@@ -130,11 +136,12 @@ TEST(Smuggling, IsFoundInTheKnownTricks) {
       {"a\ufdd0", {"unicode.noncharacter"}},
       {"a\U0001FFFF", {"unicode.noncharacter"}},
       {"a\u206ab", {"unicode.deprecated"}},
-      {"ign\u043ere it", {"unicode.mixed_script"}},
       {"\u0440\u0430ypal.com", {"unicode.mixed_script"}},
-      {"G\u039f\u039fGLE", {"unicode.mixed_script"}},
-      {"ignoreign\u03bfre", {"unicode.mixed_script"}},
-      {"p\u0430ss", {"unicode.mixed_script"}},
+      {"ign\u043er\u0435 it", {"unicode.mixed_script"}},
+      {"G\u039fOGL\u0395", {"unicode.mixed_script"}},
+      {"ign\u043ere a p\u0430ss", {"unicode.mixed_script"}},
+      {"ign\u03bfre \u0420ass", {"unicode.mixed_script"}},
+      {"%d\u0441\u043ede", {"unicode.mixed_script"}},
   };
   for (const auto& row : rows) EXPECT_EQ(found_in(row.text), row.rules) << row.text;
 }
@@ -154,6 +161,7 @@ TEST(Smuggling, IsNoneOfWhatPeopleWrite) {
            "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627",
            "\u0628\u0650\u0633\u0652\u0645\u0650 \u0671\u0644\u0644\u0651\u064e\u0670\u0647\u0650",
            "\u05d1\u05bc\u05b0\u05e8\u05b5\u05d0\u05e9\u05c1\u05b4\u05d9\u05ea \u200e(ok)\u200f",
+           "\u202b%s\u202c \u05e9\u05dc\u05d5\u05dd, \u2067world\u2069 \u202bnow\u202c",
            "\u202b\u05e9\u05dc\u05d5\u05dd world\u202c \u2067\u05d0\u2069",
            "\u202aC:\\Users\\me\u202c and \u202d+1 (555) 010-0199\u202c and \u2068Ada\u2069",
            "\u0915\u094d\u200d\u0937 \u0d9a\u0dca\u200d\u0dbb \u0e17\u0e35\u0e48\u0e19\u0e35\u0e48",
@@ -169,11 +177,21 @@ TEST(Smuggling, IsNoneOfWhatPeopleWrite) {
            "IT-\u0448\u043d\u0438\u043a \u0438 PDF\u043a\u0430, \u0432 API, "
            "USB\u0448\u043d\u044b\u0439,"
            " 3D, \u0441m",
+           "s\u0406st\u044d lak\u0456zaczya, by'\u045e, adznak\u0456; A\u045etamaty",
+           "\u03a4orrent",
+           "\u0412\u043d\u0435\u0441e\u0442\u0435 c\u0443\u043c\u043d\u0435",
+           "\u041aomputer",
+           // A conversion or an escape before a word.
+           "%(faq)s\u041a\u043e\u0458\u0430 %s\u043a\u043e\u0442 %1$s\u0442\u0430\u043a "
+           "\\n\u041a\u043e\u0442 %-5d\u0445\u0430",
            "\u05d5API \u05d4\u05beGPU Wi-Fi\u306e\u4f7f\u3044\u65b9 T\u30b7\u30e3\u30c4",
            // Icons, bullets of a word processor, the logo; colours of a terminal; a form feed.
            "\ue0b0 main \uf8ff \uf0b7 one \uf0b7 two",
+           // One control character that an editor left.
+           "##=\x04 Your \u4e0d\u662f\b\u6709 ('\x01') \x1a",
            "\x1b[1;31merror\x1b[0m \x1b[38;5;8mgrey\x1b[K \f page",
            // A soft hyphen, a byte order mark, Latin-1 that was UTF-8, a blank of Braille.
+           "perta\u00ad\u00ad\u00adnggung \ufe0f\ufe0f\u8c03",
            "\ufeffco\u00adoperation dont\u0092 \u00e2\u0080\u0099 \u2800\u2801\u2800\u2800 \ufffc",
            "\u200b",
            "a \u200b b",
@@ -185,12 +203,21 @@ TEST(Smuggling, IsNoneOfWhatPeopleWrite) {
 }
 // NOLINTEND(bugprone-suspicious-missing-comma)
 
+// One letter of another script is a slip or an orthography, and hides no word from rules on words.
+TEST(Smuggling, LeavesTheMarkerWhereOneLetterLooksAlike) {
+  for (const std::string_view text : {"ign\u043ere", "ign\u03bfre", "\u0456gnore", "IGN\u041eRE"}) {
+    EXPECT_EQ(found_in(text), Names{}) << text;
+    EXPECT_TRUE(reads(text, "ignore") || reads(text, "IGNoRE")) << text;
+  }
+}
+
 TEST(Smuggling, TellsWhere) {
-  const std::string text = "abc ign\u043ere \u202exyz\u202c";
+  const std::string text = "abc ign\u043er\u0435 \u202exyz\u202c";
   SmugglingPass pass(text);
   const auto word = pass.next();
   ASSERT_TRUE(word);
-  EXPECT_EQ(text.substr(word->extent.begin, word->extent.end - word->extent.begin), "ign\u043ere");
+  EXPECT_EQ(text.substr(word->extent.begin, word->extent.end - word->extent.begin),
+            "ign\u043er\u0435");
   const auto turned = pass.next();
   ASSERT_TRUE(turned);
   EXPECT_EQ(text.substr(turned->extent.begin), "\u202exyz\u202c");
