@@ -313,15 +313,6 @@ std::uint32_t brief_of(std::string_view text) {
   return made;
 }
 
-void add(ByteSet& bytes, unsigned char byte) {
-  // ASCII has its own bits: below a space, the backslash, and 0x7F.
-  const int high = byte >> 4;
-  const int bit = high >= 0xC ? high - 0xC : high < 2 ? 4 + high : high == 5 ? 6 : 7;
-  bytes.has[byte] = true;
-  bytes.of_low[byte & 0xF] |= static_cast<std::uint8_t>(1 << bit);
-  bytes.of_high[byte >> 4] |= static_cast<std::uint8_t>(1 << bit);
-}
-
 struct Tables {
   Tables() : normal_briefs(kBriefs), folded_briefs(kBriefs) {
     for (std::uint32_t c = 0; c < static_cast<std::uint32_t>(kEnd); ++c) {
@@ -335,10 +326,11 @@ struct Tables {
       }
       const auto first = static_cast<unsigned char>(itself.bytes[0]);
       const bool is_looked_for = known.hides == Hiding::kNone && c < kAboveTwoBytes;
-      if (!known.is_normal || (hides && !is_looked_for)) add(normal.specials, first);
-      if (!known.is_folded) add(folded.specials, first);
+      if (!known.is_normal || (hides && !is_looked_for)) normal.specials.add(first);
+      if (!known.is_folded) folded.specials.add(first);
+      if (hides && !is_looked_for) hiding.add(first);
     }
-    for (FormTable* const each : {&normal, &folded}) add(each->specials, '\\');
+    for (FormTable* const each : {&normal, &folded}) each->specials.add('\\');
     normal.briefs = normal_briefs;
     folded.briefs = folded_briefs;
   }
@@ -351,18 +343,25 @@ struct Tables {
   std::vector<std::uint32_t> folded_briefs;
   FormTable normal;
   FormTable folded;
+  ByteSet hiding;
 };
+
+const Tables& tables() {
+  static const Tables made;
+  return made;
+}
 
 }  // namespace
 
 const Character& character(std::uint32_t code_point) { return table().of(code_point); }
 
 const FormTable& table_of(Form form) {
-  static const Tables made;
-  return form == Form::kFolded ? made.folded : made.normal;
+  return form == Form::kFolded ? tables().folded : tables().normal;
 }
 
-void prepare_characters() { (void)table_of(Form::kNormal); }
+const ByteSet& hiding_bytes() { return tables().hiding; }
+
+void prepare_characters() { (void)tables(); }
 
 Utf8 utf8(std::uint32_t c) {
   Utf8 made;

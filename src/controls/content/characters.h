@@ -13,6 +13,8 @@
 #include <span>
 #include <string_view>
 
+#include "controls/content/byte_set.h"
+
 namespace tollgate::content {
 
 // In what form a text is read (normal_form.h).
@@ -57,13 +59,6 @@ struct Brief {
   static constexpr std::uint32_t kHides = 1U << 28;  // It is of a class that hides, or looks alike.
 };
 
-// A set of bytes, also as two tables of half bytes that have a bit in common for a byte of it.
-struct ByteSet {
-  std::array<bool, 256> has{};
-  std::array<std::uint8_t, 16> of_low{};
-  std::array<std::uint8_t, 16> of_high{};
-};
-
 // What rewriting a text goes by. Borrowed for good.
 struct FormTable {
   std::span<const std::uint32_t> briefs;  // By code point.
@@ -72,6 +67,28 @@ struct FormTable {
   ByteSet specials;
 };
 const FormTable& table_of(Form form);  // Not kAsIs.
+// Bytes that begin what may hide; likewise without those letters.
+const ByteSet& hiding_bytes();
+
+// A character of two or three bytes, which most beyond ASCII are; size 0: none is there.
+struct Wide {
+  std::uint32_t character = 0;
+  std::size_t size = 0;
+};
+inline Wide wide_at(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
+  const std::uint32_t first = byte(0);
+  if (first >= 0xC2 && first < 0xE0 && text.size() - at >= 2 && follows(1)) {
+    return {(first & 0x1F) << 6 | (byte(1) & 0x3FU), 2};
+  }
+  if (first >= 0xE0 && first < 0xF0 && text.size() - at >= 3 && follows(1) && follows(2)) {
+    const std::uint32_t c = (first & 0xF) << 12 | (byte(1) & 0x3FU) << 6 | (byte(2) & 0x3FU);
+    const bool is_surrogate = c >= 0xD800 && c < 0xE000;
+    if (c >= 0x800 && !is_surrogate) return {c, 3};
+  }
+  return {};
+}
 
 // Makes the table; else the first who asks does, for some 30 ms.
 void prepare_characters();

@@ -3,10 +3,6 @@
 #include <unicode/utf16.h>
 #include <unicode/utf8.h>
 
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -112,108 +108,6 @@ char letter_escape(char c) {
   }
 }
 
-#ifdef __AVX2__
-constexpr std::size_t kBlock = sizeof(__m256i);
-
-// Where something may not stay.
-class Look {
- public:
-  explicit Look(const ByteSet& specials)
-      : of_low_(halves(specials.of_low)), of_high_(halves(specials.of_high)) {}
-
-  std::uint32_t specials(__m256i bytes) const {
-    const __m256i mask = _mm256_set1_epi8(0x0F);
-    const __m256i low = _mm256_shuffle_epi8(of_low_, _mm256_and_si256(bytes, mask));
-    const __m256i high =
-        _mm256_shuffle_epi8(of_high_, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask));
-    return ~bits(_mm256_cmpeq_epi8(_mm256_and_si256(low, high), _mm256_setzero_si256()));
-  }
-
-  static std::uint32_t spaces(__m256i bytes) {
-    const __m256i value = _mm256_sub_epi8(bytes, _mm256_set1_epi8('\t'));
-    const __m256i most = _mm256_set1_epi8('\r' - '\t');
-    return bits(_mm256_or_si256(_mm256_cmpeq_epi8(_mm256_min_epu8(value, most), value),
-                                _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(' '))));
-  }
-
-  static __m256i at(const char* bytes) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
-  }
-
- private:
-  static __m256i halves(const std::array<std::uint8_t, 16>& rows) {
-    return _mm256_broadcastsi128_si256(
-        _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.data())));
-  }
-  static std::uint32_t bits(__m256i bytes) {
-    return static_cast<std::uint32_t>(_mm256_movemask_epi8(bytes));
-  }
-
-  __m256i of_low_;
-  __m256i of_high_;
-};
-#endif
-
-// The first place from `at` on where something may not stay; the size where there is none.
-std::size_t next_special(std::string_view text, std::size_t at, const ByteSet& specials) {
-#ifdef __AVX2__
-  const Look look(specials);
-  for (; at + kBlock <= text.size(); at += kBlock) {
-    const std::uint32_t found = look.specials(Look::at(text.data() + at));
-    if (found != 0) return at + static_cast<std::size_t>(std::countr_zero(found));
-  }
-#endif
-  while (at < text.size() && !specials.has[static_cast<unsigned char>(text[at])]) ++at;
-  return at;
-}
-
-// The same, or the first of more than kSpacesMax white space in a row.
-std::size_t next_special_or_gap(std::string_view text, std::size_t at, const ByteSet& specials) {
-  std::size_t run = 0;  // Of white space up to there.
-#ifdef __AVX2__
-  static_assert(kSpacesMax == 4);
-  const Look look(specials);
-  std::uint64_t before = 0;  // The last four of the block before.
-  for (; at + kBlock <= text.size(); at += kBlock) {
-    const __m256i bytes = Look::at(text.data() + at);
-    const std::uint64_t special = std::uint64_t{look.specials(bytes)} << kSpacesMax;
-    const std::uint64_t spaces = std::uint64_t{Look::spaces(bytes)} << kSpacesMax | before;
-    const std::uint64_t two = spaces & spaces >> 1;
-    const std::uint64_t gap = two & two >> 2 & spaces >> 4;
-    if ((special | gap) != 0) {
-      return at + static_cast<std::size_t>(std::countr_zero(special | gap)) - kSpacesMax;
-    }
-    before = spaces >> kBlock;
-  }
-  run = static_cast<std::size_t>(std::countl_one(before << (64 - kSpacesMax)));
-#endif
-  for (; at < text.size(); ++at) {
-    if (specials.has[static_cast<unsigned char>(text[at])]) return at;
-    run = is_space(text[at]) ? run + 1 : 0;
-    if (run > kSpacesMax) return at + 1 - run;
-  }
-  return at;
-}
-
-// A character of two or three bytes, which most beyond ASCII are; size 0: none is there.
-struct Wide {
-  std::uint32_t character = 0;
-  std::size_t size = 0;
-};
-Wide wide_at(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
-  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const std::uint32_t first = byte(0);
-  if (first >= 0xC2 && first < 0xE0 && text.size() - at >= 2 && follows(1)) {
-    return {(first & 0x1F) << 6 | (byte(1) & 0x3FU), 2};
-  }
-  if (first >= 0xE0 && first < 0xF0 && text.size() - at >= 3 && follows(1) && follows(2)) {
-    const std::uint32_t c = (first & 0xF) << 12 | (byte(1) & 0x3FU) << 6 | (byte(2) & 0x3FU);
-    if (c >= 0x800 && !U_IS_SURROGATE(c)) return {c, 3};
-  }
-  return {};
-}
-
 // Puts the pieces of a form together, each with its place in the text; what stays comes in as few
 // pieces as there can be. `put(extent, bytes, stays)` says whether to go on. Where it has runs(),
 // it is given the characters that are replaced in a row at once, by run().
@@ -228,9 +122,9 @@ class Pieces {
     std::size_t at = 0;
     while (goes_on_) {
       if (form_ == Form::kFolded) {
-        at = next_special_or_gap(text_, more_space(at), table_.specials);
+        at = table_.specials.find_or_gap(text_, more_space(at));
       } else {
-        at = next_special(text_, at, table_.specials);
+        at = table_.specials.find(text_, at);
       }
       if (at == text_.size()) break;
       const std::size_t behind = next(at);
@@ -404,7 +298,7 @@ class Writer {
           ++at;
           continue;
         }
-        goes_on = table.specials.has[static_cast<unsigned char>(text_[at])];
+        goes_on = table.specials.has(text_[at]);
         const Wide wide = goes_on ? wide_at(text_, at) : Wide{};
         const std::uint32_t brief = wide.size > 0 ? table.briefs[wide.character] : Brief::kLonger;
         goes_on = (brief & Brief::kLonger) == 0;
@@ -439,7 +333,7 @@ class Writer {
  private:
   bool is_single(std::size_t at, const FormTable& table) const {
     const auto byte = static_cast<unsigned char>(text_[at]);
-    return byte < 0x80 && !table.specials.has[byte] && at + 1 < text_.size() &&
+    return byte < 0x80 && !table.specials.has(text_[at]) && at + 1 < text_.size() &&
            static_cast<unsigned char>(text_[at + 1]) >= 0x80;
   }
 
@@ -500,7 +394,7 @@ std::size_t normalise(std::string_view text, Tags tags, MoreText more, NormalSin
 }
 
 bool may_differ(std::string_view text) {
-  return next_special(text, 0, table_of(Form::kNormal).specials) < text.size();
+  return table_of(Form::kNormal).specials.find(text, 0) < text.size();
 }
 
 void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> extents) {

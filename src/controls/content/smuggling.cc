@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "controls/content/survey.h"
 
 namespace tollgate::content {
 
@@ -92,6 +93,7 @@ void SmugglingPass::tell(Smuggling kind, Extent extent) {
 }
 
 void SmugglingPass::step() {
+  if (at_ == 0 || text_[at_ - 1] == '\n') skip_paragraphs();
   if (at_ == text_.size()) {
     is_over_ = true;
     end_run(0);
@@ -113,6 +115,50 @@ void SmugglingPass::step() {
     see(code, known, extent);
   } else {
     hide(code, known.hides, extent);
+  }
+}
+
+// Of a paragraph nothing is left behind in the next but how far it is from what hid before.
+void SmugglingPass::skip_paragraphs() {
+  if (hidden_ <= at_) hidden_ = next_hidden(at_);
+  if (mixed_ <= at_) mixed_ = next_mixed(at_);
+  const std::size_t next = std::min(hidden_, mixed_);
+  std::size_t begin = next;
+  while (next < text_.size() && begin > at_ && text_[begin - 1] != '\n') --begin;
+  if (begin == at_) return;
+  invisible_.seen_since += begin - at_;
+  control_.seen_since += begin - at_;
+  before_ = '\n';
+  at_ = begin;
+}
+
+std::size_t SmugglingPass::next_hidden(std::size_t at) const {
+  const std::span<const std::uint32_t> briefs = table_of(Form::kNormal).briefs;
+  while (true) {
+    at = hiding_bytes().find(text_, at);
+    if (at == text_.size()) return at;
+    const Wide wide = wide_at(text_, at);
+    if (wide.size == 0 || (briefs[wide.character] & Brief::kHides) != 0) return at;
+    at += wide.size;
+  }
+}
+
+// A word with letters of ASCII and some that look like them.
+std::size_t SmugglingPass::next_mixed(std::size_t at) const {
+  const std::span<const std::uint32_t> briefs = table_of(Form::kNormal).briefs;
+  const auto is_of_word = [&](std::size_t i) {
+    return static_cast<signed char>(text_[i]) < 0 ||
+           is_ascii_letter(static_cast<unsigned char>(text_[i]));
+  };
+  while (true) {
+    at = next_mix(text_, at);
+    if (at == text_.size()) return at;
+    std::size_t begin = at;
+    while (begin > at_ && is_of_word(begin - 1)) --begin;
+    for (at = begin; at < text_.size() && is_of_word(at); ++at) {
+      const Wide wide = wide_at(text_, at);
+      if (wide.size > 0 && (briefs[wide.character] & Brief::kHides) != 0) return begin;
+    }
   }
 }
 

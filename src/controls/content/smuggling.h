@@ -101,6 +101,9 @@ class SmugglingPass {
   enum class Ending : std::uint8_t { kClosed, kCutOff };
 
   void step();
+  void skip_paragraphs();
+  std::size_t next_hidden(std::size_t at) const;
+  std::size_t next_mixed(std::size_t at) const;
   void hide(std::uint32_t c, Hiding hides, Extent extent);
   void end_run(std::uint32_t after);
   static bool is_message(const Run& run);
@@ -120,6 +123,9 @@ class SmugglingPass {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  // The next places with something to look at; up to them there is nothing.
+  std::size_t hidden_ = 0;
+  std::size_t mixed_ = 0;
   bool is_over_ = false;
   std::uint32_t before_ = 0;  // The last character that hides nothing.
   bool is_hiding_ = false;

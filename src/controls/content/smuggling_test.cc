@@ -32,6 +32,13 @@ Names found_in(std::string_view text) {
   return names;
 }
 
+std::vector<Smuggled> all_in(std::string_view text) {
+  std::vector<Smuggled> all;
+  SmugglingPass pass(text);
+  while (const auto found = pass.next()) all.push_back(*found);
+  return all;
+}
+
 std::string utf8_of(char32_t c) { return std::string(utf8(c).view()); }
 
 bool reads(std::string_view text, std::string_view marker) {
@@ -244,6 +251,53 @@ TEST(Smuggling, IsLookedForInAnyBytes) {
       }
     }
     (void)found_in(text);
+  }
+}
+
+// Paragraphs with nothing to look at are passed over, which tells the same: here each of them has
+// an emoji at its end, so that none is.
+TEST(Smuggling, IsTheSameWhateverIsPassedOver) {
+  std::mt19937_64 random{21};
+  constexpr std::string_view kParts[] = {"plain words ",
+                                         "caf\u00e9 ",
+                                         "p\u0430yp\u0430l ",
+                                         "\u0441\u043b\u043e\u0432\u043e ",
+                                         "\u202e",
+                                         "\u202c",
+                                         "\u2067",
+                                         "\u2069",
+                                         "\u05d0\u05d1 ",
+                                         "a\u200bb ",
+                                         "\u00ad",
+                                         "\u2800",
+                                         "\x01",
+                                         "%",
+                                         "\\",
+                                         "(\u0430",
+                                         ")s",
+                                         "\u2019",
+                                         "\u2029",
+                                         "\xff",
+                                         "\U000E0041",
+                                         "\U0001F600"};
+  for (int step = 0; step < 3000; ++step) {
+    std::string skipped;
+    std::string whole;
+    for (std::size_t lines = 1 + random() % 12; lines > 0; --lines) {
+      std::string line = "line ";
+      const std::size_t parts = random() % 3 == 0 ? random() % 6 : 0;
+      for (std::size_t i = parts; i > 0; --i) line += kParts[random() % std::size(kParts)];
+      skipped += line + " \u2764...\n";
+      whole += line + " \u2764\ufe0f\n";
+    }
+    const auto found = all_in(skipped);
+    const auto expected = all_in(whole);
+    ASSERT_EQ(found.size(), expected.size()) << skipped;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(found[i].kind, expected[i].kind) << skipped;
+      EXPECT_EQ(found[i].extent.begin, expected[i].extent.begin) << skipped;
+      EXPECT_EQ(found[i].extent.end, expected[i].extent.end) << skipped;
+    }
   }
 }
 

@@ -313,6 +313,24 @@ Survey survey(std::string_view text, Candidates& candidates) {
   return Surveyor(text, candidates).all();
 }
 
+std::size_t next_mix(std::string_view text, std::size_t at) {
+  // Each look is at a byte more than it goes on by, so that none of two is between them.
+  for (; at < text.size(); at += kBlock - 1) {
+    std::array<char, kBlock> rest;
+    const char* bytes = text.data() + at;
+    if (text.size() - at < kBlock) {
+      rest.fill('.');
+      std::memcpy(rest.data(), bytes, text.size() - at);
+      bytes = rest.data();
+    }
+    const Masks masks = masks_of(bytes);
+    const std::uint64_t mixed =
+        (masks.letters & masks.high >> 1) | (masks.high & masks.letters >> 1);
+    if (mixed != 0) return at + static_cast<std::size_t>(std::countr_zero(mixed));
+  }
+  return text.size();
+}
+
 std::size_t Candidates::next(std::size_t at) const {
   std::size_t block = at / kBlock;
   if (block >= blocks_.size()) return kNone;

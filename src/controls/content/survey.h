@@ -42,4 +42,8 @@ struct Survey {
 
 Survey survey(std::string_view text, Candidates& candidates);
 
+// The first place from `at` on where a letter of ASCII and a character beyond it stand together;
+// the size where there is none.
+std::size_t next_mix(std::string_view text, std::size_t at);
+
 }  // namespace tollgate::content
