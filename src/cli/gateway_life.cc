@@ -38,7 +38,7 @@ std::string refusal_of(Gateway& gateway, const std::shared_ptr<const config::Con
     const std::vector<std::string> gone = config::vanished(*gateway.config(), *next);
     if (!gone.empty()) {
       gateway.reload_failed();
-      return fmt::format("{} would be gone; send SIGHUP to take it over all the same",
+      return fmt::format("{} would be gone or do less; send SIGHUP to take it over all the same",
                          fmt::join(gone, ", "));
     }
   }

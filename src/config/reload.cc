@@ -3,6 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <span>
+#include <utility>
+
+#include "controls/content/rules.h"
 
 namespace tollgate::config {
 
@@ -66,6 +71,65 @@ void tell_packs(std::string_view route, std::string_view of, std::span<const con
   }
 }
 
+// What is done about matches of a pack that stays, where it becomes less: an exception, an override
+// or the mode. Rules of which the same is true are told as their pack.
+void tell_weaker(const std::string& policy, content::Pack pack,
+                 std::span<const content::Action> now, std::span<const content::Action> next,
+                 std::vector<std::string>& gone) {
+  const std::span<const content::Rule> rules = content::all_rules();
+  std::map<std::pair<content::Action, content::Action>, std::vector<std::string_view>> weaker;
+  std::size_t all = 0;
+  for (std::size_t i = 0; i < std::min({rules.size(), now.size(), next.size()}); ++i) {
+    if (rules[i].pack != pack || now[i] == content::Action::kNone) continue;
+    ++all;
+    if (next[i] < now[i]) weaker[{now[i], next[i]}].push_back(rules[i].name);
+  }
+  for (const auto& [actions, names] : weaker) {
+    const auto [before, after] = actions;
+    const std::string what =
+        after == content::Action::kNone
+            ? std::string("left out")
+            : fmt::format("{} instead of {}", content::name_of(after), content::name_of(before));
+    if (names.size() == 1) {
+      gone.push_back(fmt::format("{}.{} ({})", policy, names.front(), what));
+    } else if (names.size() == all) {
+      gone.push_back(fmt::format("{}.{} ({})", policy, content::name_of(pack), what));
+    } else {
+      gone.push_back(fmt::format("{}.{} ({} of its rules: {})", policy, content::name_of(pack),
+                                 names.size(), what));
+    }
+  }
+}
+
+void tell_content(const Route& now, const Route& next, std::vector<std::string>& gone) {
+  const content::Policy& before = now.content;
+  const content::Policy& after = next.content;
+  tell_packs(now.name, "request", before.request, after.request, gone);
+  tell_packs(now.name, "response", before.response, after.response, gone);
+  const std::string policy = fmt::format("routes.{}.content", now.name);
+  for (const content::Pack pack : before.request) {
+    if (std::ranges::count(after.request, pack) == 0) continue;
+    tell_weaker(policy + ".request", pack, before.actions, after.actions, gone);
+  }
+  for (const content::Pack pack : before.response) {
+    if (!content::holds_answers_to(after, pack)) continue;
+    tell_weaker(policy + ".response", pack, before.answer_actions, after.answer_actions, gone);
+  }
+}
+
+// Of a guard that stays: what it refuses, and whether its failure does.
+void tell_weaker_guard(const Guard& now, const Guard& next, std::vector<std::string>& gone) {
+  if (now.mode == Mode::kEnforce && next.mode == Mode::kObserve) {
+    gone.push_back(now.rule + " (observe instead of enforce)");
+  }
+  if (now.on_match == OnGuardMatch::kRefuse && next.on_match == OnGuardMatch::kFlag) {
+    gone.push_back(now.rule + ".on_match (flag instead of refuse)");
+  }
+  if (now.on_failure == OnGuardFailure::kRefuse && next.on_failure == OnGuardFailure::kPass) {
+    gone.push_back(now.rule + ".on_failure (pass instead of refuse)");
+  }
+}
+
 bool asks(const Config& config, const Route& route, std::string_view guard) {
   return std::ranges::any_of(route.guards, [&](int index) {
     return config.guards[static_cast<std::size_t>(index)].name == guard;
@@ -100,9 +164,12 @@ std::vector<std::string> vanished(const Config& now, const Config& next) {
           gone.push_back(fmt::format("routes.{}.guards.{}", route.name, name));
         }
       }
-      tell_packs(route.name, "request", route.content.request, other->content.request, gone);
-      tell_packs(route.name, "response", route.content.response, other->content.response, gone);
+      tell_content(route, *other, gone);
     }
+  }
+  for (const Guard& guard : now.guards) {
+    const auto other = find_named(next.guards, guard.name);
+    if (other != next.guards.end()) tell_weaker_guard(guard, *other, gone);
   }
   return gone;
 }

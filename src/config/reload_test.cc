@@ -82,5 +82,65 @@ TEST(Reload, NamesWhatWouldBeGone) {
   EXPECT_EQ(vanished(*now, *renamed), std::vector<std::string>{"routes.chat"});
 }
 
+std::shared_ptr<const Config> inspecting(std::string_view content) {
+  return load(
+      with(small(), "    prompt:", fmt::format("    content: {{ {} }}\n    prompt:", content)));
+}
+
+// An exception, an override and a mode take as much away as a pack that is gone.
+TEST(Reload, NamesWhatContentPoliciesWouldDoLess) {
+  const struct {
+    std::string_view now;
+    std::string_view next;
+    std::vector<std::string> told;
+  } rows[] = {
+      {"request: [pii]",
+       "request: [pii], except: [pii.email]",
+       {"routes.chat.content.request.pii.email (left out)"}},
+      {"request: [pii]",
+       "request: [pii], overrides: { pii.email: { on_match: flag } }",
+       {"routes.chat.content.request.pii.email (flag instead of refuse)"}},
+      {"request: [pii]",
+       "request: [pii], overrides: { pii: { mode: observe } }",
+       {"routes.chat.content.request.pii (observe instead of refuse)"}},
+      {"request: [pii, secrets]",
+       "request: [pii, secrets], on_match: flag",
+       {"routes.chat.content.request.pii (flag instead of refuse)",
+        "routes.chat.content.request.secrets (flag instead of refuse)"}},
+      {"response: [secrets]",
+       "response: [secrets], mode: observe",
+       {"routes.chat.content.response.secrets (observe instead of refuse)"}},
+      {"request: [pii], overrides: { pii.email: { on_match: flag } }", "request: [pii]", {}},
+      {"request: [pii], mode: observe", "request: [pii]", {}},
+      {"request: [pii], except: [pii.email]", "request: [pii, secrets]", {}},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(vanished(*inspecting(row.now), *inspecting(row.next)), row.told) << row.next;
+  }
+  const auto most = vanished(
+      *inspecting("request: [pii]"),
+      *inspecting("request: [pii], overrides: { pii: { on_match: flag }, pii.email: { on_match: "
+                  "refuse } }"));
+  ASSERT_EQ(most.size(), 1U);
+  EXPECT_TRUE(most[0].starts_with("routes.chat.content.request.pii (")) << most[0];
+  EXPECT_TRUE(most[0].ends_with(" of its rules: flag instead of refuse)")) << most[0];
+}
+
+TEST(Reload, NamesWhatGuardsWouldDoLess) {
+  const auto guarded = [](std::string_view more) {
+    return load(fmt::format("guards: {{ g: {{ kind: http, upstream: vllm, price_per_request: 0{} "
+                            "}} }}\n",
+                            more) +
+                with(small(), "    prompt:", "    guards: [g]\n    prompt:"));
+  };
+  const auto now = guarded("");
+  EXPECT_TRUE(vanished(*now, *guarded(", cache: 1m")).empty());
+  EXPECT_EQ(vanished(*now, *guarded(", mode: observe, on_match: flag, on_failure: pass")),
+            (std::vector<std::string>{"guards.g (observe instead of enforce)",
+                                      "guards.g.on_match (flag instead of refuse)",
+                                      "guards.g.on_failure (pass instead of refuse)"}));
+  EXPECT_TRUE(vanished(*guarded(", mode: observe, on_failure: pass"), *now).empty());
+}
+
 }  // namespace
 }  // namespace tollgate::config

@@ -56,11 +56,27 @@ describe('a reload', () => {
     const key = await gateway.key();
     config.routes = config.routes.filter((route) => route.path !== '/v1/chat/completions');
     writeConfig(gateway.file, config);
-    await says(gateway, /routes\.\S+ would be gone; send SIGHUP/);
+    await says(gateway, /routes\.\S+ would be gone or do less; send SIGHUP/);
     assert.notEqual((await gateway.chat(key)).status, 404);
     gateway.program.signal('SIGHUP');
     await poll(() => /in force/.test(gateway.program.stdout), 'the reload');
     assert.equal((await gateway.chat(key)).status, 404);
+  });
+
+  it('by the file alone takes no rule of a content policy away either', async (t) => {
+    const config = nowhere();
+    const chat = config.routes.find((route) => route.path === '/v1/chat/completions');
+    chat.content = { request: ['pii', 'secrets'] };
+    const gateway = await startGateway(t, config);
+    chat.content.except = ['pii.email'];
+    chat.content.overrides = { secrets: { mode: 'observe' } };
+    writeConfig(gateway.file, config);
+    await says(
+      gateway,
+      /request\.pii\.email \(left out\), .*request\.secrets \(observe instead of refuse\) would be gone or do less; send SIGHUP/,
+    );
+    gateway.program.signal('SIGHUP');
+    await poll(() => /in force/.test(gateway.program.stdout), 'the reload');
   });
 });
 
