@@ -286,7 +286,12 @@ void add_audit(CLI::App& app, Chosen& chosen) {
     CLI::App* made = command(*audit, name, says);
     config_option(*made, options.config);
     made->add_flag("--json", options.json, "Print JSON lines");
-    if (action != Action::kVerify) {
+    if (action == Action::kContent) {
+      made->add_option("--tenant", options.tenant, "Only this tenant");
+      made->add_option("--route", options.route, "Only this route");
+      made->add_option("--since", options.since, "A duration back from now, or a date; 24h");
+      made->add_option("--until", options.until, "The same");
+    } else if (action != Action::kVerify) {
       made->add_option("--tenant", options.tenant, "Only this tenant");
       made->add_option("--user", options.user, "Only this user");
       made->add_option("--code", options.code, "Only this reason, rate_limited for instance");
@@ -317,6 +322,7 @@ void add_audit(CLI::App& app, Chosen& chosen) {
   };
   add("tail", "The newest records, in the order of time", Action::kTail);
   add("query", "Records by what they say, newest first", Action::kQuery);
+  add("content", "What content policies did, and what they would do if enforced", Action::kContent);
   add("verify", "Prove the trail untouched, or name the first broken record", Action::kVerify);
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "admin/query.h"
+#include "cli/audit_content.h"
 #include "cli/change_line.h"
 #include "cli/commands.h"
 #include "cli/load_config.h"
@@ -165,12 +166,18 @@ int audit(const AuditOptions& options) {
   for (const auto& [name, value] : filters) {
     if (!value->empty()) parameters.emplace_back(name, *value);
   }
+  if (options.action == AuditOptions::Action::kContent && options.since.empty()) {
+    parameters.emplace_back("since", kReportedByDefault);
+  }
   const admin::OrWords<admin::AuditQuestion> question =
       admin::audit_question(parameters, wall_now());
   if (!question) return wrong_use(question.error());
   const FaultOr<std::unique_ptr<storage::Database>> database =
       storage::open_for_command(config->store);
   if (!database) return faulty(database.error());
+  if (options.action == AuditOptions::Action::kContent) {
+    return audit_content(question->query, options.json, **database);
+  }
   if (options.action == AuditOptions::Action::kVerify) return verify(**database, options.json);
   if (options.action == AuditOptions::Action::kTail) return tail(options, *question, **database);
   const FaultOr<std::vector<storage::AuditRow>> rows =

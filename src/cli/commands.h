@@ -143,7 +143,7 @@ struct SpendOptions {
 int spend(const SpendOptions& options);
 
 struct AuditOptions {
-  enum class Action { kTail, kQuery, kVerify } action = Action::kQuery;
+  enum class Action { kTail, kQuery, kContent, kVerify } action = Action::kQuery;
   std::string config = "tollgate.yaml";
   std::string tenant;
   std::string user;

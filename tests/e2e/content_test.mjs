@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import {
   Anthropic,
   folder,
+  poll,
   scope,
   standard,
   startGateway,
@@ -216,4 +217,73 @@ routes:
     const says = told.steps.filter((step) => step.step === 'content').map((step) => step.says);
     assert.deepEqual(says, [`secrets.aws_access_key at messages[0].content:0+20: ${action}`]);
   }
+});
+
+it('is reported by route, pack and rule: what was refused, and what would have been', async (t) => {
+  const mock = await startMock(t);
+  const own = await startGateway(t, inspecting(mock.url));
+  const keys = [await own.key('acme'), await own.key('acme')];
+  const ids = [];
+  for (const holder of keys) {
+    const reply = await own.chat(holder, ask('watched', `Write 3 words about ${SECRET}`));
+    assert.equal(reply.status, 200);
+    ids.unshift(reply.headers.get('x-request-id'));
+  }
+  assert.equal((await own.chat(keys[0], ask('watched', 'Write 3 words'))).status, 200);
+  assert.equal((await own.chat(keys[0], ask('small', SECRET))).status, 400);
+  await poll(async () => {
+    const { stdout } = await own.run('audit', 'query', '--json', '--phase', 'outcome');
+    return stdout.trim().split('\n').length === 4;
+  }, 'the ends of four requests');
+
+  const report = async (...more) => {
+    const { code, stdout, stderr } = await own.run('audit', 'content', ...more);
+    assert.equal(code, 0, stderr);
+    assert.ok(!stdout.includes(SECRET));
+    return stdout;
+  };
+  const routes = (await report('--json')).trim().split('\n').map((line) => JSON.parse(line));
+  assert.deepEqual(
+    routes.map(({ route, requests, answers }) => [route, requests, answers]),
+    [
+      [
+        'chat',
+        { all: 1, refused: 1, would_be_refused: 0 },
+        { all: 0, refused: 0, would_be_refused: 0 },
+      ],
+      [
+        'watched',
+        { all: 3, refused: 0, would_be_refused: 2 },
+        { all: 3, refused: 0, would_be_refused: 0 },
+      ],
+    ],
+  );
+  const [pack, rule, ...rest] = routes[1].findings;
+  assert.deepEqual(rest, []);
+  assert.deepEqual([pack.pack, pack.rule], ['secrets', null]);
+  const { first, last, ...told } = rule;
+  assert.deepEqual(told, {
+    of: 'request',
+    pack: 'secrets',
+    rule: 'secrets.aws_access_key',
+    refused: 0,
+    redacted: 0,
+    flagged: 0,
+    observed: 2,
+    callers: 2,
+    has_more_callers: false,
+    requests: ids,
+  });
+  assert.ok(first <= last);
+
+  const table = await report('--route', 'watched', '--since', '1h');
+  assert.match(table, /3 requests: 0 refused \(0\.00 %\); if all were enforced, 2 more \(66\.67 %\)/);
+  assert.match(table, / secrets\.aws_access_key +request +0 +0 +0 +2 +2 /);
+  assert.ok(!table.includes('chat\n'));
+  const none = await own.run('audit', 'content', '--route', 'nowhere');
+  assert.equal(none.code, 0);
+  assert.match(none.stderr, /no requests of a route `nowhere`/);
+  const wrong = await own.run('audit', 'content', '--since', 'yesterday');
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /`yesterday` is no time/);
 });
