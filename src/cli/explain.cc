@@ -181,6 +181,8 @@ class Explainer {
   bool find_door();
   FaultOr<bool> decide(std::string& body);
   void tell_plan(const pipeline::Plan& plan);
+  void tell_watch(const config::Route& route);
+  void tell_guards(const pipeline::Plan& plan);
   bool tell_limits(const pipeline::Plan& plan);
   FaultOr<bool> tell_budgets(const pipeline::Plan& plan);
   FaultOr<std::optional<Money>> spent(const pipeline::BudgetCharge& charge, WallTime start);
@@ -258,6 +260,36 @@ void Explainer::tell_plan(const pipeline::Plan& plan) {
   }
 }
 
+// How the caller behaved is known to a running gateway alone.
+void Explainer::tell_watch(const config::Route& route) {
+  if (!route.anomalies) return;
+  const anomalies::Policy& policy = *route.anomalies;
+  explained_.tell(
+      "anomalies",
+      fmt::format("routes.{}.anomalies: from score {} on {}{}; what its caller did before is not "
+                  "known here, so it is taken as usual",
+                  route.name, policy.threshold, anomalies::name_of(policy.on_anomaly),
+                  policy.mode == Mode::kObserve ? ", observed only" : ""));
+}
+
+// Nobody is asked: that may cost money.
+void Explainer::tell_guards(const pipeline::Plan& plan) {
+  for (const int index : plan.route->guards) {
+    const config::Guard& guard = config_.guards[static_cast<std::size_t>(index)];
+    explained_.tell(
+        "guard",
+        fmt::format("{}: would be asked at upstream {}; where it matches {}, where it "
+                    "fails {}{}",
+                    guard.rule, config_.upstreams[static_cast<std::size_t>(guard.upstream)].name,
+                    guard.on_match == config::OnGuardMatch::kRefuse ? "refuse" : "flag",
+                    guard.on_failure == config::OnGuardFailure::kRefuse ? "refuse" : "pass",
+                    guard.mode == Mode::kObserve ? ", observed only" : ""));
+  }
+  if (plan.route->guards.empty()) return;
+  explained_.tell("price",
+                  fmt::format("at most {} USD more for the guards", format_usd(plan.guards)));
+}
+
 bool Explainer::tell_limits(const pipeline::Plan& plan) {
   for (const pipeline::LimitCharge& charge : plan.charges.limits) {
     const limits::Policy& policy = *charge.policy;
@@ -331,6 +363,8 @@ FaultOr<bool> Explainer::decide(std::string& body) {
   }
   if (!plan) return refused(plan.error());
   tell_plan(*plan);
+  tell_watch(*plan->route);
+  tell_guards(*plan);
   if (!tell_limits(*plan)) return false;
   return tell_budgets(*plan);
 }

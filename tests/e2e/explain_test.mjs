@@ -6,7 +6,7 @@ import path from 'node:path';
 import { it } from 'node:test';
 import { folder, tollgate, writeConfig } from './harness.mjs';
 
-function configured(t, budget) {
+function configured(t, budget, guards = '', ofRoute = '') {
   const directory = folder(t);
   const file = path.join(directory, 'tollgate.yaml');
   writeConfig(
@@ -19,6 +19,7 @@ authentication: { api_keys: {} }
 upstreams: { vllm: { url: "http://127.0.0.1:9/v1", speaks: openai } }
 models:
   small: { upstream: vllm, tokenizer: o200k_base, price_per_million: { input: 1, output: 10 } }
+${guards}
 tenants: { acme: { budget: { usd: ${budget}, per: day, when_exhausted: refuse } }, other: {} }
 limits: { tenant_id: { requests_per_minute: 120, input_tokens_per_minute: 80000 } }
 routes:
@@ -27,6 +28,7 @@ routes:
     models: [small]
     allow: [{ tenants: [acme] }]
     prompt: { body: 1MiB, input_tokens: 1000, output_tokens: 100, choices: 1 }
+${ofRoute}
 `,
   );
   const request = path.join(directory, 'request.json');
@@ -61,6 +63,33 @@ it('tells each step and its figures, by the id of a key or the key itself', asyn
     ]);
     assert.ok(!ran.stdout.includes(secret));
   }
+});
+
+it('tells what is asked and looked at beyond the configuration, and asks nobody', async (t) => {
+  const guards = `
+guards:
+  moderation: { kind: openai_moderation, upstream: vllm, price_per_request: 0.25 }
+  mine: { kind: http, upstream: vllm, price_per_request: 0, on_match: flag, on_failure: pass, mode: observe }`;
+  const ofRoute = `
+    guards: [moderation, mine]
+    anomalies: { on_anomaly: refuse, threshold: 60 }`;
+  const { key, explain } = configured(t, 1, guards, ofRoute);
+  const { id } = await key('acme');
+  const { code, told, ran } = await explain(id);
+  assert.equal(code, 0, ran.stderr);
+  const says = (step) => told.steps.filter((it) => it.step === step).map((it) => it.says);
+  assert.deepEqual(says('anomalies'), [
+    'routes.chat.anomalies: from score 60 on refuse; what its caller did before is not known here, so it is taken as usual',
+  ]);
+  assert.deepEqual(says('guard'), [
+    'guards.moderation: would be asked at upstream vllm; where it matches refuse, where it fails refuse',
+    'guards.mine: would be asked at upstream vllm; where it matches flag, where it fails pass, observed only',
+  ]);
+  assert.deepEqual(says('price'), [
+    'at most 0.001009 USD',
+    'at most 0.25 USD more for the guards',
+  ]);
+  assert.match(says('budget')[0], /holds 0\.251009 of 1\.00 USD/);
 });
 
 it('tells the rule that refuses, and ends with 1', async (t) => {
