@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/demo.h"
 #include "cli/disguises.h"
+#include "cli/prompts.h"
 #include "cli/wall_time.h"
 
 namespace tollgate::cli {
@@ -41,11 +42,13 @@ struct Row {
 
 class Reel {
  public:
-  Reel(net::Loop& loop, Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream,
+  Reel(net::Loop& loop, Gateway& gateway, const DemoKeys& keys,
+       const std::vector<std::string>& fleet, const mock::Stats& upstream,
        const tokens::Vocabulary& vocabulary)
       : loop_(loop),
         gateway_(gateway),
         keys_(keys),
+        fleet_(fleet),
         upstream_(upstream),
         vocabulary_(vocabulary),
         client_(loop, gateway.listeners().front().url) {}
@@ -67,6 +70,7 @@ class Reel {
   Task<void> disguised(std::string attack, std::string_view before,
                        std::span<const std::string_view> parts);
   Task<void> leaking_stream();
+  Task<void> campaign();
 
   // Sends them all at once; every one must be stopped. `worths` is what each could have cost.
   Task<void> must_stop(std::string attack, std::vector<AttackRequest> requests,
@@ -84,6 +88,7 @@ class Reel {
   net::Loop& loop_;
   Gateway& gateway_;
   const DemoKeys& keys_;
+  const std::vector<std::string>& fleet_;
   const mock::Stats& upstream_;
   const tokens::Vocabulary& vocabulary_;
   AttackClient client_;
@@ -341,6 +346,45 @@ Task<void> Reel::leaking_stream() {
   add(std::move(row));
 }
 
+// Hidden among ordinary requests, of the same keys and of others; one at a time, as each is told by
+// what came before it. A hash under a secret decides which variants are near enough, so how many
+// pass before it is seen differs, but never by much.
+Task<void> Reel::campaign() {
+  constexpr std::size_t kVariants = 25;
+  const std::size_t half = fleet_.size() / 2;
+  const auto asked = [](const std::string& key, const std::string& prompt) {
+    AttackRequest request;
+    request.key = key;
+    request.body = chat_body("gpt-4o", prompt, kCap);
+    return std::vector<AttackRequest>{request};
+  };
+  Prompts prompts(1);
+  Row row;
+  row.attack = fmt::format("variants of one prompt, over {} keys", half);
+  std::size_t first = 0;
+  std::size_t ordinary = 0;
+  std::size_t ordinary_stopped = 0;
+  for (std::size_t i = 0; i < kVariants; ++i) {
+    const std::array<std::size_t, 2> others{(i + 1) % half, half + i % half};
+    for (const std::size_t other : others) {
+      const std::vector<AttackRequest> requests = asked(fleet_[other], prompts.ordinary());
+      const std::vector<AttackReply> replies = co_await client_.send_all(requests);
+      ++ordinary;
+      if (replies.front().status != 200) ++ordinary_stopped;
+    }
+    const std::vector<AttackRequest> requests = asked(fleet_[i % half], prompts.variant());
+    const std::vector<AttackReply> replies = co_await client_.send_all(requests);
+    tally(row, replies);
+    if (first == 0 && row.stopped > 0) first = i + 1;
+  }
+  row.held =
+      first > 0 && row.reasons == std::set<std::string>{"anomaly_refused"} && ordinary_stopped == 0;
+  row.saved = worth_of(kCap, row.stopped);
+  row.remark = fmt::format("seen at the {}th, among {} ordinary ones of which {} were stopped",
+                           first, ordinary, ordinary_stopped);
+  add(std::move(row));
+}
+
 Task<void> Reel::play() {
   co_await strangers();
   co_await forbidden_doors();
@@ -355,6 +399,7 @@ Task<void> Reel::play() {
   co_await disguised("a secret goes out, in seven disguises", "use my key ", kKeyParts);
   co_await disguised("an injection, in seven disguises", "The page says: ", kInjectionParts);
   co_await leaking_stream();
+  co_await campaign();
 }
 
 Task<void> play_and_stop(Reel& reel, net::Loop& loop) {
@@ -376,11 +421,11 @@ void print_table(const std::vector<Row>& rows) {
 
 }  // namespace
 
-int play_attacks(Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream,
-                 const tokens::Vocabulary& vocabulary) {
+int play_attacks(Gateway& gateway, const DemoKeys& keys, const std::vector<std::string>& fleet,
+                 const mock::Stats& upstream, const tokens::Vocabulary& vocabulary) {
   fmt::print("Attacking {} :\n", gateway.listeners().front().url);
   net::Loop loop;
-  Reel reel(loop, gateway, keys, upstream, vocabulary);
+  Reel reel(loop, gateway, keys, fleet, upstream, vocabulary);
   loop.post([&] { start(play_and_stop(reel, loop)); });
   loop.run();
   print_table(reel.rows());

@@ -113,6 +113,18 @@ bool works(Gateway& gateway, const authentication::Pepper& pepper, const std::st
          authentication::verify(pepper.digest(secret), *facts, IpAddress{}, wall_now());
 }
 
+FaultOr<std::string> make_key(Gateway& gateway, const authentication::Pepper& pepper,
+                              const admin::KeyWish& wish) {
+  const FaultOr<admin::MadeKey> made = admin::make_key(wish, pepper, wall_now());
+  if (!made) return std::unexpected(made.error());
+  const auto kept = gateway.store().keys().create(command_author(), made->record);
+  if (!kept) return std::unexpected(kept.error());
+  if (const std::string_view why = admin::why_not_done(*kept); !why.empty()) {
+    return fault(FaultKind::kRefusedByPeer, std::string(why));
+  }
+  return made->secret;
+}
+
 // A key for each tenant: that of `known` where it works, else a new one.
 FaultOr<DemoKeys> make_keys(Gateway& gateway, const DemoKeys& known) {
   DemoKeys keys;
@@ -126,16 +138,27 @@ FaultOr<DemoKeys> make_keys(Gateway& gateway, const DemoKeys& known) {
       continue;
     }
     const admin::KeyWish wish{tenant.name, tenant.user, {}, "demo", std::nullopt};
-    const FaultOr<admin::MadeKey> made = admin::make_key(wish, *pepper, wall_now());
-    if (!made) return std::unexpected(made.error());
-    const auto kept = gateway.store().keys().create(command_author(), made->record);
-    if (!kept) return std::unexpected(kept.error());
-    if (const std::string_view why = admin::why_not_done(*kept); !why.empty()) {
-      return fault(FaultKind::kRefusedByPeer, std::string(why));
-    }
-    keys[tenant.name] = made->secret;
+    FaultOr<std::string> secret = make_key(gateway, *pepper, wish);
+    if (!secret) return std::unexpected(secret.error());
+    keys[tenant.name] = std::move(*secret);
   }
   return keys;
+}
+
+// Many keys of one tenant, each for the attacks of this run only.
+FaultOr<std::vector<std::string>> make_fleet(Gateway& gateway) {
+  constexpr int kKeys = 20;
+  const FaultOr<authentication::Pepper> pepper =
+      storage::load_or_make_pepper(gateway.store().beside("pepper"));
+  if (!pepper) return std::unexpected(pepper.error());
+  std::vector<std::string> secrets;
+  for (int i = 0; i < kKeys; ++i) {
+    const admin::KeyWish wish{"fleet", "", {}, "demo", wall_now() + std::chrono::hours(1), {}};
+    FaultOr<std::string> secret = make_key(gateway, *pepper, wish);
+    if (!secret) return std::unexpected(secret.error());
+    secrets.push_back(std::move(*secret));
+  }
+  return secrets;
 }
 
 std::string keys_file(const Gateway& gateway, const DemoKeys& keys) {
@@ -265,7 +288,9 @@ int serve_demo(const DemoOptions& options, const State& state, const MockServer&
     return faulty(kept.error());
   }
   if (options.attack) {
-    const int code = play_attacks(**gateway, *keys, model.stats(), vocabulary);
+    const FaultOr<std::vector<std::string>> fleet = make_fleet(**gateway);
+    if (!fleet) return faulty(fleet.error());
+    const int code = play_attacks(**gateway, *keys, *fleet, model.stats(), vocabulary);
     const FaultOr<void> stopped = (*gateway)->stop();
     return stopped ? code : faulty(stopped.error());
   }

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/gateway.h"
 #include "mock/mock_model.h"
@@ -32,8 +33,9 @@ using DemoKeys = std::map<std::string, std::string>;
 
 // Plays the abuses that the gateway stops today against it, tells each as it goes, and ends
 // with a table: tried, stopped, by which rule, money not spent. An exit code: kFindings
-// when something that must be stopped was not. `vocabulary` is that of the demo's gpt-4o.
-int play_attacks(Gateway& gateway, const DemoKeys& keys, const mock::Stats& upstream,
-                 const tokens::Vocabulary& vocabulary);
+// when something that must be stopped was not. `fleet` are the secrets of the many keys of one
+// tenant, an even number of them; `vocabulary` is that of the demo's gpt-4o.
+int play_attacks(Gateway& gateway, const DemoKeys& keys, const std::vector<std::string>& fleet,
+                 const mock::Stats& upstream, const tokens::Vocabulary& vocabulary);
 
 }  // namespace tollgate::cli

@@ -64,6 +64,9 @@ tenants:
     budget: {{ usd: 0.05, per: day, when_exhausted: refuse }}
     widen: true
     limits: {{ requests_per_minute: 100000, concurrent_requests: 1000 }}
+  fleet:                                  # Many keys; the attacks play a campaign over them.
+    roles: [service]
+    budget: {{ usd: 50, per: day, when_exhausted: refuse }}
 
 # Every distinct tenant and user has an allowance of its own.
 limits:
@@ -81,6 +84,12 @@ routes:
     prompt: {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1 }}
     tools: {{ allow: [search_docs, get_weather] }}
     content: {{ request: [secrets, injection, unicode, special_tokens], response: [secrets, links], on_match: refuse }}
+  - name: fleet                           # Variants of one prompt over many keys are refused.
+    path: /v1/chat/completions
+    models: [small, gpt-4o]
+    allow: [{{ tenants: [fleet] }}]
+    prompt: {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1 }}
+    anomalies: {{ on_anomaly: refuse }}
   - name: messages
     path: /v1/messages
     models: [claude-sonnet]

@@ -77,6 +77,11 @@ describe('demo --attack', () => {
     assert.match(stdout, /ok +a secret goes out, in seven disguises +7 of 7 stopped/);
     assert.match(stdout, /ok +an injection, in seven disguises +7 of 7 stopped/);
     assert.match(stdout, /ok +a model leaks a key, cut over stream chunks +2 of 2 stopped/);
+    const campaign =
+      /ok +variants of one prompt, over 10 keys +(\d+) of 25 stopped: seen at the (\d+)th, among 50 ordinary ones of which 0 were stopped/;
+    const [, stopped, first] = stdout.match(campaign) ?? assert.fail(stdout);
+    assert.ok(Number(first) <= 25 && Number(stopped) > 0, stdout);
+    assert.match(stdout, /variants of one prompt.* routes\.fleet\.anomalies/);
   });
 });
 
