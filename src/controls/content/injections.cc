@@ -158,6 +158,7 @@ constexpr Pattern kInjections[] = {
      "message)"},
 
     // Speak for somebody else.
+    // Also within a line: a page that was cut to text has its breaks elsewhere.
     {"injection.forged_system",
      "(?:^|\\s)(?:\\[|<|#{1,3} |\\*\\*)(?:system|developer|admin|administrator|root)("
      "?: (?:message|override|prompt|note|instruction|command|notice))?\\s{0,2}(?:\\]|>|:|\\*"
@@ -182,6 +183,8 @@ constexpr Pattern kInjections[] = {
      "\\bif you (?:are|re) an? (?:ai|llm|large language model|language model|ai assistant|cha"
      "tbot|ai agent|gpt)\\b",
      nullptr, "ignore|disregard|say|respond|reply|write|output|include|must|forget"},
+    // Agents are told not to repeat this or that to their user; an injection hides what is sent,
+    // asked or done.
     {"injection.hide_from_user",
      "\\b(?:do not|don t|dont|never|without) (?:tell|telling|inform|informing|mention|mention"
      "ing|reveal|alert|notify) (?:this |it |anything )?(?:to )?(?:the )?(?:user|human|owner|o"

@@ -145,6 +145,7 @@ TEST(Patterns, AreNotSeenInOrdinaryTexts) {
                            "![chart](https://img.host.io/chart.png?size=10)",
                            "Write a story without any violence.",
                            "def system(prompt): return prompt",
+                           "Set rules[system] if you must, and the system: it restarts.",
                            "### Response time\nis 5 ms"}) {
     const auto found = rules_in(text);
     EXPECT_TRUE(found.empty()) << text << ": " << found.front();

@@ -218,6 +218,24 @@ TEST(Smuggling, LeavesTheMarkerWhereOneLetterLooksAlike) {
   }
 }
 
+// The same for every letter that looks like one of ASCII: alone it is read as that, and with
+// another it is found.
+TEST(Smuggling, LeavesTheMarkerOrIsFoundForEachLookAlike) {
+  int seen = 0;
+  for (char32_t c = 0x80; c < 0x110000; ++c) {
+    const Character& known = character(c);
+    if (!known.is_look_alike) continue;
+    ++seen;
+    const std::string one = "qu" + utf8_of(c) + "ck";
+    ASSERT_TRUE(reads("say " + one, "qu" + std::string(known.folded) + "ck")) << seen << one;
+    EXPECT_EQ(found_in(one), Names{}) << one;
+    const std::string_view other = known.folded == "o" ? "\u0410" : "\u041e";
+    EXPECT_EQ(found_in(one + " m" + std::string(other) + "st"), Names{"unicode.mixed_script"})
+        << one;
+  }
+  EXPECT_GT(seen, 100);
+}
+
 TEST(Smuggling, TellsWhere) {
   const std::string text = "abc ign\u043er\u0435 \u202exyz\u202c";
   SmugglingPass pass(text);
