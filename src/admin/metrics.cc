@@ -120,7 +120,7 @@ class Metrics::Shard final : public pipeline::Meter {
     if (is_failed_authentication(record)) ++failures.at(NameLabel{record.code});
     for (const std::string_view rule : record.observed) ++observed.at(NameLabel{rule});
     for (const audit::Attempt& attempt : record.attempts) {
-      ++upstreams.at(NameLabel{attempt.upstream, attempt.status});
+      upstreams.at(NameLabel{attempt.upstream, attempt.status}) += attempt.calls;
     }
     if (record.usage_source == audit::UsageSource::kNone) return;
     first_byte.observe(record.first_byte);

@@ -56,9 +56,24 @@ Guard guard_of(Report& report, const View& view, const Config& config) {
     made.prices->input = prices.price("input").value_or(Price{});
     made.prices->output = prices.price("output").value_or(Price{});
   }
+  made.section = view.bytes("section");
   made.cache = view.duration("cache");
   check_kind(report, view, made);
   return made;
+}
+
+void read_names(Report& report, const View& view, std::string_view key, const Config& config,
+                std::vector<int>& guards) {
+  for (const std::string& name : view.texts(key)) {
+    const int index = index_of(config.guards, name);
+    if (index < 0) {
+      tell_in(report, view, key, unknown_name(name, "guard", config.guards));
+    } else if (std::ranges::count(guards, index) != 0) {
+      tell_in(report, view, key, fmt::format("`{}` is there twice", name));
+    } else {
+      guards.push_back(index);
+    }
+  }
 }
 
 }  // namespace
@@ -70,18 +85,14 @@ void build_guards(const View& root, Config& config, Report& report) {
 }
 
 void route_guards(Report& report, const View& view, const Config& config, Route& route) {
-  for (const std::string& name : view.texts("guards")) {
-    const int index = index_of(config.guards, name);
-    if (index < 0) {
-      tell_in(report, view, "guards", unknown_name(name, "guard", config.guards));
-    } else if (std::ranges::count(route.guards, index) != 0) {
-      tell_in(report, view, "guards", fmt::format("`{}` is there twice", name));
-    } else {
-      route.guards.push_back(index);
-    }
-  }
+  read_names(report, view, "guards", config, route.guards);
+  read_names(report, view, "response_guards", config, route.response_guards);
   if (!route.guards.empty() && route.surface == dialects::Surface::kModels) {
     tell_in(report, view, "guards", "a list of models has no texts: there is nothing to judge");
+  }
+  if (!route.response_guards.empty() && !dialects::makes_output(route.surface)) {
+    tell_in(report, view, "response_guards",
+            "what is answered here has no texts: there is nothing to judge");
   }
 }
 

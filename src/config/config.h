@@ -147,6 +147,7 @@ struct Guard {
   Mode mode = Mode::kEnforce;
   Money price_per_request;
   std::optional<cost::Prices> prices;  // Beside that, by tokens.
+  Bytes section = 2 << 10;             // Of a streamed answer, judged at a time.
   Duration cache{};                    // How long a verdict holds.
   std::string rule;                    // "guards.NAME"
 };
@@ -167,7 +168,8 @@ struct Route {
   std::vector<int> models;  // Indices into models, in the order of access.models.
   prompts::Policy prompt;
   content::Policy content;
-  std::vector<int> guards;                     // Indices into guards, in the order of asking.
+  std::vector<int> guards;                     // Indices into guards, in the order of asking…
+  std::vector<int> response_guards;            // …about the answer.
   std::optional<anomalies::Policy> anomalies;  // Nothing: nobody looks.
   std::vector<limits::Policy> limits;  // Of this route only; the rule is "routes.NAME.limits.…".
 };

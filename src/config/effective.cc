@@ -202,10 +202,19 @@ json::object guards(const Config& config) {
       one["price_per_million"] = {{"input", format_price_per_million(guard.prices->input)},
                                   {"output", format_price_per_million(guard.prices->output)}};
     }
+    one["section"] = format_bytes(guard.section);
     one["cache"] = format_duration(guard.cache);
     made[guard.name] = std::move(one);
   }
   return made;
+}
+
+json::array names_of(const Config& config, const std::vector<int>& guards) {
+  json::array names;
+  for (const int guard : guards) {
+    names.push_back(text(config.guards[static_cast<std::size_t>(guard)].name));
+  }
+  return names;
 }
 
 json::object content(const content::Policy& policy) {
@@ -272,11 +281,8 @@ json::array routes(const Config& config) {
     json::object tools{{"allow", texts(route.access.tools.allow)}};
     tools["mode"] = text(name_of(route.access.tools.mode));
     one["tools"] = std::move(tools);
-    json::array asked;
-    for (const int guard : route.guards) {
-      asked.push_back(text(config.guards[static_cast<std::size_t>(guard)].name));
-    }
-    one["guards"] = std::move(asked);
+    one["guards"] = names_of(config, route.guards);
+    one["response_guards"] = names_of(config, route.response_guards);
     if (route.anomalies) one["anomalies"] = watched(*route.anomalies);
     if (!route.content.request.empty() || !route.content.response.empty())
       one["content"] = content(route.content);

@@ -50,11 +50,23 @@ TEST(Guards, AreReadWithWhatIsNotWritten) {
   EXPECT_EQ(guard.on_failure, OnGuardFailure::kRefuse);
   EXPECT_EQ(guard.mode, Mode::kEnforce);
   EXPECT_EQ(guard.cache, std::chrono::minutes(10));
+  EXPECT_EQ(guard.section, 2048);
   EXPECT_EQ(guard.rule, "guards.g");
   EXPECT_EQ(loaded.config->routes.at(0).guards, std::vector{0});
   const std::string shown = effective_json(*loaded.config);
   EXPECT_NE(shown.find(R"("guards":["g"])"), std::string::npos) << shown;
   EXPECT_NE(shown.find(R"("price_per_request":"0.001")"), std::string::npos) << shown;
+}
+
+TEST(Guards, OfAnswersAreReadBesideThoseOfRequests) {
+  const Loaded loaded = load(std::string(kModeration) + ", section: 512", "response_guards: [g]");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  EXPECT_EQ(loaded.config->guards.at(0).section, 512);
+  EXPECT_TRUE(loaded.config->routes.at(0).guards.empty());
+  EXPECT_EQ(loaded.config->routes.at(0).response_guards, std::vector{0});
+  const std::string shown = effective_json(*loaded.config);
+  EXPECT_NE(shown.find(R"("response_guards":["g"])"), std::string::npos) << shown;
+  EXPECT_NE(shown.find(R"("section":"512")"), std::string::npos) << shown;
 }
 
 TEST(Guards, AreToldWhereTheyCannotBe) {
@@ -65,6 +77,9 @@ TEST(Guards, AreToldWhereTheyCannotBe) {
   } rows[] = {
       {std::string(kModeration), "guards: [h]", "there is no guard `h`"},
       {std::string(kModeration), "guards: [g, g]", "`g` is there twice"},
+      {std::string(kModeration), "response_guards: [h]", "there is no guard `h`"},
+      {std::string(kModeration), "response_guards: [g, g]", "`g` is there twice"},
+      {std::string(kModeration) + ", section: 10B", "response_guards: [g]", "guards.g.section"},
       {"kind: openai_moderation, upstream: vllm", "guards: [g]", "`price_per_request` is missing"},
       {"kind: openai_moderation, upstream: vlm, price_per_request: 0", "guards: [g]", "`vlm`"},
       {"kind: moderation, upstream: vllm, price_per_request: 0", "guards: [g]", "`moderation`"},

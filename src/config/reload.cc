@@ -130,10 +130,20 @@ void tell_weaker_guard(const Guard& now, const Guard& next, std::vector<std::str
   }
 }
 
-bool asks(const Config& config, const Route& route, std::string_view guard) {
-  return std::ranges::any_of(route.guards, [&](int index) {
-    return config.guards[static_cast<std::size_t>(index)].name == guard;
-  });
+// Of one route: what it asked and does not ask any more.
+void tell_guards(std::string_view field, std::span<const std::string> now,
+                 std::span<const std::string> next, std::vector<std::string>& gone) {
+  for (const std::string& guard : now) {
+    if (std::ranges::count(next, guard) == 0) gone.push_back(fmt::format("{}.{}", field, guard));
+  }
+}
+
+std::vector<std::string> names_of(const Config& config, std::span<const int> guards) {
+  std::vector<std::string> names;
+  for (const int guard : guards) {
+    names.push_back(config.guards[static_cast<std::size_t>(guard)].name);
+  }
+  return names;
 }
 
 }  // namespace
@@ -158,12 +168,11 @@ std::vector<std::string> vanished(const Config& now, const Config& next) {
       if (route.anomalies && !other->anomalies) {
         gone.push_back(fmt::format("routes.{}.anomalies", route.name));
       }
-      for (const int guard : route.guards) {
-        const std::string& name = now.guards[static_cast<std::size_t>(guard)].name;
-        if (!asks(next, *other, name)) {
-          gone.push_back(fmt::format("routes.{}.guards.{}", route.name, name));
-        }
-      }
+      tell_guards(fmt::format("routes.{}.guards", route.name), names_of(now, route.guards),
+                  names_of(next, other->guards), gone);
+      tell_guards(fmt::format("routes.{}.response_guards", route.name),
+                  names_of(now, route.response_guards), names_of(next, other->response_guards),
+                  gone);
       tell_content(route, *other, gone);
     }
   }

@@ -75,6 +75,9 @@ TEST(Reload, NamesWhatWouldBeGone) {
   const auto guarded =
       load(guards + with(small() + more, "    prompt:", "    guards: [g]\n    prompt:"));
   EXPECT_EQ(vanished(*guarded, *now), std::vector<std::string>{"routes.chat.guards.g"});
+  const auto judged =
+      load(guards + with(small() + more, "    prompt:", "    response_guards: [g]\n    prompt:"));
+  EXPECT_EQ(vanished(*judged, *guarded), std::vector<std::string>{"routes.chat.response_guards.g"});
   const auto fewer = load(with(small() + more, "requests_per_minute: 120", "requests_per_day: 9"));
   EXPECT_EQ(vanished(*now, *fewer),
             std::vector<std::string>{"limits.tenant_id.requests_per_minute"});

@@ -50,12 +50,12 @@ inline constexpr Field kGuardFields[] = {
      .fallback = "0"},
     {.key = "on_match",
      .kind = Kind::kChoice,
-     .doc = "`refuse` the request, or `flag` it: the record alone tells.",
+     .doc = "`refuse` the request or the answer, or `flag` it: the record alone tells.",
      .fallback = "refuse",
      .names = choices::guard_on_matches},
     {.key = "on_failure",
      .kind = Kind::kChoice,
-     .doc = "When it is slow, down or not understood: `refuse` the request, or let it `pass`.",
+     .doc = "When it is slow, down or not understood: `refuse`, or let it `pass`.",
      .fallback = "refuse",
      .names = choices::guard_on_failures},
     kMode,
@@ -67,6 +67,13 @@ inline constexpr Field kGuardFields[] = {
      .kind = Kind::kSection,
      .doc = "Beside that, for `llama_guard`, by tokens.",
      .section = &kGuardPrices},
+    {.key = "section",
+     .kind = Kind::kBytes,
+     .doc = "Of a streamed answer: so many bytes of text are held until it has judged them. Later "
+            "sections are a quarter of all that was said, where that is more.",
+     .fallback = "2KiB",
+     .min = 64,
+     .max = 32 << 10},
     {.key = "cache",
      .kind = Kind::kDuration,
      .doc = "How long a verdict on the same texts of the same tenant holds. 0: not at all.",
@@ -74,7 +81,8 @@ inline constexpr Field kGuardFields[] = {
      .max = std::int64_t{24} * 3600 * 1'000'000},
 };
 inline constexpr Section kGuard{
-    "guard", "A service that judges the texts of a request. See [guards](guards.md).",
+    "guard",
+    "A service that judges the texts of a request or of its answer. See [guards](guards.md).",
     kGuardFields};
 
 }  // namespace tollgate::config

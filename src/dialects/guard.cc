@@ -22,20 +22,25 @@ std::unexpected<Fault> broken(std::string_view what) {
   return fault(FaultKind::kBroken, fmt::format("the guard's answer {}", what));
 }
 
+// Calls `visit(text, place)`; the place is made where it is asked for.
 template <typename Visit>
 void each_text(const GuardQuestion& question, const Visit& visit) {
   for (const auto texts : {question.texts, question.carried}) {
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      if (texts[i].kind != TextKind::kRole && !texts[i].text.empty()) visit(texts, i);
+      if (texts[i].kind == TextKind::kRole || texts[i].text.empty()) continue;
+      visit(texts[i].text, [&] { return place_of(texts, i); });
     }
+  }
+  for (const AnswerText& text : question.answer) {
+    visit(text.text, [&] { return text.place; });
   }
 }
 
 std::string all_texts(const GuardQuestion& question) {
   std::string all;
-  each_text(question, [&](std::span<const Text> texts, std::size_t i) {
+  each_text(question, [&](std::string_view text, const auto&) {
     if (!all.empty()) all += kBetween;
-    all += texts[i].text;
+    all += text;
   });
   return all;
 }
@@ -45,12 +50,18 @@ void write_http(const GuardQuestion& question, JsonWriter& json) {
   json.member("tenant", question.tenant);
   json.member("route", question.route);
   json.member("model", question.model);
+  if (!question.answer.empty()) {
+    json.member("direction", "response");
+    json.member("complete", question.is_whole);
+  } else {
+    json.member("direction", "request");
+  }
   json.key("texts");
   json.begin_array();
-  each_text(question, [&](std::span<const Text> texts, std::size_t i) {
+  each_text(question, [&](std::string_view text, const auto& place) {
     json.begin_object();
-    json.member("where", place_of(texts, i));
-    json.member("text", texts[i].text);
+    json.member("where", place());
+    json.member("text", text);
     json.end_object();
   });
   json.end_array();
@@ -60,23 +71,28 @@ void write_moderation(const GuardQuestion& question, JsonWriter& json) {
   if (!question.model.empty()) json.member("model", question.model);
   json.key("input");
   json.begin_array();
-  each_text(question,
-            [&](std::span<const Text> texts, std::size_t i) { json.value(texts[i].text); });
+  each_text(question, [&](std::string_view text, const auto&) { json.value(text); });
   json.end_array();
 }
 
+void write_message(std::string_view role, std::string_view content, JsonWriter& json) {
+  json.begin_object();
+  json.member("role", role);
+  json.member("content", content);
+  json.end_object();
+}
+
 // The server puts its own template around the message. All is one user's, so that nothing that a
-// caller wrote as the assistant's counts as said by the model.
+// caller wrote as the assistant's counts as said by the model. What the last one said is judged.
 void write_llama_guard(const GuardQuestion& question, JsonWriter& json) {
   json.member("model", question.model);
   json.member("max_tokens", kGuardOutputMax);
   json.member("temperature", 0);
   json.key("messages");
   json.begin_array();
-  json.begin_object();
-  json.member("role", "user");
-  json.member("content", all_texts(question));
-  json.end_object();
+  const bool is_answer = !question.answer.empty();
+  if (is_answer && !question.asked.empty()) write_message("user", question.asked, json);
+  write_message(is_answer ? "assistant" : "user", all_texts(question), json);
   json.end_array();
 }
 
@@ -261,6 +277,15 @@ std::string_view path_behind(GuardKind kind) {
   }
   return "";
 }
+
+std::string texts_as_one(std::span<const Text> texts, std::span<const Text> carried) {
+  GuardQuestion question;
+  question.texts = texts;
+  question.carried = carried;
+  return all_texts(question);
+}
+
+bool reads_what_was_asked(GuardKind kind) { return kind == GuardKind::kLlamaGuard; }
 
 void write_question(const GuardQuestion& question, const GuardThreshold& threshold,
                     std::string& out) {

@@ -1,8 +1,8 @@
 // External guards: what a service that judges texts is asked, and what its answer means.
 //
-// A guard sees every text of a request, system prompts and the whole history included. What it
-// answers is read strictly: an answer that is not one of its kind is a fault and no verdict, and
-// what that means is for the caller to decide.
+// A guard sees every text of a request, system prompts and the whole history included, or every
+// text of an answer. What it answers is read strictly: an answer that is not one of its kind is a
+// fault and no verdict, and what that means is for the caller to decide.
 //
 // Pure: no I/O, no clock.
 //
@@ -34,6 +34,12 @@ struct GuardThreshold {
   double score = 0;                     // From 0 to 1, the least that counts; 0: as the guard says.
 };
 
+// A text of an answer, and its place: "choices[0].message.content".
+struct AnswerText {
+  std::string place;
+  std::string text;
+};
+
 struct GuardQuestion {
   GuardKind kind{};
   std::string_view model;     // As its service names it; empty where it has none.
@@ -41,9 +47,19 @@ struct GuardQuestion {
   std::string_view id;        // Of the request; this and what follows for kHttp alone.
   std::string_view tenant;
   std::string_view route;
+  // Of a request…
   std::span<const Text> texts;
   std::span<const Text> carried;
+  // …or of its answer, as far as there is one; then the other two are empty.
+  std::span<const AnswerText> answer;
+  bool is_whole = true;    // Nothing of it is still to come.
+  std::string_view asked;  // What was asked, as one text, for kLlamaGuard.
 };
+// All texts of a request as one, as guards that judge one text have them.
+std::string texts_as_one(std::span<const Text> texts, std::span<const Text> carried);
+// Whether guards of the kind judge an answer by what was asked.
+bool reads_what_was_asked(GuardKind kind);
+
 // Appends the JSON body.
 void write_question(const GuardQuestion& question, const GuardThreshold& threshold,
                     std::string& out);

@@ -8,12 +8,12 @@
 
 #include "base/check.h"
 #include "dialects/error_reply.h"
+#include "pipeline/answer_guards.h"
 #include "pipeline/gone_watch.h"
 #include "pipeline/headroom.h"
 #include "pipeline/metered_stream.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
-#include "pipeline/upstream_head.h"
 
 namespace tollgate::pipeline {
 
@@ -125,30 +125,6 @@ bool is_type(std::string_view content_type, std::string_view wanted) {
                     [&](char wanted_c, char c) { return same(c, wanted_c); });
 }
 
-std::string_view upstream_path(dialects::Dialect speaks, dialects::Surface surface) {
-  std::string_view path = dialects::standard_path(surface);
-  // An OpenAI base URL ends in its version ("…/v1"), an Anthropic one does not.
-  if (speaks == dialects::Dialect::kOpenAi) path.remove_prefix(std::string_view("/v1").size());
-  return path;
-}
-
-// version-trace-parent-flags of W3C Trace Context, and nothing else.
-bool is_traceparent(std::string_view text) {
-  if (text.size() != 55) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 2 || i == 35 || i == 52;
-    const char c = text[i];
-    if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
-  }
-  return true;
-}
-
-bool is_version_date(std::string_view text) {
-  return text.size() == 10 && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || c == '-';
-         });
-}
-
 }  // namespace
 
 Refusal revoked() {
@@ -157,23 +133,6 @@ Refusal revoked() {
   refusal.rule = "authentication";
   refusal.message = "The API key was revoked while the request was at work.";
   return refusal;
-}
-
-void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes, std::string& out) {
-  begin_upstream_head(message.upstream, message.endpoint,
-                      upstream_path(message.upstream.speaks, message.surface), out);
-  if (message.upstream.speaks == dialects::Dialect::kAnthropic) {
-    const std::string_view asked = message.caller.header("anthropic-version");
-    out += "\r\nanthropic-version: ";
-    out += is_version_date(asked) ? asked : std::string_view("2023-06-01");
-  }
-  if (const std::string_view trace = message.caller.header("traceparent"); is_traceparent(trace)) {
-    out += "\r\ntraceparent: ";
-    out += trace;
-  }
-  out += message.delivery == dialects::Delivery::kStreamed ? "\r\nAccept: text/event-stream"
-                                                           : "\r\nAccept: application/json";
-  end_upstream_head(message.id, body_bytes, out);
 }
 
 void Forwarder::bill(const Work& work, const std::optional<dialects::Usage>& reported,
@@ -345,6 +304,38 @@ Task<void> Forwarder::relay_error(const Work& work, UpstreamCall& call, Forwarde
   if (!co_await work.exchange.reply(head, *told)) cut_by_caller(result);
 }
 
+namespace {
+
+// Whether the guards let pass a whole answer.
+Task<bool> pass_guards(const Forwarder::Work& work, Forwarded& result) {
+  const Expected<void> passed = co_await work.guards->judge(AnswerGuards::Part::kWhole);
+  if (passed) co_return true;
+  if (work.exchange.caller_gone()) {
+    cut_by_caller(result);
+  } else {
+    result.refusal = passed.error();
+  }
+  co_return false;
+}
+
+// The same of a stream, as far as it has come: how that goes on, which went as `flow` says.
+Task<Flow> pass_guards(const Forwarder::Work& work, AnswerGuards::Part part, Flow flow,
+                       MeteredStream& metered, std::string& out) {
+  const Expected<void> passed = co_await work.guards->judge(part);
+  if (work.stop.asked()) {
+    metered.broken = Fault{FaultKind::kCancelled, "the key was revoked"};
+    co_return Flow::kBroken;
+  }
+  if (!passed) {
+    metered.refuse(passed.error());
+    co_return Flow::kRefused;
+  }
+  metered.release(out);
+  co_return flow;
+}
+
+}  // namespace
+
 Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarded& result) {
   const Instant began = clock_.now();
   const FaultOr<std::string_view> body = co_await call.read_whole(work.reply_bytes_max);
@@ -361,12 +352,13 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
   OutputBytes measured;
   std::optional<WholeAnswer> answer;
   if (inspects_answers(*work.plan.route)) answer.emplace(*work.plan.route, scanner_, work.rules);
+  BothSinks texts(answer ? &*answer : nullptr, work.guards);
   WatchedOutput watched(measured);
   const bool is_watched = watches_output(*work.plan.route);
   dialects::OutputSink& output =
       is_watched ? static_cast<dialects::OutputSink&>(watched) : measured;
   const FaultOr<std::optional<dialects::Usage>> usage =
-      reply_reader_.read(work.plan.route->surface, *body, output, answer ? &*answer : nullptr);
+      reply_reader_.read(work.plan.route->surface, *body, output, texts.get());
   result.repeats = watched.repeats();
   if (!usage) {
     bill_held(work, result);
@@ -391,6 +383,7 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
       co_return;
     }
   }
+  if (work.guards != nullptr && !co_await pass_guards(work, result)) co_return;
   BufferPool::Lease headers = buffers_.lease();
   work.attempted.write_headers(result, *headers);
   ReplyHead head;
@@ -430,8 +423,45 @@ struct Relayed {
   dialects::StreamReader& stream;
   OutputCount& passed;
   MeteredStream& metered;
-  const StreamFilter* filter;
 };
+
+// Begun with the first bytes only: an upstream that breaks off before them is refused.
+struct StreamedReply {
+  ReplyHead head;
+  std::string& out;
+  bool begun = false;
+};
+
+// Until the stream ends or has to, or the caller is gone. What is left in `out` is not sent yet.
+Task<Flow> relay_pieces(const Forwarder::Work& work, UpstreamCall& call, const Relayed& relayed,
+                        StreamedReply& reply) {
+  MeteredStream& metered = relayed.metered;
+  std::string& out = reply.out;
+  for (;;) {
+    const FaultOr<std::string_view> piece = co_await call.read();
+    out.clear();
+    if (!piece || piece->empty()) {
+      metered.broken =
+          piece ? Fault{FaultKind::kBroken, "the stream ended too early"} : piece.error();
+      co_return Flow::kBroken;
+    }
+    Flow flow = metered.feed(*piece, out);
+    while (flow == Flow::kIsDue) {
+      flow = co_await pass_guards(work, AnswerGuards::Part::kSoFar, Flow::kGoesOn, metered, out);
+      // They had the watch for callers that leave.
+      work.exchange.on_caller_gone(&call);
+      work.stop.watch(&call);
+      if (flow == Flow::kGoesOn) flow = metered.go_on(out);
+    }
+    // All is said, and only the usage is still to come: a caller that leaves now has the whole
+    // answer, so the upstream is heard to its end.
+    if (relayed.stream.output_ended() && !metered.waits()) work.exchange.on_caller_gone(nullptr);
+    if (flow != Flow::kGoesOn) co_return flow;  // The last of it goes out when it is settled.
+    if (out.empty()) continue;
+    if (!std::exchange(reply.begun, true)) work.exchange.begin(reply.head);
+    if (!co_await work.exchange.write(out)) co_return flow;
+  }
+}
 
 // Writes the end of a stream that does not come to its own.
 void end_early(const Forwarder::Work& work, Flow flow, const Relayed& relayed, std::string& out,
@@ -440,7 +470,7 @@ void end_early(const Forwarder::Work& work, Flow flow, const Relayed& relayed, s
     return end_broken(work, *relayed.metered.broken, relayed.stream, out, result);
   }
   if (flow == Flow::kRefused) {
-    result.cut_code = row_of(relayed.filter->refusal().reason).code;
+    result.cut_code = row_of(relayed.metered.refusal().reason).code;
   } else if (flow == Flow::kCapReached) {
     result.cut_code = "output_cap_exceeded";
   } else if (flow == Flow::kRepeats) {
@@ -491,38 +521,23 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   std::optional<StreamFilter> filter;
   if (inspects_answers(*work.plan.route)) filter.emplace(*work.plan.route, scanner_, work.rules);
   stream.start(work.plan.route->surface, work.usage_asked, work.plan.model->name,
-               filter ? dialects::Holding::kYes : dialects::Holding::kNo);
+               filter || work.guards != nullptr ? dialects::Holding::kYes : dialects::Holding::kNo);
   OutputCount passed(counting_.counter(work.plan.model->tokenizer));
-  MeteredStream metered(stream, passed, work.plan, filter ? &*filter : nullptr);
+  MeteredStream metered(stream, passed, work.plan, filter ? &*filter : nullptr, work.guards);
+  const Relayed relayed{stream, passed, metered};
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease out = buffers_.lease();
   work.attempted.write_headers(result, *headers);
-  ReplyHead head;
-  head.content_type = "text/event-stream";
-  head.headers = *headers;
-  // Begun with the first bytes only: an upstream that breaks off before them is refused.
-  bool begun = false;
+  StreamedReply reply{{}, *out};
+  reply.head.content_type = "text/event-stream";
+  reply.head.headers = *headers;
 
-  Flow flow = Flow::kGoesOn;
-  while (flow == Flow::kGoesOn) {
-    const FaultOr<std::string_view> piece = co_await call.read();
-    out->clear();
-    if (!piece || piece->empty()) {
-      flow = Flow::kBroken;
-      metered.broken =
-          piece ? Fault{FaultKind::kBroken, "the stream ended too early"} : piece.error();
-      break;
-    }
-    flow = metered.feed(*piece, *out);
-    // All is said, and only the usage is still to come: a caller that leaves now has the whole
-    // answer, so the upstream is heard to its end.
-    if (stream.output_ended()) work.exchange.on_caller_gone(nullptr);
-    if (flow != Flow::kGoesOn) break;  // The last of it goes out when it is settled.
-    if (out->empty()) continue;
-    if (!std::exchange(begun, true)) work.exchange.begin(head);
-    if (!co_await work.exchange.write(*out)) break;
-  }
+  Flow flow = co_await relay_pieces(work, call, relayed, reply);
   flow = metered.finish(flow, *out);
+  const bool is_whole = flow != Flow::kGoesOn && flow != Flow::kBroken && flow != Flow::kRefused;
+  if (work.guards != nullptr && is_whole) {
+    flow = co_await pass_guards(work, AnswerGuards::Part::kWhole, flow, metered, *out);
+  }
   if (filter) result.answer = filter->verdict();
   result.repeats = metered.repeats() && flow != Flow::kRepeats;
   if (work.exchange.caller_gone()) {
@@ -532,19 +547,19 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     co_return;
   }
   bill_cut(work, stream.usage(), passed, result);
-  if (flow == Flow::kBroken && !begun) {
+  if (flow == Flow::kBroken && !reply.begun) {
     // Nothing has reached the caller yet, so they get a true refusal. What the upstream made
     // of it before it broke off is what was metered.
     result.refusal = refusal_of(work, *metered.broken);
     co_return;
   }
-  if (flow == Flow::kRefused && filter->handed_on() == 0) {
-    result.refusal = filter->refusal();
+  if (flow == Flow::kRefused && metered.handed_on() == 0) {
+    result.refusal = metered.refusal();
     co_return;
   }
-  end_early(work, flow, {stream, passed, metered, filter ? &*filter : nullptr}, *out, result);
+  end_early(work, flow, relayed, *out, result);
   settle(work, result);
-  if (!begun) work.exchange.begin(head);
+  if (!reply.begun) work.exchange.begin(reply.head);
   if (!out->empty() && !co_await work.exchange.write(*out)) cut_by_caller(result);
   if (!co_await work.exchange.finish() && result.outcome == audit::Outcome::kAllowed) {
     cut_by_caller(result);

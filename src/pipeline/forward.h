@@ -8,7 +8,8 @@
 //   - a whole reply that was cut before it arrived may have been made in full, so it costs its
 //     input and the whole output cap; a stream that was cut costs what had passed, or the same
 //     where the model reasons unseen;
-//   - an answer that the content policy refuses costs what it would have cost: it was made.
+//   - an answer that the content policy or a guard refuses costs what it would have cost: it was
+//     made.
 #pragma once
 
 #include <optional>
@@ -26,6 +27,8 @@
 #include "pipeline/ports.h"
 
 namespace tollgate::pipeline {
+
+class AnswerGuards;  // answer_guards.h
 
 // What the upstream made of it.
 struct Forwarded {
@@ -118,6 +121,7 @@ class Forwarder {
     std::string_view message;  // The HTTP request.
     Bytes reply_bytes_max;
     const SharedRules& rules;  // That answers are inspected by, where the route asks for it.
+    AnswerGuards* guards;      // That are asked about the answer; null: none.
     Attempted& attempted;
     Stop& stop;
   };

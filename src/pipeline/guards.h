@@ -1,4 +1,5 @@
-// External guards: services that judge the texts of a request before it goes on.
+// External guards: services that judge the texts of a request before it goes on, or of its answer
+// before the caller has it (answer_guards.h).
 //
 // A guard is asked once the request is held for and its decision is on record, so that what asking
 // costs is paid from the same hold and no attempt goes unrecorded. A verdict is kept for a while
@@ -27,9 +28,22 @@
 
 namespace tollgate::pipeline {
 
-// The most that asking the guards of a route about a request can cost.
+// The most that asking the guards of a route can cost: about a request, and about its answer of
+// `output` tokens at most.
 Money guards_cost_at_most(const config::Config& config, const config::Route& route,
-                          const dialects::Request& request);
+                          const dialects::Request& request, Tokens output);
+
+// Whether a guard may refuse, so that nothing goes on that it has not judged.
+bool may_refuse(const config::Guard& guard);
+
+// How much text of a stream is judged next, where guards have judged so much of it: `section`
+// bytes, later a quarter of all, so that asking about all of it again and again costs at most five
+// times what asking once does.
+std::size_t next_section(std::size_t judged, Bytes section);
+// The section of a route's answers; where none of its guards refuses, what no answer reaches.
+Bytes section_of(const config::Config& config, const config::Route& route);
+
+enum class Judged : std::uint8_t { kRequest, kAnswer };
 
 struct Judgement {
   std::optional<Refusal> refusal;
@@ -44,6 +58,8 @@ struct Judgement {
 class Guards {
  public:
   static constexpr std::size_t kVerdictsMax = 1024;
+  // Text of an answer; one with more is not judged.
+  static constexpr std::size_t kAnswerBytesMax = std::size_t{8} << 20;
 
   Guards(const Clock& clock, Upstreams& upstreams, BufferPool& buffers)
       : clock_(clock), upstreams_(upstreams), buffers_(buffers) {}
@@ -62,8 +78,26 @@ class Guards {
   // Asks the guards of the route one after another, until one refuses or the caller is gone.
   Task<Judgement> judge(const Case& of);
 
+  // What there is of an answer, and what is left to pay for asking about it. Borrowed until the
+  // task is done.
+  struct AnswerSoFar {
+    std::span<const dialects::AnswerText> texts;
+    bool is_whole = true;  // Nothing of it is still to come.
+    enum class Asked : std::uint8_t { kAll, kThatMayRefuse, kOthers } who = Asked::kAll;
+    std::string_view asked;   // What was asked, as one text.
+    bool is_readable = true;  // Else nobody can judge it.
+    Money left;
+  };
+  // The same about an answer, with the guards for that.
+  Task<Judgement> judge_answer(const Case& of, const AnswerSoFar& answer);
+
  private:
   struct Question;
+  // Of what is asked about, and what may be spent on it.
+  struct AskingTerms {
+    Judged judged = Judged::kRequest;
+    Money left;
+  };
   struct Kept {
     tokens::Hash128 key;
     Instant until{};
@@ -76,7 +110,10 @@ class Guards {
     bool sent = false;
   };
 
-  Question question(const Case& of, const config::Guard& guard) const;
+  Question question(const Case& of, const config::Guard& guard, dialects::GuardQuestion asked,
+                    std::size_t bytes) const;
+  Task<Judgement> ask_all(const Case& of, std::span<const Question> questions,
+                          const AskingTerms& terms);
   Task<Answer> ask(const Case& of, const config::Guard& guard, const Question& question);
   const dialects::GuardVerdict* known(const Question& question) const;
   void keep(const config::Guard& guard, const Question& question,

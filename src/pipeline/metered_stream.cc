@@ -3,11 +3,11 @@
 namespace tollgate::pipeline {
 
 // At most one event, but where lines end with CR alone: then what came together stays together.
-std::string_view MeteredStream::next_of(std::string_view piece, bool near) const {
+std::string_view MeteredStream::next_of(std::string_view piece) const {
   std::size_t end = std::string_view::npos;
-  if (near) {
+  if (is_near_) {
     end = piece.find_first_of("\r\n");
-  } else if (filter_ != nullptr) {
+  } else if (goes_by_event()) {
     end = piece.find("\n\n");
     if (end != std::string_view::npos) ++end;
   }
@@ -17,17 +17,22 @@ std::string_view MeteredStream::next_of(std::string_view piece, bool near) const
 Flow MeteredStream::feed(std::string_view piece, std::string& out) {
   // A token is a byte at least, and text in JSON is no shorter than text.
   unread_ += std::ssize(piece);
-  const bool near = passed_.exceeds(plan_.output_cap_total - unread_);
+  is_near_ = passed_.exceeds(plan_.output_cap_total - unread_);
   if (piece.ends_with("\n\n")) unread_ = 0;
-  while (!piece.empty()) {
-    const std::string_view next = next_of(piece, near);
-    piece.remove_prefix(next.size());
+  rest_ = piece;
+  return go_on(out);
+}
+
+Flow MeteredStream::go_on(std::string& out) {
+  while (!rest_.empty()) {
+    const std::string_view next = next_of(rest_);
+    rest_.remove_prefix(next.size());
     event_.clear();
-    std::string& read = filter_ == nullptr ? out : event_;
+    std::string& read = goes_by_event() ? event_ : out;
     const std::size_t before = read.size();
     dialects::OutputSink& output =
         is_watched_ ? static_cast<dialects::OutputSink&>(watched_) : passed_;
-    const FaultOr<dialects::StreamState> state = stream_.feed(next, read, output, filter_);
+    const FaultOr<dialects::StreamState> state = stream_.feed(next, read, output, answer_.get());
     if (!state) {
       broken = state.error();
       return Flow::kBroken;
@@ -37,21 +42,47 @@ Flow MeteredStream::feed(std::string_view piece, std::string& out) {
       stream_.take_back_last_event();
       return Flow::kCapReached;
     }
-    if (filter_ != nullptr && !event_.empty()) {
-      const bool goes_on = filter_->take(event_, stream_.events(), out);
-      stream_.handed_on(filter_->handed_on());
-      if (!goes_on) return Flow::kRefused;
-    }
+    if (!event_.empty() && !take_event(out)) return Flow::kRefused;
     if (*state == dialects::StreamState::kFinished) return Flow::kFinished;
     if (watched_.repeats() && plan_.route->prompt.mode == Mode::kEnforce) return Flow::kRepeats;
+    if (guards_ != nullptr && guards_->is_due(waiting_.size())) return Flow::kIsDue;
   }
   return Flow::kGoesOn;
 }
 
+bool MeteredStream::take_event(std::string& out) {
+  const bool is_held = guards_ != nullptr && guards_->holds();
+  std::string& passed = is_held ? waiting_ : out;
+  if (filter_ == nullptr) {
+    passed += event_;
+    has_passed(stream_.events(), out);
+    return true;
+  }
+  const bool goes_on = filter_->take(event_, stream_.events(), passed);
+  has_passed(filter_->handed_on(), out);
+  return goes_on;
+}
+
+void MeteredStream::has_passed(std::size_t events, std::string& out) {
+  passed_events_ = events;
+  const bool is_held = guards_ != nullptr && guards_->holds();
+  // Before the first verdict what has no text waits as well, so that a refusal can be told as one.
+  const bool may_begin = handed_on_ > 0 || waiting_.size() >= AnswerGuards::kHeldBytesMax;
+  if (!is_held || (guards_->is_all_judged() && may_begin)) release(out);
+}
+
+void MeteredStream::release(std::string& out) {
+  out += waiting_;
+  waiting_.clear();
+  handed_on_ = passed_events_;
+  stream_.handed_on(handed_on_);
+}
+
 Flow MeteredStream::finish(Flow flow, std::string& out) {
   if (filter_ == nullptr || flow == Flow::kRefused) return flow;
-  const bool passes = filter_->finish(out);
-  stream_.handed_on(filter_->handed_on());
+  const bool is_held = guards_ != nullptr && guards_->holds();
+  const bool passes = filter_->finish(is_held ? waiting_ : out);
+  has_passed(filter_->handed_on(), out);
   return passes ? flow : Flow::kRefused;
 }
 

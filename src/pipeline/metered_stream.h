@@ -1,5 +1,6 @@
-// A stream of an upstream as it is relayed: read, held to the cap that was paid for and to the
-// content policy of its route, and ended where it repeats itself. Internal to the pipeline.
+// A stream of an upstream as it is relayed: read, held to the cap that was paid for, to the content
+// policy of its route and until its guards have judged it, and ended where it repeats itself.
+// Internal to the pipeline.
 //
 // Pure. One stream's.
 #pragma once
@@ -8,9 +9,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/fault.h"
 #include "dialects/reply.h"
+#include "pipeline/answer_guards.h"
 #include "pipeline/counting.h"
 #include "pipeline/plan.h"
 #include "pipeline/stream_filter.h"
@@ -26,27 +29,42 @@ enum class Flow : std::uint8_t {
   kRepeats,
   kRefused,
   kBroken,
+  kIsDue,  // The guards are to be asked before it goes on.
 };
 
 // Near the cap it goes line by line, so that the event that crosses it is held back and all before
-// it is handed on: a clean ending fits only what the caller has seen. Where a filter decides what
-// goes on it goes event by event.
+// it is handed on: a clean ending fits only what the caller has seen. Where a filter or guards
+// decide what goes on it goes event by event.
 class MeteredStream {
  public:
-  // Borrows all; without a filter all goes on as it comes.
+  // Borrows all; without a filter and guards all goes on as it comes.
   MeteredStream(dialects::StreamReader& stream, OutputCount& passed, const Plan& plan,
-                StreamFilter* filter)
+                StreamFilter* filter, AnswerGuards* guards)
       : stream_(stream),
         passed_(passed),
         plan_(plan),
         filter_(filter),
+        guards_(guards),
+        answer_(filter, guards),
         is_watched_(watches_output(*plan.route)),
         watched_(passed) {}
 
-  // Appends to `out` what goes on to the caller.
+  // Appends to `out` what goes on to the caller. After kIsDue the rest of the piece is still to be
+  // read: release() and go_on(), or the end.
   Flow feed(std::string_view piece, std::string& out);
-  // Nothing more comes, for the reason that `flow` tells: what the filter holds is decided.
+  Flow go_on(std::string& out);
+  // The guards let pass what has been read, or end it there.
+  void release(std::string& out);
+  void refuse(Refusal refusal) { refusal_ = std::move(refusal); }
+  // Nothing more comes, for the reason that `flow` tells: what the filter holds is decided. What
+  // waits for the guards does so until release().
   Flow finish(Flow flow, std::string& out);
+  // Whether anything waits for the guards.
+  bool waits() const { return !waiting_.empty(); }
+  // Why it is ended, of kRefused.
+  Refusal refusal() const { return refusal_ ? *refusal_ : filter_->refusal(); }
+  // So many events have gone on.
+  std::size_t handed_on() const { return handed_on_; }
 
   // Whether it repeats itself, where the route asks.
   bool repeats() const { return watched_.repeats(); }
@@ -54,16 +72,27 @@ class MeteredStream {
   std::optional<Fault> broken;
 
  private:
-  std::string_view next_of(std::string_view piece, bool near) const;
+  std::string_view next_of(std::string_view piece) const;
+  bool goes_by_event() const { return filter_ != nullptr || guards_ != nullptr; }
+  bool take_event(std::string& out);
+  void has_passed(std::size_t events, std::string& out);
 
   dialects::StreamReader& stream_;
   OutputCount& passed_;
   const Plan& plan_;
   StreamFilter* const filter_;
+  AnswerGuards* const guards_;
+  BothSinks answer_;
   const bool is_watched_;
   WatchedOutput watched_;
-  std::string event_;  // As it was read, where there is a filter.
-  Bytes unread_ = 0;   // At most so much is in an event that is not complete.
+  std::string_view rest_;          // Of the piece.
+  bool is_near_ = false;           // The cap could be crossed in it.
+  std::string event_;              // As it was read, where it goes by events.
+  Bytes unread_ = 0;               // At most so much is in an event that is not complete.
+  std::string waiting_;            // Of what the filter lets pass, what the guards have to judge…
+  std::size_t passed_events_ = 0;  // …up to this event.
+  std::size_t handed_on_ = 0;
+  std::optional<Refusal> refusal_;  // Of the guards.
 };
 
 }  // namespace tollgate::pipeline

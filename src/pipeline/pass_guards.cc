@@ -1,5 +1,6 @@
-// What the guards of a route say of a request that is held for.
+// What the guards of a route say of a request that is held for, and of its answer.
 #include "base/check.h"
+#include "pipeline/answer_guards.h"
 #include "pipeline/life.h"
 #include "pipeline/refusals.h"
 
@@ -41,6 +42,32 @@ Task<bool> Pipeline::pass_guards(Life& life, std::string_view body, const Plan& 
     close_record(life);
   }
   co_return false;
+}
+
+void Pipeline::begin_answer_guards(Life& life, std::string_view body, const Plan& plan,
+                                   std::optional<AnswerGuards>& guards) {
+  if (plan.route->response_guards.empty()) return;
+  const bool reads_asked = std::ranges::any_of(plan.route->response_guards, [&](int guard) {
+    return dialects::reads_what_was_asked(
+        life.config->guards[static_cast<std::size_t>(guard)].kind);
+  });
+  std::optional<std::string> asked;
+  if (!reads_asked) {
+    asked.emplace();
+  } else if (read(life, body)) {  // The reader may hold another request by now.
+    asked = dialects::texts_as_one(life.request.texts, life.request.carried);
+  }
+  const Guards::Case of{*life.config,   *plan.route,   life.request, life.caller.tenant,
+                        life.record.id, life.exchange, life.stop,    turn_++};
+  guards.emplace(guards_, of, std::move(asked), plan.guards, life.record.guard_cost);
+}
+
+void Pipeline::tell_of_guards(Life& life, const AnswerGuards& guards) {
+  Arena& arena = life.exchange.arena();
+  life.record.content_after = joined(life.record.content_after, guards.findings(), arena);
+  life.record.observed = joined(life.record.observed, guards.observed(), arena);
+  life.record.attempts = joined(life.record.attempts, guards.attempts(), arena);
+  life.upstream_time += guards.waited();
 }
 
 }  // namespace tollgate::pipeline

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "pipeline/alternatives.h"
+#include "pipeline/answer_guards.h"
 #include "pipeline/guessing.h"
 #include "pipeline/held_request.h"
 #include "pipeline/identify.h"
@@ -441,6 +442,8 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
     co_return;
   }
 
+  std::optional<AnswerGuards> guards;
+  begin_answer_guards(life, body, plan, guards);
   HeldRequest held(life, body, plan, hold, booking, enforced(plan.charges, hold, arena));
   const Forwarder::Work work{life.exchange,
                              plan,
@@ -451,6 +454,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
                              message,
                              life.config->edge.reply_bytes_max,
                              life.config->content_rules,
+                             guards ? &*guards : nullptr,
                              held,
                              life.stop};
   const Forwarded result = co_await forwarder_.forward(work);
@@ -458,6 +462,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
 
   const audit::Attempt attempt{plan.upstream->name, result.status, result.waited};
   life.record.attempts = joined(life.record.attempts, std::span(&attempt, 1), arena);
+  if (guards) tell_of_guards(life, *guards);
   tell(result, plan, life.record);
   tell_of_answer(result, plan, arena, life.record);
   life.upstream_time += result.waited;

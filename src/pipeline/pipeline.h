@@ -100,6 +100,10 @@ class Pipeline final : public Handler, public KeyWatcher {
   // Whether the route's guards let it go on; else it is settled and answered.
   Task<bool> pass_guards(Life& life, std::string_view body, const Plan& plan, Hold& hold,
                          const Booking& booking);
+  // Makes ready to ask about the answer, where the route asks for it.
+  void begin_answer_guards(Life& life, std::string_view body, const Plan& plan,
+                           std::optional<AnswerGuards>& guards);
+  void tell_of_guards(Life& life, const AnswerGuards& guards);
   Task<void> refuse_request(Life& life, const Refusal& refusal);
   // Whether the trail took it.
   bool append(const Life& life, audit::Phase phase, Money held = {});

@@ -379,7 +379,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& 
   amounts.audio = plan.input.audio;
   amounts.output = plan.output_cap_total;
   plan.worst = cost::price(plan.model->prices, amounts);
-  plan.guards = guards_cost_at_most(config, *plan.route, facts.request);
+  plan.guards = guards_cost_at_most(config, *plan.route, facts.request, plan.output_cap_total);
   plan.charges = charges_of(facts, tenant, plan, arena);
   plan.charges.at_a_bound = plan.input.is_bound && counting.knows(plan.model->tokenizer);
   plan.observed =

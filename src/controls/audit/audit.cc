@@ -314,6 +314,10 @@ void write_attempts(Pen& pen, std::span<const Attempt> attempts) {
     }
     pen.literal(",\"duration\":");
     pen.seconds(attempts[i].duration);
+    if (attempts[i].calls > 1) {
+      pen.literal(",\"calls\":");
+      pen.number(attempts[i].calls);
+    }
     pen.literal("}");
   }
   pen.literal("]");

@@ -73,6 +73,7 @@ struct Attempt {
   std::string_view upstream;
   int status = 0;  // 0: no reply.
   Duration duration{};
+  std::int64_t calls = 1;  // That ended alike, and took so long together.
 };
 
 // What a rule found in a text: never the text.
