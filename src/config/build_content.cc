@@ -97,6 +97,13 @@ class ContentBuilder {
       made.overrides.push_back(std::move(differs));
     }
     content::resolve(made, content::all_rules());
+    if (std::ranges::count(content::of_words(made.answer_actions), content::Action::kRefuse) != 0) {
+      tell(
+          view, "response",
+          "`injection` cannot refuse an answer: its rules read whole sentences, so all of a stream "
+          "would have to be held. Let it be told, by `overrides: { injection: { on_match: flag } "
+          "}` or `mode: observe`");
+    }
   }
 
   // Why what has that name can never apply; empty: it can.

@@ -34,7 +34,10 @@ List content_packs() {
   return names;
 }
 List answer_packs() {
-  return {content::name_of(content::Pack::kSecrets), content::name_of(content::Pack::kLinks)};
+  using content::Pack;
+  return {content::name_of(Pack::kSecrets), content::name_of(Pack::kPii),
+          content::name_of(Pack::kInjection), content::name_of(Pack::kSpecialTokens),
+          content::name_of(Pack::kLinks)};
 }
 List on_repeating() { return {"pass", "end"}; }
 List on_matches() { return {"refuse", "flag"}; }
@@ -58,7 +61,7 @@ List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }
 List image_formulas() { return dialects::image_formula_names(); }
 List audio_formulas() { return dialects::audio_formula_names(); }
-List later_answer_packs() { return {"pii", "injection", "unicode", "special_tokens"}; }
+List later_answer_packs() { return {"unicode"}; }
 List later_on_matches() { return {"redact"}; }
 List later_contents() { return {"full"}; }
 List whens() { return {"refuse", "allow_and_alert"}; }

@@ -171,7 +171,9 @@ TEST(Content, IsToldWhereItCannotBe) {
        "never applies"},
       {"content: { response: [links], links: { allow: [\"https://a.test\"] } }",
        "content.links.allow", "is no host"},
-      {"content: { response: [pii] }", "response[0]", "`pii` is not served by this version"},
+      {"content: { response: [unicode] }", "response[0]",
+       "`unicode` is not served by this version"},
+      {"content: { response: [injection] }", "response", "`injection` cannot refuse an answer"},
       {"content: { response: [secrets, secrets] }", "content.response", "there twice"},
       {"content: { response: [secrets] }\n  - { name: all, path: /v1/embeddings, models: [small], "
        "allow: [{}], prompt: { body: 1MiB, choices: 1 }, content: { response: [secrets] } }",

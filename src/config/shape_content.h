@@ -48,8 +48,10 @@ inline constexpr Field kContentFields[] = {
      .of = Kind::kChoice},
     {.key = "response",
      .kind = Kind::kList,
-     .doc = "Packs of rules that every text of an answer is held to, before the caller has it. "
-            "`secrets`; `links`: links and images that carry data out.",
+     .doc =
+         "Packs of rules that every text of an answer is held to, before the caller has it. "
+         "`secrets`, `pii` and `special_tokens` as above; `injection`, which is only told, as it "
+         "is found when a stream is out; `links`: links and images that carry data out.",
      .min = 1,
      .max = 16,
      .names = choices::answer_packs,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "controls/content/links.h"
@@ -36,8 +37,15 @@ FaultOr<void> find_in(std::string_view text, const config::Route& route, content
     links.end(found);
     leave_out(route, found);
   }
-  if (!content::holds_answers_to(route.content, content::Pack::kSecrets)) return {};
-  if (text.size() < content::shortest_secret() && !content::may_differ(text)) return {};
+  const auto is_link = [](content::Pack pack) { return pack == content::Pack::kLinks; };
+  const std::vector<content::Pack>& packs = route.content.response;
+  if (std::ranges::all_of(packs, is_link)) return {};
+  const bool reads_secrets_alone = std::ranges::all_of(
+      packs, [&](content::Pack pack) { return is_link(pack) || pack == content::Pack::kSecrets; });
+  if (reads_secrets_alone && text.size() < content::shortest_secret() &&
+      !content::may_differ(text)) {
+    return {};
+  }
   if (rules == nullptr) return fault(FaultKind::kBroken, "there are no rules");
   FaultOr<void> read = scanner.begin(rules, route.content.answer_actions, content::Layers::kNone);
   if (read) read = scanner.read(text);

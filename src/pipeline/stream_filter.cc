@@ -11,9 +11,13 @@ StreamFilter::StreamFilter(const config::Route& route, content::Scanner& scanner
       scanner_(scanner),
       rules_(rules),
       refuses_(std::ranges::count(route.content.answer_actions, content::Action::kRefuse) != 0),
-      reads_secrets_(content::holds_answers_to(route.content, content::Pack::kSecrets)),
+      reads_(content::reads_of(route.content.answer_actions)),
+      scans_(reads_.anchors || reads_.tokens || !reads_.pii.empty()),
       reads_links_(content::holds_answers_to(route.content, content::Pack::kLinks)) {
   if (rules_ == nullptr) give_up();
+  if (content::holds_answers_to(route.content, content::Pack::kInjection)) {
+    words_ = content::those_on_words(route.content.answer_actions);
+  }
 }
 
 // A text that is complete needs no window: it is decided with the event that holds it.
@@ -31,12 +35,13 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
   Text* const text = text_at(place);
   // What went on when it ended could be the beginning of a match.
   if (text == nullptr || text->was_undecided) return give_up();
-  if (reads_secrets_) text->secrets.read(piece, found_);
+  if (scans_) text->scanner.read(piece, found_);
   if (reads_links_) text->links.read(piece, found_);
+  if (!words_.empty()) text->all += piece;
   text->size += piece.size();
   take_found(*text);
   event_needs_.push_back({last_, text->size});
-  const std::size_t memory = text->secrets.memory();
+  const std::size_t memory = text->scanner.memory() + text->all.capacity();
   window_bytes_ += memory - std::exchange(text->memory, memory);
   if (window_bytes_ > kWindowBytesMax) give_up();
 }
@@ -45,9 +50,22 @@ void StreamFilter::ended(std::string_view places) {
   for (const std::unique_ptr<Text>& text : texts_) {
     if (!text->place.starts_with(places)) continue;
     text->was_undecided = text->was_undecided || decided_of(*text) < text->size;
-    text->secrets.end(found_);
+    if (scans_) text->scanner.end(found_);
     text->links.end(found_);
+    if (!words_.empty()) read_words(*text);
     take_found(*text);
+  }
+}
+
+// Each text once: one that goes on behind its end is told to be so.
+void StreamFilter::read_words(Text& text) {
+  const std::string all = std::exchange(text.all, {});
+  if (all.empty()) return;
+  FaultOr<void> read = scanner_.begin(rules_, words_, content::Layers::kNone);
+  if (read) read = scanner_.read(all);
+  if (!read) return give_up();
+  for (const content::Finding& one : scanner_.found()) {
+    found_.push_back({one.rule, {one.offset, one.offset + one.bytes}});
   }
 }
 
@@ -58,7 +76,7 @@ StreamFilter::Text* StreamFilter::text_at(std::string_view place) {
   if (known == texts_.end()) {
     if (texts_.size() == kTextsMax) return nullptr;
     last_ = texts_.size();
-    texts_.push_back(std::make_unique<Text>(place, route_.content.link_hosts));
+    texts_.push_back(std::make_unique<Text>(place, reads_, route_.content.link_hosts));
   } else {
     last_ = static_cast<std::size_t>(known - texts_.begin());
   }
@@ -88,7 +106,7 @@ content::Action StreamFilter::note(std::string_view place, const content::Stream
 
 std::size_t StreamFilter::decided_of(const Text& text) const {
   std::size_t decided = std::min(text.size, text.match);
-  if (reads_secrets_) decided = std::min(decided, text.secrets.decided());
+  if (scans_) decided = std::min(decided, text.scanner.decided());
   if (reads_links_) decided = std::min(decided, text.links.decided());
   return decided;
 }

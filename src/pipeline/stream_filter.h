@@ -2,7 +2,8 @@
 // caller once nothing in it, nor in any event before it, can still become a part of a match.
 //
 // Each text of the answer (a choice's, the arguments of a tool call, a block's) is read by itself,
-// as far as it has come (StreamScanner). Events are handed on whole and in their order, so one that
+// as far as it has come (StreamScanner). Rules on words read it when it has ended: they refuse
+// nothing, as it is out by then. Events are handed on whole and in their order, so one that
 // is held holds those behind it. Where the policy only flags or observes nothing is held.
 //
 // Everything has a bound: an answer that would need more than that is not inspected, and ended.
@@ -32,7 +33,7 @@ class StreamFilter final : public dialects::AnswerSink {
   static constexpr std::size_t kTextsMax = 512;
   // Bytes of events that wait…
   static constexpr std::size_t kHeldBytesMax = std::size_t{1} << 20;
-  // …and of the ends of all texts.
+  // …and of what is kept of all texts.
   static constexpr std::size_t kWindowBytesMax = std::size_t{2} << 20;
 
   StreamFilter(const config::Route& route, content::Scanner& scanner, const SharedRules& rules);
@@ -57,13 +58,15 @@ class StreamFilter final : public dialects::AnswerSink {
  private:
   static constexpr std::size_t kNever = static_cast<std::size_t>(-1);
   struct Text {
-    Text(std::string_view at, std::span<const std::string> link_hosts)
-        : place(at), links(link_hosts) {}
+    Text(std::string_view at, const content::StreamReads& reads,
+         std::span<const std::string> link_hosts)
+        : place(at), scanner(reads), links(link_hosts) {}
 
     const std::string place;
     std::size_t size = 0;
-    content::StreamScanner secrets;
+    content::StreamScanner scanner;
     content::LinkReader links;
+    std::string all;  // Where rules on words read it, once it has ended.
     std::size_t memory = 0;
     std::size_t match = kNever;  // Where the one begins for which the stream is ended.
     bool was_undecided = false;  // When it ended.
@@ -82,6 +85,7 @@ class StreamFilter final : public dialects::AnswerSink {
   Text* text_at(std::string_view place);
   content::Action note(std::string_view place, const content::StreamMatch& match);
   void take_found(Text& text);
+  void read_words(Text& text);
   void give_up();
   std::size_t decided_of(const Text& text) const;
   bool is_decided(const Need& need) const;
@@ -91,8 +95,10 @@ class StreamFilter final : public dialects::AnswerSink {
   content::Scanner& scanner_;
   const SharedRules& rules_;
   const bool refuses_;  // Some rule does, and not only flags or observes.
-  const bool reads_secrets_;
+  const content::StreamReads reads_;
+  const bool scans_;  // It reads for any of that.
   const bool reads_links_;
+  std::vector<content::Action> words_;  // Of the rules on words alone; empty: none is read by.
   std::vector<std::unique_ptr<Text>> texts_;
   std::size_t last_ = 0;  // The text of the last piece: the next is mostly of the same.
   std::vector<content::StreamMatch> found_;

@@ -71,10 +71,15 @@ void read_only(benchmark::State& state, const std::vector<std::string>& chunks) 
   state.SetItemsProcessed(state.iterations() * kChunks);
 }
 
-void filtered(benchmark::State& state, const std::vector<std::string>& chunks) {
+const std::vector<content::Pack> kSecrets = {content::Pack::kSecrets};
+const std::vector<content::Pack> kAll = {content::Pack::kSecrets, content::Pack::kPii,
+                                         content::Pack::kSpecialTokens};
+
+void filtered(benchmark::State& state, const std::vector<std::string>& chunks,
+              const std::vector<content::Pack>& packs) {
   config::Route route;
   route.name = "chat";
-  route.content.response = {content::Pack::kSecrets};
+  route.content.response = packs;
   content::resolve(route.content, content::all_rules());
   const SharedRules rules = *content::Rules::compile(route.content.response);
   content::Scanner scanner;
@@ -97,13 +102,17 @@ void filtered(benchmark::State& state, const std::vector<std::string>& chunks) {
 }
 
 BENCHMARK_CAPTURE(read_only, english, english());
-BENCHMARK_CAPTURE(filtered, english, english());
+BENCHMARK_CAPTURE(filtered, english, english(), kSecrets);
+BENCHMARK_CAPTURE(filtered, english_all_packs, english(), kAll);
 BENCHMARK_CAPTURE(read_only, chinese, chinese());
-BENCHMARK_CAPTURE(filtered, chinese, chinese());
+BENCHMARK_CAPTURE(filtered, chinese, chinese(), kSecrets);
+BENCHMARK_CAPTURE(filtered, chinese_all_packs, chinese(), kAll);
 BENCHMARK_CAPTURE(read_only, code, code());
-BENCHMARK_CAPTURE(filtered, code, code());
+BENCHMARK_CAPTURE(filtered, code, code(), kSecrets);
+BENCHMARK_CAPTURE(filtered, code_all_packs, code(), kAll);
 BENCHMARK_CAPTURE(read_only, one_run, one_run());
-BENCHMARK_CAPTURE(filtered, one_run, one_run());
+BENCHMARK_CAPTURE(filtered, one_run, one_run(), kSecrets);
+BENCHMARK_CAPTURE(filtered, one_run_all_packs, one_run(), kAll);
 
 }  // namespace
 }  // namespace tollgate::pipeline

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "controls/content/pii.h"
 
 namespace tollgate::content {
 
@@ -12,12 +13,21 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + '
 
 }  // namespace
 
+std::span<const Secret> anchored() {
+  static const std::vector<Secret> all = [] {
+    std::vector<Secret> made(secrets().begin(), secrets().end());
+    made.insert(made.end(), pii_by_name().begin(), pii_by_name().end());
+    return made;
+  }();
+  return all;
+}
+
 Anchors::Anchors(Case which) {
   const auto in_case = [&](char c) { return which == Case::kAny ? lower(c) : c; };
   const auto is_read = [&](const Secret& secret) {
     return (secret.gap == Gap::kAssigned) == (which == Case::kAny);
   };
-  for (const Secret& secret : secrets()) {
+  for (const Secret& secret : anchored()) {
     for (const char c : is_read(secret) ? secret.anchor : std::string_view()) {
       std::uint8_t& one = class_of_[static_cast<unsigned char>(in_case(c))];
       if (one == 0) one = static_cast<std::uint8_t>(classes_++);
@@ -34,10 +44,10 @@ Anchors::Anchors(Case which) {
   std::vector<std::vector<std::uint16_t>> begun(1);
   next_.assign(classes_, kNone);
   depth_.assign(1, 0);
-  for (std::size_t i = 0; i < secrets().size(); ++i) {
-    if (!is_read(secrets()[i])) continue;
+  for (std::size_t i = 0; i < anchored().size(); ++i) {
+    if (!is_read(anchored()[i])) continue;
     std::size_t at = 0;
-    for (const char c : secrets()[i].anchor) {
+    for (const char c : anchored()[i].anchor) {
       const std::size_t edge = (at * classes_) + class_of_[static_cast<unsigned char>(in_case(c))];
       if (next_[edge] == kNone) {
         CHECK(depth_.size() < std::numeric_limits<State>::max());
@@ -48,7 +58,7 @@ Anchors::Anchors(Case which) {
         begun.emplace_back();
       }
       at = next_[edge];
-      const bool is_all = depth_[at] == secrets()[i].anchor.size();
+      const bool is_all = depth_[at] == anchored()[i].anchor.size();
       (is_all ? ended : begun)[at].push_back(static_cast<std::uint16_t>(i));
     }
   }

@@ -1,5 +1,5 @@
-// The anchors of all secrets as one automaton, for texts that come in pieces: which of them ends
-// at a character, and which may be about to.
+// The anchors of all secrets, and of personal data that has one, as one automaton, for texts that
+// come in pieces: which of them ends at a character, and which may be about to.
 //
 // Vectorscan looks at whole texts (rules.h), which is faster on long ones. Here it is one table
 // look-up a byte, and the state says how much of an anchor stands at the end of what there is.
@@ -19,6 +19,9 @@
 
 namespace tollgate::content {
 
+// All that has an anchor: secrets(), and behind them pii_by_name().
+std::span<const Secret> anchored();
+
 class Anchors {
  public:
   enum class Case : std::uint8_t { kExact, kAny };
@@ -33,7 +36,7 @@ class Anchors {
   State next(State state, char c) const {
     return next_[(std::size_t{state} * classes_) + class_of_[static_cast<unsigned char>(c)]];
   }
-  // Secrets, by their place in secrets(), whose anchor ends here; and those of which it has begun.
+  // Secrets, by their place in anchored(), whose anchor ends here; and those of which it has begun.
   std::span<const std::uint16_t> ended(State state) const { return of(ended_, state); }
   std::span<const std::uint16_t> begun(State state) const { return of(begun_, state); }
   // So many characters of an anchor are there…

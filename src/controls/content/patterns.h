@@ -15,9 +15,12 @@
 namespace tollgate::content {
 
 struct Pattern {
+  static constexpr std::size_t kBehind = 1024;
+
   std::string_view rule;  // "special_tokens.chatml"
   std::string_view expression;
-  // Told what matched; null: all that matches is one. Looks at a bounded number of bytes.
+  // Told what matched; null: all that matches is one. Looks at no more than kBehind bytes before it
+  // and one behind it.
   bool (*check)(std::string_view text, const Extent& extent) = nullptr;
   // Words of which one has to follow within some bytes, in lower case, parted by |; empty: none.
   std::string_view followed_by;

@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "controls/content/content.h"
+#include "controls/content/normal_form.h"
 #include "controls/content/secrets.h"
 
 namespace tollgate::content {
@@ -47,27 +48,44 @@ struct PiiMatch {
   Extent extent;
 };
 
-// One pass over a text.
+// One pass over a text, or over the end of one that goes on.
 class PiiPass {
  public:
+  // How far a pass has come, in bytes of its text.
+  struct Place {
+    std::size_t at = 0;         // Everything before has been looked at…
+    std::size_t done = 0;       // …and no match begins before this.
+    std::size_t line_done = 0;  // The end of the last line that may have been a passport's.
+  };
+  // Bytes before a place that a look there may need.
+  static constexpr std::size_t kBehind = 256;
+
   // `actions` has one for each kind; what has none is not looked for.
   PiiPass(std::string_view text, std::span<const Action> actions)
-      : text_(text), actions_(actions) {}
+      : PiiPass(text, actions, Place(), MoreText::kNone) {}
+  // Goes on from a place.
+  PiiPass(std::string_view text, std::span<const Action> actions, const Place& from, MoreText more)
+      : text_(text), actions_(actions), more_(more), place_(from) {}
 
-  // The next match, in the order of the text.
+  // The next match, in the order of the text. Where more may come it stops before what that could
+  // decide otherwise.
   std::optional<PiiMatch> next();
+
+  // After the last match: from where to go on, and where one could begin that is not known yet.
+  Place place() const { return place_; }
+  std::size_t undecided() const;
 
  private:
   bool is_wanted(std::size_t kind) const { return actions_[kind] != Action::kNone; }
   std::optional<PiiMatch> at_digit(std::size_t at);
-  std::optional<PiiMatch> written_from(std::size_t begin) const;
+  std::optional<PiiMatch> written_from(std::size_t begin);
   std::optional<PiiMatch> of_own_form(Extent run);
 
   std::string_view text_;
   std::span<const Action> actions_;
-  std::size_t at_ = 0;         // Everything before has been looked at…
-  std::size_t done_ = 0;       // …and no match begins before this.
-  std::size_t line_done_ = 0;  // The end of the last line that may have been a passport's.
+  const MoreText more_;
+  Place place_;
+  bool open_ = false;  // What is looked at could be something else with more text behind it.
 };
 
 // Makes the table of forms; else the first pass does.

@@ -68,18 +68,25 @@ bool is_beginning(std::string_view text, std::size_t at) {
            ((before == '-' || before == '/' || before == '+') && is_run(further)));
 }
 
-bool is_end(std::string_view text, std::size_t at) {
-  if (at >= text.size()) return true;
+// Here and below `open` is set where more text could tell something else.
+bool is_end(std::string_view text, std::size_t at, bool& open) {
+  if (at >= text.size()) {
+    open = true;
+    return true;
+  }
   const char after = text[at];
   if (is_run(after) || after == '_' || after == '@' || after == '%') return false;
-  if (at + 1 >= text.size()) return true;
+  if (at + 1 >= text.size()) {
+    open = open || after == '.' || after == '-' || after == '/';
+    return true;
+  }
   const char further = text[at + 1];
   return !((after == '.' && is_digit(further)) ||
            ((after == '-' || after == '/') && is_run(further)));
 }
 
 // Whether a number that is written in groups is only a part of a row of numbers.
-bool is_in_a_row(std::string_view text, const Extent& extent) {
+bool is_in_a_row(std::string_view text, const Extent& extent, bool& open) {
   if (text.substr(extent.begin, extent.end - extent.begin).find(' ') == std::string_view::npos) {
     return false;
   }
@@ -88,14 +95,19 @@ bool is_in_a_row(std::string_view text, const Extent& extent) {
   }
   constexpr std::size_t kGroup = 3;  // A shorter one may be the year in which a card ends.
   const std::string_view after = text.substr(extent.end, kGroup + 1);
-  return after.size() > kGroup && after[0] == ' ' && std::ranges::all_of(after.substr(1), is_digit);
+  const std::string_view group = after.substr(std::min<std::size_t>(1, after.size()));
+  const bool is_group = (after.empty() || after[0] == ' ') && std::ranges::all_of(group, is_digit);
+  if (after.size() > kGroup) return is_group;
+  open = open || is_group;
+  return false;
 }
 
 // The kinds one of whose words stands near.
-PiiWords::Kinds named_near(std::string_view text, const Extent& extent) {
+PiiWords::Kinds named_near(std::string_view text, const Extent& extent, bool& open) {
   const std::size_t begin = extent.begin - std::min(extent.begin, kWordBefore);
   const std::string_view before = text.substr(begin, extent.begin - begin);
   const std::string_view after = text.substr(extent.end, kWordAfter);
+  open = open || after.size() < kWordAfter;
   std::array<char, kWordBefore + 1 + kWordAfter> near;
   char* end = std::ranges::transform(before, near.begin(), lower).out;
   *end++ = '\n';
@@ -118,7 +130,14 @@ class Compacted {
   std::size_t size_ = 0;
 };
 
-constexpr std::string_view kLocalPart = "!#$%&'*+-/=?^_`{|}~.";
+constexpr std::array<bool, 256> kLocalPart = [] {
+  std::array<bool, 256> is = kAlnum;
+  for (const char c : std::string_view("!#$%&'*+-/=?^_`{|}~.")) {
+    is[static_cast<unsigned char>(c)] = true;
+  }
+  return is;
+}();
+bool is_local(char c) { return kLocalPart[static_cast<unsigned char>(c)]; }
 constexpr std::size_t kLocalMax = 64;
 constexpr std::size_t kDomainMax = 255;
 
@@ -136,30 +155,31 @@ bool is_nobody(std::string_view local, std::string_view domain) {
          std::ranges::any_of(kTops, [&](std::string_view name) { return domain.ends_with(name); });
 }
 
-std::size_t domain_end(std::string_view text, std::size_t at) {
+std::size_t domain_end(std::string_view text, std::size_t at, bool& open) {
   std::size_t end = at;
   const std::size_t most = std::min(text.size(), at + kDomainMax);
   while (end < most && (is_run(text[end]) || text[end] == '-' || text[end] == '.')) ++end;
+  open = open || (end == text.size() && end < at + kDomainMax);
   while (end > at && !is_run(text[end - 1])) --end;
   return end;
 }
 
-std::optional<Extent> email_at(std::string_view text, std::size_t sign, std::size_t from) {
+std::optional<Extent> email_at(std::string_view text, std::size_t sign, std::size_t from,
+                               bool& open) {
   std::size_t begin = sign;
-  while (begin > from && sign - begin < kLocalMax &&
-         (is_run(text[begin - 1]) || kLocalPart.contains(text[begin - 1]))) {
+  while (begin > from && sign - begin < kLocalMax && is_local(text[begin - 1])) {
     --begin;
   }
   // What opens a quotation or a path is of the text around it.
   while (begin < sign && !is_run(text[begin])) ++begin;
-  const std::size_t end = domain_end(text, sign + 1);
   const std::string_view local = text.substr(begin, sign - begin);
-  const std::string_view domain = text.substr(sign + 1, end - sign - 1);
-  const std::size_t dot = domain.rfind('.');
-  if (local.empty() || !(is_run(local.back()) || local.back() == '_') ||
-      dot == std::string_view::npos || dot == 0 || local.contains("/")) {
+  if (local.empty() || !(is_run(local.back()) || local.back() == '_') || local.contains("/")) {
     return std::nullopt;
   }
+  const std::size_t end = domain_end(text, sign + 1, open);
+  const std::string_view domain = text.substr(sign + 1, end - sign - 1);
+  const std::size_t dot = domain.rfind('.');
+  if (dot == std::string_view::npos || dot == 0) return std::nullopt;
   const std::string_view top = domain.substr(dot + 1);
   const bool is_top = top.size() >= 2 &&
                       std::ranges::all_of(top, [](char c) { return is_lower(c) || is_upper(c); });
@@ -174,7 +194,7 @@ std::optional<Extent> email_at(std::string_view text, std::size_t sign, std::siz
 }
 
 // The longest of the groups behind a + that is a number of a country.
-std::optional<Extent> phone_at(std::string_view text, std::size_t begin) {
+std::optional<Extent> phone_at(std::string_view text, std::size_t begin, bool& open) {
   constexpr std::size_t kDigitsMax = 15;
   constexpr std::string_view kBetween = " -.()/";
   std::array<char, kDigitsMax> digits;
@@ -184,17 +204,18 @@ std::optional<Extent> phone_at(std::string_view text, std::size_t begin) {
     while (at < text.size() && is_digit(text[at]) && count < kDigitsMax)
       digits[count++] = text[at++];
     if (at < text.size() && is_digit(text[at])) break;
-    if (is_end(text, at) && pii::international_phone({digits.data(), count}))
+    if (is_end(text, at, open) && pii::international_phone({digits.data(), count}))
       best = {begin - 1, at};
     std::size_t next = at;
     while (next < text.size() && next - at < 3 && kBetween.contains(text[next])) ++next;
+    open = open || next >= text.size();
     if (next == at || next >= text.size() || !is_digit(text[next])) break;
     at = next;
   }
   return best;
 }
 
-std::optional<Extent> iban_at(std::string_view text, const Extent& run) {
+std::optional<Extent> iban_at(std::string_view text, const Extent& run, bool& open) {
   const std::string_view head = text.substr(run.begin, 4);
   if (run.end - run.begin < 4 || !is_upper(head[0]) || !is_upper(head[1]) || !is_digit(head[2]) ||
       !is_digit(head[3])) {
@@ -209,22 +230,26 @@ std::optional<Extent> iban_at(std::string_view text, const Extent& run) {
     count += is_between ? 0 : 1;
     ++at;
   }
+  open = open || (size > 0 && at == text.size());
   if (size == 0 || count < size || (at < text.size() && is_run(text[at]))) return std::nullopt;
   if (!pii::iban(Compacted(text.substr(run.begin, at - run.begin)).text())) return std::nullopt;
   return Extent{run.begin, at};
 }
 
-// The whole line of a passport that the run is in.
-Extent line_around(std::string_view text, const Extent& run) {
-  constexpr std::size_t kLineMax = 44;
-  const auto is_of = [](char c) { return is_upper(c) || is_digit(c) || c == '<'; };
+// The whole line of a passport that a run is in.
+constexpr std::size_t kLineMax = 44;
+bool is_of_line(char c) { return is_upper(c) || is_digit(c) || c == '<'; }
+
+Extent line_around(std::string_view text, const Extent& run, bool& open) {
   Extent line = run;
-  while (line.begin > 0 && run.end - line.begin <= kLineMax && is_of(text[line.begin - 1])) {
+  while (line.begin > 0 && run.end - line.begin <= kLineMax && is_of_line(text[line.begin - 1])) {
     --line.begin;
   }
-  while (line.end < text.size() && line.end - line.begin <= kLineMax && is_of(text[line.end])) {
+  while (line.end < text.size() && line.end - line.begin <= kLineMax &&
+         is_of_line(text[line.end])) {
     ++line.end;
   }
+  open = open || line.end == text.size();
   return line;
 }
 
@@ -237,34 +262,69 @@ void prepare_pii() {
 
 std::optional<PiiMatch> PiiPass::next() {
   while (true) {
-    const std::size_t at = find_sign(text_, at_);
-    if (at >= text_.size()) return std::nullopt;
-    at_ = at + 1;
+    const Place before = place_;
+    const std::size_t at = find_sign(text_, place_.at);
+    if (at >= text_.size()) {
+      place_.at = text_.size();
+      return std::nullopt;
+    }
+    place_.at = at + 1;
+    open_ = false;
     std::optional<PiiMatch> found;
     if (text_[at] == '@') {
-      const auto extent = is_wanted(kEmail) ? email_at(text_, at, done_) : std::nullopt;
+      const auto extent =
+          is_wanted(kEmail) ? email_at(text_, at, place_.done, open_) : std::nullopt;
       if (extent) found = {kEmail, *extent};
     } else {
       found = at_digit(at);
     }
+    if (open_ && more_ == MoreText::kMayCome) {
+      place_ = before;
+      place_.at = at;
+      return std::nullopt;
+    }
     if (!found) continue;
-    done_ = found->extent.end;
-    at_ = std::max(at_, done_);
+    place_.done = found->extent.end;
+    place_.at = std::max(place_.at, place_.done);
     return found;
   }
+}
+
+std::size_t PiiPass::undecided() const {
+  if (place_.at == text_.size() && (text_.empty() || static_cast<signed char>(text_.back()) < 0)) {
+    return text_.size();
+  }
+  // Back from the sign that is open, or that may come next.
+  const auto back = [&](std::size_t most, const auto& is_of) {
+    const std::size_t least = std::max(place_.done, place_.at - std::min(place_.at, most));
+    std::size_t at = place_.at;
+    while (at > least && is_of(text_[at - 1])) --at;
+    return at;
+  };
+  const std::size_t run = back(kRunMax + 1, is_run);
+  std::size_t begin = std::min(run, back(kLocalMax, is_local));
+  begin = std::min(begin, back(kLineMax + 1, is_of_line));
+  // What stands before digits may be of them: a bracket, or two letters.
+  const bool may_be_digits = run == text_.size() || is_digit(text_[run]) || is_upper(text_[run]);
+  if (!may_be_digits || run <= place_.done) return begin;
+  if (text_[run - 1] == '(') return std::min(begin, run - 1);
+  const bool has_letters = run >= place_.done + 3 && text_[run - 1] == ' ' &&
+                           is_upper(text_[run - 2]) && is_upper(text_[run - 3]);
+  return has_letters ? std::min(begin, run - 3) : begin;
 }
 
 std::optional<PiiMatch> PiiPass::at_digit(std::size_t at) {
   Extent run{at, at + 1};
   while (run.end < text_.size() && is_run(text_[run.end])) ++run.end;
-  at_ = run.end;
-  while (run.begin > done_ && at - run.begin <= kRunMax && is_run(text_[run.begin - 1]))
+  place_.at = run.end;
+  while (run.begin > place_.done && at - run.begin <= kRunMax && is_run(text_[run.begin - 1]))
     --run.begin;
   if (run.end - run.begin > kRunMax) return std::nullopt;
+  open_ = run.end == text_.size();
   if (const auto found = of_own_form(run)) return found;
   if (const auto found = written_from(run.begin)) return found;
-  if (run.begin < done_ + 3) {
-    if (run.begin <= done_) return std::nullopt;
+  if (run.begin < place_.done + 3) {
+    if (run.begin <= place_.done) return std::nullopt;
     return text_[run.begin - 1] == '(' ? written_from(run.begin - 1) : std::nullopt;
   }
   if (text_[run.begin - 1] == '(') return written_from(run.begin - 1);
@@ -274,7 +334,7 @@ std::optional<PiiMatch> PiiPass::at_digit(std::size_t at) {
   return has_letters ? written_from(run.begin - 3) : std::nullopt;
 }
 
-std::optional<PiiMatch> PiiPass::written_from(std::size_t begin) const {
+std::optional<PiiMatch> PiiPass::written_from(std::size_t begin) {
   struct End {
     std::size_t at;
     std::uint16_t node;
@@ -284,15 +344,17 @@ std::optional<PiiMatch> PiiPass::written_from(std::size_t begin) const {
   const PiiForms& forms = PiiForms::get();
   std::uint16_t node = 0;
   const std::size_t most = std::min(text_.size(), begin + kWrittenMax);
-  for (std::size_t at = begin; at < most; ++at) {
+  std::size_t at = begin;
+  for (; at < most; ++at) {
     node = forms.next(node, text_[at]);
     if (node == 0) break;
     if (!forms.uses(node).empty()) ends[count++] = {at + 1, node};
   }
-  if (count == 0 || !is_beginning(text_, begin)) return std::nullopt;
+  if (!is_beginning(text_, begin)) return std::nullopt;
+  open_ = open_ || (at == text_.size() && most < begin + kWrittenMax);
   while (count-- > 0) {
     const Extent extent{begin, ends[count].at};
-    if (!is_end(text_, extent.end) || is_in_a_row(text_, extent)) continue;
+    if (!is_end(text_, extent.end, open_) || is_in_a_row(text_, extent, open_)) continue;
     const Compacted compact(text_.substr(begin, extent.end - begin));
     std::optional<PiiMatch> found;
     std::optional<PiiWords::Kinds> named;
@@ -303,7 +365,7 @@ std::optional<PiiMatch> PiiPass::written_from(std::size_t begin) const {
       }
       // What is named beside it is more likely than what it only may be.
       if (use.needs_word) {
-        if (!named) named = named_near(text_, extent);
+        if (!named) named = named_near(text_, extent, open_);
         if (named->test(use.kind)) return PiiMatch{use.kind, extent};
       } else {
         found = {use.kind, extent};
@@ -320,25 +382,26 @@ std::optional<PiiMatch> PiiPass::of_own_form(Extent run) {
   };
   const std::size_t size = run.end - run.begin;
   const char before = run.begin > 0 ? text_[run.begin - 1] : ' ';
-  if (before == '+' && is_wanted(kPhoneNumber) && run.begin > done_ &&
+  if (before == '+' && is_wanted(kPhoneNumber) && run.begin > place_.done &&
       is_beginning(text_, run.begin) && (run.begin < 2 || text_[run.begin - 2] != '+')) {
-    if (const auto extent = phone_at(text_, run.begin)) return PiiMatch{kPhoneNumber, *extent};
+    if (const auto extent = phone_at(text_, run.begin, open_))
+      return PiiMatch{kPhoneNumber, *extent};
   }
   if ((before == '<' || (run.end < text_.size() && text_[run.end] == '<')) &&
-      is_wanted(kPassportMrz) && run.begin >= line_done_) {
-    const Extent line = line_around(text_, run);
-    line_done_ = line.end;
-    return told(
-        kPassportMrz,
-        line.begin >= done_ && pii::passport_mrz(text_.substr(line.begin, line.end - line.begin)),
-        line);
+      is_wanted(kPassportMrz) && run.begin >= place_.line_done) {
+    const Extent line = line_around(text_, run, open_);
+    place_.line_done = line.end;
+    return told(kPassportMrz,
+                line.begin >= place_.done &&
+                    pii::passport_mrz(text_.substr(line.begin, line.end - line.begin)),
+                line);
   }
   if (is_wanted(kIban) && is_beginning(text_, run.begin)) {
-    if (const auto extent = iban_at(text_, run)) return PiiMatch{kIban, *extent};
+    if (const auto extent = iban_at(text_, run, open_)) return PiiMatch{kIban, *extent};
   }
   const std::string_view text = text_.substr(run.begin, size);
-  const auto is_named = [&](OwnForm kind) { return named_near(text_, run).test(kind); };
-  const bool is_whole = is_beginning(text_, run.begin) && is_end(text_, run.end);
+  const auto is_named = [&](OwnForm kind) { return named_near(text_, run, open_).test(kind); };
+  const bool is_whole = is_beginning(text_, run.begin) && is_end(text_, run.end, open_);
   if (size == 17) {
     return told(kVehicleNumber,
                 is_wanted(kVehicleNumber) && is_whole && std::ranges::none_of(text, is_lower) &&

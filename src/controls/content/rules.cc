@@ -13,6 +13,7 @@
 #include "controls/content/decode.h"
 #include "controls/content/links.h"
 #include "controls/content/normal_form.h"
+#include "controls/content/pattern_machine.h"
 #include "controls/content/pii.h"
 #include "controls/content/smuggling.h"
 
@@ -121,6 +122,13 @@ std::span<const Action> of_words(std::span<const Action> actions) {
   return actions.subspan(table().first_words, table().first_smuggling - table().first_words);
 }
 
+std::vector<Action> those_on_words(std::span<const Action> actions) {
+  std::vector<Action> made(actions.size(), Action::kNone);
+  std::ranges::copy(of_words(actions),
+                    made.begin() + static_cast<std::ptrdiff_t>(table().first_words));
+  return made;
+}
+
 std::size_t number_of(std::string_view rule) {
   const auto found = std::ranges::find(table().rules, rule, &Rule::name);
   CHECK(found != table().rules.end());
@@ -169,6 +177,7 @@ FaultOr<std::shared_ptr<const Rules>> Rules::compile(std::span<const Pack> packs
   prepare_entities();
   (void)Anchors::exact();
   (void)Anchors::of_any_case();
+  (void)PatternMachine::of_special_tokens();
   auto rules = std::make_shared<Rules>(Private());
   rules->expressions_ = std::move(expressions);
   rules->database_.reset(database);

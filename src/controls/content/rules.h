@@ -32,6 +32,8 @@ std::span<const Rule> all_rules();
 std::size_t first_pii_rule();
 std::size_t first_smuggling_rule();
 std::span<const Action> of_words(std::span<const Action> actions);
+// The same of all rules, with kNone for those that read no words.
+std::vector<Action> those_on_words(std::span<const Action> actions);
 // The number of a rule that there is.
 std::size_t number_of(std::string_view rule);
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "controls/content/identifiers.h"
 #include "controls/content/patterns.h"
 
 namespace tollgate::content {
@@ -12,6 +13,12 @@ bool follows_a_human(std::string_view text, const Extent& extent) {
   constexpr std::size_t kTurnMax = 1024;
   const std::size_t begin = extent.begin - std::min(extent.begin, kTurnMax);
   return text.substr(begin, extent.begin - begin).contains("\n\nHuman:");
+}
+
+// Also where a word is the last of it.
+bool ends_with_its_word(std::string_view text, const Extent& extent) {
+  const auto is_word = [](char c) { return is_alnum(c) || c == '_'; };
+  return extent.end >= text.size() || !is_word(text[extent.end - 1]) || !is_word(text[extent.end]);
 }
 
 constexpr Pattern kTokens[] = {
@@ -32,7 +39,8 @@ constexpr Pattern kTokens[] = {
     {"special_tokens.llama2_instruction", R"(\[/?INST\])"},
     {"special_tokens.llama2_system", R"(<</?SYS>>)"},
     {"special_tokens.sentence_border",
-     R"((?:</s>\s{0,8}<s>|<s>\s{0,8}\[INST\]|</s>\s{0,8}(?:user|assistant|system|USER|ASSISTANT)\b))"},
+     R"((?:</s>\s{0,8}<s>|<s>\s{0,8}\[INST\]|</s>\s{0,8}(?:user|assistant|system|USER|ASSISTANT)))",
+     ends_with_its_word},
     {"special_tokens.deepseek_sentence",
      "<(?:\\||\uff5c)(?:begin|end)(?:_|\u2581)of(?:_|\u2581)sentence(?:\\||\uff5c)>"},
     {"special_tokens.deepseek_roles", "<(?:\\||\uff5c)(?:User|Assistant)(?:\\||\uff5c)>"},

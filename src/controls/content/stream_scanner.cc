@@ -4,7 +4,23 @@
 #include <array>
 #include <utility>
 
+#include "controls/content/rules.h"
+
 namespace tollgate::content {
+
+StreamReads reads_of(std::span<const Action> actions) {
+  StreamReads reads;
+  const std::span<const Rule> rules = all_rules();
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    if (actions[i] == Action::kNone) continue;
+    if (rules[i].pack == Pack::kSecrets) reads.anchors = true;
+    if (rules[i].pack == Pack::kSpecialTokens) reads.tokens = true;
+    if (rules[i].pack != Pack::kPii) continue;
+    reads.anchors = true;
+    reads.pii = actions.subspan(first_pii_rule(), pii_kinds().size());
+  }
+  return reads;
+}
 
 namespace {
 
@@ -22,7 +38,7 @@ struct Table {
 
   Table() {
     std::array<const Secret*, kAlphabetCount> longest{};
-    for (const Secret& secret : secrets()) {
+    for (const Secret& secret : anchored()) {
       // An escape before the first of them takes two characters more to tell.
       behind = std::max(behind, secret.anchor.size() + secret.before.most + 4);
       const Secret*& one = longest[static_cast<std::size_t>(secret.before.alphabet)];
@@ -60,6 +76,12 @@ class StreamScanner::Normal final : public NormalSink {
   const std::size_t begin_;
 };
 
+StreamScanner::StreamScanner(const StreamReads& reads) : reads_(reads) {
+  if (reads_.anchors) behind_ = table().behind;
+  if (!reads_.pii.empty()) behind_ = std::max(behind_, PiiPass::kBehind);
+  if (reads_.tokens) behind_ = std::max(behind_, Pattern::kBehind);
+}
+
 void StreamScanner::read(std::string_view piece, std::vector<StreamMatch>& found) {
   if (!normal_ && may_differ(piece)) begin_normal();
   // A pair of escapes may be cut.
@@ -91,10 +113,13 @@ void StreamScanner::end(std::vector<StreamMatch>& found) {
   for (Form* form : {&as_it_is_, normal_ ? &*normal_ : nullptr, tags_ ? &*tags_ : nullptr}) {
     if (form == nullptr) continue;
     for (const Open& open : std::exchange(form->open, {})) {
-      const Secret& secret = secrets()[open.secret];
+      const Secret& secret = anchored()[open.secret];
       const auto extent = match(secret, form->window, open.anchor_end - form->base);
       if (extent) add(*form, secret.rule, *extent, found);
     }
+    tell_tokens(*form, MoreText::kNone, found);
+    form->begun.clear();
+    if (!reads_.pii.empty()) scan_numbers(*form, MoreText::kNone, found);
   }
   decided_ = size_;
 }
@@ -126,6 +151,12 @@ void StreamScanner::read_normal(std::string_view piece, MoreText more,
 
 // What is in the window from `from` on is new.
 void StreamScanner::scan(Form& form, std::size_t from, std::vector<StreamMatch>& found) {
+  if (reads_.anchors) scan_anchors(form, from, found);
+  if (reads_.tokens) scan_tokens(form, from, found);
+  if (!reads_.pii.empty()) scan_numbers(form, MoreText::kMayCome, found);
+}
+
+void StreamScanner::scan_anchors(Form& form, std::size_t from, std::vector<StreamMatch>& found) {
   const Anchors& exact = Anchors::exact();
   const Anchors& any_case = Anchors::of_any_case();
   if (!form.open.empty()) go_on(form, found);
@@ -142,11 +173,55 @@ void StreamScanner::scan(Form& form, std::size_t from, std::vector<StreamMatch>&
   }
 }
 
+void StreamScanner::scan_tokens(Form& form, std::size_t from, std::vector<StreamMatch>& found) {
+  const PatternMachine& machine = PatternMachine::of_special_tokens();
+  for (std::size_t at = from; at < form.window.size(); ++at) {
+    const char c = form.window[at];
+    if (!form.begun.empty()) {
+      for (Begun& one : form.begun) one.state = machine.next(one.state, c);
+      std::erase_if(form.begun,
+                    [](const Begun& one) { return one.state == PatternMachine::kDead; });
+    }
+    if (const PatternMachine::State state = machine.begin(c); state != PatternMachine::kDead) {
+      form.begun.push_back({form.base + at, state});
+    }
+    for (const Begun& one : form.begun) {
+      for (const std::uint16_t pattern : machine.ended(one.state)) {
+        form.ended.push_back({pattern, {one.begin, form.base + at + 1}});
+      }
+    }
+  }
+  tell_tokens(form, MoreText::kMayCome, found);
+}
+
+// A check may look at the character behind.
+void StreamScanner::tell_tokens(Form& form, MoreText more, std::vector<StreamMatch>& found) {
+  std::erase_if(form.ended, [&](const Ended& one) {
+    const Pattern& pattern = special_tokens()[one.pattern];
+    const Extent extent{one.extent.begin - form.base, one.extent.end - form.base};
+    const bool is_last = extent.end == form.window.size();
+    if (pattern.check != nullptr && is_last && more == MoreText::kMayCome) return false;
+    if (pattern.check == nullptr || pattern.check(form.window, extent)) {
+      add(form, pattern.rule, extent, found);
+    }
+    return true;
+  });
+}
+
+void StreamScanner::scan_numbers(Form& form, MoreText more, std::vector<StreamMatch>& found) {
+  PiiPass pass(form.window, reads_.pii, form.numbers, more);
+  while (const std::optional<PiiMatch> match = pass.next()) {
+    add(form, pii_kinds()[match->kind].rule, match->extent, found);
+  }
+  form.numbers = pass.place();
+  form.numbers_undecided = form.base + pass.undecided();
+}
+
 void StreamScanner::look_at(Form& form, std::uint16_t secret, std::size_t anchor_end,
                             std::vector<StreamMatch>& found) {
-  const Look told = look(secrets()[secret], form.window, anchor_end);
+  const Look told = look(anchored()[secret], form.window, anchor_end);
   if (told.answer == Look::Answer::kMatch) {
-    add(form, secrets()[secret].rule, told.extent, found);
+    add(form, anchored()[secret].rule, told.extent, found);
   } else if (told.answer == Look::Answer::kOpen) {
     form.open.push_back({secret, form.base + told.extent.begin, form.base + anchor_end,
                          form.base + told.run, form.base + told.extent.end});
@@ -159,7 +234,7 @@ void StreamScanner::go_on(Form& form, std::vector<StreamMatch>& found) {
   const std::size_t end = form.base + form.window.size();
   std::vector<Open> open = std::exchange(form.open, {});
   for (Open& one : open) {
-    const Secret& secret = secrets()[one.secret];
+    const Secret& secret = anchored()[one.secret];
     const bool has_begun = one.run < one.at;
     while (has_begun && one.at < end && one.at - one.run <= secret.after.most &&
            contains(secret.after.alphabet, form.window[one.at - form.base])) {
@@ -193,13 +268,17 @@ void StreamScanner::add(const Form& form, std::string_view rule, const Extent& i
 std::size_t StreamScanner::undecided(const Form& form) const {
   const std::string_view text = form.window;
   std::size_t begin = text.size();
+  if (!reads_.pii.empty()) begin = std::min(begin, form.numbers_undecided - form.base);
+  for (const Begun& one : form.begun) begin = std::min(begin, one.begin - form.base);
+  for (const Ended& one : form.ended) begin = std::min(begin, one.extent.begin - form.base);
+  if (!reads_.anchors) return begin;
   for (const Open& open : form.open) begin = std::min(begin, open.begin - form.base);
   // Of what is assigned only the value counts, which has not begun before its name has ended.
   const Anchors& anchors = Anchors::exact();
   for (Anchors::State state = form.exact; state != Anchors::kStart;
        state = anchors.shorter(state)) {
     for (const std::uint16_t secret : anchors.begun(state)) {
-      const auto at = secret_begin(secrets()[secret], text, text.size() - anchors.depth(state));
+      const auto at = secret_begin(anchored()[secret], text, text.size() - anchors.depth(state));
       if (at) begin = std::min(begin, *at);
     }
   }
@@ -210,17 +289,21 @@ std::size_t StreamScanner::undecided(const Form& form) const {
   return begin;
 }
 
-void StreamScanner::forget(Form& form, std::size_t undecided) {
+void StreamScanner::forget(Form& form, std::size_t undecided) const {
   std::size_t kept = undecided;
   for (const Open& open : form.open) kept = std::min(kept, open.anchor_end - form.base);
-  if (kept < kCutAt + table().behind) return;
-  kept -= table().behind;
+  if (!reads_.pii.empty()) kept = std::min(kept, form.numbers.at);
+  if (kept < kCutAt + behind_) return;
+  kept -= behind_;
   form.window.erase(0, kept);
   if (!form.origins.empty()) {
     form.origins.erase(form.origins.begin(),
                        form.origins.begin() + static_cast<std::ptrdiff_t>(kept));
   }
   form.base += kept;
+  for (std::size_t* place : {&form.numbers.at, &form.numbers.done, &form.numbers.line_done}) {
+    *place -= std::min(*place, kept);
+  }
 }
 
 std::size_t StreamScanner::memory() const {
@@ -228,7 +311,8 @@ std::size_t StreamScanner::memory() const {
   for (const Form* form : {&as_it_is_, normal_ ? &*normal_ : nullptr, tags_ ? &*tags_ : nullptr}) {
     if (form == nullptr) continue;
     bytes += form->window.capacity() + form->origins.capacity() * sizeof(Origin) +
-             form->open.capacity() * sizeof(Open);
+             form->open.capacity() * sizeof(Open) + form->begun.capacity() * sizeof(Begun) +
+             form->ended.capacity() * sizeof(Ended);
   }
   return bytes;
 }

@@ -35,8 +35,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
   if (!is_utf8(text)) return 0;
-  const testing::Streamed streamed = testing::scan_pieces(testing::cut(text, 1 + data[0] % 32));
-  CHECK(streamed.is_sound);
-  CHECK(testing::is_as_whole(text, streamed));
+  for (const std::span<const Pack> packs : {std::span<const Pack>(testing::kSecretsPack),
+                                            std::span<const Pack>(testing::kStreamPacks)}) {
+    const testing::Streamed streamed =
+        testing::scan_pieces(testing::cut(text, 1 + data[0] % 32), packs);
+    CHECK(streamed.is_sound);
+    CHECK(testing::is_as_whole(text, streamed, packs));
+  }
   return 0;
 }

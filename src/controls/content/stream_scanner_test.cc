@@ -20,6 +20,11 @@ using testing::samples;
 using testing::scan_pieces;
 using testing::Streamed;
 
+const std::vector<Action>& secrets_alone() {
+  static const std::vector<Action> actions = testing::all_refuse(testing::kSecretsPack);
+  return actions;
+}
+
 void expect_as_whole(std::string_view text, const std::vector<std::string_view>& pieces) {
   const Streamed streamed = scan_pieces(pieces);
   EXPECT_TRUE(streamed.is_sound);
@@ -155,7 +160,7 @@ TEST(StreamScanner, HoldsNoMoreThanAWordOfProse) {
   all << file.rdbuf();
   const std::string text = all.str();
   ASSERT_GT(text.size(), 1'000U);
-  StreamScanner scanner;
+  StreamScanner scanner(reads_of(secrets_alone()));
   std::vector<StreamMatch> found;
   std::size_t waits = 0;
   for (const std::string_view piece : cut(text, 1)) {
@@ -170,7 +175,7 @@ TEST(StreamScanner, HoldsNoMoreThanAWordOfProse) {
 }
 
 TEST(StreamScanner, HoldsNothingOfAWordThatHasEnded) {
-  StreamScanner scanner;
+  StreamScanner scanner(reads_of(secrets_alone()));
   std::vector<StreamMatch> found;
   for (const std::string_view piece :
        {"The quick ", "brown fox, ", "and 42 more. ", "\u4f60\u597d"}) {
@@ -185,7 +190,7 @@ TEST(StreamScanner, KeepsABoundedWindow) {
        {"-ATATT3", "-eyJhbGciOiJ", "\u200b", "a", "\\", "A1b2", "eyJ", "\u00e9",
         "-----BEGIN PRIVATE KEY-----\nMIIB", " sk-proj-a1b2c3 AKIAQ3EGRS5 "}) {
     SCOPED_TRACE(unit);
-    StreamScanner scanner;
+    StreamScanner scanner(reads_of(secrets_alone()));
     std::vector<StreamMatch> found;
     std::size_t most = 0;
     for (std::size_t bytes = 0; bytes < 300'000; bytes += unit.size()) {
@@ -195,7 +200,7 @@ TEST(StreamScanner, KeepsABoundedWindow) {
     scanner.end(found);
     EXPECT_LT(most, std::size_t{64} << 10);
   }
-  StreamScanner scanner;
+  StreamScanner scanner(reads_of(secrets_alone()));
   std::vector<StreamMatch> found;
   scanner.read("-----BEGIN PRIVATE KEY-----\\n", found);
   std::size_t most = 0;

@@ -19,10 +19,15 @@ struct Streamed {
   bool is_sound = true;       // No byte of a match was decided before the match was known.
 };
 
+// The packs that are read in streams.
+inline constexpr Pack kStreamPacks[] = {Pack::kSecrets, Pack::kPii, Pack::kSpecialTokens};
+
 // Cuts between characters only.
-inline Streamed scan_pieces(const std::vector<std::string_view>& pieces) {
+inline Streamed scan_pieces(const std::vector<std::string_view>& pieces,
+                            std::span<const Pack> packs = kSecretsPack) {
   Streamed made;
-  StreamScanner scanner;
+  const std::vector<Action> actions = all_refuse(packs);
+  StreamScanner scanner(reads_of(actions));
   std::size_t gone = 0;
   const auto take = [&](std::size_t known) {
     for (std::size_t i = known; i < made.found.size(); ++i) {
@@ -61,8 +66,9 @@ inline std::vector<std::string_view> cut(std::string_view text, std::size_t step
 }
 
 // Whether a scanner of the whole text finds the same, if in another order.
-inline bool is_as_whole(std::string_view text, const Streamed& streamed) {
-  const std::vector<Finding> whole = findings_in({text}, kSecretsPack, Layers::kNone);
+inline bool is_as_whole(std::string_view text, const Streamed& streamed,
+                        std::span<const Pack> packs = kSecretsPack) {
+  const std::vector<Finding> whole = findings_in({text}, packs, Layers::kNone);
   if (whole.size() == Scanner::kFindingsMax) return streamed.found.size() >= whole.size();
   const auto has = [&](const Finding& finding) {
     return std::ranges::any_of(streamed.found, [&](const StreamMatch& match) {
