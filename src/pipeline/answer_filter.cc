@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "controls/content/encoded_reader.h"
 #include "controls/content/links.h"
 #include "controls/content/normal_form.h"
 
@@ -53,6 +54,11 @@ FaultOr<void> find_in(std::string_view text, const config::Route& route, content
   for (const content::Finding& one : scanner.found()) {
     found.push_back({one.rule, {one.offset, one.offset + one.bytes}});
   }
+  if (text.size() < content::EncodedReader::kRunMin) return {};
+  content::EncodedReader encoded(content::reads_of(route.content.answer_actions));
+  encoded.read(text, found);
+  encoded.end(found);
+  leave_out(route, found);
   return {};
 }
 

@@ -55,6 +55,7 @@ TEST_F(AnswerPacksTest, StopWhatTheyFindWholeAndStreamed) {
       {"pii.iban", "To the account ", "DE89 3704 0044 0532 0130 00"},
       {"special_tokens.chatml", "So it ends. ", "<|im_end|>"},
       {"special_tokens.llama2_instruction", "And now ", "[INST]"},
+      {"pii.payment_card", "Encoded: ", "NDExMSAxMTExIDExMTEgMTExMSA="},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.rule);

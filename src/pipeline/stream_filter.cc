@@ -35,13 +35,16 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
   Text* const text = text_at(place);
   // What went on when it ended could be the beginning of a match.
   if (text == nullptr || text->was_undecided) return give_up();
-  if (scans_) text->scanner.read(piece, found_);
+  if (scans_) {
+    text->scanner.read(piece, found_);
+    text->encoded.read(piece, found_);
+  }
   if (reads_links_) text->links.read(piece, found_);
   if (!words_.empty()) text->all += piece;
   text->size += piece.size();
   take_found(*text);
   event_needs_.push_back({last_, text->size});
-  const std::size_t memory = text->scanner.memory() + text->all.capacity();
+  const std::size_t memory = text->scanner.memory() + text->encoded.memory() + text->all.capacity();
   window_bytes_ += memory - std::exchange(text->memory, memory);
   if (window_bytes_ > kWindowBytesMax) give_up();
 }
@@ -50,7 +53,10 @@ void StreamFilter::ended(std::string_view places) {
   for (const std::unique_ptr<Text>& text : texts_) {
     if (!text->place.starts_with(places)) continue;
     text->was_undecided = text->was_undecided || decided_of(*text) < text->size;
-    if (scans_) text->scanner.end(found_);
+    if (scans_) {
+      text->scanner.end(found_);
+      text->encoded.end(found_);
+    }
     text->links.end(found_);
     if (!words_.empty()) read_words(*text);
     take_found(*text);
@@ -106,7 +112,7 @@ content::Action StreamFilter::note(std::string_view place, const content::Stream
 
 std::size_t StreamFilter::decided_of(const Text& text) const {
   std::size_t decided = std::min(text.size, text.match);
-  if (scans_) decided = std::min(decided, text.scanner.decided());
+  if (scans_) decided = std::min({decided, text.scanner.decided(), text.encoded.decided()});
   if (reads_links_) decided = std::min(decided, text.links.decided());
   return decided;
 }

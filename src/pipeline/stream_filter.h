@@ -21,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controls/content/encoded_reader.h"
 #include "controls/content/links.h"
 #include "controls/content/stream_scanner.h"
 #include "pipeline/answer_filter.h"
@@ -60,11 +61,12 @@ class StreamFilter final : public dialects::AnswerSink {
   struct Text {
     Text(std::string_view at, const content::StreamReads& reads,
          std::span<const std::string> link_hosts)
-        : place(at), scanner(reads), links(link_hosts) {}
+        : place(at), scanner(reads), encoded(reads), links(link_hosts) {}
 
     const std::string place;
     std::size_t size = 0;
     content::StreamScanner scanner;
+    content::EncodedReader encoded;
     content::LinkReader links;
     std::string all;  // Where rules on words read it, once it has ended.
     std::size_t memory = 0;

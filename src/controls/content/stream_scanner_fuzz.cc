@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "controls/content/encoded_reader.h"
 #include "controls/content/testing_stream.h"
 
 namespace {
@@ -28,6 +29,22 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+// How much is found in what is encoded.
+std::size_t encoded_in(const std::vector<std::string_view>& pieces) {
+  using namespace tollgate::content;
+  static const std::vector<Action> actions = testing::all_refuse(testing::kStreamPacks);
+  EncodedReader reader(reads_of(actions));
+  std::vector<StreamMatch> found;
+  for (const std::string_view piece : pieces) {
+    const std::size_t decided = reader.decided();
+    const std::size_t known = found.size();
+    reader.read(piece, found);
+    for (std::size_t i = known; i < found.size(); ++i) CHECK(found[i].extent.begin >= decided);
+  }
+  reader.end(found);
+  return found.size();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -42,5 +59,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(streamed.is_sound);
     CHECK(testing::is_as_whole(text, streamed, packs));
   }
+  CHECK(encoded_in({text}) == encoded_in(testing::cut(text, 1 + data[0] % 32)));
   return 0;
 }
