@@ -28,6 +28,7 @@ class Builder {
     tenants();
     build_authentication(root_.section("authentication"), config_, report_);
     build_admin(root_.section("admin"), config_, report_);
+    build_own_rules(root_, config_, report_);
     routes();
     build_content_rules(root_, config_, report_);
     audit();
@@ -304,7 +305,7 @@ class Builder {
       made.access.tools.allow = tools.texts("allow");
       made.access.tools.mode = tools.choice("mode", Mode::kEnforce);
       made.prompt = prompt(view.section("prompt"));
-      if (view.has("content")) made.content = build_content(view, made.surface, report_);
+      if (view.has("content")) made.content = build_content(view, made.surface, config_, report_);
       route_guards(report_, view, config_, made);
       if (view.has("anomalies")) made.anomalies = watch(view, made.surface);
       made.limits = figures_by_scope(view);

@@ -30,7 +30,10 @@ void build_guards(const View& root, Config& config, Report& report);
 void route_guards(Report& report, const View& view, const Config& config, Route& route);
 
 // The `content` of a route.
-content::Policy build_content(const View& route, dialects::Surface surface, Report& report);
+content::Policy build_content(const View& route, dialects::Surface surface, const Config& config,
+                              Report& report);
+// The rules of the operator's own; before the routes.
+void build_own_rules(const View& root, Config& config, Report& report);
 // One database for all routes, of the packs that any of them asks for; after them.
 void build_content_rules(const View& root, Config& config, Report& report);
 

@@ -9,9 +9,17 @@ namespace tollgate::config {
 
 namespace {
 
+// A short word stands in many others; what is around one is no part of it.
+bool is_too_short(const std::string& word) {
+  return word.size() < 3 || word.size() > 256 || word.front() == ' ' || word.back() == ' ';
+}
+
 class ContentBuilder {
  public:
-  explicit ContentBuilder(Report& report) : report_(report) {}
+  ContentBuilder(const Config& config, Report& report)
+      : rules_(content::all_rules(config.own_rules)),
+        has_own_(rules_.size() > content::all_rules().size()),
+        report_(report) {}
 
   content::Policy content(const View& route, dialects::Surface surface) {
     const View view = route.section("content");
@@ -25,6 +33,8 @@ class ContentBuilder {
       tell(route, "content", "a list of models has no texts: there is nothing to inspect");
     } else if (!made.response.empty() && !dialects::makes_output(surface)) {
       tell(view, "response", "what this surface answers has no texts: there is nothing to inspect");
+    } else if (!has_own_ && std::ranges::count(made.request, content::Pack::kOwn) != 0) {
+      tell(view, "request", "`own` has no rules: write them under `content.rules`");
     } else if (!view.has("request") && !view.has("response")) {
       tell(route, "content", "`request` or `response` is missing: there is nothing to inspect");
     } else {
@@ -96,7 +106,7 @@ class ContentBuilder {
       if (!why.empty()) tell(view, "overrides", fmt::format("`{}` {}", one.name(), why));
       made.overrides.push_back(std::move(differs));
     }
-    content::resolve(made, content::all_rules());
+    content::resolve(made, rules_);
     if (std::ranges::count(content::of_words(made.answer_actions), content::Action::kRefuse) != 0) {
       tell(
           view, "response",
@@ -107,10 +117,10 @@ class ContentBuilder {
   }
 
   // Why what has that name can never apply; empty: it can.
-  static std::string why_never(const content::Policy& policy, std::string_view name,
-                               content::Named named) {
-    const std::optional<content::Pack> pack =
-        content::pack_named(name, content::all_rules(), named);
+  std::string why_never(const content::Policy& policy, std::string_view name,
+                        content::Named named) const {
+    const std::optional<content::Pack> pack = content::pack_named(name, rules_, named);
+    if (!pack && name.starts_with("own.")) return "is none of `content.rules`";
     if (!pack) return "is no rule of any pack: see the pages of the packs for their names";
     if (std::ranges::count(policy.request, *pack) != 0) return {};
     if (std::ranges::count(policy.response, *pack) != 0) return {};
@@ -118,13 +128,73 @@ class ContentBuilder {
                        content::name_of(*pack));
   }
 
+  const std::vector<content::Rule> rules_;
+  const bool has_own_;
   Report& report_;
 };
 
+// Of a rule as a whole.
+void tell_of(const View& rule, Report& report, std::string message) {
+  if (rule.node() != nullptr && !rule.node()->broken) {
+    report.tell(*rule.node(), rule.path(), std::move(message));
+  }
+}
+
+// A sentence about a rule that no route applies; empty: one does.
+std::string why_unused(const Config& config, std::string_view name) {
+  bool is_asked = false;
+  for (const Route& route : config.routes) {
+    const content::Policy& policy = route.content;
+    const bool asks = std::ranges::count(policy.request, content::Pack::kOwn) != 0 ||
+                      std::ranges::count(policy.response, content::Pack::kOwn) != 0;
+    if (asks && std::ranges::count(policy.except, name) == 0) return {};
+    is_asked = is_asked || asks;
+  }
+  return is_asked ? "can never apply: every route that asks for `own` has it in `except`"
+                  : "can never apply: no route has `own` in its `content.request`";
+}
+
 }  // namespace
 
-content::Policy build_content(const View& route, dialects::Surface surface, Report& report) {
-  return ContentBuilder(report).content(route, surface);
+content::Policy build_content(const View& route, dialects::Surface surface, const Config& config,
+                              Report& report) {
+  return ContentBuilder(config, report).content(route, surface);
+}
+
+void build_own_rules(const View& root, Config& config, Report& report) {
+  std::vector<content::OwnRule> made;
+  for (const View& view : root.section("content").each("rules")) {
+    content::OwnSource source{.name = "own." + view.name(),
+                              .pattern = view.text("pattern"),
+                              .reading = view.choice("reads", content::Reading::kExact),
+                              .words = view.texts("words"),
+                              .description = view.text("description")};
+    const std::string_view key = source.words.empty() ? "pattern" : "words";
+    std::string why;
+    if (source.pattern.empty() == source.words.empty()) {
+      why = "a rule has either a `pattern` or `words`";
+    } else if (!source.words.empty() && view.has("reads")) {
+      why = "`reads` is for a `pattern`: words are always read as words";
+    } else if (std::ranges::any_of(source.words, is_too_short)) {
+      why = "words are of 3 to 256 bytes and begin and end with no space";
+    }
+    if (why.empty()) {
+      std::expected<content::OwnRule, std::string> rule =
+          content::OwnRule::create(std::move(source));
+      if (rule) {
+        made.push_back(std::move(*rule));
+        continue;
+      }
+      why = std::move(rule.error());
+    }
+    if (view.has(key)) {
+      tell_in(report, view, key, std::move(why));
+    } else {
+      tell_of(view, report, std::move(why));
+    }
+  }
+  if (made.empty()) return;
+  config.own_rules = std::make_shared<const std::vector<content::OwnRule>>(std::move(made));
 }
 
 void build_content_rules(const View& root, Config& config, Report& report) {
@@ -133,8 +203,13 @@ void build_content_rules(const View& root, Config& config, Report& report) {
     packs.insert(packs.end(), route.content.request.begin(), route.content.request.end());
     packs.insert(packs.end(), route.content.response.begin(), route.content.response.end());
   }
+  for (const View& view : root.section("content").each("rules")) {
+    const std::string why = why_unused(config, "own." + view.name());
+    if (!why.empty() && report.problems.empty()) tell_of(view, report, why);
+  }
   if (packs.empty() || !report.problems.empty()) return;
-  FaultOr<std::shared_ptr<const content::Rules>> rules = content::Rules::compile(packs);
+  FaultOr<std::shared_ptr<const content::Rules>> rules =
+      content::Rules::compile(packs, config.own_rules);
   if (rules) {
     config.content_rules = std::move(*rules);
   } else {

@@ -40,6 +40,7 @@ List answer_packs() {
           content::name_of(Pack::kLinks)};
 }
 List on_repeating() { return {"pass", "end"}; }
+List rule_readings() { return {"text", "words"}; }
 List on_matches() { return {"refuse", "flag"}; }
 List guard_kinds() {
   List names;
@@ -61,7 +62,7 @@ List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }
 List image_formulas() { return dialects::image_formula_names(); }
 List audio_formulas() { return dialects::audio_formula_names(); }
-List later_answer_packs() { return {"unicode"}; }
+List later_answer_packs() { return {"unicode", "own"}; }
 List later_on_matches() { return {"redact"}; }
 List later_contents() { return {"full"}; }
 List whens() { return {"refuse", "allow_and_alert"}; }

@@ -23,6 +23,7 @@ List guard_kinds();        // In the order of dialects::GuardKind.
 List guard_on_matches();   // In the order of OnGuardMatch…
 List guard_on_failures();  // …and of OnGuardFailure.
 List on_matches();         // …and of content::OnMatch.
+List rule_readings();      // Of content::Reading.
 List on_anomalies();       // In the order of anomalies::OnAnomaly…
 List anomaly_signs();      // …and of anomalies::Sign.
 List answer_packs();       // Of content::Pack, those that answers can be held to.

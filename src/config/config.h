@@ -23,6 +23,7 @@
 #include "controls/authentication/policy.h"
 #include "controls/authorization/authorization.h"
 #include "controls/content/content.h"
+#include "controls/content/own_rules.h"
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
 #include "controls/prompts/prompts.h"
@@ -209,7 +210,8 @@ struct Config {
   std::vector<limits::Policy> limits;  // Top-level: apply to every request.
   std::vector<cost::Policy> budgets;   // Top-level; each distinct subject has its own.
   std::vector<Route> routes;
-  std::vector<const authorization::Policy*> access;     // Of each route, for authorization.
+  std::vector<const authorization::Policy*> access;  // Of each route, for authorization.
+  content::OwnRules own_rules;
   std::shared_ptr<const content::Rules> content_rules;  // Null where no route inspects.
   audit::Policy audit;
   Edge edge;

@@ -1,4 +1,5 @@
 // What the texts of a route are held to.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -135,6 +136,74 @@ TEST(Content, IsNotInspectedWhereNothingIsWritten) {
   EXPECT_TRUE(loaded.config->routes.at(0).content.request.empty());
   EXPECT_EQ(loaded.config->content_rules, nullptr);
   EXPECT_EQ(effective_json(*loaded.config).find("on_match"), std::string::npos);
+}
+
+// A route that asks for the operator's own rules, which are `rules`.
+std::string with_own(std::string_view rules, std::string_view content = "request: [own]") {
+  return fmt::format("content: {{ {} }}\ncontent: {{ rules: {{ {} }} }}", content, rules);
+}
+
+TEST(Content, HasRulesOfTheOperatorsOwn) {
+  const Loaded loaded = load(with_own(
+      R"(emp: { pattern: "EMP-[0-9]{4}", description: d }, plan: { words: [blue harvest] })",
+      "request: [secrets, own], overrides: { own: { mode: observe }, own.emp: { on_match: flag } "
+      "}"));
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  const content::Policy& policy = loaded.config->routes.at(0).content;
+  const std::size_t own = content::all_rules().size();
+  ASSERT_EQ(policy.actions.size(), own + 2);
+  EXPECT_EQ(policy.actions[own], content::Action::kFlag);
+  EXPECT_EQ(policy.actions[own + 1], content::Action::kObserve);
+  EXPECT_EQ(policy.actions[content::number_of("secrets.npm_token")], content::Action::kRefuse);
+  ASSERT_NE(loaded.config->content_rules, nullptr);
+  EXPECT_EQ(loaded.config->content_rules->all()[own + 1].name, "own.plan");
+  const std::string shown = effective_json(*loaded.config);
+  EXPECT_NE(shown.find(R"("content":{"rules":{"emp":{"pattern":"EMP-[0-9]{4}","reads":"text",)"
+                       R"("description":"d"},"plan":{"words":["blue harvest"],"reads":"words"}}})"),
+            std::string::npos)
+      << shown;
+}
+
+TEST(Content, TellsOfOwnRulesThatCannotBe) {
+  const struct {
+    std::string says;
+    std::string_view at;
+    std::string_view message;
+  } rows[] = {
+      {with_own("emp: { pattern: \"EMP-(\" }"), "content.rules.emp.pattern",
+       "missing ), at character 1"},
+      {with_own("emp: { pattern: \"[0-9]*\" }"), "content.rules.emp.pattern", "nothing stands"},
+      {with_own("emp: { pattern: \".{0,900}x\" }"), "content.rules.emp.pattern",
+       "shorter repetitions"},
+      {with_own("emp: {}"), "content.rules.emp", "either a `pattern` or `words`"},
+      {with_own("emp: { pattern: abc, words: [abc] }"), "content.rules.emp.words",
+       "either a `pattern` or `words`"},
+      {with_own("emp: { words: [abc], reads: words }"), "content.rules.emp.words", "`reads`"},
+      {with_own("emp: { words: [ab] }"), "content.rules.emp.words", "3 to 256 bytes"},
+      {with_own("emp: { pattern: abc, reads: bytes }"), "content.rules.emp.reads",
+       "`text`, `words`"},
+      {with_own("\"e p\": { pattern: abc }"), "content.rules", "letters, digits"},
+      {with_own("emp: { pattern: abc }, emp: { pattern: abd }"), "t.yaml:13",
+       "keep one of the two"},
+      {with_own("emp: { pattern: abc }", "request: [secrets]"), "content.rules.emp",
+       "no route has `own`"},
+      {with_own("emp: { pattern: abc }", "request: [own], except: [own.emp]"), "content.rules.emp",
+       "has it in `except`"},
+      {with_own("emp: { pattern: abc }", "request: [own], except: [own.epm]"), "content.except",
+       "`own.epm` is none of `content.rules`"},
+      {with_own("emp: { pattern: abc }", "request: [secrets], except: [own.emp]"), "content.except",
+       "neither `request` nor `response` names `own`"},
+      {"content: { request: [own] }", "routes[0].content.request", "`own` has no rules"},
+      {with_own("emp: { pattern: abc }", "request: [own], response: [own]"), "response[0]",
+       "`own` is not served"},
+  };
+  for (const auto& row : rows) {
+    const Loaded loaded = load(row.says);
+    EXPECT_EQ(loaded.config, nullptr) << row.says;
+    EXPECT_NE(told(loaded).find(row.at), std::string::npos) << row.says << "\n" << told(loaded);
+    EXPECT_NE(told(loaded).find(row.message), std::string::npos) << row.says << "\n"
+                                                                 << told(loaded);
+  }
 }
 
 TEST(Content, IsToldWhereItCannotBe) {

@@ -217,6 +217,20 @@ json::array names_of(const Config& config, const std::vector<int>& guards) {
   return names;
 }
 
+json::object own_rules(const content::OwnRules& rules) {
+  json::object made;
+  for (const content::OwnRule& rule : *rules) {
+    const content::OwnSource& source = rule.source();
+    json::object one;
+    if (!source.pattern.empty()) one["pattern"] = source.pattern;
+    if (!source.words.empty()) one["words"] = texts(source.words);
+    one["reads"] = text(choices::rule_readings()[static_cast<std::size_t>(source.reading)]);
+    if (!source.description.empty()) one["description"] = source.description;
+    made[source.name.substr(source.name.find('.') + 1)] = std::move(one);
+  }
+  return {{"rules", std::move(made)}};
+}
+
 json::object content(const content::Policy& policy) {
   json::object made;
   const auto add = [&](std::string_view field, const std::vector<content::Pack>& packs) {
@@ -324,6 +338,7 @@ std::string effective_json(const Config& config) {
   root["authentication"] = effective_authentication(config);
   root["upstreams"] = upstreams(config);
   root["guards"] = guards(config);
+  if (config.own_rules != nullptr) root["content"] = own_rules(config.own_rules);
   root["models"] = models(config);
   root["tenants"] = tenants(config);
   root["limits"] = figures_by_scope(config.limits);

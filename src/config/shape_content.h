@@ -18,6 +18,38 @@ inline constexpr Field kLinkFields[] = {
 };
 inline constexpr Section kLinks{"links", "What links in answers may lead to.", kLinkFields};
 
+inline constexpr Field kOwnRuleFields[] = {
+    {.key = "pattern",
+     .kind = Kind::kText,
+     .doc = "In the [syntax of RE2](https://github.com/google/re2/wiki/Syntax). Either this or "
+            "`words`."},
+    {.key = "words",
+     .kind = Kind::kTexts,
+     .doc = "Words or phrases, found in any case and spelling, however their words are parted.",
+     .max = 256},
+    {.key = "reads",
+     .kind = Kind::kChoice,
+     .doc = "What the pattern is held to: `text`, each text as it came, in its normal form and "
+            "decoded; or `words`, its folded form: small or capital, without accents and "
+            "look-alikes, one space for several.",
+     .fallback = "text",
+     .names = choices::rule_readings},
+    {.key = "description", .kind = Kind::kText, .doc = "For those who read this file."},
+};
+inline constexpr Section kOwnRule{
+    "rule", "A rule of your own, `own.NAME`. See [content](content.md#rules-of-your-own).",
+    kOwnRuleFields};
+
+inline constexpr Field kContentRulesFields[] = {
+    {.key = "rules",
+     .kind = Kind::kMap,
+     .doc = "By name; together they are the pack `own`.",
+     .max = 256,
+     .section = &kOwnRule},
+};
+inline constexpr Section kContentRules{
+    "content_rules", "What all routes share of their content policies.", kContentRulesFields};
+
 inline constexpr Field kContentOverrideFields[] = {
     {.key = "on_match",
      .kind = Kind::kChoice,
@@ -41,7 +73,8 @@ inline constexpr Field kContentFields[] = {
      .doc = "Packs of rules that every text of a request is held to. `secrets`: keys, tokens and "
             "passwords of known kinds; `pii`: personal data; `injection`: markers of injections "
             "and jailbreaks; `unicode`: characters that hide a text or turn its order around; "
-            "`special_tokens`: those of chat templates. See [packs](content.md).",
+            "`special_tokens`: those of chat templates; `own`: the rules of yours. See "
+            "[packs](content.md).",
      .min = 1,
      .max = 16,
      .names = choices::content_packs,

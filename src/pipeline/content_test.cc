@@ -257,6 +257,35 @@ TEST_F(UnicodeContentTest, RefusesAHiddenText) {
   EXPECT_EQ(world.serve(ask(chat_with("fine \U0001F469\u200d\U0001F467 " + kKey)))->status, 200);
 }
 
+class OwnContentTest : public ContentTest {
+ protected:
+  OwnContentTest()
+      : ContentTest(doors_with("content: { request: [own], overrides: { own.plan: { on_match: flag "
+                               "} } }") +
+                    R"(
+content:
+  rules:
+    number: { pattern: '\bEMP-[0-9]{4,6}\b' }
+    plan: { words: [Blue Harvest] }
+)") {}
+};
+
+TEST_F(OwnContentTest, HoldsRequestsToTheRulesOfTheOperator) {
+  const auto caller = world.serve(ask(chat_with("EMP-1\u200b234, please")));
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "content_refused") << caller->text;
+  EXPECT_NE(
+      decision().find(
+          R"("content":[{"rule":"own.number","where":"messages[0].content:10+11","action":"refuse"}])"),
+      std::string::npos)
+      << decision();
+  expect_nothing_left();
+  EXPECT_EQ(world.serve(ask(chat_with("on BLUE  h\u0430rvest " + kKey)))->status, 200);
+  EXPECT_NE(decision().find(R"("rule":"own.plan","where":"messages[0].content:13+14",)"
+                            R"("action":"flag")"),
+            std::string::npos)
+      << decision();
+}
+
 class ObservedContentTest : public ContentTest {
  protected:
   ObservedContentTest()

@@ -18,6 +18,8 @@ std::string_view name_of(Pack pack) {
       return "special_tokens";
     case Pack::kLinks:
       return "links";
+    case Pack::kOwn:
+      return "own";
     case Pack::kUnicode:
       return "unicode";
   }

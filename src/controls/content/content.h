@@ -28,8 +28,9 @@ enum class Pack : std::uint8_t {
   kUnicode,
   kSpecialTokens,
   kLinks,  // Of answers only.
+  kOwn,    // The operator's (own_rules.h).
 };
-inline constexpr int kPackCount = 6;
+inline constexpr int kPackCount = 7;
 std::string_view name_of(Pack pack);  // "secrets"
 
 // How a rule reads: as bytes that must be so, or as words, however they are written. For a rule on

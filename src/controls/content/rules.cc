@@ -60,7 +60,7 @@ struct Table {
       if (rules.empty() || rules.back().name != secret.rule) {
         rules.push_back({secret.rule, Pack::kSecrets, Reading::kExact});
       }
-      expressions.push_back({last(), &secret, nullptr});
+      expressions.push_back({last(), &secret});
     }
     first_pii = rules.size();
     for (const PiiKind& kind : pii_kinds()) {
@@ -70,7 +70,7 @@ struct Table {
       if (rules.back().name != named.rule) {
         rules.push_back({named.rule, Pack::kPii, Reading::kExact});
       }
-      expressions.push_back({last(), &named, nullptr});
+      expressions.push_back({last(), &named});
     }
     add(special_tokens(), Pack::kSpecialTokens, Reading::kExact);
     first_words = rules.size();
@@ -115,6 +115,12 @@ Source source_of(const Rules::Expression& expression) {
 }  // namespace
 
 std::span<const Rule> all_rules() { return table().rules; }
+std::vector<Rule> all_rules(const OwnRules& own) {
+  std::vector<Rule> rules = table().rules;
+  if (own == nullptr) return rules;
+  for (const OwnRule& one : *own) rules.push_back(one.rule());
+  return rules;
+}
 std::size_t first_pii_rule() { return table().first_pii; }
 std::size_t first_smuggling_rule() { return table().first_smuggling; }
 
@@ -137,22 +143,54 @@ std::size_t number_of(std::string_view rule) {
 
 void Rules::Free::operator()(hs_database* database) const { hs_free_database(database); }
 
-FaultOr<std::shared_ptr<const Rules>> Rules::compile(std::span<const Pack> packs) {
-  std::vector<Expression> expressions;
-  for (const Expression& expression : table().expressions) {
+namespace {
+
+// What the database is made of: the packs, and all own rules where one of them is theirs.
+std::vector<Rules::Expression> expressions_of(std::span<const Pack> packs, const OwnRules& own) {
+  std::vector<Rules::Expression> made;
+  for (const Rules::Expression& expression : table().expressions) {
     const Pack pack = table().rules[expression.rule].pack;
     // A database has to hold something: personal data may ask for nothing of it.
-    if (std::ranges::count(packs, pack) != 0 || expressions.empty()) {
-      expressions.push_back(expression);
-    }
+    if (std::ranges::count(packs, pack) != 0 || made.empty()) made.push_back(expression);
   }
-  std::vector<Source> sources;
+  if (own == nullptr || std::ranges::count(packs, Pack::kOwn) == 0) return made;
+  std::size_t number = all_rules().size();
+  for (const OwnRule& one : *own) {
+    for (const OwnRule::Expression& expression : one.expressions()) {
+      made.push_back({.rule = static_cast<std::uint16_t>(number),
+                      .own = &one,
+                      .is_whole = expression.is_exact});
+    }
+    ++number;
+  }
+  return made;
+}
+
+std::vector<Source> sources_of(std::span<const Rules::Expression> expressions) {
+  std::vector<Source> made;
+  const OwnRule* own = nullptr;
+  std::size_t next = 0;  // Of its expressions.
+  for (const Rules::Expression& expression : expressions) {
+    if (expression.own == nullptr) {
+      made.push_back(source_of(expression));
+      continue;
+    }
+    next = expression.own == own ? next + 1 : 0;
+    own = expression.own;
+    made.push_back({own->expressions()[next].text, own->expressions()[next].flags});
+  }
+  return made;
+}
+
+}  // namespace
+
+FaultOr<std::shared_ptr<const Rules>> Rules::compile(std::span<const Pack> packs, OwnRules own) {
+  std::vector<Expression> expressions = expressions_of(packs, own);
+  const std::vector<Rule> all = all_rules(own);
+  const std::vector<Source> sources = sources_of(expressions);
   std::vector<const char*> texts;
   std::vector<unsigned> flags;
   std::vector<unsigned> ids;
-  for (const Expression& expression : expressions) {
-    sources.push_back(source_of(expression));
-  }
   for (const Source& source : sources) {
     flags.push_back(source.flags);
     ids.push_back(static_cast<unsigned>(ids.size()));
@@ -165,7 +203,7 @@ FaultOr<std::shared_ptr<const Rules>> Rules::compile(std::span<const Pack> packs
     std::string why = error != nullptr && error->message != nullptr ? error->message : "";
     if (error != nullptr && error->expression >= 0) {
       const auto which = static_cast<std::size_t>(error->expression);
-      why += fmt::format(" ({})", table().rules[expressions[which].rule].name);
+      why += fmt::format(" ({})", all[expressions[which].rule].name);
     }
     if (error != nullptr) hs_free_compile_error(error);
     return fault(FaultKind::kBroken,
@@ -179,6 +217,8 @@ FaultOr<std::shared_ptr<const Rules>> Rules::compile(std::span<const Pack> packs
   (void)Anchors::of_any_case();
   (void)PatternMachine::of_special_tokens();
   auto rules = std::make_shared<Rules>(Private());
+  rules->own_ = std::move(own);
+  rules->all_ = all;
   rules->expressions_ = std::move(expressions);
   rules->database_.reset(database);
   return rules;

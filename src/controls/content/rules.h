@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/fault.h"
+#include "controls/content/own_rules.h"
 #include "controls/content/patterns.h"
 #include "controls/content/secrets.h"
 
@@ -26,8 +27,10 @@ struct hs_database;
 
 namespace tollgate::content {
 
-// The rules of all packs, by number. Immutable; from its first use on it is the same.
+// The built-in rules of all packs, by number. Immutable; from its first use on it is the same.
 std::span<const Rule> all_rules();
+// The same, and behind them those of a configuration, which they borrow.
+std::vector<Rule> all_rules(const OwnRules& own);
 // Where the kinds of pii_kinds() and of smuggling_rules() are among them, and the rules on words.
 std::size_t first_pii_rule();
 std::size_t first_smuggling_rule();
@@ -45,18 +48,25 @@ class Rules {
   // What is looked for behind a short anchor, in characters.
   static constexpr std::size_t kAhead = 8;
 
-  // Whose expression the database reports under a number; one of the two is there.
+  // Whose expression the database reports under a number; one of the three is there.
   struct Expression {
-    std::uint16_t rule = 0;  // Of all_rules().
+    std::uint16_t rule = 0;  // Of all().
     const Secret* secret = nullptr;
     const Pattern* pattern = nullptr;
+    const OwnRule* own = nullptr;
+    bool is_whole = false;  // Of an own one: it says all of the match.
   };
 
   // Of the packs that are given, some milliseconds for secrets and up to a second for injections.
   // Fails where the processor lacks what Vectorscan needs, or memory.
-  static FaultOr<std::shared_ptr<const Rules>> compile(std::span<const Pack> packs);
+  static FaultOr<std::shared_ptr<const Rules>> compile(std::span<const Pack> packs,
+                                                       OwnRules own = nullptr);
 
   explicit Rules(Private) {}
+
+  // By number, the own ones behind all_rules().
+  std::span<const Rule> all() const { return all_; }
+  const OwnRule& own(std::size_t number) const { return (*own_)[number - all_rules().size()]; }
 
   const hs_database& database() const { return *database_; }
   const Expression& expression(unsigned id) const { return expressions_[id]; }
@@ -67,6 +77,8 @@ class Rules {
   struct Free {
     void operator()(hs_database* database) const;
   };
+  OwnRules own_;
+  std::vector<Rule> all_;
   std::vector<Expression> expressions_;
   std::unique_ptr<hs_database, Free> database_;
 };

@@ -18,7 +18,7 @@ Scanner::~Scanner() { hs_free_scratch(scratch_); }
 
 FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const Action> actions,
                              Layers layers) {
-  CHECK(actions.size() == all_rules().size());
+  CHECK(actions.size() == rules->all().size());
   actions_ = actions;
   layers_ = layers;
   count_ = 0;
@@ -28,9 +28,14 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const
     return std::ranges::any_of(some, [](Action action) { return action != Action::kNone; });
   };
   has_pii_ = asks(actions.subspan(first_pii_rule(), pii_kinds().size()));
+  const std::span<const Action> own = actions.subspan(all_rules().size());
   has_words_ = asks(of_words(actions));
+  for (std::size_t rule = all_rules().size(); rule < actions.size(); ++rule) {
+    const bool is_words = rules->all()[rule].reading == Reading::kWords;
+    has_words_ = has_words_ || (is_words && actions[rule] != Action::kNone);
+  }
   has_unicode_ = asks(actions.subspan(first_smuggling_rule(), kSmugglingCount));
-  has_others_ = asks(actions.first(first_smuggling_rule()));
+  has_others_ = asks(actions.first(first_smuggling_rule())) || asks(own);
   if (rules == rules_) return {};
   rules_ = nullptr;
   if (const int error = hs_alloc_scratch(&rules->database(), &scratch_); error != HS_SUCCESS) {
@@ -98,11 +103,24 @@ void Scanner::scan_characters(std::string_view text) {
 }
 
 FaultOr<void> Scanner::scan_database(const Forms::Seen& form) {
+  candidates_.clear();
   const int error = hs_scan(&rules_->database(), form.text.data(),
                             static_cast<unsigned>(form.text.size()), 0, scratch_, on_match, this);
   // It ends early where there is no room for more.
+  if (error == HS_SUCCESS) scan_own(form.text);
   if (error == HS_SUCCESS || error == HS_SCAN_TERMINATED) return {};
   return fault(FaultKind::kBroken, fmt::format("a text was not inspected (Vectorscan {})", error));
+}
+
+// What the database only saw as possible.
+void Scanner::scan_own(std::string_view text) {
+  std::array<Extent, kFindingsMax> extents;
+  for (const std::size_t rule : candidates_) {
+    const std::size_t count = rules_->own(rule).find(text, extents);
+    for (const Extent& extent : std::span(extents).first(count)) {
+      if (!keep(rule, extent)) return;
+    }
+  }
 }
 
 int Scanner::on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned,
@@ -111,12 +129,18 @@ int Scanner::on_match(unsigned id, unsigned long long from, unsigned long long t
   const Rules::Expression& expression = scanner.rules_->expression(id);
   if (scanner.actions_[expression.rule] == Action::kNone) return 0;
   const Forms::Seen& form = scanner.form_;
-  const bool reads_words = all_rules()[expression.rule].reading == Reading::kWords;
+  const bool reads_words = scanner.rules_->all()[expression.rule].reading == Reading::kWords;
   if (!(reads_words ? form.is_words : form.is_exact)) return 0;
   std::optional<Extent> found;
   if (expression.secret != nullptr) {
     const Secret& secret = *expression.secret;
     found = match(secret, form.text, Rules::anchor_end(secret, static_cast<std::size_t>(to)));
+  } else if (expression.own != nullptr) {
+    if (expression.is_whole) {
+      found = Extent{static_cast<std::size_t>(from), static_cast<std::size_t>(to)};
+    } else {
+      scanner.candidates_.push_back(expression.rule);
+    }
   } else {
     found = Extent{static_cast<std::size_t>(from), static_cast<std::size_t>(to)};
     const Pattern& pattern = *expression.pattern;
@@ -158,7 +182,7 @@ bool Scanner::Matches::keep(const Match& made) {
 
 // What is seen in two forms, or by two rows of a kind, is one.
 void Scanner::add(const Match& match) {
-  const std::string_view rule = all_rules()[match.rule].name;
+  const std::string_view rule = rules_->all()[match.rule].name;
   const Extent& extent = match.extent;
   const bool is_known = std::ranges::any_of(found(), [&](const Finding& other) {
     return other.text == text_ && other.rule == rule && other.offset < extent.end &&

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/fault.h"
 #include "controls/content/content.h"
@@ -36,7 +37,7 @@ class Scanner {
   Scanner(const Scanner&) = delete;
 
   // From here on texts are numbered from 0 anew, and read by those of the `rules` that do
-  // something: `actions` has one for each of all_rules(), and lives until the last read(). Fails
+  // something: `actions` has one for each of Rules::all(), and lives until the last read(). Fails
   // where there is no memory for it. Without `layers` a text that is encoded is not decoded: what
   // comes in a stream could not be, and is held to the same.
   FaultOr<void> begin(std::shared_ptr<const Rules> rules, std::span<const Action> actions,
@@ -82,6 +83,7 @@ class Scanner {
                       void* context);
   FaultOr<void> scan(const Forms::Seen& form);
   FaultOr<void> scan_database(const Forms::Seen& form);
+  void scan_own(std::string_view text);
   void scan_numbers(std::string_view text);
   void scan_characters(std::string_view text);
   bool keep(std::size_t rule, const Extent& extent);
@@ -98,6 +100,7 @@ class Scanner {
   Forms forms_;       // Of the text that is being read.
   Forms::Seen form_;  // Which is being scanned…
   Matches matched_;   // …and what matched there.
+  std::vector<std::size_t> candidates_;  // Own rules that may match there.
   std::array<Finding, kFindingsMax> found_;
   std::size_t count_ = 0;
   std::size_t text_ = 0;                          // Number of the next text.
