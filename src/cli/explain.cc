@@ -22,6 +22,7 @@
 #include "controls/authentication/client_certificate.h"
 #include "pipeline/identify.h"
 #include "pipeline/plan.h"
+#include "pipeline/redaction.h"
 #include "pipeline/refusals.h"
 #include "storage/spend.h"
 #include "storage/store.h"
@@ -342,7 +343,7 @@ FaultOr<bool> Explainer::decide(std::string& body) {
   const auto size = static_cast<Bytes>(body.size());
   body.append(dialects::RequestReader::kPadding, ' ');
   dialects::RequestReader reader;
-  const Expected<dialects::Request> request =
+  Expected<dialects::Request> request =
       reader.read(*surface_, std::string_view(body).substr(0, static_cast<std::size_t>(size)));
   if (!request) return refused(request.error());
   const pipeline::Facts facts{config_, target_, caller_, address_, *request, size};
@@ -357,9 +358,17 @@ FaultOr<bool> Explainer::decide(std::string& body) {
   pipeline::Counting counting(vocabularies);
   content::Scanner scanner;
   audit::Record record;
-  const Expected<pipeline::Plan> plan = pipeline::decide(facts, counting, scanner, arena_, record);
+  Expected<pipeline::Plan> plan = pipeline::decide(facts, counting, scanner, arena_, record);
   for (const audit::ContentFinding& found : record.content) {
     explained_.tell("content", fmt::format("{} at {}: {}", found.rule, found.where, found.action));
+  }
+  pipeline::Redaction redaction;
+  while (plan && plan->inspected == pipeline::Inspected::kToRedact) {
+    const Expected<void> masked = redaction.mask(reader, *request, scanner, *plan->route);
+    if (!masked) return refused(masked.error());
+    request = reader.read(*surface_, redaction.body());
+    if (!request) return refused(request.error());
+    plan = pipeline::decide(facts, counting, scanner, arena_, record);
   }
   if (!plan) return refused(plan.error());
   tell_plan(*plan);

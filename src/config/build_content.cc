@@ -4,6 +4,7 @@
 
 #include "config/build.h"
 #include "controls/content/rules.h"
+#include "controls/content/scanner.h"
 
 namespace tollgate::config {
 
@@ -114,6 +115,27 @@ class ContentBuilder {
           "would have to be held. Let it be told, by `overrides: { injection: { on_match: flag } "
           "}` or `mode: observe`");
     }
+    redaction(view, made);
+  }
+
+  // What can be masked at all.
+  void redaction(const View& view, const content::Policy& made) {
+    bool asks = made.on_match == content::OnMatch::kRedact;
+    for (const content::Override& one : made.overrides) {
+      asks = asks || one.on_match == content::OnMatch::kRedact;
+    }
+    if (asks && made.request.empty()) {
+      tell(view, "response",
+           "`redact` is for requests, and there is no `request`: `refuse` or `flag` an answer");
+    }
+    for (std::size_t i = 0; i < made.actions.size(); ++i) {
+      if (made.actions[i] != content::Action::kRedact) continue;
+      if (rules_[i].pack != content::Pack::kUnicode) continue;
+      tell(view, "request",
+           "`unicode` cannot be masked, as each character would have to be: write `overrides: { "
+           "unicode: { on_match: refuse } }`, or `flag`");
+      return;
+    }
   }
 
   // Why what has that name can never apply; empty: it can.
@@ -132,6 +154,25 @@ class ContentBuilder {
   const bool has_own_;
   Report& report_;
 };
+
+// A mask that is a match itself would have to be masked.
+std::string why_masks_match(const Config& config, const content::Policy& policy) {
+  const std::span<const content::Rule> rules = config.content_rules->all();
+  content::Scanner scanner;
+  for (std::size_t i = 0; policy.redacts && i < policy.actions.size(); ++i) {
+    if (policy.actions[i] != content::Action::kRedact) continue;
+    const std::string mask = content::mask_of(rules[i].name, 1);
+    if (!scanner.begin(config.content_rules, policy.actions) || !scanner.read(mask)) continue;
+    for (const content::Finding& finding : scanner.found()) {
+      if (finding.action < content::Action::kRedact) continue;
+      return fmt::format(
+          "what is found by `{}` is masked as `{}`, in which `{}` would match: give the rule "
+          "another name, or let the pattern match less",
+          rules[i].name, mask, finding.rule);
+    }
+  }
+  return {};
+}
 
 // Of a rule as a whole.
 void tell_of(const View& rule, Report& report, std::string message) {
@@ -212,6 +253,10 @@ void build_content_rules(const View& root, Config& config, Report& report) {
       content::Rules::compile(packs, config.own_rules);
   if (rules) {
     config.content_rules = std::move(*rules);
+    for (const Route& route : config.routes) {
+      const std::string why = why_masks_match(config, route.content);
+      if (!why.empty()) tell_in(report, root, "content", why);
+    }
   } else {
     tell_in(report, root, "routes", rules.error().message);
   }

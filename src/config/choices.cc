@@ -41,7 +41,7 @@ List answer_packs() {
 }
 List on_repeating() { return {"pass", "end"}; }
 List rule_readings() { return {"text", "words"}; }
-List on_matches() { return {"refuse", "flag"}; }
+List on_matches() { return {"refuse", "flag", "redact"}; }
 List guard_kinds() {
   List names;
   for (int i = 0; i < dialects::kGuardKindCount; ++i) {
@@ -63,7 +63,6 @@ List survivals() { return {"kill", "power_loss"}; }
 List image_formulas() { return dialects::image_formula_names(); }
 List audio_formulas() { return dialects::audio_formula_names(); }
 List later_answer_packs() { return {"unicode", "own"}; }
-List later_on_matches() { return {"redact"}; }
 List later_contents() { return {"full"}; }
 List whens() { return {"refuse", "allow_and_alert"}; }
 List money_faults() { return {"refuse"}; }

@@ -59,7 +59,6 @@ List audio_formulas();
 // Known, not served. A name that ends in "://" stands for all that begin with it.
 List later_contents();
 List later_answer_packs();
-List later_on_matches();
 List later_budget_scopes();
 List later_surfaces();
 

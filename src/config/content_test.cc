@@ -130,6 +130,28 @@ TEST(Content, DiffersForRulesOfEveryPackAndOfAnswers) {
   EXPECT_EQ(answered("unicode.tags"), content::Action::kNone);
 }
 
+TEST(Content, IsMaskedInRequestsAndRefusedInAnswers) {
+  const Loaded loaded = load(
+      "content: { request: [secrets, pii, unicode], response: [secrets], on_match: redact, "
+      "overrides: { unicode: { on_match: refuse }, pii.email: { mode: observe } } }");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  const content::Policy& policy = loaded.config->routes.at(0).content;
+  const std::size_t npm = content::number_of("secrets.npm_token");
+  EXPECT_TRUE(policy.redacts);
+  EXPECT_EQ(policy.actions.at(npm), content::Action::kRedact);
+  EXPECT_EQ(policy.answer_actions.at(npm), content::Action::kRefuse);
+  EXPECT_EQ(policy.actions.at(content::number_of("unicode.tags")), content::Action::kRefuse);
+  EXPECT_EQ(policy.actions.at(content::number_of("pii.email")), content::Action::kObserve);
+  EXPECT_NE(effective_json(*loaded.config).find(R"("on_match":"redact")"), std::string::npos);
+}
+
+// No built-in rule matches in a mask of another.
+TEST(Content, OfMasksIsInspected) {
+  const Loaded loaded =
+      load("content: { request: [secrets, pii, injection, special_tokens], on_match: redact }");
+  EXPECT_NE(loaded.config, nullptr) << told(loaded);
+}
+
 TEST(Content, IsNotInspectedWhereNothingIsWritten) {
   const Loaded loaded = load("mode: enforce");
   ASSERT_NE(loaded.config, nullptr) << told(loaded);
@@ -194,6 +216,8 @@ TEST(Content, TellsOfOwnRulesThatCannotBe) {
       {with_own("emp: { pattern: abc }", "request: [secrets], except: [own.emp]"), "content.except",
        "neither `request` nor `response` names `own`"},
       {"content: { request: [own] }", "routes[0].content.request", "`own` has no rules"},
+      {with_own("number: { words: [number] }", "request: [own], on_match: redact"), "content",
+       "masked as `[REDACTED:own.number#1]`, in which `own.number` would match"},
       {with_own("emp: { pattern: abc }", "request: [own], response: [own]"), "response[0]",
        "`own` is not served"},
   };
@@ -232,8 +256,12 @@ TEST(Content, IsToldWhereItCannotBe) {
        "content.overrides", "is left out by `except`"},
       {"content: { request: [secret] }", "request[0]", "did you mean `secrets`?"},
       {"content: { request: [secrets, secrets] }", "routes[0].content.request", "there twice"},
-      {"content: { request: [secrets], on_match: redact }", "content.on_match",
-       "`redact` is not served by this version"},
+      {"content: { request: [unicode], on_match: redact }", "content.request",
+       "`unicode` cannot be masked"},
+      {"content: { request: [secrets, unicode], overrides: { unicode: { on_match: redact } } }",
+       "content.request", "`unicode` cannot be masked"},
+      {"content: { response: [secrets], on_match: redact }", "content.response",
+       "`redact` is for requests"},
       {"content: { request: [secrets], on_match: block }", "content.on_match", "`refuse`, `flag`"},
       {"content: { request: [links] }", "request[0]", "`links`"},
       {"content: { response: [secrets], links: { allow: [a.test] } }", "content.links",

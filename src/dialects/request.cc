@@ -416,4 +416,9 @@ void RequestReader::write(const Edits& edits, std::string& out) const {
   out.push_back('}');
 }
 
+std::optional<std::size_t> RequestReader::mask(std::span<const Mask> masks,
+                                               std::string& out) const {
+  return mask_texts(*state_, masks, out);
+}
+
 }  // namespace tollgate::dialects

@@ -119,6 +119,14 @@ struct Edits {
   CapField cap_field = CapField::kBoth;  // Of a chat: what `output_tokens` is written under.
 };
 
+// A part of a text that is not sent, and what stands there instead.
+struct Mask {
+  std::size_t text = 0;  // Of Request::texts, or behind them of Request::carried…
+  std::size_t begin = 0;
+  std::size_t end = 0;  // …its bytes.
+  std::string_view by;  // Letters, digits and signs that JSON does not escape.
+};
+
 // Bounds of one body; the defaults are those of hardening.
 struct ReadLimits {
   int depth = 64;
@@ -149,6 +157,14 @@ class RequestReader {
   // completions that are streamed get `stream_options: {"include_usage": true}` instead of the
   // caller's. Appends to `out`.
   void write(const Edits& edits, std::string& out) const;
+
+  // Writes the body of the last read(), which must not have refused, as it came but for the
+  // `masks`, which are in the order of the texts and do not overlap: to be read anew. Returns the
+  // first that cannot be put in its place, and then what was written is of no use: it is in no
+  // value that is a string, goes over the end of one, is in what names something (a role, a tool,
+  // an id) or is signed, or would leave arguments of a call that are no JSON any more. Linear in
+  // the body. Appends to `out`.
+  std::optional<std::size_t> mask(std::span<const Mask> masks, std::string& out) const;
 
  private:
   struct State;

@@ -54,7 +54,7 @@ void Reading::add_text(TextKind kind, std::string_view text) {
 void Reading::add_json(TextKind kind, dom::element value) {
   const std::size_t begin = scratch.size();
   append_json(value, scratch);
-  scratch_texts.push_back({&texts, texts.size(), begin, scratch.size() - begin});
+  scratch_texts.push_back({&texts, texts.size(), begin, scratch.size() - begin, value});
   add_text(kind, {});
 }
 
@@ -64,7 +64,7 @@ void Reading::add_carried(dom::element value) {
   } else if (value.is_object() || value.is_array()) {
     const std::size_t begin = scratch.size();
     append_json(value, scratch);
-    scratch_texts.push_back({&carried, carried.size(), begin, scratch.size() - begin});
+    scratch_texts.push_back({&carried, carried.size(), begin, scratch.size() - begin, value});
     carried.push_back({TextKind::kCarried, {}, field, index});
   }
 }

@@ -24,6 +24,7 @@ struct ScratchText {
   std::size_t text;  // Index in it.
   std::size_t begin;
   std::size_t size;
+  simdjson::dom::element value;  // Whose JSON it is.
 };
 
 struct Reading {
@@ -74,6 +75,10 @@ struct Reading {
  private:
   std::string_view last_text() const;  // Valid until the next is added.
 };
+
+// RequestReader::mask().
+std::optional<std::size_t> mask_texts(const Reading& reading, std::span<const Mask> masks,
+                                      std::string& out);
 
 // Refusals, spelled with the field at fault.
 std::unexpected<Refusal> wrong_type(const FieldPath& path, std::string_view expected);

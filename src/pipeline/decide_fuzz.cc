@@ -170,6 +170,9 @@ void say_content(Bytestream& bytes, config::Config& config) {
   }
   for (config::Route& route : config.routes) {
     if (bytes.flag()) route.content.request.push_back(content::Pack::kInjection);
+  }
+  for (config::Route& route : config.routes) {
+    if (bytes.flag()) route.content.on_match = content::OnMatch::kRedact;
     content::resolve(route.content, content::all_rules());
   }
 }

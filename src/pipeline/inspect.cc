@@ -5,19 +5,24 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace tollgate::pipeline {
-
-namespace {
 
 std::string place_of(const dialects::Request& request, std::size_t text) {
   if (text < request.texts.size()) return dialects::place_of(request.texts, text);
   return dialects::place_of(request.carried, text - request.texts.size());
 }
 
+namespace {
+
 FaultOr<void> scan(const Facts& facts, const config::Route& route, content::Scanner& scanner) {
   if (facts.config.content_rules == nullptr) return fault(FaultKind::kBroken, "there are no rules");
-  FaultOr<void> read = scanner.begin(facts.config.content_rules, route.content.actions);
+  const std::size_t room =
+      route.content.redacts ? content::Scanner::kMaskedMax : content::Scanner::kFindingsMax;
+  FaultOr<void> read =
+      scanner.begin(facts.config.content_rules, route.content.actions, content::Layers::kAll, room);
   for (const auto texts : {facts.request.texts, facts.request.carried}) {
     for (const dialects::Text& text : texts) {
       if (read) read = scanner.read(text.text);
@@ -26,11 +31,25 @@ FaultOr<void> scan(const Facts& facts, const config::Route& route, content::Scan
   return read;
 }
 
+// Of the findings those that most is done about, in their order.
+std::vector<const content::Finding*> for_the_record(std::span<const content::Finding> found) {
+  std::vector<const content::Finding*> kept;
+  for (const content::Finding& finding : found) kept.push_back(&finding);
+  if (kept.size() <= content::Scanner::kFindingsMax) return kept;
+  std::ranges::sort(kept, [](const content::Finding* a, const content::Finding* b) {
+    return std::pair(b->action, a) < std::pair(a->action, b);
+  });
+  kept.resize(content::Scanner::kFindingsMax);
+  std::ranges::sort(kept);
+  return kept;
+}
+
 void put_on_record(const Facts& facts, const content::Scanner& scanner, Arena& arena,
                    audit::Record& record) {
-  const auto told = arena.make<audit::ContentFinding>(scanner.found().size());
+  const std::vector<const content::Finding*> kept = for_the_record(scanner.found());
+  const auto told = arena.make<audit::ContentFinding>(kept.size());
   for (std::size_t i = 0; i < told.size(); ++i) {
-    const content::Finding& finding = scanner.found()[i];
+    const content::Finding& finding = *kept[i];
     const std::string where = fmt::format("{}:{}+{}", place_of(facts.request, finding.text),
                                           finding.offset, finding.bytes);
     told[i] = {finding.rule, arena.copy(where), content::name_of(finding.action)};
@@ -84,6 +103,10 @@ Expected<Inspected> inspect(const Facts& facts, const config::Route& route,
     }
     if (first(content::Action::kObserve) != found.end()) inspected = Inspected::kObserved;
     read = is_read(facts, route, scanner);
+    if (first(content::Action::kRedact) != found.end() &&
+        (read || route.content.mode == Mode::kObserve)) {
+      return Inspected::kToRedact;
+    }
   } else {
     read = content::refuse_unread(
         "The request could not be inspected, and nothing passes here that was not. The operator "

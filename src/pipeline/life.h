@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "pipeline/pipeline.h"
+#include "pipeline/redaction.h"
 
 namespace tollgate::pipeline {
 
@@ -59,6 +60,7 @@ struct Pipeline::Life {
   InputFigure input = InputFigure::kCounted;
   int endpoint = 0;
   Duration upstream_time{};
+  Redaction redaction;
   Stop stop;
   bool known = false;       // Who asks, as somebody who may be let in.
   bool decided = false;     // The decision that lets it leave is on record.

@@ -336,6 +336,8 @@ Expected<void> Pipeline::find_routes(Life& life) {
 Expected<void> Pipeline::read(Life& life, std::string_view body) {
   if (life.read != 0 && life.read == reads_) return {};
   ++reads_;
+  // What was masked is read no more.
+  if (!life.redaction.body().empty()) body = life.redaction.body();
   const Expected<dialects::Request> request = reader_.read(*life.surface, body);
   if (!request) return std::unexpected(request.error());
   life.read = reads_;
@@ -359,7 +361,17 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, cons
                     life.caller,  life.record.client_ip,
                     life.request, static_cast<Bytes>(body.size()),
                     life.input};
-  Expected<Plan> plan = decide(facts, counting_, scanner_, arena, life.record, terms, before);
+  const auto decided = [&] {
+    return decide(facts, counting_, scanner_, arena, life.record, terms, before);
+  };
+  Expected<Plan> plan = decided();
+  while (plan && plan->inspected == Inspected::kToRedact) {
+    if (Expected<void> masked = redact(life, body, *plan->route); !masked) {
+      return std::unexpected(masked.error());
+    }
+    plan = decided();
+  }
+  tell_masked(life, plan.has_value());
   if (!plan) return plan;
   if (Expected<void> usual = watch(life, *plan); !usual) return std::unexpected(usual.error());
   life.record.observed = joined(life.observed, plan->observed, arena);
@@ -378,6 +390,26 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, cons
   write_upstream_head(upstream, written->size(), message);
   message += *written;
   return plan;
+}
+
+// From here on the reader holds the request without what was found.
+Expected<void> Pipeline::redact(Life& life, std::string_view body, const config::Route& route) {
+  if (life.redaction.first_found.empty()) life.redaction.first_found = life.record.content;
+  if (Expected<void> masked = life.redaction.mask(reader_, life.request, scanner_, route);
+      !masked) {
+    return masked;
+  }
+  life.read = 0;
+  return read(life, body);
+}
+
+// Of what is masked the places count in which it came; what was found behind that is told where it
+// is the reason of a refusal.
+void Pipeline::tell_masked(Life& life, bool passes) {
+  const auto first = life.redaction.first_found;
+  if (first.empty()) return;
+  const bool is_told = passes || life.record.content.data() == first.data();
+  life.record.content = is_told ? first : joined(first, life.record.content, life.exchange.arena());
 }
 
 Task<Expected<Hold, Shortfall>> Pipeline::hold_otherwise(Life& life, std::string_view body,

@@ -80,6 +80,9 @@ class Pipeline final : public Handler, public KeyWatcher {
   Expected<void> read(Life& life, std::string_view body);
   Expected<Plan> read_and_decide(Life& life, std::string_view body, const Terms& terms,
                                  const Plan* before, std::string& message);
+  // Masks what was found in the request that was decided last, and reads it anew.
+  Expected<void> redact(Life& life, std::string_view body, const config::Route& route);
+  static void tell_masked(Life& life, bool passes);
   // The hold is of what `plan` and `message` then are.
   Task<Expected<Hold, Shortfall>> afford(Life& life, std::string_view body, Plan& plan,
                                          std::string& message);

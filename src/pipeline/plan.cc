@@ -354,6 +354,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& 
   } else {
     return std::unexpected(inspected.error());
   }
+  if (plan.inspected == Inspected::kToRedact) return plan;
   if (plan.inspected == Inspected::kObserved) {
     observed.add(join(arena, "routes.", plan.route->name, ".content"));
   }

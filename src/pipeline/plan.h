@@ -51,6 +51,7 @@ struct Terms {
 enum class Inspected : std::uint8_t {
   kPassed,
   kObserved,  // It would have refused, and only observes.
+  kToRedact,  // What was found has to be masked first; then the request is decided.
 };
 
 struct Plan {
@@ -76,8 +77,9 @@ cost::Amounts amounts_of(const Plan& plan, const dialects::Usage& usage);
 // What that costs.
 Money cost_of(const Plan& plan, const dialects::Usage& usage);
 
-// Views of the plan live in `arena` and `facts`. `record` is told what is known even when the
-// answer is a refusal: route, model, count, cap.
+// A request of which something has to be masked is decided no further: the plan says so, and the
+// route that it is for. Views of the plan live in `arena` and `facts`. `record` is told what is
+// known even when the answer is a refusal: route, model, count, cap.
 //
 // On other terms everything is decided anew for the model of the terms, as if the caller had
 // asked for it: who may use it here, whether it may be sent the images and recordings that there

@@ -210,8 +210,11 @@ routes:
   assert.equal(refused.decision.code, 'content_refused');
   const flagged = await explained('{ request: [secrets], on_match: flag }');
   assert.equal(flagged.decision.outcome, 'allowed');
+  const masked = await explained('{ request: [secrets], on_match: redact }');
+  assert.equal(masked.decision.outcome, 'allowed');
   for (const [told, action] of [
     [refused, 'refuse'],
+    [masked, 'redact'],
     [flagged, 'flag'],
   ]) {
     const says = told.steps.filter((step) => step.step === 'content').map((step) => step.says);

@@ -80,7 +80,7 @@ struct Attempt {
 struct ContentFinding {
   std::string_view rule;    // "secrets.aws_access_key"
   std::string_view where;   // "messages[3].content:112+20", first byte and number of bytes.
-  std::string_view action;  // "refuse", "flag" or "observe".
+  std::string_view action;  // "refuse", "redact", "flag" or "observe".
 };
 
 // How unlike its caller a request is, by the signs that say so.

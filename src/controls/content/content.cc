@@ -32,6 +32,8 @@ std::string_view name_of(Action action) {
       return "refuse";
     case Action::kFlag:
       return "flag";
+    case Action::kRedact:
+      return "redact";
     case Action::kObserve:
       return "observe";
     case Action::kNone:
@@ -59,7 +61,8 @@ Action action_of(const Policy& policy, const Rule& rule) {
   }
   // What only flags refuses nothing in either mode.
   if (on_match == OnMatch::kFlag) return Action::kFlag;
-  return mode == Mode::kObserve ? Action::kObserve : Action::kRefuse;
+  if (mode == Mode::kObserve) return Action::kObserve;
+  return on_match == OnMatch::kRedact ? Action::kRedact : Action::kRefuse;
 }
 
 }  // namespace
@@ -74,8 +77,10 @@ void resolve(Policy& policy, std::span<const Rule> rules) {
       return std::ranges::count(packs, rule.pack) != 0 ? action : Action::kNone;
     };
     policy.actions.push_back(of(policy.request));
-    policy.answer_actions.push_back(of(policy.response));
+    const Action of_answer = of(policy.response);
+    policy.answer_actions.push_back(of_answer == Action::kRedact ? Action::kRefuse : of_answer);
   }
+  policy.redacts = std::ranges::count(policy.actions, Action::kRedact) != 0;
 }
 
 std::optional<Pack> pack_named(std::string_view name, std::span<const Rule> rules, Named named) {
@@ -84,6 +89,10 @@ std::optional<Pack> pack_named(std::string_view name, std::span<const Rule> rule
   }
   const auto rule = std::ranges::find(rules, name, &Rule::name);
   return rule == rules.end() ? std::nullopt : std::optional(rule->pack);
+}
+
+std::string mask_of(std::string_view rule, std::size_t number) {
+  return fmt::format("[REDACTED:{}#{}]", rule, number);
 }
 
 std::unexpected<Refusal> refuse_found(const Finding& finding, std::string_view where,
@@ -101,6 +110,15 @@ std::unexpected<Refusal> refuse_answer(std::string_view rule_found, std::string_
                 fmt::format("The model's answer holds what this route does not let out, so it was "
                             "not sent: {} in '{}'.",
                             rule_found, where));
+}
+
+std::unexpected<Refusal> refuse_unmasked(const Finding& finding, std::string_view where,
+                                         std::string_view rule) {
+  return refuse(Reason::kContentRefused, std::string(rule),
+                fmt::format("'{}' holds what this route masks before it is sent, in a place where "
+                            "it cannot be masked: {}, {} bytes from byte {}. Take it out.",
+                            where, finding.rule, finding.bytes, finding.offset),
+                std::string(where));
 }
 
 std::unexpected<Refusal> refuse_unread(std::string_view why, std::string_view rule,

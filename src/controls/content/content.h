@@ -46,11 +46,12 @@ struct Rule {
 
 enum class OnMatch : std::uint8_t {
   kRefuse,
-  kFlag,  // Only recorded.
+  kFlag,    // Only recorded.
+  kRedact,  // Masked in what is sent. Of an answer, where nothing can be, refused.
 };
 
 // What is done about a match, from the least to the most.
-enum class Action : std::uint8_t { kNone, kObserve, kFlag, kRefuse };
+enum class Action : std::uint8_t { kNone, kObserve, kFlag, kRedact, kRefuse };
 std::string_view name_of(Action action);
 
 // What differs for a pack, or for a rule.
@@ -73,6 +74,7 @@ struct Policy {
   // By the number of the rule, as resolve() says, for a request and for its answer.
   std::vector<Action> actions;
   std::vector<Action> answer_actions;
+  bool redacts = false;  // Some of the former.
 };
 bool holds_answers_to(const Policy& policy, Pack pack);
 
@@ -83,6 +85,10 @@ void resolve(Policy& policy, std::span<const Rule> rules);
 // The pack that has that name, where packs may be named, or has a rule of that name.
 enum class Named : std::uint8_t { kRule, kRuleOrPack };
 std::optional<Pack> pack_named(std::string_view name, std::span<const Rule> rules, Named named);
+
+// What stands in a request in place of the values that a rule found: "[REDACTED:pii.email#1]" for
+// the first of them. JSON escapes nothing in it.
+std::string mask_of(std::string_view rule, std::size_t number);
 
 // Bytes of a text, from `begin` up to `end`.
 struct Extent {
@@ -114,6 +120,11 @@ std::unexpected<Refusal> refuse_found(const Finding& finding, std::string_view w
 // another.
 std::unexpected<Refusal> refuse_answer(std::string_view rule_found, std::string_view where,
                                        std::string_view rule);
+
+// Refuses with kContentRefused for a finding that would be masked, where it stands in a place that
+// cannot be.
+std::unexpected<Refusal> refuse_unmasked(const Finding& finding, std::string_view where,
+                                         std::string_view rule);
 
 // What cannot be inspected is refused: `why` is a sentence for the caller.
 std::unexpected<Refusal> refuse_unread(std::string_view why, std::string_view rule,

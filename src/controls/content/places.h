@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/check.h"
 #include "controls/content/content.h"
@@ -17,17 +18,23 @@ namespace tollgate::content {
 
 class Places {
  public:
-  static constexpr std::size_t kMax = 16;
+  static constexpr std::size_t kMax = 1024;
 
   // At most kMax `extents`, of the form; each is replaced by that of the text.
   explicit Places(std::span<Extent> extents) {
     CHECK(extents.size() <= kMax);
+    if (2 * extents.size() > few_.size()) {
+      many_.resize(2 * extents.size());
+      points_ = many_;
+    }
     for (Extent& extent : extents) {
       points_[count_++] = {extent.begin + 1, &extent.begin, true};
       points_[count_++] = {extent.end, &extent.end, false};
     }
-    std::ranges::sort(std::span(points_).first(count_), {}, &Point::up_to);
+    std::ranges::sort(points_.first(count_), {}, &Point::up_to);
   }
+
+  Places(const Places&) = delete;
 
   // The next piece: `bytes` of the form were made from `original`, each from one where it `stays`,
   // else all from all. Returns whether there is anything left to find.
@@ -54,7 +61,9 @@ class Places {
     std::size_t* at = nullptr;
     bool is_begin = false;
   };
-  std::array<Point, 2 * kMax> points_{};
+  std::array<Point, 32> few_{};
+  std::vector<Point> many_;  // Where those are too few.
+  std::span<Point> points_ = few_;
   std::size_t count_ = 0;
   std::size_t next_ = 0;
   std::size_t passed_ = 0;  // Of the form.

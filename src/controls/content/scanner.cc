@@ -17,11 +17,12 @@ Scanner::Scanner() = default;
 Scanner::~Scanner() { hs_free_scratch(scratch_); }
 
 FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const Action> actions,
-                             Layers layers) {
+                             Layers layers, std::size_t room) {
   CHECK(actions.size() == rules->all().size());
   actions_ = actions;
   layers_ = layers;
-  count_ = 0;
+  room_ = room;
+  found_.clear();
   text_ = 0;
   too_deep_.reset();
   const auto asks = [](std::span<const Action> some) {
@@ -50,17 +51,17 @@ FaultOr<void> Scanner::read(std::string_view text) {
   forms_.begin(text, has_words_, layers_);
   smuggled_ = {};
   FaultOr<void> read;
-  Matches of_form;
+  of_form_.clear();
   while (const std::optional<Forms::Seen> form = forms_.next()) {
     read = scan(*form);
     if (!read) break;
     matched_.lead([&](std::span<Extent> extents) { forms_.lead_to_layer(*form, extents); });
-    for (const Match& match : matched_.all()) of_form.keep(match);
+    for (const Match& match : matched_.all()) of_form_.keep(match, room_);
     if (!form->is_last) continue;
     // For all windows at once, as it is one more pass.
-    of_form.lead([&](std::span<Extent> extents) { forms_.lead_back(*form, extents); });
-    for (const Match& match : of_form.all()) add(match);
-    of_form.clear();
+    of_form_.lead([&](std::span<Extent> extents) { forms_.lead_back(*form, extents); });
+    for (const Match& match : of_form_.all()) add(match);
+    of_form_.clear();
   }
   if (forms_.is_too_deep() && !too_deep_) too_deep_ = text_;
   ++text_;
@@ -114,10 +115,10 @@ FaultOr<void> Scanner::scan_database(const Forms::Seen& form) {
 
 // What the database only saw as possible.
 void Scanner::scan_own(std::string_view text) {
-  std::array<Extent, kFindingsMax> extents;
   for (const std::size_t rule : candidates_) {
-    const std::size_t count = rules_->own(rule).find(text, extents);
-    for (const Extent& extent : std::span(extents).first(count)) {
+    own_extents_.resize(room_);
+    const std::size_t count = rules_->own(rule).find(text, own_extents_);
+    for (const Extent& extent : std::span(own_extents_).first(count)) {
       if (!keep(rule, extent)) return;
     }
   }
@@ -156,13 +157,13 @@ bool Scanner::keep(std::size_t rule, const Extent& extent) {
   // At the edge of a part, it may be one by the cut alone; if it is not, it was seen elsewhere.
   const bool is_of_cut = (form_.is_cut_before && extent.end <= kCutEdge) ||
                          (form_.is_cut_behind && extent.begin + kCutEdge >= form_.text.size());
-  return is_of_cut || matched_.keep({static_cast<std::uint16_t>(rule), actions_[rule], extent});
+  return is_of_cut ||
+         matched_.keep({static_cast<std::uint16_t>(rule), actions_[rule], extent}, room_);
 }
 
-bool Scanner::Matches::keep(const Match& made) {
-  const std::span<Match> kept = all();
+bool Scanner::Matches::keep(const Match& made, std::size_t room) {
   // A pattern may end in several places.
-  for (Match& other : kept) {
+  for (Match& other : matches_) {
     if (other.rule != made.rule || other.extent.end <= made.extent.begin ||
         made.extent.end <= other.extent.begin) {
       continue;
@@ -171,13 +172,14 @@ bool Scanner::Matches::keep(const Match& made) {
                     std::max(other.extent.end, made.extent.end)};
     return true;
   }
-  if (count_ < matches_.size()) {
-    matches_[count_++] = made;
+  if (matches_.size() < room) {
+    matches_.push_back(made);
     return true;
   }
-  const auto weakest = std::ranges::min_element(kept, {}, &Match::action);
+  const auto weakest = std::ranges::min_element(matches_, {}, &Match::action);
   if (weakest->action < made.action) *weakest = made;
-  return std::ranges::min(kept, {}, &Match::action).action != Action::kRefuse;
+  // What cannot all be masked is refused.
+  return std::ranges::min(matches_, {}, &Match::action).action < Action::kRedact;
 }
 
 // What is seen in two forms, or by two rows of a kind, is one.
@@ -190,8 +192,8 @@ void Scanner::add(const Match& match) {
   });
   if (is_known) return;
   const Finding made{rule, text_, extent.begin, extent.end - extent.begin, match.action};
-  if (count_ < found_.size()) {
-    found_[count_++] = made;
+  if (found_.size() < room_) {
+    found_.push_back(made);
     return;
   }
   // The weakest makes room; the order stays.

@@ -31,6 +31,8 @@ class Scanner {
   // More are not told: one is enough to refuse, and the record is bounded. Where there are more,
   // those are told that most is done about.
   static constexpr std::size_t kFindingsMax = 16;
+  // The same where what is found is masked, so that it all has to be known.
+  static constexpr std::size_t kMaskedMax = 1024;
 
   Scanner();
   ~Scanner();
@@ -39,9 +41,10 @@ class Scanner {
   // From here on texts are numbered from 0 anew, and read by those of the `rules` that do
   // something: `actions` has one for each of Rules::all(), and lives until the last read(). Fails
   // where there is no memory for it. Without `layers` a text that is encoded is not decoded: what
-  // comes in a stream could not be, and is held to the same.
+  // comes in a stream could not be, and is held to the same. At most `room` findings are told:
+  // kFindingsMax or kMaskedMax.
   FaultOr<void> begin(std::shared_ptr<const Rules> rules, std::span<const Action> actions,
-                      Layers layers = Layers::kAll);
+                      Layers layers = Layers::kAll, std::size_t room = kFindingsMax);
   // The next text; UTF-8. A fault: it was not read to its end, and what stands in it is not known.
   FaultOr<void> read(std::string_view text);
 
@@ -51,7 +54,7 @@ class Scanner {
 
   // In the order of the texts. Of the pack `unicode` a rule is told once a text: each letter of a
   // word may hide something. Valid until the next begin() or read().
-  std::span<const Finding> found() const { return {found_.data(), count_}; }
+  std::span<const Finding> found() const { return found_; }
 
  private:
   struct Match {
@@ -63,21 +66,21 @@ class Scanner {
   class Matches {
    public:
     // False where no further match could matter.
-    bool keep(const Match& match);
-    std::span<Match> all() { return {matches_.data(), count_}; }
-    void clear() { count_ = 0; }
+    bool keep(const Match& match, std::size_t room);
+    std::span<const Match> all() const { return matches_; }
+    void clear() { matches_.clear(); }
     // Leads their extents elsewhere, all at once.
     template <class Lead>
     void lead(Lead lead) {
-      std::array<Extent, kFindingsMax> extents;
-      for (std::size_t i = 0; i < count_; ++i) extents[i] = matches_[i].extent;
-      lead(std::span(extents).first(count_));
-      for (std::size_t i = 0; i < count_; ++i) matches_[i].extent = extents[i];
+      extents_.clear();
+      for (const Match& match : matches_) extents_.push_back(match.extent);
+      lead(std::span(extents_));
+      for (std::size_t i = 0; i < matches_.size(); ++i) matches_[i].extent = extents_[i];
     }
 
    private:
-    std::array<Match, kFindingsMax> matches_;
-    std::size_t count_ = 0;
+    std::vector<Match> matches_;
+    std::vector<Extent> extents_;
   };
   static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                       void* context);
@@ -99,10 +102,12 @@ class Scanner {
   Layers layers_ = Layers::kAll;
   Forms forms_;       // Of the text that is being read.
   Forms::Seen form_;  // Which is being scanned…
-  Matches matched_;   // …and what matched there.
-  std::vector<std::size_t> candidates_;  // Own rules that may match there.
-  std::array<Finding, kFindingsMax> found_;
-  std::size_t count_ = 0;
+  Matches matched_;   // …and what matched there…
+  Matches of_form_;   // …and in all windows of its form.
+  std::size_t room_ = kFindingsMax;
+  std::vector<std::size_t> candidates_;  // Own rules that may match there…
+  std::vector<Extent> own_extents_;      // …and where one does.
+  std::vector<Finding> found_;
   std::size_t text_ = 0;                          // Number of the next text.
   std::array<bool, kSmugglingCount> smuggled_{};  // What was found in it.
   std::optional<std::size_t> too_deep_;

@@ -1,0 +1,238 @@
+// Requests of which parts are masked before anybody else has them: what is sent, counted, shown to
+// guards and put on record, and what is refused as it cannot be masked.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "pipeline/settings_test.h"
+
+namespace tollgate::pipeline::testing {
+namespace {
+
+constexpr std::string_view kMasking = R"(
+store: { ledger: memory }
+authentication: { api_keys: {} }
+upstreams:
+  vllm: { url: "http://10.0.0.5:8000/v1", speaks: openai }
+  claude: { url: "https://[2001:db8::7]/", speaks: anthropic }
+  judge: { url: "http://10.0.0.6:9000/v1", speaks: openai, credential: sk-judge }
+guards:
+  moderation: { kind: openai_moderation, upstream: judge, price_per_request: 0 }
+content:
+  rules:
+    number: { pattern: '\bEMP-[0-9]{4}\b' }
+models:
+  small: { upstream: vllm, tokenizer: o200k_base, price_per_million: { input: 1, output: 10 } }
+  cheap: { upstream: vllm, tokenizer: o200k_base, price_per_million: { input: 1, output: 1 } }
+  opus: { upstream: claude, tokenizer: o200k_base, price_per_million: { input: 1, output: 10 } }
+  judged: { upstream: vllm, name: small, price_per_million: { input: 1, output: 10 } }
+tenants:
+  acme: { budget: { usd: 5, per: day, when_exhausted: { downgrade_to: cheap } } }
+routes:
+  - name: chat
+    path: /v1/chat/completions
+    models: [small, cheap]
+    allow: [{ tenants: [acme] }]
+    prompt: { body: 1MiB, input_tokens: 20000, output_tokens: 100, choices: 1, count_input: always }
+    tools: { allow: ["*"] }
+    content:
+      request: [pii, secrets, own]
+      on_match: redact
+      overrides: { secrets: { on_match: refuse }, pii.phone_number: { on_match: flag } }
+  - name: judged
+    path: /v1/chat/completions
+    models: [judged]
+    allow: [{ tenants: [acme] }]
+    prompt: { body: 64KiB, input_tokens: 2000, output_tokens: 100, choices: 1 }
+    content: { request: [pii], on_match: redact }
+    guards: [moderation]
+  - name: completions
+    path: /v1/completions
+    models: [small]
+    allow: [{ tenants: [acme] }]
+    prompt: { body: 64KiB, input_tokens: 2000, output_tokens: 100, choices: 4 }
+    content: { request: [pii], on_match: redact }
+  - name: messages
+    path: /v1/messages
+    models: [opus]
+    allow: [{ tenants: [acme] }]
+    prompt: { body: 64KiB, input_tokens: 2000, output_tokens: 100, choices: 1 }
+    tools: { allow: ["*"] }
+    content: { request: [pii], on_match: redact }
+)";
+
+constexpr std::string_view kAnn = "ann@hoverly.com";
+constexpr std::string_view kBob = "bob@hoverly.org";
+const std::string kKey = std::string("AKIA") + "Q3EGRS5WXNB7TC2V";
+
+std::string chat_with(std::string_view text) {
+  return R"({"model":"small","messages":[{"role":"user","content":")" + std::string(text) +
+         R"("}]})";
+}
+
+class RedactionTest : public PipelineTest {
+ protected:
+  RedactionTest() : PipelineTest(kMasking) {}
+  const std::string& decision() const {
+    return world.trail.records.at(world.trail.records.size() - 2).written;
+  }
+  std::string sent(std::size_t message = 0) const {
+    const std::string& whole = world.upstreams.messages.at(message);
+    return whole.substr(whole.find("\r\n\r\n") + 4);
+  }
+  void expect_refused(const Caller& caller, std::string_view param) const {
+    EXPECT_EQ(caller.status, 400) << caller.text;
+    EXPECT_EQ(caller.header("x-tollgate-reason"), "content_refused") << caller.text;
+    EXPECT_NE(caller.text.find("\"param\":\"" + std::string(param) + "\""), std::string::npos)
+        << caller.text;
+    EXPECT_NE(caller.text.find("cannot be masked"), std::string::npos) << caller.text;
+    EXPECT_TRUE(world.upstreams.messages.empty());
+    EXPECT_EQ(world.ledger.held, 0);
+  }
+};
+
+TEST_F(RedactionTest, SendsMasksAndTheSameForTheSame) {
+  const auto caller = world.serve(ask(
+      chat_with("I am ann@hoverly.com, EMP-1234; write to bob@hoverly.org, cc ann@hoverly.com.")));
+  EXPECT_EQ(caller->status, 200) << caller->text;
+  EXPECT_NE(sent().find("I am [REDACTED:pii.email#1], [REDACTED:own.number#1]; write to "
+                        "[REDACTED:pii.email#2], cc [REDACTED:pii.email#1]."),
+            std::string::npos)
+      << sent();
+  EXPECT_NE(decision().find(
+                R"({"rule":"pii.email","where":"messages[0].content:5+15","action":"redact"})"),
+            std::string::npos)
+      << decision();
+  EXPECT_NE(decision().find(R"({"rule":"own.number","where":"messages[0].content:22+8")"),
+            std::string::npos)
+      << decision();
+  EXPECT_EQ(last().code, "");
+  EXPECT_TRUE(last().observed.empty());
+  expect_clean_books();
+}
+
+TEST_F(RedactionTest, HoldsWhatIsReallySent) {
+  (void)world.serve(ask(chat_with("I am ann@hoverly.com.")));
+  const auto counted = [&] {
+    const std::size_t at = decision().find("\"input_tokens_counted\":");
+    return at == std::string::npos ? "none" : decision().substr(at, decision().find(',', at) - at);
+  };
+  const std::string masked = counted();
+  (void)world.serve(ask(chat_with("I am [REDACTED:pii.email#1].")));
+  EXPECT_EQ(masked, counted());
+  EXPECT_NE(masked, "none");
+  EXPECT_EQ(sent(0), sent(1));
+}
+
+TEST_F(RedactionTest, IsOfEveryFormAndEveryPlace) {
+  const struct {
+    std::string_view target;
+    std::string body;
+    std::string_view sends;
+  } rows[] = {
+      {"/v1/chat/completions", chat_with("ann\\u200b@hoverly.com!"), "[REDACTED:pii.email#1]!"},
+      {"/v1/chat/completions", chat_with("\\uff41nn@hoverly.com!"), "[REDACTED:pii.email#1]!"},
+      // Of what is encoded all of the run.
+      {"/v1/chat/completions", chat_with("take aSBhbSBhbm5AaG92ZXJseS5jb20gaGVyZQ== now"),
+       "take [REDACTED:pii.email#1] now"},
+      {"/v1/chat/completions",
+       R"({"model":"small","user":"ann@hoverly.com","messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"to\":\"a\\nann@hoverly.com\"}"}}]}]})",
+       R"({\"to\":\"a\\n[REDACTED:pii.email#1]\"})"},
+      {"/v1/completions", R"({"model":"small","prompt":["x","to ann@hoverly.com"]})",
+       R"("prompt":["x","to [REDACTED:pii.email#1]"])"},
+      {"/v1/messages",
+       R"({"model":"opus","max_tokens":9,"system":"of ann@hoverly.com","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"n","input":{"name":"\"ann@hoverly.com\""}}]}]})",
+       R"("input":{"name":"\"[REDACTED:pii.email#1]\""})"},
+  };
+  for (const auto& row : rows) {
+    world.upstreams.messages.clear();
+    const auto caller = world.serve(ask(row.body, std::string(row.target)));
+    ASSERT_EQ(world.upstreams.messages.size(), 1U) << caller->text;
+    EXPECT_NE(sent().find(row.sends), std::string::npos) << sent();
+    EXPECT_EQ(sent().find("verly.com"), std::string::npos) << sent();
+    EXPECT_EQ(decision().find("verly.com"), std::string::npos) << decision();
+  }
+}
+
+TEST_F(RedactionTest, RefusesWhatCannotBeMasked) {
+  const auto rest = [](std::string_view more) {
+    return R"({"model":"small","messages":[{"role":"user","content":"x")" + std::string(more) + "}";
+  };
+  expect_refused(*world.serve(ask(rest(R"(,"name":"EMP-1234"}])"))), "messages[0].name");
+  expect_refused(*world.serve(ask(rest(R"(}],"metadata":{"ann@hoverly.com":"x"})"))), "metadata");
+  expect_refused(*world.serve(ask(rest(R"(}],"metadata":{"k":4111111111111111})"))), "metadata");
+  expect_refused(
+      *world.serve(ask(rest(
+          R"(},{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"card\":4111111111111111}"}}]}])"))),
+      "messages[1].tool_calls[2]");
+  const auto ids = world.serve(ask(R"({"model":"small","prompt":[1,2,3]})", "/v1/completions"));
+  EXPECT_EQ(ids->header("x-tollgate-reason"), "content_refused") << ids->text;
+}
+
+TEST_F(RedactionTest, RefusesWhatAnotherRuleRefuses) {
+  const auto caller = world.serve(ask(chat_with("ann@hoverly.com has " + kKey)));
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "content_refused");
+  EXPECT_NE(caller->text.find("secrets.aws_access_key"), std::string::npos) << caller->text;
+  EXPECT_TRUE(world.upstreams.messages.empty());
+}
+
+// What others flag is told where it stood in the request as it came.
+TEST_F(RedactionTest, TellsPlacesInTheRequestAsItCame) {
+  (void)world.serve(ask(chat_with("ann@hoverly.com, phone +49 30 901820")));
+  EXPECT_NE(decision().find(R"("where":"messages[0].content:0+15","action":"redact"})"),
+            std::string::npos)
+      << decision();
+  EXPECT_NE(decision().find(R"("where":"messages[0].content:23+13","action":"flag"})"),
+            std::string::npos)
+      << decision();
+  EXPECT_NE(sent().find("[REDACTED:pii.email#1], phone +49 30 901820"), std::string::npos)
+      << sent();
+}
+
+TEST_F(RedactionTest, MasksHundredsAndRefusesThousands) {
+  std::string text;
+  for (int i = 0; i < 900; ++i) text += "user" + std::to_string(i) + "@hoverly.com, ";
+  auto caller = world.serve(ask(chat_with(text)));
+  EXPECT_EQ(caller->status, 200) << caller->text;
+  EXPECT_NE(sent().find("[REDACTED:pii.email#900]"), std::string::npos);
+  EXPECT_EQ(sent().find('@'), std::string::npos);
+  // The record has a bound of its own.
+  EXPECT_EQ(last().written.find("\"content\":"), std::string::npos);
+  world.upstreams.messages.clear();
+  for (int i = 0; i < 200; ++i) text += "more" + std::to_string(i) + "@hoverly.com, ";
+  caller = world.serve(ask(chat_with(text)));
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "content_refused") << caller->text;
+  EXPECT_NE(caller->text.find("more than 1023 parts"), std::string::npos) << caller->text;
+  EXPECT_TRUE(world.upstreams.messages.empty());
+}
+
+TEST_F(RedactionTest, ShowsGuardsWhatIsSent) {
+  Script clean;
+  clean.pieces = {
+      R"({"results":[{"flagged":false,"categories":{"hate":false},"category_scores":{"hate":0.01}}]})"};
+  world.upstreams.first = {clean};
+  const auto caller = world.serve(
+      ask(R"({"model":"judged","messages":[{"role":"user","content":"I am ann@hoverly.com"}]})"));
+  EXPECT_EQ(caller->status, 200) << caller->text;
+  ASSERT_EQ(world.upstreams.messages.size(), 2U);
+  for (const std::size_t message : {0U, 1U}) {
+    EXPECT_NE(sent(message).find("[REDACTED:pii.email#1]"), std::string::npos) << sent(message);
+    EXPECT_EQ(sent(message).find(kAnn), std::string::npos) << sent(message);
+  }
+}
+
+// Decided anew, counted at its end: it is the masked body that is read again.
+TEST_F(RedactionTest, StaysMaskedWhenItIsDecidedAnew) {
+  Books books;
+  world.ledger.books = &books;
+  const auto caller = world.serve(ask(chat_with("I am ann@hoverly.com, not bob@hoverly.org")));
+  EXPECT_EQ(caller->status, 200) << caller->text;
+  ASSERT_EQ(world.upstreams.messages.size(), 1U);
+  EXPECT_NE(sent().find("I am [REDACTED:pii.email#1], not [REDACTED:pii.email#2]"),
+            std::string::npos)
+      << sent();
+  EXPECT_EQ(sent().find(kBob), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tollgate::pipeline::testing
