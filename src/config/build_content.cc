@@ -29,9 +29,12 @@ class ContentBuilder {
     made.on_match = view.choice("on_match", made.on_match);
     made.request = packs(view, "request");
     made.response = packs(view, "response");
+    made.restore = view.flag("restore");
     links(view, made);
     if (surface == dialects::Surface::kModels) {
       tell(route, "content", "a list of models has no texts: there is nothing to inspect");
+    } else if (made.restore && !dialects::makes_output(surface)) {
+      tell(view, "restore", "what this surface answers has no texts: there is nothing to restore");
     } else if (!made.response.empty() && !dialects::makes_output(surface)) {
       tell(view, "response", "what this surface answers has no texts: there is nothing to inspect");
     } else if (!has_own_ && std::ranges::count(made.request, content::Pack::kOwn) != 0) {
@@ -116,6 +119,9 @@ class ContentBuilder {
           "}` or `mode: observe`");
     }
     redaction(view, made);
+    if (made.restore && !made.redacts) {
+      tell(view, "restore", "never applies: no rule of `request` has `on_match: redact`");
+    }
   }
 
   // What can be masked at all.

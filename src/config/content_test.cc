@@ -142,7 +142,13 @@ TEST(Content, IsMaskedInRequestsAndRefusedInAnswers) {
   EXPECT_EQ(policy.answer_actions.at(npm), content::Action::kRefuse);
   EXPECT_EQ(policy.actions.at(content::number_of("unicode.tags")), content::Action::kRefuse);
   EXPECT_EQ(policy.actions.at(content::number_of("pii.email")), content::Action::kObserve);
-  EXPECT_NE(effective_json(*loaded.config).find(R"("on_match":"redact")"), std::string::npos);
+  EXPECT_NE(effective_json(*loaded.config).find(R"("on_match":"redact","mode":"enforce")"),
+            std::string::npos);
+  const Loaded restoring = load("content: { request: [secrets], on_match: redact, restore: true }");
+  ASSERT_NE(restoring.config, nullptr) << told(restoring);
+  EXPECT_TRUE(restoring.config->routes.at(0).content.restore);
+  EXPECT_NE(effective_json(*restoring.config).find(R"("on_match":"redact","restore":true)"),
+            std::string::npos);
 }
 
 // No built-in rule matches in a mask of another.
@@ -260,6 +266,9 @@ TEST(Content, IsToldWhereItCannotBe) {
        "`unicode` cannot be masked"},
       {"content: { request: [secrets, unicode], overrides: { unicode: { on_match: redact } } }",
        "content.request", "`unicode` cannot be masked"},
+      {"content: { request: [secrets], restore: true }", "content.restore", "never applies"},
+      {"content: { request: [secrets], on_match: redact, mode: observe, restore: true }",
+       "content.restore", "never applies"},
       {"content: { response: [secrets], on_match: redact }", "content.response",
        "`redact` is for requests"},
       {"content: { request: [secrets], on_match: block }", "content.on_match", "`refuse`, `flag`"},

@@ -242,6 +242,7 @@ json::object content(const content::Policy& policy) {
   add("response", policy.response);
   if (!policy.link_hosts.empty()) made["links"] = json::object{{"allow", texts(policy.link_hosts)}};
   made["on_match"] = text(choices::on_matches()[static_cast<std::size_t>(policy.on_match)]);
+  if (policy.restore) made["restore"] = true;
   made["mode"] = text(name_of(policy.mode));
   if (!policy.except.empty()) made["except"] = texts(policy.except);
   json::object overrides;

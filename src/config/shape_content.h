@@ -96,6 +96,11 @@ inline constexpr Field kContentFields[] = {
             "be masked, is refused.",
      .fallback = "refuse",
      .names = choices::on_matches},
+    {.key = "restore",
+     .kind = Kind::kFlag,
+     .doc = "Whether masks that come back in an answer become what they stand for again, for the "
+            "caller who sent it.",
+     .fallback = "false"},
     {.key = "links", .kind = Kind::kSection, .doc = "Of the pack `links`.", .section = &kLinks},
     kMode,
     {.key = "except",

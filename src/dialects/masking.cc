@@ -21,8 +21,7 @@ constexpr std::array<std::string_view, 9> kNames{
 
 // A mask in one string of the body.
 struct Part {
-  const char* string =
-      nullptr;  // Where the parser has it: each string of a body is somewhere else.
+  const void* string = nullptr;  // Where the parser has it.
   std::size_t begin = 0;
   std::size_t end = 0;
   std::size_t which = 0;    // Of the masks.
@@ -34,7 +33,7 @@ struct Part {
 struct Inside {
   std::size_t begin = 0;  // In that text, behind its quotation mark…
   std::size_t end = 0;    // …and up to the other.
-  const char* string = nullptr;
+  const void* string = nullptr;
 };
 
 // Writes as append_json does, and tells what becomes of each string.
@@ -193,7 +192,8 @@ class Masking {
   }
 
   bool take(std::string_view key, std::string_view text, std::string& out) {
-    const auto found = std::ranges::equal_range(parts_, text.data(), {}, &Part::string);
+    const auto found =
+        std::ranges::equal_range(parts_, static_cast<const void*>(text.data()), {}, &Part::string);
     if (found.empty()) return false;
     taken_ += found.size();
     made_.clear();

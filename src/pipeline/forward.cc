@@ -388,8 +388,14 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
   work.attempted.write_headers(result, *headers);
   ReplyHead head;
   head.headers = *headers;
+  BufferPool::Lease restored = buffers_.lease();
+  if (!work.masked.empty()) {
+    restored->assign(*body);
+    dialects::Restoring(work.masked).restore(*restored);
+  }
   settle(work, result);
-  if (!co_await work.exchange.reply(head, *body)) cut_by_caller(result);
+  const std::string_view told = work.masked.empty() ? *body : std::string_view(*restored);
+  if (!co_await work.exchange.reply(head, told)) cut_by_caller(result);
 }
 
 namespace {
@@ -429,6 +435,7 @@ struct Relayed {
 struct StreamedReply {
   ReplyHead head;
   std::string& out;
+  dialects::Restoring restoring;
   bool begun = false;
 };
 
@@ -457,6 +464,7 @@ Task<Flow> relay_pieces(const Forwarder::Work& work, UpstreamCall& call, const R
     // answer, so the upstream is heard to its end.
     if (relayed.stream.output_ended() && !metered.waits()) work.exchange.on_caller_gone(nullptr);
     if (flow != Flow::kGoesOn) co_return flow;  // The last of it goes out when it is settled.
+    reply.restoring.pass(out);
     if (out.empty()) continue;
     if (!std::exchange(reply.begun, true)) work.exchange.begin(reply.head);
     if (!co_await work.exchange.write(out)) co_return flow;
@@ -513,8 +521,7 @@ void Forwarder::bill_cut(const Work& work, const std::optional<dialects::Usage>&
 Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forwarded& result) {
   if (!is_type(call.header("content-type"), "text/event-stream")) {
     bill_held(work, result);
-    const Fault not_a_stream{FaultKind::kBroken, "the reply is not a stream"};
-    result.refusal = upstream_refusal(not_a_stream, work.plan.upstream->name);
+    result.refusal = upstream_refusal({FaultKind::kBroken, "no stream"}, work.plan.upstream->name);
     co_return;
   }
   dialects::StreamReader stream;
@@ -528,7 +535,7 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease out = buffers_.lease();
   work.attempted.write_headers(result, *headers);
-  StreamedReply reply{{}, *out};
+  StreamedReply reply{{}, *out, dialects::Restoring(work.masked)};
   reply.head.content_type = "text/event-stream";
   reply.head.headers = *headers;
 
@@ -558,6 +565,7 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     co_return;
   }
   end_early(work, flow, relayed, *out, result);
+  reply.restoring.finish(*out);
   settle(work, result);
   if (!reply.begun) work.exchange.begin(reply.head);
   if (!out->empty() && !co_await work.exchange.write(*out)) cut_by_caller(result);

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "base/refusal.h"
 #include "dialects/error_reply.h"
 #include "dialects/reply.h"
+#include "dialects/restoring.h"
 #include "pipeline/answer_filter.h"
 #include "pipeline/buffers.h"
 #include "pipeline/counting.h"
@@ -120,6 +122,7 @@ class Forwarder {
     std::string_view id;       // Of the request.
     std::string_view message;  // The HTTP request.
     Bytes reply_bytes_max;
+    std::span<const dialects::Masked> masked;  // What is restored in the answer; none: nothing.
     const SharedRules& rules;  // That answers are inspected by, where the route asks for it.
     AnswerGuards* guards;      // That are asked about the answer; null: none.
     Attempted& attempted;

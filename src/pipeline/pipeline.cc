@@ -477,18 +477,21 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
   std::optional<AnswerGuards> guards;
   begin_answer_guards(life, body, plan, guards);
   HeldRequest held(life, body, plan, hold, booking, enforced(plan.charges, hold, arena));
-  const Forwarder::Work work{life.exchange,
-                             plan,
-                             life.endpoint,
-                             life.delivery,
-                             life.usage_asked,
-                             life.record.id,
-                             message,
-                             life.config->edge.reply_bytes_max,
-                             life.config->content_rules,
-                             guards ? &*guards : nullptr,
-                             held,
-                             life.stop};
+  const bool restores = plan.route->content.restore;
+  const Forwarder::Work work{
+      life.exchange,
+      plan,
+      life.endpoint,
+      life.delivery,
+      life.usage_asked,
+      life.record.id,
+      message,
+      life.config->edge.reply_bytes_max,
+      restores ? life.redaction.masked() : std::span<const dialects::Masked>(),
+      life.config->content_rules,
+      guards ? &*guards : nullptr,
+      held,
+      life.stop};
   const Forwarded result = co_await forwarder_.forward(work);
   // From here on the upstream is done with it, one way or another, and it is settled.
 

@@ -4,10 +4,12 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <tuple>
 #include <utility>
 
+#include "dialects/raw_strings.h"
 #include "pipeline/inspect.h"
 
 namespace tollgate::pipeline {
@@ -21,6 +23,10 @@ std::string rule_of(const config::Route& route) {
 const dialects::Text& text_at(const dialects::Request& request, std::size_t text) {
   const std::size_t read = request.texts.size();
   return text < read ? request.texts[text] : request.carried[text - read];
+}
+
+std::string_view value_at(const dialects::Request& request, const content::Finding& part) {
+  return text_at(request, part.text).text.substr(part.offset, part.bytes);
 }
 
 // In what is JSON a match may begin with the letter of a line break or the like, as it is read in
@@ -60,6 +66,41 @@ std::vector<content::Finding> parts_of(const dialects::Request& request,
   return made;
 }
 
+// What stands beside the conversation comes first in each of its turns, wherever it is written.
+int turn_of(const dialects::Request& request, const content::Finding& part) {
+  if (part.text >= request.texts.size()) return 2;
+  const std::string_view field = request.texts[part.text].field;
+  return field == "messages" || field == "prompt" || field == "input" ? 1 : 0;
+}
+
+// The highest number of a mask in a body: of one that the caller wrote, which is none of ours. What
+// is signed may hold ours of an earlier turn, which stand for the same.
+std::size_t highest_written(const dialects::RequestReader& reader) {
+  std::string body;
+  (void)reader.mask({}, body);
+  dialects::RawStrings strings(body);
+  dialects::RawString string;
+  std::size_t highest = 0;
+  std::string others = body;
+  while (strings.next(string)) {
+    if (string.key != "thinking") continue;
+    others.replace(string.begin, string.end - string.begin, string.end - string.begin, ' ');
+  }
+  constexpr std::string_view kBegin = "[REDACTED:";
+  constexpr std::size_t kDigitsMax = 9;  // Ours have fewer.
+  for (std::size_t at = others.find(kBegin); at != std::string::npos;
+       at = others.find(kBegin, at + 1)) {
+    const std::size_t end = others.find_first_of("]\"", at);
+    const std::size_t sign = others.rfind('#', end);
+    if (end == std::string::npos || sign == std::string::npos || sign < at) continue;
+    std::size_t number = 0;
+    const char* const last = others.data() + std::min(end, sign + 1 + kDigitsMax);
+    (void)std::from_chars(others.data() + sign + 1, last, number);
+    highest = std::max(highest, number);
+  }
+  return highest;
+}
+
 }  // namespace
 
 Redaction::~Redaction() {
@@ -67,7 +108,7 @@ Redaction::~Redaction() {
 }
 
 const Redaction::Value& Redaction::value_of(std::string_view rule, std::string_view text) {
-  std::size_t number = 1;
+  std::size_t number = written_ + 1;
   for (const Value& value : values_) {
     if (value.rule != rule) continue;
     if (value.text == text) return value;
@@ -75,6 +116,15 @@ const Redaction::Value& Redaction::value_of(std::string_view rule, std::string_v
   }
   values_.push_back({rule, number, std::string(text), content::mask_of(rule, number)});
   return values_.back();
+}
+
+void Redaction::number(const dialects::Request& request, std::span<const content::Finding> parts) {
+  for (int turn = 0; turn < 3; ++turn) {
+    for (const content::Finding& part : parts) {
+      if (turn_of(request, part) != turn) continue;
+      (void)value_of(part.rule, value_at(request, part));
+    }
+  }
 }
 
 Expected<void> Redaction::mask(const dialects::RequestReader& reader,
@@ -94,18 +144,21 @@ Expected<void> Redaction::mask(const dialects::RequestReader& reader,
     return content::refuse_unmasked(part, place_of(request, part.text), rule_of(route));
   };
   if (++rounds_ > kRoundsMax) return refuse_part(0);
+  if (rounds_ == 1 && route.content.restore) written_ = highest_written(reader);
   values_.reserve(masks_);  // The masks borrow.
+  number(request, parts);
   std::vector<dialects::Mask> masks;
   for (const content::Finding& part : parts) {
-    const std::string_view text = text_at(request, part.text).text.substr(part.offset, part.bytes);
-    masks.push_back(
-        {part.text, part.offset, part.offset + part.bytes, value_of(part.rule, text).mask});
+    masks.push_back({part.text, part.offset, part.offset + part.bytes,
+                     value_of(part.rule, value_at(request, part)).mask});
   }
   std::string made;
   if (const std::optional<std::size_t> which = reader.mask(masks, made)) return refuse_part(*which);
   size_ = made.size();
   made.append(dialects::RequestReader::kPadding, ' ');
   body_ = std::move(made);
+  masked_.clear();
+  for (const Value& value : values_) masked_.push_back({value.mask, value.text});
   return {};
 }
 

@@ -21,6 +21,7 @@
 #include "controls/audit/audit.h"
 #include "controls/content/scanner.h"
 #include "dialects/request.h"
+#include "dialects/restoring.h"
 
 namespace tollgate::pipeline {
 
@@ -52,15 +53,20 @@ class Redaction {
   // behind it; empty: nothing was masked.
   std::string_view body() const { return std::string_view(body_).substr(0, size_); }
   std::span<const Value> values() const { return values_; }
+  // The same for whoever restores them in the answer; valid until the next mask().
+  std::span<const dialects::Masked> masked() const { return masked_; }
 
   // What was found before anything was masked: places in the request as it came.
   std::span<const audit::ContentFinding> first_found;
 
  private:
   const Value& value_of(std::string_view rule, std::string_view text);
+  void number(const dialects::Request& request, std::span<const content::Finding> parts);
 
   std::vector<Value> values_;
-  std::string body_;  // With its padding.
+  std::vector<dialects::Masked> masked_;
+  std::size_t written_ = 0;  // The highest number of a mask that the caller wrote.
+  std::string body_;         // With its padding.
   std::size_t size_ = 0;
   std::size_t masks_ = 0;
   int rounds_ = 0;

@@ -37,14 +37,16 @@ routes:
     tools: { allow: ["*"] }
     content:
       request: [pii, secrets, own]
+      response: [secrets]
       on_match: redact
+      restore: true
       overrides: { secrets: { on_match: refuse }, pii.phone_number: { on_match: flag } }
   - name: judged
     path: /v1/chat/completions
     models: [judged]
     allow: [{ tenants: [acme] }]
     prompt: { body: 64KiB, input_tokens: 2000, output_tokens: 100, choices: 1 }
-    content: { request: [pii], on_match: redact }
+    content: { request: [pii], on_match: redact, restore: true }
     guards: [moderation]
   - name: completions
     path: /v1/completions
@@ -58,7 +60,7 @@ routes:
     allow: [{ tenants: [acme] }]
     prompt: { body: 64KiB, input_tokens: 2000, output_tokens: 100, choices: 1 }
     tools: { allow: ["*"] }
-    content: { request: [pii], on_match: redact }
+    content: { request: [pii], on_match: redact, restore: true }
 )";
 
 constexpr std::string_view kAnn = "ann@hoverly.com";
@@ -219,6 +221,81 @@ TEST_F(RedactionTest, ShowsGuardsWhatIsSent) {
     EXPECT_NE(sent(message).find("[REDACTED:pii.email#1]"), std::string::npos) << sent(message);
     EXPECT_EQ(sent(message).find(kAnn), std::string::npos) << sent(message);
   }
+}
+
+constexpr const char* kEchoed =
+    R"({"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hello [REDACTED:pii.email#1], [REDACTED:pii.email#3]","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"to\":\"[REDACTED:own.number#1]\"}"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}})";
+
+TEST_F(RedactionTest, RestoresInTheAnswerWhatWasMasked) {
+  world.upstreams.script.pieces = {kEchoed};
+  const auto caller = world.serve(ask(chat_with("I am ann@hoverly.com, EMP-1234")));
+  EXPECT_EQ(caller->status, 200) << caller->text;
+  EXPECT_NE(caller->text.find("Hello ann@hoverly.com, [REDACTED:pii.email#3]"), std::string::npos)
+      << caller->text;
+  EXPECT_NE(caller->text.find(R"({\"to\":\"EMP-1234\"})"), std::string::npos) << caller->text;
+  // What was never in a request is in no answer.
+  const auto other = world.serve(ask(chat_with("I am nobody")));
+  EXPECT_NE(other->text.find("Hello [REDACTED:pii.email#1],"), std::string::npos) << other->text;
+}
+
+TEST_F(RedactionTest, RestoresInAStreamHoweverItIsCut) {
+  for (const std::size_t size : {1U, 3U, 7U, 50U}) {
+    std::string stream;
+    const std::string said = "Hi [REDACTED:pii.email#1]! [1]";
+    for (std::size_t at = 0; at < said.size(); at += size) stream += chunk(said.substr(at, size));
+    stream += kFinish + usage_chunk(9, 4) + kDone;
+    world.upstreams.script = {};
+    world.upstreams.script.content_type = "text/event-stream";
+    for (std::size_t at = 0; at < stream.size(); at += 100) {
+      world.upstreams.script.pieces.push_back(stream.substr(at, 100));
+    }
+    const auto caller = world.serve(ask(
+        R"({"model":"small","stream":true,"messages":[{"role":"user","content":"I am ann@hoverly.com"}]})"));
+    EXPECT_EQ(caller->status, 200);
+    EXPECT_EQ(caller->text.find("REDACTED"), std::string::npos) << caller->text;
+    std::string text;
+    constexpr std::string_view kContent = "\"content\":\"";
+    for (std::size_t at = caller->text.find(kContent); at != std::string::npos;
+         at = caller->text.find(kContent, at + 1)) {
+      const std::size_t begin = at + kContent.size();
+      text += caller->text.substr(begin, caller->text.find('"', begin) - begin);
+    }
+    EXPECT_EQ(text, "Hi ann@hoverly.com! [1]") << size;
+    EXPECT_NE(caller->text.find("\"finish_reason\":\"stop\""), std::string::npos);
+    EXPECT_TRUE(caller->text.ends_with(kDone));
+    EXPECT_EQ(last().outcome, audit::Outcome::kAllowed);
+    expect_clean_books();
+  }
+}
+
+TEST_F(RedactionTest, RestoresForAnthropicToo) {
+  world.upstreams.script.content_type = "text/event-stream";
+  const auto delta = [](std::string_view text) {
+    return event(
+        "content_block_delta",
+        R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":")" +
+            std::string(text) + "\"}}");
+  };
+  world.upstreams.script.pieces = {
+      claude_opening(22), delta("To [REDAC"), delta("TED:pii.email#1]."), delta(" Ends ["),
+      event("content_block_stop", R"({"type":"content_block_stop","index":0})")};
+  world.upstreams.script.fault = FaultKind::kBroken;
+  const auto caller = world.serve(ask(
+      R"({"model":"opus","max_tokens":50,"stream":true,"messages":[{"role":"user","content":"I am ann@hoverly.com"}]})",
+      "/v1/messages"));
+  EXPECT_NE(caller->text.find(delta("To ann@hoverly.com") + delta(".") + delta(" Ends [")),
+            std::string::npos)
+      << caller->text;
+}
+
+// A mask that the caller wrote is no mask of ours: ours have other numbers.
+TEST_F(RedactionTest, IsNotConfusedByMasksThatTheCallerWrote) {
+  world.upstreams.script.pieces = {kEchoed};
+  const auto caller = world.serve(
+      ask(chat_with("[REDACTED:pii.email#1] and [REDACTED:own.x#2] are ann@hoverly.com")));
+  EXPECT_NE(sent().find("are [REDACTED:pii.email#3]"), std::string::npos) << sent();
+  EXPECT_NE(caller->text.find("Hello [REDACTED:pii.email#1], ann@hoverly.com"), std::string::npos)
+      << caller->text;
 }
 
 // Decided anew, counted at its end: it is the masked body that is read again.

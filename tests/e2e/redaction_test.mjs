@@ -3,7 +3,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Anthropic, scope, standard, startGateway, thrown } from './harness.mjs';
-import { completion, fakeUpstream, message, sendJson } from './fake_upstream.mjs';
+import {
+  beginStream,
+  chunk,
+  completion,
+  endStream,
+  fakeUpstream,
+  message,
+  sendJson,
+} from './fake_upstream.mjs';
 
 const ANN = 'ann@hoverly.com';
 const BOB = 'bob@hoverly.org';
@@ -23,6 +31,7 @@ function masking(url) {
     route.content = {
       request: ['pii', 'own'],
       on_match: 'redact',
+      restore: true,
       overrides: { 'own.project': { on_match: 'refuse' } },
     };
   }
@@ -118,6 +127,97 @@ describe('the OpenAI SDK', () => {
     assert.equal(error.param, 'metadata');
     assert.match(error.message, /cannot be masked/);
     assert.equal(upstream.requests.length, asked);
+  });
+});
+
+describe('an answer', () => {
+  const pieces = (text, size) => text.match(new RegExp(`[^]{1,${size}}`, 'g'));
+  const request = (more) => ask('small', `I am ${ANN}, "EMP-1234", he is ${BOB}`, more);
+  const TEXT = `Dear ${SECOND}, ${FIRST} [and] ${FIRST}`;
+  const RESTORED = `Dear ${BOB}, ${ANN} [and] ${ANN}`;
+  const tools = [{ type: 'function', function: { name: 'get_weather', parameters: {} } }];
+
+  it('has the values again, in its text and in the arguments of tools', async () => {
+    const call = {
+      id: 'c1',
+      type: 'function',
+      function: { name: 'get_weather', arguments: JSON.stringify({ to: [FIRST, '"'] }) },
+    };
+    say = ({ response }) =>
+      sendJson(
+        response,
+        completion(TEXT, { input: 40, output: 9 }, { message: { tool_calls: [call] } }),
+      );
+    const whole = await client.chat.completions.create(request({ tools }));
+    const said = whole.choices[0].message;
+    assert.equal(said.content, RESTORED);
+    assert.deepEqual(JSON.parse(said.tool_calls[0].function.arguments), { to: [ANN, '"'] });
+    // Nobody else's: a request without that value keeps the mask.
+    const other = await client.chat.completions.create(ask('small', 'x', { tools }));
+    assert.equal(other.choices[0].message.content, TEXT);
+  });
+
+  it('has them in a stream, however it is cut', async () => {
+    for (const size of [1, 2, 5, 9, 200]) {
+      say = ({ response }) => {
+        beginStream(response);
+        for (const content of pieces(TEXT, size)) response.write(chunk({ content }));
+        const first = { index: 0, id: 'c1', type: 'function' };
+        const named = { ...first, function: { name: 'get_weather', arguments: '' } };
+        response.write(chunk({ tool_calls: [named] }));
+        for (const part of pieces(JSON.stringify({ to: [FIRST, SECOND] }), size)) {
+          response.write(chunk({ tool_calls: [{ index: 0, function: { arguments: part } }] }));
+        }
+        endStream(response, { input: 40, output: 30 });
+      };
+      const stream = await client.chat.completions.create(request({ stream: true, tools }));
+      let text = '';
+      let given = '';
+      for await (const part of stream) {
+        const delta = part.choices[0]?.delta;
+        text += delta?.content ?? '';
+        given += delta?.tool_calls?.[0]?.function?.arguments ?? '';
+      }
+      assert.equal(text, RESTORED, `pieces of ${size}`);
+      assert.deepEqual(JSON.parse(given), { to: [ANN, BOB] });
+    }
+  });
+
+  it('has them from Anthropic, whole and streamed', async () => {
+    say = ({ response, body }) => {
+      const input = { to: FIRST };
+      if (!body.stream) {
+        const call = { type: 'tool_use', id: 't1', name: 'f', input };
+        const text = { type: 'text', text: TEXT };
+        return sendJson(response, message([text, call], { input: 40, output: 9 }));
+      }
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const send = (type, data) =>
+        response.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`);
+      const opening = message([], { input: 9, output: 1 }, { stop_reason: null });
+      send('message_start', { message: opening });
+      send('content_block_start', { index: 0, content_block: { type: 'text', text: '' } });
+      for (const text of pieces(TEXT, 3)) {
+        send('content_block_delta', { index: 0, delta: { type: 'text_delta', text } });
+      }
+      send('content_block_stop', { index: 0 });
+      const block = { type: 'tool_use', id: 't1', name: 'f', input: {} };
+      send('content_block_start', { index: 1, content_block: block });
+      for (const partial_json of pieces(JSON.stringify(input), 4)) {
+        send('content_block_delta', { index: 1, delta: { type: 'input_json_delta', partial_json } });
+      }
+      send('content_block_stop', { index: 1 });
+      send('message_delta', { delta: { stop_reason: 'tool_use' }, usage: { output_tokens: 9 } });
+      send('message_stop', {});
+      response.end();
+    };
+    const asked = ask('claude', `I am ${ANN}, he is ${BOB}`);
+    const whole = await sdk.messages.create(asked);
+    const streamed = await sdk.messages.stream(asked).finalMessage();
+    for (const { content } of [whole, streamed]) {
+      assert.equal(content[0].text, RESTORED);
+      assert.deepEqual(content[1].input, { to: ANN });
+    }
   });
 });
 

@@ -67,6 +67,7 @@ struct Policy {
   std::vector<Pack> request;   // Packs that a request is held to; empty: it is not inspected.
   std::vector<Pack> response;  // The same, of its answer.
   OnMatch on_match = OnMatch::kRefuse;
+  bool restore = false;  // What was masked in a request is put back in its answer.
   std::vector<std::string> link_hosts;  // To which links may carry data (links.h).
   std::vector<std::string> except;      // Names of rules that are left out.
   std::vector<Override> overrides;
