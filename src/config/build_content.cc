@@ -15,12 +15,14 @@ bool is_too_short(const std::string& word) {
   return word.size() < 3 || word.size() > 256 || word.front() == ' ' || word.back() == ' ';
 }
 
+bool asks_for_own(std::span<const content::Pack> packs) {
+  return std::ranges::count(packs, content::Pack::kOwn) != 0;
+}
+
 class ContentBuilder {
  public:
   ContentBuilder(const Config& config, Report& report)
-      : rules_(content::all_rules(config.own_rules)),
-        has_own_(rules_.size() > content::all_rules().size()),
-        report_(report) {}
+      : rules_(content::all_rules(config.own_rules)), own_(config.own_rules), report_(report) {}
 
   content::Policy content(const View& route, dialects::Surface surface) {
     const View view = route.section("content");
@@ -37,8 +39,10 @@ class ContentBuilder {
       tell(view, "restore", "what this surface answers has no texts: there is nothing to restore");
     } else if (!made.response.empty() && !dialects::makes_output(surface)) {
       tell(view, "response", "what this surface answers has no texts: there is nothing to inspect");
-    } else if (!has_own_ && std::ranges::count(made.request, content::Pack::kOwn) != 0) {
+    } else if (own_ == nullptr && asks_for_own(made.request)) {
       tell(view, "request", "`own` has no rules: write them under `content.rules`");
+    } else if (own_ == nullptr && asks_for_own(made.response)) {
+      tell(view, "response", "`own` has no rules: write them under `content.rules`");
     } else if (!view.has("request") && !view.has("response")) {
       tell(route, "content", "`request` or `response` is missing: there is nothing to inspect");
     } else {
@@ -119,8 +123,27 @@ class ContentBuilder {
           "}` or `mode: observe`");
     }
     redaction(view, made);
+    own_answers(view, made);
     if (made.restore && !made.redacts) {
       tell(view, "restore", "never applies: no rule of `request` has `on_match: redact`");
+    }
+  }
+
+  // Own rules by which a stream would wait too long.
+  void own_answers(const View& view, const content::Policy& made) {
+    for (std::size_t i = content::all_rules().size(); i < made.answer_actions.size(); ++i) {
+      if (made.answer_actions[i] == content::Action::kNone) continue;
+      const content::OwnRule& rule = (*own_)[i - content::all_rules().size()];
+      const std::optional<std::size_t> width = rule.width();
+      if (width && *width <= content::OwnRule::kAnswerWidthMax) continue;
+      tell(view, "response",
+           fmt::format("`{}` cannot be held to answers: {}, and so much of a stream would wait, of "
+                       "which {} bytes are the most; give its repetitions an end, or write it "
+                       "under `except`",
+                       rule.source().name,
+                       width ? fmt::format("a match may be {} bytes long", *width)
+                             : "a match may have any length",
+                       content::OwnRule::kAnswerWidthMax));
     }
   }
 
@@ -157,7 +180,7 @@ class ContentBuilder {
   }
 
   const std::vector<content::Rule> rules_;
-  const bool has_own_;
+  const content::OwnRules own_;
   Report& report_;
 };
 
@@ -192,13 +215,12 @@ std::string why_unused(const Config& config, std::string_view name) {
   bool is_asked = false;
   for (const Route& route : config.routes) {
     const content::Policy& policy = route.content;
-    const bool asks = std::ranges::count(policy.request, content::Pack::kOwn) != 0 ||
-                      std::ranges::count(policy.response, content::Pack::kOwn) != 0;
-    if (asks && std::ranges::count(policy.except, name) == 0) return {};
-    is_asked = is_asked || asks;
+    const bool does_ask = asks_for_own(policy.request) || asks_for_own(policy.response);
+    if (does_ask && std::ranges::count(policy.except, name) == 0) return {};
+    is_asked = is_asked || does_ask;
   }
   return is_asked ? "can never apply: every route that asks for `own` has it in `except`"
-                  : "can never apply: no route has `own` in its `content.request`";
+                  : "can never apply: no route has `own` in its `content`";
 }
 
 }  // namespace

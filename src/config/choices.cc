@@ -37,7 +37,7 @@ List answer_packs() {
   using content::Pack;
   return {content::name_of(Pack::kSecrets), content::name_of(Pack::kPii),
           content::name_of(Pack::kInjection), content::name_of(Pack::kSpecialTokens),
-          content::name_of(Pack::kLinks)};
+          content::name_of(Pack::kLinks), content::name_of(Pack::kOwn)};
 }
 List on_repeating() { return {"pass", "end"}; }
 List rule_readings() { return {"text", "words"}; }
@@ -62,7 +62,7 @@ List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }
 List image_formulas() { return dialects::image_formula_names(); }
 List audio_formulas() { return dialects::audio_formula_names(); }
-List later_answer_packs() { return {"unicode", "own"}; }
+List later_answer_packs() { return {"unicode"}; }
 List later_contents() { return {"full"}; }
 List whens() { return {"refuse", "allow_and_alert"}; }
 List money_faults() { return {"refuse"}; }

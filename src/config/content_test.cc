@@ -192,6 +192,21 @@ TEST(Content, HasRulesOfTheOperatorsOwn) {
       << shown;
 }
 
+TEST(Content, OfAnswersMayBeHeldToOwnRules) {
+  const Loaded loaded =
+      load(with_own("emp: { pattern: \"a[0-9]+\" }, plan: { words: [blue harvest] }",
+                    "request: [own], response: [own, secrets], except: [own.emp]"));
+  EXPECT_EQ(loaded.config, nullptr);  // It is left out everywhere.
+  const Loaded right =
+      load(with_own("emp: { pattern: \"a[0-9]{9}\" }, plan: { words: [blue harvest] }",
+                    "response: [own], overrides: { own.emp: { on_match: flag } }"));
+  ASSERT_NE(right.config, nullptr) << told(right);
+  const content::Policy& policy = right.config->routes.at(0).content;
+  EXPECT_EQ(content::answer_action_of(policy, "own.emp"), content::Action::kFlag);
+  EXPECT_EQ(content::answer_action_of(policy, "own.plan"), content::Action::kRefuse);
+  EXPECT_EQ(content::answer_action_of(policy, "secrets.npm_token"), content::Action::kNone);
+}
+
 TEST(Content, TellsOfOwnRulesThatCannotBe) {
   const struct {
     std::string says;
@@ -224,8 +239,11 @@ TEST(Content, TellsOfOwnRulesThatCannotBe) {
       {"content: { request: [own] }", "routes[0].content.request", "`own` has no rules"},
       {with_own("number: { words: [number] }", "request: [own], on_match: redact"), "content",
        "masked as `[REDACTED:own.number#1]`, in which `own.number` would match"},
-      {with_own("emp: { pattern: abc }", "request: [own], response: [own]"), "response[0]",
-       "`own` is not served"},
+      {"content: { response: [own] }", "routes[0].content.response", "`own` has no rules"},
+      {with_own("emp: { pattern: \"a[0-9]+\" }", "request: [own], response: [own]"),
+       "routes[0].content.response", "`own.emp` cannot be held to answers: a match may have any"},
+      {with_own("emp: { pattern: \"a[0-9]{1,300}\" }", "response: [own]"),
+       "routes[0].content.response", "a match may be 301 bytes long"},
   };
   for (const auto& row : rows) {
     const Loaded loaded = load(row.says);

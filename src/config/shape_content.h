@@ -83,7 +83,8 @@ inline constexpr Field kContentFields[] = {
      .doc =
          "Packs of rules that every text of an answer is held to, before the caller has it. "
          "`secrets`, `pii` and `special_tokens` as above; `injection`, which is only told, as it "
-         "is found when a stream is out; `links`: links and images that carry data out.",
+         "is found when a stream is out; `links`: links and images that carry data out; `own`: "
+         "the rules of yours.",
      .min = 1,
      .max = 16,
      .names = choices::answer_packs,

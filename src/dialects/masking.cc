@@ -19,9 +19,12 @@ namespace {
 constexpr std::array<std::string_view, 9> kNames{
     "role", "name", "id", "type", "tool_call_id", "tool_use_id", "thinking", "signature", "data"};
 
+// Where the parser has a string, which is elsewhere for each of a body.
+const void* where(std::string_view text) { return text.data(); }
+
 // A mask in one string of the body.
 struct Part {
-  const void* string = nullptr;  // Where the parser has it.
+  const void* string = nullptr;
   std::size_t begin = 0;
   std::size_t end = 0;
   std::size_t which = 0;    // Of the masks.
@@ -83,7 +86,7 @@ std::vector<Inside> strings_in(dom::element value, std::string_view written) {
   const auto take = [](void* context, std::string_view, std::string_view text, std::string& out) {
     const std::size_t begin = out.size() + 1;
     append_json_string(text, out);
-    static_cast<std::vector<Inside>*>(context)->push_back({begin, out.size() - 1, text.data()});
+    static_cast<std::vector<Inside>*>(context)->push_back({begin, out.size() - 1, where(text)});
     return true;
   };
   Writer(take, &found).write(value, {}, made);
@@ -167,7 +170,7 @@ class Masking {
     for (; at < end; ++at) {
       const Mask& mask = masks_[at];
       parts_.push_back(
-          {text.text.data(), mask.begin, mask.end, at, false, text.kind == TextKind::kToolCall});
+          {where(text.text), mask.begin, mask.end, at, false, text.kind == TextKind::kToolCall});
     }
     return std::nullopt;
   }
@@ -192,8 +195,7 @@ class Masking {
   }
 
   bool take(std::string_view key, std::string_view text, std::string& out) {
-    const auto found =
-        std::ranges::equal_range(parts_, static_cast<const void*>(text.data()), {}, &Part::string);
+    const auto found = std::ranges::equal_range(parts_, where(text), {}, &Part::string);
     if (found.empty()) return false;
     taken_ += found.size();
     made_.clear();

@@ -8,6 +8,7 @@
 #include "controls/content/encoded_reader.h"
 #include "controls/content/links.h"
 #include "controls/content/normal_form.h"
+#include "controls/content/rules.h"
 
 namespace tollgate::pipeline {
 
@@ -63,7 +64,7 @@ FaultOr<void> find_in(std::string_view text, const config::Route& route, content
 }
 
 content::Action action_of(const config::Route& route, const content::StreamMatch& match) {
-  return route.content.answer_actions[content::number_of(match.rule)];
+  return content::answer_action_of(route.content, match.rule);
 }
 
 void leave_out(const config::Route& route, std::vector<content::StreamMatch>& found) {

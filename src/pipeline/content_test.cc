@@ -286,6 +286,45 @@ TEST_F(OwnContentTest, HoldsRequestsToTheRulesOfTheOperator) {
       << decision();
 }
 
+class OwnAnswerTest : public ContentTest {
+ protected:
+  OwnAnswerTest()
+      : ContentTest(doors_with("content: { response: [own] }") + R"(
+content:
+  rules:
+    number: { pattern: '\bEMP-[0-9]{4,6}\b' }
+    plan: { words: [Blue Harvest] }
+)") {}
+};
+
+TEST_F(OwnAnswerTest, HoldsWholeAnswersToTheRulesOfTheOperator) {
+  world.upstreams.script.pieces = {whole(reported(9, 4), "It is EMP-1234.")};
+  const auto caller = world.serve(ask(chat_with("who?")));
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "content_refused") << caller->text;
+  EXPECT_NE(last().written.find(R"("where":"choices[0].message.content:6+8")"), std::string::npos)
+      << last().written;
+  world.upstreams.script.pieces = {whole(reported(9, 4), "It is EMP-12345678.")};
+  EXPECT_EQ(world.serve(ask(chat_with("who?")))->status, 200);
+}
+
+TEST_F(OwnAnswerTest, EndsAStreamBeforeAMatch) {
+  world.upstreams.script.content_type = "text/event-stream";
+  world.upstreams.script.pieces = {chunk("The plan is "),
+                                   chunk("called bl\u00fc"),
+                                   chunk("e har"),
+                                   chunk("vest, and"),
+                                   kFinish,
+                                   kDone};
+  const auto caller = world.serve(ask(
+      R"({"model":"small","stream":true,"messages":[{"role":"user","content":"what plan?"}]})"));
+  EXPECT_EQ(caller->status, 200);
+  EXPECT_EQ(caller->text.find("vest"), std::string::npos) << caller->text;
+  EXPECT_EQ(caller->text.find("har"), std::string::npos) << caller->text;
+  EXPECT_NE(caller->text.find("content_filter"), std::string::npos) << caller->text;
+  EXPECT_EQ(last().code, "content_refused");
+  expect_clean_books();
+}
+
 class ObservedContentTest : public ContentTest {
  protected:
   ObservedContentTest()

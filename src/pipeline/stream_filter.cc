@@ -14,9 +14,12 @@ StreamFilter::StreamFilter(const config::Route& route, content::Scanner& scanner
       reads_(content::reads_of(route.content.answer_actions)),
       scans_(reads_.anchors || reads_.tokens || !reads_.pii.empty()),
       reads_links_(content::holds_answers_to(route.content, content::Pack::kLinks)) {
-  if (rules_ == nullptr) give_up();
+  if (rules_ == nullptr) return give_up();
   if (content::holds_answers_to(route.content, content::Pack::kInjection)) {
     words_ = content::those_on_words(route.content.answer_actions);
+  }
+  if (content::holds_answers_to(route.content, content::Pack::kOwn)) {
+    own_ = content::reading_of_own(*rules_, route.content.answer_actions);
   }
 }
 
@@ -40,11 +43,13 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
     text->encoded.read(piece, found_);
   }
   if (reads_links_) text->links.read(piece, found_);
+  if (own_.width > 0 && !text->own.read(piece, own(), found_)) return give_up();
   if (!words_.empty()) text->all += piece;
   text->size += piece.size();
   take_found(*text);
   event_needs_.push_back({last_, text->size});
-  const std::size_t memory = text->scanner.memory() + text->encoded.memory() + text->all.capacity();
+  const std::size_t memory = text->scanner.memory() + text->encoded.memory() +
+                             text->own.memory() + text->all.capacity();
   window_bytes_ += memory - std::exchange(text->memory, memory);
   if (window_bytes_ > kWindowBytesMax) give_up();
 }
@@ -59,6 +64,7 @@ void StreamFilter::ended(std::string_view places) {
     }
     text->links.end(found_);
     if (!words_.empty()) read_words(*text);
+    if (own_.width > 0 && !text->own.end(own(), found_)) return give_up();
     take_found(*text);
   }
 }
@@ -114,6 +120,7 @@ std::size_t StreamFilter::decided_of(const Text& text) const {
   std::size_t decided = std::min(text.size, text.match);
   if (scans_) decided = std::min({decided, text.scanner.decided(), text.encoded.decided()});
   if (reads_links_) decided = std::min(decided, text.links.decided());
+  if (own_.width > 0) decided = std::min(decided, text.own.decided());
   return decided;
 }
 

@@ -23,6 +23,7 @@
 
 #include "controls/content/encoded_reader.h"
 #include "controls/content/links.h"
+#include "controls/content/own_stream.h"
 #include "controls/content/stream_scanner.h"
 #include "pipeline/answer_filter.h"
 
@@ -69,6 +70,7 @@ class StreamFilter final : public dialects::AnswerSink {
     content::EncodedReader encoded;
     content::LinkReader links;
     std::string all;  // Where rules on words read it, once it has ended.
+    content::OwnStream own;
     std::size_t memory = 0;
     std::size_t match = kNever;  // Where the one begins for which the stream is ended.
     bool was_undecided = false;  // When it ended.
@@ -89,6 +91,7 @@ class StreamFilter final : public dialects::AnswerSink {
   void take_found(Text& text);
   void read_words(Text& text);
   void give_up();
+  content::OwnReader own() { return {own_, scanner_, rules_, forms_}; }
   std::size_t decided_of(const Text& text) const;
   bool is_decided(const Need& need) const;
   void release(std::string& out);
@@ -101,6 +104,8 @@ class StreamFilter final : public dialects::AnswerSink {
   const bool scans_;  // It reads for any of that.
   const bool reads_links_;
   std::vector<content::Action> words_;  // Of the rules on words alone; empty: none is read by.
+  content::OwnReading own_;  // Of width 0: no own rule is for answers.
+  content::Forms forms_;     // For them.
   std::vector<std::unique_ptr<Text>> texts_;
   std::size_t last_ = 0;  // The text of the last piece: the next is mostly of the same.
   std::vector<content::StreamMatch> found_;

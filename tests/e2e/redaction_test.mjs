@@ -26,6 +26,13 @@ function masking(url) {
       project: { words: ['Blue Harvest'] },
     },
   };
+  config.models.told = { ...config.models.small };
+  config.routes.push({
+    ...config.routes.find((route) => route.name === 'chat'),
+    name: 'told',
+    models: ['told'],
+    content: { response: ['own'] },
+  });
   for (const route of config.routes) {
     if (!['chat', 'messages'].includes(route.name)) continue;
     route.content = {
@@ -181,6 +188,28 @@ describe('an answer', () => {
       assert.equal(text, RESTORED, `pieces of ${size}`);
       assert.deepEqual(JSON.parse(given), { to: [ANN, BOB] });
     }
+  });
+
+  it('is held to the rules of the operator', async () => {
+    const said = 'He is EMP-12345, who';
+    say = ({ response, body }) => {
+      if (!body.stream) return sendJson(response, completion(said, { input: 9, output: 9 }));
+      beginStream(response);
+      for (const content of pieces(said, 3)) response.write(chunk({ content }));
+      endStream(response, { input: 9, output: 9 });
+    };
+    const error = await thrown(() => client.chat.completions.create(ask('told', 'Who?')));
+    assert.equal(error.code, 'content_policy_violation');
+    assert.match(error.message, /own\.employee/);
+    const stream = await client.chat.completions.create(ask('told', 'Who?', { stream: true }));
+    let text = '';
+    let finish;
+    for await (const part of stream) {
+      text += part.choices[0]?.delta.content ?? '';
+      finish = part.choices[0]?.finish_reason ?? finish;
+    }
+    assert.ok('He is '.startsWith(text), text);
+    assert.equal(finish, 'content_filter');
   });
 
   it('has them from Anthropic, whole and streamed', async () => {

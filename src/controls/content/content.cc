@@ -70,6 +70,7 @@ Action action_of(const Policy& policy, const Rule& rule) {
 void resolve(Policy& policy, std::span<const Rule> rules) {
   policy.actions.clear();
   policy.answer_actions.clear();
+  policy.own.clear();
   for (const Rule& rule : rules) {
     const bool is_left_out = std::ranges::count(policy.except, rule.name) != 0;
     const Action action = is_left_out ? Action::kNone : action_of(policy, rule);
@@ -77,6 +78,7 @@ void resolve(Policy& policy, std::span<const Rule> rules) {
       return std::ranges::count(packs, rule.pack) != 0 ? action : Action::kNone;
     };
     policy.actions.push_back(of(policy.request));
+    if (rule.pack == Pack::kOwn) policy.own.emplace_back(rule.name);
     const Action of_answer = of(policy.response);
     policy.answer_actions.push_back(of_answer == Action::kRedact ? Action::kRefuse : of_answer);
   }

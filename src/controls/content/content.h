@@ -67,7 +67,7 @@ struct Policy {
   std::vector<Pack> request;   // Packs that a request is held to; empty: it is not inspected.
   std::vector<Pack> response;  // The same, of its answer.
   OnMatch on_match = OnMatch::kRefuse;
-  bool restore = false;  // What was masked in a request is put back in its answer.
+  bool restore = false;                 // What was masked in a request is put back in its answer.
   std::vector<std::string> link_hosts;  // To which links may carry data (links.h).
   std::vector<std::string> except;      // Names of rules that are left out.
   std::vector<Override> overrides;
@@ -75,7 +75,8 @@ struct Policy {
   // By the number of the rule, as resolve() says, for a request and for its answer.
   std::vector<Action> actions;
   std::vector<Action> answer_actions;
-  bool redacts = false;  // Some of the former.
+  bool redacts = false;          // Some of the former.
+  std::vector<std::string> own;  // The names of the last of them, which are the operator's.
 };
 bool holds_answers_to(const Policy& policy, Pack pack);
 

@@ -174,8 +174,10 @@ std::optional<std::string> OwnRule::read_pattern() {
 
 void OwnRule::read_words() {
   for (const std::string& phrase : source_.words) {
-    expressions_.push_back(
-        {expression_of(phrase), HS_FLAG_SOM_LEFTMOST | HS_FLAG_DOTALL | HS_FLAG_CASELESS, true});
+    constexpr unsigned kOfWords = HS_FLAG_SOM_LEFTMOST | HS_FLAG_DOTALL | HS_FLAG_CASELESS;
+    expressions_.push_back({expression_of(phrase), kOfWords, true});
+    const std::expected<Widths, std::string> widths = widths_of(expressions_.back().text, kOfWords);
+    if (widths) width_ = std::max<std::size_t>(width_.value_or(0), widths->most);
   }
 }
 

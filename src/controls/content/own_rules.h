@@ -44,6 +44,8 @@ class OwnRule {
   // Instructions of RE2's program; each costs a text that is nothing but beginnings of matches.
   static constexpr int kProgramMax = 2048;
   static constexpr std::size_t kPatternBytesMax = 4096;
+  // The widest match of a rule that answers may be held to: so much of a stream waits.
+  static constexpr std::size_t kAnswerWidthMax = 256;
 
   // What the database has of it.
   struct Expression {
@@ -63,7 +65,7 @@ class OwnRule {
   const OwnSource& source() const { return source_; }
   Rule rule() const { return {source_.name, Pack::kOwn, source_.reading}; }
   std::span<const Expression> expressions() const { return expressions_; }
-  // Bytes that a match has at most; nothing: it has no end. Of words none is told.
+  // Bytes that a match has at most, in the form that it is found in; nothing: it has no end.
   std::optional<std::size_t> width() const { return width_; }
 
   // The matches of the pattern from left to right, as many as there is room for; how many.

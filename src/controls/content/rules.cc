@@ -141,6 +141,13 @@ std::size_t number_of(std::string_view rule) {
   return static_cast<std::size_t>(found - table().rules.begin());
 }
 
+Action answer_action_of(const Policy& policy, std::string_view rule) {
+  const auto own = std::ranges::find(policy.own, rule);
+  if (own == policy.own.end()) return policy.answer_actions[number_of(rule)];
+  return policy
+      .answer_actions[all_rules().size() + static_cast<std::size_t>(own - policy.own.begin())];
+}
+
 void Rules::Free::operator()(hs_database* database) const { hs_free_database(database); }
 
 namespace {

@@ -39,6 +39,8 @@ std::span<const Action> of_words(std::span<const Action> actions);
 std::vector<Action> those_on_words(std::span<const Action> actions);
 // The number of a rule that there is.
 std::size_t number_of(std::string_view rule);
+// What is done about a match of a rule in an answer.
+Action answer_action_of(const Policy& policy, std::string_view rule);
 
 // Immutable, and safe from any thread.
 class Rules {

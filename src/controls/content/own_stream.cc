@@ -1,0 +1,104 @@
+#include "controls/content/own_stream.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+namespace tollgate::content {
+
+namespace {
+
+// The longest escape of a JSON string, a pair of surrogates: more text may complete one.
+constexpr std::size_t kEscapeMax = 12;
+// The window is cut where that frees so much.
+constexpr std::size_t kCutAt = 1024;
+
+// Without an escape at the end that may not be complete.
+std::string_view complete_part(std::string_view text) {
+  const std::size_t from = text.size() - std::min(text.size(), kEscapeMax);
+  const std::size_t at = text.find('\\', from);
+  return at == std::string_view::npos ? text : text.substr(0, at);
+}
+
+// Places in a text, the first that any of its forms has for them.
+struct Marks {
+  std::size_t last = 0;     // Where its last character begins: a match ends there or before.
+  std::size_t decided = 0;  // As much from its end as a match is wide…
+  std::size_t kept = 0;     // …and twice as much.
+};
+
+Marks marks_of(std::string_view text, const OwnReading& reading, Forms& forms) {
+  Marks marks{text.size(), text.size(), text.size()};
+  forms.begin(text, reading.has_words, Layers::kNone);
+  while (const std::optional<Forms::Seen> form = forms.next()) {
+    const std::size_t size = form->text.size();
+    const auto before = [&](std::size_t bytes) {
+      const std::size_t at = size - std::min(size, bytes);
+      return Extent{at, std::max(at, size)};
+    };
+    std::array<Extent, 3> extents{before(1), before(reading.width), before(2 * reading.width)};
+    if (size > 0) forms.lead_back(*form, extents);
+    marks.last = std::min(marks.last, extents[0].begin);
+    marks.decided = std::min(marks.decided, extents[1].begin);
+    marks.kept = std::min(marks.kept, extents[2].begin);
+  }
+  return marks;
+}
+
+}  // namespace
+
+OwnReading reading_of_own(const Rules& rules, std::span<const Action> actions) {
+  OwnReading made;
+  made.actions.assign(actions.size(), Action::kNone);
+  for (std::size_t i = all_rules().size(); i < actions.size(); ++i) {
+    if (actions[i] == Action::kNone) continue;
+    made.actions[i] = actions[i];
+    made.width = std::max(made.width, rules.own(i).width().value_or(OwnRule::kAnswerWidthMax));
+    made.has_words = made.has_words || rules.all()[i].reading == Reading::kWords;
+  }
+  return made;
+}
+
+FaultOr<void> OwnStream::read(std::string_view piece, const OwnReader& by,
+                              std::vector<StreamMatch>& found) {
+  window_ += piece;
+  const std::string_view text = complete_part(std::string_view(window_).substr(gone_));
+  const Marks marks = marks_of(text, by.reading, by.forms);
+  if (FaultOr<void> read = scan(text, marks.last, by, found); !read) return read;
+  decided_ = std::max(decided_, base_ + marks.decided);
+  gone_ += marks.kept;
+  base_ += marks.kept;
+  if (gone_ >= kCutAt) window_.erase(0, std::exchange(gone_, 0));
+  std::erase_if(known_, [&](const StreamMatch& match) { return match.extent.end <= base_; });
+  return {};
+}
+
+FaultOr<void> OwnStream::end(const OwnReader& by, std::vector<StreamMatch>& found) {
+  const std::string_view text = std::string_view(window_).substr(gone_);
+  FaultOr<void> read = scan(text, text.size(), by, found);
+  decided_ = base_ + text.size();
+  return read;
+}
+
+// What ends behind `last` could be another match, or none, with more behind it.
+FaultOr<void> OwnStream::scan(std::string_view text, std::size_t last, const OwnReader& by,
+                              std::vector<StreamMatch>& found) {
+  FaultOr<void> read = by.scanner.begin(by.rules, by.reading.actions, Layers::kNone);
+  if (read) read = by.scanner.read(text);
+  if (!read) return read;
+  for (const Finding& one : by.scanner.found()) {
+    const Extent extent{base_ + one.offset, base_ + one.offset + one.bytes};
+    if (one.offset + one.bytes > last || extent.begin < decided_) continue;
+    const bool is_known = std::ranges::any_of(known_, [&](const StreamMatch& other) {
+      return other.rule == one.rule && other.extent.begin < extent.end &&
+             extent.begin < other.extent.end;
+    });
+    if (is_known) continue;
+    known_.push_back({one.rule, extent});
+    found.push_back(known_.back());
+  }
+  return {};
+}
+
+}  // namespace tollgate::content
