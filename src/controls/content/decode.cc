@@ -205,8 +205,9 @@ std::size_t first_pair(std::string_view text, std::size_t at, std::size_t from) 
 // anew: what is decoded of a window alone is what was decoded of it in the text.
 class DecodedText {
  public:
-  DecodedText(std::string_view text, std::string& decoded, std::vector<Window>& windows)
-      : text_(text), decoded_(decoded), windows_(windows) {
+  DecodedText(std::string_view text, Reads reads, std::string& decoded,
+              std::vector<Window>& windows)
+      : text_(text), reads_(reads), decoded_(decoded), windows_(windows) {
     decoded_.clear();
     windows_.clear();
   }
@@ -225,6 +226,7 @@ class DecodedText {
 
   // Nothing begins from `from` on up to `to`, where the next look is taken.
   void is_free(std::size_t from, std::size_t to) {
+    if (reads_ == Reads::kWhole) return;
     free_ = {from, to};
     if (is_open_ && !end_ && to > last_ + kReach) end_ = std::max(from, last_ + kReach);
     if (to < new_ + kReach) return;
@@ -239,7 +241,9 @@ class DecodedText {
  private:
   void differs(const Extent& original) {
     std::size_t begin = old_;
-    if (original.begin - free_.begin >= kReach) {
+    if (reads_ == Reads::kWhole) {
+      begin = last_;
+    } else if (original.begin - free_.begin >= kReach) {
       begin = original.begin - kReach;
     } else if (original.begin >= new_ + kReach) {
       begin = new_;
@@ -266,6 +270,7 @@ class DecodedText {
   }
 
   std::string_view text_;
+  Reads reads_;
   std::string& decoded_;
   std::vector<Window>& windows_;
   bool is_open_ = false;
@@ -311,9 +316,9 @@ void Decoder::each_piece(std::string_view text, const Candidates& candidates, Pu
   if (kept < text.size()) put(Extent{kept, text.size()}, text.substr(kept), true);
 }
 
-void Decoder::decode(std::string_view text, const Candidates& candidates, std::string& decoded,
-                     std::vector<Window>& windows) {
-  DecodedText made(text, decoded, windows);
+void Decoder::decode(std::string_view text, const Candidates& candidates, Reads reads,
+                     std::string& decoded, std::vector<Window>& windows) {
+  DecodedText made(text, reads, decoded, windows);
   each_piece(
       text, candidates,
       [&](Extent original, std::string_view becomes, bool stays) {

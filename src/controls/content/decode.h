@@ -32,8 +32,8 @@ class Decoder {
  public:
   // Replaces `decoded` by the text with one layer taken off, and `windows` by what has to be read
   // of it; where there was none, both are empty. `candidates` are those of the text.
-  void decode(std::string_view text, const Candidates& candidates, std::string& decoded,
-              std::vector<Window>& windows);
+  void decode(std::string_view text, const Candidates& candidates, Reads reads,
+              std::string& decoded, std::vector<Window>& windows);
   // Whether there is a layer.
   bool is_encoded(std::string_view text, const Candidates& candidates);
 

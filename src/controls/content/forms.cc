@@ -13,8 +13,9 @@ std::string_view part(std::string_view text, const Extent& extent) {
 
 }  // namespace
 
-void Forms::begin(std::string_view text, bool has_words, Layers layers) {
+void Forms::begin(std::string_view text, bool has_words, Layers layers, Reads reads) {
   trim();
+  reads_ = reads;
   layers_asked_ = layers;
   has_words_ = has_words;
   is_too_deep_ = false;
@@ -48,7 +49,7 @@ void Forms::set(Step step) {
 Rewritten Forms::rewrite_layer(Form form, Tags tags) {
   Layer& of = layer();
   const bool folds = form == Form::kFolded;
-  const Rewritten made = rewrite(of.text, form, tags, folds ? folded_ : of.normal,
+  const Rewritten made = rewrite(of.text, form, tags, reads_, folds ? folded_ : of.normal,
                                  folds ? folded_windows_ : of.normal_windows);
   may_hide_ = may_hide_ || made.may_hide;
   return made;
@@ -147,7 +148,7 @@ void Forms::decode() {
   if (!of.normal.empty()) may_be_encoded = survey(of.normal, of.candidates).may_be_encoded;
   if (!may_be_encoded) return;
   if (layer_ < kLayersMax) {
-    decoder_.decode(of.base(), of.candidates, of.decoded, of.decoded_windows);
+    decoder_.decode(of.base(), of.candidates, reads_, of.decoded, of.decoded_windows);
   } else {
     is_too_deep_ = is_too_deep_ || decoder_.is_encoded(of.base(), of.candidates);
   }

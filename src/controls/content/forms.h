@@ -61,7 +61,8 @@ class Forms {
   };
 
   // Begins with `text`, which lives until the last next(). Folds only where `has_words`.
-  void begin(std::string_view text, bool has_words, Layers layers = Layers::kAll);
+  void begin(std::string_view text, bool has_words, Layers layers = Layers::kAll,
+             Reads reads = Reads::kWindows);
   // The next form; borrowed until the next call. None: that was all.
   std::optional<Seen> next();
   // After all: there was one layer more.
@@ -104,6 +105,7 @@ class Forms {
 
   bool has_words_ = false;
   Layers layers_asked_ = Layers::kAll;
+  Reads reads_ = Reads::kWindows;
   bool is_too_deep_ = false;
   bool may_hide_ = false;
   std::array<Layer, kLayersMax + 1> layers_;

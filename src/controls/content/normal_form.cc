@@ -262,8 +262,9 @@ class Pieces {
 // Writes a form, and what of it has to be read.
 class Writer {
  public:
-  Writer(std::string_view text, Form form, std::string& made, std::vector<Window>& windows)
-      : text_(text), folds_(form == Form::kFolded), made_(made), windows_(text, windows) {}
+  Writer(std::string_view text, Form form, Reads reads, std::string& made,
+         std::vector<Window>& windows)
+      : text_(text), folds_(form == Form::kFolded), made_(made), windows_(text, reads, windows) {}
 
   bool operator()(Extent original, std::string_view becomes, bool stays) {
     // Nothing is written of what stays as a whole.
@@ -377,9 +378,9 @@ bool has_tags(std::string_view text) {
          text.find("udB40") != std::string_view::npos;
 }
 
-Rewritten rewrite(std::string_view text, Form form, Tags tags, std::string& made,
+Rewritten rewrite(std::string_view text, Form form, Tags tags, Reads reads, std::string& made,
                   std::vector<Window>& windows) {
-  Writer writer(text, form, made, windows);
+  Writer writer(text, form, reads, made, windows);
   Pieces<Writer> pieces(text, form, tags, MoreText::kNone, writer);
   pieces.all();
   return {writer.end(), pieces.may_hide(), pieces.has_tags()};

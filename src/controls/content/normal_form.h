@@ -48,7 +48,7 @@ struct Rewritten {
   bool may_hide = false;  // A character, as it came, is of a class that hides or looks alike.
   bool has_tags = false;  // As they came or as escapes: there are two readings.
 };
-Rewritten rewrite(std::string_view text, Form form, Tags tags, std::string& made,
+Rewritten rewrite(std::string_view text, Form form, Tags tags, Reads reads, std::string& made,
                   std::vector<Window>& windows);
 
 // The normal form of a text that comes in pieces, part by part of it: `original` becomes `becomes`,

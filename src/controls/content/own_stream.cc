@@ -1,8 +1,8 @@
 #include "controls/content/own_stream.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
+#include <ranges>
 #include <utility>
 
 namespace tollgate::content {
@@ -28,20 +28,40 @@ struct Marks {
   std::size_t kept = 0;     // …and twice as much.
 };
 
+// Where in the text the byte stands that is so many before the end of a form with these windows.
+std::size_t place_of(std::size_t from_end, std::string_view text,
+                     std::span<const Forms::Seen> windows, const Forms& forms) {
+  std::size_t at = text.size();  // What is behind it is passed.
+  for (const Forms::Seen& window : windows | std::views::reverse) {
+    // What is between two windows stays.
+    const std::size_t stays = at - window.original.end;
+    if (from_end <= stays) return at - from_end;
+    from_end -= stays;
+    const std::size_t size = window.text.size();
+    if (from_end <= size) {
+      Extent place{size - from_end, size - from_end + 1};
+      forms.lead_to_layer(window, {&place, 1});
+      return place.begin;
+    }
+    from_end -= size;
+    at = window.original.begin;
+  }
+  return at - std::min(at, from_end);
+}
+
 Marks marks_of(std::string_view text, const OwnReading& reading, Forms& forms) {
   Marks marks{text.size(), text.size(), text.size()};
   forms.begin(text, reading.has_words, Layers::kNone);
+  std::vector<Forms::Seen> windows;
   while (const std::optional<Forms::Seen> form = forms.next()) {
-    const std::size_t size = form->text.size();
-    const auto before = [&](std::size_t bytes) {
-      const std::size_t at = size - std::min(size, bytes);
-      return Extent{at, std::max(at, size)};
-    };
-    std::array<Extent, 3> extents{before(1), before(reading.width), before(2 * reading.width)};
-    if (size > 0) forms.lead_back(*form, extents);
-    marks.last = std::min(marks.last, extents[0].begin);
-    marks.decided = std::min(marks.decided, extents[1].begin);
-    marks.kept = std::min(marks.kept, extents[2].begin);
+    // As it came, all of it stays.
+    if (form->form != Form::kAsIs) windows.push_back(*form);
+    if (!form->is_last) continue;
+    const auto before = [&](std::size_t bytes) { return place_of(bytes, text, windows, forms); };
+    marks.last = std::min(marks.last, before(1));
+    marks.decided = std::min(marks.decided, before(reading.width));
+    marks.kept = std::min(marks.kept, before(2 * reading.width));
+    windows.clear();
   }
   return marks;
 }

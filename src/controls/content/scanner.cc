@@ -21,6 +21,7 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const
   CHECK(actions.size() == rules->all().size());
   actions_ = actions;
   layers_ = layers;
+  reads_ = Reads::kWindows;
   room_ = room;
   found_.clear();
   text_ = 0;
@@ -33,7 +34,10 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const
   has_words_ = asks(of_words(actions));
   for (std::size_t rule = all_rules().size(); rule < actions.size(); ++rule) {
     const bool is_words = rules->all()[rule].reading == Reading::kWords;
-    has_words_ = has_words_ || (is_words && actions[rule] != Action::kNone);
+    if (actions[rule] == Action::kNone) continue;
+    has_words_ = has_words_ || is_words;
+    // What a window has around what differs is as much as it takes, but for a match without an end.
+    if (rules->own(rule).width().value_or(kReach) >= kReach / 2) reads_ = Reads::kWhole;
   }
   has_unicode_ = asks(actions.subspan(first_smuggling_rule(), kSmugglingCount));
   has_others_ = asks(actions.first(first_smuggling_rule())) || asks(own);
@@ -48,7 +52,7 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const
 }
 
 FaultOr<void> Scanner::read(std::string_view text) {
-  forms_.begin(text, has_words_, layers_);
+  forms_.begin(text, has_words_, layers_, reads_);
   smuggled_ = {};
   FaultOr<void> read;
   of_form_.clear();

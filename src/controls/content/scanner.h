@@ -100,6 +100,7 @@ class Scanner {
   std::shared_ptr<const Rules> rules_;  // Of the last begin(); kept, as the scratch is for it.
   hs_scratch* scratch_ = nullptr;
   Layers layers_ = Layers::kAll;
+  Reads reads_ = Reads::kWindows;
   Forms forms_;       // Of the text that is being read.
   Forms::Seen form_;  // Which is being scanned…
   Matches matched_;   // …and what matched there…

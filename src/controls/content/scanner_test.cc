@@ -204,7 +204,9 @@ TEST(NormalForm, StaysWhereThereIsNothingToChange) {
   std::string normal;
   std::vector<Window> windows;
   for (const char* text : {"", "plain", "caf\u00e9", "\u65e5\u672c\u8a9e", "a\\d", "\xFF\xFE"}) {
-    EXPECT_FALSE(rewrite(text, Form::kNormal, Tags::kLeftOut, normal, windows).differs) << text;
+    EXPECT_FALSE(
+        rewrite(text, Form::kNormal, Tags::kLeftOut, Reads::kWindows, normal, windows).differs)
+        << text;
     EXPECT_TRUE(windows.empty());
     EXPECT_EQ(normal, "");
   }

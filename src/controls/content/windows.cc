@@ -27,12 +27,16 @@ bool is_inside_character(char c) { return (c & 0xC0) == 0x80; }
 
 }  // namespace
 
-WindowMaker::WindowMaker(std::string_view text, std::vector<Window>& windows)
-    : text_(text), windows_(windows) {
+WindowMaker::WindowMaker(std::string_view text, Reads reads, std::vector<Window>& windows)
+    : text_(text), reads_(reads), windows_(windows) {
   windows_.clear();
 }
 
 void WindowMaker::differs(const Extent& original, std::size_t made) {
+  if (reads_ == Reads::kWhole) {
+    if (!is_open_) open({});
+    return;
+  }
   const std::size_t stayed = original.begin - behind_.original;
   std::size_t floor = behind_.original;
   if (is_open_ && stayed > 2 * kReach) {
@@ -66,7 +70,7 @@ void WindowMaker::end() {
   if (!is_open_) return;
   const std::size_t size = text_.size();
   const std::size_t from = behind_.original + kReach;
-  close(from < size ? word_end(from, size) : size);
+  close(reads_ == Reads::kWindows && from < size ? word_end(from, size) : size);
 }
 
 void WindowMaker::open(Point begin) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -24,6 +25,9 @@ struct Window {
   bool is_cut_behind = false;
 };
 
+// Whether all that differs is in one window, for rules whose matches have no end.
+enum class Reads : std::uint8_t { kWindows, kWhole };
+
 // Bytes that stay which a window has on each side: more than rules look at around a match.
 inline constexpr std::size_t kReach = 1'280;
 // What lies within so many bytes of a cut is a match by the cut alone, or one of the text, too.
@@ -36,7 +40,7 @@ class WindowMaker {
   static constexpr std::size_t kWindowMax = std::size_t{64} << 10;
 
   // Replaces `windows`, which live as long as it does, as `text` does.
-  WindowMaker(std::string_view text, std::vector<Window>& windows);
+  WindowMaker(std::string_view text, Reads reads, std::vector<Window>& windows);
 
   // What stands there in the text differs, and will stand from `made` on in the form.
   void differs(const Extent& original, std::size_t made);
@@ -63,6 +67,7 @@ class WindowMaker {
   bool is_between_words(std::size_t at) const;
 
   std::string_view text_;
+  Reads reads_;
   std::vector<Window>& windows_;
   bool is_open_ = false;
   Point behind_;                  // What differed last.

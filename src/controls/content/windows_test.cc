@@ -38,14 +38,15 @@ TEST(Windows, HaveAllThatDiffersWithWhatIsAroundIt) {
     }
     std::string made;
     std::vector<Window> windows;
-    ASSERT_TRUE(rewrite(text, Form::kNormal, Tags::kLeftOut, made, windows).differs);
+    ASSERT_TRUE(
+        rewrite(text, Form::kNormal, Tags::kLeftOut, Reads::kWindows, made, windows).differs);
     std::size_t read = 0;
     for (const Window& window : windows) {
       const std::string_view part = std::string_view(text).substr(
           window.original.begin, window.original.end - window.original.begin);
       std::string alone;
       std::vector<Window> of_alone;
-      rewrite(part, Form::kNormal, Tags::kLeftOut, alone, of_alone);
+      rewrite(part, Form::kNormal, Tags::kLeftOut, Reads::kWindows, alone, of_alone);
       EXPECT_EQ(alone, std::string_view(made).substr(window.made.begin,
                                                      window.made.end - window.made.begin));
       read += part.size();
@@ -66,7 +67,7 @@ TEST(Windows, AreNotMadeOfWhatStaysBetweenThem) {
   text.insert(text.find("plain", 100'000), "\u200b");
   std::string made;
   std::vector<Window> windows;
-  ASSERT_TRUE(rewrite(text, Form::kNormal, Tags::kLeftOut, made, windows).differs);
+  ASSERT_TRUE(rewrite(text, Form::kNormal, Tags::kLeftOut, Reads::kWindows, made, windows).differs);
   ASSERT_EQ(windows.size(), 1U);
   EXPECT_LT(windows[0].made.end - windows[0].made.begin, 2 * kReach + 100);
 }
