@@ -11,6 +11,9 @@ namespace {
 
 // The longest escape of a JSON string, a pair of surrogates: more text may complete one.
 constexpr std::size_t kEscapeMax = 12;
+// More has to be kept only of a text that is nearly all characters that nobody sees, and would be
+// scanned as often as it has pieces.
+constexpr std::size_t kWindowMax = std::size_t{16} << 10;
 // The window is cut where that frees so much.
 constexpr std::size_t kCutAt = 1024;
 
@@ -84,6 +87,9 @@ FaultOr<void> OwnStream::read(std::string_view piece, const OwnReader& by,
                               std::vector<StreamMatch>& found) {
   window_ += piece;
   const std::string_view text = complete_part(std::string_view(window_).substr(gone_));
+  if (text.size() > kWindowMax) {
+    return fault(FaultKind::kBroken, "a text hides more than can be held of it");
+  }
   const Marks marks = marks_of(text, by.reading, by.forms);
   if (FaultOr<void> read = scan(text, marks.last, by, found); !read) return read;
   decided_ = std::max(decided_, base_ + marks.decided);

@@ -149,5 +149,17 @@ TEST_F(OwnStreams, KeepNoMoreOfALongTextThanAWindow) {
   EXPECT_LE(std::size_t{2000} * 17 - stream.decided(), reading_.width);
 }
 
+// Nobody knows how much more comes before the next character that is one.
+TEST_F(OwnStreams, GiveATextUpThatIsNearlyAllHidden) {
+  OwnStream stream;
+  std::vector<StreamMatch> found;
+  bool is_read = true;
+  for (int i = 0; i < 100'000 && is_read; ++i) {
+    is_read = stream.read("\u200b", by(), found).has_value();
+  }
+  EXPECT_FALSE(is_read);
+  EXPECT_LT(stream.memory(), 65536U);
+}
+
 }  // namespace
 }  // namespace tollgate::content
