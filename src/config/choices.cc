@@ -35,9 +35,9 @@ List content_packs() {
 }
 List answer_packs() {
   using content::Pack;
-  return {content::name_of(Pack::kSecrets), content::name_of(Pack::kPii),
+  return {content::name_of(Pack::kSecrets),   content::name_of(Pack::kPii),
           content::name_of(Pack::kInjection), content::name_of(Pack::kSpecialTokens),
-          content::name_of(Pack::kLinks), content::name_of(Pack::kOwn)};
+          content::name_of(Pack::kLinks),     content::name_of(Pack::kOwn)};
 }
 List on_repeating() { return {"pass", "end"}; }
 List rule_readings() { return {"text", "words"}; }

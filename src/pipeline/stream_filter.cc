@@ -14,7 +14,10 @@ StreamFilter::StreamFilter(const config::Route& route, content::Scanner& scanner
       reads_(content::reads_of(route.content.answer_actions)),
       scans_(reads_.anchors || reads_.tokens || !reads_.pii.empty()),
       reads_links_(content::holds_answers_to(route.content, content::Pack::kLinks)) {
-  if (rules_ == nullptr) return give_up();
+  if (rules_ == nullptr) {
+    give_up();
+    return;
+  }
   if (content::holds_answers_to(route.content, content::Pack::kInjection)) {
     words_ = content::those_on_words(route.content.answer_actions);
   }
@@ -48,8 +51,8 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
   text->size += piece.size();
   take_found(*text);
   event_needs_.push_back({last_, text->size});
-  const std::size_t memory = text->scanner.memory() + text->encoded.memory() +
-                             text->own.memory() + text->all.capacity();
+  const std::size_t memory =
+      text->scanner.memory() + text->encoded.memory() + text->own.memory() + text->all.capacity();
   window_bytes_ += memory - std::exchange(text->memory, memory);
   if (window_bytes_ > kWindowBytesMax) give_up();
 }

@@ -104,8 +104,8 @@ class StreamFilter final : public dialects::AnswerSink {
   const bool scans_;  // It reads for any of that.
   const bool reads_links_;
   std::vector<content::Action> words_;  // Of the rules on words alone; empty: none is read by.
-  content::OwnReading own_;  // Of width 0: no own rule is for answers.
-  content::Forms forms_;     // For them.
+  content::OwnReading own_;             // Of width 0: no own rule is for answers.
+  content::Forms forms_;                // For them.
   std::vector<std::unique_ptr<Text>> texts_;
   std::size_t last_ = 0;  // The text of the last piece: the next is mostly of the same.
   std::vector<content::StreamMatch> found_;
