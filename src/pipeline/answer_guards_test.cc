@@ -293,6 +293,28 @@ TEST_F(AnswerGuardsTest, EndWithACallerThatLeavesWhileTheyAreAsked) {
   }
 }
 
+TEST_F(AnswerGuardsTest, LetNothingPassOfAKeyThatIsRevokedMeanwhile) {
+  Script hangs;
+  hangs.hangs_before_head = true;
+  for (const bool is_streamed : {false, true}) {
+    world.upstreams.first = {is_streamed ? streams({chunks(kFirst, 8), kEnd}) : says(kAnswer),
+                             hangs};
+    const std::string key = world.add_key("acme", "grace");
+    const auto caller =
+        world.serve(ask_as(key, std::string(is_streamed ? kHelloStreamed : kHello)));
+    for (const auto& [id, record] : world.keys.keys) {
+      if (record.user == "grace" && !record.revoked) world.keys.revoke(id);
+    }
+    world.executor.run();
+    ASSERT_TRUE(caller->complete());
+    EXPECT_EQ(caller->status, 401) << caller->text;
+    EXPECT_EQ(caller->text.find("sixteen"), std::string::npos) << caller->text;
+    EXPECT_EQ(caller->text.find("simple"), std::string::npos) << caller->text;
+    EXPECT_EQ(last().code, "revoked_credential");
+    expect_clean_books();
+  }
+}
+
 // The model's call is watched again once the guards have answered.
 TEST_F(AnswerGuardsTest, LeaveTheModelToItsCaller) {
   Script model = streams({chunks(kFirst, 4)});
