@@ -85,4 +85,18 @@ inline constexpr Section kGuard{
     "A service that judges the texts of a request or of its answer. See [guards](guards.md).",
     kGuardFields};
 
+// Of a route.
+inline constexpr Field kRequestGuards{
+    .key = "guards",
+    .kind = Kind::kList,
+    .doc = "Services of `guards` that are asked, in this order, before a request goes on.",
+    .max = 8,
+    .of = Kind::kName};
+inline constexpr Field kResponseGuards{
+    .key = "response_guards",
+    .kind = Kind::kList,
+    .doc = "Those that are asked, in this order, about the answer before the caller has it.",
+    .max = 8,
+    .of = Kind::kName};
+
 }  // namespace tollgate::config
