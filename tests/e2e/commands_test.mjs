@@ -86,10 +86,10 @@ routes:
     const { code, stdout, stderr } = await tollgate([
       'check',
       '-c',
-      written(t, `${GOOD}    content: { request: [pii], on_match: redact }\n`),
+      written(t, `${GOOD}telemetry: { to: somewhere }\n`),
     ]);
     assert.equal(code, 2);
-    assert.match(stdout + stderr, /content/);
+    assert.match(stdout + stderr, /telemetry/);
   });
 
   it('finds what is weak, and how to mend it', async (t) => {
