@@ -306,10 +306,12 @@ constexpr std::uint32_t kAboveTwoBytes = 0x800;
 
 std::uint32_t brief_of(std::string_view text) {
   if (text.size() > 3) return Brief::kLonger;
+  const bool is_white = text.size() == 1 && is_space(static_cast<unsigned char>(text[0]));
   std::uint32_t made = static_cast<std::uint32_t>(text.size()) << Brief::kSize;
   for (std::size_t i = 0; i < text.size(); ++i) {
     made |= std::uint32_t{static_cast<unsigned char>(text[i])} << (8 * i);
   }
+  if (is_white) made |= Brief::kSpace;
   return made;
 }
 

@@ -57,6 +57,7 @@ struct Brief {
   static constexpr std::uint32_t kStays = 1U << 26;
   static constexpr std::uint32_t kLonger = 1U << 27;  // They are more: ask character().
   static constexpr std::uint32_t kHides = 1U << 28;  // It is of a class that hides, or looks alike.
+  static constexpr std::uint32_t kSpace = 1U << 29;  // They are white space.
 };
 
 // What rewriting a text goes by. Borrowed for good.

@@ -287,31 +287,15 @@ class Writer {
     windows_.differs({at, at}, size_);
     differs_ = true;
     // As much as there could be of it, before it is known to be long.
-    constexpr std::size_t kTurn = 256;
+    constexpr std::size_t kTurn = 512;
     bool goes_on = true;
     while (goes_on) {
       room(kTurn + sizeof(std::uint32_t));
-      char* out = made_.data() + size_;
-      const std::size_t end = std::min(text_.size(), at + kTurn / 2);
-      while (at < end) {
-        if (is_single(at, table)) {
-          if (!is_more_space(text_[at], out)) *out++ = text_[at];
-          ++at;
-          continue;
-        }
-        goes_on = table.specials.has(text_[at]);
-        const Wide wide = goes_on ? wide_at(text_, at) : Wide{};
-        const std::uint32_t brief = wide.size > 0 ? table.briefs[wide.character] : Brief::kLonger;
-        goes_on = (brief & Brief::kLonger) == 0;
-        if (!goes_on) break;
-        may_hide = may_hide || (brief & Brief::kHides) != 0;
-        at += wide.size;
-        if ((brief & Brief::kBytes) == ' ' && is_more_space(' ', out)) continue;
-        std::memcpy(out, &brief, sizeof brief);
-        out += (brief >> Brief::kSize) & 3;
-      }
-      size_ = static_cast<std::size_t>(out - made_.data());
-      goes_on = goes_on && at < text_.size();
+      char* written = made_.data() + size_;
+      const std::size_t from = at;
+      at = some(at, std::min(text_.size(), at + kTurn / 2), table, may_hide, written);
+      size_ = static_cast<std::size_t>(written - made_.data());
+      goes_on = at - from >= kTurn / 2 - 2;
       if (windows_.is_long(size_)) {
         windows_.put(at, size_);
         windows_.differs({at, at}, size_);
@@ -332,14 +316,53 @@ class Writer {
   }
 
  private:
-  bool is_single(std::size_t at, const FormTable& table) const {
-    const auto byte = static_cast<unsigned char>(text_[at]);
-    return byte < 0x80 && !table.specials.has(text_[at]) && at + 1 < text_.size() &&
-           static_cast<unsigned char>(text_[at + 1]) >= 0x80;
-  }
-
-  bool is_more_space(char c, const char* out) const {
-    return folds_ && is_space(c) && out > made_.data() && is_space(out[-1]);
+  // Up to where it is much the same. What is written may be anything's bytes to the compiler, so
+  // nothing here is read through `this`.
+  std::size_t some(std::size_t at, std::size_t end, const FormTable& table, bool& may_hide,
+                   char*& written) const {
+    const std::string_view text = text_;
+    const std::uint32_t* const briefs = table.briefs.data();
+    const char* const begin = made_.data();
+    const bool folds = folds_;
+    char* out = written;
+    std::uint32_t flags = 0;
+    const auto is_more_space = [&] { return folds && out > begin && is_space(out[-1]); };
+    while (at < end) {
+      // The most frequent: letters of two bytes in a row.
+      const std::size_t pairs_end = std::min(end, text.size() - 1);
+      while (at < pairs_end) {
+        const std::uint32_t first = static_cast<unsigned char>(text[at]) - 0xC2U;
+        const std::uint32_t second = static_cast<unsigned char>(text[at + 1]) ^ 0x80U;
+        if (first >= 0xE0 - 0xC2 || second >= 0x40) break;
+        const std::uint32_t brief = briefs[(first + 2) << 6 | second];
+        if ((brief & (Brief::kLonger | Brief::kSpace)) != 0) break;
+        flags |= brief;
+        std::memcpy(out, &brief, sizeof brief);
+        out += (brief >> Brief::kSize) & 3;
+        at += 2;
+      }
+      if (at >= end) break;
+      const char c = text[at];
+      if (static_cast<signed char>(c) >= 0) {
+        // More than one in a row is copied at once.
+        if (at + 1 == text.size() || static_cast<signed char>(text[at + 1]) >= 0) break;
+        if (table.specials.has(c)) break;
+        ++at;
+        if (!is_space(c) || !is_more_space()) *out++ = c;
+        continue;
+      }
+      const Wide wide = table.specials.has(c) ? wide_at(text, at) : Wide{};
+      const std::uint32_t brief = wide.size > 0 ? briefs[wide.character] : Brief::kLonger;
+      if ((brief & Brief::kLonger) != 0) break;
+      flags |= brief;
+      at += wide.size;
+      if ((brief & Brief::kSpace) != 0 && is_more_space()) continue;
+      std::memcpy(out, &brief, sizeof brief);
+      out += (brief >> Brief::kSize) & 3;
+    }
+    may_hide = may_hide || (flags & Brief::kHides) != 0;
+    written = out;
+    return at;
   }
 
   void room(std::size_t bytes) {
