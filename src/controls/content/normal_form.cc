@@ -271,7 +271,7 @@ class Writer {
     if (stays && original.end - original.begin == text_.size()) return true;
     if (!stays) windows_.differs(original, size_);
     room(becomes.size());
-    std::memcpy(made_.data() + size_, becomes.data(), becomes.size());
+    becomes.copy(made_.data() + size_, becomes.size());
     size_ += becomes.size();
     if (!stays) {
       differs_ = true;
