@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 
+#include "pipeline/answer_guards.h"
 #include "pipeline/gone_watch.h"
 #include "pipeline/upstream_head.h"
 
@@ -181,6 +182,8 @@ Money guards_cost_at_most(const config::Config& config, const config::Route& rou
   for (const int index : route.guards) {
     sum = add_saturated(sum, price_of(config.guards[static_cast<std::size_t>(index)], bytes));
   }
+  // Each of its texts is told from the next.
+  constexpr std::size_t kBetweenMax = AnswerGuards::kTextsMax * kBetweenBytes;
   const std::size_t answer = most_bytes_of(output);
   const Bytes section = section_of(config, route);
   const bool is_streamed = request.delivery == dialects::Delivery::kStreamed;
@@ -192,7 +195,7 @@ Money guards_cost_at_most(const config::Config& config, const config::Route& rou
       judged = is_streamed && may_refuse(guard)
                    ? std::min(answer, judged + next_section(judged, section))
                    : answer;
-      sum = add_saturated(sum, price_of(guard, asked + judged));
+      sum = add_saturated(sum, price_of(guard, asked + judged + kBetweenMax));
     }
   }
   return sum;

@@ -87,15 +87,17 @@ std::size_t highest_written(const dialects::RequestReader& reader) {
     others.replace(string.begin, string.end - string.begin, string.end - string.begin, ' ');
   }
   constexpr std::string_view kBegin = "[REDACTED:";
-  constexpr std::size_t kDigitsMax = 9;  // Ours have fewer.
+  constexpr std::size_t kDigitsMax = 9;  // Ours have fewer…
+  constexpr std::size_t kMaskMax = 256;  // …and are shorter.
   for (std::size_t at = others.find(kBegin); at != std::string::npos;
        at = others.find(kBegin, at + 1)) {
-    const std::size_t end = others.find_first_of("]\"", at);
-    const std::size_t sign = others.rfind('#', end);
-    if (end == std::string::npos || sign == std::string::npos || sign < at) continue;
+    const std::string_view mask = std::string_view(others).substr(at, kMaskMax);
+    const std::size_t end = mask.find_first_of("]\"");
+    const std::size_t sign = mask.rfind('#', end);
+    if (end == std::string::npos || sign == std::string::npos) continue;
     std::size_t number = 0;
-    const char* const last = others.data() + std::min(end, sign + 1 + kDigitsMax);
-    (void)std::from_chars(others.data() + sign + 1, last, number);
+    const char* const last = mask.data() + std::min(end, sign + 1 + kDigitsMax);
+    (void)std::from_chars(mask.data() + sign + 1, last, number);
     highest = std::max(highest, number);
   }
   return highest;

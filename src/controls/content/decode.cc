@@ -305,11 +305,15 @@ void Decoder::each_piece(std::string_view text, const Candidates& candidates, Pu
     const std::size_t size = encoded_at(text, at);
     if (size == 0) {
       seen = looked_to_;
+      is_behind_one = is_in_run_;
       continue;
     }
+    const bool is_sign = begins(text[at]) == Begins::kSign;
     if (kept < at && !put(Extent{kept, at}, text.substr(kept, at - kept), true)) return;
     seen = kept = at + size;
-    is_behind_one = true;
+    // Behind a sign the rest of a word is of the same layer as the sign is of.
+    if (is_sign) seen = run_end(text, kept);
+    is_behind_one = !is_sign;
     if (!put(Extent{at, kept}, std::string_view(read_), false)) return;
   }
   free(seen, text.size());
@@ -366,6 +370,7 @@ void Decoder::trim(std::size_t bytes) {
 
 std::size_t Decoder::encoded_at(std::string_view text, std::size_t at) {
   read_.clear();
+  is_in_run_ = false;
   looked_to_ = at + 1;
   switch (text[at]) {
     case '%':
@@ -380,9 +385,22 @@ std::size_t Decoder::encoded_at(std::string_view text, std::size_t at) {
   const std::size_t end = run_end(text, at);
   looked_to_ = end;
   if (const std::size_t size = pairs_at(text, at); size > 0) return size;
-  if (end - at < kEncodedMin) return 0;
-  if (const std::size_t size = hex_at(text, at, end); size > 0) return size;
+  // What a sign stands in is read once that is.
+  if (end - at < kEncodedMin || is_sign_at(text, end)) return 0;
+  const std::size_t hex_size = hex_at(text, at, end);
+  if (hex_size > 0 || is_in_run_) return hex_size;
   return base64_at(text, at, end);
+}
+
+bool Decoder::is_sign_at(std::string_view text, std::size_t at) {
+  if (at == text.size() || begins(text[at]) != Begins::kSign) return false;
+  const std::size_t looked_to = looked_to_;
+  const bool is_one = (text[at] == '%'   ? percent_at(text, at)
+                       : text[at] == '&' ? entity_at(text, at)
+                                         : escape_at(text, at)) > 0;
+  looked_to_ = looked_to;
+  read_.clear();
+  return is_one;
 }
 
 std::size_t Decoder::percent_at(std::string_view text, std::size_t at) {
@@ -452,15 +470,39 @@ std::size_t Decoder::escape_at(std::string_view text, std::size_t at) {
   return number.end - at;
 }
 
+// A stretch of digits in the run, with something else of it on either side. Where it begins behind
+// `at`, it is the next look.
 std::size_t Decoder::hex_at(std::string_view text, std::size_t at, std::size_t end) {
-  std::size_t digits = at;
-  if (text[at] == '0' && (text[at + 1] | 0x20) == 'x') digits += 2;
-  std::size_t last = digits;
-  while (last < end && is_hex(text[last])) ++last;
-  if (last != end || end - digits < kEncodedMin) return 0;
-  bytes_.clear();
-  for (std::size_t i = digits; i + 1 < end; i += 2) bytes_.push_back(byte_of(text, i));
-  return append_texts(bytes_, read_) > 0 ? end - at : 0;
+  for (std::size_t begin = at; begin + kEncodedMin <= end;) {
+    std::size_t digits = begin;
+    if (text[begin] == '0' && (text[begin + 1] | 0x20) == 'x') digits += 2;
+    std::size_t last = digits;
+    while (last < end && is_hex(text[last])) ++last;
+    const bool is_one =
+        last - digits >= kEncodedMin && read_hex(text.substr(digits, last - digits));
+    if (is_one && begin == at) return last - at;
+    if (is_one) {
+      read_.clear();
+      looked_to_ = begin;
+      is_in_run_ = true;
+      return 0;
+    }
+    begin = last;
+    while (begin < end && !is_hex(text[begin])) ++begin;
+  }
+  return 0;
+}
+
+// From the first digit, or, where another letter stands before it, from the second.
+bool Decoder::read_hex(std::string_view digits) {
+  for (const std::size_t skipped : {0, 1}) {
+    bytes_.clear();
+    for (std::size_t i = skipped; i + 1 < digits.size(); i += 2) {
+      bytes_.push_back(byte_of(digits, i));
+    }
+    if (append_texts(bytes_, read_) > 0) return true;
+  }
+  return false;
 }
 
 std::size_t Decoder::pairs_at(std::string_view text, std::size_t at) {

@@ -52,15 +52,18 @@ class Decoder {
   std::size_t entity_at(std::string_view text, std::size_t at);
   std::size_t escape_at(std::string_view text, std::size_t at);
   std::size_t hex_at(std::string_view text, std::size_t at, std::size_t end);
+  bool read_hex(std::string_view digits);
+  bool is_sign_at(std::string_view text, std::size_t at);
   std::size_t pairs_at(std::string_view text, std::size_t at);
   std::size_t base64_at(std::string_view text, std::size_t at, std::size_t end);
   template <class Put, class Free>
   void each_piece(std::string_view text, const Candidates& candidates, Put put, Free free);
 
   std::size_t looked_to_ = 0;
-  std::string read_;     // What the piece at hand reads as.
-  std::string letters_;  // Of base64, without line breaks.
-  std::string bytes_;    // Decoded, text or not.
+  bool is_in_run_ = false;  // What is there goes on with what is looked at by itself.
+  std::string read_;        // What the piece at hand reads as.
+  std::string letters_;     // Of base64, without line breaks.
+  std::string bytes_;       // Decoded, text or not.
   std::string other_;
   Candidates candidates_;  // Of what is led back.
 };

@@ -20,6 +20,7 @@ void Forms::begin(std::string_view text, bool has_words, Layers layers, Reads re
   has_words_ = has_words;
   is_too_deep_ = false;
   reading_ = Tags::kLeftOut;
+  has_two_readings_ = false;
   enter(0, text, false, false);
 }
 
@@ -37,6 +38,7 @@ void Forms::enter(std::size_t number, std::string_view text, bool is_cut_before,
   may_hide_ = entered.survey.may_mix;
   if (entered.survey.has_others || entered.survey.has_escapes) {
     entered.has_tags = rewrite_layer(Form::kNormal, Tags::kLeftOut).has_tags;
+    has_two_readings_ = has_two_readings_ || entered.has_tags;
   }
   set(Step::kAsIs);
 }
@@ -168,7 +170,7 @@ void Forms::go_deeper() {
     --layer_;
     return;
   }
-  if (!of.has_tags || reading_ == Tags::kRead) {
+  if (!has_two_readings_ || reading_ == Tags::kRead) {
     set(Step::kDone);
     return;
   }

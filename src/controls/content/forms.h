@@ -108,6 +108,7 @@ class Forms {
   Reads reads_ = Reads::kWindows;
   bool is_too_deep_ = false;
   bool may_hide_ = false;
+  bool has_two_readings_ = false;  // Some layer has tags.
   std::array<Layer, kLayersMax + 1> layers_;
   std::size_t layer_ = 0;
   Step step_ = Step::kDone;

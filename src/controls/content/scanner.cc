@@ -165,7 +165,25 @@ bool Scanner::keep(std::size_t rule, const Extent& extent) {
          matched_.keep({static_cast<std::uint16_t>(rule), actions_[rule], extent}, room_);
 }
 
+// Where there is none, the weakest of the weak makes one.
+bool Scanner::Matches::has_place_for(const Match& made) {
+  if (made.action >= Action::kRedact) return true;
+  std::size_t all = 0;
+  for (const std::size_t count : weak_) all += count;
+  const auto number = static_cast<std::size_t>(made.action);
+  if (all >= kFindingsMax) {
+    const auto weakest = std::ranges::find_if(weak_, [](std::size_t count) { return count > 0; });
+    const auto weaker = static_cast<std::size_t>(weakest - weak_.begin());
+    if (weaker >= number) return false;
+    --*weakest;
+    matches_.erase(std::ranges::find(matches_, static_cast<Action>(weaker), &Match::action));
+  }
+  ++weak_[number];
+  return true;
+}
+
 bool Scanner::Matches::keep(const Match& made, std::size_t room) {
+  if (room > kFindingsMax && !has_place_for(made)) return true;
   // A pattern may end in several places.
   for (Match& other : matches_) {
     if (other.rule != made.rule || other.extent.end <= made.extent.begin ||

@@ -68,7 +68,10 @@ class Scanner {
     // False where no further match could matter.
     bool keep(const Match& match, std::size_t room);
     std::span<const Match> all() const { return matches_; }
-    void clear() { matches_.clear(); }
+    void clear() {
+      matches_.clear();
+      weak_ = {};
+    }
     // Leads their extents elsewhere, all at once.
     template <class Lead>
     void lead(Lead lead) {
@@ -79,7 +82,11 @@ class Scanner {
     }
 
    private:
+    bool has_place_for(const Match& match);
+
     std::vector<Match> matches_;
+    // Of those that are neither masked nor refused, by action: kFindingsMax of them are enough.
+    std::array<std::size_t, static_cast<std::size_t>(Action::kRedact)> weak_{};
     std::vector<Extent> extents_;
   };
   static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,

@@ -265,7 +265,8 @@ class Surveyor {
 
   // With one byte between them, or two.
   static bool are_three(std::uint64_t pair) {
-    return ((pair & pair >> 3 & pair >> 6) | (pair & pair >> 4 & pair >> 8)) != 0;
+    const std::uint64_t two = pair & (pair >> 3 | pair >> 4);
+    return (two & (two >> 3 | two >> 4)) != 0;
   }
 
   // Of digits with a letter behind them, 0x.
