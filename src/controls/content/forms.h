@@ -72,7 +72,7 @@ class Forms {
   // in its layer, with whatever was left out inside them…
   void lead_to_layer(const Seen& seen, std::span<Extent> extents) const;
   // …and such parts of the layer of a form whose last window next() told last, by where they stand
-  // in the text; of an encoded run, all of it. One pass a layer for all of them.
+  // in the text; of an encoded run, all of it. Goes over the window of each layer.
   void lead_back(const Seen& seen, std::span<Extent> extents);
 
  private:
