@@ -449,8 +449,8 @@ TEST(Load, KnowsWhatItDoesNotServe) {
       row("limits:\n", "audit: { content: full }\nlimits:\n", "9:19: audit.content", "full"),
       row("speaks: openai", "speaks: openai, queue: { length: 1 }", "4:60: upstreams.vllm.queue",
           "queue"),
-      row("path: /v1/chat/completions", "path: /x\n    surface: responses",
-          "17:14: routes[0].surface", "responses"),
+      row("path: /v1/chat/completions", "path: /x\n    surface: moderations",
+          "17:14: routes[0].surface", "moderations"),
   });
 }
 
@@ -460,11 +460,10 @@ TEST(Load, NamesEveryPartOfTheContractThatItDoesNotServe) {
       load_text(fixture("beyond.yaml"), "t.yaml", [](const std::string&) { return "x"; });
   std::vector<std::string> fields;
   for (const Problem& problem : loaded.problems) fields.push_back(problem.field);
-  EXPECT_EQ(fields,
-            (std::vector<std::string>{"listeners.public.tls", "listeners.mesh.tls",
-                                      "listeners.mesh.tls.client_ca", "upstreams.vllm.queue",
-                                      "models.gpt-4o.fallback", "routes[1].path", "routes[4].mcp",
-                                      "alerts", "notify", "telemetry"}))
+  EXPECT_EQ(fields, (std::vector<std::string>{"listeners.public.tls", "listeners.mesh.tls",
+                                              "listeners.mesh.tls.client_ca",
+                                              "upstreams.vllm.queue", "models.gpt-4o.fallback",
+                                              "routes[4].mcp", "alerts", "notify", "telemetry"}))
       << told(loaded);
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "dialects/json_strict.h"
+#include "dialects/response_events.h"
 
 namespace tollgate::dialects {
 
@@ -16,6 +17,9 @@ namespace {
 // or token is shorter.
 constexpr std::size_t kLongName = 20;
 
+// Of a longer stream some is told again.
+constexpr std::size_t kToldBytesMax = std::size_t{4} << 20;
+
 // What a provider writes of itself, not the model.
 using Names = std::span<const std::string_view>;
 constexpr std::string_view kOfReply[] = {"id",       "object",       "created",
@@ -26,6 +30,40 @@ constexpr std::string_view kOfChatMessage[] = {"role"};
 constexpr std::string_view kOfChoice[] = {"index", "stop_reason", "logprobs"};
 constexpr std::string_view kOfBlock[] = {"type", "signature"};
 constexpr std::string_view kOfEvent[] = {"type", "index", "usage"};
+
+// What a response repeats of what was asked, beside its own.
+constexpr std::string_view kOfResponse[] = {"id",
+                                            "object",
+                                            "created_at",
+                                            "completed_at",
+                                            "status",
+                                            "model",
+                                            "usage",
+                                            "instructions",
+                                            "tools",
+                                            "tool_choice",
+                                            "text",
+                                            "metadata",
+                                            "reasoning",
+                                            "previous_response_id",
+                                            "service_tier",
+                                            "user",
+                                            "truncation",
+                                            "prompt",
+                                            "conversation",
+                                            "incomplete_details",
+                                            "moderation",
+                                            "temperature",
+                                            "top_p",
+                                            "safety_identifier",
+                                            "prompt_cache_key",
+                                            "output_text"};
+constexpr std::string_view kOfItem[] = {
+    "id", "type", "status", "role", "call_id", "encrypted_content", "phase"};
+constexpr std::string_view kOfPart[] = {"type", "logprobs"};
+constexpr std::string_view kOfResponseEvent[] = {
+    "type",          "sequence_number",  "item_id",  "output_index", "content_index",
+    "summary_index", "annotation_index", "logprobs", "obfuscation"};
 
 bool is_among(std::string_view key, Names names) {
   return std::ranges::find(names, key) != names.end();
@@ -56,13 +94,25 @@ std::size_t AnswerWalk::enter(std::int64_t index) {
 
 void AnswerWalk::tell(std::string_view text, Kind kind) {
   if (text.empty()) return;
+  if (repeats_) {
+    told_bytes_ += text.size() + place_.size();
+    if (told_bytes_ > kToldBytesMax) clear();
+    std::string& told = told_[place_];
+    if (kind == Kind::kPieces) {
+      told += text;
+    } else if (told == text) {
+      return;
+    } else {
+      told = text;
+    }
+  }
   kind == Kind::kPieces ? sink_->piece(place_, text) : sink_->text(place_, text);
 }
 
 void AnswerWalk::tell_json(dom::element value) {
   json_.clear();
   append_json(value, json_);
-  sink_->text(place_, json_);
+  tell(json_, Kind::kTexts);
 }
 
 void AnswerWalk::walk(dom::element value, Kind kind) {
@@ -227,9 +277,92 @@ void AnswerWalk::anthropic_event(std::string_view type, dom::object event) {
   }
 }
 
-// Both -------------------------------------------------------------------------------------
+// Responses --------------------------------------------------------------------------------
+
+void AnswerWalk::response_items(dom::element output) {
+  dom::array items;
+  if (output.get(items) != simdjson::SUCCESS) return walk(output, Kind::kTexts);
+  std::int64_t position = 0;
+  for (const dom::element item : items) {
+    const std::size_t before = enter(position++);
+    response_item(item);
+    leave(before);
+  }
+}
+
+void AnswerWalk::response_item(dom::element item) {
+  dom::object object;
+  if (item.get(object) != simdjson::SUCCESS) return walk(item, Kind::kTexts);
+  for (const dom::key_value_pair field : object) {
+    if (is_among(field.key, kOfItem)) continue;
+    const std::size_t before = enter(field.key);
+    dom::array parts;
+    const bool has_parts = (field.key == "content" || field.key == "summary") &&
+                           field.value.get(parts) == simdjson::SUCCESS;
+    if (has_parts) {
+      std::int64_t position = 0;
+      for (const dom::element part : parts) {
+        const std::size_t list = enter(position++);
+        response_part(part);
+        leave(list);
+      }
+    } else {
+      walk(field.value, Kind::kTexts);
+    }
+    leave(before);
+  }
+}
+
+void AnswerWalk::response_part(dom::element part) {
+  dom::object object;
+  if (part.get(object) != simdjson::SUCCESS) return walk(part, Kind::kTexts);
+  walk_fields(object, Kind::kTexts, kOfPart);
+}
+
+void AnswerWalk::response(dom::object response) {
+  for (const dom::key_value_pair field : response) {
+    if (is_among(field.key, kOfResponse)) continue;
+    const std::size_t before = enter(field.key);
+    field.key == "output" ? response_items(field.value) : walk(field.value, Kind::kTexts);
+    leave(before);
+  }
+}
+
+void AnswerWalk::response_event(std::string_view type, dom::object event) {
+  dom::object object;
+  if (event.at_key("response").get(object) == simdjson::SUCCESS) return response(object);
+  const std::optional<ResponsePlace> place = place_of_response_event(type, event);
+  std::int64_t item = 0;
+  (void)event.at_key("output_index").get(item);
+  enter("output");
+  enter(item);
+  const std::size_t of_item = place_.size();
+  if (place && !place->list.empty()) {
+    enter(place->list);
+    enter(place->part);
+  }
+  for (const dom::key_value_pair field : event) {
+    if (is_among(field.key, kOfResponseEvent)) continue;
+    const std::size_t before = place_.size();
+    if (field.key == "item") {
+      response_item(field.value);
+    } else if (field.key == "part" && place) {
+      response_part(field.value);
+    } else {
+      const bool is_piece = field.key == "delta";
+      enter(is_piece && place ? place->field : field.key);
+      walk(field.value, is_piece ? Kind::kPieces : Kind::kTexts);
+    }
+    leave(before);
+  }
+  place_.resize(of_item);
+  if (type == "response.output_item.done") ended_.push_back(place_ + ".");
+}
+
+// All --------------------------------------------------------------------------------------
 
 void AnswerWalk::reply(Surface surface, dom::object reply) {
+  if (surface == Surface::kResponses) return response(reply);
   const bool anthropic = dialect_of(surface) == Dialect::kAnthropic;
   const Names own = anthropic ? Names(kOfMessage) : Names(kOfReply);
   for (const dom::key_value_pair field : reply) {
@@ -249,10 +382,13 @@ void AnswerWalk::reply(Surface surface, dom::object reply) {
 void AnswerWalk::event(Surface surface, dom::object event) {
   place_.clear();
   ended_.clear();
+  repeats_ = surface == Surface::kResponses;
+  std::string_view type;
+  (void)event.at_key("type").get(type);
   if (dialect_of(surface) == Dialect::kAnthropic) {
-    std::string_view type;
-    (void)event.at_key("type").get(type);
     anthropic_event(type, event);
+  } else if (repeats_) {
+    response_event(type, event);
   } else {
     for (const dom::key_value_pair field : event) {
       if (is_among(field.key, kOfReply)) continue;

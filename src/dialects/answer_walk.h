@@ -6,6 +6,7 @@
 #include <simdjson.h>
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,11 @@ namespace tollgate::dialects {
 class AnswerWalk {
  public:
   void start(AnswerSink& sink) { sink_ = &sink; }
+  // Forgets the stream before.
+  void clear() {
+    told_.clear();
+    told_bytes_ = 0;
+  }
 
   // A whole reply.
   void reply(Surface surface, simdjson::dom::object reply);
@@ -40,6 +46,11 @@ class AnswerWalk {
   void block(simdjson::dom::object block, Kind kind);
   void anthropic_event(std::string_view type, simdjson::dom::object event);
   void block_delta(simdjson::dom::object delta);
+  void response(simdjson::dom::object response);
+  void response_items(simdjson::dom::element output);
+  void response_item(simdjson::dom::element item);
+  void response_part(simdjson::dom::element part);
+  void response_event(std::string_view type, simdjson::dom::object event);
 
   // Appends to the place; returns its size before.
   std::size_t enter(std::string_view key);
@@ -50,6 +61,10 @@ class AnswerWalk {
   std::string place_;
   std::string json_;
   std::vector<std::string> ended_;  // Told when all of the event is.
+  // Of a streamed response, by their places: what comes again is not told again.
+  std::map<std::string, std::string, std::less<>> told_;
+  std::size_t told_bytes_ = 0;
+  bool repeats_ = false;  // Such a stream is being walked.
 };
 
 }  // namespace tollgate::dialects

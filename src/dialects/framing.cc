@@ -84,6 +84,7 @@ std::size_t white_at_end(std::string_view text) {
 Framing framing_of(const Request& request, ChatTemplate chat_template) {
   switch (request.surface) {
     case Surface::kChatCompletions:
+    case Surface::kResponses:
       return of_template(request, chat_template);
     case Surface::kMessages: {
       const Framing bound = of_anthropic(request);
@@ -108,12 +109,14 @@ Framing framing_of(const Request& request, ChatTemplate chat_template) {
 std::int64_t printings_of_tools(const Request& request, ChatTemplate chat_template) {
   const bool repeats =
       chat_template == ChatTemplate::kMistral || chat_template == ChatTemplate::kLargest;
-  return repeats && request.surface == Surface::kChatCompletions ? request.turns.repeats : 1;
+  const bool is_printed =
+      request.surface == Surface::kChatCompletions || request.surface == Surface::kResponses;
+  return repeats && is_printed ? request.turns.repeats : 1;
 }
 
 Printed printed(const Text& text, Surface surface, const TemplateRow& row) {
   Printed parts{.before = {}, .text = text.text, .after = {}};
-  if (surface != Surface::kChatCompletions) return parts;
+  if (surface != Surface::kChatCompletions && surface != Surface::kResponses) return parts;
   if (text.kind == TextKind::kRole && !row.counts_roles) return {};
   if (text.kind != TextKind::kContent || !row.trims) return parts;
   std::string_view& body = parts.text;

@@ -6,6 +6,7 @@
 #include "dialects/answer_walk.h"
 #include "dialects/json_strict.h"
 #include "dialects/reply_reading.h"
+#include "dialects/response_output.h"
 
 namespace tollgate::dialects {
 
@@ -72,6 +73,18 @@ FaultOr<std::optional<Usage>> read_message(dom::object reply, Teller& teller) {
   return usage.total();
 }
 
+FaultOr<std::optional<Usage>> read_response(dom::object reply, Teller& teller) {
+  dom::array output;
+  if (reply.at_key("output").get(output) != simdjson::SUCCESS)
+    return broken("has no list of output items");
+  for (const dom::element element : output) {
+    dom::object item;
+    if (element.get(item) != simdjson::SUCCESS) return broken("has an item that is no object");
+    ResponseOutput::item(item, teller);
+  }
+  return read_response_usage(reply);
+}
+
 }  // namespace
 
 ReplyReader::ReplyReader() : state_(std::make_unique<State>()) {}
@@ -102,6 +115,8 @@ FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_vie
       return read_embeddings(reply);
     case Surface::kMessages:
       return read_message(reply, state.teller);
+    case Surface::kResponses:
+      return read_response(reply, state.teller);
     case Surface::kModels:
       break;
   }

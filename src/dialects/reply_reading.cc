@@ -91,19 +91,33 @@ TokenField read_detail(dom::object usage, std::string_view details, std::string_
 
 }  // namespace
 
-std::optional<Usage> read_openai_usage(Surface surface, dom::element usage) {
+namespace {
+
+// The names of one form of usage.
+struct UsageNames {
+  std::string_view input;
+  std::string_view input_details;
+  std::string_view output;
+  std::string_view output_details;
+};
+constexpr UsageNames kOfChat{"prompt_tokens", "prompt_tokens_details", "completion_tokens",
+                             "completion_tokens_details"};
+constexpr UsageNames kOfResponse{"input_tokens", "input_tokens_details", "output_tokens",
+                                 "output_tokens_details"};
+
+std::optional<Usage> read_usage(dom::element usage, const UsageNames& names, bool makes_output) {
   dom::object object;
   if (usage.get(object) != simdjson::SUCCESS) return std::nullopt;
-  const TokenField input = read_tokens(object, "prompt_tokens");
-  const TokenField output = read_tokens(object, "completion_tokens");
+  const TokenField input = read_tokens(object, names.input);
+  const TokenField output = read_tokens(object, names.output);
   const TokenField total = read_tokens(object, "total_tokens");
-  const TokenField cached = read_detail(object, "prompt_tokens_details", "cached_tokens");
-  const TokenField audio = read_detail(object, "prompt_tokens_details", "audio_tokens");
-  const TokenField reasoning = read_detail(object, "completion_tokens_details", "reasoning_tokens");
+  const TokenField cached = read_detail(object, names.input_details, "cached_tokens");
+  const TokenField audio = read_detail(object, names.input_details, "audio_tokens");
+  const TokenField reasoning = read_detail(object, names.output_details, "reasoning_tokens");
   if (input.broken || output.broken || total.broken || cached.broken || audio.broken ||
       reasoning.broken)
     return std::nullopt;
-  if (!input.tokens || (!output.tokens && makes_output(surface))) return std::nullopt;
+  if (!input.tokens || (!output.tokens && makes_output)) return std::nullopt;
 
   Usage read;
   read.input = *input.tokens;
@@ -119,6 +133,18 @@ std::optional<Usage> read_openai_usage(Surface surface, dom::element usage) {
   read.reasoning = std::min(read.reasoning, read.output);
   if (read.output > kTokensMax) return std::nullopt;
   return read;
+}
+
+}  // namespace
+
+std::optional<Usage> read_openai_usage(Surface surface, dom::element usage) {
+  return read_usage(usage, kOfChat, makes_output(surface));
+}
+
+std::optional<Usage> read_response_usage(dom::object response) {
+  dom::element usage;
+  if (response.at_key("usage").get(usage) != simdjson::SUCCESS) return std::nullopt;
+  return read_usage(usage, kOfResponse, true);
 }
 
 void AnthropicUsage::merge(dom::element part) {

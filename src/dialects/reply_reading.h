@@ -48,6 +48,9 @@ TokenField read_tokens(simdjson::dom::object object, std::string_view field);
 // Nothing where usage is not complete or not plausible.
 std::optional<Usage> read_openai_usage(Surface surface, simdjson::dom::element usage);
 
+// Of a response, which has its usage in it.
+std::optional<Usage> read_response_usage(simdjson::dom::object response);
+
 // Anthropic tells usage in parts; later ones replace earlier ones.
 struct AnthropicUsage {
   std::optional<Tokens> input;

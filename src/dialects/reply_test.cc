@@ -173,13 +173,14 @@ TEST(Models, AreListedInTheFormOfTheDialect) {
 }
 
 TEST(Surface, IsFoundByNameAndByPath) {
-  for (const Surface surface : {Surface::kChatCompletions, Surface::kCompletions,
-                                Surface::kEmbeddings, Surface::kModels, Surface::kMessages}) {
+  for (const Surface surface :
+       {Surface::kChatCompletions, Surface::kCompletions, Surface::kEmbeddings, Surface::kModels,
+        Surface::kMessages, Surface::kResponses}) {
     EXPECT_EQ(surface_named(name_of(surface)), surface);
     EXPECT_EQ(surface_of_path(standard_path(surface)), surface);
   }
   EXPECT_EQ(surface_named("chat"), std::nullopt);
-  EXPECT_EQ(surface_of_path("/v1/responses"), std::nullopt);
+  EXPECT_EQ(surface_of_path("/v1/response"), std::nullopt);
   EXPECT_EQ(dialect_of(Surface::kMessages), Dialect::kAnthropic);
   EXPECT_EQ(dialect_of(Surface::kChatCompletions), Dialect::kOpenAi);
   EXPECT_TRUE(makes_output(Surface::kMessages));

@@ -128,6 +128,31 @@ Checked read_special_tokens(Reading& reading, dom::element value, const FieldPat
   return {};
 }
 
+Checked read_text_options(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> options = read_object(value, path);
+  if (!options) return std::unexpected(options.error());
+  for (const dom::key_value_pair field : *options) {
+    if (Checked named = check_name(field.key, FieldPath{&path, field.key}); !named) return named;
+    if (field.key == "format" && !field.value.is_null()) {
+      read_counted(reading, field.value);
+    } else {
+      reading.add_carried(field.value);
+    }
+  }
+  return {};
+}
+
+Checked read_tools(Reading& reading, dom::element value, const FieldPath& path) {
+  switch (reading.request.surface) {
+    case Surface::kMessages:
+      return read_anthropic_tools(reading, value, path);
+    case Surface::kResponses:
+      return read_response_tools(reading, value, path);
+    default:
+      return read_chat_tools(reading, value, path);
+  }
+}
+
 Checked read_field(Reading& reading, FieldUse use, dom::element value, const FieldPath& path) {
   const bool anthropic = dialect_of(reading.request.surface) == Dialect::kAnthropic;
   switch (use) {
@@ -156,9 +181,16 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
     case FieldUse::kPrompt:
     case FieldUse::kInput:
       return read_prompt(reading, value, path);
+    case FieldUse::kItems:
+      return read_items(reading, value, path);
+    case FieldUse::kInstructions:
+      return read_instructions(reading, value, path);
+    case FieldUse::kTextOptions:
+      return read_text_options(reading, value, path);
+    case FieldUse::kStore:
+      return read_refused(value, path);
     case FieldUse::kTools:
-      return anthropic ? read_anthropic_tools(reading, value, path)
-                       : read_chat_tools(reading, value, path);
+      return read_tools(reading, value, path);
     case FieldUse::kFunctions:
       return read_chat_functions(reading, value, path);
     case FieldUse::kModalities:
@@ -200,10 +232,12 @@ Checked check_whole(Reading& reading) {
   };
   constexpr Required kBody[] = {{FieldUse::kMessages, "messages"},
                                 {FieldUse::kPrompt, "prompt"},
-                                {FieldUse::kInput, "input"}};
+                                {FieldUse::kInput, "input"},
+                                {FieldUse::kItems, "input"}};
   const Surface surface = reading.request.surface;
   const Required& body = kBody[surface == Surface::kCompletions  ? 1
                                : surface == Surface::kEmbeddings ? 2
+                               : surface == Surface::kResponses  ? 3
                                                                  : 0];
   if (reading.request.model.empty()) return missing(FieldPath{nullptr, "model"});
   if (!has_field(reading, body.use)) return missing(FieldPath{nullptr, body.field});
@@ -310,9 +344,12 @@ void append_field(const Reading& reading, const Edits& edits, FieldUse use,
 struct CapNames {
   bool max_tokens = true;
   bool max_completion_tokens = false;
+  bool max_output_tokens = false;
 };
 
 CapNames cap_names(const Reading& reading, const Edits& edits) {
+  if (reading.request.surface == Surface::kResponses)
+    return {.max_tokens = false, .max_output_tokens = true};
   if (reading.request.surface != Surface::kChatCompletions) return {};
   return {.max_tokens = edits.cap_field != CapField::kMaxCompletionTokens,
           .max_completion_tokens = edits.cap_field != CapField::kMaxTokens};
@@ -327,7 +364,7 @@ bool is_written(FieldUse use, const Edits& edits, const CapNames& cap) {
     case FieldUse::kStreamOptions:
       return false;
     case FieldUse::kMaxTokens:
-      return !edits.output_tokens || cap.max_tokens;
+      return !edits.output_tokens || cap.max_tokens || cap.max_output_tokens;
     case FieldUse::kMaxCompletionTokens:
       return !edits.output_tokens || cap.max_completion_tokens;
     default:
@@ -343,6 +380,10 @@ void append_cap(const Reading& reading, Tokens cap, const CapNames& names, std::
   }
   if (names.max_completion_tokens && !reading.max_completion_tokens) {
     append_key("max_completion_tokens", out);
+    append_number(cap, out);
+  }
+  if (names.max_output_tokens && !reading.max_tokens) {
+    append_key("max_output_tokens", out);
     append_number(cap, out);
   }
 }
@@ -412,6 +453,11 @@ void RequestReader::write(const Edits& edits, std::string& out) const {
   if (has_options && reading.request.delivery == Delivery::kStreamed) {
     append_key("stream_options", out);
     out += "{\"include_usage\":true}";
+  }
+  // Where nothing is said a provider keeps what was asked and answered.
+  if (surface == Surface::kResponses && !has_field(reading, FieldUse::kStore)) {
+    append_key("store", out);
+    out += "false";
   }
   out.push_back('}');
 }

@@ -240,6 +240,33 @@ constexpr auto kAnthropic = sorted(std::to_array<Row>({
     {"max_tokens_to_sample", kRefuse},
 }));
 
+constexpr auto kResponse = sorted(std::to_array<Row>({
+    {"input", kItems},
+    {"instructions", kInstructions},
+    {"tools", kTools},
+    {"tool_choice", kPass},
+    {"parallel_tool_calls", kPass},
+    {"max_tool_calls", kPass},
+    {"max_output_tokens", kMaxTokens},
+    {"text", kTextOptions},
+    {"reasoning", kPass},
+    {"include", kPass},
+    {"truncation", kPass},
+    {"temperature", kPass},
+    {"top_p", kPass},
+    {"top_logprobs", kLogprobCount},
+    {"stream_options", kPass},
+    {"user", kPass},
+    {"safety_identifier", kPass},
+    {"store", kStore},
+    {"prompt", kRefuse},
+    {"messages", kRefuse},
+    {"max_tokens", kRefuse},
+    {"max_completion_tokens", kRefuse},
+    {"n", kRefuse},
+    {"best_of", kRefuse},
+}));
+
 std::span<const Row> own_rows(Surface surface) {
   switch (surface) {
     case Surface::kChatCompletions:
@@ -250,6 +277,8 @@ std::span<const Row> own_rows(Surface surface) {
       return kVector;
     case Surface::kMessages:
       return kAnthropic;
+    case Surface::kResponses:
+      return kResponse;
     case Surface::kModels:
       break;
   }

@@ -27,6 +27,8 @@ enum class FieldUse : std::uint8_t {
   kSystem,
   kPrompt,
   kInput,
+  kItems,         // What a response is asked of: a string, or items.
+  kInstructions,  // A system message in front of them.
   kTools,
   kFunctions,
   kModalities,  // Text only.
@@ -40,6 +42,8 @@ enum class FieldUse : std::uint8_t {
   kSpeed,         // "standard" only.
   kLogprobCount,  // A whole number of at most kLogprobsMax, or a boolean.
   kThinking,
+  kTextOptions,  // The format that a response is held to, and how it is written.
+  kStore,        // False only: nothing is left with the provider.
 };
 
 // More alternatives a token than any upstream gives are refused.

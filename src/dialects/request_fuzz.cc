@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static RequestReader second;
   if (size == 0) return 0;
   constexpr Surface kSurfaces[] = {Surface::kChatCompletions, Surface::kCompletions,
-                                   Surface::kEmbeddings, Surface::kMessages};
+                                   Surface::kEmbeddings, Surface::kMessages, Surface::kResponses};
   const Surface surface = kSurfaces[data[0] % std::size(kSurfaces)];
   std::string body;
   const auto read =

@@ -121,6 +121,32 @@ Checked read_image_url_part(Reading& reading, dom::object part, const FieldPath&
   return add_image_of_url(reading, *url, detail, {path, url_path});
 }
 
+// The parts of a response have the URL itself under "image_url".
+Checked read_input_image_part(Reading& reading, dom::object part, const FieldPath& path) {
+  const FieldPath url_path{&path, "image_url"};
+  std::optional<std::string_view> url;
+  ImageDetail detail = ImageDetail::kHigh;
+  for (const dom::key_value_pair field : part) {
+    const FieldPath member{&path, field.key};
+    if (field.value.is_null() || field.key == "type") continue;
+    if (field.key == "image_url") {
+      const Expected<std::string_view> read = read_string(field.value, member);
+      if (!read) return std::unexpected(read.error());
+      url = *read;
+    } else if (field.key == "detail") {
+      const Expected<ImageDetail> read = read_detail(field.value, member);
+      if (!read) return std::unexpected(read.error());
+      detail = *read;
+    } else if (field.key == "file_id") {
+      return not_served(member, kByAddress);
+    } else {
+      return unknown_field(member);
+    }
+  }
+  if (!url) return missing(url_path);
+  return add_image_of_url(reading, *url, detail, {path, url_path});
+}
+
 Checked read_input_audio_part(Reading& reading, dom::object part, const FieldPath& path) {
   const FieldPath audio_path{&path, "input_audio"};
   const Expected<dom::element> value = read_only_field(part, "input_audio", path);

@@ -14,8 +14,10 @@ constexpr std::array<std::string_view, 6> kRoles{"system",    "developer", "user
                                                  "assistant", "tool",      "function"};
 constexpr std::int64_t kTokenIdMax = std::int64_t{1} << 31;
 
+}  // namespace
+
 // A server may read more of a part than its type says, so all of it is a text.
-Checked read_text_part(Reading& reading, dom::object part, std::string_view type,
+Checked read_text_part(Reading& reading, dom::object part, std::string_view key,
                        const FieldPath& path) {
   bool has_text = false;
   for (const dom::key_value_pair field : part) {
@@ -31,9 +33,33 @@ Checked read_text_part(Reading& reading, dom::object part, std::string_view type
         reading.add_any(TextKind::kContent, field.value);
     }
   }
-  if (!has_text) return missing(FieldPath{&path, type});
+  if (!has_text) return missing(FieldPath{&path, key});
   return {};
 }
+
+Checked read_role(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<std::string_view> role = read_string(value, path);
+  if (!role) return std::unexpected(role.error());
+  if (std::ranges::find(kRoles, *role) == kRoles.end())
+    return wrong_type(path, "one of system, developer, user, assistant, tool and function");
+  reading.add_text(TextKind::kRole, *role);
+  Turns& turns = reading.request.turns;
+  const bool is_first = turns.system + turns.user + turns.assistant + turns.tool == 0;
+  if (*role == "system") turns.begins_with_system = is_first || turns.begins_with_system;
+  ++(*role == "user"                          ? turns.user
+     : *role == "assistant"                   ? turns.assistant
+     : *role == "tool" || *role == "function" ? turns.tool
+                                              : turns.system);
+  return {};
+}
+
+Checked check_names(dom::object object, const FieldPath& path) {
+  for (const dom::key_value_pair field : object)
+    if (Checked named = check_name(field.key, FieldPath{&path, field.key}); !named) return named;
+  return {};
+}
+
+namespace {
 
 Checked read_part(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<dom::object> part = read_object(value, path);
@@ -119,22 +145,6 @@ Checked read_tool_calls(Reading& reading, dom::element value, const FieldPath& p
   return {};
 }
 
-Checked read_role(Reading& reading, dom::element value, const FieldPath& path) {
-  const Expected<std::string_view> role = read_string(value, path);
-  if (!role) return std::unexpected(role.error());
-  if (std::ranges::find(kRoles, *role) == kRoles.end())
-    return wrong_type(path, "one of system, developer, user, assistant, tool and function");
-  reading.add_text(TextKind::kRole, *role);
-  Turns& turns = reading.request.turns;
-  const bool is_first = turns.system + turns.user + turns.assistant + turns.tool == 0;
-  if (*role == "system") turns.begins_with_system = is_first || turns.begins_with_system;
-  ++(*role == "user"                          ? turns.user
-     : *role == "assistant"                   ? turns.assistant
-     : *role == "tool" || *role == "function" ? turns.tool
-                                              : turns.system);
-  return {};
-}
-
 // Whatever a message holds may reach the model, so all of it is a text, known or not.
 Checked read_message_field(Reading& reading, dom::key_value_pair field, const FieldPath& path) {
   const std::string_view key = field.key;
@@ -178,12 +188,6 @@ Checked read_message(Reading& reading, dom::element value, const FieldPath& path
   if (!has_content) return missing(FieldPath{&path, "content"});
   if (reading.request.turns.tool > results) reading.note_result(first_text);
   if (reading.request.turns.user > users) reading.said.push_back(print);
-  return {};
-}
-
-Checked check_names(dom::object object, const FieldPath& path) {
-  for (const dom::key_value_pair field : object)
-    if (Checked named = check_name(field.key, FieldPath{&path, field.key}); !named) return named;
   return {};
 }
 

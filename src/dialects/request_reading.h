@@ -121,6 +121,20 @@ Checked read_image_url_part(Reading& reading, simdjson::dom::object part, const 
 Checked read_input_audio_part(Reading& reading, simdjson::dom::object part, const FieldPath& path);
 Checked read_image_block(Reading& reading, simdjson::dom::object block, const FieldPath& path);
 
+// A part of type "input_image" of a response.
+Checked read_input_image_part(Reading& reading, simdjson::dom::object part, const FieldPath& path);
+
+// What OpenAI's chat and responses have in common. A part of a text holds it under `key`, "text" or
+// "refusal".
+Checked read_role(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+Checked read_text_part(Reading& reading, simdjson::dom::object part, std::string_view key,
+                       const FieldPath& path);
+Checked check_names(simdjson::dom::object object, const FieldPath& path);
+
+Checked read_items(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+Checked read_instructions(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+Checked read_response_tools(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+
 Checked read_chat_messages(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_chat_tools(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_chat_functions(Reading& reading, simdjson::dom::element value, const FieldPath& path);

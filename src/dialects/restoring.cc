@@ -22,7 +22,8 @@ namespace {
 
 constexpr std::string_view kBegin = "[REDACTED:";
 // Fields whose texts stay as they are, with all that is in them, but in the input of a tool.
-constexpr std::array<std::string_view, 3> kLeft{"thinking", "signature", "logprobs"};
+constexpr std::array<std::string_view, 4> kLeft{"thinking", "signature", "logprobs",
+                                                "encrypted_content"};
 constexpr std::string_view kInput = "input";
 // Arguments of a call, which are JSON to who reads them.
 constexpr std::array<std::string_view, 2> kArguments{"arguments", "partial_json"};
@@ -63,6 +64,24 @@ struct Place {
   bool is_left = false;
 };
 
+// The events of a response are of the text that their type and numbers tell: "output_text 0 1 ".
+std::string text_of_response(dom::element root, std::string_view ending) {
+  constexpr std::string_view kPrefix = "response.";
+  std::string_view type;
+  if (root.at_key("type").get(type) != simdjson::SUCCESS || !type.starts_with(kPrefix) ||
+      !type.ends_with(ending))
+    return {};
+  type.remove_prefix(kPrefix.size());
+  type.remove_suffix(ending.size());
+  std::string made(type);
+  for (const std::string_view key : {"output_index", "content_index", "summary_index"}) {
+    std::int64_t index = -1;
+    (void)root.at_key(key).get(index);
+    made += ' ' + std::to_string(index);
+  }
+  return made + ' ';
+}
+
 // The places of all strings of an event. Items of lists are known by their `index`, where they have
 // one: it is the same from event to event.
 class Places {
@@ -70,6 +89,7 @@ class Places {
   std::vector<Place> of(dom::element root) {
     std::int64_t index = 0;
     if (root.at_key("index").get(index) == simdjson::SUCCESS) path_ = std::to_string(index);
+    path_ += text_of_response(root, ".delta");
     walk(root, Where::kElsewhere);
     return std::move(places_);
   }
@@ -82,6 +102,9 @@ class Places {
     if (root.at_key("type").get(type) == simdjson::SUCCESS && type == "content_block_stop" &&
         root.at_key("index").get(index) == simdjson::SUCCESS) {
       made.push_back(std::to_string(index) + ".");
+    }
+    if (std::string text = text_of_response(root, ".done"); !text.empty()) {
+      made.push_back(std::move(text));
     }
     dom::array choices;
     if (root.at_key("choices").get(choices) != simdjson::SUCCESS) return made;
@@ -271,10 +294,13 @@ void Restoring::State::take(const SseEvent& event) {
   const auto offset = static_cast<std::size_t>(event.data.data() - event.raw.data());
   RawStrings strings(event.data);
   RawString string;
+  const bool brings_arguments = text_of_response(root, "_arguments.delta").size() > 0;
   for (const Place& place : places) {
     if (!strings.next(string)) break;
     if (place.is_left) continue;
-    read_piece(place.at, string.key, {number, offset + string.begin, offset + string.end});
+    const bool is_arguments = brings_arguments && string.key == "delta";
+    read_piece(place.at, is_arguments ? kArguments.front() : string.key,
+               {number, offset + string.begin, offset + string.end});
   }
   for (const std::string& ended : Places::ended(root)) {
     std::erase_if(pending, [&](const auto& one) { return one.first.starts_with(ended); });

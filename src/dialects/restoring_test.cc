@@ -203,6 +203,45 @@ TEST(Restoring, OfAStreamEscapesArgumentsTwice) {
   }
 }
 
+// The texts of a response come among each other, told apart by numbers alone.
+TEST(Restoring, OfAResponseFollowsEachPartAndEscapesArgumentsTwice) {
+  const std::string said = "to [REDACTED:pii.email#1]!";
+  const std::string arguments = R"({"to":"[REDACTED:own.said#1]"})";
+  const auto delta = [](std::string_view type, int item, std::string_view piece) {
+    return "event: response." + std::string(type) + "\n" +
+           event(R"({"type":"response.)" + std::string(type) + R"(","output_index":)" +
+                 std::to_string(item) + R"(,"content_index":0,"delta":)" + quoted(piece) + "}");
+  };
+  for (std::size_t size = 1; size <= arguments.size(); ++size) {
+    Restoring restoring(kMasked);
+    std::string all;
+    for (std::size_t at = 0; at < arguments.size(); at += size) {
+      std::string bytes;
+      if (at < said.size()) {
+        bytes += delta("output_text.delta", 0, said.substr(at, size));
+        bytes += delta("output_text.delta", 1, said.substr(at, size));
+      }
+      bytes += delta("function_call_arguments.delta", 2, arguments.substr(at, size));
+      restoring.pass(bytes);
+      all += bytes;
+    }
+    std::string end;
+    restoring.finish(end);
+    all += end;
+    std::map<std::int64_t, std::string> told;
+    for (std::size_t at = all.find("data: {"); at != std::string::npos;
+         at = all.find("data: {", at + 1)) {
+      dom::parser parser;
+      const simdjson::padded_string json(all.substr(at + 6, all.find('\n', at) - at - 6));
+      const dom::element root = parser.parse(json);
+      told[std::int64_t(root["output_index"])] += std::string_view(root["delta"]);
+    }
+    EXPECT_EQ(told[0], with_values(said)) << size;
+    EXPECT_EQ(told[1], with_values(said)) << size;
+    EXPECT_EQ(told[2], "{\"to\":" + quoted(kQuoted) + "}") << size;
+  }
+}
+
 TEST(Restoring, HoldsNothingButWhatMayBeginAMask) {
   Restoring restoring(kMasked);
   const auto passed = [&](std::string bytes) {

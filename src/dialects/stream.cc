@@ -9,6 +9,8 @@
 #include "dialects/json_strict.h"
 #include "dialects/reply.h"
 #include "dialects/reply_reading.h"
+#include "dialects/response_events.h"
+#include "dialects/response_output.h"
 #include "dialects/sse.h"
 #include "dialects/stream_ending.h"
 
@@ -20,6 +22,7 @@ namespace {
 
 constexpr std::int64_t kChoiceIndexMax = 1 << 20;
 constexpr std::size_t kOpenBlocksMax = 64;
+constexpr std::int64_t kOutputItemsMax = 1 << 16;
 constexpr std::size_t kParserMax =
     static_cast<std::size_t>(StreamReader::kEventBytesMax) + simdjson::SIMDJSON_PADDING;
 // Memory of a parser that has seen a longer event is given back before the next stream.
@@ -52,6 +55,7 @@ struct StreamReader::State {
   std::optional<Usage> usage;
   std::optional<Usage> running;  // OpenAI: told beside choices, the whole only if [DONE] follows.
   AnthropicUsage parts;
+  ResponseOutput response;
   StreamState state = StreamState::kOpen;
   Passing passing = Passing::kHandOn;  // Of the last event.
   bool begun = false;
@@ -75,6 +79,7 @@ struct StreamReader::State {
   FaultOr<Passing> read_chunk(dom::object chunk);
   FaultOr<Passing> read_choice(dom::element element);
   FaultOr<Passing> read_anthropic(dom::object event);
+  FaultOr<Passing> read_response(dom::object event);
   FaultOr<Passing> read_block_start(dom::object event);
   void read_block_delta(dom::object event);
   void read_message_start(dom::object event);
@@ -104,6 +109,7 @@ FaultOr<Passing> StreamReader::State::read_event(const SseEvent& event) {
   dom::object object;
   if (root.get(object) != simdjson::SUCCESS) return broken("has an event that is no object");
   if (answer != nullptr) walk.event(surface, object);
+  if (surface == Surface::kResponses) return read_response(object);
   return anthropic ? read_anthropic(object) : read_chunk(object);
 }
 
@@ -180,6 +186,27 @@ FaultOr<Passing> StreamReader::State::read_choice(dom::element element) {
       --choices_open;
     }
   }
+  return Passing::kHandOn;
+}
+
+FaultOr<Passing> StreamReader::State::read_response(dom::object event) {
+  std::string_view type;
+  if (event.at_key("type").get(type) != simdjson::SUCCESS) return Passing::kHandOn;
+  std::int64_t at = 0;
+  dom::element told;
+  if (event.at_key("output_index").get(told) == simdjson::SUCCESS &&
+      (told.get(at) != simdjson::SUCCESS || at < 0 || at > kOutputItemsMax))
+    return broken("has an item with an index out of range");
+  ending.response().note(read, type, event);
+  response.event(type, event, teller);
+  if (type == "error" || type == "response.failed") failed = true;
+  has_begun();
+  if (!is_last_of_response(type)) return Passing::kHandOn;
+  dom::object last;
+  if (event.at_key("response").get(last) == simdjson::SUCCESS) usage = read_response_usage(last);
+  state = StreamState::kFinished;
+  note(Kind::kFinished);
+  if (answer != nullptr) answer->ended({});
   return Passing::kHandOn;
 }
 
@@ -280,6 +307,8 @@ void StreamReader::start(Surface surface, bool usage_asked, std::string_view mod
   state.usage.reset();
   state.running.reset();
   state.parts = {};
+  state.response.start();
+  state.walk.clear();
   state.state = StreamState::kOpen;
   state.passing = Passing::kHandOn;
   state.begun = state.failed = state.message_ending = false;

@@ -19,6 +19,7 @@ void StreamEnding::start(Surface surface, bool usage_asked, std::string_view mod
   unseen_.clear();
   choices_.clear();
   blocks_.clear();
+  response_.start(model);
   begun_ = usage_handed_on_ = message_started_ = message_ending_ = finished_ = false;
 }
 
@@ -26,10 +27,12 @@ void StreamEnding::handed_on(std::size_t events) {
   const auto behind = std::ranges::upper_bound(unseen_, events, {}, &StreamChange::event);
   for (auto change = unseen_.begin(); change != behind; ++change) apply(*change);
   unseen_.erase(unseen_.begin(), behind);
+  if (surface_ == Surface::kResponses) response_.handed_on(events);
 }
 
 void StreamEnding::take_back(std::size_t event) {
   while (!unseen_.empty() && unseen_.back().event >= event) unseen_.pop_back();
+  response_.take_back(event);
 }
 
 void StreamEnding::apply(const StreamChange& change) {
@@ -70,6 +73,8 @@ void StreamEnding::end(Ending ending, const Usage& counted, std::string& out) {
   if (std::exchange(finished_, true)) return;
   if (dialect_of(surface_) == Dialect::kAnthropic) {
     end_anthropic(ending, counted, out);
+  } else if (surface_ == Surface::kResponses) {
+    response_.end(ending, counted, out);
   } else {
     end_openai(ending, counted, out);
   }
@@ -77,6 +82,7 @@ void StreamEnding::end(Ending ending, const Usage& counted, std::string& out) {
 
 void StreamEnding::fail(std::string_view error_json, std::string& out) {
   if (std::exchange(finished_, true)) return;
+  if (surface_ == Surface::kResponses) return response_.fail(error_json, out);
   if (dialect_of(surface_) == Dialect::kAnthropic) out += "event: error\n";
   out += "data: ";
   out += error_json;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dialects/reply.h"
+#include "dialects/response_snapshot.h"
 
 namespace tollgate {
 class JsonWriter;
@@ -53,6 +54,8 @@ class StreamEnding {
   void start(Surface surface, bool usage_asked, std::string_view model);
   // In the order of the events.
   void note(const StreamChange& change) { unseen_.push_back(change); }
+  // Of a response: what becomes of its items.
+  ResponseSnapshot& response() { return response_; }
   // So many events have reached the caller.
   void handed_on(std::size_t events);
   // That event, and what follows, never does.
@@ -80,6 +83,7 @@ class StreamEnding {
   bool usage_asked_ = false;
   std::string_view asked_model_;  // For an ending before the upstream has named its own.
   std::vector<StreamChange> unseen_;
+  ResponseSnapshot response_;
 
   std::vector<Progress> choices_;     // OpenAI: by index.
   std::vector<std::int64_t> blocks_;  // Anthropic: the open ones.

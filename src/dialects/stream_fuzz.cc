@@ -45,8 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static StreamReader reader;
   if (size == 0) return 0;
   constexpr Surface kSurfaces[] = {Surface::kChatCompletions, Surface::kCompletions,
-                                   Surface::kMessages};
-  const Surface surface = kSurfaces[data[0] % 3];
+                                   Surface::kMessages, Surface::kResponses};
+  const Surface surface = kSurfaces[data[0] % std::size(kSurfaces)];
   const bool usage_asked = (data[0] & 0x40) != 0;
   const std::string_view stream(reinterpret_cast<const char*>(data + 1), size - 1);
 

@@ -19,6 +19,7 @@ constexpr std::array<Row, kSurfaceCount> kRows{{
     {Surface::kEmbeddings, Dialect::kOpenAi, "embeddings", "/v1/embeddings"},
     {Surface::kModels, Dialect::kOpenAi, "models", "/v1/models"},
     {Surface::kMessages, Dialect::kAnthropic, "messages", "/v1/messages"},
+    {Surface::kResponses, Dialect::kOpenAi, "responses", "/v1/responses"},
 }};
 
 const Row& row_of(Surface surface) { return kRows[static_cast<std::size_t>(surface)]; }

@@ -15,16 +15,18 @@ enum class Surface : std::uint8_t {
   kEmbeddings,       // OpenAI POST /v1/embeddings
   kModels,           // GET /v1/models: answered by tollgate itself, only what the caller may use.
   kMessages,         // Anthropic POST /v1/messages
+  kResponses,        // OpenAI POST /v1/responses
 };
-inline constexpr int kSurfaceCount = 5;
+inline constexpr int kSurfaceCount = 6;
 
 // The names under which the output cap of a chat is written. Servers know one or both, and
-// some models of OpenAI refuse both at once. Every other surface has one name: `max_tokens`.
+// some models of OpenAI refuse both at once. Every other surface has one name: `max_tokens`, or
+// `max_output_tokens` of responses.
 enum class CapField : std::uint8_t { kBoth, kMaxTokens, kMaxCompletionTokens };
 
 Dialect dialect_of(Surface surface);
 
-// "chat_completions", "completions", "embeddings", "models", "messages".
+// "chat_completions", "completions", "embeddings", "models", "messages", "responses".
 std::string_view name_of(Surface surface);
 std::optional<Surface> surface_named(std::string_view name);
 
@@ -32,7 +34,7 @@ std::optional<Surface> surface_named(std::string_view name);
 std::optional<Surface> surface_of_path(std::string_view path);
 std::string_view standard_path(Surface surface);  // "/v1/chat/completions"
 
-// Whether replies of this surface bring forth tokens (chat, completions, messages) or none.
+// Whether replies of this surface bring forth tokens (all but embeddings and models) or none.
 bool makes_output(Surface surface);
 
 }  // namespace tollgate::dialects

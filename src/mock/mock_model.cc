@@ -12,6 +12,7 @@
 #include "dialects/framing.h"
 #include "dialects/reply.h"
 #include "mock/wire.h"
+#include "mock/wire_responses.h"
 
 namespace tollgate::mock {
 
@@ -71,6 +72,7 @@ std::string_view last_content(const dialects::Request& request) {
 }
 
 bool tool_has_answered(const dialects::Request& request) {
+  if (request.surface == Surface::kResponses) return request.turns.tool > 0;
   return std::any_of(request.texts.begin(), request.texts.end(), [](const dialects::Text& text) {
     return text.kind == dialects::TextKind::kRole && text.text == "tool";
   });
@@ -157,8 +159,11 @@ MockModel::Answer MockModel::answer_to(const dialects::Request& request) {
   answer.wire.model = std::string(request.model);
   answer.wire.usage = policy_.reports_usage;
   answer.wire.usage_asked = request.usage_asked;
-  answer.wire.id = fmt::format(
-      "{}{}", request.surface == Surface::kMessages ? "msg_mock_" : "chatcmpl-mock-", ++serial_);
+  answer.wire.id = fmt::format("{}{}",
+                               request.surface == Surface::kMessages    ? "msg_mock_"
+                               : request.surface == Surface::kResponses ? "resp_mock_"
+                                                                        : "chatcmpl-mock-",
+                               ++serial_);
 
   const std::string_view asked = last_content(request);
   answer.tokens_per_second = asked.find("slowly") == std::string_view::npos
@@ -292,7 +297,9 @@ Task<void> MockModel::send_whole(pipeline::Exchange& exchange, const Answer& ans
   }
   co_await pace(answer, answer.each);
   const ToolCall* call = answer.call ? &*answer.call : nullptr;
-  std::string body = whole_reply(answer.wire, choices, call, answer.finish);
+  std::string body = answer.wire.surface == Surface::kResponses
+                         ? whole_response(answer.wire, choices.front(), call, answer.finish)
+                         : whole_reply(answer.wire, choices, call, answer.finish);
   if (policy_.fail == Fail::kCut) {
     // Begun and never finished: the connection closes with the reply incomplete.
     pipeline::ReplyHead head;
@@ -311,11 +318,14 @@ Task<void> MockModel::send_stream(pipeline::Exchange& exchange, const Answer& an
   exchange.begin(head);
   const ToolCall* call = answer.call ? &*answer.call : nullptr;
   bool there = true;
-  if (const std::string opening = stream_opening(answer.wire, call); !opening.empty()) {
-    there = co_await exchange.write(opening);
-  }
+  const bool is_response = answer.wire.surface == Surface::kResponses;
+  ResponseStream response;
+  const std::string opening =
+      is_response ? response.opening(answer.wire, call) : stream_opening(answer.wire, call);
+  if (!opening.empty()) there = co_await exchange.write(opening);
   if (call != nullptr) {
-    const std::string arguments = stream_arguments(answer.wire, call->arguments);
+    const std::string arguments = is_response ? response.arguments(call->arguments)
+                                              : stream_arguments(answer.wire, call->arguments);
     there = there && co_await exchange.write(arguments);
   }
   for (Tokens i = 0; call == nullptr && there && i < answer.each; ++i) {
@@ -323,13 +333,16 @@ Task<void> MockModel::send_stream(pipeline::Exchange& exchange, const Answer& an
     co_await pace(answer, 1);
     std::string pieces;
     for (std::int64_t c = 0; c < answer.choices; ++c) {
-      pieces += stream_piece(answer.wire, c, word(static_cast<std::size_t>(i + c)));
+      const std::string_view said = word(static_cast<std::size_t>(i + c));
+      pieces += is_response ? response.piece(said) : stream_piece(answer.wire, c, said);
     }
     there = co_await exchange.write(pieces);
     if (there) stats_.output_tokens += answer.choices;
   }
   if (there) {
-    const std::string closing = stream_closing(answer.wire, answer.choices, call, answer.finish);
+    const std::string closing =
+        is_response ? response.closing(answer.wire, call, answer.finish)
+                    : stream_closing(answer.wire, answer.choices, call, answer.finish);
     there = co_await exchange.write(closing);
   }
   if (!there || !co_await exchange.finish()) ++stats_.cancelled;

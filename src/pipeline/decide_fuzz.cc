@@ -73,9 +73,9 @@ config::Model model_of(Bytestream& bytes, std::string name, int upstream) {
 config::Route route_of(Bytestream& bytes) {
   constexpr dialects::Surface kSurfaces[] = {
       dialects::Surface::kChatCompletions, dialects::Surface::kCompletions,
-      dialects::Surface::kEmbeddings, dialects::Surface::kMessages};
+      dialects::Surface::kEmbeddings, dialects::Surface::kMessages, dialects::Surface::kResponses};
   config::Route route;
-  route.surface = kSurfaces[bytes.below(4)];
+  route.surface = kSurfaces[bytes.below(std::size(kSurfaces))];
   route.name = dialects::name_of(route.surface);
   route.access.path = dialects::standard_path(route.surface);
   route.access.mode = mode_of(bytes);

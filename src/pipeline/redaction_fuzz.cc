@@ -82,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   constexpr dialects::Surface kSurfaces[] = {
       dialects::Surface::kChatCompletions, dialects::Surface::kCompletions,
-      dialects::Surface::kEmbeddings, dialects::Surface::kMessages};
+      dialects::Surface::kEmbeddings, dialects::Surface::kMessages, dialects::Surface::kResponses};
   const dialects::Surface surface = kSurfaces[data[0] % std::size(kSurfaces)];
   std::string body(reinterpret_cast<const char*>(data + 1), size - 1);
   body.append(dialects::RequestReader::kPadding, ' ');

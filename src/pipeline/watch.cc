@@ -14,7 +14,13 @@ namespace {
 using dialects::Text;
 using dialects::TextKind;
 
-constexpr std::string_view kMessages = "messages";
+// What a conversation stands in, on each surface that has one; empty: it has none.
+std::string_view conversation_of(dialects::Surface surface) {
+  using dialects::Surface;
+  if (surface == Surface::kResponses) return "input";
+  const bool has_messages = surface == Surface::kChatCompletions || surface == Surface::kMessages;
+  return has_messages ? "messages" : std::string_view();
+}
 
 // The messages that the caller's user wrote last: from the first up to behind the last of them.
 struct Turn {
@@ -22,11 +28,11 @@ struct Turn {
   std::int64_t end = 0;
 };
 
-Turn last_turn(std::span<const Text> texts) {
+Turn last_turn(std::span<const Text> texts, std::string_view conversation) {
   Turn turn;
   for (std::size_t i = texts.size(); i > 0; --i) {
     const Text& text = texts[i - 1];
-    if (text.kind != TextKind::kRole || text.field != kMessages) continue;
+    if (text.kind != TextKind::kRole || text.field != conversation) continue;
     if (text.text == "user") {
       if (turn.end == 0) turn.end = text.index + 1;
       turn.begin = text.index;
@@ -40,16 +46,17 @@ Turn last_turn(std::span<const Text> texts) {
 // What was written for this request: not what an application puts before each one, nor what was
 // said before. Of prompts without messages all of it.
 std::span<const std::string_view> written_last(const dialects::Request& request, Arena& arena) {
-  const bool has_messages = request.surface == dialects::Surface::kChatCompletions ||
-                            request.surface == dialects::Surface::kMessages;
-  const Turn turn = last_turn(request.texts);
+  const std::string_view conversation = conversation_of(request.surface);
+  const Turn turn = last_turn(request.texts, conversation);
   const auto chosen = arena.make<std::string_view>(request.texts.size());
   std::size_t count = 0;
   for (const Text& text : request.texts) {
     if (text.kind != TextKind::kContent) continue;
-    const bool is_of_turn =
-        text.field == kMessages && text.index >= turn.begin && text.index < turn.end;
-    if (!has_messages || is_of_turn) chosen[count++] = text.text;
+    // The input of a response may be one text.
+    const bool is_one = text.index < 0 && turn.end == 0;
+    const bool is_of_turn = text.field == conversation &&
+                            (is_one || (text.index >= turn.begin && text.index < turn.end));
+    if (conversation.empty() || is_of_turn) chosen[count++] = text.text;
   }
   return chosen.first(count);
 }

@@ -1,0 +1,240 @@
+// Items, instructions and tools as OpenAI's Responses API has them.
+//
+// Only items that lie in the request are served: what a provider keeps (a reference, a response
+// before) has a size that nobody here has seen.
+#include <algorithm>
+#include <array>
+
+#include "dialects/request_reading.h"
+
+namespace tollgate::dialects {
+
+namespace dom = simdjson::dom;
+
+namespace {
+
+// Calls of tools that the caller runs, and what those answer.
+constexpr std::array<std::string_view, 5> kCalls{
+    "function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call"};
+constexpr std::array<std::string_view, 5> kResults{
+    "function_call_output", "custom_tool_call_output", "local_shell_call_output",
+    "shell_call_output", "apply_patch_call_output"};
+// What of an item no model reads.
+constexpr std::array<std::string_view, 4> kMarkers{"id", "status", "phase", "type"};
+
+bool is_among(std::string_view name, std::span<const std::string_view> names) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+Expected<std::string_view> read_type(dom::object object, const FieldPath& path) {
+  const FieldPath type_path{&path, "type"};
+  dom::element told;
+  if (object.at_key("type").get(told) != simdjson::SUCCESS) return missing(type_path);
+  return read_string(told, type_path);
+}
+
+Checked read_part(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> part = read_object(value, path);
+  if (!part) return std::unexpected(part.error());
+  const Expected<std::string_view> type = read_type(*part, path);
+  if (!type) return std::unexpected(type.error());
+  if (*type == "refusal") return read_text_part(reading, *part, "refusal", path);
+  if (*type == "input_text" || *type == "output_text" || *type == "summary_text" ||
+      *type == "reasoning_text" || *type == "text")
+    return read_text_part(reading, *part, "text", path);
+  if (*type == "input_image") return read_input_image_part(reading, *part, path);
+  if (*type == "input_audio") return read_input_audio_part(reading, *part, path);
+  return not_served(path,
+                    "is of a type whose cost is not counted here; send input_text, input_image or "
+                    "input_audio.");
+}
+
+Checked read_parts(Reading& reading, dom::element value, const FieldPath& path) {
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    reading.add_text(TextKind::kContent, text);
+    return {};
+  }
+  if (value.is_null()) return {};
+  dom::array parts;
+  if (value.get(parts) != simdjson::SUCCESS)
+    return wrong_type(path, "a string or an array of parts");
+  FieldPath element{&path, {}, 0};
+  for (const dom::element part : parts) {
+    if (Checked read = read_part(reading, part, element); !read) return read;
+    ++element.index;
+  }
+  reading.request.turns.joins += std::max<std::int64_t>(0, element.index - 1);
+  return {};
+}
+
+// A field that says nothing that a model reads, or one of which nothing is known: then it may.
+Checked read_other(Reading& reading, dom::key_value_pair field, TextKind kind,
+                   const FieldPath& path) {
+  if (Checked named = check_name(field.key, path); !named) return named;
+  if (is_among(field.key, kMarkers)) {
+    if (field.key != "type") reading.add_carried(field.value);
+  } else if (!field.value.is_bool()) {
+    reading.add_any(kind, field.value);
+  }
+  return {};
+}
+
+Checked read_message(Reading& reading, dom::object message, const FieldPath& path) {
+  bool has_role = false;
+  bool has_content = false;
+  std::uint64_t print = 0;
+  const std::int64_t users = reading.request.turns.user;
+  for (const dom::key_value_pair field : message) {
+    const FieldPath member{&path, field.key};
+    Checked read;
+    if (field.key == "role") {
+      read = read_role(reading, field.value, member);
+      has_role = true;
+    } else if (field.key == "content") {
+      const std::size_t first = reading.texts.size();
+      read = read_parts(reading, field.value, member);
+      print = reading.print_of(first);
+      has_content = true;
+    } else {
+      read = read_other(reading, field, TextKind::kContent, member);
+    }
+    if (!read) return read;
+  }
+  if (!has_role) return missing(FieldPath{&path, "role"});
+  if (!has_content) return missing(FieldPath{&path, "content"});
+  if (reading.request.turns.user > users) reading.said.push_back(print);
+  return {};
+}
+
+Checked read_call(Reading& reading, dom::object call, const FieldPath& path) {
+  for (const dom::key_value_pair field : call) {
+    const FieldPath member{&path, field.key};
+    const bool is_read = field.key == "name" || field.key == "arguments" || field.key == "input" ||
+                         field.key == "action" || field.key == "operation";
+    if (is_read) {
+      reading.add_call_field(field.value);
+    } else if (Checked read = read_other(reading, field, TextKind::kToolCall, member); !read) {
+      return read;
+    }
+  }
+  ++reading.request.turns.calls;
+  return {};
+}
+
+Checked read_result(Reading& reading, dom::object result, const FieldPath& path) {
+  const std::size_t first = reading.texts.size();
+  bool has_output = false;
+  for (const dom::key_value_pair field : result) {
+    const FieldPath member{&path, field.key};
+    Checked read;
+    if (field.key == "output") {
+      read = field.value.is_object() ? read_other(reading, field, TextKind::kContent, member)
+                                     : read_parts(reading, field.value, member);
+      has_output = true;
+    } else {
+      read = read_other(reading, field, TextKind::kToolCall, member);
+    }
+    if (!read) return read;
+  }
+  if (!has_output) return missing(FieldPath{&path, "output"});
+  ++reading.request.turns.tool;
+  reading.note_result(first);
+  return {};
+}
+
+// What was thought before: as text, or so that only the provider can read it, which is longer than
+// what is in it.
+Checked read_reasoning(Reading& reading, dom::object item, const FieldPath& path) {
+  for (const dom::key_value_pair field : item) {
+    const FieldPath member{&path, field.key};
+    const bool has_parts = field.key == "summary" || field.key == "content";
+    Checked read = has_parts ? read_parts(reading, field.value, member)
+                             : read_other(reading, field, TextKind::kContent, member);
+    if (!read) return read;
+  }
+  ++reading.request.turns.assistant;
+  return {};
+}
+
+Checked read_item(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> item = read_object(value, path);
+  if (!item) return std::unexpected(item.error());
+  // A message may come without its type.
+  if (dom::element type; item->at_key("type").get(type) != simdjson::SUCCESS || type.is_null())
+    return read_message(reading, *item, path);
+  const Expected<std::string_view> type = read_type(*item, path);
+  if (!type) return std::unexpected(type.error());
+  if (*type == "message") return read_message(reading, *item, path);
+  if (is_among(*type, kCalls)) return read_call(reading, *item, path);
+  if (is_among(*type, kResults)) return read_result(reading, *item, path);
+  if (*type == "reasoning" || *type == "compaction") return read_reasoning(reading, *item, path);
+  if (*type == "item_reference")
+    return not_served(path, "refers to what the provider keeps: send the item itself.");
+  return not_served(path, "is of a type whose cost is not counted here.");
+}
+
+// Of the type "function" or "custom" by its name; any other is run by the provider, or by the
+// caller under a name that the type implies.
+Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> definition = read_object(value, path);
+  if (!definition) return std::unexpected(definition.error());
+  if (Checked names = check_names(*definition, path); !names) return names;
+  const Expected<std::string_view> type = read_type(*definition, path);
+  if (!type) return std::unexpected(type.error());
+  if (type->empty()) return wrong_type(FieldPath{&path, "type"}, "a type of tool");
+  // Tools within a tool would be offered without a look at their names.
+  if (*type == "namespace") return not_served(path, "holds other tools: offer each by itself.");
+  Tool tool{.type = *type, .name = {}};
+  dom::element told;
+  const bool has_name = definition->at_key("name").get(told) == simdjson::SUCCESS;
+  if (*type == "function" || *type == "custom") {
+    const FieldPath name_path{&path, "name"};
+    if (!has_name) return missing(name_path);
+    const Expected<std::string_view> name = read_string(told, name_path);
+    if (!name) return std::unexpected(name.error());
+    if (name->empty()) return wrong_type(name_path, "a name");
+    tool.name = *name;
+  } else if (std::string_view name; has_name && told.get(name) == simdjson::SUCCESS) {
+    tool.name = name;
+  }
+  reading.tools.push_back(tool);
+  reading.add_definition(value);
+  return {};
+}
+
+}  // namespace
+
+Checked read_items(Reading& reading, dom::element value, const FieldPath& path) {
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    reading.add_text(TextKind::kRole, "user");
+    reading.add_text(TextKind::kContent, text);
+    ++reading.request.turns.user;
+    reading.request.messages = 1;
+    return {};
+  }
+  if (!value.is_array()) return wrong_type(path, "a string or an array of items");
+  const Expected<int> items = read_each(reading, value, path, read_item);
+  if (!items) return std::unexpected(items.error());
+  if (*items == 0) return wrong_type(path, "a list of at least one item");
+  reading.request.messages = *items;
+  reading.settle_repeats();
+  return {};
+}
+
+Checked read_instructions(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<std::string_view> text = read_string(value, path);
+  if (!text) return std::unexpected(text.error());
+  reading.add_text(TextKind::kRole, "system");
+  reading.add_text(TextKind::kContent, *text);
+  reading.request.turns.begins_with_system = true;
+  ++reading.request.turns.system;
+  return {};
+}
+
+Checked read_response_tools(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<int> tools = read_each(reading, value, path, read_tool);
+  if (!tools) return std::unexpected(tools.error());
+  return {};
+}
+
+}  // namespace tollgate::dialects
