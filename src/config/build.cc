@@ -344,8 +344,7 @@ class Builder {
 
   // A standard path of the contract whose surface is not served yet.
   static bool is_later_path(std::string_view path) {
-    constexpr std::string_view kLater[] = {"/v1/moderations", "/v1/images/", "/v1/audio/",
-                                           "/v1/messages/count_tokens"};
+    constexpr std::string_view kLater[] = {"/v1/images/", "/v1/audio/"};
     return std::ranges::any_of(kLater, [&](std::string_view later) {
       return later.ends_with('/') ? path.starts_with(later) : path == later;
     });

@@ -68,7 +68,7 @@ List whens() { return {"refuse", "allow_and_alert"}; }
 List money_faults() { return {"refuse"}; }
 List rate_faults() { return {"refuse", "local_share"}; }
 List key_faults() { return {"refuse", "cached"}; }
-List later_surfaces() { return {"moderations", "images", "audio", "count_tokens", "mcp"}; }
+List later_surfaces() { return {"images", "audio", "mcp"}; }
 
 List surfaces() {
   List names;

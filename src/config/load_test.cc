@@ -449,8 +449,8 @@ TEST(Load, KnowsWhatItDoesNotServe) {
       row("limits:\n", "audit: { content: full }\nlimits:\n", "9:19: audit.content", "full"),
       row("speaks: openai", "speaks: openai, queue: { length: 1 }", "4:60: upstreams.vllm.queue",
           "queue"),
-      row("path: /v1/chat/completions", "path: /x\n    surface: moderations",
-          "17:14: routes[0].surface", "moderations"),
+      row("path: /v1/chat/completions", "path: /x\n    surface: images", "17:14: routes[0].surface",
+          "images"),
   });
 }
 

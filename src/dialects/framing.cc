@@ -42,9 +42,9 @@ Tokens around_tools(const Request& request, const TemplateRow& row, std::int64_t
 Framing of_template(const Request& request, ChatTemplate chat_template) {
   const TemplateRow& row = row_of(chat_template);
   const Tokens messages = around_messages(request, row);
-  const Tokens bounds = around_tools(request, row, printings_of_tools(request, chat_template)) +
-                        request.turns.joins * row.join +
-                        (request.adds_special_tokens ? kPerPrompt : 0);
+  const Tokens bounds =
+      around_tools(request, row, readings_of(TextKind::kToolDefinition, request, chat_template)) +
+      request.turns.joins * row.join + (request.adds_special_tokens ? kPerPrompt : 0);
   return {messages + bounds, chat_template == ChatTemplate::kLargest ? messages + bounds : bounds};
 }
 
@@ -86,14 +86,21 @@ Framing framing_of(const Request& request, ChatTemplate chat_template) {
     case Surface::kChatCompletions:
     case Surface::kResponses:
       return of_template(request, chat_template);
-    case Surface::kMessages: {
+    case Surface::kMessages:
+    case Surface::kCountTokens: {
       const Framing bound = of_anthropic(request);
       if (chat_template == ChatTemplate::kLargest) return bound;
       const Tokens printed = of_template(request, chat_template).tokens;
       const Tokens most = std::max(bound.tokens, printed);
       return {most, most};
     }
+    case Surface::kRerank: {
+      // A query and a document, with a token between and at each end of them.
+      const Tokens tokens = request.prompts * 2 * kPerPrompt;
+      return {tokens, tokens};
+    }
     case Surface::kCompletions:
+    case Surface::kModerations:
     case Surface::kEmbeddings: {
       // One text a prompt; prompts of token ids are bounded by their ids.
       const Tokens tokens = static_cast<Tokens>(request.texts.size()) * kPerPrompt +
@@ -106,12 +113,14 @@ Framing framing_of(const Request& request, ChatTemplate chat_template) {
   return {};
 }
 
-std::int64_t printings_of_tools(const Request& request, ChatTemplate chat_template) {
+std::int64_t readings_of(TextKind kind, const Request& request, ChatTemplate chat_template) {
+  if (kind == TextKind::kQuery) return request.prompts;
   const bool repeats =
       chat_template == ChatTemplate::kMistral || chat_template == ChatTemplate::kLargest;
   const bool is_printed =
       request.surface == Surface::kChatCompletions || request.surface == Surface::kResponses;
-  return repeats && is_printed ? request.turns.repeats : 1;
+  const bool is_repeated = kind == TextKind::kToolDefinition && repeats && is_printed;
+  return is_repeated ? request.turns.repeats : 1;
 }
 
 Printed printed(const Text& text, Surface surface, const TemplateRow& row) {

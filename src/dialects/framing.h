@@ -26,9 +26,9 @@ struct Framing {
 };
 Framing framing_of(const Request& request, ChatTemplate chat_template);
 
-// How often the template prints the definitions of tools, at most: Mistral's prints them before
-// every message that equals the user's last.
-std::int64_t printings_of_tools(const Request& request, ChatTemplate chat_template);
+// How often a text of that kind is read, at most: Mistral's template prints the definitions of
+// tools before every message that equals the user's last, and a query is read with each document.
+std::int64_t readings_of(TextKind kind, const Request& request, ChatTemplate chat_template);
 
 // A text as a template of that row prints it. `white` is what it may or may not take away around
 // it: counted as well, since a word without its space may be more tokens.

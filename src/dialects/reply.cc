@@ -49,6 +49,35 @@ FaultOr<std::optional<Usage>> read_choices(Surface surface, dom::object reply, T
   return read_openai_usage(surface, usage);
 }
 
+// A count costs nothing, whatever it says.
+FaultOr<std::optional<Usage>> read_count(dom::object reply) {
+  if (!read_tokens(reply, "input_tokens").tokens) return broken("has no number of input tokens");
+  return Usage{};
+}
+
+// Nobody reports the tokens of a moderation.
+FaultOr<std::optional<Usage>> read_moderations(dom::object reply) {
+  dom::array results;
+  if (reply.at_key("results").get(results) != simdjson::SUCCESS)
+    return broken("has no list of results");
+  return std::nullopt;
+}
+
+// Servers tell the tokens of a ranking under one name or the other, or not at all.
+FaultOr<std::optional<Usage>> read_ranking(dom::object reply) {
+  dom::array results;
+  if (reply.at_key("results").get(results) != simdjson::SUCCESS)
+    return broken("has no list of results");
+  dom::object told;
+  if (reply.at_key("usage").get(told) != simdjson::SUCCESS) return std::nullopt;
+  const TokenField prompt = read_tokens(told, "prompt_tokens");
+  const TokenField total = read_tokens(told, "total_tokens");
+  if (prompt.broken || total.broken || (!prompt.tokens && !total.tokens)) return std::nullopt;
+  Usage usage;
+  usage.input = prompt.tokens ? *prompt.tokens : *total.tokens;
+  return usage;
+}
+
 FaultOr<std::optional<Usage>> read_embeddings(dom::object reply) {
   dom::array vectors;
   if (reply.at_key("data").get(vectors) != simdjson::SUCCESS)
@@ -117,6 +146,12 @@ FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_vie
       return read_message(reply, state.teller);
     case Surface::kResponses:
       return read_response(reply, state.teller);
+    case Surface::kCountTokens:
+      return read_count(reply);
+    case Surface::kModerations:
+      return read_moderations(reply);
+    case Surface::kRerank:
+      return read_ranking(reply);
     case Surface::kModels:
       break;
   }
@@ -153,27 +188,38 @@ void write_refusal(Dialect dialect, const RefusalWords& words, std::string& out)
   json.end_object();
 }
 
+namespace {
+
+void write_listing(Dialect dialect, const ModelListing& model, JsonWriter& json) {
+  json.begin_object();
+  if (dialect == Dialect::kOpenAi) {
+    json.member("id", model.id);
+    json.member("object", "model");
+    json.member("created", 0);
+    json.member("owned_by", "tollgate");
+  } else {
+    json.member("type", "model");
+    json.member("id", model.id);
+    json.member("display_name", model.id);
+    json.member("created_at", "1970-01-01T00:00:00Z");
+  }
+  json.end_object();
+}
+
+}  // namespace
+
+void write_model(Dialect dialect, const ModelListing& model, std::string& out) {
+  JsonWriter json(out);
+  write_listing(dialect, model, json);
+}
+
 void write_models(Dialect dialect, std::span<const ModelListing> models, std::string& out) {
   JsonWriter json(out);
   json.begin_object();
   if (dialect == Dialect::kOpenAi) json.member("object", "list");
   json.key("data");
   json.begin_array();
-  for (const ModelListing& model : models) {
-    json.begin_object();
-    if (dialect == Dialect::kOpenAi) {
-      json.member("id", model.id);
-      json.member("object", "model");
-      json.member("created", 0);
-      json.member("owned_by", "tollgate");
-    } else {
-      json.member("type", "model");
-      json.member("id", model.id);
-      json.member("display_name", model.id);
-      json.member("created_at", "1970-01-01T00:00:00Z");
-    }
-    json.end_object();
-  }
+  for (const ModelListing& model : models) write_listing(dialect, model, json);
   json.end_array();
   if (dialect == Dialect::kAnthropic) {
     json.member("has_more", false);

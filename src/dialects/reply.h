@@ -155,5 +155,7 @@ struct ModelListing {
   std::string_view id;
 };
 void write_models(Dialect dialect, std::span<const ModelListing> models, std::string& out);
+// The body of GET /v1/models/{id}.
+void write_model(Dialect dialect, const ModelListing& model, std::string& out);
 
 }  // namespace tollgate::dialects

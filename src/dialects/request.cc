@@ -145,6 +145,7 @@ Checked read_text_options(Reading& reading, dom::element value, const FieldPath&
 Checked read_tools(Reading& reading, dom::element value, const FieldPath& path) {
   switch (reading.request.surface) {
     case Surface::kMessages:
+    case Surface::kCountTokens:
       return read_anthropic_tools(reading, value, path);
     case Surface::kResponses:
       return read_response_tools(reading, value, path);
@@ -181,6 +182,12 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
     case FieldUse::kPrompt:
     case FieldUse::kInput:
       return read_prompt(reading, value, path);
+    case FieldUse::kModerated:
+      return read_moderated(reading, value, path);
+    case FieldUse::kQuery:
+      return read_query(reading, value, path);
+    case FieldUse::kDocuments:
+      return read_documents(reading, value, path);
     case FieldUse::kItems:
       return read_items(reading, value, path);
     case FieldUse::kInstructions:
@@ -224,29 +231,55 @@ bool has_field(const Reading& reading, FieldUse use) {
   return std::ranges::find(reading.uses, use) != reading.uses.end();
 }
 
-// What a surface cannot be without, and what has to agree.
+struct Required {
+  FieldUse use;
+  std::string_view field;
+};
+
+// The fields that a surface cannot be without.
+std::span<const Required> required_of(Surface surface) {
+  static constexpr Required kChat[] = {{FieldUse::kMessages, "messages"}};
+  static constexpr Required kText[] = {{FieldUse::kPrompt, "prompt"}};
+  static constexpr Required kVector[] = {{FieldUse::kInput, "input"}};
+  static constexpr Required kMessage[] = {{FieldUse::kMessages, "messages"},
+                                          {FieldUse::kMaxTokens, "max_tokens"}};
+  static constexpr Required kResponse[] = {{FieldUse::kItems, "input"}};
+  static constexpr Required kModeration[] = {{FieldUse::kModerated, "input"}};
+  static constexpr Required kRanking[] = {{FieldUse::kQuery, "query"},
+                                          {FieldUse::kDocuments, "documents"}};
+  switch (surface) {
+    case Surface::kChatCompletions:
+    case Surface::kCountTokens:
+      return kChat;
+    case Surface::kCompletions:
+      return kText;
+    case Surface::kEmbeddings:
+      return kVector;
+    case Surface::kMessages:
+      return kMessage;
+    case Surface::kResponses:
+      return kResponse;
+    case Surface::kModerations:
+      return kModeration;
+    case Surface::kRerank:
+      return kRanking;
+    case Surface::kModels:
+      break;
+  }
+  return {};
+}
+
+// Nothing is missing, and what has to agree does.
 Checked check_whole(Reading& reading) {
-  struct Required {
-    FieldUse use;
-    std::string_view field;
-  };
-  constexpr Required kBody[] = {{FieldUse::kMessages, "messages"},
-                                {FieldUse::kPrompt, "prompt"},
-                                {FieldUse::kInput, "input"},
-                                {FieldUse::kItems, "input"}};
   const Surface surface = reading.request.surface;
-  const Required& body = kBody[surface == Surface::kCompletions  ? 1
-                               : surface == Surface::kEmbeddings ? 2
-                               : surface == Surface::kResponses  ? 3
-                                                                 : 0];
   if (reading.request.model.empty()) return missing(FieldPath{nullptr, "model"});
-  if (!has_field(reading, body.use)) return missing(FieldPath{nullptr, body.field});
+  for (const Required& required : required_of(surface))
+    if (!has_field(reading, required.use)) return missing(FieldPath{nullptr, required.field});
 
   if (reading.max_tokens && reading.max_completion_tokens &&
       *reading.max_tokens != *reading.max_completion_tokens)
     return wrong_type(FieldPath{nullptr, "max_tokens"}, "the same as 'max_completion_tokens'");
   if (surface != Surface::kMessages) return {};
-  if (!reading.max_tokens) return missing(FieldPath{nullptr, "max_tokens"});
   if (reading.thinking_budget && *reading.thinking_budget >= *reading.max_tokens)
     return wrong_type(FieldPath{nullptr, "thinking"}, "of fewer 'budget_tokens' than 'max_tokens'");
   return {};

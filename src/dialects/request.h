@@ -39,6 +39,7 @@ enum class TextKind : std::uint8_t {
   kName,
   kToolDefinition,
   kToolCall,
+  kQuery,    // What each of `prompts` documents is read with.
   kCarried,  // Read by no model.
 };
 struct Text {
@@ -98,7 +99,7 @@ struct Request {
   std::int64_t names = 0;                     // Messages with a name, for the same.
   Turns turns;
   bool adds_special_tokens = false;  // The caller set add_special_tokens.
-  std::int64_t prompts = 1;          // Prompts of a batch; 1 where there is none.
+  std::int64_t prompts = 1;          // Prompts of a batch, or documents; 1 where there is none.
   Tokens tokens_given = 0;           // Input that came as token ids, not as text.
   std::span<const Text> texts;
   // What goes upstream beside them and no model reads: texts in fields that pass ("metadata",

@@ -240,6 +240,49 @@ constexpr auto kAnthropic = sorted(std::to_array<Row>({
     {"max_tokens_to_sample", kRefuse},
 }));
 
+// What a count is of is what a message would be asked of.
+constexpr auto kCounted = sorted(std::to_array<Row>({
+    {"messages", kMessages},
+    {"system", kSystem},
+    {"tools", kTools},
+    {"tool_choice", kPass},
+    {"thinking", kThinking},
+    {"output_config", kCountedText},
+    {"output_format", kCountedText},
+    {"max_tokens", kDrop},
+    {"stream", kRefuse},
+    {"prompt", kRefuse},
+    {"n", kRefuse},
+}));
+
+constexpr auto kModeration = sorted(std::to_array<Row>({
+    {"input", kModerated},
+    {"user", kPass},
+    {"stream", kRefuse},
+    {"max_tokens", kRefuse},
+    {"messages", kRefuse},
+    {"prompt", kRefuse},
+    {"n", kRefuse},
+}));
+
+constexpr auto kRanking = sorted(std::to_array<Row>({
+    {"query", kQuery},
+    {"documents", kDocuments},
+    {"top_n", kPass},
+    {"top_k", kPass},
+    {"return_documents", kPass},
+    {"max_tokens_per_doc", kPass},
+    {"max_chunks_per_doc", kPass},
+    {"truncate_prompt_tokens", kPass},
+    {"user", kPass},
+    {"stream", kRefuse},
+    {"max_tokens", kRefuse},
+    {"messages", kRefuse},
+    {"prompt", kRefuse},
+    {"input", kRefuse},
+    {"n", kRefuse},
+}));
+
 constexpr auto kResponse = sorted(std::to_array<Row>({
     {"input", kItems},
     {"instructions", kInstructions},
@@ -279,6 +322,12 @@ std::span<const Row> own_rows(Surface surface) {
       return kAnthropic;
     case Surface::kResponses:
       return kResponse;
+    case Surface::kCountTokens:
+      return kCounted;
+    case Surface::kModerations:
+      return kModeration;
+    case Surface::kRerank:
+      return kRanking;
     case Surface::kModels:
       break;
   }

@@ -27,6 +27,9 @@ enum class FieldUse : std::uint8_t {
   kSystem,
   kPrompt,
   kInput,
+  kModerated,     // Texts and images that a moderation looks at.
+  kQuery,         // What documents are ranked by,
+  kDocuments,     // …and those.
   kItems,         // What a response is asked of: a string, or items.
   kInstructions,  // A system message in front of them.
   kTools,

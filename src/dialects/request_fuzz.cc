@@ -25,8 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static RequestReader reader;
   static RequestReader second;
   if (size == 0) return 0;
-  constexpr Surface kSurfaces[] = {Surface::kChatCompletions, Surface::kCompletions,
-                                   Surface::kEmbeddings, Surface::kMessages, Surface::kResponses};
+  constexpr Surface kSurfaces[] = {
+      Surface::kChatCompletions, Surface::kCompletions, Surface::kEmbeddings,  Surface::kMessages,
+      Surface::kResponses,       Surface::kCountTokens, Surface::kModerations, Surface::kRerank};
   const Surface surface = kSurfaces[data[0] % std::size(kSurfaces)];
   std::string body;
   const auto read =

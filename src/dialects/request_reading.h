@@ -131,6 +131,10 @@ Checked read_text_part(Reading& reading, simdjson::dom::object part, std::string
                        const FieldPath& path);
 Checked check_names(simdjson::dom::object object, const FieldPath& path);
 
+Checked read_moderated(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+Checked read_query(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+Checked read_documents(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+
 Checked read_items(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_instructions(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_response_tools(Reading& reading, simdjson::dom::element value, const FieldPath& path);

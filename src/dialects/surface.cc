@@ -1,26 +1,50 @@
 #include "dialects/surface.h"
 
 #include <array>
+#include <cstdint>
 
 namespace tollgate::dialects {
 
 namespace {
 
+enum class Output : std::uint8_t { kNone, kTokens };
+enum class Cost : std::uint8_t { kNothing, kTokens };
+
 struct Row {
   Surface surface;
   Dialect dialect;
+  Output output;
+  Cost cost;
   std::string_view name;
   std::string_view path;
 };
 
+constexpr Dialect kOpenAi = Dialect::kOpenAi;
+constexpr Dialect kAnthropic = Dialect::kAnthropic;
+
+// The table of what is served; docs/surfaces.md is its page.
 constexpr std::array<Row, kSurfaceCount> kRows{{
-    {Surface::kChatCompletions, Dialect::kOpenAi, "chat_completions", "/v1/chat/completions"},
-    {Surface::kCompletions, Dialect::kOpenAi, "completions", "/v1/completions"},
-    {Surface::kEmbeddings, Dialect::kOpenAi, "embeddings", "/v1/embeddings"},
-    {Surface::kModels, Dialect::kOpenAi, "models", "/v1/models"},
-    {Surface::kMessages, Dialect::kAnthropic, "messages", "/v1/messages"},
-    {Surface::kResponses, Dialect::kOpenAi, "responses", "/v1/responses"},
+    {Surface::kChatCompletions, kOpenAi, Output::kTokens, Cost::kTokens, "chat_completions",
+     "/v1/chat/completions"},
+    {Surface::kCompletions, kOpenAi, Output::kTokens, Cost::kTokens, "completions",
+     "/v1/completions"},
+    {Surface::kEmbeddings, kOpenAi, Output::kNone, Cost::kTokens, "embeddings", "/v1/embeddings"},
+    {Surface::kModels, kOpenAi, Output::kNone, Cost::kNothing, "models", "/v1/models"},
+    {Surface::kMessages, kAnthropic, Output::kTokens, Cost::kTokens, "messages", "/v1/messages"},
+    {Surface::kResponses, kOpenAi, Output::kTokens, Cost::kTokens, "responses", "/v1/responses"},
+    {Surface::kCountTokens, kAnthropic, Output::kNone, Cost::kNothing, "count_tokens",
+     "/v1/messages/count_tokens"},
+    {Surface::kModerations, kOpenAi, Output::kNone, Cost::kTokens, "moderations",
+     "/v1/moderations"},
+    {Surface::kRerank, kOpenAi, Output::kNone, Cost::kTokens, "rerank", "/v1/rerank"},
 }};
+
+constexpr bool is_in_order() {
+  for (int i = 0; i < kSurfaceCount; ++i)
+    if (kRows[static_cast<std::size_t>(i)].surface != static_cast<Surface>(i)) return false;
+  return true;
+}
+static_assert(is_in_order());
 
 const Row& row_of(Surface surface) { return kRows[static_cast<std::size_t>(surface)]; }
 
@@ -42,8 +66,7 @@ std::optional<Surface> surface_of_path(std::string_view path) {
   return std::nullopt;
 }
 
-bool makes_output(Surface surface) {
-  return surface != Surface::kEmbeddings && surface != Surface::kModels;
-}
+bool makes_output(Surface surface) { return row_of(surface).output == Output::kTokens; }
+bool costs_tokens(Surface surface) { return row_of(surface).cost == Cost::kTokens; }
 
 }  // namespace tollgate::dialects

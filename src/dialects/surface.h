@@ -16,8 +16,11 @@ enum class Surface : std::uint8_t {
   kModels,           // GET /v1/models: answered by tollgate itself, only what the caller may use.
   kMessages,         // Anthropic POST /v1/messages
   kResponses,        // OpenAI POST /v1/responses
+  kCountTokens,      // Anthropic POST /v1/messages/count_tokens
+  kModerations,      // OpenAI POST /v1/moderations
+  kRerank,           // POST /v1/rerank, as Jina, Cohere and vLLM have it; refusals as OpenAI's.
 };
-inline constexpr int kSurfaceCount = 6;
+inline constexpr int kSurfaceCount = 9;
 
 // The names under which the output cap of a chat is written. Servers know one or both, and
 // some models of OpenAI refuse both at once. Every other surface has one name: `max_tokens`, or
@@ -26,7 +29,8 @@ enum class CapField : std::uint8_t { kBoth, kMaxTokens, kMaxCompletionTokens };
 
 Dialect dialect_of(Surface surface);
 
-// "chat_completions", "completions", "embeddings", "models", "messages", "responses".
+// "chat_completions", "completions", "embeddings", "models", "messages", "responses",
+// "count_tokens", "moderations", "rerank".
 std::string_view name_of(Surface surface);
 std::optional<Surface> surface_named(std::string_view name);
 
@@ -34,7 +38,10 @@ std::optional<Surface> surface_named(std::string_view name);
 std::optional<Surface> surface_of_path(std::string_view path);
 std::string_view standard_path(Surface surface);  // "/v1/chat/completions"
 
-// Whether replies of this surface bring forth tokens (all but embeddings and models) or none.
+// Whether replies of this surface bring forth tokens: chat, completions, messages and responses.
 bool makes_output(Surface surface);
+
+// Whether a request of this surface is paid by its tokens, or costs nothing but itself.
+bool costs_tokens(Surface surface);
 
 }  // namespace tollgate::dialects

@@ -21,6 +21,7 @@ std::string_view part_of(const Text& text) {
     case TextKind::kToolCall:
       return ".tool_calls";
     case TextKind::kToolDefinition:
+    case TextKind::kQuery:
     case TextKind::kCarried:
       break;
   }

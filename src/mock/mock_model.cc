@@ -136,7 +136,7 @@ MockModel::MockModel(net::Loop& loop, const tokens::Vocabulary& vocabulary, cons
 
 // Images cost what they cost on the model that each dialect's users know best.
 dialects::MediaTokens MockModel::media_of(const dialects::Request& request) {
-  const bool anthropic = request.surface == Surface::kMessages;
+  const bool anthropic = dialects::dialect_of(request.surface) == dialects::Dialect::kAnthropic;
   const dialects::MediaFormulas formulas{
       dialects::image_formula_named(anthropic ? "claude" : "gpt-4o"),
       dialects::audio_formula_named("openai")};
@@ -147,7 +147,10 @@ Tokens MockModel::input_of(const dialects::Request& request) {
   const dialects::MediaTokens media = media_of(request);
   Tokens tokens = dialects::framing_of(request, dialects::ChatTemplate::kOpenAi).tokens +
                   request.tokens_given + media.images + media.audio;
-  for (const dialects::Text& text : request.texts) tokens += counter_.count(text.text);
+  for (const dialects::Text& text : request.texts) {
+    tokens += counter_.count(text.text) *
+              dialects::readings_of(text.kind, request, dialects::ChatTemplate::kOpenAi);
+  }
   return tokens;
 }
 
@@ -285,9 +288,22 @@ std::string_view MockModel::word(std::size_t number) const {
                                      : kWords[number % kWords.size()];
 }
 
+std::string MockModel::reply_without_output(const Answer& answer) {
+  switch (answer.wire.surface) {
+    case Surface::kCountTokens:
+      return count_reply(answer.wire);
+    case Surface::kModerations:
+      return moderation_reply(answer.wire, answer.inputs);
+    case Surface::kRerank:
+      return ranking_reply(answer.wire, answer.inputs);
+    default:
+      return embedding_reply(answer.wire, answer.inputs);
+  }
+}
+
 Task<void> MockModel::send_whole(pipeline::Exchange& exchange, const Answer& answer) {
-  if (answer.wire.surface == Surface::kEmbeddings) {
-    co_return co_await reply_json(exchange, 200, embedding_reply(answer.wire, answer.inputs));
+  if (!dialects::makes_output(answer.wire.surface)) {
+    co_return co_await reply_json(exchange, 200, reply_without_output(answer));
   }
   std::vector<std::string> choices(static_cast<std::size_t>(answer.choices));
   for (std::size_t c = 0; c < choices.size(); ++c) {

@@ -77,6 +77,7 @@ class MockModel final : public pipeline::Handler {
   Answer answer_to(const dialects::Request& request);
   static dialects::MediaTokens media_of(const dialects::Request& request);
   Tokens input_of(const dialects::Request& request);
+  static std::string reply_without_output(const Answer& answer);
   Task<void> send_whole(pipeline::Exchange& exchange, const Answer& answer);
   Task<void> send_stream(pipeline::Exchange& exchange, const Answer& answer);
   std::string_view word(std::size_t number) const;

@@ -1,5 +1,7 @@
 #include "mock/wire.h"
 
+#include <fmt/format.h>
+
 #include "base/json_writer.h"
 
 namespace tollgate::mock {
@@ -301,6 +303,32 @@ std::string embedding_reply(const Wire& wire, std::int64_t inputs) {
   }
   json.end_object();
   return out;
+}
+
+std::string count_reply(const Wire& wire) {
+  return fmt::format(R"({{"input_tokens":{}}})", wire.reported.input);
+}
+
+std::string moderation_reply(const Wire& wire, std::int64_t inputs) {
+  std::string results;
+  for (std::int64_t i = 0; i < inputs; ++i) {
+    if (i > 0) results += ',';
+    results += R"({"flagged":false,"categories":{"violence":false},)"
+               R"("category_scores":{"violence":0.01}})";
+  }
+  return fmt::format(R"({{"id":"modr-mock-1","model":"{}","results":[{}]}})", wire.model, results);
+}
+
+std::string ranking_reply(const Wire& wire, std::int64_t documents) {
+  std::string results;
+  for (std::int64_t i = 0; i < documents; ++i) {
+    if (i > 0) results += ',';
+    results +=
+        fmt::format(R"({{"index":{},"relevance_score":{}}})", i, 1.0 / static_cast<double>(i + 2));
+  }
+  return fmt::format(
+      R"({{"id":"rerank-mock-1","model":"{}","results":[{}],"usage":{{"total_tokens":{}}}}})",
+      wire.model, results, wire.usage ? wire.reported.input : 0);
 }
 
 std::string stream_opening(const Wire& wire, const ToolCall* call) {

@@ -36,6 +36,11 @@ struct Wire {
 std::string whole_reply(const Wire& wire, const std::vector<std::string>& choices,
                         const ToolCall* call, std::string_view finish);
 std::string embedding_reply(const Wire& wire, std::int64_t inputs);
+std::string count_reply(const Wire& wire);
+// One result for each input; none of them is flagged.
+std::string moderation_reply(const Wire& wire, std::int64_t inputs);
+// The documents in the order in which they came.
+std::string ranking_reply(const Wire& wire, std::int64_t documents);
 
 // The events of a stream, in order: opening, a piece for each token, closing.
 std::string stream_opening(const Wire& wire, const ToolCall* call);

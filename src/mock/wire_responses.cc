@@ -94,8 +94,9 @@ std::string ResponseStream::piece(std::string_view piece) {
 }
 
 std::string ResponseStream::arguments(std::string_view piece) {
-  return event("response.function_call_arguments.delta",
-               fmt::format(R"("item_id":"fc_mock_1","output_index":0,"delta":{})", json_string(piece)));
+  return event(
+      "response.function_call_arguments.delta",
+      fmt::format(R"("item_id":"fc_mock_1","output_index":0,"delta":{})", json_string(piece)));
 }
 
 std::string ResponseStream::closing(const Wire& wire, const ToolCall* call,

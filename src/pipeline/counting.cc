@@ -118,7 +118,6 @@ Count Counting::input(const dialects::Request& request, const Scheme& scheme, To
                       std::string_view owner) {
   Known* const known = this->known(scheme.tokenizer);
   const dialects::TemplateRow& row = dialects::row_of(scheme.chat_template);
-  const std::int64_t printings = dialects::printings_of_tools(request, scheme.chat_template);
   Count sum = count_around(request, scheme);
   sum.is_bound = known == nullptr;
   for (const dialects::Text& text : request.texts) {
@@ -126,7 +125,7 @@ Count Counting::input(const dialects::Request& request, const Scheme& scheme, To
     const dialects::Printed printed = dialects::printed(text, request.surface, row);
     Tokens tokens = known != nullptr ? count(*known, printed, most - sum.tokens, owner)
                                      : tokens::bound_of_unknown(text.text);
-    if (text.kind == dialects::TextKind::kToolDefinition) tokens *= printings;
+    tokens *= dialects::readings_of(text.kind, request, scheme.chat_template);
     sum.tokens += tokens;
     const bool is_of_tools = text.kind == dialects::TextKind::kToolDefinition ||
                              text.kind == dialects::TextKind::kToolCall;
@@ -160,12 +159,11 @@ void Counting::learn(const config::Model& model, const Count& count, Tokens repo
 }
 
 Count Counting::bound(const dialects::Request& request, const Scheme& scheme) {
-  const std::int64_t printings = dialects::printings_of_tools(request, scheme.chat_template);
   Count sum = count_around(request, scheme);
   sum.is_bound = true;
   for (const dialects::Text& text : request.texts) {
-    const Tokens bytes = tokens::upper_bound(text.text);
-    sum.text += text.kind == dialects::TextKind::kToolDefinition ? bytes * printings : bytes;
+    sum.text += tokens::upper_bound(text.text) *
+                dialects::readings_of(text.kind, request, scheme.chat_template);
   }
   sum.tokens += sum.text;
   return sum;

@@ -48,6 +48,7 @@ struct Pipeline::Life {
   authorization::Target target;
   dialects::Dialect dialect = dialects::Dialect::kOpenAi;
   std::optional<dialects::Surface> surface;
+  std::string_view model_named;  // Of GET /v1/models/{id}; borrowed from the target.
   Bytes body_max = 0;
   dialects::Request request;  // Borrows the reader: read() sees to it that it is its own.
   std::uint64_t read = 0;     // Which read of the pipeline's that was; 0: none yet.

@@ -40,16 +40,6 @@ std::uint64_t fingerprint_key(const authentication::Pepper& pepper) {
   return key;
 }
 
-// What cannot be put on record is not forwarded.
-Refusal unrecorded() {
-  Refusal refusal;
-  refusal.reason = Reason::kAuditUnavailable;
-  refusal.rule = "audit";
-  refusal.message = "The decision could not be recorded, so nothing was forwarded.";
-  refusal.retry_after = std::chrono::seconds(1);
-  return refusal;
-}
-
 // Whether it is about what the input takes of a limit or budget, as far as one can tell.
 bool may_fit_counted(const Refusal& refusal) {
   return refusal.reason == Reason::kRateLimited || refusal.reason == Reason::kBudgetExhausted;
@@ -150,6 +140,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   const Expected<std::string_view> path = authorization::canonical_path(head.target, arena);
   if (!path) co_return co_await refuse_request(life, path.error());
   life.target = {head.exposure, head.method, *path};
+  name_model(life);
   life.dialect = dialect_at(*path, head);
 
   // Who asks? The only lookup before the verdict.
@@ -501,7 +492,9 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
   tell(result, plan, life.record);
   tell_of_answer(result, plan, arena, life.record);
   life.upstream_time += result.waited;
-  if (result.provider_input) compare(plan, held.counted(), *result.provider_input);
+  if (result.provider_input && dialects::costs_tokens(plan.route->surface)) {
+    compare(plan, held.counted(), *result.provider_input);
+  }
   if (result.refusal) {
     co_await refuse_request(life, *result.refusal);
   } else {
@@ -516,32 +509,6 @@ void Pipeline::compare(const Plan& plan, const Count& ours, Tokens provider) {
   if (ours.is_bound) return;
   services_.meter.counted(model.name, ours.tokens, provider);
   headroom_.compared(model.name, ours, provider);
-}
-
-Task<void> Pipeline::serve_models(Life& life) {
-  const config::Config& config = *life.config;
-  Arena& arena = life.exchange.arena();
-  const auto models = arena.make<dialects::ModelListing>(config.models.size());
-  std::size_t count = 0;
-  for (const config::Model& model : config.models) {
-    const bool usable = std::ranges::any_of(config.access, [&](const auto* route) {
-      return authorization::lists(*route, life.target.exposure, model.name, life.caller);
-    });
-    if (usable) models[count++] = {model.name};
-  }
-  BufferPool::Lease headers = buffers_.lease();
-  BufferPool::Lease body = buffers_.lease();
-  write_id_headers(life.dialect, life.record.id, *headers);
-  dialects::write_models(life.dialect, models.first(count), *body);
-  life.unrecorded = leaves_unrecorded(life);
-  if (!append(life, audit::Phase::kDecision)) {
-    const Refusal refusal = unrecorded();
-    co_return co_await refuse_request(life, refusal);
-  }
-  ReplyHead head;
-  head.headers = *headers;
-  co_await life.exchange.reply(head, *body);
-  close_record(life);
 }
 
 Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {

@@ -96,6 +96,7 @@ class Pipeline final : public Handler, public KeyWatcher {
   void learn_end(Life& life);
   void compare(const Plan& plan, const Count& ours, Tokens provider);
   Task<void> serve_models(Life& life);
+  static void name_model(Life& life);
   Task<Expected<Hold, Shortfall>> hold(Life& life, const Charges& charges);
   void find_headroom(Life& life);
   Task<void> serve_held(Life& life, std::string_view body, const Plan& plan,

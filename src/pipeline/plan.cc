@@ -373,6 +373,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& 
     return std::unexpected(capped.error());
   }
   record.output_tokens_cap = plan.output_cap_total;
+  if (!dialects::costs_tokens(plan.route->surface)) plan.input = {};
   // From here on the most that it can cost is known.
 
   cost::Amounts amounts;

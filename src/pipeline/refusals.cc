@@ -99,4 +99,14 @@ const RefusalRow& row_of(Reason reason) {
   return kRows[index];
 }
 
+// What cannot be put on record is not forwarded.
+Refusal unrecorded() {
+  Refusal refusal;
+  refusal.reason = Reason::kAuditUnavailable;
+  refusal.rule = "audit";
+  refusal.message = "The decision could not be recorded, so nothing was forwarded.";
+  refusal.retry_after = std::chrono::seconds(1);
+  return refusal;
+}
+
 }  // namespace tollgate::pipeline

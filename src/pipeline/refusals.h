@@ -22,4 +22,7 @@ struct RefusalRow {
 
 const RefusalRow& row_of(Reason reason);
 
+// What cannot be put on record is not done.
+Refusal unrecorded();
+
 }  // namespace tollgate::pipeline

@@ -51,7 +51,7 @@ std::span<const std::string_view> written_last(const dialects::Request& request,
   const auto chosen = arena.make<std::string_view>(request.texts.size());
   std::size_t count = 0;
   for (const Text& text : request.texts) {
-    if (text.kind != TextKind::kContent) continue;
+    if (text.kind != TextKind::kContent && text.kind != TextKind::kQuery) continue;
     // The input of a response may be one text.
     const bool is_one = text.index < 0 && turn.end == 0;
     const bool is_of_turn = text.field == conversation &&

@@ -250,11 +250,16 @@ Expected<Choice> choose(std::span<const Policy* const> routes, const Target& tar
   }
   if (!open_to_the_caller) return std::unexpected(refuse_caller());
   // The words are the same for a model that others may use and for one that nobody has.
+  return std::unexpected(refuse_model(model));
+}
+
+Refusal refuse_model(std::string_view model) {
   return refuse(Reason::kModelNotFound, "routes",
                 fmt::format("The model `{}` does not exist or may not be used with this "
                             "credential. GET /v1/models lists those that may.",
                             quoted(model)),
-                "model");
+                "model")
+      .error();
 }
 
 }  // namespace tollgate::authorization

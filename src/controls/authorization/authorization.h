@@ -108,6 +108,9 @@ bool lets_in(const Policy& route, const Target& target, const authentication::Id
 // The answer where routes stand at the target and none lets the caller in.
 Refusal refuse_caller();
 
+// The answer for a model that there is not, and for one that this caller may not use.
+Refusal refuse_model(std::string_view model);
+
 // The first route for this model and caller among those at `target`: kNotFound where no route
 // is there; kRouteNotAllowed where the path has routes but none allows the caller or none is what
 // their credential is for; kModelNotFound where those that do serve another model only or the
