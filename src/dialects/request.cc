@@ -154,26 +154,10 @@ Checked read_tools(Reading& reading, dom::element value, const FieldPath& path) 
   }
 }
 
-Checked read_field(Reading& reading, FieldUse use, dom::element value, const FieldPath& path) {
+// What the model is asked of.
+Checked read_asked(Reading& reading, FieldUse use, dom::element value, const FieldPath& path) {
   const bool anthropic = dialect_of(reading.request.surface) == Dialect::kAnthropic;
   switch (use) {
-    case FieldUse::kPass:
-      reading.add_carried(value);
-      return check_name(path.key, path);
-    case FieldUse::kUnknown:
-      reading.add_carried(value);
-      return read_unknown(value, path);
-    case FieldUse::kDrop:
-      return {};
-    case FieldUse::kRefuse:
-      return read_refused(value, path);
-    case FieldUse::kSpecialTokens:
-      return read_special_tokens(reading, value, path);
-    case FieldUse::kCountedText:
-      read_counted(reading, value);
-      return {};
-    case FieldUse::kModel:
-      return read_model(reading, value, path);
     case FieldUse::kMessages:
       return anthropic ? read_anthropic_messages(reading, value, path)
                        : read_chat_messages(reading, value, path);
@@ -200,6 +184,30 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
       return read_tools(reading, value, path);
     case FieldUse::kFunctions:
       return read_chat_functions(reading, value, path);
+    default:
+      return {};
+  }
+}
+
+Checked read_field(Reading& reading, FieldUse use, dom::element value, const FieldPath& path) {
+  switch (use) {
+    case FieldUse::kPass:
+      reading.add_carried(value);
+      return check_name(path.key, path);
+    case FieldUse::kUnknown:
+      reading.add_carried(value);
+      return read_unknown(value, path);
+    case FieldUse::kDrop:
+      return {};
+    case FieldUse::kRefuse:
+      return read_refused(value, path);
+    case FieldUse::kSpecialTokens:
+      return read_special_tokens(reading, value, path);
+    case FieldUse::kCountedText:
+      read_counted(reading, value);
+      return {};
+    case FieldUse::kModel:
+      return read_model(reading, value, path);
     case FieldUse::kModalities:
       return read_modalities(value, path);
     case FieldUse::kChoices:
@@ -223,8 +231,9 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
     case FieldUse::kThinking:
       reading.add_carried(value);
       return read_anthropic_thinking(reading, value, path);
+    default:
+      return read_asked(reading, use, value, path);
   }
-  return {};
 }
 
 bool has_field(const Reading& reading, FieldUse use) {

@@ -99,12 +99,15 @@ class Places {
     std::vector<std::string> made;
     std::string_view type;
     std::int64_t index = 0;
-    if (root.at_key("type").get(type) == simdjson::SUCCESS && type == "content_block_stop" &&
-        root.at_key("index").get(index) == simdjson::SUCCESS) {
+    (void)root.at_key("type").get(type);
+    if (type == "content_block_stop" && root.at_key("index").get(index) == simdjson::SUCCESS) {
       made.push_back(std::to_string(index) + ".");
     }
-    if (std::string text = text_of_response(root, ".done"); !text.empty()) {
-      made.push_back(std::move(text));
+    if (type.starts_with("response.") && !type.ends_with(".delta")) {
+      if (std::string text = text_of_response(root, ".done"); !text.empty()) {
+        made.push_back(std::move(text));
+      }
+      made.emplace_back(".");  // Texts of such an event are whole.
     }
     dom::array choices;
     if (root.at_key("choices").get(choices) != simdjson::SUCCESS) return made;

@@ -242,6 +242,23 @@ TEST(Restoring, OfAResponseFollowsEachPartAndEscapesArgumentsTwice) {
   }
 }
 
+TEST(Restoring, OfAResponseWaitsForNothingBehindAWholeText) {
+  Restoring restoring(kMasked);
+  std::string delta =
+      event(R"({"type":"response.output_text.delta","output_index":0,"delta":"a ["})");
+  restoring.pass(delta);
+  EXPECT_EQ(delta, "");
+  std::string done = event(R"({"type":"response.output_text.done","output_index":0,"text":"a ["})");
+  const std::size_t size = done.size();
+  restoring.pass(done);
+  EXPECT_GT(done.size(), size) << "with the piece that waited";
+  std::string other =
+      event(R"({"type":"response.output_text.done","output_index":1,"text":"REDA"})");
+  const std::string as_it_was = other;
+  restoring.pass(other);
+  EXPECT_EQ(other, as_it_was);
+}
+
 TEST(Restoring, HoldsNothingButWhatMayBeginAMask) {
   Restoring restoring(kMasked);
   const auto passed = [&](std::string bytes) {
