@@ -412,6 +412,7 @@ class Builder {
     made.on_output_over = view.choice("on_output_over", made.on_output_over);
     made.count_input = view.choice("count_input", made.count_input);
     made.on_repeating_output = view.choice("on_repeating_output", made.on_repeating_output);
+    made.media_domains = view.texts("media_domains");
     return made;
   }
 

@@ -291,6 +291,8 @@ json::array routes(const Config& config) {
     prompt["count_input"] = always ? "always" : "near_limits";
     const bool ends = route.prompt.on_repeating_output == prompts::OnRepeating::kEnd;
     prompt["on_repeating_output"] = ends ? "end" : "pass";
+    if (!route.prompt.media_domains.empty())
+      prompt["media_domains"] = texts(route.prompt.media_domains);
     prompt["mode"] = text(name_of(route.prompt.mode));
     one["prompt"] = std::move(prompt);
     json::object tools{{"allow", texts(route.access.tools.allow)}};

@@ -88,5 +88,54 @@ TEST(Media, IsToldWhereItCannotBe) {
   }
 }
 
+// `%` stands for what is written of the model, `#` for the hosts.
+Loaded load_hosts(std::string_view model, std::string_view hosts) {
+  std::string text(kFile);
+  text.replace(text.find('%'), 1,
+               std::string(model) + "price_per_million: { input: 1, output: 2 }");
+  const std::string_view caps = "output_tokens: 4096";
+  text.replace(text.find(caps), caps.size(),
+               std::string(caps) + ", media_domains: " + std::string(hosts));
+  return load_text(text, "t.yaml", [](const std::string&) { return std::optional<std::string>(); });
+}
+
+TEST(Media, IsFetchedFromTheHostsOfARoute) {
+  const Loaded loaded = load_hosts("images: gpt-4o, ", R"([images.example.com, "*.b.example"])");
+  ASSERT_NE(loaded.config, nullptr) << told(loaded);
+  EXPECT_EQ(loaded.config->routes.at(0).prompt.media_domains,
+            (std::vector<std::string>{"images.example.com", "*.b.example"}));
+  EXPECT_NE(effective_json(*loaded.config)
+                .find(R"("media_domains":["images.example.com","*.b.example"])"),
+            std::string::npos);
+}
+
+TEST(Media, HostsThatCannotBeAreTold) {
+  const struct {
+    std::string_view model;
+    std::string_view hosts;
+    std::string_view message;
+  } rows[] = {
+      {"images: gpt-4o, ", R"(["https://a.example"])", "`https://a.example` is no host"},
+      {"images: gpt-4o, ", "[A.example]", "small letters"},
+      {"images: gpt-4o, ", R"(["a.example:443"])", "is no host"},
+      {"images: gpt-4o, ", R"(["10.0.0.5"])", "an IP address cannot be named"},
+      {"images: gpt-4o, ", R"(["169.254.169.254"])", "an IP address cannot be named"},
+      {"images: gpt-4o, ", R"(["*"])", "is no host"},
+      {"images: gpt-4o, ", R"(["*.com"])", "top-level domain"},
+      {"images: gpt-4o, ", R"(["a.*.com"])", "is no host"},
+      {"images: gpt-4o, ", "[a.example, a.example]", "is there twice"},
+      {"images: gpt-4o, ", "[]", "media_domains"},
+      {"", "[a.example]", "never applies: no model of this route is sent images"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.hosts);
+    const Loaded loaded = load_hosts(row.model, row.hosts);
+    EXPECT_EQ(loaded.config, nullptr);
+    EXPECT_NE(told(loaded).find(row.message), std::string::npos) << told(loaded);
+    EXPECT_NE(told(loaded).find("t.yaml:11"), std::string::npos) << told(loaded);
+    EXPECT_NE(told(loaded).find("prompt.media_domains"), std::string::npos) << told(loaded);
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::config

@@ -4,6 +4,7 @@
 
 #include "config/build.h"
 #include "config/scalars.h"
+#include "dialects/media_url.h"
 
 namespace tollgate::config {
 
@@ -36,6 +37,7 @@ class Validator {
     for (std::size_t i = 0; i < config_.routes.size(); ++i) {
       dialect(i);
       anonymous(i);
+      media(i);
       for (std::size_t j = 0; j < i; ++j) pair(j, i);
     }
     for (const Tenant& tenant : config_.tenants) width(tenant);
@@ -121,6 +123,39 @@ class Validator {
            "callers without a credential are told apart by their address alone: give the "
            "route `limits: { client_ip: { requests_per_minute: 10, "
            "input_tokens_per_minute: 10000 } }`");
+    }
+  }
+
+  void media(std::size_t at) {
+    const Route& route = config_.routes[at];
+    const std::vector<std::string>& domains = route.prompt.media_domains;
+    if (domains.empty()) return;
+    const std::string field = fmt::format("routes[{}].prompt.media_domains", at);
+    for (const std::string& domain : domains) {
+      std::string_view host = domain;
+      const bool is_wild = host.starts_with("*.");
+      if (is_wild) host.remove_prefix(2);
+      if (!dialects::is_host_name(host)) {
+        tell(field, fmt::format("`{}` is no host: write a name in small letters, without scheme, "
+                                "port and path, such as `images.example.com`, or "
+                                "`*.example.com`; an IP address cannot be named",
+                                domain));
+      } else if (is_wild && host.find('.') == std::string_view::npos) {
+        tell(field,
+             fmt::format("`{}` is every host below a top-level domain: name the domain whose "
+                         "hosts are meant, such as `*.images.example.{}`",
+                         domain, host));
+      } else if (std::ranges::count(domains, domain) > 1) {
+        tell(field, fmt::format("`{}` is there twice", domain));
+      }
+    }
+    const bool takes_images = std::ranges::any_of(route.models, [&](int model) {
+      return config_.models[static_cast<std::size_t>(model)].media.images != nullptr;
+    });
+    if (!takes_images) {
+      tell(field,
+           "never applies: no model of this route is sent images; name the formula of one as its "
+           "`images`");
     }
   }
 

@@ -16,9 +16,10 @@ namespace dom = simdjson::dom;
 namespace {
 
 // Strings that name something or are signed: masked they would be refused upstream, or be wrong.
-constexpr std::array<std::string_view, 11> kNames{
-    "role",    "name",     "id",        "type", "tool_call_id",     "tool_use_id",
-    "call_id", "thinking", "signature", "data", "encrypted_content"};
+constexpr std::array<std::string_view, 13> kNames{
+    "role",     "name",     "id",        "type", "tool_call_id",      "tool_use_id",
+    "call_id",  "thinking", "signature", "data", "encrypted_content", "url",
+    "image_url"};
 
 // Where the parser has a string, which is elsewhere for each of a body.
 const void* where(std::string_view text) { return text.data(); }

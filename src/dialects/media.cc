@@ -184,6 +184,28 @@ Tokens cells(const ImageFormula& formula, const Image& image) {
   return formula.base + static_cast<Tokens>(columns * rows);
 }
 
+// The most that an image of any size costs. Of kCells those of sides up to 200 to 1, others being
+// refused by smart_resize.
+Tokens dearest(const ImageFormula& formula, ImageDetail detail) {
+  // 2048 x 768 pixels.
+  constexpr std::int64_t kTilesMost = 4 * 2;
+  switch (formula.rule) {
+    case Rule::kTiles:
+      return formula.base + (detail == ImageDetail::kLow ? 0 : formula.each * kTilesMost);
+    case Rule::kPatches:
+      return ceil_div(formula.most * formula.each, 100);
+    case Rule::kClaude:
+      return std::max(formula.most, formula.other);
+    case Rule::kCells:
+      return formula.base + formula.most / (formula.each * formula.each);
+    case Rule::kSame:
+      return formula.base;
+  }
+  CHECK(false);
+}
+
+bool is_sized(const Image& image) { return image.width > 0; }
+
 template <class Table>
 auto* row_named(const Table& table, std::string_view name) {
   const auto found = std::ranges::find_if(table, [&](const auto& row) { return row.name == name; });
@@ -211,6 +233,7 @@ std::vector<std::string_view> image_formula_names() { return names_of(kImageForm
 std::vector<std::string_view> audio_formula_names() { return names_of(kAudioFormulas); }
 
 Tokens image_tokens(const ImageFormula& formula, const Image& image) {
+  if (!is_sized(image)) return dearest(formula, image.detail);
   switch (formula.rule) {
     case Rule::kTiles:
       return tiles(formula, image);
@@ -235,7 +258,11 @@ MediaTokens media_tokens(std::span<const Image> images, std::span<const Duration
   CHECK(images.empty() || formulas.images != nullptr);
   CHECK(recordings.empty() || formulas.audio != nullptr);
   MediaTokens sum;
-  for (const Image& image : images) sum.images += image_tokens(*formulas.images, image);
+  for (const Image& image : images) {
+    const Tokens tokens = image_tokens(*formulas.images, image);
+    sum.images += tokens;
+    if (!is_sized(image)) sum.unsure += tokens;
+  }
   for (const Duration recording : recordings) sum.audio += audio_tokens(*formulas.audio, recording);
   return sum;
 }

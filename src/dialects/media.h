@@ -47,8 +47,8 @@ namespace tollgate::dialects {
 enum class ImageDetail : std::uint8_t { kHigh, kLow };
 
 struct Image {
-  std::int64_t width = 0;  // Pixels, 1 to kImageSideMax.
-  std::int64_t height = 0;
+  std::int64_t width = 0;   // Pixels, 1 to kImageSideMax; both 0: not known, as it is named by its
+  std::int64_t height = 0;  // address, and costs what the dearest image of its detail does.
   ImageDetail detail = ImageDetail::kHigh;
 };
 
@@ -76,6 +76,7 @@ struct MediaFormulas {
 struct MediaTokens {
   Tokens images = 0;
   Tokens audio = 0;
+  Tokens unsure = 0;  // So many of those of images are a bound, as their sizes are not known.
 };
 // Of all together. A CHECK holds that there is a formula for what there is: whoever counts has
 // refused the rest.

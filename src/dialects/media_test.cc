@@ -112,6 +112,36 @@ TEST(ImageTokens, StayWithinTheirBounds) {
   }
 }
 
+// An image that is named by its address is held at no less than any can cost, and at no more.
+TEST(ImageTokens, OfUnknownSizeAreThoseOfTheDearest) {
+  std::mt19937_64 random{11};
+  const auto side = [&] {
+    const auto most = std::int64_t{1} << (random() % 17);
+    return 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(most)) %
+                   std::int64_t{65'535};
+  };
+  // Those that the published limits are met by.
+  const Image dearest[] = {{2048, 768},  {4000, 1474}, {1120, 1120}, {10'000, 10'000},
+                           {3584, 3584}, {4096, 4096}, {1936, 1936}};
+  for (const std::string_view name : image_formula_names()) {
+    SCOPED_TRACE(name);
+    for (const ImageDetail detail : {ImageDetail::kHigh, ImageDetail::kLow}) {
+      const Tokens most = tokens(name, 0, 0, detail);
+      Tokens seen = 0;
+      for (const Image& image : dearest)
+        seen = std::max(seen, tokens(name, image.width, image.height, detail));
+      for (int i = 0; i < 20'000; ++i) {
+        const std::int64_t width = side();
+        const std::int64_t height = side();
+        if (std::max(width, height) > 200 * std::min(width, height)) continue;
+        seen = std::max(seen, tokens(name, width, height, detail));
+      }
+      EXPECT_LE(seen, most);
+      EXPECT_GE(seen, most - most / 100);
+    }
+  }
+}
+
 TEST(AudioTokens, AreByTheLength) {
   const AudioFormula* openai = audio_formula_named("openai");
   const AudioFormula* gemini = audio_formula_named("gemini");
@@ -131,6 +161,10 @@ TEST(MediaTokens, AreTheSumOfEachByItself) {
   const MediaTokens sum = media_tokens(images, recordings, formulas);
   EXPECT_EQ(sum.images, 765 + 85);
   EXPECT_EQ(sum.audio, 4);
+  EXPECT_EQ(sum.unsure, 0);
+  const std::vector<Image> unsized{{1024, 1024}, {0, 0}, {0, 0, ImageDetail::kLow}};
+  EXPECT_EQ(media_tokens(unsized, {}, formulas).images, 765 + 1445 + 85);
+  EXPECT_EQ(media_tokens(unsized, {}, formulas).unsure, 1445 + 85);
   const MediaTokens none = media_tokens({}, {}, {});
   EXPECT_EQ(none.images + none.audio, 0);
 }

@@ -468,6 +468,7 @@ Expected<Request> RequestReader::read(Surface surface, std::string_view body,
   request.recordings = reading.recordings;
   request.first_image = reading.first_image;
   request.first_recording = reading.first_recording;
+  request.addresses = reading.addresses;
   request.output_tokens_asked =
       reading.max_completion_tokens ? reading.max_completion_tokens : reading.max_tokens;
   request.prompts = reading.prompts;

@@ -60,6 +60,12 @@ struct Tool {
   std::string_view name;  // Empty for a provider's own tool without one.
 };
 
+// An image that the model server is to fetch (media_url.h).
+struct MediaAddress {
+  std::string_view host;
+  std::string where;  // "messages[0].content[1].image_url.url"
+};
+
 // How a JSON text is built: what decides how many tokens it has where it is printed anew.
 struct JsonForm {
   std::int64_t commas = 0;
@@ -103,14 +109,15 @@ struct Request {
   Tokens tokens_given = 0;           // Input that came as token ids, not as text.
   std::span<const Text> texts;
   // What goes upstream beside them and no model reads: texts in fields that pass ("metadata",
-  // "stop"), for whoever inspects what leaves.
+  // "stop") and addresses of images, for whoever inspects what leaves.
   std::span<const Text> carried;
   std::span<const Tool> tools;
   std::span<const Image> images;         // In the order of the messages…
   std::span<const Duration> recordings;  // …and how long each is.
   std::string_view first_image;          // Where it stands, "messages[0].content[1]"; may be empty.
   std::string_view first_recording;
-  std::string_view service_tier;  // As asked; may be empty.
+  std::span<const MediaAddress> addresses;  // Of those images that do not lie in the body.
+  std::string_view service_tier;            // As asked; may be empty.
 };
 
 // What the gateway changes on the way to the upstream.
@@ -146,10 +153,10 @@ class RequestReader {
 
   // `body` must have kPadding readable bytes behind its end. Refuses with kInvalidJson,
   // kDuplicateKey, kInvalidRequest (a required field is missing or of a wrong type) or
-  // kUnsupportedParameter (a field that costs what we cannot count: files and videos, images by
-  // address, a service tier above default, `background`, `store: true`… or that no table knows),
-  // naming the field. Whether the model that serves it may be sent images and recordings is for
-  // others to say.
+  // kUnsupportedParameter (a field that costs what we cannot count: files and videos, images by an
+  // address that is not plain, a service tier above default, `store: true`… or that no table
+  // knows), naming the field. Whether the model that serves it may be sent images and recordings is
+  // for others to say.
   Expected<Request> read(Surface surface, std::string_view body, const ReadLimits& limits = {});
 
   // Writes the request of the last read(), which must not have refused, with `edits` applied.

@@ -6,6 +6,7 @@
 
 #include "dialects/audio_duration.h"
 #include "dialects/image_size.h"
+#include "dialects/media_url.h"
 #include "dialects/request_reading.h"
 
 namespace tollgate::dialects {
@@ -15,9 +16,9 @@ namespace dom = simdjson::dom;
 namespace {
 
 constexpr std::string_view kImageTypes = "image/png, image/jpeg, image/gif or image/webp";
-constexpr std::string_view kByAddress =
-    "names an image by its address: how large it is cannot be known here, and so not what it "
-    "costs. Send the image itself.";
+constexpr std::string_view kAsFile =
+    "names an image that does not lie in the request: how large it is cannot be known here, and so "
+    "not what it costs. Send the image itself.";
 
 // What a field that is not known would change nobody can tell: more pixels, another frame rate.
 std::unexpected<Refusal> unknown_field(const FieldPath& path) {
@@ -67,12 +68,32 @@ Checked add_image(Reading& reading, std::string_view media_type, std::string_vie
   return {};
 }
 
-// data:MEDIA_TYPE;base64,BYTES (RFC 2397).
-Checked add_image_of_url(Reading& reading, std::string_view url, ImageDetail detail,
+// One that the model server fetches: whether it may from there is for whoever knows the route.
+Checked add_image_at(Reading& reading, dom::element url, ImageDetail detail, const Placed& at) {
+  const Expected<std::string_view> text = read_string(url, at.data);
+  if (!text) return std::unexpected(text.error());
+  const std::expected<std::string_view, std::string_view> host = host_of_media_url(*text);
+  if (!host) {
+    return not_served(
+        at.data,
+        fmt::format("names an image by an address that {}. Send the image itself.", host.error()));
+  }
+  if (reading.images.empty()) reading.first_image = at.part.spell();
+  reading.images.push_back({.width = 0, .height = 0, .detail = detail});
+  reading.addresses.push_back({*host, at.data.spell()});
+  reading.add_carried(url);
+  return {};
+}
+
+// data:MEDIA_TYPE;base64,BYTES (RFC 2397), or an address.
+Checked add_image_of_url(Reading& reading, dom::element value, ImageDetail detail,
                          const Placed& at) {
   constexpr std::string_view kScheme = "data:";
   constexpr std::string_view kBase64 = ";base64";
-  if (!url.starts_with(kScheme)) return not_served(at.data, kByAddress);
+  const Expected<std::string_view> text = read_string(value, at.data);
+  if (!text) return std::unexpected(text.error());
+  std::string_view url = *text;
+  if (!url.starts_with(kScheme)) return add_image_at(reading, value, detail, at);
   url.remove_prefix(kScheme.size());
   const std::size_t comma = url.find(',');
   std::string_view type = url.substr(0, comma);
@@ -100,15 +121,13 @@ Checked read_image_url_part(Reading& reading, dom::object part, const FieldPath&
   const Expected<dom::object> image = read_object(*value, image_path);
   if (!image) return std::unexpected(image.error());
   const FieldPath url_path{&image_path, "url"};
-  std::optional<std::string_view> url;
+  std::optional<dom::element> url;
   ImageDetail detail = ImageDetail::kHigh;
   for (const dom::key_value_pair field : *image) {
     const FieldPath member{&image_path, field.key};
     if (field.value.is_null()) continue;
     if (field.key == "url") {
-      const Expected<std::string_view> read = read_string(field.value, member);
-      if (!read) return std::unexpected(read.error());
-      url = *read;
+      url = field.value;
     } else if (field.key == "detail") {
       const Expected<ImageDetail> read = read_detail(field.value, member);
       if (!read) return std::unexpected(read.error());
@@ -124,21 +143,19 @@ Checked read_image_url_part(Reading& reading, dom::object part, const FieldPath&
 // The parts of a response have the URL itself under "image_url".
 Checked read_input_image_part(Reading& reading, dom::object part, const FieldPath& path) {
   const FieldPath url_path{&path, "image_url"};
-  std::optional<std::string_view> url;
+  std::optional<dom::element> url;
   ImageDetail detail = ImageDetail::kHigh;
   for (const dom::key_value_pair field : part) {
     const FieldPath member{&path, field.key};
     if (field.value.is_null() || field.key == "type") continue;
     if (field.key == "image_url") {
-      const Expected<std::string_view> read = read_string(field.value, member);
-      if (!read) return std::unexpected(read.error());
-      url = *read;
+      url = field.value;
     } else if (field.key == "detail") {
       const Expected<ImageDetail> read = read_detail(field.value, member);
       if (!read) return std::unexpected(read.error());
       detail = *read;
     } else if (field.key == "file_id") {
-      return not_served(member, kByAddress);
+      return not_served(member, kAsFile);
     } else {
       return unknown_field(member);
     }
@@ -177,6 +194,22 @@ Checked read_input_audio_part(Reading& reading, dom::object part, const FieldPat
   return {};
 }
 
+namespace {
+
+// Beside its address a source has nothing.
+Checked read_url_source(Reading& reading, std::optional<dom::element> url, bool has_more,
+                        const FieldPath& block) {
+  const FieldPath source{&block, "source"};
+  const FieldPath at{&source, "url"};
+  if (!url) return missing(at);
+  if (has_more) {
+    return wrong_type(source, "either an address or the image itself, not both");
+  }
+  return add_image_at(reading, *url, ImageDetail::kHigh, {block, at});
+}
+
+}  // namespace
+
 Checked read_image_block(Reading& reading, dom::object block, const FieldPath& path) {
   const FieldPath source_path{&path, "source"};
   const Expected<dom::element> value = read_only_field(block, "source", path);
@@ -189,10 +222,14 @@ Checked read_image_block(Reading& reading, dom::object block, const FieldPath& p
   std::optional<std::string_view> type;
   std::optional<std::string_view> media_type;
   std::optional<std::string_view> data;
+  std::optional<dom::element> url;
   for (const dom::key_value_pair field : *source) {
     const FieldPath member{&source_path, field.key};
-    const bool is_address = field.key == "url" || field.key == "file_id";
-    if (is_address) return not_served(member, kByAddress);
+    if (field.key == "file_id") return not_served(member, kAsFile);
+    if (field.key == "url") {
+      url = field.value;
+      continue;
+    }
     if (field.key != "type" && field.key != "media_type" && field.key != "data")
       return unknown_field(member);
     const Expected<std::string_view> read = read_string(field.value, member);
@@ -200,7 +237,9 @@ Checked read_image_block(Reading& reading, dom::object block, const FieldPath& p
     (field.key == "type" ? type : field.key == "data" ? data : media_type) = *read;
   }
   if (!type) return missing(type_path);
-  if (*type != "base64") return not_served(type_path, kByAddress);
+  if (*type == "url") return read_url_source(reading, url, media_type || data, path);
+  if (*type != "base64") return not_served(type_path, kAsFile);
+  if (url) return unknown_field(FieldPath{&source_path, "url"});
   if (!media_type) return missing(media_type_path);
   if (!is_image_type(*media_type)) return wrong_type(media_type_path, kImageTypes);
   if (!data) return missing(data_path);

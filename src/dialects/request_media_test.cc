@@ -135,7 +135,10 @@ TEST(RequestMedia, RefusesImagesThatCannotBeMeasured) {
   const std::string part = "messages[0].content[0]";
   const std::string url = part + ".image_url.url";
   const std::string sound = url_of("image/png", png(5, 5));
-  expect_refused(chat(image_url("https://example.com/a.png")), kUnsupported, url);
+  expect_refused(chat(image_url("http://example.com/a.png")), kUnsupported, url);
+  expect_refused(chat(image_url("https://example.com@[::1]/a.png")), kUnsupported, url);
+  expect_refused(chat(image_url(R"(https://example.com\\@b.example/)")), kUnsupported, url);
+  expect_refused(chat(R"({"type":"image_url","image_url":{"url":7}})"), kInvalid, url);
   expect_refused(chat(image_url("file:///etc/passwd")), kUnsupported, url);
   expect_refused(chat(image_url("DATA:image/png;base64,QQ==")), kUnsupported, url);
   for (const char* other :
@@ -157,6 +160,63 @@ TEST(RequestMedia, RefusesImagesThatCannotBeMeasured) {
   expect_refused(chat(R"({"type":"image_url","image_url":{}})"), kInvalid, url);
   expect_refused(chat(R"({"type":"image_url","image_url":{"url":"a"},"text":"b"})"), kUnsupported,
                  part + ".text");
+}
+
+TEST(RequestMedia, TellsTheHostsOfImagesByAddress) {
+  const Asked asked =
+      chat(image_url("https://a.example/x.png?k=v", R"(,"detail":"low")") + "," +
+           image_url(url_of("image/png", png(640, 480))) + "," + image_url("https://b.example/y"));
+  ASSERT_TRUE(asked.request) << asked.request.error().message;
+  const Request& request = *asked.request;
+  ASSERT_EQ(request.images.size(), 3U);
+  EXPECT_EQ(request.images[0].width, 0);
+  EXPECT_EQ(request.images[0].detail, ImageDetail::kLow);
+  EXPECT_EQ(request.images[1].width, 640);
+  EXPECT_EQ(request.images[2].detail, ImageDetail::kHigh);
+  ASSERT_EQ(request.addresses.size(), 2U);
+  EXPECT_EQ(request.addresses[0].host, "a.example");
+  EXPECT_EQ(request.addresses[0].where, "messages[0].content[0].image_url.url");
+  EXPECT_EQ(request.addresses[1].host, "b.example");
+  // No model reads it, and whoever inspects what leaves does.
+  ASSERT_EQ(request.carried.size(), 2U);
+  EXPECT_EQ(request.carried[0].text, "https://a.example/x.png?k=v");
+  EXPECT_EQ(place_of(request.carried, 0), "messages[0]");
+
+  const Asked block = message(
+      R"({"type":"image","source":{"type":"url","url":"https://a.example/"}},{"type":"text",)"
+      R"("text":"b"})");
+  ASSERT_TRUE(block.request) << block.request.error().message;
+  ASSERT_EQ(block.request->addresses.size(), 1U);
+  EXPECT_EQ(block.request->addresses[0].where, "messages[0].content[0].source.url");
+  EXPECT_EQ(block.request->images.size(), 1U);
+  EXPECT_EQ(block.request->carried.size(), 1U);
+  std::string written;
+  block.reader.write({.model = "n", .output_tokens = 9}, written);
+  EXPECT_NE(written.find(R"("source":{"type":"url","url":"https://a.example/"})"),
+            std::string::npos)
+      << written;
+}
+
+TEST(RequestMedia, TellsTheHostsOfImagesOfResponses) {
+  const Asked asked(Surface::kResponses,
+                    R"({"model":"m","input":[{"role":"user","content":[{"type":"input_image",)"
+                    R"("image_url":"https://a.example/x","detail":"low"}]}]})");
+  ASSERT_TRUE(asked.request) << asked.request.error().message;
+  ASSERT_EQ(asked.request->addresses.size(), 1U);
+  EXPECT_EQ(asked.request->addresses[0].host, "a.example");
+  EXPECT_EQ(asked.request->addresses[0].where, "input[0].content[0].image_url");
+  EXPECT_EQ(asked.request->images.size(), 1U);
+  EXPECT_EQ(asked.request->carried.size(), 1U);
+}
+
+// An address names what is fetched: another is another.
+TEST(RequestMedia, MasksNoAddress) {
+  const Asked asked = chat(image_url("https://a.example/secret"));
+  ASSERT_TRUE(asked.request);
+  const std::size_t text = asked.request->texts.size();
+  const Mask mask{.text = text, .begin = 18, .end = 24, .by = "[MASK]"};
+  std::string written;
+  EXPECT_EQ(asked.reader.mask(std::span(&mask, 1), written), 0U);
 }
 
 TEST(RequestMedia, RefusesRecordingsThatCannotBeMeasured) {
@@ -183,9 +243,16 @@ TEST(RequestMedia, RefusesBlocksThatCannotBeMeasured) {
   };
   expect_refused(message(source(R"("type":"url","url":"https://a")")), kUnsupported,
                  block + ".source.url");
+  expect_refused(message(source(R"("type":"url","url":7)")), kInvalid, block + ".source.url");
+  expect_refused(message(source(R"("type":"base64","url":"https://a/")")), kUnsupported,
+                 block + ".source.url");
+  expect_refused(
+      message(source(R"("type":"url","url":"https://a/","media_type":"image/png","data":"QQ==")")),
+      kInvalid, block + ".source");
   expect_refused(message(source(R"("type":"file","file_id":"f")")), kUnsupported,
                  block + ".source.file_id");
-  expect_refused(message(source(R"("type":"url")")), kUnsupported, block + ".source.type");
+  expect_refused(message(source(R"("type":"url")")), kInvalid, block + ".source.url");
+  expect_refused(message(source(R"("type":"file")")), kUnsupported, block + ".source.type");
   expect_refused(message(source("")), kInvalid, block + ".source.type");
   expect_refused(message(source(R"("type":"base64","data":"QQ==")")), kInvalid,
                  block + ".source.media_type");

@@ -37,6 +37,7 @@ void Reading::clear(Surface surface) {
   empty(recordings);
   first_image.clear();
   first_recording.clear();
+  empty(addresses);
   empty(scratch);
   empty(scratch_texts);
   empty(said);

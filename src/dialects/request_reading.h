@@ -41,6 +41,7 @@ struct Reading {
   std::vector<Duration> recordings;
   std::string first_image;  // Where it stands.
   std::string first_recording;
+  std::vector<MediaAddress> addresses;
   std::string scratch;  // Compact JSON of tools and tool calls.
   std::vector<ScratchText> scratch_texts;
   std::vector<std::uint64_t> said;  // The prints of what users have said.

@@ -118,7 +118,7 @@ TEST(Response, RefusesByNameWhatLiesElsewhereOrIsNotCounted) {
       {R"({"model":"m","input":[{"role":"user","content":[{"type":"input_image","file_id":"f"}]}]})",
        Reason::kUnsupportedParameter, "input[0].content[0].file_id"},
       {R"({"model":"m","input":[{"role":"user","content":[{"type":"input_image",)"
-       R"("image_url":"https://x.example/a.png"}]}]})",
+       R"("image_url":"http://x.example/a.png"}]}]})",
        Reason::kUnsupportedParameter, "input[0].content[0].image_url"},
       {R"({"model":"m","input":[{"role":"root","content":"x"}]})", Reason::kInvalidRequest,
        "input[0].role"},

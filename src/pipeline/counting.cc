@@ -108,7 +108,7 @@ Count count_around(const dialects::Request& request, const Scheme& scheme) {
   sum.media = seen.images + seen.audio;
   sum.audio = seen.audio;
   sum.tokens = framing.tokens + request.tokens_given + sum.media;
-  sum.unsure = framing.unsure;
+  sum.unsure = framing.unsure + seen.unsure;
   return sum;
 }
 

@@ -71,7 +71,7 @@ struct Count {
   Tokens audio = 0;   // and of these, of recordings.
   Tokens margin = 0;  // So many more the provider was seen to count (count_errors.h).
   Tokens unsure = 0;  // So many at most are of a bound on what the template prints besides the
-                      // messages, and may not be there.
+                      // messages, or of images whose size is not known, and may not be there.
 
   // What is held, and the most that is charged.
   Tokens held() const { return std::min(tokens + margin, kTokensMax); }

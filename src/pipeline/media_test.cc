@@ -123,6 +123,104 @@ TEST_F(MediaTest, HoldsTheSameImageWhereTextIsOnlyBounded) {
   expect_clean_books();
 }
 
+std::string image_at(std::string_view url, std::string_view detail = "high") {
+  return R"({"type":"image_url","image_url":{"url":")" + std::string(url) + R"(","detail":")" +
+         std::string(detail) + R"("}})";
+}
+
+class AddressTest : public MediaTest {
+ protected:
+  AddressTest()
+      : MediaTest(doors_with("choices: 1 }",
+                             R"(choices: 1, media_domains: [a.example, "*.b.example"] })")) {}
+};
+
+// How large it is nobody knows here: the dearest is held, what the provider says is paid.
+TEST_F(AddressTest, HoldsTheDearestImageAndPaysForTheOneThatWas) {
+  world.upstreams.script.pieces = {whole(usage(kText + 85, ""))};
+  const auto caller = world.serve(ask(hello_with(image_at("https://a.example/x.png?y"))));
+  EXPECT_EQ(caller->status, 200) << caller->text;
+  EXPECT_EQ(input_charged(), kText + 85 + 8 * 170);
+  EXPECT_EQ(settled().used.input, kText + 85);
+  EXPECT_EQ(settled().used.cost.micro_usd, kText + 85 + 40);
+  const std::string& decision = world.trail.records.at(0).written;
+  EXPECT_NE(decision.find(R"("images":1,"media_domains":["a.example"],)"), std::string::npos)
+      << decision;
+  EXPECT_NE(world.upstreams.messages.at(0).find("https://a.example/x.png?y"), std::string::npos);
+  for (const Recorded& record : world.trail.records)
+    EXPECT_EQ(record.written.find("x.png"), std::string::npos);
+  expect_clean_books();
+}
+
+// A bound holds no less.
+TEST_F(AddressTest, HoldsTheSameWhereTextIsOnlyBounded) {
+  world.upstreams.script.pieces = {whole(usage(kText + 85, ""))};
+  for (int i = 0; i < 2; ++i) world.serve(ask(hello_with(image_at("https://x.b.example/", "low"))));
+  EXPECT_EQ(input_charged(), 6 + 2 + 4 + 11 + 85);
+  EXPECT_NE(world.trail.records.at(2).written.find("\"bound\":true"), std::string::npos);
+  EXPECT_EQ(settled().used.input, kText + 85);
+  expect_clean_books();
+}
+
+TEST_F(AddressTest, FetchesFromNowhereElse) {
+  for (const std::string_view url : {"https://c.example/", "https://b.example/",
+                                     "https://a.example.c.example/", "https://localhost/"}) {
+    SCOPED_TRACE(url);
+    const auto caller =
+        world.serve(ask(hello_with(image_at("https://a.example/") + "," + image_at(url))));
+    EXPECT_EQ(caller->status, 400);
+    EXPECT_EQ(caller->header("x-tollgate-reason"), "unsupported_parameter");
+    EXPECT_EQ(caller->header("x-tollgate-rule"), "routes.chat.prompt.media_domains");
+    EXPECT_NE(caller->text.find("'messages[0].content[2].image_url.url' names an image by an "),
+              std::string::npos)
+        << caller->text;
+  }
+  EXPECT_EQ(world.ledger.held, 0);
+  EXPECT_TRUE(world.upstreams.messages.empty());
+}
+
+TEST_F(MediaTest, FetchesFromNowhereWithoutAList) {
+  const auto caller = world.serve(ask(hello_with(image_at("https://a.example/"))));
+  EXPECT_EQ(caller->status, 400);
+  EXPECT_EQ(caller->header("x-tollgate-rule"), "routes.chat.prompt.media_domains");
+  EXPECT_EQ(world.ledger.held, 0);
+}
+
+class ObservedAddressTest : public MediaTest {
+ protected:
+  ObservedAddressTest()
+      : MediaTest(doors_with("choices: 1 }",
+                             "choices: 1, media_domains: [a.example], mode: observe }")) {}
+};
+
+TEST_F(ObservedAddressTest, IsTold) {
+  world.upstreams.script.pieces = {whole(usage(kText + 85, ""))};
+  const auto caller = world.serve(ask(hello_with(image_at("https://c.example/"))));
+  EXPECT_EQ(caller->status, 200) << caller->text;
+  const std::string& decision = world.trail.records.at(0).written;
+  EXPECT_NE(decision.find(R"("observed":["routes.chat.prompt"])"), std::string::npos) << decision;
+}
+
+class InspectedAddressTest : public MediaTest {
+ protected:
+  InspectedAddressTest()
+      : MediaTest(doors_with("choices: 1 }",
+                             "choices: 1, media_domains: [a.example] }\n    content: { request: "
+                             "[secrets], on_match: redact }")) {}
+};
+
+// What an address says goes out with it, and with a mask in it it is another address.
+TEST_F(InspectedAddressTest, IsReadAndNotMasked) {
+  const auto caller =
+      world.serve(ask(hello_with(image_at("https://a.example/?k=AKIA"
+                                          "Q3EGRS5WXNB7TC2V"))));
+  EXPECT_EQ(caller->status, 400) << caller->text;
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "content_refused") << caller->text;
+  EXPECT_TRUE(world.upstreams.messages.empty());
+  EXPECT_NE(world.trail.records.at(0).written.find(R"("where":"messages[0])"), std::string::npos)
+      << world.trail.records.at(0).written;
+}
+
 TEST_F(MediaTest, CountsImagesUnderTheCapOfAPrompt) {
   const auto caller = world.serve(
       ask(hello_with(image(1024, 1024) + "," + image(1024, 1024) + "," + image(1024, 1024))));

@@ -154,8 +154,19 @@ std::unexpected<Refusal> refuse_media(std::string_view where, std::string_view w
                 std::string(where));
 }
 
-// What cannot be counted is sent to no model, whichever it was that was asked for.
-Expected<void> check_media(const dialects::Request& request, const config::Model& model) {
+// What cannot be counted is sent to no model, whichever it was that was asked for, and nobody has a
+// model server fetch what the route does not list.
+Expected<void> check_media(const dialects::Request& request, const config::Route& route,
+                           const config::Model& model, Arena& arena, Observed& observed) {
+  const std::string_view rule = join(arena, "routes.", route.name, ".prompt");
+  for (const dialects::MediaAddress& address : request.addresses) {
+    Expected<void> listed = prompts::check_media(route.prompt, address.host, address.where, rule);
+    if (listed) continue;
+    const bool is_listing = !route.prompt.media_domains.empty();
+    if (!is_listing || route.prompt.mode == Mode::kEnforce) return listed;
+    observed.add(rule);
+    break;
+  }
   if (!request.images.empty() && model.media.images == nullptr) {
     return refuse_media(request.first_image, "an image", model, "images");
   }
@@ -197,6 +208,9 @@ Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, cons
 // What a hold at a bound takes of any limit or budget is at most one part of so many: what many
 // hold too much for a while leaves room for those that are counted.
 constexpr std::int64_t kParts = 64;
+
+// So many hosts of images the record names.
+constexpr std::size_t kMediaDomainsTold = 16;
 
 // Whether a request that is held at `bound` is decided as one that is counted: the bound passes
 // every cap, takes nothing of the output, and is little beside every limit and budget.
@@ -252,12 +266,26 @@ Count input_of(const Facts& facts, const config::Tenant* tenant, const Plan& pla
                                     facts.caller.tenant));
 }
 
+// The hosts that it has images fetched from, each once.
+std::span<const std::string_view> media_domains_of(const dialects::Request& request, Arena& arena) {
+  if (request.addresses.empty()) return {};
+  std::array<std::string_view, kMediaDomainsTold> told;
+  std::size_t count = 0;
+  for (const dialects::MediaAddress& address : request.addresses) {
+    const std::span<const std::string_view> before(told.data(), count);
+    if (count == told.size() || std::ranges::count(before, address.host) != 0) continue;
+    told[count++] = arena.copy(address.host);
+  }
+  return arena.copy(std::span<const std::string_view>(told.data(), count));
+}
+
 // What the record says of the request, known before any verdict that can refuse it.
 void describe(const Facts& facts, Arena& arena, audit::Record& record) {
   record.surface = dialects::name_of(facts.request.surface);
   record.model_asked = arena.copy(facts.request.model);
   record.prompt_bytes = facts.body_bytes;
   record.images = std::ssize(facts.request.images);
+  record.media_domains = media_domains_of(facts.request, arena);
   record.audio = Duration{};
   for (const Duration recording : facts.request.recordings) record.audio += recording;
   const auto offered = arena.make<std::string_view>(facts.request.tools.size());
@@ -359,7 +387,8 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& 
     observed.add(join(arena, "routes.", plan.route->name, ".content"));
   }
 
-  if (Expected<void> media = check_media(facts.request, *plan.model); !media) {
+  if (Expected<void> media = check_media(facts.request, *plan.route, *plan.model, arena, observed);
+      !media) {
     return std::unexpected(media.error());
   }
   // From here on the model may be sent all that there is in the request.

@@ -65,6 +65,9 @@ function withMedia(mockUrl) {
     claude_eyes: { ...claude, images: 'claude' },
   });
   config.routes[0].models.push('eyes');
+  for (const route of config.routes)
+    if (['chat', 'messages'].includes(route.name))
+      route.prompt = { ...route.prompt, media_domains: ['images.example.com', '*.cdn.example.com'] };
   config.routes.find((route) => route.name === 'messages').models.push('claude_eyes');
   return config;
 }
@@ -140,9 +143,33 @@ describe('the OpenAI SDK', () => {
     assert.match(error.message, /models\.small\.images/);
   });
 
-  it('is refused an image by its address, and one that is no image', async () => {
+  it('sends an image by an address that is listed, and holds the dearest', async () => {
+    for (const url of [
+      'https://images.example.com/cat.png?size=large',
+      'https://eu.cdn.example.com/cat.png',
+    ]) {
+      const { data, response } = await client.chat.completions
+        .create(ask('eyes', image(url, 'high')))
+        .withResponse();
+      const { decision } = await gateway.records(response.headers.get('x-request-id'));
+      assert.equal(decision.prompt.images, 1);
+      assert.deepEqual(decision.prompt.media_domains, [new URL(url).hostname]);
+      assert.ok(decision.prompt.input_tokens_counted >= TEXT_TOKENS + 85 + 8 * 170);
+      assert.ok(data.usage.prompt_tokens <= decision.prompt.input_tokens_counted);
+    }
+  });
+
+  it('is refused an image by another address, and one that is no image', async () => {
     for (const [url, words] of [
-      ['https://example.com/cat.png', /its size|how large/],
+      ['https://example.com/cat.png', /routes\.chat\.prompt\.media_domains/],
+      ['https://cdn.example.com/cat.png', /routes\.chat\.prompt\.media_domains/],
+      ['https://images.example.com.evil.example/', /routes\.chat\.prompt\.media_domains/],
+      ['https://images.example.com@evil.example/', /no plain name of a host/],
+      ['https://evil.example\\@images.example.com/', /no plain name of a host/],
+      ['https://images.ex\tample.com/', /no plain name of a host/],
+      ['https://images%2eexample.com/', /no plain name of a host/],
+      ['https://169.254.169.254/latest/meta-data', /no IP address/],
+      ['http://images.example.com/', /begin with `https/],
       [`data:image/jpeg;base64,${png(5, 5)}`, /not the JPEG/],
       ['data:image/png;base64,iVBORw0KGgo=', /header is damaged/],
     ]) {
@@ -174,6 +201,21 @@ for (const [version, Sdk] of [
       const plain = await client.messages.create(ask('claude_eyes'));
       const seen = await client.messages.create(ask('claude_eyes', image(200, 200)));
       assert.equal(seen.usage.input_tokens - plain.usage.input_tokens, 64);
+    });
+
+    it('sends an image by an address that is listed, and no other', async () => {
+      const client = gateway.anthropic(Sdk, key);
+      const at = (url) => ({ type: 'image', source: { type: 'url', url } });
+      const plain = await client.messages.create(ask('claude_eyes'));
+      const seen = await client.messages.create(
+        ask('claude_eyes', at('https://images.example.com/cat.png')),
+      );
+      assert.equal(seen.usage.input_tokens - plain.usage.input_tokens, 1600);
+      const error = await thrown(() =>
+        client.messages.create(ask('claude_eyes', at('https://evil.example/cat.png'))),
+      );
+      assert.equal(error.status, 400);
+      assert.match(error.message, /routes\.messages\.prompt\.media_domains/);
     });
 
     it('is refused it where the model has no formula', async () => {

@@ -227,6 +227,16 @@ void write_anomaly(Pen& pen, const AnomalyEvidence& anomaly) {
   pen.literal("}");
 }
 
+void write_domains(Pen& pen, Members& members, std::span<const std::string_view> domains) {
+  if (domains.empty()) return;
+  members.key("\"media_domains\":[");
+  for (std::size_t i = 0; i < domains.size(); ++i) {
+    if (i > 0) pen.literal(",");
+    pen.text(domains[i], kTextBytesMax);
+  }
+  pen.literal("]");
+}
+
 void write_prompt(Pen& pen, const Record& record) {
   if (record.prompt_bytes == 0) return;
   pen.literal(",\"prompt\":{");
@@ -236,6 +246,7 @@ void write_prompt(Pen& pen, const Record& record) {
   if (record.input_is_bound) members.key("\"bound\":true");
   if (record.input_margin != 0) members.count("\"input_tokens_margin\":", record.input_margin);
   members.count("\"images\":", record.images);
+  write_domains(pen, members, record.media_domains);
   members.seconds("\"audio_seconds\":", record.audio);
   members.count("\"output_tokens_cap\":", record.output_tokens_cap);
   if (record.fingerprint != 0) {

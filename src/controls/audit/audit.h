@@ -120,7 +120,8 @@ struct Record {
   bool input_is_bound = false;
   Tokens input_margin = 0;  // Held beyond that, by what the provider was seen to count.
   std::int64_t images = 0;
-  Duration audio{};  // Of all recordings together.
+  std::span<const std::string_view> media_domains;  // Hosts that images are fetched from; some.
+  Duration audio{};                                 // Of all recordings together.
   Tokens output_tokens_cap = 0;
   std::uint64_t fingerprint = 0;  // Of the body; 0: none.
   // Of what the caller wrote last; null: not looked at. Told without its sketches, but for the

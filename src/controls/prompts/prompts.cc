@@ -58,6 +58,22 @@ Expected<Caps> check(const Policy& policy, const Facts& facts, std::string_view 
   return Caps{.output_tokens = context_known ? std::min(capped, room) : capped};
 }
 
+Expected<void> check_media(const Policy& policy, std::string_view host, std::string_view where,
+                           std::string_view rule) {
+  const auto is_of = [&](std::string_view domain) {
+    if (!domain.starts_with("*.")) return host == domain;
+    return host.ends_with(domain.substr(1)) && host.size() > domain.size() - 1;
+  };
+  if (std::ranges::any_of(policy.media_domains, is_of)) return {};
+  const std::string setting = fmt::format("{}.media_domains", rule);
+  return refuse(Reason::kUnsupportedParameter, setting,
+                fmt::format("'{}' names an image by an address that nothing is fetched from on "
+                            "this route: the hosts are set by the operator as `{}`. Send the image "
+                            "itself.",
+                            where, setting),
+                std::string(where));
+}
+
 Caps observe(const Policy& policy, const Facts& facts) {
   const Tokens asked = facts.output_tokens_asked.value_or(policy.output_tokens);
   // Whatever was asked, the books must be able to hold all choices of it.

@@ -8,7 +8,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/refusal.h"
 #include "base/units.h"
@@ -36,6 +38,9 @@ struct Policy {
   OverCap on_output_over = OverCap::kClamp;
   InputCount count_input = InputCount::kNearLimits;
   OnRepeating on_repeating_output = OnRepeating::kPass;
+  // Hosts that the model server may fetch images from, "*.example.com" for all below one. Empty: an
+  // image lies in the request.
+  std::vector<std::string> media_domains;
 };
 
 struct Facts {
@@ -58,6 +63,12 @@ struct Caps {
 // `rule` is the route's place in the configuration, "routes.chat.prompt". In observe mode it
 // refuses just the same; the caller of check() records it and goes on with observe().
 Expected<Caps> check(const Policy& policy, const Facts& facts, std::string_view rule);
+
+// Refuses with kUnsupportedParameter an image by its address, at `where` in the body, whose host is
+// not among the policy's. In observe mode likewise, but that without a list there is nothing to
+// observe: then nothing is fetched.
+Expected<void> check_media(const Policy& policy, std::string_view host, std::string_view where,
+                           std::string_view rule);
 
 // The caps that hold although a check in observe mode would have refused: the output asked, or
 // the policy's where none was asked; at least 1, and with all choices at most kTokensMax.

@@ -180,5 +180,23 @@ TEST(Prompts, HoldsItsCapsForAnyRequest) {
   EXPECT_GT(passed, 500);
 }
 
+TEST(Prompts, ListTheHostsOfMedia) {
+  Policy policy = kPolicy;
+  const auto passes = [&](std::string_view host) {
+    return check_media(policy, host, "messages[0]", kRule).has_value();
+  };
+  EXPECT_FALSE(passes("a.example"));
+  policy.media_domains = {"a.example", "*.b.example"};
+  for (const char* host : {"a.example", "x.b.example", "x.y.b.example"})
+    EXPECT_TRUE(passes(host)) << host;
+  for (const char* host : {"", "example", "b.example", ".b.example", "x.a.example", "a.example.c",
+                           "xb.example", "a.examplee", "aa.example", "*.b.example.c"})
+    EXPECT_FALSE(passes(host)) << host;
+  const auto refused = check_media(policy, "c.example", "messages[0].x", kRule);
+  EXPECT_EQ(refused.error().reason, Reason::kUnsupportedParameter);
+  EXPECT_EQ(refused.error().rule, std::string(kRule) + ".media_domains");
+  EXPECT_EQ(refused.error().param, "messages[0].x");
+}
+
 }  // namespace
 }  // namespace tollgate::prompts
