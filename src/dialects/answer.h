@@ -29,4 +29,9 @@ class AnswerSink {
   ~AnswerSink() = default;
 };
 
+// Whether at that place the dialect has the id or the type of a part, which a provider writes and
+// which says nothing that could be judged. A field of a tool's arguments is none, whatever its
+// name.
+bool is_name_of_part(std::string_view place);
+
 }  // namespace tollgate::dialects

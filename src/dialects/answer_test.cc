@@ -79,6 +79,18 @@ TEST(Answer, OfAChatIsToldInAllItsParts) {
                   {"note", "m"}}));
 }
 
+TEST(Answer, HasNamesOfPartsWhereTheDialectHasThem) {
+  for (const char* name : {"choices[0].message.tool_calls[12].id", "content[3].id",
+                           "choices[10].message.tool_calls[0].type", "content[0].content[1].type"})
+    EXPECT_TRUE(is_name_of_part(name)) << name;
+  for (const char* text :
+       {"", "id", ".id", "choices[0].id", "content[0].input.id",
+        "choices[0].message.tool_calls[0].function.arguments.id",
+        "choices[0].message.tool_calls[0].function.arguments[0].type", "content[0].content[0].id",
+        "content[0].id.id", "content[0].idx", "choices[0].message.content", "content[x].id"})
+    EXPECT_FALSE(is_name_of_part(text)) << text;
+}
+
 TEST(Answer, HasLongNamesOfFieldsAsTexts) {
   const Texts texts = whole(Surface::kChatCompletions,
                             R"({"choices":[{"message":{"x":{"a_name_that_is_so_long":1}}}]})");

@@ -76,6 +76,31 @@ std::int64_t index_of(dom::object object, std::int64_t otherwise) {
 
 }  // namespace
 
+bool is_name_of_part(std::string_view place) {
+  // Without the numbers of elements.
+  constexpr std::string_view kNames[] = {
+      "choices[].message.tool_calls[].id",
+      "choices[].message.tool_calls[].type",
+      "choices[].message.annotations[].type",
+      "choices[].message.audio.id",
+      "output[].content[].annotations[].type",
+      "content[].id",
+      "content[].citations[].type",
+      "content[].content[].type",
+      "content[].content.type",
+  };
+  return std::ranges::any_of(kNames, [&](std::string_view name) {
+    std::string_view rest = place;
+    for (const char c : name) {
+      if (!rest.starts_with(c)) return false;
+      rest.remove_prefix(1);
+      while (c == '[' && !rest.empty() && rest.front() >= '0' && rest.front() <= '9')
+        rest.remove_prefix(1);
+    }
+    return rest.empty();
+  });
+}
+
 std::size_t AnswerWalk::enter(std::string_view key) {
   const std::size_t before = place_.size();
   if (before > 0) place_ += '.';

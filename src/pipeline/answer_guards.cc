@@ -6,15 +6,6 @@
 
 namespace tollgate::pipeline {
 
-namespace {
-
-// What names a call or a part, which says nothing that could be judged.
-bool is_name_of_part(std::string_view place) {
-  return place.ends_with(".id") || place.ends_with(".type");
-}
-
-}  // namespace
-
 AnswerGuards::AnswerGuards(Guards& guards, const Guards::Case& of, std::optional<std::string> asked,
                            Money held, Money& cost)
     : guards_(guards),
@@ -27,7 +18,7 @@ AnswerGuards::AnswerGuards(Guards& guards, const Guards::Case& of, std::optional
       is_readable_(asked_.has_value()) {}
 
 void AnswerGuards::text(std::string_view place, std::string_view text) {
-  if (text.empty() || is_name_of_part(place)) return;
+  if (text.empty() || dialects::is_name_of_part(place)) return;
   bytes_ += text.size();
   if (!is_readable_) return;
   if (last_ >= texts_.size() || texts_[last_].place != place) {

@@ -261,6 +261,15 @@ TEST_F(AnswerGuardsTest, SeeReasoningAndToolCalls) {
   expect_clean_books();
 }
 
+// What the model has named so itself is no name of the dialect's.
+TEST_F(AnswerGuardsTest, SeeFieldsOfToolsThatAreNamedAsThoseOfTheDialect) {
+  constexpr std::string_view kCalls =
+      R"({"choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":[{"id":"said here","type":"and here"}]}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}})";
+  EXPECT_EQ(serve({says(kCalls), says(kClean)})->status, 200);
+  EXPECT_EQ(body_of(1), R"({"input":["f","said here","and here"]})");
+  expect_clean_books();
+}
+
 TEST_F(AnswerGuardsTest, EndAStreamOfMessagesInItsDialect) {
   world.upstreams.first = {
       streams({{claude_opening(9)},
