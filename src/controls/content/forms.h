@@ -15,8 +15,8 @@
 //
 // Positions are kept: lead_back() leads from any form back into the text.
 //
-// Not read are texts put backwards and ROT13: they are letters like others, so each would be one
-// more pass over all texts, while a rule can have its words in these ways, too.
+// Not read are texts put backwards: they are letters like others, so it would be one more pass over
+// all texts. ROT13 is for whoever looks for words (rot13.h): each form may be in it.
 //
 // One thread: a Forms keeps its memory, up to a bound, so that the steady state allocates nothing.
 #pragma once

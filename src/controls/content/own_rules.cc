@@ -10,6 +10,7 @@
 
 #include "controls/content/normal_form.h"
 #include "controls/content/patterns.h"
+#include "controls/content/rot13.h"
 
 namespace tollgate::content {
 
@@ -177,6 +178,11 @@ void OwnRule::read_words() {
     constexpr unsigned kOfWords = HS_FLAG_SOM_LEFTMOST | HS_FLAG_DOTALL | HS_FLAG_CASELESS;
     expressions_.push_back({expression_of(phrase), kOfWords, true});
     const std::expected<Widths, std::string> widths = widths_of(expressions_.back().text, kOfWords);
+    if (is_sign_of_rot13(phrase)) {
+      std::string turned;
+      turn(phrase, turned);
+      turned_.push_back(expression_of(turned));
+    }
     if (widths) width_ = std::max<std::size_t>(width_.value_or(0), widths->most);
   }
 }

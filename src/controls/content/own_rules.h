@@ -65,6 +65,8 @@ class OwnRule {
   const OwnSource& source() const { return source_; }
   Rule rule() const { return {source_.name, Pack::kOwn, source_.reading}; }
   std::span<const Expression> expressions() const { return expressions_; }
+  // Of its words in ROT13 those that are a sign of it (rot13.h).
+  std::span<const std::string> turned() const { return turned_; }
   // Bytes that a match has at most, in the form that it is found in; nothing: it has no end.
   std::optional<std::size_t> width() const { return width_; }
 
@@ -79,6 +81,7 @@ class OwnRule {
 
   OwnSource source_;
   std::vector<Expression> expressions_;
+  std::vector<std::string> turned_;
   std::unique_ptr<re2::RE2> re2_;  // Null: words.
   std::optional<std::size_t> width_;
 };

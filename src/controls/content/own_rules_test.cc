@@ -90,6 +90,20 @@ TEST(OwnRules, MayBeWordsInAnySpelling) {
   EXPECT_EQ(rule.in("superproject nightingale"), Places{});  // A part of another word.
 }
 
+TEST(OwnRules, OfWordsAreFoundInRot13) {
+  Scanned rule(words({"Blue Harvest", "terra"}));
+  EXPECT_EQ(rule.in("Fraq oyhr uneirfg gbqnl"), Places{"5+12"});
+  EXPECT_EQ(rule.in("OYHR  UNEIRFG"), Places{"0+13"});
+  EXPECT_EQ(rule.in("oyhruneirfg"), Places{});
+  EXPECT_EQ(rule.in("Jbhyq lbh oevat green tbbqf?"), Places{"16+5"});
+  // Turned it is a word of its own: there has to be more that is turned.
+  EXPECT_EQ(rule.in("Will you bring green goods?"), Places{});
+  Scanned folded(pattern(R"(proj\w+ nightingale)", Reading::kWords));
+  EXPECT_EQ(folded.in("nobhg cebwrpg avtugvatnyr"), Places{"6+19"});
+  Scanned exact(pattern("Blue Harvest"));
+  EXPECT_EQ(exact.in("nobhg Oyhr Uneirfg"), Places{});
+}
+
 TEST(OwnRules, CountCharactersNotBytes) {
   Scanned rule(pattern("<.{3}>"));
   EXPECT_EQ(rule.in("<abc> <\u00e4\u4e2d\U0001f600> <ab>"), (Places{"0+5", "6+11"}));

@@ -15,6 +15,7 @@
 #include "controls/content/normal_form.h"
 #include "controls/content/pattern_machine.h"
 #include "controls/content/pii.h"
+#include "controls/content/rot13.h"
 #include "controls/content/smuggling.h"
 
 namespace tollgate::content {
@@ -189,12 +190,31 @@ std::vector<Source> sources_of(std::span<const Rules::Expression> expressions) {
   return made;
 }
 
+// What tells a text in ROT13, where there are rules on words.
+std::vector<std::string> signs_of(std::span<const Pack> packs, const OwnRules& own) {
+  std::vector<std::string> made;
+  bool reads_words = std::ranges::count(packs, Pack::kInjection) != 0;
+  if (own != nullptr && std::ranges::count(packs, Pack::kOwn) != 0) {
+    for (const OwnRule& one : *own) {
+      reads_words = reads_words || one.rule().reading == Reading::kWords;
+      made.insert(made.end(), one.turned().begin(), one.turned().end());
+    }
+  }
+  if (!reads_words) return {};
+  made.insert(made.end(), signs_of_rot13().begin(), signs_of_rot13().end());
+  return made;
+}
+
 }  // namespace
 
 FaultOr<std::shared_ptr<const Rules>> Rules::compile(std::span<const Pack> packs, OwnRules own) {
   std::vector<Expression> expressions = expressions_of(packs, own);
   const std::vector<Rule> all = all_rules(own);
-  const std::vector<Source> sources = sources_of(expressions);
+  std::vector<Source> sources = sources_of(expressions);
+  for (std::string& sign : signs_of(packs, own)) {
+    sources.push_back({std::move(sign), HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH});
+    expressions.push_back({.is_of_rot13 = true});
+  }
   std::vector<const char*> texts;
   std::vector<unsigned> flags;
   std::vector<unsigned> ids;

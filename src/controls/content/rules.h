@@ -50,13 +50,15 @@ class Rules {
   // What is looked for behind a short anchor, in characters.
   static constexpr std::size_t kAhead = 8;
 
-  // Whose expression the database reports under a number; one of the three is there.
+  // Whose expression the database reports under a number; one of the three is there, but for a
+  // sign of a text in ROT13.
   struct Expression {
     std::uint16_t rule = 0;  // Of all().
     const Secret* secret = nullptr;
     const Pattern* pattern = nullptr;
     const OwnRule* own = nullptr;
     bool is_whole = false;  // Of an own one: it says all of the match.
+    bool is_of_rot13 = false;
   };
 
   // Of the packs that are given, some milliseconds for secrets and up to a second for injections.

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "controls/content/pii.h"
+#include "controls/content/rot13.h"
 
 namespace tollgate::content {
 
@@ -80,7 +81,10 @@ FaultOr<void> Scanner::scan(const Forms::Seen& form) {
   form_ = form;
   if (form.text.empty()) return {};
   if (has_others_) {
-    if (FaultOr<void> scanned = scan_database(form); !scanned) return scanned;
+    may_be_turned_ = false;
+    FaultOr<void> scanned = scan_database(form);
+    if (scanned && may_be_turned_) scanned = scan_turned(form);
+    if (!scanned) return scanned;
   }
   if (has_pii_ && form.is_exact) scan_numbers(form.text);
   // What is written as an escape hides nothing, and the other forms are without what hides.
@@ -117,6 +121,18 @@ FaultOr<void> Scanner::scan_database(const Forms::Seen& form) {
   return fault(FaultKind::kBroken, fmt::format("a text was not inspected (Vectorscan {})", error));
 }
 
+// Each letter stands where it stood.
+FaultOr<void> Scanner::scan_turned(const Forms::Seen& form) {
+  constexpr std::size_t kKeptMax = std::size_t{64} << 10;
+  turn(form.text, turned_);
+  form_.text = turned_;
+  form_.is_exact = false;
+  FaultOr<void> scanned = scan_database(form_);
+  form_ = form;
+  if (turned_.capacity() > kKeptMax) turned_ = {};
+  return scanned;
+}
+
 // What the database only saw as possible.
 void Scanner::scan_own(std::string_view text) {
   for (const std::size_t rule : candidates_) {
@@ -132,6 +148,11 @@ int Scanner::on_match(unsigned id, unsigned long long from, unsigned long long t
                       void* context) {
   Scanner& scanner = *static_cast<Scanner*>(context);
   const Rules::Expression& expression = scanner.rules_->expression(id);
+  if (expression.is_of_rot13) {
+    scanner.may_be_turned_ =
+        scanner.has_words_ && scanner.form_.is_words && scanner.layers_ == Layers::kAll;
+    return 0;
+  }
   if (scanner.actions_[expression.rule] == Action::kNone) return 0;
   const Forms::Seen& form = scanner.form_;
   const bool reads_words = scanner.rules_->all()[expression.rule].reading == Reading::kWords;

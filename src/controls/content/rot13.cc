@@ -1,0 +1,106 @@
+#include "controls/content/rot13.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace tollgate::content {
+
+namespace {
+
+constexpr std::array<char, 256> kTurned = [] {
+  std::array<char, 256> made{};
+  for (int c = 0; c < 256; ++c) made[static_cast<std::size_t>(c)] = static_cast<char>(c);
+  for (std::size_t i = 0; i < 26; ++i) {
+    const auto by = static_cast<char>((i + 13) % 26);
+    made['a' + i] = static_cast<char>('a' + by);
+    made['A' + i] = static_cast<char>('A' + by);
+  }
+  return made;
+}();
+
+// As they are read. Each rule of `injection` in the Latin alphabet has one of them in its sample.
+constexpr std::string_view kWords[] = {
+    // Of any text.
+    "about",
+    "from",
+    "their",
+    "there",
+    "which",
+    "without",
+    "would",
+    // Of injections.
+    "above",
+    "always",
+    "anything",
+    "character",
+    "chatgpt",
+    "combine",
+    "content",
+    "conversation",
+    "developer",
+    "disregard",
+    "following",
+    "forget",
+    "guidelines",
+    "https",
+    "ignore",
+    "important",
+    "instructions",
+    "jailbreak",
+    "never",
+    "override",
+    "positive",
+    "previous",
+    "prompt",
+    "refuse",
+    "regardless",
+    "respond",
+    "response",
+    "restriction",
+    "restrictions",
+    "reveal",
+    "system",
+    "unfiltered",
+    "unrestricted",
+    // Of those in other languages.
+    "anteriores",
+    "anweisungen",
+    "instructies",
+    "instruktioner",
+    "poprzednie",
+    "precedenti",
+    "sebelumnya",
+};
+
+// "Blue Harvest" is one, and "green", which turned is "terra", none.
+constexpr std::ptrdiff_t kSignLettersMin = 8;
+
+}  // namespace
+
+void turn(std::string_view text, std::string& turned) {
+  turned.resize(text.size());
+  std::ranges::transform(text, turned.begin(),
+                         [](char c) { return kTurned[static_cast<unsigned char>(c)]; });
+}
+
+std::span<const std::string> signs_of_rot13() {
+  static const std::vector<std::string> made = [] {
+    std::vector<std::string> signs;
+    std::string turned;
+    for (const std::string_view word : kWords) {
+      turn(word, turned);
+      signs.push_back("\\b" + turned + "\\b");
+    }
+    return signs;
+  }();
+  return made;
+}
+
+bool is_sign_of_rot13(std::string_view phrase) {
+  return std::ranges::count_if(phrase, [](char c) {
+           return kTurned[static_cast<unsigned char>(c)] != c;
+         }) >= kSignLettersMin;
+}
+
+}  // namespace tollgate::content
