@@ -380,5 +380,36 @@ TEST(Forms, ReadAnyBytes) {
   }
 }
 
+// A hostile text has an escape everywhere, so that all of it is in long windows, and a match in
+// each corner.
+TEST(Forms, AreLedBackInOnePassOverEachWindow) {
+  std::string text;
+  for (int i = 0; i < 250'000; ++i) text += i % 7 == 0 ? "\\u0061" : "\\u200bbc";
+  std::string made;
+  std::vector<Window> windows;
+  rewrite(text, Form::kNormal, Tags::kLeftOut, Reads::kWindows, made, windows);
+  ASSERT_GT(windows.size(), 5U);
+  std::size_t in_windows = 0;
+  for (const Window& window : windows) in_windows += window.original.end - window.original.begin;
+  std::mt19937_64 random{17};
+  std::vector<Extent> extents(Places::kMax);
+  for (Extent& extent : extents) {
+    extent.begin = random() % (made.size() - 20);
+    extent.end = extent.begin + random() % 20;
+  }
+  constexpr std::size_t kAlone = 100;
+  std::vector<Extent> alone(extents.begin(), extents.begin() + kAlone);
+  std::size_t read_alone = 0;
+  for (Extent& extent : alone)
+    read_alone += lead_back(text, Form::kNormal, Tags::kLeftOut, windows, {&extent, 1});
+  const std::size_t read = lead_back(text, Form::kNormal, Tags::kLeftOut, windows, extents);
+  EXPECT_LE(read, 2 * in_windows);
+  EXPECT_GT(read_alone, 5 * in_windows);  // As it would be for each of a tenth of them by itself.
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_EQ(extents[i].begin, alone[i].begin) << i;
+    EXPECT_EQ(extents[i].end, alone[i].end) << i;
+  }
+}
+
 }  // namespace
 }  // namespace tollgate::content

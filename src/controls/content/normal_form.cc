@@ -430,28 +430,86 @@ void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> ex
   places.end(text.size());
 }
 
-void lead_back(std::string_view text, Form form, Tags tags, std::span<const Window> windows,
-               std::span<Extent> extents) {
-  // One end of a part: the character that it is in.
-  const auto led = [&](std::size_t made) -> Extent {
+namespace {
+
+// One end of a part of a form.
+struct End {
+  std::size_t made = 0;       // The byte at its edge…
+  std::size_t* at = nullptr;  // …and what is to become its place in the text.
+  bool is_begin = false;
+};
+
+// So many of them as there have to be, without the heap where they are few.
+template <class T>
+class Row {
+ public:
+  explicit Row(std::size_t size) : many_(size > few_.size() ? size : 0) {
+    all_ = many_.empty() ? std::span(few_).first(size) : std::span(many_);
+  }
+  Row(const Row&) = delete;
+  std::span<T> all() const { return all_; }
+
+ private:
+  std::array<T, 32> few_{};
+  std::vector<T> many_;
+  std::span<T> all_;
+};
+
+void note_ends(std::span<Extent> extents, std::span<End> ends) {
+  std::size_t count = 0;
+  for (Extent& extent : extents) {
+    const bool is_empty = extent.end == extent.begin;
+    ends[count++] = {extent.begin, &extent.begin, true};
+    ends[count++] = {is_empty ? extent.begin : extent.end - 1, &extent.end, is_empty};
+  }
+  std::ranges::sort(ends, {}, &End::made);
+}
+
+// Leads back those that are in one window, at most Places::kMax.
+void lead_ends(std::string_view text, Form form, Tags tags, const Window& window,
+               std::span<const End> ends) {
+  const Row<Extent> row(ends.size());
+  const std::span<Extent> places = row.all();
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const std::size_t at = ends[i].made - window.made.begin;
+    places[i] = {at, at + 1};
+  }
+  const Extent& original = window.original;
+  lead_back(text.substr(original.begin, original.end - original.begin), form, tags, places);
+  for (std::size_t i = 0; i < ends.size(); ++i)
+    *ends[i].at = original.begin + (ends[i].is_begin ? places[i].begin : places[i].end);
+}
+
+}  // namespace
+
+std::size_t lead_back(std::string_view text, Form form, Tags tags, std::span<const Window> windows,
+                      std::span<Extent> extents) {
+  const Row<End> row(2 * extents.size());
+  const std::span<End> ends = row.all();
+  note_ends(extents, ends);
+  std::size_t read = 0;
+  for (std::size_t at = 0; at < ends.size();) {
+    const std::size_t made = ends[at].made;
     if (const Window* const window = window_at(windows, made)) {
-      const Extent& original = window->original;
-      Extent place{made - window->made.begin, made - window->made.begin + 1};
-      lead_back(text.substr(original.begin, original.end - original.begin), form, tags,
-                {&place, 1});
-      return {original.begin + place.begin, original.begin + place.end};
+      std::size_t behind = at + 1;
+      while (behind < ends.size() && ends[behind].made < window->made.end &&
+             behind - at < Places::kMax) {
+        ++behind;
+      }
+      lead_ends(text, form, tags, *window, ends.subspan(at, behind - at));
+      read += window->original.end - window->original.begin;
+      at = behind;
+      continue;
     }
     // It stays, so it is as far behind the window before it.
     const auto next = std::ranges::upper_bound(
         windows, made, {}, [](const Window& window) { return window.made.end; });
-    const std::size_t at =
+    const std::size_t place =
         next == windows.begin() ? made : made - (next - 1)->made.end + (next - 1)->original.end;
-    return {at, at + 1};
-  };
-  for (Extent& extent : extents) {
-    const std::size_t begin = led(extent.begin).begin;
-    extent = {begin, extent.end > extent.begin ? led(extent.end - 1).end : begin};
+    *ends[at].at = place + (ends[at].is_begin ? 0 : 1);
+    ++at;
   }
+  return read;
 }
 
 std::string fold_rule(std::string_view expression) {

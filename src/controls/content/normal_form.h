@@ -70,9 +70,10 @@ bool may_differ(std::string_view text);
 // Replaces parts of a form, at most Places::kMax, by where they stand in `text`, with whatever was
 // left out inside them. One pass over the text.
 void lead_back(std::string_view text, Form form, Tags tags, std::span<Extent> extents);
-// The same of a whole form with these windows: a pass over each that is met.
-void lead_back(std::string_view text, Form form, Tags tags, std::span<const Window> windows,
-               std::span<Extent> extents);
+// The same of a whole form with these windows: one pass over each that is met, or two where there
+// are many extents. Returns how many bytes of the text were read for it.
+std::size_t lead_back(std::string_view text, Form form, Tags tags, std::span<const Window> windows,
+                      std::span<Extent> extents);
 
 // An expression for folded texts: what is beyond ASCII in it is folded as a text is. ASCII stays,
 // as it may be an operator. What folds to several characters would be torn apart by an operator
