@@ -71,18 +71,42 @@ void tell_packs(std::string_view route, std::string_view of, std::span<const con
   }
 }
 
+// What is done about matches of one rule.
+struct RuleActions {
+  std::string_view name;
+  content::Action now;
+  content::Action next;
+};
+
+// Of the rules of a pack that both have.
+std::vector<RuleActions> rules_of(content::Pack pack, const content::Policy& before,
+                                  std::span<const content::Action> now,
+                                  const content::Policy& after,
+                                  std::span<const content::Action> next) {
+  const std::span<const content::Rule> rules = content::all_rules();
+  std::vector<RuleActions> made;
+  for (std::size_t i = 0; i < std::min({rules.size(), now.size(), next.size()}); ++i) {
+    if (rules[i].pack == pack) made.push_back({rules[i].name, now[i], next[i]});
+  }
+  for (std::size_t i = 0; pack == content::Pack::kOwn && i < before.own.size(); ++i) {
+    const auto other = std::ranges::find(after.own, before.own[i]);
+    if (other == after.own.end()) continue;  // Told as what is gone for all routes.
+    const auto number = static_cast<std::size_t>(other - after.own.begin());
+    made.push_back({before.own[i], now[rules.size() + i], next[rules.size() + number]});
+  }
+  return made;
+}
+
 // What is done about matches of a pack that stays, where it becomes less: an exception, an override
 // or the mode. Rules of which the same is true are told as their pack.
-void tell_weaker(const std::string& policy, content::Pack pack,
-                 std::span<const content::Action> now, std::span<const content::Action> next,
+void tell_weaker(const std::string& policy, content::Pack pack, std::span<const RuleActions> rules,
                  std::vector<std::string>& gone) {
-  const std::span<const content::Rule> rules = content::all_rules();
   std::map<std::pair<content::Action, content::Action>, std::vector<std::string_view>> weaker;
   std::size_t all = 0;
-  for (std::size_t i = 0; i < std::min({rules.size(), now.size(), next.size()}); ++i) {
-    if (rules[i].pack != pack || now[i] == content::Action::kNone) continue;
+  for (const RuleActions& rule : rules) {
+    if (rule.now == content::Action::kNone) continue;
     ++all;
-    if (next[i] < now[i]) weaker[{now[i], next[i]}].push_back(rules[i].name);
+    if (rule.next < rule.now) weaker[{rule.now, rule.next}].push_back(rule.name);
   }
   for (const auto& [actions, names] : weaker) {
     const auto [before, after] = actions;
@@ -109,11 +133,41 @@ void tell_content(const Route& now, const Route& next, std::vector<std::string>&
   const std::string policy = fmt::format("routes.{}.content", now.name);
   for (const content::Pack pack : before.request) {
     if (std::ranges::count(after.request, pack) == 0) continue;
-    tell_weaker(policy + ".request", pack, before.actions, after.actions, gone);
+    tell_weaker(policy + ".request", pack,
+                rules_of(pack, before, before.actions, after, after.actions), gone);
   }
   for (const content::Pack pack : before.response) {
     if (!content::holds_answers_to(after, pack)) continue;
-    tell_weaker(policy + ".response", pack, before.answer_actions, after.answer_actions, gone);
+    tell_weaker(policy + ".response", pack,
+                rules_of(pack, before, before.answer_actions, after, after.answer_actions), gone);
+  }
+}
+
+// Rules of the operator's own that are not there any more, or have fewer words. What another
+// pattern finds less nobody can tell: that is another figure, as those of limits are.
+void tell_own_rules(const content::OwnRules& now, const content::OwnRules& next,
+                    std::vector<std::string>& gone) {
+  if (now == nullptr) return;
+  for (const content::OwnRule& rule : *now) {
+    const content::OwnSource& before = rule.source();
+    const content::OwnSource* after = nullptr;
+    if (next != nullptr) {
+      const auto other = std::ranges::find_if(
+          *next, [&](const content::OwnRule& one) { return one.source().name == before.name; });
+      if (other != next->end()) after = &other->source();
+    }
+    constexpr std::string_view kPack = "own.";
+    const std::string field =
+        fmt::format("content.rules.{}", std::string_view(before.name).substr(kPack.size()));
+    if (after == nullptr) {
+      gone.push_back(field);
+      continue;
+    }
+    const auto lost = std::ranges::count_if(before.words, [&](const std::string& word) {
+      return std::ranges::count(after->words, word) == 0;
+    });
+    if (lost > 0 && after->pattern.empty())
+      gone.push_back(fmt::format("{}.words ({} of {} left out)", field, lost, before.words.size()));
   }
 }
 
@@ -152,6 +206,7 @@ std::vector<std::string> vanished(const Config& now, const Config& next) {
   std::vector<std::string> gone;
   tell_rules(now.limits, next.limits, gone);
   tell_rules(now.budgets, next.budgets, gone);
+  tell_own_rules(now.own_rules, next.own_rules, gone);
   for (const Tenant& tenant : now.tenants) {
     const auto other = find_named(next.tenants, tenant.name);
     const std::vector<limits::Policy> none;

@@ -129,6 +129,59 @@ TEST(Reload, NamesWhatContentPoliciesWouldDoLess) {
   EXPECT_TRUE(most[0].ends_with(" of its rules: flag instead of refuse)")) << most[0];
 }
 
+// Rules of the operator's own are numbered by what there is: they are compared by name.
+TEST(Reload, NamesWhatRulesOfOnesOwnWouldDoLess) {
+  const auto own = [](std::string_view rules, std::string_view content) {
+    return load(
+        fmt::format("content: {{ rules: {{ {} }} }}\n", rules) +
+        with(small(), "    prompt:", fmt::format("    content: {{ {} }}\n    prompt:", content)));
+  };
+  constexpr std::string_view kBoth =
+      "a: { pattern: 'A-[0-9]' }, z: { words: [Nightingale, Harvest] }";
+  constexpr std::string_view kAsk = "request: [own], response: [own]";
+  const auto now = own(kBoth, kAsk);
+  const struct {
+    std::string_view rules;
+    std::string_view content;
+    std::vector<std::string> told;
+  } rows[] = {
+      {kBoth, kAsk, {}},
+      {"z: { words: [Nightingale, Harvest] }", kAsk, {"content.rules.a"}},
+      {"a: { pattern: 'A-[0-9]' }, z: { words: [Nightingale] }",
+       kAsk,
+       {"content.rules.z.words (1 of 2 left out)"}},
+      // More, and another pattern, are no loss.
+      {"a: { pattern: 'A-[1-9]' }, m: { words: [More] }, z: { words: [Harvest, Nightingale, More] "
+       "}",
+       kAsk,
+       {}},
+      {kBoth,
+       "request: [own], response: [own], overrides: { own.z: { mode: observe } }",
+       {"routes.chat.content.request.own.z (observe instead of refuse)",
+        "routes.chat.content.response.own.z (observe instead of refuse)"}},
+      {kBoth,
+       "request: [own], response: [own], overrides: { own.a: { on_match: flag } }",
+       {"routes.chat.content.request.own.a (flag instead of refuse)",
+        "routes.chat.content.response.own.a (flag instead of refuse)"}},
+      {kBoth,
+       "request: [own], response: [own], mode: observe",
+       {"routes.chat.content.request.own (observe instead of refuse)",
+        "routes.chat.content.response.own (observe instead of refuse)"}},
+      {kBoth, "request: [own]", {"routes.chat.content.response.own"}},
+      // Another is gone before it, so it has another number.
+      {"z: { words: [Nightingale, Harvest] }",
+       "request: [own], response: [own], overrides: { own.z: { on_match: flag } }",
+       {"content.rules.a", "routes.chat.content.request.own.z (flag instead of refuse)",
+        "routes.chat.content.response.own.z (flag instead of refuse)"}},
+  };
+  for (const auto& row : rows)
+    EXPECT_EQ(vanished(*now, *own(row.rules, row.content)), row.told) << row.rules << row.content;
+  EXPECT_EQ(vanished(*now, *inspecting("request: [pii]")),
+            (std::vector<std::string>{"content.rules.a", "content.rules.z",
+                                      "routes.chat.content.request.own",
+                                      "routes.chat.content.response.own"}));
+}
+
 TEST(Reload, NamesWhatGuardsWouldDoLess) {
   const auto guarded = [](std::string_view more) {
     return load(fmt::format("guards: {{ g: {{ kind: http, upstream: vllm, price_per_request: 0{} "
