@@ -4,6 +4,7 @@
 
 #include "base/json_writer.h"
 #include "dialects/answer_walk.h"
+#include "dialects/call_reading.h"
 #include "dialects/json_strict.h"
 #include "dialects/reply_reading.h"
 #include "dialects/response_output.h"
@@ -16,6 +17,7 @@ struct ReplyReader::State {
   dom::parser parser{StrictJson::kCapacityMax};
   Teller teller;
   AnswerWalk walk;
+  CallReading calls;
 };
 
 namespace {
@@ -24,8 +26,17 @@ std::unexpected<Fault> broken(std::string_view what) {
   return fault(FaultKind::kBroken, fmt::format("The upstream's reply {}.", what));
 }
 
-FaultOr<std::optional<Usage>> read_choices(Surface surface, dom::object reply, Teller& teller) {
+// Of two fields of one name one reader takes the first and another the last.
+bool has_twice(dom::object object, std::string_view key) {
+  int times = 0;
+  for (const dom::key_value_pair field : object) times += field.key == key ? 1 : 0;
+  return times > 1;
+}
+
+FaultOr<std::optional<Usage>> read_choices(Surface surface, dom::object reply, Teller& teller,
+                                           CallReading& calls) {
   dom::array choices;
+  if (has_twice(reply, "choices")) return broken("has two lists of choices");
   if (reply.at_key("choices").get(choices) != simdjson::SUCCESS)
     return broken("has no list of choices");
   std::int64_t place = 0;
@@ -42,7 +53,12 @@ FaultOr<std::optional<Usage>> read_choices(Surface surface, dom::object reply, T
     dom::object message;
     if (choice.at_key("message").get(message) != simdjson::SUCCESS)
       return broken("has a choice without a message");
+    if (has_twice(choice, "message")) return broken("has a choice with two messages");
     teller.chat_message(index, message);
+    calls.chat_message(index, message, CallReading::Form::kMessage);
+    dom::element reason;
+    if (choice.at_key("finish_reason").get(reason) == simdjson::SUCCESS)
+      calls.chat_ended(index, reason);
   }
   dom::element usage;
   if (reply.at_key("usage").get(usage) != simdjson::SUCCESS) return std::nullopt;
@@ -87,30 +103,39 @@ FaultOr<std::optional<Usage>> read_embeddings(dom::object reply) {
   return read_openai_usage(Surface::kEmbeddings, usage);
 }
 
-FaultOr<std::optional<Usage>> read_message(dom::object reply, Teller& teller) {
+FaultOr<std::optional<Usage>> read_message(dom::object reply, Teller& teller, CallReading& calls) {
   dom::array blocks;
+  if (has_twice(reply, "content")) return broken("has two lists of content blocks");
   if (reply.at_key("content").get(blocks) != simdjson::SUCCESS)
     return broken("has no list of content blocks");
+  std::int64_t place = 0;
   for (const dom::element element : blocks) {
     dom::object block;
     if (element.get(block) != simdjson::SUCCESS) return broken("has a block that is no object");
     teller.anthropic_block(block);
+    calls.block(place++, block);
   }
+  if (std::string_view reason; reply.at_key("stop_reason").get(reason) == simdjson::SUCCESS)
+    calls.anthropic_ended(reason);
   AnthropicUsage usage;
   dom::element told;
   if (reply.at_key("usage").get(told) == simdjson::SUCCESS) usage.merge(told);
   return usage.total();
 }
 
-FaultOr<std::optional<Usage>> read_response(dom::object reply, Teller& teller) {
+FaultOr<std::optional<Usage>> read_response(dom::object reply, Teller& teller, CallReading& calls) {
   dom::array output;
+  if (has_twice(reply, "output")) return broken("has two lists of output items");
+  std::int64_t place = 0;
   if (reply.at_key("output").get(output) != simdjson::SUCCESS)
     return broken("has no list of output items");
   for (const dom::element element : output) {
     dom::object item;
     if (element.get(item) != simdjson::SUCCESS) return broken("has an item that is no object");
     ResponseOutput::item(item, teller);
+    calls.item(place++, item);
   }
+  calls.response_ended(reply);
   return read_response_usage(reply);
 }
 
@@ -121,7 +146,8 @@ ReplyReader::~ReplyReader() = default;
 ReplyReader::ReplyReader(ReplyReader&&) noexcept = default;
 
 FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_view body,
-                                                OutputSink& sink, AnswerSink* answer) {
+                                                OutputSink& sink, AnswerSink* answer,
+                                                CallSink* calls) {
   State& state = *state_;
   if (state.parser.capacity() > StrictJson::kKeptMax && body.size() <= StrictJson::kKeptMax)
     state.parser = dom::parser(StrictJson::kCapacityMax);
@@ -136,16 +162,17 @@ FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_vie
     state.walk.reply(surface, reply);
   }
   state.teller.start(sink);
+  state.calls.start(calls);
   switch (surface) {
     case Surface::kChatCompletions:
     case Surface::kCompletions:
-      return read_choices(surface, reply, state.teller);
+      return read_choices(surface, reply, state.teller, state.calls);
     case Surface::kEmbeddings:
       return read_embeddings(reply);
     case Surface::kMessages:
-      return read_message(reply, state.teller);
+      return read_message(reply, state.teller, state.calls);
     case Surface::kResponses:
-      return read_response(reply, state.teller);
+      return read_response(reply, state.teller, state.calls);
     case Surface::kCountTokens:
       return read_count(reply);
     case Surface::kModerations:

@@ -21,6 +21,7 @@
 #include "base/fault.h"
 #include "base/units.h"
 #include "dialects/answer.h"
+#include "dialects/calls.h"
 #include "dialects/request.h"
 #include "dialects/surface.h"
 
@@ -60,10 +61,10 @@ class ReplyReader {
   ReplyReader(ReplyReader&&) noexcept;
 
   // `body` must have RequestReader::kPadding readable bytes behind its end. Tells the output
-  // to `sink`, and all texts to `answer`, where there is one. Returns the provider's usage where
-  // the reply has a complete one.
+  // to `sink`, and all texts to `answer` and the calls of tools to `calls`, where there is one.
+  // Returns the provider's usage where the reply has a complete one.
   FaultOr<std::optional<Usage>> read(Surface surface, std::string_view body, OutputSink& sink,
-                                     AnswerSink* answer = nullptr);
+                                     AnswerSink* answer = nullptr, CallSink* calls = nullptr);
 
  private:
   struct State;
@@ -98,11 +99,12 @@ class StreamReader {
              Holding holding = Holding::kNo);
 
   // Takes any piece of the stream, cut anywhere. Appends to `out` the bytes that the caller
-  // gets; tells output to `sink`, and all texts to `answer`, where there is one. What comes after
-  // the last event is dropped.
-  // After a Fault (broken event, too long) only end() or fail() may follow.
+  // gets; tells output to `sink`, and all texts to `answer` and the calls of tools to `calls`,
+  // where there is one. What comes after the last event is dropped, and so is the event at which
+  // `calls` stops, and all behind it. After a Fault (broken event, too long) only end() or fail()
+  // may follow.
   FaultOr<StreamState> feed(std::string_view piece, std::string& out, OutputSink& sink,
-                            AnswerSink* answer = nullptr);
+                            AnswerSink* answer = nullptr, CallSink* calls = nullptr);
 
   // Forgets that the last event of feed() began or finished anything: it is not handed on after
   // all, so end() finishes what the caller has seen.

@@ -18,6 +18,14 @@ class CountingSink final : public OutputSink {
   }
 };
 
+class AnyCalls final : public CallSink {
+ public:
+  void call(const CallPiece& piece) override { CHECK(piece.index >= -1); }
+  void unreadable() override {}
+  void ended(std::int64_t choice, CallEnd) override { CHECK(choice >= 0); }
+  bool stops() const override { return false; }
+};
+
 }  // namespace
 
 // The first byte chooses the surface.
@@ -28,7 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string body(reinterpret_cast<const char*>(data + 1), size - 1);
   body.resize(body.size() + RequestReader::kPadding);
   CountingSink sink;
-  const auto read = reader.read(surface, std::string_view(body).substr(0, size - 1), sink);
+  AnyCalls calls;
+  const auto read =
+      reader.read(surface, std::string_view(body).substr(0, size - 1), sink, nullptr, &calls);
   if (!read || !*read) return 0;
   const Usage& usage = **read;
   CHECK(usage.input >= 0 && usage.input <= kTokensMax);

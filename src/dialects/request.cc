@@ -184,6 +184,8 @@ Checked read_asked(Reading& reading, FieldUse use, dom::element value, const Fie
       return read_tools(reading, value, path);
     case FieldUse::kFunctions:
       return read_chat_functions(reading, value, path);
+    case FieldUse::kToolChoice:
+      return read_tool_choice(reading, value, path);
     default:
       return {};
   }
@@ -192,6 +194,7 @@ Checked read_asked(Reading& reading, FieldUse use, dom::element value, const Fie
 Checked read_field(Reading& reading, FieldUse use, dom::element value, const FieldPath& path) {
   switch (use) {
     case FieldUse::kPass:
+    case FieldUse::kBesideTools:
       reading.add_carried(value);
       return check_name(path.key, path);
     case FieldUse::kUnknown:
@@ -464,6 +467,8 @@ Expected<Request> RequestReader::read(Surface surface, std::string_view body,
   request.texts = reading.texts;
   request.carried = reading.carried;
   request.tools = reading.tools;
+  request.calls = reading.calls;
+  request.chosen = reading.chosen;
   request.images = reading.images;
   request.recordings = reading.recordings;
   request.first_image = reading.first_image;
@@ -503,6 +508,12 @@ void RequestReader::write(const Edits& edits, std::string& out) const {
     out += "false";
   }
   out.push_back('}');
+}
+
+void RequestReader::write_without_tools(std::span<const std::size_t> removed,
+                                        std::string& out) const {
+  CHECK(state_->complete);
+  dialects::write_without_tools(*state_, removed, out);
 }
 
 std::optional<std::size_t> RequestReader::mask(std::span<const Mask> masks,

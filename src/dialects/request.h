@@ -56,8 +56,23 @@ std::string place_of(std::span<const Text> texts, std::size_t which);
 
 // A tool that the caller offers to the model.
 struct Tool {
-  std::string_view type;  // "function", "custom", "web_search_20250305"…
-  std::string_view name;  // Empty for a provider's own tool without one.
+  std::string_view type;        // "function", "custom", "web_search_20250305"…
+  std::string_view name;        // Empty for a provider's own tool without one.
+  std::string_view definition;  // All of it, as JSON.
+};
+
+// A call of a tool that the request says was made before.
+struct Call {
+  std::string_view type;  // "function", "custom"; empty where the dialect tells none.
+  std::string_view name;
+  std::string_view arguments;  // JSON; of a custom tool any text.
+  std::int64_t message = 0;    // Which one holds it, from 0.
+};
+
+// A tool that the caller wants to be called.
+struct ChosenTool {
+  std::string_view type;
+  std::string_view name;  // Empty for a provider's own tool that goes by its type.
 };
 
 // An image that the model server is to fetch (media_url.h).
@@ -112,6 +127,9 @@ struct Request {
   // "stop") and addresses of images, for whoever inspects what leaves.
   std::span<const Text> carried;
   std::span<const Tool> tools;
+  std::span<const Call> calls;           // In the order of the messages.
+  std::span<const ChosenTool> chosen;    // By tool_choice.
+  bool must_call = false;                // It asks for a call, of whichever tool.
   std::span<const Image> images;         // In the order of the messages…
   std::span<const Duration> recordings;  // …and how long each is.
   std::string_view first_image;          // Where it stands, "messages[0].content[1]"; may be empty.
@@ -165,6 +183,11 @@ class RequestReader {
   // completions that are streamed get `stream_options: {"include_usage": true}` instead of the
   // caller's. Appends to `out`.
   void write(const Edits& edits, std::string& out) const;
+
+  // Writes the body of the last read(), which must not have refused, as it came but for those of
+  // its tools, told by their places in Request::tools in order: to be read anew. Without any left,
+  // what may not stand without tools is left out too. Appends to `out`.
+  void write_without_tools(std::span<const std::size_t> removed, std::string& out) const;
 
   // Writes the body of the last read(), which must not have refused, as it came but for the
   // `masks`, which are in the order of the texts and do not overlap: to be read anew. Returns the

@@ -19,10 +19,14 @@ Checked read_tool_use(Reading& reading, dom::key_value_pair field, const FieldPa
   if (field.key == "name") {
     const Expected<std::string_view> name = read_string(field.value, path);
     if (!name) return std::unexpected(name.error());
+    reading.calls.back().name = *name;
     reading.add_call_field(field.value);
     return {};
   }
-  if (field.key == "input" && !field.value.is_object()) return wrong_type(path, "an object");
+  if (field.key == "input") {
+    if (!field.value.is_object()) return wrong_type(path, "an object");
+    reading.call_texts.push_back({reading.calls.size() - 1, reading.texts.size()});
+  }
   reading.add_call_field(field.value);
   return {};
 }
@@ -70,6 +74,9 @@ Checked read_block(Reading& reading, dom::element value, Place place, const Fiel
     return not_served(path, "is of a type whose cost is not counted here; send text.");
   bool complete = false;
   const std::size_t first_text = reading.texts.size();
+  if (type == "tool_use") {
+    reading.calls.push_back({.type = {}, .name = {}, .arguments = {}, .message = reading.index});
+  }
   for (const dom::key_value_pair field : *block) {
     complete = complete || field.key == required;
     const FieldPath member{&path, field.key};
@@ -135,7 +142,7 @@ Checked read_message(Reading& reading, dom::element value, const FieldPath& path
 Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<dom::object> definition = read_object(value, path);
   if (!definition) return std::unexpected(definition.error());
-  Tool tool{.type = "custom", .name = {}};
+  Tool tool{.type = "custom", .name = {}, .definition = {}};
   for (const dom::key_value_pair field : *definition) {
     const FieldPath member{&path, field.key};
     if (Checked named = check_name(field.key, member); !named) return named;
@@ -146,8 +153,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
     (field.key == "type" ? tool.type : tool.name) = *text;
   }
   if (tool.type == "custom" && tool.name.empty()) return missing(FieldPath{&path, "name"});
-  reading.tools.push_back(tool);
-  reading.add_definition(value);
+  reading.add_tool(tool, value);
   return {};
 }
 

@@ -34,8 +34,10 @@ enum class FieldUse : std::uint8_t {
   kInstructions,  // A system message in front of them.
   kTools,
   kFunctions,
-  kModalities,  // Text only.
-  kChoices,     // n
+  kToolChoice,   // Which of them is to be called.
+  kBesideTools,  // Handed on; means nothing where there are no tools.
+  kModalities,   // Text only.
+  kChoices,      // n
   kBestOf,
   kMaxTokens,
   kMaxCompletionTokens,

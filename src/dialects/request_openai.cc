@@ -96,10 +96,12 @@ Checked read_content(Reading& reading, dom::element value, const FieldPath& path
 }
 
 // The name and arguments of a call: each a string, each a text.
-Checked read_call(Reading& reading, dom::element value, const FieldPath& path) {
+Checked read_call(Reading& reading, dom::element value, std::string_view type,
+                  const FieldPath& path) {
   const Expected<dom::object> call = read_object(value, path);
   if (!call) return std::unexpected(call.error());
   bool has_name = false;
+  Call made{.type = type, .name = {}, .arguments = {}, .message = reading.index};
   for (const dom::key_value_pair field : *call) {
     const FieldPath member{&path, field.key};
     if (Checked named = check_name(field.key, member); !named) return named;
@@ -107,8 +109,11 @@ Checked read_call(Reading& reading, dom::element value, const FieldPath& path) {
     if (!text) return std::unexpected(text.error());
     reading.add_call_field(field.value);
     has_name = has_name || field.key == "name";
+    if (field.key == "name") made.name = *text;
+    if (field.key == "arguments" || field.key == "input") made.arguments = *text;
   }
   if (!has_name) return missing(FieldPath{&path, "name"});
+  reading.calls.push_back(made);
   ++reading.request.turns.calls;
   return {};
 }
@@ -121,7 +126,7 @@ Checked read_tool_call(Reading& reading, dom::element value, const FieldPath& pa
     const FieldPath member{&path, field.key};
     if (Checked named = check_name(field.key, member); !named) return named;
     if (field.key == "function" || field.key == "custom") {
-      if (Checked read = read_call(reading, field.value, member); !read) return read;
+      if (Checked read = read_call(reading, field.value, field.key, member); !read) return read;
       has_call = true;
     } else if (field.key != "type" && field.key != "index") {
       reading.add_any(TextKind::kToolCall, field.value);
@@ -152,7 +157,7 @@ Checked read_message_field(Reading& reading, dom::key_value_pair field, const Fi
   if (key == "content") return read_content(reading, field.value, path);
   if (key == "tool_calls") return read_tool_calls(reading, field.value, path);
   if (key == "cache_control" || field.value.is_null()) return check_name(key, path);
-  if (key == "function_call") return read_call(reading, field.value, path);
+  if (key == "function_call") return read_call(reading, field.value, "function", path);
   if (key == "name") {
     const Expected<std::string_view> name = read_string(field.value, path);
     if (!name) return std::unexpected(name.error());
@@ -214,7 +219,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<dom::object> definition = read_object(value, path);
   if (!definition) return std::unexpected(definition.error());
   if (Checked names = check_names(*definition, path); !names) return names;
-  Tool tool;
+  Tool tool{};
   const FieldPath type_path{&path, "type"};
   dom::element type;
   if (definition->at_key("type").get(type) != simdjson::SUCCESS) return missing(type_path);
@@ -227,8 +232,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   } else if (std::string_view name; definition->at_key("name").get(name) == simdjson::SUCCESS) {
     tool.name = name;
   }
-  reading.tools.push_back(tool);
-  reading.add_definition(value);
+  reading.add_tool(tool, value);
   return {};
 }
 
@@ -240,8 +244,7 @@ Checked read_function(Reading& reading, dom::element value, const FieldPath& pat
   std::string_view name;
   if (function->at_key("name").get(name) != simdjson::SUCCESS || name.empty())
     return wrong_type(name_path, "a name");
-  reading.tools.push_back({"function", name});
-  reading.add_definition(value);
+  reading.add_tool({.type = "function", .name = name, .definition = {}}, value);
   return {};
 }
 

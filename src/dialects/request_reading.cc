@@ -33,6 +33,10 @@ void Reading::clear(Surface surface) {
   field = {};
   index = -1;
   empty(tools);
+  empty(definitions);
+  empty(calls);
+  empty(call_texts);
+  empty(chosen);
   empty(images);
   empty(recordings);
   first_image.clear();
@@ -85,6 +89,12 @@ void Reading::add_definition(dom::element value) {
   add(request.turns.definitions, form_of(value));
 }
 
+void Reading::add_tool(const Tool& tool, dom::element definition) {
+  tools.push_back(tool);
+  definitions.push_back(texts.size());
+  add_definition(definition);
+}
+
 void Reading::add_call_field(dom::element value) {
   if (value.is_null()) return;
   add_any(TextKind::kToolCall, value);
@@ -128,6 +138,8 @@ std::string_view Reading::last_text() const {
 void Reading::settle_texts() {
   for (const ScratchText& lies : scratch_texts)
     (*lies.of)[lies.text].text = std::string_view(scratch).substr(lies.begin, lies.size);
+  for (std::size_t i = 0; i < tools.size(); ++i) tools[i].definition = texts[definitions[i]].text;
+  for (const CallText& told : call_texts) calls[told.call].arguments = texts[told.text].text;
 }
 
 namespace {

@@ -27,6 +27,12 @@ struct ScratchText {
   simdjson::dom::element value;  // Whose JSON it is.
 };
 
+// Arguments of a call that are a text of the request, which lies in `scratch` so long.
+struct CallText {
+  std::size_t call;
+  std::size_t text;
+};
+
 struct Reading {
   StrictJson json;
   Request request;
@@ -37,6 +43,10 @@ struct Reading {
   std::string_view field;   // Of the body, that is being read…
   std::int64_t index = -1;  // …and its element.
   std::vector<Tool> tools;
+  std::vector<std::size_t> definitions;  // The text of each.
+  std::vector<Call> calls;
+  std::vector<CallText> call_texts;
+  std::vector<ChosenTool> chosen;
   std::vector<Image> images;
   std::vector<Duration> recordings;
   std::string first_image;  // Where it stands.
@@ -60,6 +70,7 @@ struct Reading {
   void add_any(TextKind kind, simdjson::dom::element value);
   // What a tool, or the output, has to look like.
   void add_definition(simdjson::dom::element value);
+  void add_tool(const Tool& tool, simdjson::dom::element definition);
   // The arguments of a call, or another field of it.
   void add_call_field(simdjson::dom::element value);
   // From the text `first` on: what a tool has answered.
@@ -76,6 +87,13 @@ struct Reading {
  private:
   std::string_view last_text() const;  // Valid until the next is added.
 };
+
+// RequestReader::write_without_tools().
+void write_without_tools(const Reading& reading, std::span<const std::size_t> removed,
+                         std::string& out);
+
+// Which tools `tool_choice` or `function_call` is about (request_tools.cc).
+Checked read_tool_choice(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 
 // RequestReader::mask().
 std::optional<std::size_t> mask_texts(const Reading& reading, std::span<const Mask> masks,

@@ -106,16 +106,35 @@ Checked read_message(Reading& reading, dom::object message, const FieldPath& pat
   return {};
 }
 
-Checked read_call(Reading& reading, dom::object call, const FieldPath& path) {
+Checked read_call(Reading& reading, dom::object call, std::string_view type,
+                  const FieldPath& path) {
+  constexpr std::string_view kCall = "_call";
+  const bool is_function = type == "function_call";
+  const bool is_custom = type == "custom_tool_call";
+  // What is called by its type alone is told by that.
+  const std::string_view of = is_function ? "function"
+                              : is_custom ? "custom"
+                                          : type.substr(0, type.size() - kCall.size());
+  reading.calls.push_back({.type = of, .name = {}, .arguments = {}, .message = reading.index});
   for (const dom::key_value_pair field : call) {
     const FieldPath member{&path, field.key};
     const bool is_read = field.key == "name" || field.key == "arguments" || field.key == "input" ||
                          field.key == "action" || field.key == "operation";
     if (is_read) {
+      if (field.key == "name") {
+        const Expected<std::string_view> name = read_string(field.value, member);
+        if (!name) return std::unexpected(name.error());
+        reading.calls.back().name = *name;
+      } else if (!field.value.is_null()) {
+        reading.call_texts.push_back({reading.calls.size() - 1, reading.texts.size()});
+      }
       reading.add_call_field(field.value);
     } else if (Checked read = read_other(reading, field, TextKind::kToolCall, member); !read) {
       return read;
     }
+  }
+  if ((is_function || is_custom) && reading.calls.back().name.empty()) {
+    return missing(FieldPath{&path, "name"});
   }
   ++reading.request.turns.calls;
   return {};
@@ -165,7 +184,7 @@ Checked read_item(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<std::string_view> type = read_type(*item, path);
   if (!type) return std::unexpected(type.error());
   if (*type == "message") return read_message(reading, *item, path);
-  if (is_among(*type, kCalls)) return read_call(reading, *item, path);
+  if (is_among(*type, kCalls)) return read_call(reading, *item, *type, path);
   if (is_among(*type, kResults)) return read_result(reading, *item, path);
   if (*type == "reasoning" || *type == "compaction") return read_reasoning(reading, *item, path);
   if (*type == "item_reference")
@@ -184,7 +203,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   if (type->empty()) return wrong_type(FieldPath{&path, "type"}, "a type of tool");
   // Tools within a tool would be offered without a look at their names.
   if (*type == "namespace") return not_served(path, "holds other tools: offer each by itself.");
-  Tool tool{.type = *type, .name = {}};
+  Tool tool{.type = *type, .name = {}, .definition = {}};
   dom::element told;
   const bool has_name = definition->at_key("name").get(told) == simdjson::SUCCESS;
   if (*type == "function" || *type == "custom") {
@@ -197,8 +216,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   } else if (std::string_view name; has_name && told.get(name) == simdjson::SUCCESS) {
     tool.name = name;
   }
-  reading.tools.push_back(tool);
-  reading.add_definition(value);
+  reading.add_tool(tool, value);
   return {};
 }
 

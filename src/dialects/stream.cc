@@ -6,6 +6,7 @@
 
 #include "base/json_writer.h"
 #include "dialects/answer_walk.h"
+#include "dialects/call_reading.h"
 #include "dialects/json_strict.h"
 #include "dialects/reply.h"
 #include "dialects/reply_reading.h"
@@ -51,6 +52,7 @@ struct StreamReader::State {
   Teller teller;
   AnswerWalk walk;
   AnswerSink* answer = nullptr;
+  CallReading calls;
 
   std::optional<Usage> usage;
   std::optional<Usage> running;  // OpenAI: told beside choices, the whole only if [DONE] follows.
@@ -179,12 +181,17 @@ FaultOr<Passing> StreamReader::State::read_choice(dom::element element) {
       teller.any(index, field.value);
     } else if (field.key == "delta" && field.value.get(delta) == simdjson::SUCCESS) {
       teller.chat_message(index, delta);
+      calls.chat_message(index, delta, CallReading::Form::kDelta);
     } else if (field.key == "finish_reason" && !field.value.is_null() &&
                choices[at] == Progress::kOpen) {
       choices[at] = Progress::kFinished;
       note(Kind::kChoiceFinished, index);
       --choices_open;
     }
+  }
+  // What it says beside that is told by now.
+  for (const dom::key_value_pair field : choice) {
+    if (field.key == "finish_reason") calls.chat_ended(index, field.value);
   }
   return Passing::kHandOn;
 }
@@ -199,11 +206,15 @@ FaultOr<Passing> StreamReader::State::read_response(dom::object event) {
     return broken("has an item with an index out of range");
   ending.response().note(read, type, event);
   response.event(type, event, teller);
+  calls.response_event(type, event);
   if (type == "error" || type == "response.failed") failed = true;
   has_begun();
   if (!is_last_of_response(type)) return Passing::kHandOn;
   dom::object last;
-  if (event.at_key("response").get(last) == simdjson::SUCCESS) usage = read_response_usage(last);
+  if (event.at_key("response").get(last) == simdjson::SUCCESS) {
+    usage = read_response_usage(last);
+    calls.response_ended(last);
+  }
   state = StreamState::kFinished;
   note(Kind::kFinished);
   if (answer != nullptr) answer->ended({});
@@ -211,6 +222,7 @@ FaultOr<Passing> StreamReader::State::read_response(dom::object event) {
 }
 
 FaultOr<Passing> StreamReader::State::read_anthropic(dom::object event) {
+  calls.anthropic_event(event);
   std::string_view type;
   if (event.at_key("type").get(type) != simdjson::SUCCESS) return Passing::kHandOn;
   if (type == "content_block_delta") {
@@ -281,6 +293,8 @@ void StreamReader::State::read_message_delta(dom::object event) {
       const bool ends =
           delta.at_key("stop_reason").get(reason) == simdjson::SUCCESS && !reason.is_null();
       if (ends && !message_ending) note(Kind::kMessageEnding);
+      std::string_view told;
+      if (ends && reason.get(told) == simdjson::SUCCESS) calls.anthropic_ended(told);
       message_ending = message_ending || ends;
     }
   }
@@ -318,8 +332,9 @@ void StreamReader::start(Surface surface, bool usage_asked, std::string_view mod
 }
 
 FaultOr<StreamState> StreamReader::feed(std::string_view piece, std::string& out, OutputSink& sink,
-                                        AnswerSink* answer) {
+                                        AnswerSink* answer, CallSink* calls) {
   State& state = *state_;
+  state.calls.start(calls);
   state.answer = answer;
   if (answer != nullptr) state.walk.start(*answer);
   state.teller.start(sink);
@@ -334,6 +349,10 @@ FaultOr<StreamState> StreamReader::feed(std::string_view piece, std::string& out
     if (!passing) {
       state.ending.take_back(state.read);
       return std::unexpected(passing.error());
+    }
+    if (calls != nullptr && calls->stops()) {
+      state.ending.take_back(state.read);
+      return StreamState::kOpen;
     }
     state.passing = *passing;
     if (*passing == Passing::kHandOn) out += event->raw;

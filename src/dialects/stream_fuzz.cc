@@ -1,8 +1,9 @@
-// Any stream, fed whole and in pieces: the same bytes, text and end; and an ending after it
+// Any stream, fed whole and in pieces: the same bytes, text, calls and end; and an ending after it
 // that reads as finished.
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "base/check.h"
 #include "dialects/reply.h"
@@ -18,9 +19,27 @@ class RememberingSink final : public OutputSink {
   std::map<std::int64_t, std::string> told;
 };
 
+class RememberingCalls final : public CallSink {
+ public:
+  void call(const CallPiece& piece) override {
+    told[{piece.choice, piece.index}].append(piece.type).append(piece.name).append(piece.arguments);
+  }
+  void unreadable() override { ++unread; }
+  void ended(std::int64_t choice, CallEnd) override { ++ends[choice]; }
+  bool stops() const override { return false; }
+  bool operator==(const RememberingCalls& other) const {
+    return told == other.told && ends == other.ends && unread == other.unread;
+  }
+
+  std::map<std::pair<std::int64_t, std::int64_t>, std::string> told;
+  std::map<std::int64_t, int> ends;
+  int unread = 0;
+};
+
 struct Passed {
   std::string out;
   RememberingSink sink;
+  RememberingCalls calls;
   bool broken = false;
   bool finished = false;
 };
@@ -29,7 +48,8 @@ struct Passed {
 Passed pass(StreamReader& reader, std::string_view stream, std::size_t step) {
   Passed passed;
   while (!passed.broken) {
-    const auto fed = reader.feed(stream.substr(0, step), passed.out, passed.sink);
+    const auto fed =
+        reader.feed(stream.substr(0, step), passed.out, passed.sink, nullptr, &passed.calls);
     passed.broken = !fed;
     passed.finished = fed && *fed == StreamState::kFinished;
     if (stream.size() <= step) break;
@@ -57,6 +77,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Passed whole = pass(reader, stream, size);
   CHECK(cut.out == whole.out);
   CHECK(cut.sink.told == whole.sink.told);
+  CHECK(cut.calls == whole.calls);
   CHECK(cut.broken == whole.broken);
   CHECK(cut.finished == whole.finished);
   CHECK(usage_cut.has_value() == reader.usage().has_value());
