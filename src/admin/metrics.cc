@@ -55,6 +55,13 @@ struct ModelLabels {
   Labels3 own() const { return {std::string(tenant), std::string(model), std::string(upstream)}; }
 };
 
+struct ToolLabels {
+  std::string_view route, tool, outcome;
+  std::uint64_t hash() const { return mix(mix(mix(3, route), tool), outcome); }
+  bool same(const Labels3& other) const { return other == std::tie(route, tool, outcome); }
+  Labels3 own() const { return {std::string(route), std::string(tool), std::string(outcome)}; }
+};
+
 struct NameLabel {
   std::string_view name;
   int status = 0;
@@ -118,6 +125,9 @@ class Metrics::Shard final : public pipeline::Meter {
     ++requests.at(RequestLabels{record.route, tenant, audit::name_of(record.outcome), record.code});
     overhead.observe(overhead_time);
     if (is_failed_authentication(record)) ++failures.at(NameLabel{record.code});
+    for (const audit::ToolCount& one : record.tool_counts) {
+      ++tools.at(ToolLabels{record.route, one.tool, one.outcome});
+    }
     for (const std::string_view rule : record.observed) ++observed.at(NameLabel{rule});
     for (const audit::Attempt& attempt : record.attempts) {
       upstreams.at(NameLabel{attempt.upstream, attempt.status}) += attempt.calls;
@@ -147,6 +157,7 @@ class Metrics::Shard final : public pipeline::Meter {
   Series<std::pair<std::string, int>, CountError> errors;
   Series<std::pair<std::string, int>, std::uint64_t> failures;
   Series<std::pair<std::string, int>, std::uint64_t> observed;
+  Series<Labels3, std::uint64_t> tools;
   Histogram overhead{Duration(1)};
   Histogram first_byte{std::chrono::milliseconds(1)};
 };
@@ -162,6 +173,7 @@ struct Sums {
   std::map<std::string, CountError> errors;
   std::map<std::string, std::uint64_t> failures;
   std::map<std::string, std::uint64_t> observed;
+  std::map<Labels3, std::uint64_t> tools;
   Histogram overhead{Duration(1)};
   Histogram first_byte{std::chrono::milliseconds(1)};
 
@@ -195,6 +207,15 @@ void write_requests(const Sums& sums, std::string& out) {
           "counter");
   for (const auto& [rule, count] : sums.observed) {
     fmt::format_to(to, "tollgate_observed_total{{rule=\"{}\"}} {}\n", escape_label(rule), count);
+  }
+  head_of(out, "tollgate_tools_total",
+          "Tools that were offered, removed from a request, called and refused; `other`: one that "
+          "the configuration does not name.",
+          "counter");
+  for (const auto& [labels, count] : sums.tools) {
+    const auto& [route, tool, outcome] = labels;
+    fmt::format_to(to, "tollgate_tools_total{{route=\"{}\",tool=\"{}\",outcome=\"{}\"}} {}\n",
+                   escape_label(route), escape_label(tool), outcome, count);
   }
   head_of(out, "tollgate_concurrent_requests", "Requests at work now.", "gauge");
   fmt::format_to(to, "tollgate_concurrent_requests {}\n", sums.at_work);
@@ -260,6 +281,7 @@ void Sums::add(const Metrics::Shard& shard) {
   }
   for (const auto& [labels, count] : shard.failures.entries()) failures[labels.first] += count;
   for (const auto& [labels, count] : shard.observed.entries()) observed[labels.first] += count;
+  for (const auto& [labels, count] : shard.tools.entries()) tools[labels] += count;
   for (const auto& [labels, error] : shard.errors.entries()) {
     errors[labels.first].ours += error.ours;
     errors[labels.first].provider += error.provider;

@@ -122,6 +122,24 @@ TEST(Metrics, CountWhatRulesWouldHaveRefused) {
   EXPECT_EQ(samples.at(R"(tollgate_observed_total{rule="routes.chat.tools"})"), "1");
 }
 
+TEST(Metrics, CountToolsByRouteAndWhatBecameOfThem) {
+  Metrics metrics;
+  const audit::ToolCount counts[] = {
+      {"search", "offered"}, {"other", "removed"}, {"search", "called"}, {"search", "offered"}};
+  Ended ended;
+  ended.record.route = "chat";
+  ended.record.tool_counts = counts;
+  metrics.shard().ended(ended.record, {});
+  const auto samples = scrape(metrics.expose());
+  const auto count = [&](std::string_view tool, std::string_view outcome) {
+    return samples.at("tollgate_tools_total{route=\"chat\",tool=\"" + std::string(tool) +
+                      "\",outcome=\"" + std::string(outcome) + "\"}");
+  };
+  EXPECT_EQ(count("search", "offered"), "2");
+  EXPECT_EQ(count("other", "removed"), "1");
+  EXPECT_EQ(count("search", "called"), "1");
+}
+
 TEST(Metrics, KeepLabelsApartThatLookAlikeTogether) {
   Metrics metrics;
   pipeline::Meter& meter = metrics.shard();

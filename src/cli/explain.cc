@@ -182,6 +182,7 @@ class Explainer {
   bool find_door();
   FaultOr<bool> decide(std::string& body);
   void tell_plan(const pipeline::Plan& plan);
+  void tell_removed(const pipeline::Plan& plan, std::span<const std::string_view> tools);
   void tell_watch(const config::Route& route);
   void tell_guards(const pipeline::Plan& plan);
   bool tell_limits(const pipeline::Plan& plan);
@@ -258,6 +259,13 @@ void Explainer::tell_plan(const pipeline::Plan& plan) {
   explained_.tell("price", fmt::format("at most {} USD", format_usd(plan.worst)));
   for (const std::string_view rule : plan.observed) {
     explained_.tell("observed", fmt::format("{} would refuse, were it enforced", rule));
+  }
+}
+
+void Explainer::tell_removed(const pipeline::Plan& plan, std::span<const std::string_view> tools) {
+  for (const std::size_t which : plan.tools_removed) {
+    explained_.tell("tools",
+                    fmt::format("routes.{}.tools: removes {}", plan.route->name, tools[which]));
   }
 }
 
@@ -363,9 +371,17 @@ FaultOr<bool> Explainer::decide(std::string& body) {
     explained_.tell("content", fmt::format("{} at {}: {}", found.rule, found.where, found.action));
   }
   pipeline::Redaction redaction;
-  while (plan && plan->inspected == pipeline::Inspected::kToRedact) {
-    const Expected<void> masked = redaction.mask(reader, *request, scanner, *plan->route);
-    if (!masked) return refused(masked.error());
+  const std::span<const std::string_view> tools = record.tools_offered;
+  if (!tools.empty()) explained_.tell("tools", fmt::format("offers {}", listed(tools)));
+  while (plan &&
+         (plan->inspected == pipeline::Inspected::kToRedact || !plan->tools_removed.empty())) {
+    if (!plan->tools_removed.empty()) {
+      tell_removed(*plan, tools);
+      redaction.leave_out(reader, plan->tools_removed);
+    } else {
+      const Expected<void> masked = redaction.mask(reader, *request, scanner, *plan->route);
+      if (!masked) return refused(masked.error());
+    }
     request = reader.read(*surface_, redaction.body());
     if (!request) return refused(request.error());
     plan = pipeline::decide(facts, counting, scanner, arena_, record);

@@ -130,6 +130,14 @@ bool fits(const Field& field, std::string_view text) {
   return false;
 }
 
+// The field that a value of a map of texts is held to.
+Field value_of(const Field& map) {
+  Field value;
+  value.kind = map.of;
+  value.max = kTextsOfMapMax;
+  return value;
+}
+
 // The field that an item of a list is held to.
 Field item_of(const Field& list) {
   Field item = list;
@@ -257,9 +265,7 @@ class Checker {
     if (size < 1 || size > field.max) {
       return refuse(node, path, fmt::format("expected {}, found {}", expectation(field), size));
     }
-    Field item;
-    item.kind = field.of;
-    for (Node& child : node.children) scalar(child, item, joined(path, child.key));
+    for (Node& child : node.children) value(child, value_of(field), joined(path, child.key));
   }
 
   void scalar(Node& node, const Field& field, const std::string& path) {
@@ -487,16 +493,16 @@ std::string View::value(std::string_view key) const {
 
 std::string View::text(std::string_view key) const { return value(key); }
 
-std::vector<std::string> View::texts(std::string_view key) const {
+namespace {
+
+std::vector<std::string> texts_in(const Node& found, const Field& field) {
   std::vector<std::string> made;
-  const Node* found = node(key);
-  if (found == nullptr) return made;
-  const Field item = item_of(field(key));
-  if (found->kind == NodeKind::kScalar && !found->broken && fits(item, found->text)) {
-    made.push_back(found->text);
+  const Field item = item_of(field);
+  if (found.kind == NodeKind::kScalar && !found.broken && fits(item, found.text)) {
+    made.push_back(found.text);
   }
-  if (found->kind != NodeKind::kSequence) return made;
-  for (const Node& child : found->children) {
+  if (found.kind != NodeKind::kSequence) return made;
+  for (const Node& child : found.children) {
     if (!child.broken && child.kind == NodeKind::kScalar && fits(item, child.text)) {
       made.push_back(child.text);
     }
@@ -504,14 +510,32 @@ std::vector<std::string> View::texts(std::string_view key) const {
   return made;
 }
 
+}  // namespace
+
+std::vector<std::string> View::texts(std::string_view key) const {
+  const Node* found = node(key);
+  return found == nullptr ? std::vector<std::string>() : texts_in(*found, field(key));
+}
+
 std::vector<std::pair<std::string, std::string>> View::pairs(std::string_view key) const {
   std::vector<std::pair<std::string, std::string>> made;
-  const Field item = item_of(field(key));
+  const Field item = value_of(field(key));
   const Node* found = node(key);
   if (found == nullptr || found->broken || found->kind != NodeKind::kMapping) return made;
   for (const Node& child : found->children) {
     if (child.broken || child.kind != NodeKind::kScalar || !fits(item, child.text)) continue;
     made.emplace_back(child.key, child.text);
+  }
+  return made;
+}
+
+std::vector<std::pair<std::string, std::vector<std::string>>> View::lists(
+    std::string_view key) const {
+  std::vector<std::pair<std::string, std::vector<std::string>>> made;
+  const Node* found = node(key);
+  if (found == nullptr || found->broken || found->kind != NodeKind::kMapping) return made;
+  for (const Node& child : found->children) {
+    if (!child.broken) made.emplace_back(child.key, texts_in(child, value_of(field(key))));
   }
   return made;
 }

@@ -60,6 +60,8 @@ class View {
   std::vector<std::string> texts(std::string_view key) const;  // One text is a list of it.
   // What a kTextMap holds, in the order of the file.
   std::vector<std::pair<std::string, std::string>> pairs(std::string_view key) const;
+  // The same of one whose values are kTexts.
+  std::vector<std::pair<std::string, std::vector<std::string>>> lists(std::string_view key) const;
   std::int64_t count(std::string_view key) const;
   Duration duration(std::string_view key) const;
   Bytes bytes(std::string_view key) const;

@@ -277,6 +277,7 @@ class Builder {
       if (view.has("budget")) {
         made.budget = budget(view.section("budget"), limits::Scope::kTenantId);
       }
+      made.tools = build_tenant_tools(view, report_);
       config_.tenants.push_back(std::move(made));
     }
     std::ranges::sort(config_.tenants, {}, &Tenant::name);
@@ -301,9 +302,7 @@ class Builder {
       route_models(view, made);
       for (const View& line : view.each("allow")) made.access.allow.push_back(allow(line));
       made.access.anonymous = view.flag("anonymous");
-      const View tools = view.section("tools");
-      made.access.tools.allow = tools.texts("allow");
-      made.access.tools.mode = tools.choice("mode", Mode::kEnforce);
+      made.tools = build_tools(view, report_);
       made.prompt = prompt(view.section("prompt"));
       if (view.has("content")) made.content = build_content(view, made.surface, config_, report_);
       route_guards(report_, view, config_, made);

@@ -29,6 +29,10 @@ void build_mtls(const View& view, Config& config, Report& report);
 void build_guards(const View& root, Config& config, Report& report);
 void route_guards(Report& report, const View& view, const Config& config, Route& route);
 
+// The `tools` of a route, and of a tenant.
+tools::Policy build_tools(const View& route, Report& report);
+tools::TenantPolicy build_tenant_tools(const View& tenant, Report& report);
+
 // The `content` of a route.
 content::Policy build_content(const View& route, dialects::Surface surface, const Config& config,
                               Report& report);

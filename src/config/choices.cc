@@ -40,6 +40,8 @@ List answer_packs() {
           content::name_of(Pack::kLinks),     content::name_of(Pack::kOwn)};
 }
 List on_repeating() { return {"pass", "end"}; }
+List unlisted_tools() { return {"refuse", "remove"}; }
+List tool_arguments() { return {"pass", "parse", "validate"}; }
 List rule_readings() { return {"text", "words"}; }
 List on_matches() { return {"refuse", "flag", "redact"}; }
 List guard_kinds() {

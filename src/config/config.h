@@ -27,6 +27,7 @@
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
 #include "controls/prompts/prompts.h"
+#include "controls/tools/tools.h"
 #include "dialects/chat_template.h"
 #include "dialects/guard.h"
 #include "dialects/media.h"
@@ -160,6 +161,7 @@ struct Tenant {
   std::int64_t keys_max = 10'000;            // API keys in force at once.
   std::vector<limits::Policy> limits;        // Instead of the default of the same scope and figure.
   std::optional<cost::Policy> budget;
+  tools::TenantPolicy tools;
 };
 
 struct Route {
@@ -168,6 +170,7 @@ struct Route {
   authorization::Policy access;
   std::vector<int> models;  // Indices into models, in the order of access.models.
   prompts::Policy prompt;
+  tools::Policy tools;
   content::Policy content;
   std::vector<int> guards;                     // Indices into guards, in the order of asking…
   std::vector<int> response_guards;            // …about the answer.

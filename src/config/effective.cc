@@ -9,6 +9,7 @@
 #include "config/effective_admin.h"
 #include "config/effective_authentication.h"
 #include "config/effective_parts.h"
+#include "config/effective_tools.h"
 #include "config/load.h"
 #include "config/scalars.h"
 
@@ -156,6 +157,7 @@ json::object tenants(const Config& config) {
     if (!tenant.limits.empty()) {
       one["limits"] = figures(tenant.limits, limits::Scope::kTenantId);
     }
+    put_tenant_tools(one, tenant.tools);
     made[tenant.name] = std::move(one);
   }
   return made;
@@ -295,9 +297,7 @@ json::array routes(const Config& config) {
       prompt["media_domains"] = texts(route.prompt.media_domains);
     prompt["mode"] = text(name_of(route.prompt.mode));
     one["prompt"] = std::move(prompt);
-    json::object tools{{"allow", texts(route.access.tools.allow)}};
-    tools["mode"] = text(name_of(route.access.tools.mode));
-    one["tools"] = std::move(tools);
+    one["tools"] = effective_tools(route.tools);
     one["guards"] = names_of(config, route.guards);
     one["response_guards"] = names_of(config, route.response_guards);
     if (route.anomalies) one["anomalies"] = watched(*route.anomalies);

@@ -111,7 +111,7 @@ TEST(Load, ReadsRoutesLimitsAndBudgets) {
   EXPECT_EQ(chat.prompt.body, 64 << 10);
   EXPECT_EQ(chat.prompt.on_output_over, prompts::OverCap::kRefuse);
   EXPECT_EQ(chat.limits[0].rule, "routes.chat.limits.tenant_id.requests_per_minute");
-  EXPECT_EQ(chat.access.tools.allow.size(), 2u);
+  EXPECT_EQ(chat.tools.allow.entries().size(), 2u);
   EXPECT_EQ(config.routes[3].access.method, "GET");
   EXPECT_EQ(config.routes[4].access.exposure, authorization::Exposure::kInternal);
   ASSERT_EQ(config.access.size(), 5u);

@@ -244,6 +244,7 @@ class Posture {
                          role),
              fmt::format("roles: [{}] in `allow` of a route, or remove it", role));
       }
+      tenant_tools(tenant);
       if (!covered && !tenant.budget) {
         tell("tenant-without-budget", field,
              fmt::format("Nothing bounds what `{}` may spend.", tenant.name),
@@ -312,6 +313,58 @@ class Posture {
     }
   }
 
+  void tools(const Route& route, const std::string& field) {
+    const tools::Policy& policy = route.tools;
+    if (std::ranges::count(policy.allow.entries(), "*") != 0) {
+      tell("tools-any", field + ".tools.allow",
+           fmt::format("Route `{}` lets a caller offer any tool to the model.", route.name),
+           "name the tools: [search_docs, get_weather]");
+    }
+    denied(policy.allow, policy.deny, field + ".tools.allow");
+    for (const tools::OfRole& of : policy.by_role) {
+      denied(of.allow, policy.deny, field + ".tools.by_role");
+    }
+    const bool takes_tools = route.surface == dialects::Surface::kChatCompletions ||
+                             route.surface == dialects::Surface::kMessages;
+    if (!takes_tools && !(policy.allow.empty() && policy.by_role.empty())) {
+      tell("tools-never-apply", field + ".tools",
+           fmt::format("A request for {} has no tools.", dialects::name_of(route.surface)),
+           "remove `tools`");
+    }
+  }
+
+  // What is allowed and denied is denied.
+  void denied(const tools::NameSet& allow, const tools::NameSet& deny, const std::string& field) {
+    for (const std::string& entry : allow.entries()) {
+      const bool is_one = std::ranges::count(deny.entries(), entry) != 0;
+      if (!is_one && !deny.has_name(entry)) continue;
+      tell("tool-denied", field,
+           fmt::format("`{}` is allowed here, and `deny` takes it away.", entry),
+           "remove it from one of both");
+    }
+  }
+
+  // Beside no route it means nothing.
+  void tenant_tools(const Tenant& tenant) {
+    denied(tenant.tools.allow, tenant.tools.deny,
+           fmt::format("tenants.{}.tools.allow", tenant.name));
+    for (const std::string& entry : tenant.tools.allow.entries()) {
+      const bool is_pattern = entry.starts_with('*') || entry.ends_with('*');
+      const bool somewhere = std::ranges::any_of(config_.routes, [&](const Route& route) {
+        const auto has = [&](const tools::NameSet& allow) {
+          return allow.has_name(entry) || std::ranges::count(allow.entries(), entry) != 0;
+        };
+        return has(route.tools.allow) ||
+               std::ranges::any_of(route.tools.by_role,
+                                   [&](const tools::OfRole& of) { return has(of.allow); });
+      });
+      if (somewhere || is_pattern) continue;
+      tell("tool-without-route", fmt::format("tenants.{}.tools.allow", tenant.name),
+           fmt::format("No route allows the tool `{}`: nobody may use it.", entry),
+           "name it in a route's `tools.allow`, or remove it");
+    }
+  }
+
   void route(std::size_t at) {
     const Route& route = config_.routes[at];
     const std::string field = fmt::format("routes[{}]", at);
@@ -319,11 +372,7 @@ class Posture {
     callers(route, field);
     caps(route, field);
     never_applying(route, field);
-    if (std::ranges::count(route.access.tools.allow, "*") != 0) {
-      tell("tools-any", field + ".tools.allow",
-           fmt::format("Route `{}` lets a caller offer any tool to the model.", route.name),
-           "name the tools: [search_docs, get_weather]");
-    }
+    tools(route, field);
     token_limits(route.limits, field);
     watched(route, field);
   }

@@ -55,6 +55,7 @@ std::string type_word(const Field& field) {
     case Kind::kTextMap: {
       Field value;
       value.kind = field.of;
+      value.max = kTextsOfMapMax;
       return fmt::format("text → {}", expectation(value));
     }
     case Kind::kChoice:

@@ -89,6 +89,7 @@ json::object texts(const Field& field) {
 json::object text_map(const Field& field) {
   Field value;
   value.kind = field.of;
+  value.max = kTextsOfMapMax;
   json::object made{{"type", "object"}, {"minProperties", 1}, {"maxProperties", field.max}};
   made["additionalProperties"] = type_of(value);
   return made;

@@ -11,6 +11,7 @@
 #include "config/shape_guards.h"
 #include "config/shape_prompt.h"
 #include "config/shape_tls.h"
+#include "config/shape_tools.h"
 #include "config/shape_units.h"
 
 namespace tollgate::config {
@@ -244,6 +245,10 @@ constexpr Field kTenantFields[] = {
      .kind = Kind::kFlag,
      .doc = "Whether `limits` here may be wider than the default.",
      .fallback = "false"},
+    {.key = "tools",
+     .kind = Kind::kSection,
+     .doc = "Which tools its callers may use of those that a route allows.",
+     .section = &kTenantTools},
 };
 constexpr Section kTenant{"tenant", "Who is accountable for requests and pays for them.",
                           kTenantFields};
@@ -278,18 +283,6 @@ constexpr Field kAllowFields[] = {
 };
 constexpr Section kAllow{"allow", "One line of who may use a route: all that it names must hold.",
                          kAllowFields};
-
-constexpr Field kToolFields[] = {
-    {.key = "allow",
-     .kind = Kind::kList,
-     .doc = "Tools that may be offered to the model: a name, a prefix ending in `*`, or `*`. A "
-            "provider's own tool goes by its type.",
-     .max = 1024,
-     .of = Kind::kText},
-    kMode,
-};
-constexpr Section kTools{"tools", "Which tools a caller may offer. None unless named.",
-                         kToolFields};
 
 constexpr Field kRouteFields[] = {
     {.key = "name",
@@ -334,7 +327,7 @@ constexpr Field kRouteFields[] = {
      .section = &kPrompt},
     {.key = "tools",
      .kind = Kind::kSection,
-     .doc = "Which tools a caller may offer.",
+     .doc = "Which tools a model may be offered and may call.",
      .section = &kTools},
     {.key = "limits",
      .kind = Kind::kMap,

@@ -38,7 +38,7 @@ enum class Kind : std::uint8_t {
   kMap,        // A mapping from names to `section`, or to keys() where those are given.
   kList,       // A list of `of`.
   kTexts,      // One text, or a list of up to `max` of them.
-  kTextMap,    // A mapping of up to `max` texts to `of`.
+  kTextMap,    // A mapping of up to `max` texts to `of`, a scalar or kTexts.
   kNotServed,  // Known, and not served by this version.
 };
 
@@ -47,6 +47,9 @@ enum class Need : std::uint8_t { kOptional, kRequired };
 using Names = std::vector<std::string_view> (*)();
 
 struct Section;
+
+// Where the values of a kTextMap are kTexts.
+inline constexpr std::int64_t kTextsOfMapMax = 1024;
 
 struct Field {
   std::string_view key;

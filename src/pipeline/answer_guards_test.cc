@@ -29,6 +29,7 @@ tenants:
 routes:
   - name: chat
     path: /v1/chat/completions
+    tools: { mode: observe }
     models: [small]
     allow: [{ tenants: [acme] }]
     prompt: { body: 64KiB, input_tokens: 2000, output_tokens: 100, choices: 2 }

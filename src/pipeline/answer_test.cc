@@ -17,6 +17,10 @@ std::string settings_of(std::string_view content) {
     const std::size_t at = text.find(name) + name.size();
     text.insert(at, "    content: " + std::string(content) + "\n");
   }
+  // What is read of calls is what these tests are about, not which may be made.
+  constexpr std::string_view kTools = "tools: { allow: [get_weather] }";
+  text.replace(text.find(kTools), kTools.size(), "tools: { mode: observe }");
+  text.insert(text.find("name: messages\n") + 15, "    tools: { mode: observe }\n");
   return text;
 }
 

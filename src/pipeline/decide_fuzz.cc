@@ -84,8 +84,8 @@ config::Route route_of(Bytestream& bytes) {
   route.access.models = {"a", "b"};
   route.models = {0, 1};
   if (bytes.below(4) != 0) route.access.allow = {{{"acme"}, {}, {}}};
-  if (bytes.flag()) route.access.tools.allow = {"*"};
-  route.access.tools.mode = mode_of(bytes);
+  if (bytes.flag()) route.tools.allow = tools::NameSet({"*"});
+  route.tools.mode = mode_of(bytes);
   route.prompt.mode = mode_of(bytes);
   route.prompt.body = std::int64_t{1} << bytes.below(20);
   route.prompt.input_tokens = std::int64_t{1} << bytes.below(40);

@@ -14,6 +14,7 @@
 #include "pipeline/metered_stream.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
+#include "pipeline/tool_rules.h"
 
 namespace tollgate::pipeline {
 
@@ -358,7 +359,7 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
   dialects::OutputSink& output =
       is_watched ? static_cast<dialects::OutputSink&>(watched) : measured;
   const FaultOr<std::optional<dialects::Usage>> usage =
-      reply_reader_.read(work.plan.route->surface, *body, output, texts.get());
+      reply_reader_.read(work.plan.route->surface, *body, output, texts.get(), &work.tools);
   result.repeats = watched.repeats();
   if (!usage) {
     bill_held(work, result);
@@ -376,6 +377,11 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
         reply_reader_.read(work.plan.route->surface, *body, passed);
     CHECK(again.has_value());
     bill(work, *again, passed, result);
+  }
+  work.tools.finish();
+  if (work.tools.refusal()) {
+    result.refusal = *work.tools.refusal();
+    co_return;
   }
   if (answer) {
     if (Expected<void> passed = answer->judge(result.answer); !passed) {
@@ -528,9 +534,11 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   std::optional<StreamFilter> filter;
   if (inspects_answers(*work.plan.route)) filter.emplace(*work.plan.route, scanner_, work.rules);
   stream.start(work.plan.route->surface, work.usage_asked, work.plan.model->name,
-               filter || work.guards != nullptr ? dialects::Holding::kYes : dialects::Holding::kNo);
+               filter || work.guards != nullptr || work.tools.may_hold() ? dialects::Holding::kYes
+                                                                         : dialects::Holding::kNo);
   OutputCount passed(counting_.counter(work.plan.model->tokenizer));
-  MeteredStream metered(stream, passed, work.plan, filter ? &*filter : nullptr, work.guards);
+  MeteredStream metered(stream, passed, work.plan, filter ? &*filter : nullptr, work.guards,
+                        work.tools);
   const Relayed relayed{stream, passed, metered};
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease out = buffers_.lease();
@@ -560,7 +568,7 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
     result.refusal = refusal_of(work, *metered.broken);
     co_return;
   }
-  if (flow == Flow::kRefused && metered.handed_on() == 0) {
+  if (flow == Flow::kRefused && !metered.has_handed_on(reply.begun || !out->empty())) {
     result.refusal = metered.refusal();
     co_return;
   }

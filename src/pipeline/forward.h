@@ -31,6 +31,7 @@
 namespace tollgate::pipeline {
 
 class AnswerGuards;  // answer_guards.h
+class ToolWatch;     // tool_rules.h
 
 // What the upstream made of it.
 struct Forwarded {
@@ -125,6 +126,7 @@ class Forwarder {
     std::span<const dialects::Masked> masked;  // What is restored in the answer; none: nothing.
     const SharedRules& rules;  // That answers are inspected by, where the route asks for it.
     AnswerGuards* guards;      // That are asked about the answer; null: none.
+    ToolWatch& tools;          // Whether its calls may go on.
     Attempted& attempted;
     Stop& stop;
   };

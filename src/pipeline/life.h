@@ -62,6 +62,8 @@ struct Pipeline::Life {
   int endpoint = 0;
   Duration upstream_time{};
   Redaction redaction;
+  std::span<const std::string_view> tools_offered;  // Before any of them was left out…
+  std::span<const std::string_view> tools_removed;  // …and those that were.
   Stop stop;
   bool known = false;       // Who asks, as somebody who may be let in.
   bool decided = false;     // The decision that lets it leave is on record.

@@ -32,7 +32,8 @@ Flow MeteredStream::go_on(std::string& out) {
     const std::size_t before = read.size();
     dialects::OutputSink& output =
         is_watched_ ? static_cast<dialects::OutputSink&>(watched_) : passed_;
-    const FaultOr<dialects::StreamState> state = stream_.feed(next, read, output, answer_.get());
+    const FaultOr<dialects::StreamState> state =
+        stream_.feed(next, read, output, answer_.get(), &tools_);
     if (!state) {
       broken = state.error();
       return Flow::kBroken;
@@ -42,7 +43,12 @@ Flow MeteredStream::go_on(std::string& out) {
       stream_.take_back_last_event();
       return Flow::kCapReached;
     }
+    if (tools_.refusal()) return refuse_call();
     if (!event_.empty() && !take_event(out)) return Flow::kRefused;
+    if (tools_.holds() && waiting_.size() > AnswerGuards::kHeldBytesMax) {
+      tools_.give_up();
+      return refuse_call();
+    }
     if (*state == dialects::StreamState::kFinished) return Flow::kFinished;
     if (watched_.repeats() && plan_.route->prompt.mode == Mode::kEnforce) return Flow::kRepeats;
     if (guards_ != nullptr && guards_->is_due(waiting_.size())) return Flow::kIsDue;
@@ -50,9 +56,13 @@ Flow MeteredStream::go_on(std::string& out) {
   return Flow::kGoesOn;
 }
 
+Flow MeteredStream::refuse_call() {
+  refusal_ = tools_.refusal();
+  return Flow::kRefused;
+}
+
 bool MeteredStream::take_event(std::string& out) {
-  const bool is_held = guards_ != nullptr && guards_->holds();
-  std::string& passed = is_held ? waiting_ : out;
+  std::string& passed = may_wait() ? waiting_ : out;
   if (filter_ == nullptr) {
     passed += event_;
     has_passed(stream_.events(), out);
@@ -72,6 +82,7 @@ void MeteredStream::has_passed(std::size_t events, std::string& out) {
 }
 
 void MeteredStream::release(std::string& out) {
+  if (tools_.holds()) return;  // A call that is not whole.
   out += waiting_;
   waiting_.clear();
   handed_on_ = passed_events_;
@@ -79,9 +90,15 @@ void MeteredStream::release(std::string& out) {
 }
 
 Flow MeteredStream::finish(Flow flow, std::string& out) {
-  if (filter_ == nullptr || flow == Flow::kRefused) return flow;
-  const bool is_held = guards_ != nullptr && guards_->holds();
-  const bool passes = filter_->finish(is_held ? waiting_ : out);
+  if (flow == Flow::kRefused) return flow;
+  if (flow == Flow::kFinished) {
+    // A call that nothing said the end of is whole now. One that is cut never goes on.
+    tools_.finish();
+    if (tools_.refusal()) return refuse_call();
+    if (tools_.may_hold()) has_passed(passed_events_, out);
+  }
+  if (filter_ == nullptr) return flow;
+  const bool passes = filter_->finish(may_wait() ? waiting_ : out);
   has_passed(filter_->handed_on(), out);
   return passes ? flow : Flow::kRefused;
 }

@@ -17,6 +17,7 @@
 #include "pipeline/counting.h"
 #include "pipeline/plan.h"
 #include "pipeline/stream_filter.h"
+#include "pipeline/tool_rules.h"
 #include "pipeline/watched_output.h"
 
 namespace tollgate::pipeline {
@@ -39,12 +40,13 @@ class MeteredStream {
  public:
   // Borrows all; without a filter and guards all goes on as it comes.
   MeteredStream(dialects::StreamReader& stream, OutputCount& passed, const Plan& plan,
-                StreamFilter* filter, AnswerGuards* guards)
+                StreamFilter* filter, AnswerGuards* guards, ToolWatch& tools)
       : stream_(stream),
         passed_(passed),
         plan_(plan),
         filter_(filter),
         guards_(guards),
+        tools_(tools),
         answer_(filter, guards),
         is_watched_(watches_output(*plan.route)),
         watched_(passed) {}
@@ -63,8 +65,8 @@ class MeteredStream {
   bool waits() const { return !waiting_.empty(); }
   // Why it is ended, of kRefused.
   Refusal refusal() const { return refusal_ ? *refusal_ : filter_->refusal(); }
-  // So many events have gone on.
-  std::size_t handed_on() const { return handed_on_; }
+  // Whether the caller has, or is sure to get, some of it; `has_bytes`: there are bytes for it.
+  bool has_handed_on(bool has_bytes) const { return goes_by_event() ? handed_on_ > 0 : has_bytes; }
 
   // Whether it repeats itself, where the route asks.
   bool repeats() const { return watched_.repeats(); }
@@ -73,8 +75,13 @@ class MeteredStream {
 
  private:
   std::string_view next_of(std::string_view piece) const;
-  bool goes_by_event() const { return filter_ != nullptr || guards_ != nullptr; }
+  bool goes_by_event() const {
+    return filter_ != nullptr || guards_ != nullptr || tools_.may_hold();
+  }
+  // Whether what goes by events may have to wait before it goes on.
+  bool may_wait() const { return (guards_ != nullptr && guards_->holds()) || tools_.may_hold(); }
   bool take_event(std::string& out);
+  Flow refuse_call();
   void has_passed(std::size_t events, std::string& out);
 
   dialects::StreamReader& stream_;
@@ -82,6 +89,7 @@ class MeteredStream {
   const Plan& plan_;
   StreamFilter* const filter_;
   AnswerGuards* const guards_;
+  ToolWatch& tools_;
   BothSinks answer_;
   const bool is_watched_;
   WatchedOutput watched_;
@@ -92,7 +100,7 @@ class MeteredStream {
   std::string waiting_;            // Of what the filter lets pass, what the guards have to judge…
   std::size_t passed_events_ = 0;  // …up to this event.
   std::size_t handed_on_ = 0;
-  std::optional<Refusal> refusal_;  // Of the guards.
+  std::optional<Refusal> refusal_;  // Of the guards, or for a call.
 };
 
 }  // namespace tollgate::pipeline

@@ -14,6 +14,7 @@
 #include "pipeline/pages.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
+#include "pipeline/tool_rules.h"
 
 namespace tollgate::pipeline {
 
@@ -356,13 +357,13 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, cons
     return decide(facts, counting_, scanner_, arena, life.record, terms, before);
   };
   Expected<Plan> plan = decided();
-  while (plan && plan->inspected == Inspected::kToRedact) {
-    if (Expected<void> masked = redact(life, body, *plan->route); !masked) {
-      return std::unexpected(masked.error());
+  while (plan && (plan->inspected == Inspected::kToRedact || !plan->tools_removed.empty())) {
+    if (Expected<void> written = rewrite(life, body, *plan); !written) {
+      return std::unexpected(written.error());
     }
     plan = decided();
   }
-  tell_masked(life, plan.has_value());
+  tell_rewritten(life, plan.has_value());
   if (!plan) return plan;
   if (Expected<void> usual = watch(life, *plan); !usual) return std::unexpected(usual.error());
   life.record.observed = joined(life.observed, plan->observed, arena);
@@ -381,26 +382,6 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, cons
   write_upstream_head(upstream, written->size(), message);
   message += *written;
   return plan;
-}
-
-// From here on the reader holds the request without what was found.
-Expected<void> Pipeline::redact(Life& life, std::string_view body, const config::Route& route) {
-  if (life.redaction.first_found.empty()) life.redaction.first_found = life.record.content;
-  if (Expected<void> masked = life.redaction.mask(reader_, life.request, scanner_, route);
-      !masked) {
-    return masked;
-  }
-  life.read = 0;
-  return read(life, body);
-}
-
-// Of what is masked the places count in which it came; what was found behind that is told where it
-// is the reason of a refusal.
-void Pipeline::tell_masked(Life& life, bool passes) {
-  const auto first = life.redaction.first_found;
-  if (first.empty()) return;
-  const bool is_told = passes || life.record.content.data() == first.data();
-  life.record.content = is_told ? first : joined(first, life.record.content, life.exchange.arena());
 }
 
 Task<Expected<Hold, Shortfall>> Pipeline::hold_otherwise(Life& life, std::string_view body,
@@ -467,6 +448,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
 
   std::optional<AnswerGuards> guards;
   begin_answer_guards(life, body, plan, guards);
+  ToolWatch tools(tool_scope(*life.config, *plan.route, life.caller), plan.tools);
   HeldRequest held(life, body, plan, hold, booking, enforced(plan.charges, hold, arena));
   const bool restores = plan.route->content.restore;
   const Forwarder::Work work{
@@ -481,6 +463,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
       restores ? life.redaction.masked() : std::span<const dialects::Masked>(),
       life.config->content_rules,
       guards ? &*guards : nullptr,
+      tools,
       held,
       life.stop};
   const Forwarded result = co_await forwarder_.forward(work);
@@ -490,6 +473,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
   life.record.attempts = joined(life.record.attempts, std::span(&attempt, 1), arena);
   if (guards) tell_of_guards(life, *guards);
   tell(result, plan, life.record);
+  tell_of_calls(tools, arena, life.record);
   tell_of_answer(result, plan, arena, life.record);
   life.upstream_time += result.waited;
   if (result.provider_input && dialects::costs_tokens(plan.route->surface)) {
@@ -536,6 +520,7 @@ void Pipeline::close_record(Life& life) {
   life.record.total = services_.clock.now() - life.began;
   (void)append(life, audit::Phase::kOutcome);
   learn_end(life);
+  count_tools(life);
   services_.meter.ended(life.record, life.record.total - life.upstream_time);
 }
 

@@ -80,9 +80,11 @@ class Pipeline final : public Handler, public KeyWatcher {
   Expected<void> read(Life& life, std::string_view body);
   Expected<Plan> read_and_decide(Life& life, std::string_view body, const Terms& terms,
                                  const Plan* before, std::string& message);
-  // Masks what was found in the request that was decided last, and reads it anew.
-  Expected<void> redact(Life& life, std::string_view body, const config::Route& route);
-  static void tell_masked(Life& life, bool passes);
+  // Masks what was found in the request that was decided last, or leaves out the tools that it may
+  // not offer, and reads it anew.
+  Expected<void> rewrite(Life& life, std::string_view body, const Plan& plan);
+  static void tell_rewritten(Life& life, bool passes);
+  static void count_tools(Life& life);
   // The hold is of what `plan` and `message` then are.
   Task<Expected<Hold, Shortfall>> afford(Life& life, std::string_view body, Plan& plan,
                                          std::string& message);

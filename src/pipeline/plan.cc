@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "pipeline/guards.h"
 #include "pipeline/inspect.h"
+#include "pipeline/tool_rules.h"
 
 namespace tollgate::pipeline {
 
@@ -123,26 +124,6 @@ Charges charges_of(const Facts& facts, const config::Tenant* tenant, const Plan&
     budgets[next++] = {&*tenant->budget, facts.caller.tenant, plan.held()};
   }
   return {limits, budgets.first(next)};
-}
-
-Expected<void> check_tools(const Facts& facts, const config::Route& route, Arena& arena,
-                           Observed& observed) {
-  if (facts.request.tools.empty()) return {};
-  const auto offered = arena.make<authorization::OfferedTool>(facts.request.tools.size());
-  for (std::size_t i = 0; i < offered.size(); ++i) {
-    offered[i] = {facts.request.tools[i].type, facts.request.tools[i].name};
-  }
-  if (Expected<void> reached = authorization::check_tools_reached(facts.caller.reach, offered);
-      !reached) {
-    return reached;
-  }
-  const std::string_view rule = join(arena, "routes.", route.name, ".tools");
-  Expected<void> allowed = authorization::check_tools(route.access.tools, offered, rule);
-  if (!allowed && route.access.tools.mode == Mode::kObserve) {
-    observed.add(rule);
-    return {};
-  }
-  return allowed;
 }
 
 std::unexpected<Refusal> refuse_media(std::string_view where, std::string_view what,
@@ -370,9 +351,10 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& 
   record.upstream = plan.upstream->name;
   // From here on the caller may ask this model here.
 
-  if (Expected<void> tools = check_tools(facts, *plan.route, arena, observed); !tools) {
-    return std::unexpected(tools.error());
-  }
+  const Expected<ToolVerdict> tools = check_tools(facts, plan, arena, record);
+  if (!tools) return std::unexpected(tools.error());
+  if (!plan.tools_removed.empty()) return plan;
+  for (const std::string_view rule : tools->observed) observed.add(rule);
 
   // On other terms it is the same texts, and the route has let them pass.
   if (before != nullptr && before->route == plan.route) {

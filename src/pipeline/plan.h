@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "controls/authentication/claims.h"
 #include "controls/content/scanner.h"
+#include "controls/tools/answer_calls.h"
 #include "dialects/reply.h"
 #include "dialects/request.h"
 #include "pipeline/counting.h"
@@ -59,6 +60,9 @@ struct Plan {
   const config::Model* model = nullptr;
   const config::Upstream* upstream = nullptr;
   Inspected inspected = Inspected::kPassed;
+  std::span<const tools::Offered> tools;  // What the model is told of.
+  // Tools that the request has to be written without first; then it is decided.
+  std::span<const std::size_t> tools_removed;
   Count input;
   std::int64_t choices = 1;
   Tokens output_cap = 0;        // Per choice; 0 where the surface makes no output.
@@ -77,9 +81,9 @@ cost::Amounts amounts_of(const Plan& plan, const dialects::Usage& usage);
 // What that costs.
 Money cost_of(const Plan& plan, const dialects::Usage& usage);
 
-// A request of which something has to be masked is decided no further: the plan says so, and the
-// route that it is for. Views of the plan live in `arena` and `facts`. `record` is told what is
-// known even when the answer is a refusal: route, model, count, cap.
+// A request of which something has to be masked, or a tool removed, is decided no further: the plan
+// says so, and the route that it is for. Views of the plan live in `arena` and `facts`. `record` is
+// told what is known even when the answer is a refusal: route, model, count, cap.
 //
 // On other terms everything is decided anew for the model of the terms, as if the caller had
 // asked for it: who may use it here, whether it may be sent the images and recordings that there

@@ -129,6 +129,19 @@ void Redaction::number(const dialects::Request& request, std::span<const content
   }
 }
 
+void Redaction::keep(std::string made) {
+  size_ = made.size();
+  made.append(dialects::RequestReader::kPadding, ' ');
+  body_ = std::move(made);
+}
+
+void Redaction::leave_out(const dialects::RequestReader& reader,
+                          std::span<const std::size_t> tools) {
+  std::string made;
+  reader.write_without_tools(tools, made);
+  keep(std::move(made));
+}
+
 Expected<void> Redaction::mask(const dialects::RequestReader& reader,
                                const dialects::Request& request, const content::Scanner& scanner,
                                const config::Route& route) {
@@ -156,9 +169,7 @@ Expected<void> Redaction::mask(const dialects::RequestReader& reader,
   }
   std::string made;
   if (const std::optional<std::size_t> which = reader.mask(masks, made)) return refuse_part(*which);
-  size_ = made.size();
-  made.append(dialects::RequestReader::kPadding, ' ');
-  body_ = std::move(made);
+  keep(std::move(made));
   masked_.clear();
   for (const Value& value : values_) masked_.push_back({value.mask, value.text});
   return {};

@@ -49,8 +49,12 @@ class Redaction {
   Expected<void> mask(const dialects::RequestReader& reader, const dialects::Request& request,
                       const content::Scanner& scanner, const config::Route& route);
 
+  // Leaves those of the tools out of the request that `reader` holds, as write_without_tools()
+  // does.
+  void leave_out(const dialects::RequestReader& reader, std::span<const std::size_t> tools);
+
   // The body to be read instead of the caller's, with RequestReader::kPadding readable bytes
-  // behind it; empty: nothing was masked.
+  // behind it; empty: nothing was masked or left out.
   std::string_view body() const { return std::string_view(body_).substr(0, size_); }
   std::span<const Value> values() const { return values_; }
   // The same for whoever restores them in the answer; valid until the next mask().
@@ -60,6 +64,7 @@ class Redaction {
   std::span<const audit::ContentFinding> first_found;
 
  private:
+  void keep(std::string made);
   const Value& value_of(std::string_view rule, std::string_view text);
   void number(const dialects::Request& request, std::span<const content::Finding> parts);
 

@@ -34,7 +34,7 @@ routes:
     models: [small, cheap]
     allow: [{ tenants: [acme] }]
     prompt: { body: 1MiB, input_tokens: 20000, output_tokens: 100, choices: 1, count_input: always }
-    tools: { allow: ["*"] }
+    tools: { allow: ["*"], mode: observe }
     content:
       request: [pii, secrets, own]
       response: [secrets]
@@ -59,7 +59,7 @@ routes:
     models: [opus]
     allow: [{ tenants: [acme] }]
     prompt: { body: 64KiB, input_tokens: 2000, output_tokens: 100, choices: 1 }
-    tools: { allow: ["*"] }
+    tools: { allow: ["*"], mode: observe }
     content: { request: [pii], on_match: redact, restore: true }
 )";
 

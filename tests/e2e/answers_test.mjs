@@ -139,7 +139,7 @@ describe('the OpenAI SDK', () => {
     say = ({ response }) => {
       beginStream(response);
       const call = { index: 0, id: 'c1', type: 'function' };
-      response.write(chunk({ tool_calls: [{ ...call, function: { name: 'f', arguments: '' } }] }));
+      response.write(chunk({ tool_calls: [{ ...call, function: { name: 'get_weather', arguments: '' } }] }));
       for (const part of pieces(JSON.stringify({ env: `A=1\nK=${SECRET}` }), 3)) {
         response.write(chunk({ tool_calls: [{ index: 0, function: { arguments: part } }] }));
       }
@@ -280,11 +280,13 @@ describe('a chat that shows Markdown', () => {
   });
 });
 
+const WEATHER = { name: 'get_weather', input_schema: { type: 'object' } };
+
 describe('the Anthropic SDK', () => {
   it('is refused a whole message that holds a secret', async () => {
-    const use = { type: 'tool_use', id: 't', name: 'f', input: { env: { key: SECRET } } };
+    const use = { type: 'tool_use', id: 't', name: 'get_weather', input: { env: { key: SECRET } } };
     say = ({ response }) => sendJson(response, message([use], { input: 9, output: 20 }));
-    const error = await thrown(() => sdk.messages.create(ask('claude')));
+    const error = await thrown(() => sdk.messages.create(ask('claude', { tools: [WEATHER] })));
     assert.equal(error.status, 400);
     assert.equal(error.error.error.type, 'invalid_request_error');
     assert.match(error.message, /secrets\.aws_access_key/);
@@ -298,7 +300,7 @@ describe('the Anthropic SDK', () => {
           pieces(BEFORE, 4).map((text) => ({ type: 'text_delta', text })),
         ],
         [
-          { type: 'tool_use', id: 't', name: 'f', input: {} },
+          { type: 'tool_use', id: 't', name: 'get_weather', input: {} },
           pieces(JSON.stringify({ key: SECRET }), 3).map((partial_json) => ({
             type: 'input_json_delta',
             partial_json,
@@ -306,7 +308,7 @@ describe('the Anthropic SDK', () => {
         ],
       ]);
     const deltas = [];
-    const stream = sdk.messages.stream(ask('claude'));
+    const stream = sdk.messages.stream(ask('claude', { tools: [WEATHER] }));
     stream.on('inputJson', (delta) => deltas.push(delta));
     const final = await stream.finalMessage();
     assert.equal(final.stop_reason, 'refusal');

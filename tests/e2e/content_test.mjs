@@ -154,7 +154,7 @@ describe('the OpenAI SDK', () => {
     const call = {
       id: 'c1',
       type: 'function',
-      function: { name: 'f', arguments: JSON.stringify({ env: `A=1\nKEY=${SECRET}` }) },
+      function: { name: 'get_weather', arguments: JSON.stringify({ env: `A=1\nKEY=${SECRET}` }) },
     };
     for (const request of [
       ask('small', SECRET, { stream: true }),

@@ -65,6 +65,35 @@ it('tells each step and its figures, by the id of a key or the key itself', asyn
   }
 });
 
+it('tells which tools are removed, and which rule refuses one', async (t) => {
+  const tools = '    tools: { allow: ["get_*"], deny: [get_secret], unlisted: UNLISTED }';
+  const offered = ['get_weather', 'get_secret', 'rm'];
+  const body = {
+    model: 'small',
+    messages: [{ role: 'user', content: 'Hello there' }],
+    tools: offered.map((name) => ({ type: 'function', function: { name } })),
+  };
+  const told = async (unlisted) => {
+    const { key, explain, request } = configured(t, 1, '', tools.replace('UNLISTED', unlisted));
+    writeFileSync(request, JSON.stringify(body));
+    return (await explain((await key('acme')).id)).told;
+  };
+  const removing = await told('remove');
+  assert.deepEqual(
+    removing.steps.filter((it) => it.step === 'tools').map((it) => it.says),
+    [
+      'offers get_weather, get_secret, rm',
+      'routes.chat.tools: removes get_secret',
+      'routes.chat.tools: removes rm',
+    ],
+  );
+  assert.equal(removing.decision.outcome, 'allowed');
+  const refusing = await told('refuse');
+  assert.equal(refusing.decision.code, 'tool_not_allowed');
+  assert.equal(refusing.decision.rule, 'routes.chat.tools.deny');
+  assert.equal(refusing.decision.param, 'tools[1]');
+});
+
 it('tells what is asked and looked at beyond the configuration, and asks nobody', async (t) => {
   const guards = `
 guards:

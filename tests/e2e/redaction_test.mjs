@@ -216,7 +216,7 @@ describe('an answer', () => {
     say = ({ response, body }) => {
       const input = { to: FIRST };
       if (!body.stream) {
-        const call = { type: 'tool_use', id: 't1', name: 'f', input };
+        const call = { type: 'tool_use', id: 't1', name: 'get_weather', input };
         const text = { type: 'text', text: TEXT };
         return sendJson(response, message([text, call], { input: 40, output: 9 }));
       }
@@ -230,7 +230,7 @@ describe('an answer', () => {
         send('content_block_delta', { index: 0, delta: { type: 'text_delta', text } });
       }
       send('content_block_stop', { index: 0 });
-      const block = { type: 'tool_use', id: 't1', name: 'f', input: {} };
+      const block = { type: 'tool_use', id: 't1', name: 'get_weather', input: {} };
       send('content_block_start', { index: 1, content_block: block });
       for (const partial_json of pieces(JSON.stringify(input), 4)) {
         send('content_block_delta', { index: 1, delta: { type: 'input_json_delta', partial_json } });
@@ -240,7 +240,8 @@ describe('an answer', () => {
       send('message_stop', {});
       response.end();
     };
-    const asked = ask('claude', `I am ${ANN}, he is ${BOB}`);
+    const tools = [{ name: 'get_weather', input_schema: { type: 'object' } }];
+    const asked = ask('claude', `I am ${ANN}, he is ${BOB}`, { tools });
     const whole = await sdk.messages.create(asked);
     const streamed = await sdk.messages.stream(asked).finalMessage();
     for (const { content } of [whole, streamed]) {
@@ -260,7 +261,7 @@ describe('the Anthropic SDK', () => {
           { role: 'user', content: 'x' },
           {
             role: 'assistant',
-            content: [{ type: 'tool_use', id: 't1', name: 'f', input: { name: [`"${BOB}"`] } }],
+            content: [{ type: 'tool_use', id: 't1', name: 'get_weather', input: { name: [`"${BOB}"`] } }],
           },
           {
             role: 'user',

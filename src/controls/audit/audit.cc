@@ -53,6 +53,29 @@ void write_texts(Pen& pen, std::span<const std::string_view> texts) {
   pen.literal("]");
 }
 
+struct NamedTexts {
+  std::string_view key;
+  std::span<const std::string_view> texts;
+};
+
+// Nothing where there are none.
+void write_tools(Pen& pen, std::initializer_list<NamedTexts> lists) {
+  bool is_open = false;
+  for (const NamedTexts& list : lists) {
+    if (list.texts.empty()) continue;
+    if (is_open) {
+      pen.literal(",");
+    } else {
+      pen.literal(",\"tools\":{");
+    }
+    pen.text(list.key, kTextBytesMax);
+    pen.literal(":");
+    write_texts(pen, list.texts);
+    is_open = true;
+  }
+  if (is_open) pen.literal("}");
+}
+
 void write_actor(Pen& pen, const authentication::Identity& actor, Phase phase) {
   pen.literal(",\"actor\":{\"tenant\":");
   pen.text(actor.tenant, kTextBytesMax);
@@ -429,13 +452,12 @@ void write(const Record& record, Phase phase, std::string& out) {
     write_prompt(pen, record);
     write_content(pen, record.content);
     write_anomaly(pen, record.anomaly);
-    if (!record.tools_offered.empty()) {
-      pen.literal(",\"tools\":{\"offered\":");
-      write_texts(pen, record.tools_offered);
-      pen.literal("}");
-    }
+    write_tools(pen, {{"offered", record.tools_offered},
+                      {"removed", record.tools_removed},
+                      {"refused", record.tools_refused}});
   } else {
     write_end(pen, record);
+    write_tools(pen, {{"called", record.tools_called}, {"refused", record.tools_refused}});
   }
   pen.literal("}");
   pen.finish();

@@ -91,6 +91,12 @@ struct AnomalyEvidence {
       action;  // "alert", "slow_down", "refuse", "observe"; empty: below the threshold.
 };
 
+// A tool as metrics tell of it.
+struct ToolCount {
+  std::string_view tool;     // As the configuration names it, or "other".
+  std::string_view outcome;  // "offered", "removed", "called" or "refused".
+};
+
 struct Record {
   std::string_view id;  // "req_…", sortable by time.
   WallTime time{};
@@ -130,6 +136,8 @@ struct Record {
   AnomalyEvidence anomaly;
   std::span<const ContentFinding> content;
   std::span<const std::string_view> tools_offered;
+  std::span<const std::string_view> tools_removed;  // Of them, before it left.
+  std::span<const std::string_view> tools_refused;  // For which the request or its answer was.
 
   // Known at the end only.
   Tokens input = 0;
@@ -137,8 +145,10 @@ struct Record {
   Tokens audio_input = 0;
   Tokens output = 0;
   Tokens reasoning = 0;
-  std::span<const ContentFinding> content_after;  // What was found once the decision was made.
-  std::optional<Tokens> input_reported;           // By the provider, whatever is charged.
+  std::span<const ContentFinding> content_after;   // What was found once the decision was made.
+  std::span<const std::string_view> tools_called;  // In the answer.
+  std::span<const ToolCount> tool_counts;          // Not in the text.
+  std::optional<Tokens> input_reported;            // By the provider, whatever is charged.
   UsageSource usage_source = UsageSource::kNone;
   Money cost;
   Money guard_cost;  // Part of it.

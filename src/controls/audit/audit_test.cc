@@ -117,6 +117,25 @@ TEST(Audit, TellsTheDecisionWithItsEvidence) {
       R"("fingerprint":"00000000000000ab"},"tools":{"offered":["search_docs","get_weather"]}})");
 }
 
+TEST(Audit, TellsToolsByWhatBecameOfThem) {
+  const authentication::Identity actor = alice();
+  Record record = allowed(actor);
+  const std::span<const std::string_view> tools = kTools;
+  record.tools_offered = tools;
+  record.tools_removed = tools.first(1);
+  record.tools_called = tools.last(1);
+  record.tools_refused = tools.last(1);
+  EXPECT_NE(written(record, Phase::kDecision)
+                .find(R"("tools":{"offered":["search_docs","get_weather"],)"
+                      R"("removed":["search_docs"],"refused":["get_weather"]}})"),
+            std::string::npos);
+  EXPECT_NE(written(record, Phase::kOutcome)
+                .find(R"("tools":{"called":["get_weather"],"refused":["get_weather"]}})"),
+            std::string::npos);
+  record.tools_called = record.tools_refused = {};
+  EXPECT_EQ(written(record, Phase::kOutcome).find("tools"), std::string::npos);
+}
+
 TEST(Audit, TellsImagesAndSound) {
   const authentication::Identity actor = alice();
   Record record = allowed(actor);

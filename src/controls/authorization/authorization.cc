@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t kPathBytesMax = 4096;
 constexpr std::size_t kQuotedBytesMax = 64;
-constexpr std::string_view kReachRule = "authentication.api_keys.scopes";
 
 // RFC 3986 pchar and the slash: all that a canonical path is made of.
 constexpr std::array<bool, 256> kIsPathByte = [] {
@@ -109,38 +108,6 @@ std::string_view quoted(std::string_view text) {
   return text.substr(0, end);
 }
 
-// A tool that the caller runs; any other is run by the provider.
-bool goes_by_name(const OfferedTool& tool) {
-  return tool.type == "function" || tool.type == "custom";
-}
-
-template <class Patterns>
-bool allows_tool(const Patterns& patterns, const OfferedTool& tool) {
-  if (!goes_by_name(tool)) return !tool.type.empty() && contains(patterns, tool.type);
-  if (tool.name.empty()) return false;
-  return std::ranges::any_of(patterns, [&](std::string_view pattern) {
-    if (!pattern.ends_with('*')) return pattern == tool.name;
-    return tool.name.starts_with(pattern.substr(0, pattern.size() - 1));
-  });
-}
-
-template <class Patterns>
-Expected<void> check_each(const Patterns& patterns, std::span<const OfferedTool> tools,
-                          std::string_view rule, std::string_view where) {
-  for (std::size_t i = 0; i < tools.size(); ++i) {
-    const OfferedTool& tool = tools[i];
-    if (allows_tool(patterns, tool)) continue;
-    const bool by_name = goes_by_name(tool);
-    return refuse(
-        Reason::kToolNotAllowed, std::string(rule),
-        fmt::format("The tool {}`{}` may not be offered to the model {}. Leave it out, "
-                    "or ask for it to be allowed.",
-                    by_name ? "" : "type ", quoted(by_name ? tool.name : tool.type), where),
-        fmt::format("tools[{}]", i));
-  }
-  return {};
-}
-
 }  // namespace
 
 Expected<std::string_view> canonical_path(std::string_view target, Arena& arena) {
@@ -194,17 +161,6 @@ bool lists(const Policy& route, Exposure exposure, std::string_view model,
   const bool exists = route.exposure == Exposure::kPublic || exposure == Exposure::kInternal;
   return exists && serves(route, model) && reaches(route, caller) && reaches_model(model, caller) &&
          allows(route, caller);
-}
-
-Expected<void> check_tools(const ToolPolicy& policy, std::span<const OfferedTool> tools,
-                           std::string_view rule) {
-  return check_each(policy.allow, tools, rule, "here");
-}
-
-Expected<void> check_tools_reached(const authentication::Reach& reach,
-                                   std::span<const OfferedTool> tools) {
-  if (reach.tools.empty()) return {};
-  return check_each(reach.tools, tools, kReachRule, "with this key");
 }
 
 int first_at(std::span<const Policy* const> routes, const Target& target) {

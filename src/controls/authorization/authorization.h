@@ -31,15 +31,6 @@ struct Allow {
   std::vector<std::string> scopes;  // All of them; what has none, as a key, has no scope.
 };
 
-// Which tools a route lets a caller offer to the model. Nothing is allowed unless named; "*"
-// allows every function tool, and a trailing "*" a prefix. A provider's own tool (web search,
-// code execution, remote MCP) is named by its whole type: it acts and costs on its own, so no
-// pattern that was written for functions lets one in.
-struct ToolPolicy {
-  std::vector<std::string> allow;
-  Mode mode = Mode::kEnforce;
-};
-
 // What the operator writes on a route about who may use it.
 struct Policy {
   std::string name;            // Of the route.
@@ -50,7 +41,6 @@ struct Policy {
   std::vector<std::string> models;  // Names of the configuration.
   std::vector<Allow> allow;         // Empty: nobody.
   bool anonymous = false;           // Callers without a credential too.
-  ToolPolicy tools;
 };
 
 // The one form of a request target's path that routes are written in: slashes and the ASCII
@@ -76,20 +66,6 @@ bool serves(const Policy& route, std::string_view model);
 // Whether the caller may use the model by that route, from a listener of that exposure.
 bool lists(const Policy& route, Exposure exposure, std::string_view model,
            const authentication::Identity& caller);
-
-// Refuses with kToolNotAllowed, naming the first tool that the policy does not allow.
-// `type` "function" or "custom" goes by name, any other by type. In observe mode it refuses
-// just the same; the caller of check_tools() records it and goes on.
-struct OfferedTool {
-  std::string_view type;
-  std::string_view name;
-};
-Expected<void> check_tools(const ToolPolicy& policy, std::span<const OfferedTool> tools,
-                           std::string_view rule);
-
-// The same for the tools that the caller's credential is for.
-Expected<void> check_tools_reached(const authentication::Reach& reach,
-                                   std::span<const OfferedTool> tools);
 
 // What is asked of the table of routes.
 struct Target {

@@ -330,50 +330,6 @@ TEST(Choose, SaysWhoIsLetInBeforeTheModelIsKnown) {
   EXPECT_TRUE(lets_in(closed, kInternalPost, caller));
 }
 
-TEST(Tools, AllowsWhatIsNamedAndNothingElse) {
-  using Names = std::vector<std::string>;
-  const struct {
-    Names allow;
-    OfferedTool tool;
-    bool allowed;
-  } cases[] = {
-      {{}, {"function", "search"}, false},
-      {{"search"}, {"function", "search"}, true},
-      {{"search"}, {"custom", "search"}, true},
-      {{"search"}, {"function", "Search"}, false},
-      {{"search"}, {"function", "search_all"}, false},
-      {{"search"}, {"function", "web_search"}, false},
-      {{"search"}, {"function", ""}, false},
-      {{"search*"}, {"function", "search_all"}, true},
-      {{"search*"}, {"function", "research"}, false},
-      {{"*"}, {"function", "anything"}, true},
-      {{"*"}, {"function", ""}, false},
-      // A provider's own tool: by its whole type alone.
-      {{"*"}, {"web_search_20250305", "web_search"}, false},
-      {{"web*"}, {"web_search_20250305", "web_search"}, false},
-      {{"web_search"}, {"web_search_20250305", "web_search"}, false},
-      {{"web_search_20250305"}, {"web_search_20250305", "web_search"}, true},
-      {{"*"}, {"mcp", ""}, false},
-      {{"*", ""}, {"", "search"}, false},
-  };
-  for (const auto& [allow, tool, allowed] : cases) {
-    SCOPED_TRACE(tool.name);
-    const OfferedTool tools[] = {tool};
-    EXPECT_EQ(check_tools({.allow = allow}, tools, "routes.chat.tools").has_value(), allowed);
-  }
-}
-
-TEST(Tools, NamesTheFirstThatMayNotBeOffered) {
-  const OfferedTool tools[] = {{"function", "search"}, {"function", "rm"}, {"mcp", ""}};
-  const auto verdict = check_tools({.allow = {"search"}}, tools, "routes.chat.tools");
-  ASSERT_FALSE(verdict);
-  EXPECT_EQ(verdict.error().reason, Reason::kToolNotAllowed);
-  EXPECT_EQ(verdict.error().rule, "routes.chat.tools");
-  EXPECT_EQ(verdict.error().param, "tools[1]");
-  EXPECT_NE(verdict.error().message.find("`rm`"), std::string::npos);
-  EXPECT_TRUE(check_tools({}, {}, "routes.chat.tools"));
-}
-
 // ---- For any table ------------------------------------------------------------------------
 
 constexpr std::string_view kTenants[] = {"acme", "search", "ops"};
