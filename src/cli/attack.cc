@@ -59,6 +59,8 @@ class Reel {
  private:
   Task<void> strangers();
   Task<void> forbidden_doors();
+  Task<void> forbidden_tools();
+  Task<void> looping_agent();
   Task<void> forged_bodies();
   Task<void> dear_requests();
   Task<void> smuggled();
@@ -178,12 +180,35 @@ Task<void> Reel::forbidden_doors() {
   requests.back().path = "/v1/chat/../../admin/evals";
   requests.push_back(as("acme", chat_body("gpt-4o", "hello", 4096)));
   requests.back().path = "/v1/files";
-  requests.push_back(as(
-      "acme",
-      chat_body(
-          "gpt-4o", "hello", 4096,
-          R"(,"tools":[{"type":"function","function":{"name":"delete_users","parameters":{"type":"object"}}}])")));
-  co_await must_stop("models, routes and tools not theirs", requests, each_worth(requests));
+  co_await must_stop("models and routes not theirs", requests, each_worth(requests));
+}
+
+// By its name, by one that looks like an allowed one, and by what a provider would run itself.
+Task<void> Reel::forbidden_tools() {
+  const auto offering = [this](std::string_view tool) {
+    return as("acme", chat_body("gpt-4o", "hello", 4096, fmt::format(R"(,"tools":[{}])", tool)));
+  };
+  const std::vector<AttackRequest> requests{
+      offering(R"({"type":"function","function":{"name":"delete_users"}})"),
+      offering("{\"type\":\"function\",\"function\":{\"name\":\"se\u0430rch_docs\"}}"),
+      offering(R"({"type":"code_interpreter"})")};
+  co_await must_stop("tools that nobody allowed", requests, each_worth(requests));
+}
+
+// The same call, the same result, and on to the next turn.
+Task<void> Reel::looping_agent() {
+  constexpr int kTurns = 8;
+  std::string turns = R"({"role":"user","content":"Find the manual"})";
+  for (int i = 0; i < kTurns; ++i) {
+    turns += fmt::format(
+        R"(,{{"role":"assistant","tool_calls":[{{"id":"c{0}","type":"function","function":)"
+        R"({{"name":"search_docs","arguments":"{{\"q\":\"manual\"}}"}}}}]}})"
+        R"(,{{"role":"tool","tool_call_id":"c{0}","content":"nothing found"}})",
+        i);
+  }
+  const std::vector<AttackRequest> requests{
+      as("acme", fmt::format(R"({{"model":"gpt-4o","max_tokens":4096,"messages":[{}]}})", turns))};
+  co_await must_stop("an agent that goes round in a loop", requests, each_worth(requests));
 }
 
 Task<void> Reel::forged_bodies() {
@@ -388,6 +413,8 @@ Task<void> Reel::campaign() {
 Task<void> Reel::play() {
   co_await strangers();
   co_await forbidden_doors();
+  co_await forbidden_tools();
+  co_await looping_agent();
   co_await forged_bodies();
   co_await dear_requests();
   co_await smuggled();

@@ -82,7 +82,7 @@ routes:
     models: [small, gpt-4o, rogue, leaky]
     allow: [{{ tenants: [acme, intern], roles: [engineer] }}, {{ tenants: [search] }}]
     prompt: {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1 }}
-    tools: {{ allow: [search_docs, get_weather] }}
+    tools: {{ allow: [search_docs, get_weather], steps: 50, repeats: 4 }}
     content: {{ request: [secrets, injection, unicode, special_tokens], response: [secrets, links], on_match: refuse }}
   - name: fleet                           # Variants of one prompt over many keys are refused.
     path: /v1/chat/completions
@@ -95,7 +95,7 @@ routes:
     models: [claude-sonnet]
     allow: [{{ tenants: [acme], roles: [engineer] }}]
     prompt: {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096 }}
-    tools: {{ allow: [search_docs, get_weather] }}
+    tools: {{ allow: [search_docs, get_weather], steps: 50, repeats: 4 }}
   - name: completions
     path: /v1/completions
     models: [small]

@@ -74,6 +74,9 @@ describe('demo --attack', () => {
     assert.equal(code, 0, stderr);
     assert.match(stdout, /budget_exhausted|budget/);
     assert.match(stdout, /rate_limited|limits\./);
+    assert.match(stdout, /ok +tools that nobody allowed +3 of 3 stopped/);
+    assert.match(stdout, /ok +an agent that goes round in a loop +1 of 1 stopped/);
+    assert.match(stdout, /in a loop.* routes\.chat\.tools\.repeats/);
     assert.match(stdout, /ok +a secret goes out, in seven disguises +7 of 7 stopped/);
     assert.match(stdout, /ok +an injection, in seven disguises +7 of 7 stopped/);
     assert.match(stdout, /ok +a model leaks a key, cut over stream chunks +2 of 2 stopped/);
