@@ -325,7 +325,9 @@ class Posture {
       denied(of.allow, policy.deny, field + ".tools.by_role");
     }
     const bool takes_tools = route.surface == dialects::Surface::kChatCompletions ||
-                             route.surface == dialects::Surface::kMessages;
+                             route.surface == dialects::Surface::kResponses ||
+                             route.surface == dialects::Surface::kMessages ||
+                             route.surface == dialects::Surface::kCountTokens;
     if (!takes_tools && !(policy.allow.empty() && policy.by_role.empty())) {
       tell("tools-never-apply", field + ".tools",
            fmt::format("A request for {} has no tools.", dialects::name_of(route.surface)),

@@ -145,6 +145,8 @@ TEST(Calls, OfResponsesAreTheirItems) {
       R"([{"type":"message","content":[]},{"type":"function_call","id":"i","call_id":"c",)"
       R"("name":"f","arguments":"{}"},{"type":"custom_tool_call","name":"g","input":"x"},)"
       R"({"type":"web_search_call","action":{}},{"type":"reasoning","summary":[]}])";
+  const std::string added = R"({"type":"response.output_item.added","output_index":1,"item":{)"
+                            R"("type":"function_call","name":"f","arguments":""}})";
   EXPECT_EQ(calls_of_reply(Surface::kResponses,
                            R"({"status":"incomplete","output":)" + std::string(kItems) + "}"),
             (Lines{"0/1 function f {} all", "0/2 custom g x all", "0/3 web_search web_search  all",
@@ -152,8 +154,7 @@ TEST(Calls, OfResponsesAreTheirItems) {
   EXPECT_EQ(
       calls_of_stream(
           Surface::kResponses,
-          {R"({"type":"response.output_item.added","output_index":1,"item":{)"
-           R"("type":"function_call","name":"f","arguments":""}})",
+          {added,
            R"({"type":"response.function_call_arguments.delta","output_index":1,"delta":"{"})",
            R"({"type":"response.function_call_arguments.delta","output_index":1,"delta":"}"})",
            R"({"type":"response.function_call_arguments.done","output_index":1,"arguments":"{}"})",

@@ -71,9 +71,10 @@ void observe(std::string_view route, std::string_view field, Arena& arena, audit
   record.observed = joined(record.observed, one, arena);
 }
 
-// What was found in the answer.
-void tell_of_answer(const Forwarded& result, const Plan& plan, Arena& arena,
+// What was found in the answer, and called.
+void tell_of_answer(const Forwarded& result, const Plan& plan, const ToolWatch& tools, Arena& arena,
                     audit::Record& record) {
+  tell_of_calls(tools, arena, record);
   const AnswerVerdict& answer = result.answer;
   const auto told = arena.make<audit::ContentFinding>(answer.found.size());
   for (std::size_t i = 0; i < told.size(); ++i) {
@@ -473,8 +474,7 @@ Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& p
   life.record.attempts = joined(life.record.attempts, std::span(&attempt, 1), arena);
   if (guards) tell_of_guards(life, *guards);
   tell(result, plan, life.record);
-  tell_of_calls(tools, arena, life.record);
-  tell_of_answer(result, plan, arena, life.record);
+  tell_of_answer(result, plan, tools, arena, life.record);
   life.upstream_time += result.waited;
   if (result.provider_input && dialects::costs_tokens(plan.route->surface)) {
     compare(plan, held.counted(), *result.provider_input);

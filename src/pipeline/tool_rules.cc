@@ -88,17 +88,25 @@ Expected<ToolVerdict> check_tools(const Facts& facts, Plan& plan, Arena& arena,
   for (const dialects::Tool& tool : request.tools) offered.push_back(tool_of(tool));
   std::vector<tools::PastCall> calls;
   calls.reserve(request.calls.size());
+  const bool has_items = request.surface == dialects::Surface::kResponses;
   for (const dialects::Call& call : request.calls) {
-    calls.push_back({{call.type, call.name}, call.arguments, call.message});
+    // Calls that the model made together are items one behind the other.
+    const bool goes_on = has_items && !calls.empty() && calls.back().place + 1 == call.message;
+    const std::int64_t turn = goes_on ? calls.back().turn : call.message;
+    calls.push_back({{call.type, call.name}, call.arguments, turn, call.message});
   }
   std::vector<tools::Chosen> chosen;
   for (const dialects::ChosenTool& tool : request.chosen)
     chosen.push_back({{tool.type, tool.name}});
 
   std::string refused;
-  Expected<tools::Verdict> verdict = tools::check(
-      scope, {.offered = offered, .calls = calls, .chosen = chosen, .must_call = request.must_call},
-      refused);
+  Expected<tools::Verdict> verdict = tools::check(scope,
+                                                  {.offered = offered,
+                                                   .calls = calls,
+                                                   .chosen = chosen,
+                                                   .must_call = request.must_call,
+                                                   .history = has_items ? "input" : "messages"},
+                                                  refused);
   if (!verdict) {
     if (!refused.empty()) {
       const auto told = arena.make<std::string_view>(1);

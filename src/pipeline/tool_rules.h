@@ -38,7 +38,9 @@ class ToolWatch final : public dialects::CallSink {
   ToolWatch(const ToolWatch&) = delete;
 
   void call(const dialects::CallPiece& piece) override {
-    calls_.piece({piece.choice, piece.index, piece.type, piece.name, piece.arguments});
+    static_assert(tools::Piece::kAnyPlace == dialects::CallPiece::kAnyPlace);
+    calls_.piece(
+        {piece.choice, piece.index, piece.type, piece.name, piece.arguments, piece.is_again});
   }
   void unreadable() override { calls_.unreadable(); }
   void ended(std::int64_t choice, dialects::CallEnd end) override {

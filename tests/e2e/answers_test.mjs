@@ -139,7 +139,8 @@ describe('the OpenAI SDK', () => {
     say = ({ response }) => {
       beginStream(response);
       const call = { index: 0, id: 'c1', type: 'function' };
-      response.write(chunk({ tool_calls: [{ ...call, function: { name: 'get_weather', arguments: '' } }] }));
+      const named = { ...call, function: { name: 'get_weather', arguments: '' } };
+      response.write(chunk({ tool_calls: [named] }));
       for (const part of pieces(JSON.stringify({ env: `A=1\nK=${SECRET}` }), 3)) {
         response.write(chunk({ tool_calls: [{ index: 0, function: { arguments: part } }] }));
       }

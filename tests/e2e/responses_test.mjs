@@ -196,7 +196,12 @@ describe('The content policy of a route of responses', () => {
         {
           input: [
             { role: 'user', content: 'Hi' },
-            { type: 'function_call', call_id: 'c', name: 'f', arguments: JSON.stringify({ SECRET }) },
+            {
+              type: 'function_call',
+              call_id: 'c',
+              name: 'get_weather',
+              arguments: JSON.stringify({ SECRET }),
+            },
             { type: 'function_call_output', call_id: 'c', output: 'ok' },
           ],
         },

@@ -1,5 +1,5 @@
-// Tools that a model is offered and calls, from the real SDKs: who may offer which, what is removed,
-// which calls of an answer reach the caller, whole and streamed, and what is on record.
+// Tools that a model is offered and calls, from the real SDKs: who may offer which, what is
+// removed, which calls of an answer reach the caller, whole and streamed, and what is on record.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Anthropic, poll, scope, standard, startGateway, thrown } from './harness.mjs';
@@ -252,7 +252,7 @@ describe('a conversation', () => {
       client.chat.completions.create(ask('small', { messages: turns(['rm', '{}']) })),
     );
     assert.equal(error.status, 403);
-    assert.equal(error.param, 'messages[1].tool_calls');
+    assert.equal(error.param, 'messages[1]');
     assert.deepEqual(decision.tools.refused, ['rm']);
     const use = { type: 'tool_use', id: 't', name: 'rm', input: {} };
     const messages = [
@@ -448,7 +448,10 @@ describe('an answer', () => {
         send('content_block_stop', { index: 0 });
         send('content_block_start', { index: 1, content_block: use(name) });
         for (const partial_json of json)
-          send('content_block_delta', { index: 1, delta: { type: 'input_json_delta', partial_json } });
+          send('content_block_delta', {
+            index: 1,
+            delta: { type: 'input_json_delta', partial_json },
+          });
         send('content_block_stop', { index: 1 });
         send('message_delta', {
           delta: { stop_reason: 'tool_use', stop_sequence: null },

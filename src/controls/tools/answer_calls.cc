@@ -18,14 +18,18 @@ void add_once(std::vector<std::string>& names, std::string_view name) {
   names.emplace_back(name);
 }
 
-// The family of a tool that a provider runs itself, by what it calls it in an answer.
-std::string_view family_called(std::string_view type, std::string_view name) {
-  if (type == "mcp_tool_use") return "mcp_toolset";
-  return name.ends_with("code_execution") ? "code_execution" : name;
+// Calls that go by the type of the tool: those that the provider has made itself by the time that
+// it tells of them, and those of its own that the caller runs and that have no name.
+bool goes_by_type(std::string_view type) {
+  return !type.empty() && type != "function" && type != "custom" && type != "tool_use";
 }
 
-// Calls that the provider has made itself, by the time that it tells of them.
-bool is_made(std::string_view type) { return type.ends_with("tool_use") && type != "tool_use"; }
+// The family of such a tool, by what it is called in an answer.
+std::string_view family_called(std::string_view type, std::string_view name) {
+  if (type == "mcp_tool_use") return "mcp_toolset";
+  if (type != "server_tool_use") return type;
+  return name.ends_with("code_execution") ? "code_execution" : name;
+}
 
 }  // namespace
 
@@ -88,7 +92,8 @@ bool AnswerCalls::is_own(const Tool& tool) const {
   for (const Offered& one : offered_) {
     if (goes_by_name(one.tool)) continue;
     has_own = true;
-    if (family_of(one.tool.type) == family) return true;
+    const std::string_view of = family_of(one.tool.type);
+    if (of == family || (family == "computer" && of == "computer_use")) return true;
   }
   return has_own && denial_of(scope_, {.type = family, .name = tool.name}) == Denial::kNothing;
 }
@@ -101,12 +106,12 @@ void AnswerCalls::take_name(Call& call, const Piece& piece) {
   }
   call.name = piece.name;
   add_once(called_, call.name);
-  if (is_made(piece.type)) {
+  if (goes_by_type(piece.type)) {
     if (is_own({piece.type, piece.name})) return;
   } else {
     call.offered = offered_named(call.name);
   }
-  const Tool asked{is_made(piece.type) ? family_called(piece.type, piece.name) : "function",
+  const Tool asked{goes_by_type(piece.type) ? family_called(piece.type, piece.name) : "function",
                    call.name};
   const Tool tool = call.offered != nullptr ? call.offered->tool : asked;
   const Denial denial = denial_of(scope_, tool);
@@ -126,23 +131,43 @@ void AnswerCalls::take_name(Call& call, const Piece& piece) {
   if (call.is_held) ++holds_;
 }
 
+bool AnswerCalls::is_known(const Piece& piece) const {
+  const bool compares = scope_.policy.arguments != Arguments::kPass;
+  return std::ranges::any_of(calls_, [&](const Call& call) {
+    return call.name == piece.name && (!compares || call.arguments == piece.arguments);
+  });
+}
+
 void AnswerCalls::piece(const Piece& piece) {
   if (refusal_) return;
   if (std::ranges::find(ended_, piece.choice) != ended_.end()) return unreadable();
-  Call* const call = call_at(piece);
+  Piece placed = piece;
+  if (piece.index == Piece::kAnyPlace) {
+    if (is_known(piece)) return;
+    placed.index -= std::ssize(calls_) + 1;
+  }
+  Call* const call = call_at(placed);
   if (call == nullptr) return;
   if (!piece.name.empty()) take_name(*call, piece);
   if (refusal_ || piece.arguments.empty()) return;
   if (call->name.empty()) return unreadable();
-  if (scope_.policy.arguments == Arguments::kPass) return;
+  if (scope_.policy.arguments != Arguments::kPass) take_arguments(*call, piece);
+}
+
+void AnswerCalls::take_arguments(Call& call, const Piece& piece) {
+  if (piece.is_again && !call.arguments.empty()) {
+    // One client has put the pieces together, another takes the whole.
+    if (call.arguments != piece.arguments) unreadable();
+    return;
+  }
   arguments_bytes_ += piece.arguments.size();
   if (arguments_bytes_ > kArgumentsBytesMax) {
-    return refuse_figure(call->name, "arguments",
+    return refuse_figure(call.name, "arguments",
                          fmt::format("The arguments of the model's calls are longer than {} bytes, "
                                      "and cannot be looked at.",
                                      kArgumentsBytesMax));
   }
-  call->arguments += piece.arguments;
+  call.arguments += piece.arguments;
 }
 
 std::optional<std::string> AnswerCalls::mistake_of(const Call& call) const {

@@ -29,11 +29,15 @@ struct Offered {
 
 // A piece of a call: its place is that of a choice and of a call in it.
 struct Piece {
+  // Of a call that is told once more, at whatever place.
+  static constexpr std::int64_t kAnyPlace = -2;
+
   std::int64_t choice = 0;
   std::int64_t index = 0;
   std::string_view type = {};       // Empty: not in this piece.
   std::string_view name = {};       // The same.
-  std::string_view arguments = {};  // What comes next of them.
+  std::string_view arguments = {};  // What comes next of them…
+  bool is_again = false;            // …or all, of which pieces may have come before.
 };
 
 enum class End : std::uint8_t {
@@ -81,6 +85,8 @@ class AnswerCalls {
   };
 
   Call* call_at(const Piece& piece);
+  bool is_known(const Piece& piece) const;
+  void take_arguments(Call& call, const Piece& piece);
   void take_name(Call& call, const Piece& piece);
   std::optional<std::string> mistake_of(const Call& call) const;
   void judge(Call& call, End end);

@@ -112,6 +112,42 @@ TEST_F(AnswerCallsTest, ThatTwoClientsCouldReadAsTwoEndIt) {
   EXPECT_TRUE(unreadable.refusal());
 }
 
+// A response tells its calls once more at its end.
+TEST_F(AnswerCallsTest, ThatAreToldAgainAreTheSame) {
+  const auto told = [&](std::string_view name, std::string_view arguments, std::int64_t index) {
+    AnswerCalls calls = made();
+    calls.piece({.index = 3, .type = "function", .name = "search"});
+    calls.piece({.index = 3, .arguments = "{}"});
+    calls.piece({.index = index,
+                 .type = "function",
+                 .name = name,
+                 .arguments = arguments,
+                 .is_again = true});
+    calls.ended(0, End::kComplete);
+    return calls.refusal().has_value();
+  };
+  EXPECT_FALSE(told("search", "{}", 3));
+  EXPECT_FALSE(told("search", "{}", Piece::kAnyPlace));
+  EXPECT_TRUE(told("search", "{\"q\":1}", 3));
+  EXPECT_TRUE(told("rm", "{}", 3));
+  EXPECT_TRUE(told("rm", "{}", Piece::kAnyPlace));
+  EXPECT_FALSE(told("search", "{\"q\":1}", Piece::kAnyPlace)) << "another call, and a good one";
+}
+
+TEST_F(AnswerCallsTest, OfATypeAreOfAFamilyThatWasOffered) {
+  policy.allow = NameSet({"type:computer_use", "type:local_shell"});
+  offered = {{{"computer_use_preview", ""}, "{}"}};
+  const auto passes = [&](std::string_view type) {
+    AnswerCalls calls = made();
+    calls.piece({.type = type, .name = type});
+    return !calls.refusal();
+  };
+  EXPECT_TRUE(passes("computer"));
+  EXPECT_TRUE(passes("local_shell")) << "allowed, beside another of a provider's own";
+  EXPECT_FALSE(passes("code_interpreter"));
+  EXPECT_FALSE(passes("new_thing"));
+}
+
 TEST_F(AnswerCallsTest, AreNotMoreThanTheRouteTakes) {
   policy.calls = 2;
   AnswerCalls calls = made();

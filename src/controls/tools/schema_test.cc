@@ -124,10 +124,10 @@ TEST(ToolSchema, TakesBoundedWork) {
            R"({"properties":{"a":{"$ref":"#/$defs/n"}},"required":["z"]},)"
            R"({"properties":{"a":{"$ref":"#/$defs/n"}},"required":["y"]}]}}})");
   std::string deep = "1";
-  for (int i = 0; i < 40; ++i) deep = R"({"a":)" + deep + "}";
+  for (int i = 0; i < 40; ++i) deep.insert(0, R"({"a":)").append("}");
   EXPECT_TRUE(branching.mistake_in(deep));
   std::string nested = "{}";
-  for (int i = 0; i < 80; ++i) nested = R"({"items":)" + nested + "}";
+  for (int i = 0; i < 80; ++i) nested.insert(0, R"({"items":)").append("}");
   EXPECT_FALSE(Schema::of_definition(R"({"parameters":)" + nested + "}"));
 }
 

@@ -224,7 +224,7 @@ bool fails_repeats(const Scope& scope, const Asked& asked, Checking& checking,
                               fmt::format("The tool {} was called {} times with the same "
                                           "arguments: the agent may be in a loop.",
                                           described(call.tool), times),
-                              "messages")) {
+                              std::string(asked.history))) {
       return false;
     }
     refused = label_of(call.tool);
@@ -244,7 +244,7 @@ bool fails_history(const Scope& scope, const Asked& asked, const Offered& offere
     if (tool.type.empty()) tool.type = "function";
     const Denial denial = offered.has_own(tool) ? Denial::kNothing : denial_of(scope, tool);
     if (denial == Denial::kNothing) continue;
-    const std::string param = fmt::format("messages[{}].tool_calls", call.turn);
+    const std::string param = fmt::format("{}[{}]", asked.history, call.place);
     if (!checking.refuse(refusal_of(scope, tool, denial, param))) continue;
     refused = label_of(tool);
     return true;
@@ -252,7 +252,8 @@ bool fails_history(const Scope& scope, const Asked& asked, const Offered& offere
   if (scope.policy.steps && steps > *scope.policy.steps &&
       checking.refuse_over(
           "steps", *scope.policy.steps,
-          fmt::format("Tools were called in {} turns of this conversation.", steps), "messages")) {
+          fmt::format("Tools were called in {} turns of this conversation.", steps),
+          std::string(asked.history))) {
     return true;
   }
   return fails_repeats(scope, asked, checking, refused);

@@ -97,7 +97,8 @@ std::string_view metric_label(const Scope& scope, std::string_view label);
 struct PastCall {
   Tool tool;  // Without a type where the surface tells none.
   std::string_view arguments;
-  std::int64_t turn = 0;  // Which message or item holds it, from 0, never falling.
+  std::int64_t turn = 0;   // Which turn of the model's it is of, never falling.
+  std::int64_t place = 0;  // Which message or item holds it, from 0.
 };
 
 // A tool that the caller wants to be called.
@@ -110,7 +111,8 @@ struct Asked {
   std::span<const Tool> offered = {};
   std::span<const PastCall> calls = {};
   std::span<const Chosen> chosen = {};
-  bool must_call = false;  // The model has to call some tool.
+  bool must_call = false;                 // The model has to call some tool.
+  std::string_view history = "messages";  // Where the calls stand.
 };
 
 struct Verdict {

@@ -154,11 +154,11 @@ TEST(Tools, AreNotMoreThanTheRouteTakes) {
 
 TEST(Tools, ThatWereCalledBeforeAreAllowedToo) {
   Case one = searching();
-  const PastCall calls[] = {{{"function", "search"}, "{}", 1}, {{"", "rm"}, "{}", 3}};
+  const PastCall calls[] = {{{"function", "search"}, "{}", 1, 1}, {{"", "rm"}, "{}", 3, 3}};
   const auto verdict = one.check({.calls = calls});
   ASSERT_FALSE(verdict);
   EXPECT_EQ(verdict.error().rule, "routes.chat.tools");
-  EXPECT_EQ(verdict.error().param, "messages[3].tool_calls");
+  EXPECT_EQ(verdict.error().param, "messages[3]");
   EXPECT_TRUE(one.check({.calls = std::span(calls).first(1)}));
   // One of a provider's own that the caller runs: allowed by its type, called by its name.
   one.policy.allow = NameSet({"bash_20250124"});
