@@ -246,6 +246,28 @@ void add_gateways(CLI::App& app, Chosen& chosen) {
   retire->add_flag("--yes", options.yes, "Do not ask");
 }
 
+void add_mcp(CLI::App& app, Chosen& chosen) {
+  using Action = cli::McpOptions::Action;
+  static cli::McpOptions options;
+  CLI::App* mcp = command(app, "mcp", "Tools of MCP servers against what was approved of them");
+  mcp->require_subcommand(1);
+  const auto add = [&](const char* name, const char* says, Action action) {
+    CLI::App* made = command(*mcp, name, says);
+    config_option(*made, options.config);
+    made->add_flag("--json", options.json, "Print JSON");
+    made->add_option("route", options.route, "The route that the server is behind")->required();
+    made->callback([&chosen, action] {
+      options.action = action;
+      chosen = [] { return cli::mcp(options); };
+    });
+    return made;
+  };
+  add("diff", "What is new, changed or gone; exit code 1 where anything is", Action::kDiff);
+  CLI::App* approve =
+      add("approve", "Write into the route's `pins` what the tools are now", Action::kApprove);
+  approve->add_option("--tool", options.tools, "Only this tool; all that differ without");
+}
+
 void add_books(CLI::App& app, Chosen& chosen) {
   static cli::SpendOptions spend;
   CLI::App* sub = command(app, "spend", "What was used and what it cost");
@@ -373,6 +395,7 @@ int main_of(int argc, char** argv) {
   add_keys(app, chosen);
   add_admin(app, chosen);
   add_gateways(app, chosen);
+  add_mcp(app, chosen);
   add_books(app, chosen);
   add_audit(app, chosen);
   add_about(app, chosen);

@@ -55,6 +55,10 @@ struct ModelLabels {
   Labels3 own() const { return {std::string(tenant), std::string(model), std::string(upstream)}; }
 };
 
+// Names that callers may choose, where the operator allows any: no more than so many are told
+// apart.
+constexpr std::size_t kToolsMax = 1000;
+
 struct ToolLabels {
   std::string_view route, tool, outcome;
   std::uint64_t hash() const { return mix(mix(mix(3, route), tool), outcome); }
@@ -132,6 +136,7 @@ class Metrics::Shard final : public pipeline::Meter {
     for (const audit::Attempt& attempt : record.attempts) {
       upstreams.at(NameLabel{attempt.upstream, attempt.status}) += attempt.calls;
     }
+    if (record.mcp_method == "tools/call") count_call(record);
     if (record.usage_source == audit::UsageSource::kNone) return;
     first_byte.observe(record.first_byte);
     TokenCounts& counts = tokens.at(ModelLabels{tenant, record.model_served, record.upstream});
@@ -140,6 +145,16 @@ class Metrics::Shard final : public pipeline::Meter {
     counts.output += record.output;
     counts.reasoning += record.reasoning;
     counts.spend = add_saturated(counts.spend, record.cost);
+  }
+
+  // What may not be called has no name here: whoever asks for it chose that.
+  void count_call(const audit::Record& record) {
+    std::string_view tool = record.mcp_name;
+    if (record.outcome == audit::Outcome::kRefused && record.code == "tool_not_allowed") tool = {};
+    if (calls.entries().size() >= kToolsMax) tool = "other";
+    const std::string_view outcome =
+        record.mcp_failed ? std::string_view("failed") : audit::name_of(record.outcome);
+    ++calls.at(ToolLabels{record.route, tool, outcome});
   }
 
   void counted(std::string_view model, Tokens ours, Tokens provider) override {
@@ -153,6 +168,7 @@ class Metrics::Shard final : public pipeline::Meter {
   std::int64_t at_work = 0;
   Series<Labels4, std::uint64_t> requests;
   Series<Labels3, TokenCounts> tokens;
+  Series<Labels3, std::uint64_t> calls;
   Series<std::pair<std::string, int>, std::uint64_t> upstreams;
   Series<std::pair<std::string, int>, CountError> errors;
   Series<std::pair<std::string, int>, std::uint64_t> failures;
@@ -169,6 +185,7 @@ struct Sums {
   std::int64_t at_work = 0;
   std::map<Labels4, std::uint64_t> requests;
   std::map<Labels3, TokenCounts> tokens;
+  std::map<Labels3, std::uint64_t> calls;
   std::map<std::pair<std::string, int>, std::uint64_t> upstreams;
   std::map<std::string, CountError> errors;
   std::map<std::string, std::uint64_t> failures;
@@ -188,6 +205,12 @@ void write_requests(const Sums& sums, std::string& out) {
     fmt::format_to(
         to, "tollgate_requests_total{{route=\"{}\",tenant=\"{}\",outcome=\"{}\",code=\"{}\"}} {}\n",
         escape_label(route), escape_label(tenant), outcome, code, count);
+  }
+  head_of(out, "tollgate_mcp_calls_total", "Calls of MCP tools by how they ended.", "counter");
+  for (const auto& [labels, count] : sums.calls) {
+    const auto& [route, tool, outcome] = labels;
+    fmt::format_to(to, "tollgate_mcp_calls_total{{route=\"{}\",tool=\"{}\",outcome=\"{}\"}} {}\n",
+                   escape_label(route), escape_label(tool), outcome, count);
   }
   head_of(out, "tollgate_upstream_requests_total",
           "Attempts at an upstream by status; 0 is no reply.", "counter");
@@ -269,6 +292,7 @@ void Sums::add(const Metrics::Shard& shard) {
   const std::lock_guard lock(shard.mutex);
   at_work += shard.at_work;
   for (const auto& [labels, count] : shard.requests.entries()) requests[labels] += count;
+  for (const auto& [labels, count] : shard.calls.entries()) calls[labels] += count;
   for (const auto& [labels, count] : shard.upstreams.entries()) upstreams[labels] += count;
   for (const auto& [labels, counts] : shard.tokens.entries()) {
     // Two upstreams that serve one model are one series.

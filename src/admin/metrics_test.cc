@@ -1,5 +1,6 @@
 #include "admin/metrics.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -138,6 +139,49 @@ TEST(Metrics, CountToolsByRouteAndWhatBecameOfThem) {
   EXPECT_EQ(count("search", "offered"), "2");
   EXPECT_EQ(count("other", "removed"), "1");
   EXPECT_EQ(count("search", "called"), "1");
+}
+
+TEST(Metrics, CountCallsByTool) {
+  Metrics metrics;
+  pipeline::Meter& shard = metrics.shard();
+  Ended ended;
+  ended.record.route = "docs";
+  ended.record.mcp_method = "tools/call";
+  ended.record.mcp_name = "search";
+  shard.ended(ended.record, {});
+  ended.record.mcp_failed = true;
+  shard.ended(ended.record, {});
+  ended.record.mcp_failed = false;
+  ended.record.outcome = audit::Outcome::kRefused;
+  ended.record.code = "tool_not_allowed";
+  ended.record.mcp_name = "what a caller made up";
+  shard.ended(ended.record, {});
+  ended.record.mcp_method = "tools/list";
+  shard.ended(ended.record, {});
+  const auto samples = scrape(metrics.expose());
+  const auto of = [&](std::string_view tool, std::string_view outcome) {
+    return samples.at(fmt::format(
+        R"(tollgate_mcp_calls_total{{route="docs",tool="{}",outcome="{}"}})", tool, outcome));
+  };
+  EXPECT_EQ(of("search", "allowed"), "1");
+  EXPECT_EQ(of("search", "failed"), "1");
+  EXPECT_EQ(of("", "refused"), "1");
+}
+
+// Where any tool is allowed, its name is the caller's choice.
+TEST(Metrics, TellApartSoManyToolsAndNoMore) {
+  Metrics metrics;
+  pipeline::Meter& shard = metrics.shard();
+  Ended ended;
+  ended.record.mcp_method = "tools/call";
+  for (int i = 0; i < 1500; ++i) {
+    const std::string name = fmt::format("tool_{}", i);
+    ended.record.mcp_name = name;
+    shard.ended(ended.record, {});
+  }
+  const auto samples = scrape(metrics.expose());
+  EXPECT_EQ(samples.at(R"(tollgate_mcp_calls_total{route="",tool="other",outcome="allowed"})"),
+            "500");
 }
 
 TEST(Metrics, KeepLabelsApartThatLookAlikeTogether) {

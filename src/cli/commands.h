@@ -126,6 +126,15 @@ struct GatewaysOptions {
 };
 int gateways(const GatewaysOptions& options);
 
+struct McpOptions {
+  enum class Action { kDiff, kApprove } action = Action::kDiff;
+  std::string config = "tollgate.yaml";
+  std::string route;
+  std::vector<std::string> tools;  // To approve; empty: all.
+  bool json = false;
+};
+int mcp(const McpOptions& options);
+
 struct SpendOptions {
   std::string config = "tollgate.yaml";
   std::string by = "tenant";

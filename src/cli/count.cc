@@ -158,7 +158,7 @@ std::optional<BodyScheme> scheme_of(const CountOptions& options) {
   // The name of the surface, or the short one.
   const std::string name = options.body == "chat" ? "chat_completions" : options.body;
   const std::optional<dialects::Surface> surface = dialects::surface_named(name);
-  if (!surface || *surface == dialects::Surface::kModels) {
+  if (!surface || *surface == dialects::Surface::kModels || *surface == dialects::Surface::kMcp) {
     wrong_use(fmt::format(
         "unknown kind of body `{}`; known are chat, messages, completions and embeddings",
         options.body));

@@ -16,6 +16,7 @@
 
 #include "cli/commands.h"
 #include "cli/explain_actor.h"
+#include "cli/explain_mcp.h"
 #include "cli/gateway.h"
 #include "cli/load_config.h"
 #include "cli/wall_time.h"
@@ -181,6 +182,7 @@ class Explainer {
   FaultOr<bool> find_actor();
   bool find_door();
   FaultOr<bool> decide(std::string& body);
+  bool decide_mcp(const std::string& body);
   void tell_plan(const pipeline::Plan& plan);
   void tell_removed(const pipeline::Plan& plan, std::span<const std::string_view> tools);
   void tell_watch(const config::Route& route);
@@ -347,7 +349,18 @@ FaultOr<bool> Explainer::tell_budgets(const pipeline::Plan& plan) {
   return true;
 }
 
+bool Explainer::decide_mcp(const std::string& body) {
+  for (const config::Route& route : config_.routes) {
+    if (!route.mcp || !authorization::lets_in(route.access, target_, caller_)) continue;
+    McpExplained found = explain_mcp(config_, route, caller_, address_, body, arena_);
+    for (auto& [what, words] : found.told) explained_.tell(what, std::move(words));
+    return !found.refusal || refused(*found.refusal);
+  }
+  return true;
+}
+
 FaultOr<bool> Explainer::decide(std::string& body) {
+  if (*surface_ == dialects::Surface::kMcp) return decide_mcp(body);
   const auto size = static_cast<Bytes>(body.size());
   body.append(dialects::RequestReader::kPadding, ' ');
   dialects::RequestReader reader;

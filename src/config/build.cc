@@ -307,6 +307,7 @@ class Builder {
       if (view.has("content")) made.content = build_content(view, made.surface, config_, report_);
       route_guards(report_, view, config_, made);
       if (view.has("anomalies")) made.anomalies = watch(view, made.surface);
+      route_mcp(report_, view, config_, made);
       made.limits = figures_by_scope(view);
       rename(made, view.path());
       config_.routes.push_back(std::move(made));
@@ -322,6 +323,13 @@ class Builder {
   }
 
   void surface(const View& view, Route& made) {
+    if (view.has("mcp")) {
+      made.surface = dialects::Surface::kMcp;
+      if (dialects::surface_of_path(made.access.path)) {
+        tell(view, "path", "this is the path of models: give an MCP server another");
+      }
+      return;
+    }
     const auto implied = dialects::surface_of_path(made.access.path);
     if (view.has("surface")) {
       made.surface = view.choice("surface", dialects::Surface::kChatCompletions);
@@ -333,7 +341,7 @@ class Builder {
       return;
     }
     made.surface = implied.value_or(dialects::Surface::kChatCompletions);
-    if (implied || made.access.path.empty() || view.has("mcp")) return;
+    if (implied || made.access.path.empty()) return;
     tell(view, "path",
          is_later_path(made.access.path)
              ? fmt::format("`{}` is not served by this version of tollgate: remove the route",
@@ -350,7 +358,8 @@ class Builder {
   }
 
   void route_models(const View& view, Route& made) {
-    const bool needed = made.surface != dialects::Surface::kModels && !view.has("mcp");
+    const bool needed =
+        made.surface != dialects::Surface::kModels && made.surface != dialects::Surface::kMcp;
     if (needed && (!view.has("models") ||
                    (view.texts("models").empty() && view.node("models")->children.empty()))) {
       const std::string message =

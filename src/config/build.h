@@ -32,6 +32,8 @@ void route_guards(Report& report, const View& view, const Config& config, Route&
 // The `tools` of a route, and of a tenant.
 tools::Policy build_tools(const View& route, Report& report);
 tools::TenantPolicy build_tenant_tools(const View& tenant, Report& report);
+// The `mcp` of a route, where it has one; after the tenants.
+void route_mcp(Report& report, const View& view, const Config& config, Route& route);
 
 // The `content` of a route.
 content::Policy build_content(const View& route, dialects::Surface surface, const Config& config,

@@ -9,6 +9,7 @@
 #include "controls/limits/limits.h"
 #include "dialects/chat_template.h"
 #include "dialects/guard.h"
+#include "dialects/mcp_methods.h"
 #include "dialects/media.h"
 #include "dialects/surface.h"
 #include "tokens/vocabulary.h"
@@ -59,6 +60,13 @@ List anomaly_signs() {
   for (const anomalies::SignRow& row : anomalies::kSigns) names.push_back(row.name);
   return names;
 }
+List mcp_server_requests() {
+  List names;
+  for (int i = 0; i < dialects::kMcpServerRequestCount; ++i) {
+    names.push_back(dialects::name_of(static_cast<dialects::McpServerRequest>(i)));
+  }
+  return names;
+}
 List methods() { return {"POST", "GET"}; }
 List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }
@@ -70,12 +78,14 @@ List whens() { return {"refuse", "allow_and_alert"}; }
 List money_faults() { return {"refuse"}; }
 List rate_faults() { return {"refuse", "local_share"}; }
 List key_faults() { return {"refuse", "cached"}; }
-List later_surfaces() { return {"images", "audio", "mcp"}; }
+List later_surfaces() { return {"images", "audio"}; }
 
 List surfaces() {
   List names;
   for (int i = 0; i < dialects::kSurfaceCount; ++i) {
-    names.push_back(dialects::name_of(static_cast<dialects::Surface>(i)));
+    const auto surface = static_cast<dialects::Surface>(i);
+    // That has `mcp` on the route instead.
+    if (surface != dialects::Surface::kMcp) names.push_back(dialects::name_of(surface));
   }
   return names;
 }

@@ -37,6 +37,7 @@ List money_faults();
 List rate_faults();  // In the order of OnFault…
 List key_faults();   // …and of KeysOnFault.
 List surfaces();
+List mcp_server_requests();  // In the order of dialects::McpServerRequest.
 List scopes();
 List budget_scopes();
 List windows();

@@ -10,6 +10,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/address.h"
@@ -30,6 +32,7 @@
 #include "controls/tools/tools.h"
 #include "dialects/chat_template.h"
 #include "dialects/guard.h"
+#include "dialects/mcp_methods.h"
 #include "dialects/media.h"
 #include "dialects/surface.h"
 
@@ -38,6 +41,8 @@ class Rules;
 }
 
 namespace tollgate::config {
+
+class McpPins;  // mcp_pins.h
 
 using tollgate::Secret;
 
@@ -164,6 +169,29 @@ struct Tenant {
   tools::TenantPolicy tools;
 };
 
+// Before the path of a route: where its metadata as a protected resource is (RFC 9728, 3.1).
+inline constexpr std::string_view kMcpMetadataPath = "/.well-known/oauth-protected-resource";
+
+// An MCP server behind a route, and what of it callers see and use.
+struct Mcp {
+  Upstream upstream;  // Named "mcp:ROUTE".
+  authorization::NamedAccess tools;
+  authorization::NamedAccess prompts;
+  authorization::NamedAccess resources;  // By address, or by template.
+  dialects::McpServerRequests server_requests;
+  Mode mode = Mode::kEnforce;           // Of the three.
+  std::vector<std::string> origins;     // Pages that may call; none: no page.
+  std::vector<std::string> hosts;       // That `Host` may say; none: any, but on loopback.
+  Bytes answer = 4 << 20;               // A message of the server.
+  std::shared_ptr<const McpPins> pins;  // Approved definitions of tools; null: none are needed.
+  std::string pins_file;
+  // Instead of the upstream's own, by tenant.
+  std::vector<std::pair<std::string, Secret>> credentials;
+  std::string metadata;   // JSON of RFC 9728; empty: callers are not told where tokens are.
+  std::string challenge;  // To those without a good one: "Bearer resource_metadata=…".
+  std::string rule;       // "routes.NAME.mcp"
+};
+
 struct Route {
   std::string name;
   dialects::Surface surface{};
@@ -176,6 +204,7 @@ struct Route {
   std::vector<int> response_guards;            // …about the answer.
   std::optional<anomalies::Policy> anomalies;  // Nothing: nobody looks.
   std::vector<limits::Policy> limits;  // Of this route only; the rule is "routes.NAME.limits.…".
+  std::optional<Mcp> mcp;              // Of the surface kMcp, and of no other.
 };
 
 // The header in which trusted proxies say for whom they ask.

@@ -8,6 +8,7 @@
 #include "config/choices.h"
 #include "config/effective_admin.h"
 #include "config/effective_authentication.h"
+#include "config/effective_mcp.h"
 #include "config/effective_parts.h"
 #include "config/effective_tools.h"
 #include "config/load.h"
@@ -283,6 +284,12 @@ json::array routes(const Config& config) {
     one["allow"] = allow(route);
     one["anonymous"] = route.access.anonymous;
     one["mode"] = text(name_of(route.access.mode));
+    one["limits"] = figures_by_scope(route.limits);
+    if (route.mcp) {
+      one["mcp"] = effective_mcp(*route.mcp, route.prompt.body);
+      made.push_back(std::move(one));
+      continue;
+    }
     const bool clamps = route.prompt.on_output_over == prompts::OverCap::kClamp;
     json::object prompt{{"body", format_bytes(route.prompt.body)}};
     prompt["input_tokens"] = route.prompt.input_tokens;
@@ -303,7 +310,6 @@ json::array routes(const Config& config) {
     if (route.anomalies) one["anomalies"] = watched(*route.anomalies);
     if (!route.content.request.empty() || !route.content.response.empty())
       one["content"] = content(route.content);
-    one["limits"] = figures_by_scope(route.limits);
     made.push_back(std::move(one));
   }
   return made;

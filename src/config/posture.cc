@@ -6,6 +6,7 @@
 
 #include "config/build.h"
 #include "config/posture_authentication.h"
+#include "config/posture_mcp.h"
 #include "config/scalars.h"
 
 namespace tollgate::config {
@@ -43,7 +44,7 @@ class Posture {
     store();
     callers();
     upstreams();
-    token_limits(config_.limits);
+    if (serves_models()) token_limits(config_.limits);
     tenants();
     budgets();
     models();
@@ -227,10 +228,17 @@ class Posture {
 
   bool some_route_asks_for(const std::string& role) const {
     return std::ranges::any_of(config_.routes, [&](const Route& route) {
-      return std::ranges::any_of(route.access.allow, [&](const authorization::Allow& line) {
-        return std::ranges::count(line.roles, role) != 0;
-      });
+      return (route.mcp && asks_for(*route.mcp, role)) ||
+             std::ranges::any_of(route.access.allow, [&](const authorization::Allow& line) {
+               return std::ranges::count(line.roles, role) != 0;
+             });
     });
+  }
+
+  // Nothing is paid and no tokens are counted where there are MCP servers alone.
+  bool serves_models() const {
+    return config_.routes.empty() ||
+           std::ranges::any_of(config_.routes, [](const Route& route) { return !route.mcp; });
   }
 
   void tenants() {
@@ -245,7 +253,7 @@ class Posture {
              fmt::format("roles: [{}] in `allow` of a route, or remove it", role));
       }
       tenant_tools(tenant);
-      if (!covered && !tenant.budget) {
+      if (!covered && !tenant.budget && serves_models()) {
         tell("tenant-without-budget", field,
              fmt::format("Nothing bounds what `{}` may spend.", tenant.name),
              "budget: { usd: 50, per: month, when_exhausted: refuse }");
@@ -375,14 +383,21 @@ class Posture {
     caps(route, field);
     never_applying(route, field);
     tools(route, field);
-    token_limits(route.limits, field);
     watched(route, field);
+    if (!route.mcp) return token_limits(route.limits, field);
+    secret(field + ".mcp", "credential");
+    for (const auto& each : route.mcp->credentials) {
+      secret(field + ".mcp.credential_by_tenant", each.first);
+    }
+    for (Weakness& each : weaknesses_of_mcp(config_, *route.mcp, field + ".mcp")) {
+      tell(std::move(each.id), each.field, std::move(each.message), std::move(each.mend));
+    }
   }
 
   // Who has a credential answers for what it sends; nobody answers for anonymous callers.
   void watched(const Route& route, const std::string& field) {
     if (route.anomalies || !route.access.anonymous) return;
-    if (route.surface == dialects::Surface::kModels) return;
+    if (route.surface == dialects::Surface::kModels || route.mcp) return;
     tell("anonymous-route-without-anomalies", field,
          fmt::format("Route `{}` lets callers in without a credential, and nobody looks for "
                      "unusual behaviour on it.",
@@ -453,7 +468,8 @@ class Posture {
 
   void caps(const Route& route, const std::string& field) {
     if (route.surface == dialects::Surface::kModels) return;
-    if (route.access.exposure == authorization::Exposure::kPublic && !written(field, "prompt")) {
+    if (route.access.exposure == authorization::Exposure::kPublic && !route.mcp &&
+        !written(field, "prompt")) {
       tell("public-route-without-prompt-caps", field,
            fmt::format("Route `{}` is public and its prompts have only the default caps.",
                        route.name),
@@ -472,7 +488,7 @@ class Posture {
     const std::string_view surface = dialects::name_of(route.surface);
     for (const limits::Policy& policy : route.limits) {
       const bool output = policy.figure == Figure::kOutputTokensPerMinute;
-      const bool listing = route.surface == dialects::Surface::kModels;
+      const bool listing = route.surface == dialects::Surface::kModels || route.mcp;
       if (!output && !(listing && counts_tokens(policy.figure))) continue;
       tell("limit-never-applies",
            fmt::format("{}.limits.{}.{}", field, limits::name_of(policy.scope),

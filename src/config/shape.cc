@@ -9,6 +9,7 @@
 #include "config/shape_authentication.h"
 #include "config/shape_content.h"
 #include "config/shape_guards.h"
+#include "config/shape_mcp.h"
 #include "config/shape_prompt.h"
 #include "config/shape_tls.h"
 #include "config/shape_tools.h"
@@ -344,7 +345,7 @@ constexpr Field kRouteFields[] = {
      .kind = Kind::kSection,
      .doc = "What is done about requests that are unlike their caller. Not written: nobody looks.",
      .section = &kAnomalies},
-    {.key = "mcp", .kind = Kind::kNotServed, .doc = "MCP servers."},
+    kRouteMcp,
 };
 constexpr Section kRoute{"route",
                          "A door: a path, the models behind it and who may use them. Deny is "

@@ -90,7 +90,7 @@ class Validator {
 
   void dialect(std::size_t at) {
     const Route& route = config_.routes[at];
-    if (route.surface == dialects::Surface::kModels) return;
+    if (route.surface == dialects::Surface::kModels || route.mcp) return;
     const dialects::Dialect wanted = dialects::dialect_of(route.surface);
     for (const int index : route.models) {
       const Model& model = config_.models[static_cast<std::size_t>(index)];
@@ -168,7 +168,7 @@ class Validator {
     const Route& a = config_.routes[first];
     const Route& b = config_.routes[second];
     if (a.access.path.empty() || a.access.path != b.access.path) return;
-    if (a.access.method != b.access.method) return;
+    if (a.access.method != b.access.method && !a.access.streams && !b.access.streams) return;
     const std::string field = fmt::format("routes[{}]", second);
     if (a.surface != b.surface) {
       tell(field, fmt::format("route `{}` has this path with the surface `{}`: one path serves "
@@ -176,7 +176,8 @@ class Validator {
                               a.name, dialects::name_of(a.surface)));
       return;
     }
-    const bool listing = a.surface == dialects::Surface::kModels;
+    const bool listing =
+        a.surface == dialects::Surface::kModels || a.surface == dialects::Surface::kMcp;
     const auto shared = std::ranges::find_if(
         a.models, [&](int model) { return std::ranges::count(b.models, model) != 0; });
     if ((shared == a.models.end() && !listing) || !share_callers(a, b)) return;

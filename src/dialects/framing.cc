@@ -107,6 +107,7 @@ Framing framing_of(const Request& request, ChatTemplate chat_template) {
                             (request.tokens_given > 0 ? request.prompts * kPerPrompt : 0);
       return {tokens, tokens};
     }
+    case Surface::kMcp:
     case Surface::kModels:
       break;
   }

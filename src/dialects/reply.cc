@@ -179,6 +179,7 @@ FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_vie
       return read_moderations(reply);
     case Surface::kRerank:
       return read_ranking(reply);
+    case Surface::kMcp:
     case Surface::kModels:
       break;
   }

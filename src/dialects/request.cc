@@ -275,6 +275,7 @@ std::span<const Required> required_of(Surface surface) {
       return kModeration;
     case Surface::kRerank:
       return kRanking;
+    case Surface::kMcp:
     case Surface::kModels:
       break;
   }

@@ -328,6 +328,7 @@ std::span<const Row> own_rows(Surface surface) {
       return kModeration;
     case Surface::kRerank:
       return kRanking;
+    case Surface::kMcp:
     case Surface::kModels:
       break;
   }

@@ -37,6 +37,7 @@ constexpr std::array<Row, kSurfaceCount> kRows{{
     {Surface::kModerations, kOpenAi, Output::kNone, Cost::kTokens, "moderations",
      "/v1/moderations"},
     {Surface::kRerank, kOpenAi, Output::kNone, Cost::kTokens, "rerank", "/v1/rerank"},
+    {Surface::kMcp, Dialect::kMcp, Output::kNone, Cost::kNothing, "mcp", {}},
 }};
 
 constexpr bool is_in_order() {
@@ -62,7 +63,7 @@ std::optional<Surface> surface_named(std::string_view name) {
 
 std::optional<Surface> surface_of_path(std::string_view path) {
   for (const Row& row : kRows)
-    if (row.path == path) return row.surface;
+    if (!row.path.empty() && row.path == path) return row.surface;
   return std::nullopt;
 }
 

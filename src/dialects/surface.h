@@ -7,7 +7,11 @@
 
 namespace tollgate::dialects {
 
-enum class Dialect : std::uint8_t { kOpenAi, kAnthropic };
+enum class Dialect : std::uint8_t {
+  kOpenAi,
+  kAnthropic,
+  kMcp,  // JSON-RPC; spoken by no model.
+};
 
 enum class Surface : std::uint8_t {
   kChatCompletions,  // OpenAI POST /v1/chat/completions
@@ -19,8 +23,9 @@ enum class Surface : std::uint8_t {
   kCountTokens,      // Anthropic POST /v1/messages/count_tokens
   kModerations,      // OpenAI POST /v1/moderations
   kRerank,           // POST /v1/rerank, as Jina, Cohere and vLLM have it; refusals as OpenAI's.
+  kMcp,              // An MCP server, at a path of the route's own; see mcp_message.h.
 };
-inline constexpr int kSurfaceCount = 9;
+inline constexpr int kSurfaceCount = 10;
 
 // The names under which the output cap of a chat is written. Servers know one or both, and
 // some models of OpenAI refuse both at once. Every other surface has one name: `max_tokens`, or
@@ -30,13 +35,13 @@ enum class CapField : std::uint8_t { kBoth, kMaxTokens, kMaxCompletionTokens };
 Dialect dialect_of(Surface surface);
 
 // "chat_completions", "completions", "embeddings", "models", "messages", "responses",
-// "count_tokens", "moderations", "rerank".
+// "count_tokens", "moderations", "rerank", "mcp".
 std::string_view name_of(Surface surface);
 std::optional<Surface> surface_named(std::string_view name);
 
 // The surface that a standard path implies, or nothing.
 std::optional<Surface> surface_of_path(std::string_view path);
-std::string_view standard_path(Surface surface);  // "/v1/chat/completions"
+std::string_view standard_path(Surface surface);  // "/v1/chat/completions"; empty: it has none.
 
 // Whether replies of this surface bring forth tokens: chat, completions, messages and responses.
 bool makes_output(Surface surface);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "pipeline/mcp.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/redaction.h"
 
@@ -17,6 +18,9 @@ std::span<const T> joined(std::span<const T> a, std::span<const std::type_identi
   std::ranges::copy(b, std::ranges::copy(a, made.begin()).out);
   return made;
 }
+
+// Who asks is looked up again where the body came later than this after the head.
+inline constexpr Duration kIdentityFresh = std::chrono::milliseconds(100);
 
 struct Pipeline::Life {
   Life(Pipeline& pipeline, Exchange& exchange)
@@ -64,6 +68,7 @@ struct Pipeline::Life {
   Redaction redaction;
   std::span<const std::string_view> tools_offered;  // Before any of them was left out…
   std::span<const std::string_view> tools_removed;  // …and those that were.
+  McpError mcp;  // How a refusal of an MCP request is told.
   Stop stop;
   bool known = false;       // Who asks, as somebody who may be let in.
   bool decided = false;     // The decision that lets it leave is on record.

@@ -84,6 +84,18 @@ Task<void> Pipeline::answer_alive(Exchange& exchange) {
   co_await exchange.reply(head, "ok\n");
 }
 
+// Who has no token yet has to be able to ask; what it is told is the same for everybody.
+Task<bool> Pipeline::answer_mcp_metadata(Exchange& exchange) {
+  const std::shared_ptr<const config::Config> config = services_.config.get();
+  const config::Mcp* mcp = mcp_metadata_at(*config, exchange.head());
+  if (mcp == nullptr) co_return false;
+  ReplyHead head;
+  // Pages of clients read it, too: it is no secret and nobody's.
+  head.headers = "access-control-allow-origin: *\r\n";
+  co_await exchange.reply(head, mcp->metadata);
+  co_return true;
+}
+
 Task<void> Pipeline::answer_preflight(Life& life) {
   ReplyHead reply;
   reply.status = 204;

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "base/ascii.h"
+#include "pipeline/mcp.h"
+#include "pipeline/replies.h"
 
 namespace tollgate::pipeline {
 
@@ -19,6 +21,11 @@ constexpr std::string_view kHeaders[] = {"accept",
                                          "authorization",
                                          "content-type",
                                          "idempotency-key",
+                                         "last-event-id",
+                                         "mcp-method",
+                                         "mcp-name",
+                                         "mcp-protocol-version",
+                                         "mcp-session-id",
                                          "openai-beta",
                                          "openai-organization",
                                          "openai-project",
@@ -40,7 +47,8 @@ constexpr std::string_view kHeaders[] = {"accept",
 
 // What a script may read of an answer beside its body.
 constexpr std::string_view kExposed =
-    "request-id, retry-after, retry-after-ms, x-request-id, x-should-retry, x-tollgate-cost-usd, "
+    "mcp-session-id, request-id, retry-after, retry-after-ms, x-request-id, x-should-retry, "
+    "x-tollgate-cost-usd, "
     "x-tollgate-budget-remaining-usd, x-tollgate-model, x-tollgate-reason, x-tollgate-rule";
 
 constexpr std::string_view kOfThePage = "vary: origin\r\n";
@@ -52,7 +60,10 @@ bool is_kept_by_caches(std::string_view method) { return method == "GET" || meth
 
 bool lists_pages(const config::Config& config) {
   return std::ranges::any_of(config.authentication.sessions,
-                             [](const auto& session) { return !session.origins.empty(); });
+                             [](const auto& session) { return !session.origins.empty(); }) ||
+         std::ranges::any_of(config.routes, [](const config::Route& route) {
+           return route.mcp && !route.mcp->origins.empty();
+         });
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -85,15 +96,18 @@ std::string who_may_read(std::string_view page) {
 }  // namespace
 
 std::string_view listed_page(const RequestHead& head, const config::Config& config) {
-  const auto& sessions = config.authentication.sessions;
-  if (sessions.empty()) return {};
+  if (!lists_pages(config)) return {};
   const std::string_view origin = head.only_header("origin").value_or("");
   if (origin.empty()) return {};
-  for (const authentication::SessionPolicy& session : sessions) {
-    const auto found = std::ranges::find(session.origins, origin);
-    if (found != session.origins.end()) return *found;
+  const auto listed = [&](const std::vector<std::string>& origins) -> std::string_view {
+    const auto found = std::ranges::find(origins, origin);
+    return found == origins.end() ? std::string_view() : std::string_view(*found);
+  };
+  for (const authentication::SessionPolicy& session : config.authentication.sessions) {
+    if (const std::string_view page = listed(session.origins); !page.empty()) return page;
   }
-  return {};
+  const config::Mcp* mcp = mcp_at(config, {head.exposure, "POST", without_query(head.target)});
+  return mcp == nullptr ? std::string_view() : listed(mcp->origins);
 }
 
 bool is_preflight(const RequestHead& head) {
@@ -102,7 +116,7 @@ bool is_preflight(const RequestHead& head) {
 
 std::string_view preflight_headers(const RequestHead& head, std::string_view page, Arena& arena) {
   std::string lines = who_may_read(page);
-  lines += "access-control-allow-methods: GET, POST\r\n";
+  lines += "access-control-allow-methods: GET, POST, DELETE\r\n";
   const std::string allowed = allowed_of(head.header("access-control-request-headers"));
   if (!allowed.empty()) lines += "access-control-allow-headers: " + allowed + "\r\n";
   lines +=

@@ -1,5 +1,5 @@
 // Pages of another host that may call with the session of their browser: those that the `origins`
-// of a session name, to the letter.
+// of a session name, or those of an MCP endpoint for that, to the letter.
 //
 // A browser asks before it lets such a page call (a preflight), and lets it read an answer that
 // names its origin. It is named alone, never `*`, as credentials come along; whoever is not listed

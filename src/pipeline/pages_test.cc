@@ -47,7 +47,7 @@ TEST_F(Pages, ThatAreListedAreAnsweredBeforeTheyCall) {
   EXPECT_EQ(caller->text, "");
   EXPECT_EQ(caller->header(kOrigin), "https://app.example.com");
   EXPECT_EQ(caller->header("access-control-allow-credentials"), "true");
-  EXPECT_EQ(caller->header("access-control-allow-methods"), "GET, POST");
+  EXPECT_EQ(caller->header("access-control-allow-methods"), "GET, POST, DELETE");
   EXPECT_EQ(caller->header("access-control-allow-headers"),
             "authorization, content-type, x-stainless-os");
   EXPECT_EQ(caller->header("access-control-max-age"), "600");

@@ -25,9 +25,6 @@ constexpr Bytes kBodyBytesMax = 64 << 20;
 constexpr std::size_t kClientRequestIdBytesMax = 128;
 constexpr std::string_view kLivePath = "/livez";
 
-// Who asks is looked up again where the body came later than this after the head.
-constexpr Duration kIdentityFresh = std::chrono::milliseconds(100);
-
 double jitter_of(std::string_view id) {
   return id.empty() ? 0.0 : static_cast<double>(static_cast<unsigned char>(id.back()) % 32) / 32;
 }
@@ -108,6 +105,7 @@ Pipeline::Pipeline(const Services& services)
       fingerprint_key_(fingerprint_key(services.pepper)),
       counting_(services.vocabularies, services.count_errors),
       forwarder_(services.clock, services.upstreams, counting_, buffers_, scanner_),
+      mcp_forwarder_(services.clock, services.upstreams, buffers_),
       guards_(services.clock, services.upstreams, buffers_) {
   services_.keys.watch(*this);
 }
@@ -130,6 +128,11 @@ Task<void> Pipeline::serve(Exchange& exchange) {
     co_return co_await answer_alive(exchange);
   }
 
+  if (exchange.head().target.starts_with(config::kMcpMetadataPath) &&
+      co_await answer_mcp_metadata(exchange)) {
+    co_return;
+  }
+
   Life life(*this, exchange);
   if (is_only_asked(life)) co_return co_await answer_preflight(life);
   services_.meter.began();
@@ -144,6 +147,10 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   life.target = {head.exposure, head.method, *path};
   name_model(life);
   life.dialect = dialect_at(*path, head);
+  if (const config::Mcp* mcp = mcp_at(*life.config, life.target)) {
+    life.dialect = dialects::Dialect::kMcp;
+    life.mcp.challenge = mcp->challenge;
+  }
 
   // Who asks? The only lookup before the verdict.
   if (const Expected<void> known = co_await identify(life); !known) {
@@ -155,6 +162,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
     co_return co_await refuse_request(life, found.error());
   }
   if (life.surface == dialects::Surface::kModels) co_return co_await serve_models(life);
+  if (life.surface == dialects::Surface::kMcp) co_return co_await serve_mcp(life);
   const Expected<std::string_view> body = co_await exchange.read_body(life.body_max);
   if (!body) co_return co_await refuse_request(life, body.error());
   // A body may take its time, and a key may end meanwhile.
@@ -507,8 +515,11 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease body = buffers_.lease();
   ReplyHead head;
-  head.status = write_refusal_reply(life.dialect, refusal, life.record.id,
-                                    jitter_of(life.record.id), *headers, *body);
+  const double jitter = jitter_of(life.record.id);
+  head.status =
+      life.dialect == dialects::Dialect::kMcp
+          ? write_mcp_refusal(life.mcp, refusal, life.record.id, jitter, *headers, *body)
+          : write_refusal_reply(life.dialect, refusal, life.record.id, jitter, *headers, *body);
   write_limit_headers(life.dialect, life.record.limits, life.wall, *headers);
   write_degraded_header(life.record.degraded, *headers);
   head.headers = *headers;

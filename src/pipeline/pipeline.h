@@ -22,6 +22,7 @@
 #include "pipeline/guards.h"
 #include "pipeline/headroom.h"
 #include "pipeline/identify.h"
+#include "pipeline/mcp_forward.h"
 #include "pipeline/plan.h"
 #include "pipeline/ports.h"
 #include "pipeline/request_id.h"
@@ -72,6 +73,8 @@ class Pipeline final : public Handler, public KeyWatcher {
   // call, it may read the answer of.
   bool is_only_asked(Life& life);
   Task<void> answer_alive(Exchange& exchange);
+  // Whether it was a question where tokens for an MCP server are; then it is answered.
+  Task<bool> answer_mcp_metadata(Exchange& exchange);
   Task<void> answer_preflight(Life& life);
   void open_record(Life& life);
   Task<Expected<void>> identify(Life& life);
@@ -99,6 +102,17 @@ class Pipeline final : public Handler, public KeyWatcher {
   void compare(const Plan& plan, const Count& ours, Tokens provider);
   Task<void> serve_models(Life& life);
   static void name_model(Life& life);
+  // The same for an MCP server: from the body to the end.
+  Task<void> serve_mcp(Life& life);
+  Task<Expected<void>> read_mcp(Life& life, const config::Route& route, McpTurn& turn,
+                                std::string& message);
+  Expected<void> read_mcp_message(Life& life, const config::Route& route, std::string_view body,
+                                  McpTurn& turn, std::string& written);
+  Expected<void> open_mcp_stream(Life& life, const config::Route& route, McpTurn& turn);
+  Task<void> serve_mcp_held(Life& life, const config::Route& route, const McpTurn& turn,
+                            const std::string& message, const Charges& charges, Hold& hold);
+  static void observe(Life& life, std::string_view rule);
+  class HeldMcpRequest;
   Task<Expected<Hold, Shortfall>> hold(Life& life, const Charges& charges);
   void find_headroom(Life& life);
   Task<void> serve_held(Life& life, std::string_view body, const Plan& plan,
@@ -130,6 +144,8 @@ class Pipeline final : public Handler, public KeyWatcher {
   dialects::RequestReader reader_;
   std::uint64_t reads_ = 0;  // What the reader holds is of the last of them.
   Forwarder forwarder_;
+  dialects::McpReader mcp_reader_;
+  McpForwarder mcp_forwarder_;
   Guards guards_;
   RequestIds ids_;
   authentication::BundleVerdicts verdicts_;

@@ -329,6 +329,30 @@ std::string_view subject_of(limits::Scope scope, const Facts& facts, const confi
   CHECK(false);
 }
 
+Charges mcp_charges(const config::Config& config, const config::Route& route,
+                    const authentication::Identity& caller, const IpAddress& client_ip,
+                    Arena& arena) {
+  const dialects::Request request;
+  const config::Model none;  // No model's limit applies.
+  const Facts facts{.config = config, .caller = caller, .client_ip = client_ip, .request = request};
+  const config::Tenant* tenant = tenant_named(config, caller.tenant);
+  const auto applies = [](const limits::Policy& limit) {
+    return limit.scope != limits::Scope::kModel &&
+           (limit.figure == limits::Figure::kRequestsPerMinute ||
+            limit.figure == limits::Figure::kRequestsPerDay ||
+            limit.figure == limits::Figure::kConcurrentRequests);
+  };
+  std::size_t count = 0;
+  each_limit(config, tenant, route, [&](const limits::Policy& limit) { count += applies(limit); });
+  const std::span<LimitCharge> limits = arena.make<LimitCharge>(count);
+  std::size_t next = 0;
+  each_limit(config, tenant, route, [&](const limits::Policy& limit) {
+    if (!applies(limit)) return;
+    limits[next++] = {&limit, subject_of(limit.scope, facts, route, none, arena), 1};
+  });
+  return {.limits = limits};
+}
+
 Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& scanner,
                       Arena& arena, audit::Record& record, const Terms& terms, const Plan* before) {
   const config::Config& config = facts.config;

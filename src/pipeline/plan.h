@@ -99,6 +99,12 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& 
 std::string_view subject_of(limits::Scope scope, const Facts& facts, const config::Route& route,
                             const config::Model& model, Arena& arena);
 
+// What an MCP request takes of every limit on requests: it has no tokens, and nothing is paid for
+// it.
+Charges mcp_charges(const config::Config& config, const config::Route& route,
+                    const authentication::Identity& caller, const IpAddress& client_ip,
+                    Arena& arena);
+
 // The tenant of that name, or null.
 const config::Tenant* tenant_named(const config::Config& config, std::string_view name);
 

@@ -76,7 +76,7 @@ void write_limit(dialects::Dialect dialect, std::string_view kind,
                  const audit::LimitEvidence& limit, WallTime wall, std::string& headers) {
   const std::int64_t remaining = std::max<std::int64_t>(limit.remaining, 0);
   const Duration reset = until_full(limit);
-  if (dialect == dialects::Dialect::kOpenAi) {
+  if (dialect != dialects::Dialect::kAnthropic) {
     headers += "x-ratelimit-limit-";
     line(headers, kind, limit.limit);
     headers += "x-ratelimit-remaining-";
@@ -204,17 +204,24 @@ void write_retry_hints(const RefusalRow& row, const Refusal& refusal, double jit
 
 }  // namespace
 
-int write_refusal_reply(dialects::Dialect dialect, const Refusal& refusal, std::string_view id,
-                        double jitter, std::string& headers, std::string& body) {
+void write_refusal_headers(dialects::Dialect dialect, const Refusal& refusal, std::string_view id,
+                           double jitter, std::string& headers, std::string_view challenge) {
   const RefusalRow& row = row_of(refusal.reason);
-  const bool openai = dialect == dialects::Dialect::kOpenAi;
+  const bool anthropic = dialect == dialects::Dialect::kAnthropic;
   write_id_headers(dialect, id, headers);
   line(headers, "x-tollgate-reason", row.code);
   if (!refusal.rule.empty()) line(headers, "x-tollgate-rule", printable(refusal.rule));
-  if (openai ? row.openai_status == 401 : row.anthropic_status == 401) {
-    line(headers, "www-authenticate", "Bearer");
+  if ((anthropic ? row.anthropic_status : row.openai_status) == 401) {
+    line(headers, "www-authenticate", challenge);
   }
   write_retry_hints(row, refusal, jitter, headers);
+}
+
+int write_refusal_reply(dialects::Dialect dialect, const Refusal& refusal, std::string_view id,
+                        double jitter, std::string& headers, std::string& body) {
+  const RefusalRow& row = row_of(refusal.reason);
+  const bool openai = dialect != dialects::Dialect::kAnthropic;
+  write_refusal_headers(dialect, refusal, id, jitter, headers);
 
   dialects::RefusalWords words;
   words.type = openai ? row.openai_type : row.anthropic_type;

@@ -44,6 +44,11 @@ void write_account_headers(const Account& account, std::string& headers);
 // x-tollgate-degraded: which stores the request was decided without; nothing where there are all.
 void write_degraded_header(std::span<const std::string_view> degraded, std::string& headers);
 
+// The head lines of a refusal: ids, reason, rule, retry hints.
+void write_refusal_headers(dialects::Dialect dialect, const Refusal& refusal, std::string_view id,
+                           double jitter, std::string& headers,
+                           std::string_view challenge = "Bearer");
+
 // A refusal in the caller's dialect: its status, its head lines (reason, rule, retry hints) and
 // its body. `jitter`, 0 to 1, spreads the retries of many; the wait told is never shorter than
 // the true one.

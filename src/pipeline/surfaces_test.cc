@@ -64,6 +64,8 @@ Sample sample_of(Surface surface) {
               R"({"results":[{"index":0,"relevance_score":0.5}],"usage":{"total_tokens":9}})"};
     case Surface::kModels:
       break;  // Asks no model: below.
+    case Surface::kMcp:
+      break;  // Nor does it; mcp_test and tests/e2e/mcp*_test ask the controls that it has.
   }
   return {};
 }
@@ -71,7 +73,8 @@ Sample sample_of(Surface surface) {
 std::vector<Surface> surfaces() {
   std::vector<Surface> all;
   for (int i = 0; i < dialects::kSurfaceCount; ++i) {
-    if (static_cast<Surface>(i) != Surface::kModels) all.push_back(static_cast<Surface>(i));
+    const auto surface = static_cast<Surface>(i);
+    if (surface != Surface::kModels && surface != Surface::kMcp) all.push_back(surface);
   }
   return all;
 }

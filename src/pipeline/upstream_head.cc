@@ -6,10 +6,10 @@
 
 namespace tollgate::pipeline {
 
-void begin_upstream_head(const config::Upstream& upstream, int endpoint, std::string_view path,
-                         std::string& out) {
-  const config::Endpoint& to = upstream.endpoints[static_cast<std::size_t>(endpoint)];
-  out += "POST ";
+void begin_head(const config::Endpoint& to, std::string_view method, std::string_view path,
+                std::string& out) {
+  out += method;
+  out += ' ';
   out += to.path_prefix;
   out += path;
   out += " HTTP/1.1\r\nHost: ";
@@ -18,10 +18,25 @@ void begin_upstream_head(const config::Upstream& upstream, int endpoint, std::st
   out += to.host;
   if (v6) out += ']';
   if (to.port != (to.tls ? 443 : 80)) fmt::format_to(std::back_inserter(out), ":{}", to.port);
+}
+
+void begin_upstream_head(const config::Upstream& upstream, int endpoint, std::string_view path,
+                         std::string& out) {
+  begin_head(upstream.endpoints[static_cast<std::size_t>(endpoint)], "POST", path, out);
   if (upstream.credential.empty()) return;
   out += upstream.speaks == dialects::Dialect::kAnthropic ? "\r\nx-api-key: "
                                                           : "\r\nAuthorization: Bearer ";
   out += upstream.credential.reveal();
+}
+
+bool is_traceparent(std::string_view text) {
+  if (text.size() != 55) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool dash = i == 2 || i == 35 || i == 52;
+    const char c = text[i];
+    if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+  }
+  return true;
 }
 
 void end_upstream_head(std::string_view id, std::size_t body_bytes, std::string& out) {

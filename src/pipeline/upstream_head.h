@@ -14,6 +14,12 @@ namespace tollgate::pipeline {
 // end behind the last.
 void begin_upstream_head(const config::Upstream& upstream, int endpoint, std::string_view path,
                          std::string& out);
+// The same without a credential.
+void begin_head(const config::Endpoint& to, std::string_view method, std::string_view path,
+                std::string& out);
+
+// version-trace-parent-flags of W3C Trace Context, and nothing else.
+bool is_traceparent(std::string_view text);
 
 // Whose request it is, and the frame of its body.
 void end_upstream_head(std::string_view id, std::size_t body_bytes, std::string& out);

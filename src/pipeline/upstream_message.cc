@@ -15,17 +15,6 @@ std::string_view upstream_path(dialects::Dialect speaks, dialects::Surface surfa
   return path;
 }
 
-// version-trace-parent-flags of W3C Trace Context, and nothing else.
-bool is_traceparent(std::string_view text) {
-  if (text.size() != 55) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 2 || i == 35 || i == 52;
-    const char c = text[i];
-    if (dash ? c != '-' : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
-  }
-  return true;
-}
-
 bool is_version_date(std::string_view text) {
   return text.size() == 10 && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || c == '-';

@@ -382,6 +382,24 @@ void write_route(Pen& pen, const Record& record) {
   }
 }
 
+void write_mcp(Pen& pen, const Record& record, Phase phase) {
+  if (record.mcp_method.empty()) return;
+  pen.literal(",\"mcp\":{\"method\":");
+  pen.text(record.mcp_method, kTextBytesMax);
+  if (!record.mcp_name.empty()) {
+    pen.literal(",\"name\":");
+    pen.text(record.mcp_name, kTextBytesMax);
+  }
+  if (phase == Phase::kOutcome) {
+    if (record.mcp_failed) pen.literal(",\"failed\":true");
+    if (record.mcp_withheld > 0) {
+      pen.literal(",\"withheld\":");
+      pen.number(record.mcp_withheld);
+    }
+  }
+  pen.literal("}");
+}
+
 void write_price(Pen& pen, const Record& record) {
   if (record.price_version.empty()) return;
   pen.literal(",\"price_version\":");
@@ -443,6 +461,7 @@ void write(const Record& record, Phase phase, std::string& out) {
   }
   if (record.actor != nullptr) write_actor(pen, *record.actor, phase);
   write_route(pen, record);
+  write_mcp(pen, record, phase);
   write_model(pen, record);
   write_decision(pen, record);
   if (phase == Phase::kDecision) {

@@ -138,6 +138,8 @@ struct Record {
   std::span<const std::string_view> tools_offered;
   std::span<const std::string_view> tools_removed;  // Of them, before it left.
   std::span<const std::string_view> tools_refused;  // For which the request or its answer was.
+  std::string_view mcp_method;  // "tools/call", or GET or DELETE of a session; empty: no MCP.
+  std::string_view mcp_name;    // Of the tool, the prompt or the resource.
 
   // Known at the end only.
   Tokens input = 0;
@@ -154,6 +156,8 @@ struct Record {
   Money guard_cost;  // Part of it.
   std::string_view price_version;
   std::span<const Attempt> attempts;
+  bool mcp_failed = false;        // The server answered with an error.
+  std::int64_t mcp_withheld = 0;  // Entries of a list that the caller may not use, and messages.
   Duration queued{};
   Duration first_byte{};
   Duration total{};

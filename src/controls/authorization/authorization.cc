@@ -97,7 +97,17 @@ bool observes(const Policy& route, const authentication::Identity& caller) {
 
 bool stands_at(const Policy& route, const Target& target) {
   const bool exists = route.exposure == Exposure::kPublic || target.exposure == Exposure::kInternal;
-  return exists && route.path == target.path && route.method == target.method;
+  return exists && route.path == target.path &&
+         (route.method == target.method ||
+          (route.streams && (target.method == "GET" || target.method == "DELETE")));
+}
+
+template <class Patterns>
+bool matches_any(const Patterns& patterns, std::string_view name) {
+  return std::ranges::any_of(patterns, [&](std::string_view pattern) {
+    if (!pattern.ends_with('*')) return pattern == name;
+    return name.starts_with(pattern.substr(0, pattern.size() - 1));
+  });
 }
 
 // A text of the caller's, short enough for a message and cut between characters.
@@ -161,6 +171,23 @@ bool lists(const Policy& route, Exposure exposure, std::string_view model,
   const bool exists = route.exposure == Exposure::kPublic || exposure == Exposure::kInternal;
   return exists && serves(route, model) && reaches(route, caller) && reaches_model(model, caller) &&
          allows(route, caller);
+}
+
+bool reaches_tool(const authentication::Reach& reach, std::string_view name) {
+  return reach.tools.empty() || (!name.empty() && matches_any(reach.tools, name));
+}
+
+bool allows_name(const NamedAccess& access, std::string_view name,
+                 const authentication::Identity& caller) {
+  if (name.empty()) return false;
+  if (matches_any(access.allow, name)) return true;
+  return std::ranges::any_of(access.by_tenant,
+                             [&](const NamedAccess::Group& group) {
+                               return group.name == caller.tenant && matches_any(group.allow, name);
+                             }) ||
+         std::ranges::any_of(access.by_role, [&](const NamedAccess::Group& group) {
+           return contains(caller.roles, group.name) && matches_any(group.allow, name);
+         });
 }
 
 int first_at(std::span<const Policy* const> routes, const Target& target) {

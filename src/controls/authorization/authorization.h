@@ -31,12 +31,29 @@ struct Allow {
   std::vector<std::string> scopes;  // All of them; what has none, as a key, has no scope.
 };
 
+// Names of one kind that a caller may use: those of `allow`, and those of each of its roles and of
+// its tenant beside them. Nothing is allowed unless named; a trailing "*" is a prefix.
+struct NamedAccess {
+  struct Group {
+    std::string name;
+    std::vector<std::string> allow;
+  };
+  std::vector<std::string> allow;
+  std::vector<Group> by_role;
+  std::vector<Group> by_tenant;
+
+  bool empty() const { return allow.empty() && by_role.empty() && by_tenant.empty(); }
+};
+bool allows_name(const NamedAccess& access, std::string_view name,
+                 const authentication::Identity& caller);
+
 // What the operator writes on a route about who may use it.
 struct Policy {
   std::string name;            // Of the route.
   Mode mode = Mode::kEnforce;  // Of `allow` only; a path or model unknown is always refused.
   std::string method = "POST";
-  std::string path;  // Canonical.
+  bool streams = false;  // GET and DELETE as well: the endpoint of a protocol with sessions.
+  std::string path;      // Canonical.
   Exposure exposure = Exposure::kPublic;
   std::vector<std::string> models;  // Names of the configuration.
   std::vector<Allow> allow;         // Empty: nobody.
@@ -66,6 +83,9 @@ bool serves(const Policy& route, std::string_view model);
 // Whether the caller may use the model by that route, from a listener of that exposure.
 bool lists(const Policy& route, Exposure exposure, std::string_view model,
            const authentication::Identity& caller);
+
+// Whether a tool of that name is among those that the credential is for.
+bool reaches_tool(const authentication::Reach& reach, std::string_view name);
 
 // What is asked of the table of routes.
 struct Target {
