@@ -173,6 +173,7 @@ TEST(Metrics, TellApartSoManyToolsAndNoMore) {
   Metrics metrics;
   pipeline::Meter& shard = metrics.shard();
   Ended ended;
+  ended.record.route = "docs";
   ended.record.mcp_method = "tools/call";
   for (int i = 0; i < 1500; ++i) {
     const std::string name = fmt::format("tool_{}", i);
@@ -180,7 +181,7 @@ TEST(Metrics, TellApartSoManyToolsAndNoMore) {
     shard.ended(ended.record, {});
   }
   const auto samples = scrape(metrics.expose());
-  EXPECT_EQ(samples.at(R"(tollgate_mcp_calls_total{route="",tool="other",outcome="allowed"})"),
+  EXPECT_EQ(samples.at(R"(tollgate_mcp_calls_total{route="docs",tool="other",outcome="allowed"})"),
             "500");
 }
 

@@ -187,8 +187,9 @@ Checked read_asked(Reading& reading, FieldUse use, dom::element value, const Fie
     case FieldUse::kToolChoice:
       return read_tool_choice(reading, value, path);
     default:
-      return {};
+      break;
   }
+  return not_served(path, "is not read by this version.");
 }
 
 Checked read_field(Reading& reading, FieldUse use, dom::element value, const FieldPath& path) {
