@@ -31,7 +31,10 @@ class Collected final : public dialects::McpSight {
  public:
   bool sees(McpItem, std::string_view name) const override { return dialects::is_mcp_name(name); }
   bool sees_definition(McpItem, std::string_view name, std::string_view definition) override {
-    tools.push_back({std::string(name), std::string(definition)});
+    // What may be called under no name, or is there twice, is nothing to approve.
+    if (sees({}, name) && !definition.empty()) {
+      tools.push_back({std::string(name), std::string(definition)});
+    }
     return true;
   }
   bool holds_definitions(McpItem) const override { return true; }

@@ -176,10 +176,13 @@ FaultOr<int> McpAnswerReader::State::append_list(dom::array list, const McpMetho
     const std::string_view name = *text_at(dom::object(each), method.key);
     const auto same = std::ranges::equal_range(names, name);
     bool seen = same.size() == 1 && sight.sees(method.item, name);
-    if (seen && sight.holds_definitions(method.item)) {
+    if (sight.holds_definitions(method.item)) {
+      // Whoever asks: a change is known from now on. One that is there twice is none that was
+      // approved.
       definition.clear();
-      append_canonical(each, definition);
-      seen = sight.sees_definition(method.item, name, definition);
+      if (same.size() == 1) append_canonical(each, definition);
+      const bool is_approved = sight.sees_definition(method.item, name, definition);
+      seen = seen && is_approved;
     }
     if (!seen) {
       ++withheld;

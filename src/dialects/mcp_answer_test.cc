@@ -109,6 +109,20 @@ TEST(McpAnswer, DefinitionsAreOneTextHoweverTheyAreWritten) {
   EXPECT_EQ(read(texts[0], asked("tools/list"), sight).answer->withheld, 1);
 }
 
+// Others may be allowed what this caller is not, and hold an older list.
+TEST(McpAnswer, DefinitionsAreLookedAtWhoeverAsks) {
+  Seen sight({"search"});
+  sight.holds = true;
+  const Read made = read(R"({"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search"},)"
+                         R"({"name":"delete"},{"name":"fetch"},{"name":"fetch","x":1}]}})",
+                         asked("tools/list"), sight);
+  ASSERT_TRUE(made.answer);
+  EXPECT_EQ(made.answer->withheld, 3);
+  EXPECT_EQ(sight.definitions,
+            (std::vector<std::string>{R"({"name":"search"})", R"({"name":"delete"})", "", ""}))
+      << "one of a name that is there twice is none";
+}
+
 TEST(McpAnswer, TellsWhatAServerCanDoAsFarAsItIsServed) {
   Seen sight({});
   const Read made =

@@ -268,6 +268,7 @@ constexpr auto kModeration = sorted(std::to_array<Row>({
 constexpr auto kRanking = sorted(std::to_array<Row>({
     {"query", kQuery},
     {"documents", kDocuments},
+    {"instruction", kRefuse},  // Servers read it with each document.
     {"top_n", kPass},
     {"top_k", kPass},
     {"return_documents", kPass},

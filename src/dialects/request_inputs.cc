@@ -25,15 +25,19 @@ Checked read_moderated_part(Reading& reading, dom::element value, const FieldPat
   return not_served(path, "is of a type whose cost is not counted here; send text or image_url.");
 }
 
-// A string, or an object, all of which a server may show to the model.
+// A string, or an object of plain values, all of which a server may show to the model. What has a
+// structure may be parts: images and others, which some servers take here as well.
 Checked read_document(Reading& reading, dom::element value, const FieldPath& path) {
   if (!value.is_string() && !value.is_object()) return wrong_type(path, "a string or an object");
   if (dom::object object; value.get(object) == simdjson::SUCCESS) {
     if (Checked names = check_names(object, path); !names) return names;
-    for (const std::string_view key : {"image", "image_url", "video", "video_url"}) {
-      dom::element media;
-      if (object.at_key(key).get(media) == simdjson::SUCCESS)
-        return not_served(FieldPath{&path, key}, "is not text: its cost is not counted here.");
+    constexpr std::string_view kMedia[] = {"image",     "image_url", "image_embeds", "video",
+                                           "video_url", "audio",     "audio_url",    "input_audio"};
+    for (const dom::key_value_pair field : object) {
+      const bool is_media = std::ranges::find(kMedia, field.key) != std::end(kMedia);
+      if (is_media || field.value.is_object() || field.value.is_array())
+        return not_served(FieldPath{&path, field.key},
+                          "is not text: its cost is not counted here. Send a string.");
     }
   }
   reading.add_any(TextKind::kContent, value);

@@ -140,15 +140,19 @@ Checked read_call(Reading& reading, dom::object call, std::string_view type,
   return {};
 }
 
-Checked read_result(Reading& reading, dom::object result, const FieldPath& path) {
+// A shell answers what it wrote and how it ended, in no parts.
+Checked read_result(Reading& reading, dom::object result, std::string_view type,
+                    const FieldPath& path) {
+  const bool is_of_shell = type == "shell_call_output";
   const std::size_t first = reading.texts.size();
   bool has_output = false;
   for (const dom::key_value_pair field : result) {
     const FieldPath member{&path, field.key};
     Checked read;
     if (field.key == "output") {
-      read = field.value.is_object() ? read_other(reading, field, TextKind::kContent, member)
-                                     : read_parts(reading, field.value, member);
+      read = field.value.is_object() || is_of_shell
+                 ? read_other(reading, field, TextKind::kContent, member)
+                 : read_parts(reading, field.value, member);
       has_output = true;
     } else {
       read = read_other(reading, field, TextKind::kToolCall, member);
@@ -185,7 +189,7 @@ Checked read_item(Reading& reading, dom::element value, const FieldPath& path) {
   if (!type) return std::unexpected(type.error());
   if (*type == "message") return read_message(reading, *item, path);
   if (is_among(*type, kCalls)) return read_call(reading, *item, *type, path);
-  if (is_among(*type, kResults)) return read_result(reading, *item, path);
+  if (is_among(*type, kResults)) return read_result(reading, *item, *type, path);
   if (*type == "reasoning" || *type == "compaction") return read_reasoning(reading, *item, path);
   if (*type == "item_reference")
     return not_served(path, "refers to what the provider keeps: send the item itself.");
@@ -202,6 +206,8 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   if (!type) return std::unexpected(type.error());
   if (type->empty()) return wrong_type(FieldPath{&path, "type"}, "a type of tool");
   // Tools within a tool would be offered without a look at their names.
+  if (*type == "image_generation")
+    return not_served(path, "makes images, whose cost is not counted here.");
   if (*type == "namespace") return not_served(path, "holds other tools: offer each by itself.");
   Tool tool{.type = *type, .name = {}, .definition = {}};
   dom::element told;

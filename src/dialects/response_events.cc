@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "dialects/json_strict.h"
 
@@ -38,6 +39,11 @@ std::int64_t index_of(dom::object event, std::string_view key) {
   return event.at_key(key).get(index) == simdjson::SUCCESS ? index : 0;
 }
 
+bool has_twice(std::vector<std::string_view>& keys) {
+  std::ranges::sort(keys);
+  return std::ranges::adjacent_find(keys) != keys.end();
+}
+
 bool take_suffix(std::string_view& text, std::string_view suffix) {
   if (!text.ends_with(suffix)) return false;
   text.remove_suffix(suffix.size());
@@ -48,6 +54,31 @@ bool take_suffix(std::string_view& text, std::string_view suffix) {
 
 bool is_last_of_response(std::string_view type) {
   return type == "response.completed" || type == "response.incomplete" || type == "response.failed";
+}
+
+std::optional<std::string_view> why_unsound(std::string_view named, dom::object event) {
+  constexpr std::string_view kOneOf[] = {"response", "item", "part", "delta"};
+  std::vector<std::string_view> keys;
+  int of_them = 0;
+  for (const dom::key_value_pair field : event) {
+    keys.push_back(field.key);
+    of_them += std::ranges::find(kOneOf, field.key) != std::end(kOneOf) ? 1 : 0;
+  }
+  if (of_them > 1) return "has an event that could be two";
+  if (dom::object response; event.at_key("response").get(response) == simdjson::SUCCESS) {
+    if (has_twice(keys)) return "has a field twice in an event";
+    keys.clear();
+    for (const dom::key_value_pair field : response) keys.push_back(field.key);
+  }
+  if (has_twice(keys)) return "has a field twice in an event";
+  std::string_view type;
+  const bool is_error = event.at_key("error").error() == simdjson::SUCCESS;
+  if (event.at_key("type").get(type) != simdjson::SUCCESS) {
+    if (is_error) return std::nullopt;
+    return "has an event without a type";
+  }
+  if (!named.empty() && named != type) return "has an event of two types";
+  return std::nullopt;
 }
 
 std::optional<ResponsePlace> place_of_response_event(std::string_view type, dom::object event) {

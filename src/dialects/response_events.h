@@ -16,6 +16,10 @@ namespace tollgate::dialects {
 // Whether it is the last event: response.completed, .incomplete or .failed.
 bool is_last_of_response(std::string_view type);
 
+// Whether every reader takes the event for the same: its type is there, as the stream names it, and
+// no field is there twice or beside another that could be meant. Else the reason.
+std::optional<std::string_view> why_unsound(std::string_view named, simdjson::dom::object event);
+
 // The text that an event brings, or the part that it begins or ends.
 struct ResponsePlace {
   std::int64_t item = 0;   // "output_index".

@@ -55,10 +55,10 @@ void append_member(std::string_view key, std::string_view text, std::string& out
   append_json_string(text, out);
 }
 
-// Of a part, in front of what an event tells of it.
-void write_place(std::string_view item_id, std::int64_t item, std::int64_t part, std::string& out) {
-  append_member("item_id", item_id, out);
-  out += fmt::format(",\"output_index\":{},\"content_index\":{},", item, part);
+std::string_view text_event_of(std::string_view type) {
+  if (type == "refusal") return "response.refusal.done";
+  if (type == "reasoning_text") return "response.reasoning_text.done";
+  return "response.output_text.done";
 }
 
 }  // namespace
@@ -251,20 +251,36 @@ void ResponseSnapshot::write_response(std::string_view status, std::string_view 
                      usage->input + usage->output);
 }
 
+// In front of what an event tells of a part.
+void ResponseSnapshot::write_place(const Place& place, std::string& out) {
+  append_member("item_id", place.item_id, out);
+  out += fmt::format(",\"output_index\":{},\"{}\":{},", place.item, place.key, place.part);
+}
+
+void ResponseSnapshot::end_part(std::string_view text_event, std::string_view part_event,
+                                const Place& place, const Part& part, std::string& out) {
+  begin_event(text_event, out);
+  write_place(place, out);
+  append_member(key_of(part.type), part.text, out);
+  out += text_event == "response.output_text.done" ? ",\"logprobs\":[]}\n\n" : "}\n\n";
+  begin_event(part_event, out);
+  write_place(place, out);
+  out += "\"part\":";
+  write_part(part.type, part.text, out);
+  out += "}\n\n";
+}
+
 // The events that close what is open of an item.
 void ResponseSnapshot::end_item(std::int64_t at, Item& item, std::string& out) {
   if (!item.done.empty() || item.is_call || !is_whole_) return;
+  for (const auto& [index, part] : item.summary) {
+    const Place place{item.id, at, "summary_index", index};
+    end_part("response.reasoning_summary_text.done", "response.reasoning_summary_part.done", place,
+             part, out);
+  }
   for (const auto& [index, part] : item.content) {
-    const bool is_refusal = part.type == "refusal";
-    begin_event(is_refusal ? "response.refusal.done" : "response.output_text.done", out);
-    write_place(item.id, at, index, out);
-    append_member(key_of(part.type), part.text, out);
-    out += is_refusal ? "}\n\n" : ",\"logprobs\":[]}\n\n";
-    begin_event("response.content_part.done", out);
-    write_place(item.id, at, index, out);
-    out += "\"part\":";
-    write_part(part.type, part.text, out);
-    out += "}\n\n";
+    const Place place{item.id, at, "content_index", index};
+    end_part(text_event_of(part.type), "response.content_part.done", place, part, out);
   }
   begin_event("response.output_item.done", out);
   out += fmt::format("\"output_index\":{},\"item\":", at);

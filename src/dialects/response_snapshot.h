@@ -81,6 +81,16 @@ class ResponseSnapshot {
                       std::string& out) const;
   void write_item(const Item& item, std::string& out) const;
   void end_item(std::int64_t at, Item& item, std::string& out);
+  // Where a part stands, as its events say it.
+  struct Place {
+    std::string_view item_id;
+    std::int64_t item = 0;
+    std::string_view key;  // "content_index", "summary_index".
+    std::int64_t part = 0;
+  };
+  static void write_place(const Place& place, std::string& out);
+  void end_part(std::string_view text_event, std::string_view part_event, const Place& place,
+                const Part& part, std::string& out);
 
   std::string_view asked_model_;
   std::deque<Change> unseen_;

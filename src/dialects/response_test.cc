@@ -129,6 +129,8 @@ TEST(Response, RefusesByNameWhatLiesElsewhereOrIsNotCounted) {
        "tools[0].name"},
       {R"({"model":"m","input":"x","tools":[{"type":"namespace","name":"n","tools":[]}]})",
        Reason::kUnsupportedParameter, "tools[0]"},
+      {R"({"model":"m","input":"x","tools":[{"type":"image_generation"}]})",
+       Reason::kUnsupportedParameter, "tools[0]"},
       {R"({"model":"m","input":"x","text":{"FORMAT":1}})", Reason::kInvalidRequest, "text.FORMAT"},
       {R"({"model":"m","input":"x","max_output_tokens":0})", Reason::kInvalidRequest,
        "max_output_tokens"},
@@ -397,6 +399,82 @@ TEST(Response, ThatFailsTellsItWhereSdksLook) {
             "event: error\ndata: {\"type\":\"error\",\"sequence_number\":10,\"code\":\"c\","
             "\"message\":\"gone\",\"param\":null,\"error\":{\"message\":\"gone\","
             "\"type\":\"server_error\",\"param\":null,\"code\":\"c\"}}\n\n");
+}
+
+TEST(Response, ThatReadersTakeInTwoWaysIsBroken) {
+  const std::string delta = R"("output_index":0,"content_index":0,"delta":"x")";
+  for (const std::string& event : {
+           event("response.output_text.delta", 1, delta + R"(,"response":{})"),
+           event("response.output_text.delta", 1, delta + R"(,"item":{})"),
+           event("response.output_text.delta", 1, delta + R"(,"delta":"y")"),
+           event("response.completed", 1, R"("response":{"output":[]},"response":{"output":[]})"),
+           event("response.completed", 1, R"("response":{"output":[],"output":[{"type":"x"}]})"),
+           std::string(
+               "event: response.output_item.done\ndata: {\"output_index\":0,\"item\":{}}\n\n"),
+           std::string("event: response.output_text.delta\ndata: "
+                       "{\"type\":\"response.created\",\"delta\":\"x\"}\n\n"),
+       }) {
+    StreamReader reader;
+    reader.start(Surface::kResponses, false);
+    RememberingSink sink;
+    std::string out;
+    EXPECT_FALSE(reader.feed(event, out, sink).has_value()) << event;
+    EXPECT_EQ(out, "") << event;
+  }
+  StreamReader reader;
+  reader.start(Surface::kResponses, false);
+  RememberingSink sink;
+  std::string out;
+  EXPECT_TRUE(reader.feed("data: {\"error\":{\"message\":\"gone\"}}\n\n", out, sink).has_value());
+  EXPECT_TRUE(reader.failed());
+}
+
+TEST(Response, CutInAThoughtEndsItAsOne) {
+  StreamReader reader;
+  const Strings all = begun();
+  (void)pass(reader,
+             joined({all.begin(), all.begin() + 4}) +
+                 event("response.output_item.added", 4,
+                       R"("output_index":1,"item":{"id":"rs_2","type":"reasoning"})") +
+                 event("response.content_part.added", 5,
+                       R"("output_index":1,"content_index":0,"part":{"type":"reasoning_text"})") +
+                 event("response.reasoning_text.delta", 6,
+                       R"("output_index":1,"content_index":0,"delta":"so")"));
+  std::string out;
+  reader.end(Ending::kLength, {}, out);
+  const auto data = data_of(out, 7);
+  ASSERT_EQ(data.size(), 7u);
+  EXPECT_EQ(data[0], R"({"type":"response.reasoning_summary_text.done","sequence_number":7,)"
+                     R"("item_id":"rs_1","output_index":0,"summary_index":0,"text":"hm"})");
+  EXPECT_TRUE(data[1].starts_with(R"({"type":"response.reasoning_summary_part.done")"));
+  EXPECT_EQ(data[3], R"({"type":"response.reasoning_text.done","sequence_number":10,)"
+                     R"("item_id":"rs_2","output_index":1,"content_index":0,"text":"so"})");
+  EXPECT_EQ(out.find("output_text.done"), std::string::npos);
+}
+
+TEST(Response, ReadsWhatAShellAnswered) {
+  const Asked asked(R"({"model":"m","input":[{"type":"shell_call","call_id":"c","action":)"
+                    R"({"commands":["ls"]}},{"type":"shell_call_output","call_id":"c","output":)"
+                    R"([{"stdout":"a","stderr":"","outcome":{"type":"exit","exit_code":0}}]}]})");
+  ASSERT_TRUE(asked.request) << asked.request.error().message;
+  EXPECT_EQ(asked.texts(TextKind::kContent),
+            (Strings{R"([{"stdout":"a","stderr":"","outcome":{"type":"exit","exit_code":0}}])"}));
+}
+
+TEST(Ranking, TakesTextsAlone) {
+  RequestReader reader;
+  for (const std::string_view document :
+       {R"({"content":[{"type":"image_url","image_url":{"url":"http://169.254.169.254/x"}}]})",
+        R"({"image_url":"http://169.254.169.254/x"})", R"({"text":{"x":1}})", "1", "null"}) {
+    const Padded body(fmt::format(R"({{"model":"m","query":"q","documents":[{}]}})", document));
+    EXPECT_FALSE(reader.read(Surface::kRerank, body.view())) << document;
+  }
+  const Padded instructed(R"({"model":"m","query":"q","documents":["a"],"instruction":"x"})");
+  EXPECT_FALSE(reader.read(Surface::kRerank, instructed.view()));
+  const Padded plain(R"({"model":"m","query":"q","documents":["a",{"text":"b","title":"t"}]})");
+  const auto read = reader.read(Surface::kRerank, plain.view());
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->prompts, 2);
 }
 
 TEST(Response, OfALyingUpstreamStaysBounded) {

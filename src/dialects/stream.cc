@@ -110,6 +110,9 @@ FaultOr<Passing> StreamReader::State::read_event(const SseEvent& event) {
     return broken(fmt::format("has an event that is not JSON: {}", simdjson::error_message(error)));
   dom::object object;
   if (root.get(object) != simdjson::SUCCESS) return broken("has an event that is no object");
+  if (surface == Surface::kResponses) {
+    if (const auto why = why_unsound(event.type, object)) return broken(*why);
+  }
   if (answer != nullptr) walk.event(surface, object);
   if (surface == Surface::kResponses) return read_response(object);
   return anthropic ? read_anthropic(object) : read_chunk(object);
@@ -198,7 +201,7 @@ FaultOr<Passing> StreamReader::State::read_choice(dom::element element) {
 
 FaultOr<Passing> StreamReader::State::read_response(dom::object event) {
   std::string_view type;
-  if (event.at_key("type").get(type) != simdjson::SUCCESS) return Passing::kHandOn;
+  if (event.at_key("type").get(type) != simdjson::SUCCESS) type = "error";
   std::int64_t at = 0;
   dom::element told;
   if (event.at_key("output_index").get(told) == simdjson::SUCCESS &&
