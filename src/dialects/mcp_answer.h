@@ -23,8 +23,8 @@ namespace tollgate::dialects {
 class McpSight {
  public:
   virtual bool sees(McpItem item, std::string_view name) const = 0;
-  // The same of an entry of a list, by its whole definition in canonical JSON (keys sorted). Told of
-  // every entry, also of those that the caller may not see; empty where its name is there twice.
+  // The same of an entry of a list, by its whole definition in canonical JSON (keys sorted). Told
+  // of every entry, also of those that the caller may not see; empty where its name is there twice.
   virtual bool sees_definition(McpItem item, std::string_view name,
                                std::string_view definition) = 0;
   // Whether it wants to know definitions at all.
