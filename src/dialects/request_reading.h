@@ -3,6 +3,7 @@
 // Internal to dialects. One thread; its memory is reused from request to request.
 #pragma once
 
+#include <algorithm>
 #include <expected>
 #include <optional>
 #include <string>
@@ -132,6 +133,27 @@ Expected<int> read_each(Reading& reading, simdjson::dom::element value, const Fi
   }
   reading.index = -1;
   return static_cast<int>(element.index);
+}
+
+// A content of OpenAI's: one text, or parts by `read_part(reading, part, path)`, or null for none.
+template <class ReadPart>
+Checked read_parts_of(Reading& reading, simdjson::dom::element value, const FieldPath& path,
+                      ReadPart read_part) {
+  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
+    reading.add_text(TextKind::kContent, text);
+    return {};
+  }
+  if (value.is_null()) return {};
+  simdjson::dom::array parts;
+  if (value.get(parts) != simdjson::SUCCESS)
+    return wrong_type(path, "a string, an array of parts, or null");
+  FieldPath element{&path, {}, 0};
+  for (const simdjson::dom::element part : parts) {
+    if (Checked read = read_part(reading, part, element); !read) return read;
+    ++element.index;
+  }
+  reading.request.turns.joins += std::max<std::int64_t>(0, element.index - 1);
+  return {};
 }
 
 // Parts that are no text (request_media.cc): a part of type "image_url" or "input_audio", a block

@@ -50,21 +50,7 @@ Checked read_part(Reading& reading, dom::element value, const FieldPath& path) {
 }
 
 Checked read_parts(Reading& reading, dom::element value, const FieldPath& path) {
-  if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
-    reading.add_text(TextKind::kContent, text);
-    return {};
-  }
-  if (value.is_null()) return {};
-  dom::array parts;
-  if (value.get(parts) != simdjson::SUCCESS)
-    return wrong_type(path, "a string or an array of parts");
-  FieldPath element{&path, {}, 0};
-  for (const dom::element part : parts) {
-    if (Checked read = read_part(reading, part, element); !read) return read;
-    ++element.index;
-  }
-  reading.request.turns.joins += std::max<std::int64_t>(0, element.index - 1);
-  return {};
+  return read_parts_of(reading, value, path, read_part);
 }
 
 // A field that says nothing that a model reads, or one of which nothing is known: then it may.
