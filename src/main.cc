@@ -246,6 +246,27 @@ void add_gateways(CLI::App& app, Chosen& chosen) {
   retire->add_flag("--yes", options.yes, "Do not ask");
 }
 
+void add_alerts(CLI::App& app, Chosen& chosen) {
+  using Action = cli::AlertsOptions::Action;
+  static cli::AlertsOptions options;
+  CLI::App* alerts = command(app, "alerts", "What is done about callers after alerts");
+  alerts->require_subcommand(1);
+  const auto add = [&](const char* name, const char* says, Action action) {
+    CLI::App* made = command(*alerts, name, says);
+    config_option(*made, options.config);
+    made->add_flag("--json", options.json, "Print JSON");
+    made->callback([&chosen, action] {
+      options.action = action;
+      chosen = [] { return cli::alerts(options); };
+    });
+    return made;
+  };
+  add("list", "What is in force: who is slowed down, capped, downgraded or frozen", Action::kList);
+  add("release", "End it, at every gateway within a second", Action::kRelease)
+      ->add_option("id", options.id, "As `alerts list` names it")
+      ->required();
+}
+
 void add_mcp(CLI::App& app, Chosen& chosen) {
   using Action = cli::McpOptions::Action;
   static cli::McpOptions options;
@@ -255,7 +276,9 @@ void add_mcp(CLI::App& app, Chosen& chosen) {
     CLI::App* made = command(*mcp, name, says);
     config_option(*made, options.config);
     made->add_flag("--json", options.json, "Print JSON");
-    made->add_option("route", options.route, "The route that the server is behind")->required();
+    made->add_option("route", options.route,
+                     "The route that the server is behind; ROUTE/SERVER of several")
+        ->required();
     made->callback([&chosen, action] {
       options.action = action;
       chosen = [] { return cli::mcp(options); };
@@ -268,12 +291,40 @@ void add_mcp(CLI::App& app, Chosen& chosen) {
   approve->add_option("--tool", options.tools, "Only this tool; all that differ without");
 }
 
+void add_prices(CLI::App& app, Chosen& chosen) {
+  static cli::PricesOptions options;
+  CLI::App* prices = command(app, "prices", "What models cost, against what providers publish");
+  prices->require_subcommand(1);
+  CLI::App* check =
+      command(*prices, "check", "What can hardly be meant; exit code 1 where there is anything");
+  config_option(*check, options.config);
+  check->add_option("FILE", options.table, "A file of prices, instead of the configuration");
+  check->add_flag("--json", options.json, "Print JSON");
+  check->callback([&chosen] { chosen = [] { return cli::prices(options); }; });
+  static cli::WhatIfOptions what;
+  CLI::App* what_if = command(*prices, "what-if",
+                              "What recorded requests would have cost at other prices; exit code 1 "
+                              "where some have none there");
+  config_option(*what_if, what.config);
+  what_if->add_option("--prices", what.prices, "The file of prices")->required();
+  what_if->add_option("--since", what.since,
+                      "A duration back from now (24h) or a date (2026-11-01)");
+  what_if->add_option("--until", what.until, "The same, and before");
+  what_if->add_option("--tenant", what.tenant, "Of this tenant only");
+  what_if->add_option("--model", what.model, "Of this model only");
+  what_if->add_option("--as-of", what.as_of, "At the prices of this date, not those of each day");
+  what_if->add_option("--format", what.format, "table, json or csv")
+      ->check(CLI::IsMember({"table", "json", "csv"}));
+  what_if->callback([&chosen] { chosen = [] { return cli::what_if(what); }; });
+}
+
 void add_books(CLI::App& app, Chosen& chosen) {
   static cli::SpendOptions spend;
   CLI::App* sub = command(app, "spend", "What was used and what it cost");
   config_option(*sub, spend.config);
-  sub->add_option("--by", spend.by, "total, tenant, user, key, route, model or hour")
-      ->check(CLI::IsMember({"total", "tenant", "user", "key", "route", "model", "hour"}))
+  sub->add_option("--by", spend.by, "total, tenant, user, key, route, model, tool, hour or day")
+      ->check(CLI::IsMember(
+          {"total", "tenant", "user", "key", "route", "model", "tool", "hour", "day"}))
       ->capture_default_str();
   sub->add_option("--since", spend.since, "A duration back from now (24h) or a date (2026-11-01)");
   sub->add_option("--until", spend.until, "The same");
@@ -285,6 +336,17 @@ void add_books(CLI::App& app, Chosen& chosen) {
   sub->add_flag("--reconcile", spend.reconcile,
                 "Held, settled and booked by model, and what was counted against what the provider "
                 "reported; exit 1 where books and trail differ");
+  sub->add_flag("--forecast", spend.forecast,
+                "When each budget will be spent, at the pace of the last day");
+  sub->add_flag("--chargeback", spend.chargeback,
+                "CSV by day, tenant, user, key, route and model, for those who charge it on");
+  CLI::Option* invoice = sub->add_option(
+      "--invoice", spend.invoice,
+      "A provider's CSV with columns model, day and usd, against the books of the models that it "
+      "names; exit 1 where they differ by more than a cent");
+  sub->add_option("--upstream", spend.upstream,
+                  "Of whom the invoice is: with --invoice, all its models are compared")
+      ->needs(invoice);
   CLI::Option* adjust = sub->add_option(
       "--adjust", spend.adjust,
       "A request that is settled and whose usage came late: book the difference, at the prices "
@@ -395,7 +457,9 @@ int main_of(int argc, char** argv) {
   add_keys(app, chosen);
   add_admin(app, chosen);
   add_gateways(app, chosen);
+  add_alerts(app, chosen);
   add_mcp(app, chosen);
+  add_prices(app, chosen);
   add_books(app, chosen);
   add_audit(app, chosen);
   add_about(app, chosen);

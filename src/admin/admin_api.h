@@ -15,6 +15,8 @@
 //             &since=&until=&limit=&before=   newest first; `Link` names the next page
 //   GET  gateways        who shares the store, and what each has leased and left open
 //   POST gateways/NAME/retire                 of one that never comes back; 409 while it may live
+//   GET  alerts          what is done about callers after alerts, in force
+//   POST alerts/ID/release                    ends that
 //   GET  config          in force, secrets masked
 //   GET  tokens?limit=&after=                 {"data", "has_more", "next"}
 //   POST tokens          {"name", "role", "tenants"?: […], "expires"?: "90d"}

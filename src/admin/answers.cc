@@ -118,6 +118,10 @@ Answer Answers::answer(const Question& question) {
       return gateways();
     case Endpoint::kRetireGateway:
       return retire(question);
+    case Endpoint::kListAlertAnswers:
+      return list_alert_answers(question);
+    case Endpoint::kReleaseAlertAnswer:
+      return release_alert_answer(question);
     case Endpoint::kListTokens:
       return tokens(question);
     case Endpoint::kCreateToken:

@@ -69,6 +69,9 @@ class Answers {
   Answer gateways();
   Answer retire(const Question& question);
 
+  Answer list_alert_answers(const Question& question);
+  Answer release_alert_answer(const Question& question);
+
   Answer tokens(const Question& question);
   Answer create_token(const Question& question);
   Answer revoke_token(const Question& question);

@@ -25,6 +25,8 @@ constexpr std::array<EndpointRow, kEndpointCount> kEndpoints = {{
     {Endpoint::kConfiguration, "GET", "config", Right::kReadConfiguration, Reach::kWhole},
     {Endpoint::kListGateways, "GET", "gateways", Right::kReadGateways, Reach::kWhole},
     {Endpoint::kRetireGateway, "POST", "gateways/*/retire", Right::kRetireGateways, Reach::kWhole},
+    {Endpoint::kListAlertAnswers, "GET", "alerts", Right::kReadKeys},
+    {Endpoint::kReleaseAlertAnswer, "POST", "alerts/*/release", Right::kChangeKeys},
     {Endpoint::kListTokens, "GET", "tokens", Right::kChangeTokens},
     {Endpoint::kCreateToken, "POST", "tokens", Right::kChangeTokens},
     {Endpoint::kRevokeToken, "POST", "tokens/*/revoke", Right::kChangeTokens},

@@ -27,6 +27,8 @@ enum class Endpoint : std::uint8_t {
   kConfiguration,
   kListGateways,
   kRetireGateway,
+  kListAlertAnswers,
+  kReleaseAlertAnswer,
   kListTokens,
   kCreateToken,
   kRevokeToken,

@@ -21,6 +21,8 @@ TEST(Endpoints, AreFoundByMethodAndPath) {
       {"GET", "keys/abc", Endpoint::kShowKey, "abc"},
       {"POST", "keys/abc/rotate", Endpoint::kRotateKey, "abc"},
       {"POST", "gateways/g1/retire", Endpoint::kRetireGateway, "g1"},
+      {"GET", "alerts", Endpoint::kListAlertAnswers, ""},
+      {"POST", "alerts/ans_1/release", Endpoint::kReleaseAlertAnswer, "ans_1"},
       {"POST", "tokens/t/revoke", Endpoint::kRevokeToken, "t"},
       {"DELETE", "session", Endpoint::kEndSession, ""},
   };

@@ -133,7 +133,8 @@ std::string_view why_not_imported(storage::Imported::Refused refused) {
 }
 
 std::string spend_name(storage::SpendBy by, const storage::SpendRow& row) {
-  if (by != storage::SpendBy::kHour) return row.name;
+  if (by == storage::SpendBy::kTool && row.name.empty()) return "none";
+  if (by != storage::SpendBy::kHour && by != storage::SpendBy::kDay) return row.name;
   std::int64_t us = 0;
   std::from_chars(row.name.data(), row.name.data() + row.name.size(), us);
   if (us == storage::kEarlierQuarter) return "earlier";

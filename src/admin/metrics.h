@@ -17,6 +17,7 @@
 
 #include "base/money.h"
 #include "base/units.h"
+#include "controls/alerts/tally.h"
 #include "pipeline/ports.h"
 
 namespace tollgate::admin {
@@ -41,6 +42,7 @@ struct Gauge {
   // Appends lines "{labels} value" through `emit`; labels may be empty.
   using Emit = std::function<void(std::string_view labels, double value)>;
   std::function<void(const Emit&)> collect;
+  std::string type = "gauge";
 };
 
 class Metrics {
@@ -56,6 +58,12 @@ class Metrics {
   // Registered before the first scrape.
   void gauge(Gauge gauge);
 
+  // Whether callers are tallied for alerts from now on.
+  void tally_callers(bool tallied);
+  // Calls with what each loop has tallied since the last time; whoever is called empties it. One
+  // thread at a time.
+  void each_tally(const std::function<void(alerts::Tally&)>& take);
+
   // A reload of the configuration went well, or did not.
   void reloaded(bool successful);
 
@@ -68,6 +76,7 @@ class Metrics {
   std::vector<Gauge> gauges_;
   std::uint64_t reloads_ = 0;
   bool last_reload_successful_ = true;
+  alerts::Tally spare_;  // Of each_tally().
 };
 
 // A label value as the text format wants it: backslash, quote and newline escaped.

@@ -65,12 +65,124 @@ struct Ended {
   audit::Record record;
 };
 
+struct Tallied final : alerts::Tally::Reader {
+  explicit Tallied(Metrics& metrics) {
+    metrics.each_tally([&](alerts::Tally& tally) { tally.drain(*this); });
+  }
+  void caller(const alerts::Who&, const alerts::Deed& deed) override {
+    refused += deed.refused;
+    spent = add_saturated(spent, deed.spent);
+  }
+  void upstream(std::string_view, const alerts::Attempts& attempts) override {
+    failed += attempts.failed;
+  }
+  void model(std::string_view, const alerts::Counted&) override {}
+  void authentication_failures(std::int64_t count) override { disbelieved += count; }
+  std::int64_t refused = 0, failed = 0, disbelieved = 0;
+  Money spent;
+};
+
+// A dead key that leaked, an upstream that is down and what is attempted anew say nothing against
+// whose name is on record.
+TEST(Metrics, TallyAgainstCallersOnlyWhatTheyAskedFor) {
+  Metrics metrics;
+  pipeline::Meter& shard = metrics.shard();
+  metrics.tally_callers(true);
+  struct Row {
+    std::string_view code, rule, followed_by;
+    std::int64_t refused, disbelieved;
+  };
+  const Row rows[] = {
+      {"content_refused", "content", "", 1, 0},
+      {"content_refused", "content", "req_2", 0, 0},
+      {"anomaly_refused", "alerts[0]", "", 0, 0},
+      {"revoked_credential", "", "", 0, 1},
+      {"expired_credential", "", "", 0, 1},
+      {"invalid_credential", "", "", 0, 1},
+      {"missing_credential", "", "", 0, 0},
+      {"rate_limited", "authentication.failures", "", 0, 1},
+      {"rate_limited", "limits.user_id", "", 1, 0},
+      {"upstream_error", "upstreams.vllm", "", 0, 0},
+      {"upstream_timeout", "upstreams.vllm", "", 0, 0},
+      {"overloaded", "", "", 0, 0},
+      {"store_unavailable", "", "", 0, 0},
+      {"audit_unavailable", "", "", 0, 0},
+  };
+  for (const Row& row : rows) {
+    Ended ended;
+    ended.record.cost = {};
+    ended.record.outcome = audit::Outcome::kRefused;
+    ended.record.code = row.code;
+    ended.record.rule = row.rule;
+    ended.record.followed_by = row.followed_by;
+    shard.ended(ended.record, {});
+    const Tallied tallied(metrics);
+    EXPECT_EQ(tallied.refused, row.refused) << row.code << row.rule;
+    EXPECT_EQ(tallied.disbelieved, row.disbelieved) << row.code;
+  }
+  // A guard that is paid has refused it.
+  Ended paid;
+  paid.record.outcome = audit::Outcome::kRefused;
+  paid.record.code = "content_refused";
+  shard.ended(paid.record, {});
+  const Tallied tallied(metrics);
+  EXPECT_EQ(tallied.refused, 1);
+  EXPECT_EQ(tallied.spent, Money{49});
+}
+
+TEST(Metrics, ACallerThatLeavesIsNoFailureOfTheUpstream) {
+  for (const std::string_view code : {"caller_gone", "revoked_credential", "upstream_error"}) {
+    Metrics metrics;
+    pipeline::Meter& shard = metrics.shard();
+    metrics.tally_callers(true);
+    Ended ended;
+    ended.record.code = code;
+    ended.attempt.status = 0;
+    shard.ended(ended.record, {});
+    const bool failed = code == "upstream_error";
+    EXPECT_EQ(Tallied(metrics).failed, failed ? 1 : 0) << code;
+    EXPECT_EQ(scrape(metrics.expose())
+                  .contains(fmt::format(
+                      R"(tollgate_upstream_requests_total{{upstream="vllm",status="{}"}})",
+                      failed ? 0 : 499)),
+              true)
+        << code;
+  }
+}
+
 TEST(Metrics, ExposeAnEmptyGateway) {
   Metrics metrics;
   const auto samples = scrape(metrics.expose());
   EXPECT_EQ(samples.at("tollgate_concurrent_requests"), "0");
   EXPECT_EQ(samples.at("tollgate_config_last_reload_successful"), "1");
   EXPECT_EQ(samples.at("tollgate_overhead_seconds_count"), "0");
+}
+
+TEST(Metrics, CountAnswersThatAreGivenAgain) {
+  Metrics metrics;
+  pipeline::Meter& one = metrics.shard();
+  pipeline::Meter& two = metrics.shard();
+  Ended stored;
+  stored.record.reuse = audit::Reuse::kStored;
+  Ended missed;
+  missed.record.reuse = audit::Reuse::kMiss;
+  Ended followed = missed;  // Counted with the attempt after it.
+  followed.record.actor = &followed.actor;
+  followed.record.followed_by = "req_2";
+  Ended hit;
+  hit.record.reuse = audit::Reuse::kHit;
+  hit.record.usage_source = audit::UsageSource::kNone;
+  hit.record.cost = {2};
+  hit.record.saved = {47};
+  for (const Ended* each : {&stored, &followed, &missed, &hit}) one.ended(each->record, {});
+  two.ended(hit.record, {});
+  const auto samples = scrape(metrics.expose());
+  EXPECT_EQ(samples.at(R"(tollgate_cache_total{route="chat",outcome="hit"})"), "2");
+  EXPECT_EQ(samples.at(R"(tollgate_cache_total{route="chat",outcome="miss"})"), "2");
+  EXPECT_EQ(samples.at(R"(tollgate_cache_total{route="chat",outcome="stored"})"), "1");
+  EXPECT_EQ(samples.at(R"(tollgate_cache_saved_usd_total{route="chat"})"), "0.000094");
+  EXPECT_EQ(samples.at(R"(tollgate_spend_usd_total{tenant="acme",model="small"})"), "0.000151")
+      << "three that were made, and two hits";
 }
 
 TEST(Metrics, SumTheShards) {
@@ -166,6 +278,30 @@ TEST(Metrics, CountCallsByTool) {
   EXPECT_EQ(of("search", "allowed"), "1");
   EXPECT_EQ(of("search", "failed"), "1");
   EXPECT_EQ(of("", "refused"), "1");
+}
+
+TEST(Metrics, TellOfAbsentServersAndOfPaidCalls) {
+  Metrics metrics;
+  pipeline::Meter& shard = metrics.shard();
+  Ended ended;
+  ended.record.route = "docs";
+  ended.record.mcp_method = "tools/list";
+  ended.record.usage_source = audit::UsageSource::kNone;
+  ended.record.cost = {};
+  const std::string_view absent[] = {"github", "wiki"};
+  ended.record.mcp_absent = absent;
+  shard.ended(ended.record, {});
+  shard.ended(ended.record, {});
+  ended.record.mcp_method = "tools/call";
+  ended.record.mcp_absent = {};
+  ended.record.cost = Money{250'000};
+  for (const std::string_view upstream : {"mcp:docs/github", "mcp:docs/wiki"}) {
+    ended.record.upstream = upstream;
+    shard.ended(ended.record, {});
+  }
+  const auto samples = scrape(metrics.expose());
+  EXPECT_EQ(samples.at(R"(tollgate_mcp_absent_total{route="docs",server="wiki"})"), "2");
+  EXPECT_EQ(samples.at(R"(tollgate_spend_usd_total{tenant="acme",model=""})"), "0.50");
 }
 
 // Where any tool is allowed, its name is the caller's choice.

@@ -163,7 +163,7 @@ OrWords<storage::SpendQuery> spend_query(const Parameters& parameters, WallTime 
       query.tenant = value;
     } else if (name == "by") {
       const std::optional<storage::SpendBy> by = storage::spend_by_named(value);
-      if (!by) return unknown(value, "total, tenant, user, key, route, model, hour");
+      if (!by) return unknown(value, "total, tenant, user, key, route, model, tool, hour, day");
       query.by = *by;
     } else {
       return unknown(name, "by, since, until, tenant");

@@ -31,6 +31,7 @@ class Rights : public TenantsTest {
       case Endpoint::kBeginSession:
         made.status = 201;
         break;
+      case Endpoint::kReleaseAlertAnswer:
       case Endpoint::kRetireGateway:
         // The store says that there is none of this name; asked it is all the same.
         made.status = 404;

@@ -1,6 +1,7 @@
 #include "base/address.h"
 
 #include <arpa/inet.h>
+#include <fmt/compile.h>
 
 #include <algorithm>
 #include <charconv>
@@ -50,12 +51,13 @@ std::uint8_t mask_of(int bits, int at) {
 }  // namespace
 
 std::string format_address(const IpAddress& address) {
-  char text[INET6_ADDRSTRLEN] = {};
   if (is_v4(address)) {
-    inet_ntop(AF_INET, address.bytes.data() + kMapped.size(), text, sizeof text);
-  } else {
-    inet_ntop(AF_INET6, address.bytes.data(), text, sizeof text);
+    // Of every request: inet_ntop() would print it by sprintf().
+    const std::uint8_t* const bytes = address.bytes.data() + kMapped.size();
+    return fmt::format(FMT_COMPILE("{}.{}.{}.{}"), bytes[0], bytes[1], bytes[2], bytes[3]);
   }
+  char text[INET6_ADDRSTRLEN] = {};
+  inet_ntop(AF_INET6, address.bytes.data(), text, sizeof text);
   return text;
 }
 

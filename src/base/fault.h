@@ -17,6 +17,7 @@ enum class FaultKind : std::uint8_t {
   kBroken,         // What came was not what the protocol allows, or it ended too early.
   kRefusedByPeer,  // The peer answered and said no (a full disk, a read-only database, 401).
   kCorrupt,        // Stored data is damaged or of a version that we do not know.
+  kNoRoom,         // We keep as much in memory as we may.
   kRevoked,        // Whoever asked is let in no longer, so nothing was done.
 };
 

@@ -49,8 +49,10 @@ enum class Reason : std::uint8_t {
   kAuditUnavailable,
   kUpstreamError,
   kUpstreamTimeout,
+  // It is not what was asked under the same key before.
+  kIdempotencyKeyReused,
 };
-inline constexpr int kReasonCount = static_cast<int>(Reason::kUpstreamTimeout) + 1;
+inline constexpr int kReasonCount = static_cast<int>(Reason::kIdempotencyKeyReused) + 1;
 
 // What a rate limit counts; the OpenAI dialect says it in the error's type.
 enum class Counted : std::uint8_t { kRequests, kTokens };

@@ -16,7 +16,7 @@ constexpr Bytes kReplyBytesMax = 16 << 20;
 }  // namespace
 
 AttackClient::AttackClient(net::Loop& loop, const std::string& url)
-    : loop_(loop), pool_(loop, counts_) {
+    : loop_(loop), pool_(loop, gates_) {
   config::Endpoint endpoint;
   const std::size_t colon = url.rfind(':');
   endpoint.host = url.substr(url.find("//") + 2, colon - url.find("//") - 2);

@@ -46,7 +46,7 @@ class AttackClient {
 
   net::Loop& loop_;
   config::Upstream gateway_;
-  net::UpstreamCounts counts_;
+  net::UpstreamGates gates_;
   net::UpstreamPool pool_;
 };
 

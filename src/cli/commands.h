@@ -69,6 +69,27 @@ int check(const CheckOptions& options);
 
 int schema();
 
+struct PricesOptions {
+  std::string config = "tollgate.yaml";
+  std::string table;  // A file of prices alone, instead.
+  bool json = false;
+};
+// What models cost, held against what providers publish; kFindings where something is off by far.
+int prices(const PricesOptions& options);
+
+struct WhatIfOptions {
+  std::string config = "tollgate.yaml";
+  std::string prices;  // A file of prices.
+  std::string since;   // A duration back from now, or a date.
+  std::string until;
+  std::string tenant;
+  std::string model;
+  std::string as_of;             // A date whose prices hold for all; empty: each its own.
+  std::string format = "table";  // table, json, csv
+};
+// What recorded requests would have cost at other prices; kFindings where some have none there.
+int what_if(const WhatIfOptions& options);
+
 struct ExplainOptions {
   std::string config = "tollgate.yaml";
   std::string as;           // A key or its id, a token, claims as JSON, `cookie: …`, `anonymous`;
@@ -126,6 +147,14 @@ struct GatewaysOptions {
 };
 int gateways(const GatewaysOptions& options);
 
+struct AlertsOptions {
+  enum class Action { kList, kRelease } action = Action::kList;
+  std::string config = "tollgate.yaml";
+  std::string id;
+  bool json = false;
+};
+int alerts(const AlertsOptions& options);
+
 struct McpOptions {
   enum class Action { kDiff, kApprove } action = Action::kDiff;
   std::string config = "tollgate.yaml";
@@ -143,6 +172,10 @@ struct SpendOptions {
   std::string tenant;
   std::string format = "table";  // table, json, csv
   bool reconcile = false;        // The books against the trail and the provider, instead.
+  bool forecast = false;         // When each budget will be spent, instead.
+  bool chargeback = false;       // All that the books tell apart, by day, as CSV, instead.
+  std::string invoice;           // A provider's CSV to hold against the books, instead…
+  std::string upstream;          // …and of whom it is; empty: of whose models it names.
   std::string adjust;            // A request whose usage came late, and all that it used, instead.
   std::int64_t input = 0;
   std::int64_t cached_input = 0;

@@ -40,7 +40,9 @@ struct Tenant {
   const char* name;
   const char* user;
 };
-constexpr Tenant kTenants[] = {{"acme", "alice"}, {"search", ""}, {"intern", "ivan"}};
+constexpr Tenant kTenants[] = {{"acme", "alice"}, {"search", ""},   {"intern", "ivan"},
+                               {"agent", "otto"}, {"storm", "rex"}, {"thrifty", "tia"},
+                               {"coder", "cora"}};
 
 // Where the demo keeps what it makes: the directory asked for, or one that ends with it.
 class State {
@@ -198,6 +200,9 @@ An OpenAI SDK, unchanged:
   export OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY={key}
 An Anthropic SDK, unchanged:
   export ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY={key}
+A coding agent, unchanged (docs/agents.md), has models `coder` and `claude-haiku` and a key of its
+own:
+  {coder}
 
 What was decided, and what it cost:
   {self} audit query -c {state}/tollgate.yaml
@@ -206,8 +211,8 @@ What was decided, and what it cost:
 
 )",
              fmt::arg("state", state.string()), fmt::arg("url", url),
-             fmt::arg("key", keys.at("acme")), fmt::arg("admin", gateway.admin_url()),
-             fmt::arg("self", own_path()));
+             fmt::arg("key", keys.at("acme")), fmt::arg("coder", keys.at("coder")),
+             fmt::arg("admin", gateway.admin_url()), fmt::arg("self", own_path()));
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ upstreams:
   mock-anthropic: {{ url: "{model_url}", speaks: anthropic }}
   rogue: {{ url: "{rogue_url}/v1", speaks: openai }}   # Ignores every output cap.
   leaky: {{ url: "{leaky_url}/v1", speaks: openai }}   # Says a key that it should keep.
+  gone: {{ url: "http://127.0.0.1:1/v1", speaks: openai }}   # Nobody is there.
 
 models:
   small:
@@ -34,6 +35,7 @@ models:
     tokenizer: o200k_base
     context_tokens: 128000
     price_per_million: {{ input: 2.50, cached_input: 1.25, output: 10.00 }}
+    downgrade: [{{ to: small, tenants: [thrifty], budget_used: 0.5 }}]
   claude-sonnet:
     upstream: mock-anthropic
     tokenizer: o200k_base
@@ -47,6 +49,25 @@ models:
     upstream: leaky
     tokenizer: o200k_base
     price_per_million: {{ input: 2.50, output: 10.00 }}
+  gone:
+    upstream: gone
+    tokenizer: o200k_base
+    price_per_million: {{ input: 2.50, output: 10.00 }}
+  safe:                                   # Fails as well, and another model steps in.
+    upstream: gone
+    tokenizer: o200k_base
+    price_per_million: {{ input: 2.50, output: 10.00 }}
+    fallback: [small]
+  coder:                                  # For coding agents that speak OpenAI's…
+    upstream: mock
+    tokenizer: o200k_base
+    context_tokens: 400000
+    price_per_million: {{ input: 0.25, cached_input: 0.025, output: 2.00 }}
+  claude-haiku:                           # …or Anthropic's dialect.
+    upstream: mock-anthropic
+    tokenizer: o200k_base
+    context_tokens: 200000
+    price_per_million: {{ input: 1.00, cached_input: 0.10, output: 5.00 }}
   text-embedding-3-small:
     upstream: mock
     tokenizer: cl100k_base
@@ -64,6 +85,22 @@ tenants:
     budget: {{ usd: 0.05, per: day, when_exhausted: refuse }}
     widen: true
     limits: {{ requests_per_minute: 100000, concurrent_requests: 1000 }}
+  agent:                                  # Runs away, and is frozen for it.
+    roles: [service]
+    budget: {{ usd: 50, per: day, when_exhausted: refuse }}
+  storm:                                  # Tries again and again.
+    roles: [service]
+    budget: {{ usd: 50, per: day, when_exhausted: refuse }}
+    widen: true
+    limits: {{ requests_per_minute: 100000, concurrent_requests: 1000 }}
+  thrifty:                                # Half of its money is for the dear model.
+    roles: [service]
+    budget: {{ usd: 0.05, per: day, when_exhausted: refuse }}
+  coder:                                  # A coding agent: many tools, long prompts.
+    roles: [engineer]
+    budget: {{ usd: 20, per: day, when_exhausted: refuse }}
+    widen: true
+    limits: {{ requests_per_minute: 600, input_tokens_per_minute: 5000000, concurrent_requests: 20 }}
   fleet:                                  # Many keys; the attacks play a campaign over them.
     roles: [service]
     budget: {{ usd: 50, per: day, when_exhausted: refuse }}
@@ -79,8 +116,8 @@ limits:
 routes:
   - name: chat
     path: /v1/chat/completions
-    models: [small, gpt-4o, rogue, leaky]
-    allow: [{{ tenants: [acme, intern], roles: [engineer] }}, {{ tenants: [search] }}]
+    models: [small, gpt-4o, rogue, leaky, gone, safe]
+    allow: [{{ tenants: [acme, intern], roles: [engineer] }}, {{ tenants: [search, agent, storm, thrifty] }}]
     prompt: {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1 }}
     tools: {{ allow: [search_docs, get_weather], steps: 50, repeats: 4 }}
     content: {{ request: [secrets, injection, unicode, special_tokens], response: [secrets, links], on_match: refuse }}
@@ -96,6 +133,36 @@ routes:
     allow: [{{ tenants: [acme], roles: [engineer] }}]
     prompt: {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096 }}
     tools: {{ allow: [search_docs, get_weather], steps: 50, repeats: 4 }}
+  - name: agent_responses                 # Coding agents run what tools they like on their own side;
+    path: /v1/responses
+    models: [coder]
+    allow: [{{ tenants: [coder] }}]
+    prompt: {{ body: 16MiB, input_tokens: 180000, output_tokens: 32000 }}
+    tools: {{ allow: ["*"], unlisted: remove, repeats: 20 }}
+    content: {{ request: [secrets], response: [secrets], on_match: redact }}
+  - name: agent_messages                  # what a provider would run, and bill, is taken out.
+    path: /v1/messages
+    models: [claude-haiku]
+    allow: [{{ tenants: [coder] }}]
+    prompt: {{ body: 16MiB, input_tokens: 180000, output_tokens: 32000 }}
+    tools: {{ allow: ["*"], unlisted: remove, repeats: 20 }}
+    content: {{ request: [secrets], response: [secrets], on_match: redact }}
+  - name: agent_chat
+    path: /v1/chat/completions
+    models: [coder, small]
+    allow: [{{ tenants: [coder] }}]
+    prompt: {{ body: 16MiB, input_tokens: 180000, output_tokens: 32000 }}
+    tools: {{ allow: ["*"], unlisted: remove, repeats: 20 }}
+    content: {{ request: [secrets], response: [secrets], on_match: redact }}
+  - name: agent_count
+    path: /v1/messages/count_tokens
+    models: [claude-haiku]
+    allow: [{{ tenants: [coder] }}]
+    prompt: {{ body: 16MiB, input_tokens: 180000 }}
+    tools: {{ allow: ["*"], unlisted: remove }}
+  - name: models
+    path: /v1/models
+    allow: [{{ tenants: [acme, search, coder] }}]
   - name: completions
     path: /v1/completions
     models: [small]
@@ -106,6 +173,16 @@ routes:
     models: [text-embedding-3-small]
     allow: [{{ tenants: [acme, search] }}]
     prompt: {{ body: 1MiB, input_tokens: 32000 }}
+  - name: docs                            # An MCP server.
+    path: /mcp/docs
+    allow: [{{ tenants: [acme, search] }}]
+    content: {{ request: [secrets], response: [secrets, injection, unicode, links] }}
+    mcp: {{ url: "{model_url}/mcp", tools: {{ allow: [search_docs, get_weather] }} }}
+  - name: plugins                         # One of somebody else's, with a poisoned tool.
+    path: /mcp/plugins
+    allow: [{{ tenants: [acme] }}]
+    content: {{ request: [secrets], response: [secrets, injection, unicode, links] }}
+    mcp: {{ url: "{leaky_url}/mcp", tools: {{ allow: ["*"] }} }}
   - name: evals                           # Not there for anybody who comes from outside.
     path: /admin/evals
     surface: chat_completions
@@ -113,6 +190,15 @@ routes:
     models: [gpt-4o]
     allow: [{{ roles: [evaluator] }}]
     prompt: {{ output_tokens: 1024 }}
+
+# A key that is new and spends a dollar is frozen, and somebody is told.
+alerts:
+  - when: {{ spend_velocity: {{ scope: key_id, newcomers: 1 }} }}
+    notify: [hook]
+    do: freeze
+    for: 1h
+notify:
+  hook: {{ webhook: "{model_url}/mock/hook", secret: "made-up-for-the-demo", internal: true }}
 
 audit: {{ content: none, keep: 400d }}
 )";

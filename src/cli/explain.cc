@@ -367,7 +367,13 @@ FaultOr<bool> Explainer::decide(std::string& body) {
   Expected<dialects::Request> request =
       reader.read(*surface_, std::string_view(body).substr(0, static_cast<std::size_t>(size)));
   if (!request) return refused(request.error());
-  const pipeline::Facts facts{config_, target_, caller_, address_, *request, size};
+  const pipeline::Facts facts{.config = config_,
+                              .target = target_,
+                              .caller = caller_,
+                              .client_ip = address_,
+                              .request = *request,
+                              .body_bytes = size,
+                              .now = wall_now()};
   tell_routes(facts, explained_);
 
   pipeline::Vocabularies vocabularies(vocabulary_directory());

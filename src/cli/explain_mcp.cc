@@ -7,6 +7,7 @@
 #include "dialects/mcp_message.h"
 #include "dialects/request.h"
 #include "pipeline/mcp.h"
+#include "pipeline/mcp_inspect.h"
 #include "pipeline/plan.h"
 
 namespace tollgate::cli {
@@ -49,6 +50,20 @@ struct Said {
   }
 };
 
+// Whether the server may be asked that.
+template <class Tell>
+std::optional<Refusal> refused_by(const config::Mcp& server, const authentication::Identity& caller,
+                                  const dialects::McpMessage& message, const Tell& tell) {
+  bool observed = false;
+  const pipeline::McpCallerSight sight(server, caller);
+  const auto may = pipeline::check_mcp_names(message, server, sight, observed);
+  if (!may) return may.error().refusal;
+  if (observed) tell("observed", fmt::format("{} would refuse, were it enforced", server.rule));
+  const auto credential = pipeline::mcp_credential(server, caller);
+  if (!credential) return credential.error();
+  return std::nullopt;
+}
+
 }  // namespace
 
 McpExplained explain_mcp(const config::Config& config, const config::Route& route,
@@ -58,7 +73,9 @@ McpExplained explain_mcp(const config::Config& config, const config::Route& rout
   const auto tell = [&](std::string what, std::string words) {
     made.told.emplace_back(std::move(what), std::move(words));
   };
-  tell("route", fmt::format("{} at upstream {}", route.name, route.mcp->upstream.name));
+  const bool several = !route.mcp->servers.empty();
+  tell("route", several ? route.name
+                        : fmt::format("{} at upstream {}", route.name, route.mcp->upstream.name));
   const Said said(body);
   const std::size_t size = body.size();
   body.append(dialects::RequestReader::kPadding, ' ');
@@ -72,18 +89,47 @@ McpExplained explain_mcp(const config::Config& config, const config::Route& rout
   for (const std::string_view name : message->names) {
     tell("name", fmt::format("{} of {}", name, dialects::name_of(message->item)));
   }
-  bool observed = false;
-  const pipeline::McpCallerSight sight(*route.mcp, caller);
-  const auto may = pipeline::check_mcp_names(*message, *route.mcp, sight, observed);
-  if (!may) {
-    made.refusal = may.error().refusal;
-    return made;
+  const config::Mcp* server = &*route.mcp;
+  dialects::McpMessage there = *message;
+  std::string_view name = message->name();
+  if (several) {
+    const auto place = pipeline::mcp_place_of(*route.mcp, message->item, name);
+    if (!place && !name.empty()) {
+      const std::string rule = route.mcp->rule + ".servers";
+      made.refusal = pipeline::refuse_mcp_name(rule, message->item, message->id).refusal;
+      return made;
+    }
+    server = place ? place->server : nullptr;
+    if (place) name = place->name;
+    if (place) there.names = std::span(&name, 1);
+    if (place) tell("server", server->upstream.name);
   }
-  if (observed) {
-    tell("observed", fmt::format("{} would refuse, were it enforced", route.mcp->rule));
+  if (server != nullptr) made.refusal = refused_by(*server, caller, there, tell);
+  if (made.refusal) return made;
+  const std::string_view tool = pipeline::tool_called(message->method, name);
+  using Inspection = pipeline::McpInspection;
+  if (Inspection::inspects(route, Inspection::Of::kRequest)) {
+    content::Scanner scanner;
+    Inspection inspection(route, scanner, config.content_rules, Inspection::Of::kRequest);
+    const bool passes = reader.read_texts(inspection);
+    for (const pipeline::AnswerFinding& found : inspection.verdict().found) {
+      tell("content", fmt::format("{} at {}: {}", found.rule, found.where, found.action));
+    }
+    if (!passes) made.refusal = inspection.refusal();
+    if (!passes) return made;
   }
-  for (const pipeline::LimitCharge& charge :
-       pipeline::mcp_charges(config, route, caller, address, arena).limits) {
+  const pipeline::McpDemand demand{server, tool};
+  if (const Money price = pipeline::mcp_price(demand); price > Money{}) {
+    tell("price", fmt::format("${}", format_usd(price)));
+  }
+  const pipeline::Charges charges =
+      pipeline::mcp_charges(config, route, caller, address, demand, arena);
+  for (const pipeline::BudgetCharge& charge : charges.budgets) {
+    tell("budget", fmt::format("{}: holds ${} of ${} for {}", charge.policy->rule,
+                               format_usd(charge.amount), format_usd(charge.policy->limit),
+                               charge.subject.empty() ? "all callers" : charge.subject));
+  }
+  for (const pipeline::LimitCharge& charge : charges.limits) {
     tell("limit", fmt::format("{}: takes {} of {} for {}", charge.policy->rule, charge.amount,
                               charge.policy->limit,
                               charge.subject.empty() ? "all callers" : charge.subject));

@@ -14,8 +14,15 @@
 
 #include "admin/admin_api.h"
 #include "admin/metrics.h"
+#include "cli/alert_loop.h"
 #include "cli/anomaly_gauge.h"
+#include "cli/budget_gauges.h"
+#include "cli/buffer_gauges.h"
 #include "cli/countdown.h"
+#include "cli/endpoint_gauges.h"
+#include "cli/health_checks.h"
+#include "cli/journal_gauges.h"
+#include "cli/tls_contexts.h"
 #include "config/current.h"
 #include "config/reload.h"
 #include "identity/desk.h"
@@ -52,14 +59,19 @@ struct Worker {
     authentication::Failures& failures;
     tokens::CountErrors& count_errors;
     anomalies::Anomalies& anomalies;
+    attempts::Endpoints& endpoints;
+    answers::Answers& answers;
+    overload::BufferedBytes& buffered;
   };
 
-  Worker(const Shared& shared, net::UpstreamCounts& counts)
-      : pool(loop, counts),
+  Worker(const Shared& shared, net::UpstreamGates& gates)
+      : loop(shared.buffered),
+        pool(loop, gates),
         callers(shared.identities),
         pipeline({shared.config, loop, shared.keys, shared.pepper, callers, shared.ledger,
                   shared.trail, pool, shared.meter, shared.vocabularies, loop, shared.outages,
-                  shared.failures, &shared.count_errors, &shared.anomalies}) {}
+                  shared.failures, &shared.count_errors, &shared.anomalies, &shared.endpoints,
+                  &shared.answers, &shared.buffered}) {}
 
   net::Loop loop;
   net::UpstreamPool pool;
@@ -68,25 +80,6 @@ struct Worker {
   std::vector<std::unique_ptr<net::Listener>> listeners;
   std::thread thread;
 };
-
-using TlsContexts = std::map<std::string, std::shared_ptr<const net::ServerTls>>;
-
-FaultOr<TlsContexts> load_tls(const config::Config& config) {
-  TlsContexts contexts;
-  for (const config::Listener& listener : config.listeners) {
-    if (!listener.tls) continue;
-    FaultOr<std::shared_ptr<const net::ServerTls>> loaded = net::ServerTls::load(*listener.tls);
-    if (!loaded) return std::unexpected(loaded.error());
-    contexts[listener.name] = std::move(*loaded);
-  }
-  return contexts;
-}
-
-// Null: the admin address speaks plain HTTP.
-FaultOr<std::shared_ptr<const net::ServerTls>> load_admin_tls(const config::Config& config) {
-  if (!config.admin.tls) return nullptr;
-  return net::ServerTls::load(*config.admin.tls);
-}
 
 FaultOr<pipeline::Vocabularies::Fresh> load_vocabularies(
     const config::Config& config, const pipeline::Vocabularies& vocabularies) {
@@ -126,7 +119,7 @@ struct Gateway::Parts {
   FaultOr<void> open_admin();
   void register_gauges();
   void register_store_gauges();
-  void register_journal_gauges();
+  void open_alerts();
   void register_identity_gauges();
   std::array<const identity::Identities*, 2> who_knows() const {
     return {&identities, &admin_oidc->identities()};
@@ -144,19 +137,24 @@ struct Gateway::Parts {
   pipeline::Vocabularies vocabularies;
   tokens::CountErrors count_errors;
   std::optional<anomalies::Anomalies> anomalies;
+  attempts::Endpoints endpoints;
+  overload::BufferedBytes buffered;
+  answers::Answers answers{answers::kAnswersBytesMax, &buffered};
   admin::Metrics metrics;
   std::unique_ptr<storage::Store> store;
   std::optional<authentication::Pepper> pepper;
   std::optional<authentication::Failures> failures;
   identity::Identities identities;
-  net::UpstreamCounts upstream_counts;
+  net::UpstreamGates upstream_gates;
   net::ListenerCounts listener_counts;
   net::PeerCounts peer_counts;
   std::vector<std::unique_ptr<Worker>> workers;
   std::optional<admin::OidcDesk> admin_oidc;
   identity::NetWeb admin_web{admin_loop};
+  HealthChecks health_checks{admin_loop, endpoints};
   std::unique_ptr<admin::AdminApi> admin_api;
   std::unique_ptr<net::Listener> admin_listener;
+  std::optional<AlertLoop> alert_loop;
   Countdown admin_tended{1};
   bool admin_closing = false;  // Of the admin loop.
   std::thread admin_thread;
@@ -352,24 +350,14 @@ void Gateway::Parts::register_gauges() {
                  [this](const admin::Gauge::Emit& emit) {
                    emit("", static_cast<double>(store->ledger().open_holds()));
                  }});
-  metrics.gauge(
-      {"tollgate_budget_remaining_usd", "What is left of each budget in its window.",
-       [this](const admin::Gauge::Emit& emit) {
-         const storage::Standings now = store->ledger().snapshot(admin_loop.wall());
-         for (const storage::BudgetStanding& budget : now.budgets) {
-           const Money left{std::max<std::int64_t>(
-               0, budget.limit.micro_usd - budget.spent.micro_usd - budget.held.micro_usd)};
-           emit(fmt::format("scope=\"{}\",subject=\"{}\",window=\"{}\"",
-                            limits::name_of(budget.scope), admin::escape_label(budget.subject),
-                            cost::name_of(budget.window)),
-                static_cast<double>(left.micro_usd) / 1e6);
-         }
-       }});
+  register_budget_gauges(store->ledger(), admin_loop, metrics);
+  register_buffer_gauges(buffered, metrics);
   metrics.gauge(
       {"tollgate_audit_healthy", "Whether decisions are being kept.",
        [this](const admin::Gauge::Emit& emit) { emit("", store->trail().healthy() ? 1 : 0); }});
   register_store_gauges();
   metrics.gauge(anomaly_gauge(*anomalies));
+  register_endpoint_gauges(endpoints, metrics);
   metrics.gauge({"tollgate_token_count_margin_ratio",
                  "What is held beyond our count of the input, as a part of it, since the provider "
                  "was seen to count so much more.",
@@ -385,7 +373,7 @@ void Gateway::Parts::register_gauges() {
                  [this](const admin::Gauge::Emit& emit) {
                    emit("", static_cast<double>(store->trail().queued_bytes()));
                  }});
-  register_journal_gauges();
+  register_journal_gauges(metrics, store->trail());
   register_identity_gauges();
   metrics.gauge({"tollgate_audit_refusals_unrecorded",
                  "Refusals of unknown callers that found no room in the queue, since the start.",
@@ -399,25 +387,18 @@ void Gateway::Parts::register_gauges() {
                  }});
 }
 
-void Gateway::Parts::register_journal_gauges() {
-  metrics.gauge({"tollgate_journal_segments", "Files in which records wait for the store.",
-                 [this](const admin::Gauge::Emit& emit) {
-                   emit("", static_cast<double>(store->trail().journal_segments()));
-                 }});
-  metrics.gauge({"tollgate_journal_replayed",
-                 "Records and bookings of a killed gateway that were in its journal at the start.",
-                 [this](const admin::Gauge::Emit& emit) {
-                   emit("", static_cast<double>(store->trail().replayed()));
-                 }});
-  metrics.gauge({"tollgate_recovery_open",
-                 "Requests of a killed gateway that are not ended and booked yet.",
-                 [this](const admin::Gauge::Emit& emit) {
-                   emit("", static_cast<double>(store->trail().unended()));
-                 }});
+void Gateway::Parts::open_alerts() {
+  alert_loop.emplace(
+      config, *store, metrics, [this](const std::shared_ptr<const alerts::InForce>& answers) {
+        for (const std::unique_ptr<Worker>& worker : workers) {
+          worker->loop.post([raw = worker.get(), answers] { raw->pipeline.hold_to(answers); });
+        }
+      });
 }
 
 void Gateway::Parts::run_threads() {
   store->start();
+  alert_loop->start();
   identities.start(*config.get());
   admin_oidc->start();
   for (const std::unique_ptr<Worker>& worker : workers) {
@@ -443,20 +424,26 @@ FaultOr<std::unique_ptr<Gateway>> Gateway::start(
     return std::unexpected(opened.error());
   }
 
+  parts->buffered.limit(now.edge.buffered_bytes_max);
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const int count = now.edge.workers > 0 ? now.edge.workers : cores;
   for (int i = 0; i < count; ++i) {
     const Worker::Shared shared{
         parts->config,          parts->store->keys(),  *parts->pepper,         parts->identities,
         parts->store->ledger(), parts->store->trail(), parts->metrics.shard(), parts->vocabularies,
-        *parts->store,          *parts->failures,      parts->count_errors,    *parts->anomalies};
-    parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_counts));
+        *parts->store,          *parts->failures,      parts->count_errors,    *parts->anomalies,
+        parts->endpoints,       parts->answers,        parts->buffered};
+    parts->workers.push_back(std::make_unique<Worker>(shared, parts->upstream_gates));
   }
   if (FaultOr<void> opened = parts->open_listeners(*tls); !opened) {
     return std::unexpected(opened.error());
   }
   if (FaultOr<void> opened = parts->open_admin(); !opened) return std::unexpected(opened.error());
   parts->register_gauges();
+  parts->open_alerts();
+  if (FaultOr<void> opened = parts->alert_loop->open(); !opened) {
+    return std::unexpected(opened.error());
+  }
   // From here on nothing fails but this: what is on record is in force.
   using storage::TakenOver;
   if (FaultOr<void> kept = parts->store->record_configuration(now, TakenOver::kAtStart); !kept) {
@@ -489,6 +476,7 @@ FaultOr<void> Gateway::Parts::take_over(const std::shared_ptr<const config::Conf
   identities.replace(*next);
   vocabularies.take(std::move(*fresh));
   config.swap(next);
+  buffered.limit(next->edge.buffered_bytes_max);
   // From here on whoever asks at the admin address is judged by the next configuration alone.
   admin_oidc->replace();
   for (const std::unique_ptr<Worker>& worker : workers) {
@@ -546,8 +534,11 @@ void Gateway::Parts::drain(const std::function<bool()>& hurry) {
 Task<void> Gateway::Parts::tend_admin() {
   while (!admin_closing) {
     admin_api->tend();
+    health_checks.tend(config.get());
     co_await admin_loop.sleep(kTendAdminEvery);
   }
+  health_checks.close();
+  while (!health_checks.is_idle()) co_await admin_loop.sleep(kTendAdminEvery);
   admin_tended.done();
 }
 
@@ -590,6 +581,7 @@ FaultOr<void> Gateway::stop(const std::function<bool()>& hurry) {
     worker->thread.join();
     worker->pipeline.close();
   }
+  parts.alert_loop->stop();
   parts.identities.stop();
   parts.close_admin();
   return parts.store->stop();

@@ -5,7 +5,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <system_error>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/file_watch.h"
@@ -70,14 +73,24 @@ void reload_from(Gateway& gateway, const std::string& file, Cause cause) {
 int run_until_stopped(Gateway& gateway, const std::string& file) {
   notify_service_manager("READY=1");
   FileWatch watch(file);
+  std::string prices_file = gateway.config()->prices_file;
+  std::optional<FileWatch> prices(std::in_place, prices_file);
   while (true) {
     const Signal signal = wait_signal(kWatchEvery);
     if (signal == Signal::kStop) break;
+    // Both are looked at each time: what one has settled may lie in the other.
+    const bool is_changed = watch.settled_anew();
+    const bool are_prices_changed = !prices_file.empty() && prices->settled_anew();
     if (signal == Signal::kReload) {
       watch.taken();
+      prices->taken();
       reload_from(gateway, file, Cause::kSignal);
-    } else if (watch.settled_anew()) {
+    } else if (is_changed || are_prices_changed) {
       reload_from(gateway, file, Cause::kFile);
+    }
+    if (gateway.config()->prices_file != prices_file) {
+      prices_file = gateway.config()->prices_file;
+      prices.emplace(prices_file);
     }
   }
   notify_service_manager("STOPPING=1");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
+#include <expected>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -92,11 +93,28 @@ void print(const std::vector<Difference>& all, bool as_json) {
   }
 }
 
-const config::Mcp* mcp_of(const config::Config& config, const std::string& name) {
-  for (const config::Route& route : config.routes) {
-    if (route.name == name && route.mcp) return &*route.mcp;
+// "ROUTE", or "ROUTE/SERVER" of several servers; else what is wrong with it.
+std::expected<const config::Mcp*, std::string> mcp_of(const config::Config& config,
+                                                      const std::string& name) {
+  const std::size_t slash = name.find('/');
+  const std::string route_name = name.substr(0, slash);
+  const auto route = std::ranges::find(config.routes, route_name, &config::Route::name);
+  if (route == config.routes.end() || !route->mcp) {
+    return std::unexpected(fmt::format("there is no route `{}` with `mcp`", route_name));
   }
-  return nullptr;
+  if (slash == std::string::npos && route->mcp->servers.empty()) return &*route->mcp;
+  const std::string server = slash == std::string::npos ? "" : name.substr(slash + 1);
+  std::string known;
+  for (const config::Mcp& each : route->mcp->servers) {
+    if (each.name == server) return &each;
+    known += fmt::format("{}`{}/{}`", known.empty() ? "" : ", ", route_name, each.name);
+  }
+  if (known.empty()) {
+    return std::unexpected(
+        fmt::format("route `{}` has one server: name the route alone", route_name));
+  }
+  return std::unexpected(
+      fmt::format("route `{}` has several servers: name one of {}", route_name, known));
 }
 
 // Beside the old file first, so that a gateway never reads half of it.
@@ -153,13 +171,11 @@ int approve(const McpOptions& options, const config::Mcp& mcp, const std::vector
 int mcp(const McpOptions& options) {
   const std::shared_ptr<const config::Config> config = load_config(options.config);
   if (config == nullptr) return kWrongUse;
-  const config::Mcp* mcp = mcp_of(*config, options.route);
-  if (mcp == nullptr) {
-    return wrong_use(fmt::format("there is no route `{}` with `mcp`", options.route));
-  }
+  const auto found = mcp_of(*config, options.route);
+  if (!found) return wrong_use(found.error());
+  const config::Mcp* mcp = *found;
   if (mcp->pins == nullptr) {
-    return wrong_use(
-        fmt::format("the `mcp` of route `{}` has no `pins`: name a file there", options.route));
+    return wrong_use(fmt::format("`{}` has no `pins`: name a file there", mcp->rule));
   }
   const FaultOr<std::vector<McpTool>> tools = fetch_mcp_tools(*mcp);
   if (!tools) return faulty(tools.error());

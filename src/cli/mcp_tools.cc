@@ -51,7 +51,7 @@ struct Answer {
 
 class Asking {
  public:
-  explicit Asking(const config::Mcp& mcp) : mcp_(mcp), pool_(loop_, counts_) {}
+  explicit Asking(const config::Mcp& mcp) : mcp_(mcp), pool_(loop_, gates_) {}
 
   FaultOr<std::vector<McpTool>> run() {
     start(work());
@@ -193,7 +193,7 @@ class Asking {
 
   const config::Mcp& mcp_;
   net::Loop loop_;
-  net::UpstreamCounts counts_;
+  net::UpstreamGates gates_;
   net::UpstreamPool pool_;
   dialects::McpAnswerReader reader_;
   Collected sight_;

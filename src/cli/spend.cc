@@ -13,7 +13,9 @@
 #include "base/money.h"
 #include "cli/author.h"
 #include "cli/commands.h"
+#include "cli/csv.h"
 #include "cli/load_config.h"
+#include "cli/spend_reports.h"
 #include "cli/wall_time.h"
 #include "controls/audit/audit.h"
 #include "storage/adjust.h"
@@ -23,19 +25,6 @@
 namespace tollgate::cli {
 
 namespace {
-
-// RFC 4180: quoted where it must be. A leading = + - @ would be a formula in a spreadsheet.
-std::string csv_field(const std::string& text) {
-  const bool formula = !text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos;
-  std::string safe = formula ? "'" + text : text;
-  if (safe.find_first_of(",\"\r\n") == std::string::npos) return safe;
-  std::string quoted = "\"";
-  for (const char c : safe) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
 
 // Users and keys are of a tenant; elsewhere there is none to show.
 bool has_tenant(storage::SpendBy by) {
@@ -75,7 +64,9 @@ void print_table(storage::SpendBy by, const std::vector<storage::SpendRow>& rows
   storage::Spent sum;
   for (const storage::SpendRow& row : rows) {
     print_line(by, admin::spend_name(by, row), row.tenant, row.spent);
-    sum += row.spent;
+    // Calls of tools are no requests.
+    const bool is_tool = by == storage::SpendBy::kTool && !row.name.empty();
+    sum += is_tool ? storage::Spent{.cost = row.spent.cost} : row.spent;
   }
   print_line(by, "in all", {}, sum);
 }
@@ -170,6 +161,7 @@ int adjust(const SpendOptions& options, storage::Database& database) {
 }  // namespace
 
 int spend(const SpendOptions& options) {
+  if (options.forecast) return forecast_budgets(options);
   const std::shared_ptr<const config::Config> config = load_store_settings(options.config);
   if (!config) return kWrongUse;
   admin::Parameters parameters{{"by", options.by}};
@@ -178,10 +170,12 @@ int spend(const SpendOptions& options) {
   if (!options.tenant.empty()) parameters.emplace_back("tenant", options.tenant);
   const admin::OrWords<storage::SpendQuery> query = admin::spend_query(parameters, wall_now());
   if (!query) return wrong_use(query.error());
+  if (!options.invoice.empty()) return compare_invoice(options, *query);
   const FaultOr<std::unique_ptr<storage::Database>> database =
       storage::open_for_command(config->store);
   if (!database) return faulty(database.error());
   if (!options.adjust.empty()) return adjust(options, **database);
+  if (options.chargeback) return chargeback(options, *query, **database);
   if (options.reconcile) return reconcile(options, *query, **database);
   const FaultOr<std::vector<storage::SpendRow>> rows = storage::query_spend(**database, *query);
   if (!rows) return faulty(rows.error());

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "config/price_table.h"
 #include "config/scalars.h"
 #include "tokens/vocabulary.h"
 
@@ -22,6 +23,7 @@ class Builder {
     listeners();
     store();
     upstreams();
+    config_.retries = build_retries(root_);
     build_guards(root_, config_, report_);
     models();
     limits_and_budgets();
@@ -31,6 +33,7 @@ class Builder {
     build_own_rules(root_, config_, report_);
     routes();
     build_content_rules(root_, config_, report_);
+    build_alerts(root_, config_, report_);
     audit();
     edge();
   }
@@ -98,6 +101,11 @@ class Builder {
       endpoints(view, made);
       made.speaks = view.choice("speaks", made.speaks);
       made.credential = Secret(view.text("credential"));
+      made.credential_header =
+          view.choice("credential_header", made.speaks == dialects::Dialect::kAnthropic
+                                               ? CredentialHeader::kXApiKey
+                                               : CredentialHeader::kAuthorization);
+      made.query = view.text("query");
       const View timeout = view.section("timeout");
       made.timeout.connect = timeout.duration("connect");
       made.timeout.first_byte = timeout.duration("first_byte");
@@ -106,8 +114,26 @@ class Builder {
       made.concurrent_requests = view.count("concurrent_requests");
       made.output_cap_field = view.choice("output_cap_field", usual_cap_field(made));
       made.certificate_authority = authority_of(report_, view);
+      made.surfaces = surfaces_of(view, made.speaks);
+      made.dropped_fields = view.texts("drop_fields");
+      made.adaptive_concurrency = view.flag("adaptive_concurrency");
+      made.queue = build_queue(view);
+      made.breaker = build_breaker(view, report_);
+      made.health_check = build_health_check(view);
+      upstream_credentials(report_, view, made);
       config_.upstreams.push_back(std::move(made));
     }
+  }
+
+  static std::vector<dialects::Surface> surfaces_of(const View& view, dialects::Dialect speaks) {
+    std::vector<dialects::Surface> made;
+    for (const std::string& name : view.texts("surfaces")) {
+      if (const auto surface = dialects::surface_named(name)) made.push_back(*surface);
+    }
+    if (!made.empty()) return made;
+    using enum dialects::Surface;
+    if (speaks == dialects::Dialect::kAnthropic) return {kMessages};
+    return {kChatCompletions, kResponses};
   }
 
   // What OpenAI serves by itself, or Azure for it, refuses some chats with both names.
@@ -149,7 +175,18 @@ class Builder {
     }
   }
 
+  PriceTable price_table() {
+    PriceTable table;
+    build_price_table(root_, table, report_);
+    const std::string path = file(root_, "prices_file");
+    if (path.empty()) return table;
+    config_.prices_file = path;
+    config_.prices_version = version_of(load_price_table(path, table, report_.problems));
+    return table;
+  }
+
   void models() {
+    const PriceTable table = price_table();
     for (const View& view : root_.each("models")) {
       Model made;
       made.name = view.name();
@@ -166,26 +203,27 @@ class Builder {
           view.choice("chat_template", dialects::chat_template_of(view.text("tokenizer")));
       made.context_tokens = view.count("context_tokens");
       made.reasoning = view.flag("reasoning");
-      const View prices = view.section("price_per_million");
-      made.prices.input = prices.price("input").value_or(Price{});
-      made.prices.cached_input = prices.price("cached_input");
-      made.prices.output = prices.price("output").value_or(Price{});
-      made.prices.audio = prices.price("audio");
       made.media.images = dialects::image_formula_named(view.text("images"));
       made.media.audio = dialects::audio_formula_named(view.text("audio"));
-      audio_price(view, prices);
-      made.price_version = cost::version_of(made.prices);
+      model_prices(view, table, made, report_);
+      audio_price(view, made);
+      model_attempts(report_, view, made);
       config_.models.push_back(std::move(made));
     }
   }
 
   // Recordings have a price of their own everywhere, and it is for nothing else.
-  void audio_price(const View& model, const View& prices) {
-    if (model.has("audio") && !prices.has("audio")) {
-      tell(model, "audio",
+  void audio_price(const View& view, const Model& model) {
+    const auto has_one = [](const PriceList& list) { return list.prices.audio.has_value(); };
+    const bool all = has_one(model) && std::ranges::all_of(model.later, has_one);
+    const bool is_bad = view.has("price_per_million") &&
+                        view.section("price_per_million").has("audio") && !has_one(model);
+    if (is_bad) return;  // That is told.
+    if (view.has("audio") && !all) {
+      tell(view, "audio",
            "recordings are paid at a price of their own: write `price_per_million.audio` as well");
-    } else if (prices.has("audio") && !model.has("audio")) {
-      tell(prices, "audio",
+    } else if (has_one(model) && !view.has("audio") && !view.has("prices")) {
+      tell(view.section("price_per_million"), "audio",
            "no recording is sent to this model: write its `audio` as well, or leave this out");
     }
   }
@@ -270,6 +308,7 @@ class Builder {
       made.roles = view.texts("roles");
       made.grantable_roles = view.texts("grantable_roles");
       made.keys_max = view.count("keys_max");
+      made.weight = view.count("weight");
       made.limits = figures(view.section("limits"), limits::Scope::kTenantId);
       if (view.has("limits") && made.limits.empty()) {
         tell(view, "limits", "no figure is written: this limits nothing");
@@ -306,7 +345,11 @@ class Builder {
       made.prompt = prompt(view.section("prompt"));
       if (view.has("content")) made.content = build_content(view, made.surface, config_, report_);
       route_guards(report_, view, config_, made);
+      made.priority = view.choice("priority", made.priority);
+      made.service_tiers = build_service_tiers(view, made.surface, report_);
       if (view.has("anomalies")) made.anomalies = watch(view, made.surface);
+      route_stored_responses(report_, view, config_, made);
+      route_answers(report_, view, made);
       route_mcp(report_, view, config_, made);
       made.limits = figures_by_scope(view);
       rename(made, view.path());
@@ -351,7 +394,7 @@ class Builder {
 
   // A standard path of the contract whose surface is not served yet.
   static bool is_later_path(std::string_view path) {
-    constexpr std::string_view kLater[] = {"/v1/images/", "/v1/audio/"};
+    constexpr std::string_view kLater[] = {"/v1/images/variations"};
     return std::ranges::any_of(kLater, [&](std::string_view later) {
       return later.ends_with('/') ? path.starts_with(later) : path == later;
     });
@@ -472,6 +515,7 @@ class Builder {
     edge.connections_max = static_cast<int>(view.count("connections_max"));
     edge.connections_per_address = static_cast<int>(view.count("connections_per_address"));
     edge.reply_bytes_max = view.bytes("reply_bytes_max");
+    edge.buffered_bytes_max = view.bytes("buffered_bytes_max");
     edge.drain_timeout = view.duration("drain_timeout");
     edge.workers = static_cast<int>(view.count("workers"));
     edge.forwarded_header = view.choice("forwarded_header", edge.forwarded_header);

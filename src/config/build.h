@@ -29,9 +29,37 @@ void build_mtls(const View& view, Config& config, Report& report);
 void build_guards(const View& root, Config& config, Report& report);
 void route_guards(Report& report, const View& view, const Config& config, Route& route);
 
+// The part of build() for `alerts` and `notify`; after the routes, whose budgets it has tell.
+void build_alerts(const View& root, Config& config, Report& report);
+
+// First 12 hex digits of the SHA-256.
+std::string version_of(std::string_view text);
+
+// The tiers that callers of a route may ask for.
+ServiceTiers build_service_tiers(const View& route, dialects::Surface surface, Report& report);
+
+// What a model is paid by beside tokens, or instead of them, and that it has a price at all.
+MadePrices build_made_prices(const View& model, Report& report);
+// The part of validate() for the route at `at`: its models have a price for what it serves.
+void validate_made_prices(const Config& config, std::size_t at, const Node& root, Report& report);
+
+// Of an upstream, of the file and of a model what there is to say of attempts.
+std::optional<attempts::HealthCheck> build_health_check(const View& upstream);
+std::optional<overload::QueuePolicy> build_queue(const View& upstream);
+attempts::BreakerPolicy build_breaker(const View& upstream, Report& report);
+void upstream_credentials(Report& report, const View& view, Upstream& upstream);
+attempts::RetryPolicy build_retries(const View& root);
+void model_attempts(Report& report, const View& view, Model& model);
+// The part of validate() for them: who steps in is there, on the same path.
+void validate_attempts(const Config& config, const Node& root, Report& report);
+
 // The `tools` of a route, and of a tenant.
 tools::Policy build_tools(const View& route, Report& report);
 tools::TenantPolicy build_tenant_tools(const View& tenant, Report& report);
+// The `stored_responses` of a route, after all else of it.
+void route_stored_responses(Report& report, const View& view, const Config& config, Route& route);
+// The `cache` and `idempotency` of a route.
+void route_answers(Report& report, const View& view, Route& route);
 // The `mcp` of a route, where it has one; after the tenants.
 void route_mcp(Report& report, const View& view, const Config& config, Route& route);
 
@@ -63,6 +91,9 @@ void check_key_file(const View& view, const authentication::JwtPolicy& policy, R
 void tell_mistakes(Report& report, const View& view,
                    std::span<const authentication::PolicyMistake> mistakes,
                    std::span<const std::string_view> demanded);
+
+// The `email` of an entry of `notify`.
+void build_email(Report& report, const View& view, alerts::Target& made);
 
 // Tells what is wrong with the value of `key`, where it is written and was sound so far.
 void tell_in(Report& report, const View& view, std::string_view key, std::string message);

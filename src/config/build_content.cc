@@ -33,11 +33,15 @@ class ContentBuilder {
     made.response = packs(view, "response");
     made.restore = view.flag("restore");
     links(view, made);
+    // Its messages are whole before they pass, so what a stream could not wait for is no matter.
+    of_mcp_ = surface == dialects::Surface::kMcp;
     if (surface == dialects::Surface::kModels) {
       tell(route, "content", "a list of models has no texts: there is nothing to inspect");
+    } else if (made.restore && of_mcp_) {
+      tell(view, "restore", "nothing is masked for MCP servers: there is nothing to restore");
     } else if (made.restore && !dialects::makes_output(surface)) {
       tell(view, "restore", "what this surface answers has no texts: there is nothing to restore");
-    } else if (!made.response.empty() && !dialects::makes_output(surface)) {
+    } else if (!made.response.empty() && !of_mcp_ && !dialects::answers_in_text(surface)) {
       tell(view, "response", "what this surface answers has no texts: there is nothing to inspect");
     } else if (own_ == nullptr && asks_for_own(made.request)) {
       tell(view, "request", "`own` has no rules: write them under `content.rules`");
@@ -115,6 +119,7 @@ class ContentBuilder {
       made.overrides.push_back(std::move(differs));
     }
     content::resolve(made, rules_);
+    if (of_mcp_) return redaction_of_mcp(view, made);
     if (std::ranges::count(content::of_words(made.answer_actions), content::Action::kRefuse) != 0) {
       tell(
           view, "response",
@@ -144,6 +149,15 @@ class ContentBuilder {
                        width ? fmt::format("a match may be {} bytes long", *width)
                              : "a match may have any length",
                        content::OwnRule::kAnswerWidthMax));
+    }
+  }
+
+  // A server checks what it is sent, and the meaning of a result is its own.
+  void redaction_of_mcp(const View& view, const content::Policy& made) {
+    const bool asks = made.on_match == content::OnMatch::kRedact;
+    if (asks) tell(view, "on_match", kNoMasks);
+    for (const content::Override& one : made.overrides) {
+      if (one.on_match == content::OnMatch::kRedact) tell(view, "overrides", kNoMasks);
     }
   }
 
@@ -179,6 +193,10 @@ class ContentBuilder {
                        content::name_of(*pack));
   }
 
+  static constexpr const char* kNoMasks =
+      "nothing is masked for MCP servers: `refuse` or `flag` it";
+
+  bool of_mcp_ = false;
   const std::vector<content::Rule> rules_;
   const content::OwnRules own_;
   Report& report_;

@@ -90,7 +90,7 @@ void route_guards(Report& report, const View& view, const Config& config, Route&
   if (!route.guards.empty() && route.surface == dialects::Surface::kModels) {
     tell_in(report, view, "guards", "a list of models has no texts: there is nothing to judge");
   }
-  if (!route.response_guards.empty() && !dialects::makes_output(route.surface)) {
+  if (!route.response_guards.empty() && !dialects::answers_in_text(route.surface)) {
     tell_in(report, view, "response_guards",
             "what is answered here has no texts: there is nothing to judge");
   }

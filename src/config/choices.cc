@@ -2,11 +2,13 @@
 
 #include "controls/administration/administration.h"
 #include "controls/anomalies/signs.h"
+#include "controls/attempts/failure.h"
 #include "controls/authentication/authentication.h"
 #include "controls/authentication/jwt_policy.h"
 #include "controls/content/content.h"
 #include "controls/cost/cost.h"
 #include "controls/limits/limits.h"
+#include "controls/overload/policy.h"
 #include "dialects/chat_template.h"
 #include "dialects/guard.h"
 #include "dialects/mcp_methods.h"
@@ -20,9 +22,12 @@ List chat_templates() {
   const auto names = dialects::chat_template_names();
   return {names.begin(), names.end()};
 }
+List service_tiers() { return {kServiceTierNames.begin() + 1, kServiceTierNames.end()}; }
 List exposures() { return {"public", "internal"}; }
 List modes() { return {"enforce", "observe"}; }
 List dialect_names() { return {"openai", "anthropic"}; }
+List credential_headers() { return {"authorization", "x-api-key", "api-key"}; }
+List conversations() { return {"chat_completions", "responses", "messages"}; }
 List cap_fields() { return {"both", "max_tokens", "max_completion_tokens"}; }
 List over_caps() { return {"clamp", "refuse"}; }
 List input_counts() { return {"near_limits", "always"}; }
@@ -34,11 +39,14 @@ List content_packs() {
   }
   return names;
 }
+List alert_actions() { return {"none", "slow_down", "freeze"}; }
+List alert_scopes() { return {"global", "tenant_id", "user_id", "key_id", "route", "model"}; }
 List answer_packs() {
   using content::Pack;
   return {content::name_of(Pack::kSecrets),   content::name_of(Pack::kPii),
           content::name_of(Pack::kInjection), content::name_of(Pack::kSpecialTokens),
-          content::name_of(Pack::kLinks),     content::name_of(Pack::kOwn)};
+          content::name_of(Pack::kLinks),     content::name_of(Pack::kUnicode),
+          content::name_of(Pack::kOwn)};
 }
 List on_repeating() { return {"pass", "end"}; }
 List unlisted_tools() { return {"refuse", "remove"}; }
@@ -54,6 +62,8 @@ List guard_kinds() {
 }
 List guard_on_matches() { return {"refuse", "flag"}; }
 List guard_on_failures() { return {"refuse", "pass"}; }
+List attempt_failures() { return {attempts::kFailures.begin(), attempts::kFailures.end()}; }
+List priorities() { return {overload::kPriorities.begin(), overload::kPriorities.end()}; }
 List on_anomalies() { return {"alert", "slow_down", "refuse"}; }
 List anomaly_signs() {
   List names;
@@ -72,7 +82,6 @@ List contents() { return {"none", "hash"}; }
 List survivals() { return {"kill", "power_loss"}; }
 List image_formulas() { return dialects::image_formula_names(); }
 List audio_formulas() { return dialects::audio_formula_names(); }
-List later_answer_packs() { return {"unicode"}; }
 List later_contents() { return {"full"}; }
 List whens() { return {"refuse", "allow_and_alert"}; }
 List money_faults() { return {"refuse"}; }
@@ -96,6 +105,7 @@ List scopes() {
   }
   return names;
 }
+List answer_scopes() { return {"user", "tenant"}; }
 List budget_scopes() {
   List names = scopes();
   std::erase(names, limits::name_of(limits::Scope::kClientIp));

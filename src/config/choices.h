@@ -26,8 +26,12 @@ List on_matches();         // …and of content::OnMatch.
 List unlisted_tools();     // In the order of tools::Unlisted…
 List tool_arguments();     // …and of tools::Arguments.
 List rule_readings();      // Of content::Reading.
+List attempt_failures();   // In the order of attempts::Failure.
+List priorities();         // In the order of overload::Priority.
 List on_anomalies();       // In the order of anomalies::OnAnomaly…
 List anomaly_signs();      // …and of anomalies::Sign.
+List alert_actions();      // In the order of alerts::Action, those without terms.
+List alert_scopes();       // Of limits::Scope, those that money is spent by.
 List answer_packs();       // Of content::Pack, those that answers can be held to.
 List on_repeating();       // In the order of prompts::OnRepeating.
 List contents();
@@ -37,8 +41,12 @@ List money_faults();
 List rate_faults();  // In the order of OnFault…
 List key_faults();   // …and of KeysOnFault.
 List surfaces();
+List service_tiers();        // Those besides the usual one, in the order of ServiceTier.
+List credential_headers();   // In the order of CredentialHeader.
+List conversations();        // Names of dialects::Surface.
 List mcp_server_requests();  // In the order of dialects::McpServerRequest.
 List scopes();
+List answer_scopes();  // In the order of answers::Scope.
 List budget_scopes();
 List windows();
 List credential_kinds();
@@ -61,7 +69,6 @@ List audio_formulas();
 
 // Known, not served. A name that ends in "://" stands for all that begin with it.
 List later_contents();
-List later_answer_packs();
 List later_budget_scopes();
 List later_surfaces();
 

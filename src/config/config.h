@@ -6,6 +6,7 @@
 // const is safe from any thread. The one shared_ptr of the program points at a Config.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,22 +19,29 @@
 #include "base/certificate_authority.h"
 #include "base/money.h"
 #include "base/secret.h"
+#include "base/service_tier.h"
 #include "base/units.h"
 #include "controls/administration/policy.h"
+#include "controls/alerts/policy.h"
 #include "controls/anomalies/anomalies.h"
+#include "controls/answers/policy.h"
+#include "controls/attempts/policy.h"
 #include "controls/audit/audit.h"
 #include "controls/authentication/policy.h"
 #include "controls/authorization/authorization.h"
 #include "controls/content/content.h"
 #include "controls/content/own_rules.h"
 #include "controls/cost/cost.h"
+#include "controls/cost/made.h"
 #include "controls/limits/limits.h"
+#include "controls/overload/policy.h"
 #include "controls/prompts/prompts.h"
 #include "controls/tools/tools.h"
 #include "dialects/chat_template.h"
 #include "dialects/guard.h"
 #include "dialects/mcp_methods.h"
 #include "dialects/media.h"
+#include "dialects/paid_tools.h"
 #include "dialects/surface.h"
 
 namespace tollgate::content {
@@ -112,18 +120,78 @@ struct Endpoint {
   std::string path_prefix;  // "/v1" or "": no trailing slash.
 };
 
+// The header in which an upstream is shown its credential.
+enum class CredentialHeader : std::uint8_t { kAuthorization, kXApiKey, kApiKey };
+
+// Where an upstream may be: what is named by a model is the operator's word. Elsewhere nobody is
+// sent to services of the cloud's machine, and to internal addresses only where that is asked for.
+enum class Addresses : std::uint8_t { kAny, kInternalToo, kPublic };
+
 struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;  // At least one.
   dialects::Dialect speaks = dialects::Dialect::kOpenAi;
-  Secret credential;  // Empty: none is sent.
+  Secret credential;                        // Empty: none is sent.
+  std::vector<Secret> further_credentials;  // Beside that one, used in turn.
+  CredentialHeader credential_header = CredentialHeader::kAuthorization;
+  std::string query;  // Behind the path of every request, "api-version=2024-10-21"; may be empty.
   Timeouts timeout;
-  std::int64_t concurrent_requests = 1024;  // Over all endpoints; more are refused as overloaded.
+  std::int64_t concurrent_requests = 1024;     // Over all endpoints; more wait or are refused.
+  bool adaptive_concurrency = false;           // Fewer, while it cannot take so many.
+  std::optional<overload::QueuePolicy> queue;  // Nothing: what has no place is refused.
   CertificateAuthority certificate_authority;
+  Addresses addresses = Addresses::kAny;
   dialects::CapField output_cap_field = dialects::CapField::kBoth;  // Of a chat.
+  std::vector<dialects::Surface> surfaces;  // Of conversations, those that it serves, the one that
+                                            // others are translated to first. Empty of an MCP
+                                            // server alone.
+  std::vector<std::string> dropped_fields;  // Of requests that are translated, at their top.
+  attempts::BreakerPolicy breaker;          // Of each endpoint with each credential.
+  std::optional<attempts::HealthCheck> health_check;  // Nothing: endpoints are not asked.
+
+  // An endpoint with a credential is a place; of every endpoint first those with the first one.
+  int places() const {
+    return static_cast<int>(endpoints.size() * (1 + further_credentials.size()));
+  }
+  const Secret& credential_at(int place) const {
+    const std::size_t which = static_cast<std::size_t>(place) / endpoints.size();
+    return which == 0 ? credential : further_credentials[which - 1];
+  }
+  int endpoint_at(int place) const { return place % static_cast<int>(endpoints.size()); }
 };
 
-struct Model {
+// The surface by which the upstream is asked what came by `asked`: that itself, or where it does
+// not serve that the one to translate to.
+dialects::Surface spoken_surface(const Upstream& upstream, dialects::Surface asked);
+
+// What a model is paid by beside tokens, or instead of them.
+struct MadePrices {
+  cost::ImageFigures image;         // Micro-dollars each.
+  cost::ImageFigures image_tokens;  // Output tokens each, at most.
+  std::optional<Money> million_characters;
+  std::optional<Money> minute;   // Of a recording.
+  std::optional<Money> request;  // Of each that is answered, beside its tokens or instead of them.
+  // Of each call of a tool that the provider runs, by dialects::PaidTool: beside what else the
+  // model is paid by.
+  std::array<std::optional<Money>, dialects::kPaidToolCount> tool_call;
+  Tokens tool_call_tokens = 0;  // Of input that a call of one adds at most: what it found is read.
+
+  bool empty() const {
+    return image.empty() && image_tokens.empty() && !million_characters && !minute && !request;
+  }
+};
+
+// All that a model costs, from a moment on.
+struct PriceList {
+  WallTime from{};  // The epoch: it always was.
+  cost::Prices prices;
+  bool has_token_prices = true;  // Else `prices` are 0, and it serves nothing that is paid so.
+  MadePrices made;
+  std::string price_version;  // "2.50/1.25/10.00": the prices themselves, as records name them.
+};
+
+// It is its first list of prices itself; those after that are `later`.
+struct Model : PriceList {
   std::string name;
   int upstream = -1;          // Index into upstreams.
   std::string upstream_name;  // What the upstream calls it; as `name` unless said.
@@ -133,9 +201,14 @@ struct Model {
   dialects::MediaFormulas media;  // What may be sent to it beside text, and what that costs.
   Tokens context_tokens = 0;      // 0: not said.
   bool reasoning = false;         // Makes output that nobody sees.
-  cost::Prices prices;
-  std::string price_version;  // "2.50/1.25/10.00": the prices themselves, as records name them.
+  std::string price_entry;        // Of the table `prices`; empty: its prices are its own.
+  std::vector<PriceList> later;   // Ascending by `from`.
+  attempts::Fallback fallback;    // Who steps in when it fails…
+  std::vector<attempts::Downgrade> downgrades;  // …and instead of it, the first that holds.
 };
+
+// The prices in force at that moment. The first list also holds before it begins.
+const PriceList& prices_at(const Model& model, WallTime now);
 
 enum class OnGuardMatch : std::uint8_t { kRefuse, kFlag };
 enum class OnGuardFailure : std::uint8_t { kRefuse, kPass };
@@ -164,7 +237,8 @@ struct Tenant {
   std::vector<std::string> roles;            // Roles that every caller of the tenant has.
   std::vector<std::string> grantable_roles;  // Those that who is bound to it may give its keys.
   std::int64_t keys_max = 10'000;            // API keys in force at once.
-  std::vector<limits::Policy> limits;        // Instead of the default of the same scope and figure.
+  std::int64_t weight = 1;  // Of its share of an upstream that is saturated, beside others.
+  std::vector<limits::Policy> limits;  // Instead of the default of the same scope and figure.
   std::optional<cost::Policy> budget;
   tools::TenantPolicy tools;
 };
@@ -172,9 +246,26 @@ struct Tenant {
 // Before the path of a route: where its metadata as a protected resource is (RFC 9728, 3.1).
 inline constexpr std::string_view kMcpMetadataPath = "/.well-known/oauth-protected-resource";
 
-// An MCP server behind a route, and what of it callers see and use.
+// Of several MCP servers behind one endpoint.
+inline constexpr std::size_t kMcpServersMax = 16;
+inline constexpr std::size_t kMcpToolBytesMax = 64;  // Of a tool's name, as models take it.
+bool is_mcp_server_name(std::string_view name);      // 1 to 32 of a-z, 0-9 and -.
+// Whether models can be told of a tool by its name behind that of the server.
+bool is_mcp_tool_of(std::string_view server, std::string_view tool);
+
+// What calls of one MCP tool may take, beside the limits of the route, and cost.
+struct McpToolLimits {
+  std::string tool;
+  std::vector<limits::Policy> limits;   // "routes.NAME.mcp.tool_limits.TOOL.…"
+  std::optional<Money> price_per_call;  // Instead of the server's.
+};
+
+// An MCP server behind a route, and what of it callers see and use. Or several: then each has all
+// of that itself, and this says who may call.
 struct Mcp {
-  Upstream upstream;  // Named "mcp:ROUTE".
+  std::string name;          // Of one of several: what its tools and prompts begin with.
+  std::vector<Mcp> servers;  // Behind the one endpoint, as they are written; none: this is it.
+  Upstream upstream;         // Named "mcp:ROUTE", or "mcp:ROUTE/NAME"; of several, this is none.
   authorization::NamedAccess tools;
   authorization::NamedAccess prompts;
   authorization::NamedAccess resources;  // By address, or by template.
@@ -187,9 +278,13 @@ struct Mcp {
   std::string pins_file;
   // Instead of the upstream's own, by tenant.
   std::vector<std::pair<std::string, Secret>> credentials;
+  // By "TENANT/USER"; where there are any, nobody else is let through.
+  std::vector<std::pair<std::string, Secret>> user_credentials;
+  std::vector<McpToolLimits> tool_limits;
+  Money price_per_call;
   std::string metadata;   // JSON of RFC 9728; empty: callers are not told where tokens are.
   std::string challenge;  // To those without a good one: "Bearer resource_metadata=…".
-  std::string rule;       // "routes.NAME.mcp"
+  std::string rule;       // "routes.NAME.mcp", or "routes.NAME.mcp.servers.NAME"
 };
 
 struct Route {
@@ -203,8 +298,14 @@ struct Route {
   std::vector<int> guards;                     // Indices into guards, in the order of asking…
   std::vector<int> response_guards;            // …about the answer.
   std::optional<anomalies::Policy> anomalies;  // Nothing: nobody looks.
+  overload::Priority priority = overload::Priority::kNormal;
   std::vector<limits::Policy> limits;  // Of this route only; the rule is "routes.NAME.limits.…".
   std::optional<Mcp> mcp;              // Of the surface kMcp, and of no other.
+  // Of the surface kResponses: answers may be kept by the provider and gone on from. A digest of
+  // what texts are held to here; empty: none is kept.
+  std::string stored_responses;
+  answers::Policy answers;     // That are given again.
+  ServiceTiers service_tiers;  // That callers may ask for, beside the usual one.
 };
 
 // The header in which trusted proxies say for whom they ask.
@@ -222,6 +323,7 @@ struct Edge {
   int connections_max = 10'000;                       // A listener, over all workers.
   int connections_per_address = 256;                  // Over all; of proxies that are trusted none.
   Bytes reply_bytes_max = 32 << 20;                   // A whole reply of an upstream.
+  Bytes buffered_bytes_max = Bytes{1} << 30;          // Of all requests and answers at once.
   Duration drain_timeout = std::chrono::seconds(30);  // SIGTERM to the end of the last stream.
   int workers = 0;                                    // Event loops; 0: one a core.
   std::vector<AddressRange> trusted_proxies;          // Whose word on addresses is believed.
@@ -229,13 +331,17 @@ struct Edge {
 };
 
 struct Config {
-  std::string version;  // First 12 hex digits of the SHA-256 of the text.
-  std::string file;     // Where it came from.
+  // First 12 hex digits of the SHA-256 of the text, and of that of its table of prices.
+  std::string version;
+  std::string prices_file;     // Of that, or empty…
+  std::string prices_version;  // …as well.
+  std::string file;            // Where it came from.
   std::vector<Listener> listeners;
   Admin admin;
   Store store;
   authentication::Policy authentication;
   std::vector<Upstream> upstreams;
+  attempts::RetryPolicy retries;
   std::vector<Guard> guards;
   std::vector<Model> models;
   std::vector<Tenant> tenants;         // By name.
@@ -246,6 +352,7 @@ struct Config {
   content::OwnRules own_rules;
   std::shared_ptr<const content::Rules> content_rules;  // Null where no route inspects.
   audit::Policy audit;
+  alerts::Policy alerts;
   Edge edge;
 
   Config() = default;

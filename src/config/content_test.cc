@@ -295,8 +295,6 @@ TEST(Content, IsToldWhereItCannotBe) {
        "never applies"},
       {"content: { response: [links], links: { allow: [\"https://a.test\"] } }",
        "content.links.allow", "is no host"},
-      {"content: { response: [unicode] }", "response[0]",
-       "`unicode` is not served by this version"},
       {"content: { response: [injection] }", "response", "`injection` cannot refuse an answer"},
       {"content: { response: [secrets, secrets] }", "content.response", "there twice"},
       {"content: { response: [secrets] }\n  - { name: all, path: /v1/embeddings, models: [small], "

@@ -7,9 +7,13 @@
 #include "base/check.h"
 #include "config/choices.h"
 #include "config/effective_admin.h"
+#include "config/effective_alerts.h"
+#include "config/effective_answers.h"
+#include "config/effective_attempts.h"
 #include "config/effective_authentication.h"
 #include "config/effective_mcp.h"
 #include "config/effective_parts.h"
+#include "config/effective_prices.h"
 #include "config/effective_tools.h"
 #include "config/load.h"
 #include "config/scalars.h"
@@ -61,14 +65,32 @@ json::object upstreams(const Config& config) {
     for (const Endpoint& endpoint : upstream.endpoints) urls.emplace_back(format_url(endpoint));
     json::object one{{"urls", std::move(urls)}};
     one["speaks"] = upstream.speaks == dialects::Dialect::kOpenAi ? "openai" : "anthropic";
-    if (!upstream.credential.empty()) one["credential"] = text(kMask);
+    if (!upstream.further_credentials.empty()) {
+      one["credentials"] = json::array(1 + upstream.further_credentials.size(), text(kMask));
+    } else if (!upstream.credential.empty()) {
+      one["credential"] = text(kMask);
+    }
+    const auto header = static_cast<std::size_t>(upstream.credential_header);
+    one["credential_header"] = text(choices::credential_headers()[header]);
+    if (!upstream.query.empty()) one["query"] = upstream.query;
     one["concurrent_requests"] = upstream.concurrent_requests;
     const auto cap_field = static_cast<std::size_t>(upstream.output_cap_field);
     one["output_cap_field"] = text(choices::cap_fields()[cap_field]);
+    json::array surfaces;
+    for (const dialects::Surface surface : upstream.surfaces)
+      surfaces.emplace_back(text(dialects::name_of(surface)));
+    one["surfaces"] = std::move(surfaces);
+    if (!upstream.dropped_fields.empty()) one["drop_fields"] = texts(upstream.dropped_fields);
     one["timeout"] = {{"connect", format_duration(upstream.timeout.connect)},
                       {"first_byte", format_duration(upstream.timeout.first_byte)},
                       {"between_chunks", format_duration(upstream.timeout.between_chunks)},
                       {"total", format_duration(upstream.timeout.total)}};
+    one["adaptive_concurrency"] = upstream.adaptive_concurrency;
+    if (upstream.queue) one["queue"] = effective_queue(*upstream.queue);
+    if (upstream.health_check) {
+      one["health_check"] = effective_health_check(*upstream.health_check);
+    }
+    one["circuit_breaker"] = effective_breaker(upstream.breaker);
     if (!upstream.certificate_authority.empty()) {
       one["certificate_authority"] = upstream.certificate_authority.path;
     }
@@ -80,12 +102,6 @@ json::object upstreams(const Config& config) {
 json::object models(const Config& config) {
   json::object made;
   for (const Model& model : config.models) {
-    json::object prices{{"input", format_price_per_million(model.prices.input)}};
-    if (model.prices.cached_input) {
-      prices["cached_input"] = format_price_per_million(*model.prices.cached_input);
-    }
-    prices["output"] = format_price_per_million(model.prices.output);
-    if (model.prices.audio) prices["audio"] = format_price_per_million(*model.prices.audio);
     json::object one;
     one["upstream"] = config.upstreams[static_cast<std::size_t>(model.upstream)].name;
     one["name"] = model.upstream_name;
@@ -95,29 +111,13 @@ json::object models(const Config& config) {
     if (model.media.audio != nullptr) one["audio"] = text(name_of(*model.media.audio));
     if (model.context_tokens != 0) one["context_tokens"] = model.context_tokens;
     one["reasoning"] = model.reasoning;
-    one["price_per_million"] = std::move(prices);
+    if (!model.price_entry.empty()) {
+      one["prices"] = model.price_entry;
+    } else {
+      put_prices(one, model);
+    }
+    put_attempts(one, model);
     made[model.name] = std::move(one);
-  }
-  return made;
-}
-
-// One section `limits`: the mode is of the whole.
-json::object figures(const std::vector<limits::Policy>& policies, limits::Scope scope) {
-  json::object made;
-  for (const limits::Policy& policy : policies) {
-    if (policy.scope != scope) continue;
-    made[limits::name_of(policy.figure)] = policy.limit;
-    made["mode"] = text(name_of(policy.mode));
-  }
-  return made;
-}
-
-json::object figures_by_scope(const std::vector<limits::Policy>& policies) {
-  json::object made;
-  for (int i = 0; i < limits::kScopeCount; ++i) {
-    const auto scope = static_cast<limits::Scope>(i);
-    json::object one = figures(policies, scope);
-    if (!one.empty()) made[limits::name_of(scope)] = std::move(one);
   }
   return made;
 }
@@ -154,6 +154,7 @@ json::object tenants(const Config& config) {
     json::object one{{"roles", texts(tenant.roles)}};
     put(one, "grantable_roles", tenant.grantable_roles);
     one["keys_max"] = tenant.keys_max;
+    one["weight"] = tenant.weight;
     if (tenant.budget) one["budget"] = budget(*tenant.budget);
     if (!tenant.limits.empty()) {
       one["limits"] = figures(tenant.limits, limits::Scope::kTenantId);
@@ -281,6 +282,7 @@ json::array routes(const Config& config) {
     one["surface"] = text(dialects::name_of(route.surface));
     one["exposure"] = text(name_of(route.access.exposure));
     one["models"] = texts(route.access.models);
+    put_service_tiers(one, route.service_tiers);
     one["allow"] = allow(route);
     one["anonymous"] = route.access.anonymous;
     one["mode"] = text(name_of(route.access.mode));
@@ -307,7 +309,11 @@ json::array routes(const Config& config) {
     one["tools"] = effective_tools(route.tools);
     one["guards"] = names_of(config, route.guards);
     one["response_guards"] = names_of(config, route.response_guards);
+    one["priority"] = text(choices::priorities()[static_cast<std::size_t>(route.priority)]);
+    put_answers(one, route.answers);
     if (route.anomalies) one["anomalies"] = watched(*route.anomalies);
+    if (route.surface == dialects::Surface::kResponses)
+      one["stored_responses"] = !route.stored_responses.empty();
     if (!route.content.request.empty() || !route.content.response.empty())
       one["content"] = content(route.content);
     made.push_back(std::move(one));
@@ -330,6 +336,7 @@ json::object edge(const Edge& edge) {
           {"connections_max", edge.connections_max},
           {"connections_per_address", edge.connections_per_address},
           {"reply_bytes_max", format_bytes(edge.reply_bytes_max)},
+          {"buffered_bytes_max", format_bytes(edge.buffered_bytes_max)},
           {"drain_timeout", format_duration(edge.drain_timeout)},
           {"workers", edge.workers},
           {"trusted_proxies", std::move(proxies)},
@@ -346,9 +353,13 @@ std::string effective_json(const Config& config) {
   root["store"] = store(config);
   root["authentication"] = effective_authentication(config);
   root["upstreams"] = upstreams(config);
+  root["retries"] = effective_retries(config.retries);
   root["guards"] = guards(config);
   if (config.own_rules != nullptr) root["content"] = own_rules(config.own_rules);
   root["models"] = models(config);
+  if (json::array prices = effective_price_table(config); !prices.empty()) {
+    root["prices"] = std::move(prices);
+  }
   root["tenants"] = tenants(config);
   root["limits"] = figures_by_scope(config.limits);
   root["budgets"] = budgets(config);
@@ -358,6 +369,7 @@ std::string effective_json(const Config& config) {
       {"keep", format_duration(config.audit.keep)},
       {"queue", format_bytes(config.audit.queue_bytes)},
       {"survives", config.audit.survives == audit::Survives::kKill ? "kill" : "power_loss"}};
+  put_alerts(root, config.alerts);
   root["edge"] = edge(config.edge);
   return json::serialize(root);
 }

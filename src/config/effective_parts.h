@@ -9,6 +9,7 @@
 #include "config/choices.h"
 #include "config/scalars.h"
 #include "controls/authentication/jwt_policy.h"
+#include "controls/limits/limits.h"
 
 namespace tollgate::config {
 
@@ -30,6 +31,28 @@ inline void put(boost::json::object& made, std::string_view key, const std::stri
 inline void put(boost::json::object& made, std::string_view key,
                 const std::vector<std::string>& words) {
   if (!words.empty()) made[key] = texts(words);
+}
+
+// One section `limits`: the mode is of the whole.
+inline boost::json::object figures(const std::vector<limits::Policy>& policies,
+                                   limits::Scope scope) {
+  boost::json::object made;
+  for (const limits::Policy& policy : policies) {
+    if (policy.scope != scope) continue;
+    made[limits::name_of(policy.figure)] = policy.limit;
+    made["mode"] = text(policy.mode == Mode::kObserve ? "observe" : "enforce");
+  }
+  return made;
+}
+
+inline boost::json::object figures_by_scope(const std::vector<limits::Policy>& policies) {
+  boost::json::object made;
+  for (int i = 0; i < limits::kScopeCount; ++i) {
+    const auto scope = static_cast<limits::Scope>(i);
+    boost::json::object one = figures(policies, scope);
+    if (!one.empty()) made[limits::name_of(scope)] = std::move(one);
+  }
+  return made;
 }
 
 // Whose tokens, signed how, by keys from where: of build_verifier().

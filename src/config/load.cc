@@ -30,14 +30,6 @@ void settle(std::vector<Problem>& problems) {
   problems.back().message += fmt::format(" (and {} more problems, not shown)", more);
 }
 
-std::string version_of(std::string_view text) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  std::string version;
-  for (int i = 0; i < kVersionBytes; ++i) version += fmt::format("{:02x}", digest[i]);
-  return version;
-}
-
 Loaded failed(const std::string& file, std::string message) {
   Loaded loaded;
   loaded.problems.push_back({file, 1, 1, "", std::move(message)});
@@ -45,6 +37,14 @@ Loaded failed(const std::string& file, std::string message) {
 }
 
 }  // namespace
+
+std::string version_of(std::string_view text) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  std::string version;
+  for (int i = 0; i < kVersionBytes; ++i) version += fmt::format("{:02x}", digest[i]);
+  return version;
+}
 
 std::string format(const Problem& problem) {
   return fmt::format("{}:{}:{}: {}{}{}", problem.file, problem.line, problem.column, problem.field,
@@ -78,6 +78,9 @@ Loaded load_text(std::string_view text, const std::string& file, const Environme
   config->version = version_of(text);
   config->file = file;
   build(View(&root, root_section(), ""), *config, report);
+  if (!config->prices_version.empty()) {
+    config->version = version_of(std::string(text).append(config->prices_version));
+  }
   validate(*config, root, report);
 
   settle(loaded.problems);

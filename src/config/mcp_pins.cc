@@ -71,14 +71,30 @@ const McpPins::Pin* McpPins::find(std::string_view tool) const {
 
 bool McpPins::allows(std::string_view tool) const {
   const Pin* pin = find(tool);
-  return pin != nullptr && !pin->changed.load(std::memory_order_relaxed);
+  return pin != nullptr && pin->changed_in.load(std::memory_order_relaxed) == 0;
 }
 
-bool McpPins::saw(std::string_view tool, std::string_view definition) const {
+std::uint64_t McpPins::begin_listing() const {
+  return listing_->fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+std::uint64_t McpPins::listing() const { return listing_->load(std::memory_order_relaxed); }
+
+bool McpPins::saw(std::string_view tool, std::string_view definition, std::uint64_t listing) const {
   const Pin* pin = find(tool);
   if (pin == nullptr) return false;
   const bool same = pin->definition == definition;
-  pin->changed.store(!same, std::memory_order_relaxed);
+  std::uint64_t changed_in = pin->changed_in.load(std::memory_order_relaxed);
+  if (!same) {
+    // Another thread may have seen a later change.
+    const std::uint64_t now = this->listing();
+    while (changed_in < now &&
+           !pin->changed_in.compare_exchange_weak(changed_in, now, std::memory_order_relaxed)) {
+    }
+  } else if (changed_in != 0 && changed_in < listing) {
+    // Unless another thread has seen a change since.
+    pin->changed_in.compare_exchange_strong(changed_in, 0, std::memory_order_relaxed);
+  }
   return same;
 }
 

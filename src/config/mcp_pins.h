@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,7 +26,9 @@ class McpPins {
     std::string tool;
     std::string digest;  // 64 hex digits.
     std::string definition;
-    mutable std::atomic<bool> changed = false;
+    // How many listings had begun when it was another; 0: it is what was approved, as far as is
+    // known.
+    mutable std::atomic<std::uint64_t> changed_in = 0;
   };
 
   // Adds the line of an approved definition; `definition` is canonical.
@@ -40,8 +43,14 @@ class McpPins {
 
   // Whether it may be called, as far as is known.
   bool allows(std::string_view tool) const;
-  // Whether that is what was approved; keeps whether it is.
-  bool saw(std::string_view tool, std::string_view definition) const;
+  // A listing of the server's tools begins: its first page has come. Returns which one it is.
+  std::uint64_t begin_listing() const;
+  // The last that began.
+  std::uint64_t listing() const;
+  // Whether that is what was approved, on a page of `listing`; keeps whether it is. A tool that is
+  // another stays so until a listing that began later has it as it was, whatever the pages say
+  // that were asked for before.
+  bool saw(std::string_view tool, std::string_view definition, std::uint64_t listing) const;
 
   McpPins() = default;
   McpPins(McpPins&&) noexcept = default;
@@ -50,6 +59,8 @@ class McpPins {
  private:
   std::deque<Pin> pins_;  // A pin stays where it is.
   std::unordered_map<std::string_view, const Pin*> by_tool_;
+  std::unique_ptr<std::atomic<std::uint64_t>> listing_ =
+      std::make_unique<std::atomic<std::uint64_t>>(1);
 };
 
 }  // namespace tollgate::config

@@ -5,8 +5,11 @@
 #include <set>
 
 #include "config/build.h"
+#include "config/posture_attempts.h"
 #include "config/posture_authentication.h"
 #include "config/posture_mcp.h"
+#include "config/posture_memory.h"
+#include "config/posture_tools.h"
 #include "config/scalars.h"
 
 namespace tollgate::config {
@@ -42,12 +45,14 @@ class Posture {
     listeners();
     secrets();
     store();
+    memory();
     callers();
     upstreams();
     if (serves_models()) token_limits(config_.limits);
     tenants();
     budgets();
     models();
+    alerts();
     for (std::size_t i = 0; i < config_.routes.size(); ++i) route(i);
     std::ranges::sort(found_, [](const Finding& a, const Finding& b) {
       return std::tie(a.line, a.field, a.id) < std::tie(b.line, b.field, b.id);
@@ -66,6 +71,10 @@ class Posture {
   // Whether the file itself holds a value there.
   bool written(const std::string& owner, std::string_view key) const {
     return find_path(root_, owner)->find(key) != nullptr;
+  }
+
+  Written is_written() const {
+    return [this](const std::string& owner, std::string_view key) { return written(owner, key); };
   }
 
   void listeners() {
@@ -110,9 +119,12 @@ class Posture {
 
   void secret(const std::string& owner, std::string_view key) {
     const Node* node = find_path(root_, owner)->find(key);
-    if (node == nullptr || node->text.empty() || node->text.starts_with("file:")) return;
-    if (find_variable(node->text) != std::string::npos) return;
-    tell("secret-in-plain-text", fmt::format("{}.{}", owner, key),
+    if (node != nullptr) secret(*node, fmt::format("{}.{}", owner, key), key);
+  }
+  void secret(const Node& node, const std::string& field, std::string_view key) {
+    if (node.text.empty() || node.text.starts_with("file:")) return;
+    if (find_variable(node.text) != std::string::npos) return;
+    tell("secret-in-plain-text", field,
          "A secret stands in the file: whoever reads the file, a backup or the repository has it.",
          fmt::format("{}: \"${{NAME}}\" or {}: file:PATH", key, key));
   }
@@ -134,6 +146,15 @@ class Posture {
     store_password("rates", config_.store.redis_url);
     for (const Upstream& upstream : config_.upstreams) {
       secret("upstreams." + upstream.name, "credential");
+      const Node* all = find_path(root_, "upstreams." + upstream.name)->find("credentials");
+      for (std::size_t i = 0; all != nullptr && i < all->children.size(); ++i) {
+        secret(all->children[i], fmt::format("upstreams.{}.credentials[{}]", upstream.name, i),
+               "credential");
+      }
+    }
+    for (const alerts::Target& target : config_.alerts.notify) {
+      secret("notify." + target.name, "secret");
+      secret("notify." + target.name, "slack");
     }
     const authentication::Policy& callers = config_.authentication;
     for (std::size_t i = 0; i < callers.introspection.size(); ++i) {
@@ -157,10 +178,13 @@ class Posture {
            "No listener asks for client certificates, so nobody can show one.",
            "tls: { client_ca: bundle.pem } on a listener");
     }
-    const Written is_written = [this](const std::string& owner, std::string_view key) {
-      return written(owner, key);
-    };
-    for (Weakness& each : weaknesses_of_verifiers(config_, is_written)) {
+    for (Weakness& each : weaknesses_of_verifiers(config_, is_written())) {
+      tell(std::move(each.id), each.field, std::move(each.message), std::move(each.mend));
+    }
+  }
+
+  void memory() {
+    for (Weakness& each : weaknesses_of_memory(config_, is_written())) {
       tell(std::move(each.id), each.field, std::move(each.message), std::move(each.mend));
     }
   }
@@ -235,10 +259,16 @@ class Posture {
     });
   }
 
-  // Nothing is paid and no tokens are counted where there are MCP servers alone.
+  // No tokens are counted where there are MCP servers alone.
   bool serves_models() const {
     return config_.routes.empty() ||
            std::ranges::any_of(config_.routes, [](const Route& route) { return !route.mcp; });
+  }
+
+  bool is_paid() const {
+    return serves_models() || std::ranges::any_of(config_.routes, [](const Route& route) {
+             return route.mcp && config::is_paid(*route.mcp);
+           });
   }
 
   void tenants() {
@@ -253,7 +283,7 @@ class Posture {
              fmt::format("roles: [{}] in `allow` of a route, or remove it", role));
       }
       tenant_tools(tenant);
-      if (!covered && !tenant.budget && serves_models()) {
+      if (!covered && !tenant.budget && is_paid()) {
         tell("tenant-without-budget", field,
              fmt::format("Nothing bounds what `{}` may spend.", tenant.name),
              "budget: { usd: 50, per: month, when_exhausted: refuse }");
@@ -309,8 +339,19 @@ class Posture {
     }
   }
 
+  void alerts() {
+    for (const alerts::Rule& rule : config_.alerts.rules) {
+      if (!rule.notify.empty()) continue;
+      tell("alert-notifies-nobody", rule.rule,
+           "Something is done about callers, and nobody is told of it.", "notify: [ops]");
+    }
+  }
+
   void models() {
     for (std::size_t i = 0; i < config_.models.size(); ++i) {
+      for (Weakness& each : weaknesses_of_attempts(config_, config_.models[i])) {
+        tell(std::move(each.id), each.field, std::move(each.message), std::move(each.mend));
+      }
       const bool served = std::ranges::any_of(config_.routes, [&](const Route& route) {
         return std::ranges::count(route.models, static_cast<int>(i)) != 0;
       });
@@ -345,9 +386,12 @@ class Posture {
 
   // What is allowed and denied is denied.
   void denied(const tools::NameSet& allow, const tools::NameSet& deny, const std::string& field) {
+    constexpr std::string_view kType = "type:";
     for (const std::string& entry : allow.entries()) {
       const bool is_one = std::ranges::count(deny.entries(), entry) != 0;
-      if (!is_one && !deny.has_name(entry)) continue;
+      const bool is_type =
+          entry.starts_with(kType) && deny.keeps_out({.type = entry.substr(kType.size())});
+      if (!is_one && !is_type && !deny.has_name(entry)) continue;
       tell("tool-denied", field,
            fmt::format("`{}` is allowed here, and `deny` takes it away.", entry),
            "remove it from one of both");
@@ -358,6 +402,9 @@ class Posture {
   void tenant_tools(const Tenant& tenant) {
     denied(tenant.tools.allow, tenant.tools.deny,
            fmt::format("tenants.{}.tools.allow", tenant.name));
+    for (Weakness& each : weaknesses_of_tools(tenant)) {
+      tell(std::move(each.id), each.field, std::move(each.message), std::move(each.mend));
+    }
     for (const std::string& entry : tenant.tools.allow.entries()) {
       const bool is_pattern = entry.starts_with('*') || entry.ends_with('*');
       const bool somewhere = std::ranges::any_of(config_.routes, [&](const Route& route) {
@@ -384,13 +431,25 @@ class Posture {
     never_applying(route, field);
     tools(route, field);
     watched(route, field);
-    if (!route.mcp) return token_limits(route.limits, field);
-    secret(field + ".mcp", "credential");
-    for (const auto& each : route.mcp->credentials) {
-      secret(field + ".mcp.credential_by_tenant", each.first);
+    for (Weakness& each : weaknesses_of_tools(config_, route, field)) {
+      tell(std::move(each.id), each.field, std::move(each.message), std::move(each.mend));
     }
+    if (!route.mcp) return token_limits(route.limits, field);
+    secrets_of(*route.mcp, field + ".mcp");
     for (Weakness& each : weaknesses_of_mcp(config_, *route.mcp, field + ".mcp")) {
       tell(std::move(each.id), each.field, std::move(each.message), std::move(each.mend));
+    }
+  }
+
+  void secrets_of(const Mcp& mcp, const std::string& field) {
+    for (const Mcp& server : mcp.servers) {
+      secrets_of(server, fmt::format("{}.servers.{}", field, server.name));
+    }
+    if (!mcp.servers.empty()) return;
+    secret(field, "credential");
+    for (const auto& each : mcp.credentials) secret(field + ".credential_by_tenant", each.first);
+    for (const auto& each : mcp.user_credentials) {
+      secret(field + ".credential_by_user", each.first);
     }
   }
 
@@ -486,9 +545,13 @@ class Posture {
   void never_applying(const Route& route, const std::string& field) {
     if (dialects::makes_output(route.surface)) return;
     const std::string_view surface = dialects::name_of(route.surface);
+    const bool counts_images = std::ranges::any_of(route.models, [&](int model) {
+      return !config_.models[static_cast<std::size_t>(model)].made.image_tokens.empty();
+    });
     for (const limits::Policy& policy : route.limits) {
       const bool output = policy.figure == Figure::kOutputTokensPerMinute;
       const bool listing = route.surface == dialects::Surface::kModels || route.mcp;
+      if (output && counts_images) continue;
       if (!output && !(listing && counts_tokens(policy.figure))) continue;
       tell("limit-never-applies",
            fmt::format("{}.limits.{}.{}", field, limits::name_of(policy.scope),

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "config/mcp_pins.h"
 #include "config/scalars.h"
@@ -34,6 +35,9 @@ void unknown_roles(const Config& config, const authorization::NamedAccess& acces
 }  // namespace
 
 bool asks_for(const Mcp& mcp, const std::string& role) {
+  if (std::ranges::any_of(mcp.servers, [&](const Mcp& each) { return asks_for(each, role); })) {
+    return true;
+  }
   const auto asks = [&](const authorization::NamedAccess& access) {
     return std::ranges::any_of(access.by_role,
                                [&](const auto& group) { return group.name == role; });
@@ -41,9 +45,22 @@ bool asks_for(const Mcp& mcp, const std::string& role) {
   return asks(mcp.tools) || asks(mcp.prompts) || asks(mcp.resources);
 }
 
+bool is_paid(const Mcp& mcp) {
+  const auto has_price = [](const McpToolLimits& tool) {
+    return tool.price_per_call.value_or(Money{}) > Money{};
+  };
+  return mcp.price_per_call > Money{} || std::ranges::any_of(mcp.tool_limits, has_price) ||
+         std::ranges::any_of(mcp.servers, [](const Mcp& server) { return is_paid(server); });
+}
+
 std::vector<Weakness> weaknesses_of_mcp(const Config& config, const Mcp& mcp,
                                         const std::string& field) {
   std::vector<Weakness> found;
+  for (const Mcp& server : mcp.servers) {
+    auto of = weaknesses_of_mcp(config, server, fmt::format("{}.servers.{}", field, server.name));
+    std::ranges::move(of, std::back_inserter(found));
+  }
+  if (!mcp.servers.empty()) return found;
   unknown_roles(config, mcp.tools, field + ".tools", found);
   unknown_roles(config, mcp.prompts, field + ".prompts", found);
   unknown_roles(config, mcp.resources, field + ".resources", found);
@@ -53,7 +70,7 @@ std::vector<Weakness> weaknesses_of_mcp(const Config& config, const Mcp& mcp,
                      "refused.",
                      "tools: { allow: [search, fetch] }"});
   }
-  if (std::ranges::count(mcp.tools.allow, "*") != 0) {
+  if (std::ranges::count(mcp.tools.allow.entries(), "*") != 0) {
     found.push_back({"mcp-any-tool", field + ".tools.allow",
                      "Every caller of the route may call any tool that the server has, or comes to "
                      "have.",
@@ -78,7 +95,8 @@ std::vector<Weakness> weaknesses_of_mcp(const Config& config, const Mcp& mcp,
   const std::vector<Endpoint>& endpoints = mcp.upstream.endpoints;
   const bool plain = !endpoints.empty() && !endpoints.front().tls &&
                      !is_loopback(endpoints.front().host) &&
-                     (!mcp.upstream.credential.empty() || !mcp.credentials.empty());
+                     (!mcp.upstream.credential.empty() || !mcp.credentials.empty() ||
+                      !mcp.user_credentials.empty());
   if (plain) {
     found.push_back({"mcp-credential-in-plain-http", field + ".url",
                      "The server's credential travels in plain HTTP: whoever is on the way has it.",

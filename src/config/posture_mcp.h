@@ -15,4 +15,7 @@ bool asks_for(const Mcp& mcp, const std::string& role);
 std::vector<Weakness> weaknesses_of_mcp(const Config& config, const Mcp& mcp,
                                         const std::string& field);
 
+// Whether a call of some tool of it is paid.
+bool is_paid(const Mcp& mcp);
+
 }  // namespace tollgate::config

@@ -73,6 +73,10 @@ TEST(Posture, FindsWhatIsWeak) {
        "secret-in-plain-text 4 upstreams.vllm.credential\n"},
       {"speaks: openai", "speaks: openai, credential: \"${X}\"", ""},
       {"limits:\n", "store: { ledger: memory }\nlimits:\n", "books-in-memory 9 store.ledger\n"},
+      {"limits:\n", "edge: { buffered_bytes_max: 4MiB }\nlimits:\n",
+       "reply-beyond-memory 9 edge\n"},
+      {"limits:\n", "edge: { buffered_bytes_max: 2MiB, reply_bytes_max: 2MiB }\nlimits:\n",
+       "body-beyond-memory 20 routes[0].prompt.body\n"},
       {"http://127.0.0.1:8000", "http://10.0.0.5:8000", "upstream-in-clear 4 upstreams.vllm\n"},
       {"    input_tokens_per_minute: 80000\n", "", "requests-without-tokens 10 limits.tenant_id\n"},
       {"    prompt: { body: 1MiB }\n",
@@ -91,6 +95,34 @@ TEST(Posture, FindsWhatIsWeak) {
     text.replace(at, row.from.size(), row.to);
     EXPECT_EQ(found(text), row.expected);
   }
+}
+
+TEST(Posture, FindsTokensOfToolsThatNobodyCanHoldToANumberOfCalls) {
+  const auto with = [](std::string_view surface, std::string_view tool, std::string_view prices) {
+    std::string text = fixture("small.yaml");
+    const auto put = [&](std::string_view from, std::string_view to) {
+      const std::size_t at = text.find(from);
+      ASSERT_NE(at, std::string::npos) << from;
+      text.replace(at, from.size(), to);
+    };
+    put("    prompt: { body: 1MiB }\n",
+        "    prompt: { body: 1MiB }\n    tools: { allow: [\"type:" + std::string(tool) + "\"] }\n");
+    put("/v1/chat/completions", surface);
+    put("price_per_million", std::string(prices) + ", price_per_million");
+    return found(text);
+  };
+  constexpr std::string_view kChat = "/v1/chat/completions";
+  constexpr std::string_view kFree =
+      "input_tokens_per_tool_call: 1000, price_per_tool_call: { web_search: 0, mcp: 0 }";
+  const std::string weak = "tool-tokens-without-bound 20 routes[0].tools.allow\n";
+  EXPECT_EQ(with(kChat, "web_search", kFree), weak);
+  EXPECT_EQ(with("/v1/responses", "web_search", kFree), "");
+  EXPECT_EQ(with("/v1/messages", "web_search", kFree), "");
+  EXPECT_EQ(with("/v1/messages", "mcp", kFree), weak);
+  EXPECT_EQ(with(kChat, "web_search", "price_per_tool_call: { web_search: 0 }"), "");
+  EXPECT_EQ(with(kChat, "web_search",
+                 "input_tokens_per_tool_call: 1000, price_per_tool_call: { web_search: 0.01 }"),
+            "");
 }
 
 // Of a file that has this in the place of `authentication: { api_keys: {} }`.
@@ -152,8 +184,19 @@ TEST(Posture, FindsWhatCanNeverApply) {
       {"    prompt:", "    mode: observe\n    prompt:", "route-observed 19 routes[0].mode\n"},
       {"    prompt:", "    tools: { allow: [\"*\"] }\n    prompt:",
        "tools-any 19 routes[0].tools.allow\n"},
+      {"    prompt:", "    tools: { allow: [get_order, \"type:shell\"] }\n    prompt:", ""},
+      {"    prompt:", "    tools: { allow: [shell, web_search_20250305] }\n    prompt:",
+       "tool-type-by-name 19 routes[0].tools.allow\ntool-type-by-name 19 routes[0].tools.allow\n"},
+      {"    prompt:", "    tools: { by_role: { boss: [mcp] } }\n    prompt:",
+       "tool-type-by-name 19 routes[0].tools.by_role\n"},
+      {"acme: { budget", "acme: { tools: { allow: [mcp] }, budget",
+       "tool-type-by-name 8 tenants.acme.tools.allow\n"
+       "tool-without-route 8 tenants.acme.tools.allow\n"},
       {"    prompt:", "    tools: { allow: [a, b_c], deny: [\"b_*\"] }\n    prompt:",
        "tool-denied 19 routes[0].tools.allow\n"},
+      {"    prompt:", "    tools: { allow: [\"type:web_search\"], deny: [\"web_*\"] }\n    prompt:",
+       "tool-denied 19 routes[0].tools.allow\n"},
+      {"    prompt:", "    tools: { allow: [a], deny: [web_search] }\n    prompt:", ""},
       {"    prompt:", "    tools: { by_role: { boss: [b] }, deny: [b] }\n    prompt:",
        "tool-denied 19 routes[0].tools.by_role\n"},
       {"/v1/chat/completions\n", "/v1/embeddings\n    tools: { allow: [a] }\n",

@@ -37,13 +37,18 @@ std::string list_expectation(const Field& field) {
   return fmt::format("a list of at most {}", field.max);
 }
 
+// What stands for a key of a map.
+std::string_view key_of(const Field& field) {
+  if (field.keys == nullptr) return "name";
+  return field.key == "service_tiers" ? "tier" : "scope";
+}
+
 std::string type_word(const Field& field) {
   switch (field.kind) {
     case Kind::kSection:
       return fmt::format("[{0}](#{0})", field.section->name);
     case Kind::kMap:
-      return fmt::format("{} → [{}](#{})", field.keys != nullptr ? "scope" : "name",
-                         field.section->name, field.section->name);
+      return fmt::format("{} → [{}](#{})", key_of(field), field.section->name, field.section->name);
     case Kind::kList: {
       if (field.of == Kind::kSection) {
         return fmt::format("list of [{0}](#{0}), at most {1}", field.section->name, field.max);

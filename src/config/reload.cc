@@ -192,12 +192,103 @@ void tell_guards(std::string_view field, std::span<const std::string> now,
   }
 }
 
+void tell_denied(std::string_view field, const tools::NameSet& now, const tools::NameSet& next,
+                 std::vector<std::string>& gone) {
+  for (const std::string& entry : now.entries()) {
+    if (std::ranges::count(next.entries(), entry) == 0)
+      gone.push_back(fmt::format("{}.deny.{}", field, entry));
+  }
+}
+
+// Who is allowed what is for the operator to change; what holds those who are is not for a file
+// that is half written.
+void tell_tools(std::string_view route, const tools::Policy& now, const tools::Policy& next,
+                std::vector<std::string>& gone) {
+  const std::string field = fmt::format("routes.{}.tools", route);
+  if (now.mode == Mode::kEnforce && next.mode == Mode::kObserve)
+    gone.push_back(field + " (observe instead of enforce)");
+  tell_denied(field, now.deny, next.deny, gone);
+  constexpr std::string_view kArguments[] = {"pass", "parse", "validate"};
+  if (next.arguments < now.arguments) {
+    gone.push_back(fmt::format("{}.arguments ({} instead of {})", field,
+                               kArguments[static_cast<std::size_t>(next.arguments)],
+                               kArguments[static_cast<std::size_t>(now.arguments)]));
+  }
+  if (now.steps && !next.steps) gone.push_back(field + ".steps");
+  if (now.repeats && !next.repeats) gone.push_back(field + ".repeats");
+}
+
+void tell_tools_of_tenant(const Tenant& now, const Tenant& next, std::vector<std::string>& gone) {
+  const std::string field = fmt::format("tenants.{}.tools", now.name);
+  if (!now.tools.allow.empty() && next.tools.allow.empty()) gone.push_back(field + ".allow");
+  tell_denied(field, now.tools.deny, next.tools.deny, gone);
+}
+
+void tell_mcp(const Mcp& now, const Mcp& next, std::vector<std::string>& gone) {
+  for (const Mcp& server : now.servers) {
+    const auto other = find_named(next.servers, server.name);
+    if (other != next.servers.end()) tell_mcp(server, *other, gone);
+  }
+  if (now.mode == Mode::kEnforce && next.mode == Mode::kObserve)
+    gone.push_back(now.rule + " (observe instead of enforce)");
+  if (now.pins && !next.pins) gone.push_back(now.rule + ".pins");
+}
+
+std::vector<limits::Policy> limits_of_tools(const Route& route) {
+  std::vector<limits::Policy> all;
+  if (!route.mcp) return all;
+  const auto add = [&all](const Mcp& server) {
+    for (const McpToolLimits& each : server.tool_limits) {
+      all.insert(all.end(), each.limits.begin(), each.limits.end());
+    }
+  };
+  add(*route.mcp);
+  std::ranges::for_each(route.mcp->servers, add);
+  return all;
+}
+
 std::vector<std::string> names_of(const Config& config, std::span<const int> guards) {
   std::vector<std::string> names;
   for (const int guard : guards) {
     names.push_back(config.guards[static_cast<std::size_t>(guard)].name);
   }
   return names;
+}
+
+}  // namespace
+
+namespace {
+
+// Whether `other` is an alert for less than `rule`, or does less about it.
+bool is_weaker(const alerts::Rule& rule, const alerts::Rule& other) {
+  const Duration forever = Duration::max();
+  const auto lasts = [&](const alerts::Rule& one) {
+    return one.lasts > Duration(0) ? one.lasts : forever;
+  };
+  const bool does = rule.action != alerts::Action::kNone;
+  const bool capped = rule.action == alerts::Action::kCapOutputTokens;
+  return other.times_usual > rule.times_usual || other.at_least > rule.at_least ||
+         (rule.newcomers && (!other.newcomers || *other.newcomers > *rule.newcomers)) ||
+         other.count > rule.count || other.share > rule.share || other.cooldown > rule.cooldown ||
+         (does && lasts(other) < lasts(rule)) ||
+         (capped && other.cap_output_tokens > rule.cap_output_tokens) ||
+         other.downgrade_to != rule.downgrade_to;
+}
+
+// Alerts have no names: one is gone where no other tells as much of the same subjects to as many,
+// and does as much.
+void tell_alerts(const alerts::Policy& now, const alerts::Policy& next,
+                 std::vector<std::string>& gone) {
+  for (const alerts::Rule& rule : now.rules) {
+    const bool stays = std::ranges::any_of(next.rules, [&](const alerts::Rule& other) {
+      return other.when == rule.when && other.scope == rule.scope && other.action == rule.action &&
+             !is_weaker(rule, other) &&
+             std::ranges::all_of(rule.notify, [&](const std::string& target) {
+               return std::ranges::count(other.notify, target) != 0;
+             });
+    });
+    if (!stays) gone.push_back(fmt::format("{} ({})", rule.rule, alerts::name_of(rule.when)));
+  }
 }
 
 }  // namespace
@@ -213,6 +304,7 @@ std::vector<std::string> vanished(const Config& now, const Config& next) {
     tell_rules(tenant.limits, other == next.tenants.end() ? none : other->limits, gone);
     const bool keeps_budget = other != next.tenants.end() && other->budget;
     if (tenant.budget && !keeps_budget) gone.push_back(tenant.budget->rule);
+    if (other != next.tenants.end()) tell_tools_of_tenant(tenant, *other, gone);
   }
   for (const Route& route : now.routes) {
     const auto other = find_named(next.routes, route.name);
@@ -220,6 +312,7 @@ std::vector<std::string> vanished(const Config& now, const Config& next) {
       gone.push_back("routes." + route.name);
     } else {
       tell_rules(route.limits, other->limits, gone);
+      tell_rules(limits_of_tools(route), limits_of_tools(*other), gone);
       if (route.anomalies && !other->anomalies) {
         gone.push_back(fmt::format("routes.{}.anomalies", route.name));
       }
@@ -229,12 +322,15 @@ std::vector<std::string> vanished(const Config& now, const Config& next) {
                   names_of(now, route.response_guards), names_of(next, other->response_guards),
                   gone);
       tell_content(route, *other, gone);
+      tell_tools(route.name, route.tools, other->tools, gone);
+      if (route.mcp && other->mcp) tell_mcp(*route.mcp, *other->mcp, gone);
     }
   }
   for (const Guard& guard : now.guards) {
     const auto other = find_named(next.guards, guard.name);
     if (other != next.guards.end()) tell_weaker_guard(guard, *other, gone);
   }
+  tell_alerts(now.alerts, next.alerts, gone);
   return gone;
 }
 

@@ -198,5 +198,21 @@ TEST(Reload, NamesWhatGuardsWouldDoLess) {
   EXPECT_TRUE(vanished(*guarded(", mode: observe, on_failure: pass"), *now).empty());
 }
 
+TEST(Reload, NamesWhatToolsWouldBeHeldToLess) {
+  const auto holding = [](std::string_view tools) {
+    return load(with(small(), "    prompt:", fmt::format("    tools: {{{}}}\n    prompt:", tools)));
+  };
+  const auto now =
+      holding("allow: [look], deny: [rm, 'del_*'], arguments: validate, steps: 9, repeats: 3");
+  EXPECT_TRUE(vanished(*now, *holding("allow: [look, more], deny: [rm, 'del_*', x], arguments: "
+                                      "validate, steps: 20, repeats: 5"))
+                  .empty());
+  EXPECT_EQ(vanished(*now, *holding("allow: [look], deny: [rm], mode: observe")),
+            (std::vector<std::string>{"routes.chat.tools (observe instead of enforce)",
+                                      "routes.chat.tools.deny.del_*",
+                                      "routes.chat.tools.arguments (parse instead of validate)",
+                                      "routes.chat.tools.steps", "routes.chat.tools.repeats"}));
+}
+
 }  // namespace
 }  // namespace tollgate::config

@@ -4,16 +4,21 @@
 
 #include "config/choices.h"
 #include "config/shape_admin.h"
+#include "config/shape_alerts.h"
 #include "config/shape_allowances.h"
 #include "config/shape_anomalies.h"
+#include "config/shape_answers.h"
+#include "config/shape_attempts.h"
 #include "config/shape_authentication.h"
 #include "config/shape_content.h"
 #include "config/shape_guards.h"
 #include "config/shape_mcp.h"
+#include "config/shape_prices.h"
 #include "config/shape_prompt.h"
 #include "config/shape_tls.h"
 #include "config/shape_tools.h"
 #include "config/shape_units.h"
+#include "config/shape_upstream.h"
 
 namespace tollgate::config {
 
@@ -93,88 +98,6 @@ constexpr Field kStoreFields[] = {
 };
 constexpr Section kStore{"store", "Where what must be remembered is kept.", kStoreFields};
 
-constexpr Field kTimeoutFields[] = {
-    {.key = "connect",
-     .kind = Kind::kDuration,
-     .doc = "Until the connection stands, TLS too.",
-     .fallback = "5s",
-     .min = kMs,
-     .max = kHour},
-    {.key = "first_byte",
-     .kind = Kind::kDuration,
-     .doc = "From the request to its first byte.",
-     .fallback = "60s",
-     .min = kMs,
-     .max = kHour},
-    {.key = "between_chunks",
-     .kind = Kind::kDuration,
-     .doc = "Silence within a reply.",
-     .fallback = "30s",
-     .min = kMs,
-     .max = kHour},
-    {.key = "total",
-     .kind = Kind::kDuration,
-     .doc = "The whole attempt.",
-     .fallback = "10m",
-     .min = kMs,
-     .max = kDay},
-};
-constexpr Section kTimeout{"timeout", "How long to wait for an upstream.", kTimeoutFields};
-
-constexpr Field kUpstreamFields[] = {
-    {.key = "url", .kind = Kind::kUrl, .doc = "Where it is, with its base path. This or `urls`."},
-    {.key = "urls",
-     .kind = Kind::kList,
-     .doc = "Several equal endpoints, used in turn.",
-     .min = 1,
-     .max = 64,
-     .of = Kind::kUrl},
-    {.key = "speaks",
-     .kind = Kind::kChoice,
-     .doc = "Its wire dialect.",
-     .need = kRequired,
-     .names = choices::dialect_names},
-    {.key = "credential",
-     .kind = Kind::kSecret,
-     .doc = "Sent to it in the way of its dialect. Not written or empty: none is sent."},
-    {.key = "concurrent_requests",
-     .kind = Kind::kCount,
-     .doc = "At once, over all its endpoints; more are refused as overloaded.",
-     .fallback = "1024",
-     .min = 1,
-     .max = 1'000'000},
-    {.key = "output_cap_field",
-     .kind = Kind::kChoice,
-     .doc = "The names under which the output cap of a chat is sent: all that it may read, as "
-            "what it does not know it ignores. Not written: `both`, or `max_completion_tokens` "
-            "for OpenAI's own and Azure's hosts, which refuse both at once.",
-     .names = choices::cap_fields},
-    {.key = "timeout",
-     .kind = Kind::kSection,
-     .doc = "How long to wait for it.",
-     .section = &kTimeout},
-    {.key = "certificate_authority",
-     .kind = Kind::kFile,
-     .doc = "PEM of who signs its certificate. Not written: the system's."},
-    {.key = "queue", .kind = Kind::kNotServed, .doc = "Waiting instead of refusing."},
-};
-constexpr Section kUpstream{"upstream", "A model server or provider.", kUpstreamFields};
-
-constexpr Field kPriceFields[] = {
-    {.key = "input", .kind = Kind::kPrice, .doc = "Input tokens.", .need = kRequired},
-    {.key = "cached_input",
-     .kind = Kind::kPrice,
-     .doc = "Input that the provider had cached. Not written: as `input`."},
-    {.key = "output",
-     .kind = Kind::kPrice,
-     .doc = "Output tokens, reasoning included.",
-     .need = kRequired},
-    {.key = "audio",
-     .kind = Kind::kPrice,
-     .doc = "Input tokens of recordings. A model with `audio` needs it."},
-};
-constexpr Section kPrices{"price_per_million", "Dollars a million tokens.", kPriceFields};
-
 constexpr Field kModelFields[] = {
     {.key = "upstream",
      .kind = Kind::kName,
@@ -211,12 +134,19 @@ constexpr Field kModelFields[] = {
      .doc = "The model makes output that nobody sees (reasoning): a stream that is cut before "
             "its usage is charged what was held.",
      .fallback = "false"},
-    {.key = "price_per_million",
-     .kind = Kind::kSection,
-     .doc = "What it costs. A model without a price is refused.",
-     .need = kRequired,
-     .section = &kPrices},
-    {.key = "fallback", .kind = Kind::kNotServed, .doc = "Models that step in."},
+    kPricesOfModel,
+    kPricePerMillion,
+    kPricePerImage,
+    kTokensPerImage,
+    kPricePerMillionCharacters,
+    kPricePerMinute,
+    kPricePerRequest,
+    kPricePerToolCall,
+    kInputTokensPerToolCall,
+    kFallback,
+    kFallbackOn,
+    kFallbackAfter,
+    kDowngrades,
 };
 constexpr Section kModel{"model", "A model that callers may ask for by this name.", kModelFields};
 
@@ -232,6 +162,7 @@ constexpr Field kTenantFields[] = {
             "none. Those who are bound to none may give any.",
      .max = 64,
      .of = Kind::kName},
+    kWeight,
     {.key = "keys_max",
      .kind = Kind::kCount,
      .doc = "How many of its API keys may be in force at once.",
@@ -305,6 +236,7 @@ constexpr Field kRouteFields[] = {
      .doc = "An `internal` route exists on internal listeners only.",
      .fallback = "public",
      .names = choices::exposures},
+    kServiceTiersOfRoute,
     {.key = "models",
      .kind = Kind::kList,
      .doc = "Models that it serves. Required, but for the surface `models`.",
@@ -341,10 +273,19 @@ constexpr Field kRouteFields[] = {
      .section = &kContent},
     kRequestGuards,
     kResponseGuards,
+    {.key = "stored_responses",
+     .kind = Kind::kFlag,
+     .doc = "Of the surface `responses`: `store: true`, `previous_response_id` and `conversation` "
+            "are served. The provider keeps such answers and conversations; whoever asked, and "
+            "nobody else, may go on from them. See [surfaces](surfaces.md#stored-responses).",
+     .fallback = "false"},
+    kPriority,
     {.key = "anomalies",
      .kind = Kind::kSection,
      .doc = "What is done about requests that are unlike their caller. Not written: nobody looks.",
      .section = &kAnomalies},
+    kRouteCache,
+    kRouteIdempotency,
     kRouteMcp,
 };
 constexpr Section kRoute{"route",
@@ -429,6 +370,15 @@ constexpr Field kEdgeFields[] = {
      .fallback = "32MiB",
      .min = kKiB,
      .max = 1024 * kMiB},
+    {.key = "buffered_bytes_max",
+     .kind = Kind::kBytes,
+     .doc = "Of all requests and answers that are in memory at once, those that wait and those "
+            "that are kept to be given again among them. Requests may take three quarters of it, "
+            "those of one tenant three quarters of that, and a quarter of that while others take "
+            "the rest: what has no room is refused.",
+     .fallback = "1GiB",
+     .min = kMiB,
+     .max = 1024 * 1024 * kMiB},
     wait("drain_timeout", "From SIGTERM to the end of the last stream.", "30s"),
     {.key = "workers",
      .kind = Kind::kCount,
@@ -467,6 +417,10 @@ constexpr Field kRootFields[] = {
      .doc = "Model servers, by name.",
      .need = kRequired,
      .section = &kUpstream},
+    {.key = "retries",
+     .kind = Kind::kSection,
+     .doc = "How often a request is tried again.",
+     .section = &kRetries},
     {.key = "guards",
      .kind = Kind::kMap,
      .doc = "Services that judge what is asked or answered, by name.",
@@ -481,6 +435,8 @@ constexpr Field kRootFields[] = {
      .need = kRequired,
      .section = &kModel,
      .key_kind = Kind::kModelName},
+    kPriceTable,
+    kPricesFile,
     {.key = "tenants", .kind = Kind::kMap, .doc = "Tenants, by name.", .section = &kTenant},
     {.key = "limits",
      .kind = Kind::kMap,
@@ -508,8 +464,13 @@ constexpr Field kRootFields[] = {
      .of = Kind::kSection},
     {.key = "audit", .kind = Kind::kSection, .doc = "The trail.", .section = &kAudit},
     {.key = "edge", .kind = Kind::kSection, .doc = "What a connection may do.", .section = &kEdge},
-    {.key = "alerts", .kind = Kind::kNotServed, .doc = "Who is told of what."},
-    {.key = "notify", .kind = Kind::kNotServed, .doc = "Where alerts go."},
+    {.key = "alerts",
+     .kind = Kind::kList,
+     .doc = "What is told to whom, and done about it.",
+     .max = 64,
+     .section = &kAlert,
+     .of = Kind::kSection},
+    {.key = "notify", .kind = Kind::kMap, .doc = "Where alerts go, by name.", .section = &kTarget},
     {.key = "telemetry", .kind = Kind::kNotServed, .doc = "Traces."},
 };
 constexpr Section kRoot{"tollgate.yaml", "The whole file.", kRootFields};

@@ -80,15 +80,14 @@ inline constexpr Field kContentFields[] = {
      .of = Kind::kChoice},
     {.key = "response",
      .kind = Kind::kList,
-     .doc =
-         "Packs of rules that every text of an answer is held to, before the caller has it. "
-         "`secrets`, `pii` and `special_tokens` as above; `injection`, which is only told, as it "
-         "is found when a stream is out; `links`: links and images that carry data out; `own`: "
-         "the rules of yours.",
+     .doc = "Packs of rules that every text of an answer is held to, before the caller has it. "
+            "`secrets`, `pii`, `unicode` and `special_tokens` as above; `injection`, which is only "
+            "told, as it "
+            "is found when a stream is out; `links`: links and images that carry data out; `own`: "
+            "the rules of yours. Of MCP servers `injection` refuses, too.",
      .min = 1,
      .max = 16,
      .names = choices::answer_packs,
-     .later = choices::later_answer_packs,
      .of = Kind::kChoice},
     {.key = "on_match",
      .kind = Kind::kChoice,

@@ -12,8 +12,9 @@ inline constexpr Field kToolAllow{.key = "allow",
                                   .doc =
                                       "Tools that may be offered to the model and called: a "
                                       "name, a prefix or an ending with a `*`, or `*` for every "
-                                      "name. A provider's own tool goes by its whole type, or "
-                                      "by `type:web_search` for every version of it.",
+                                      "name. A provider's own tool goes by `type:web_search` "
+                                      "for every version of it, or by its whole type, "
+                                      "`type:web_search_20250305`, for that one.",
                                   .max = 1024,
                                   .of = Kind::kText};
 inline constexpr Field kToolDeny{.key = "deny",

@@ -71,11 +71,11 @@ Doors doors_of(const StarterUpstreams& found) {
     add(doors, {&doors.messages},
         {"claude-haiku-4-5", "anthropic",
          "images: claude, context_tokens: 200000, price_per_million: { input: 1.00, "
-         "cached_input: 0.10, output: 5.00 }"});
+         "cached_input: 0.10, cache_write_5m: 1.25, cache_write_1h: 2.00, output: 5.00 }"});
     add(doors, {&doors.messages},
         {"claude-sonnet-4-5", "anthropic",
          "images: claude, context_tokens: 200000, price_per_million: { input: 3.00, "
-         "cached_input: 0.30, output: 15.00 }"});
+         "cached_input: 0.30, cache_write_5m: 3.75, cache_write_1h: 6.00, output: 15.00 }"});
   }
   if (found.ollama_host) add_local(doors, "ollama", found.ollama_models, "llama3.2");
   if (found.vllm_url || doors.models.empty()) {

@@ -38,8 +38,11 @@ class Validator {
       dialect(i);
       anonymous(i);
       media(i);
+      validate_made_prices(config_, i, root_, report_);
       for (std::size_t j = 0; j < i; ++j) pair(j, i);
     }
+    validate_attempts(config_, root_, report_);
+    for (const Upstream& upstream : config_.upstreams) translation(upstream);
     for (const Tenant& tenant : config_.tenants) width(tenant);
     for (const cost::Policy& budget : config_.budgets) downgrade(budget);
     for (const Tenant& tenant : config_.tenants) {
@@ -96,12 +99,44 @@ class Validator {
       const Model& model = config_.models[static_cast<std::size_t>(index)];
       if (model.upstream < 0) continue;
       const Upstream& upstream = config_.upstreams[static_cast<std::size_t>(model.upstream)];
-      if (upstream.speaks == wanted) continue;
+      if (upstream.speaks == wanted || dialects::is_conversation(route.surface)) continue;
       tell(fmt::format("routes[{}].models", at),
            fmt::format("`{}` is served by `{}`, which speaks {}, and the surface `{}` is of {}: "
-                       "translation is not served by this version of tollgate",
+                       "only conversations (chat_completions, responses, messages) are translated",
                        model.name, upstream.name, name_of(upstream.speaks),
                        dialects::name_of(route.surface), name_of(wanted)));
+    }
+  }
+
+  // What it is asked by is of its own dialect, and what is dropped is not what is asked.
+  void translation(const Upstream& upstream) {
+    constexpr std::string_view kAsked[] = {"model",
+                                           "messages",
+                                           "input",
+                                           "system",
+                                           "instructions",
+                                           "tools",
+                                           "functions",
+                                           "max_tokens",
+                                           "max_completion_tokens",
+                                           "max_output_tokens",
+                                           "stream"};
+    const std::string field = "upstreams." + upstream.name;
+    constexpr std::string_view kQuery =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~=&%+:,";
+    if (upstream.query.find_first_not_of(kQuery) != std::string::npos) {
+      tell(field + ".query", "is no query: NAME=VALUE, joined by `&`, without a `?`");
+    }
+    for (const dialects::Surface surface : upstream.surfaces) {
+      if (dialects::dialect_of(surface) == upstream.speaks) continue;
+      tell(field + ".surfaces",
+           fmt::format("`{}` is not of the dialect {}, which this upstream speaks",
+                       dialects::name_of(surface), name_of(upstream.speaks)));
+    }
+    for (const std::string& name : upstream.dropped_fields) {
+      if (std::ranges::find(kAsked, name) == std::end(kAsked)) continue;
+      tell(field + ".drop_fields",
+           fmt::format("`{}` is a part of what is asked, and never left out", name));
     }
   }
 
@@ -218,13 +253,11 @@ class Validator {
     }
     const Model& model = config_.models[static_cast<std::size_t>(index)];
     if (model.upstream < 0 || can_stand_in(config_, index, {})) return;
-    const Upstream& upstream = config_.upstreams[static_cast<std::size_t>(model.upstream)];
     tell(field,
-         fmt::format("`{}` can stand in for no other model: a request stays on its path and in "
-                     "its dialect, and no path that serves another model serves `{}`, which "
-                     "speaks {}; name it in the `models` of a route there, or name "
-                     "another",
-                     model.name, model.name, name_of(upstream.speaks)));
+         fmt::format("`{}` can stand in for no other model: a request stays on its path, and no "
+                     "path that serves another model serves `{}`; name it in the `models` of a "
+                     "route there, or name another",
+                     model.name, model.name));
   }
 
   const Config& config_;
@@ -241,6 +274,12 @@ bool admits(const Route& route, std::string_view tenant) {
 }
 
 }  // namespace
+
+dialects::Surface spoken_surface(const Upstream& upstream, dialects::Surface asked) {
+  if (!dialects::is_conversation(asked) || upstream.surfaces.empty()) return asked;
+  const bool serves = std::ranges::find(upstream.surfaces, asked) != upstream.surfaces.end();
+  return serves ? asked : upstream.surfaces.front();
+}
 
 bool can_stand_in(const Config& config, int model, std::string_view tenant) {
   return std::ranges::any_of(config.routes, [&](const Route& serves) {

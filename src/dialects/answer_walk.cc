@@ -65,6 +65,8 @@ constexpr std::string_view kOfResponseEvent[] = {
     "type",          "sequence_number",  "item_id",  "output_index", "content_index",
     "summary_index", "annotation_index", "logprobs", "obfuscation"};
 
+constexpr std::string_view kOfTranscriptEvent[] = {"type", "id", "logprobs", "usage"};
+
 bool is_among(std::string_view key, Names names) {
   return std::ranges::find(names, key) != names.end();
 }
@@ -384,6 +386,25 @@ void AnswerWalk::response_event(std::string_view type, dom::object event) {
   if (type == "response.output_item.done") ended_.push_back(place_ + ".");
 }
 
+// Transcripts ------------------------------------------------------------------------------
+
+void AnswerWalk::transcript_event(std::string_view type, dom::object event) {
+  const bool is_delta = type == "transcript.text.delta";
+  const bool is_done = type == "transcript.text.done";
+  for (const dom::key_value_pair field : event) {
+    if (is_among(field.key, kOfTranscriptEvent)) continue;
+    const bool is_piece = is_delta && field.key == "delta";
+    // The whole of it comes once more.
+    const bool is_whole = is_done && field.key == "text";
+    const std::size_t before = place_.size();
+    if (!is_piece && !is_whole) enter("event");
+    enter(is_piece ? std::string_view("text") : field.key);
+    walk(field.value, is_piece ? Kind::kPieces : Kind::kTexts);
+    leave(before);
+  }
+  if (is_done) ended_.emplace_back();
+}
+
 // All --------------------------------------------------------------------------------------
 
 void AnswerWalk::reply(Surface surface, dom::object reply) {
@@ -407,11 +428,13 @@ void AnswerWalk::reply(Surface surface, dom::object reply) {
 void AnswerWalk::event(Surface surface, dom::object event) {
   place_.clear();
   ended_.clear();
-  repeats_ = surface == Surface::kResponses;
+  repeats_ = surface == Surface::kResponses || reads_sound(surface);
   std::string_view type;
   (void)event.at_key("type").get(type);
   if (dialect_of(surface) == Dialect::kAnthropic) {
     anthropic_event(type, event);
+  } else if (reads_sound(surface)) {
+    transcript_event(type, event);
   } else if (repeats_) {
     response_event(type, event);
   } else {

@@ -51,6 +51,7 @@ class AnswerWalk {
   void response_item(simdjson::dom::element item);
   void response_part(simdjson::dom::element part);
   void response_event(std::string_view type, simdjson::dom::object event);
+  void transcript_event(std::string_view type, simdjson::dom::object event);
 
   // Appends to the place; returns its size before.
   std::size_t enter(std::string_view key);
@@ -61,7 +62,7 @@ class AnswerWalk {
   std::string place_;
   std::string json_;
   std::vector<std::string> ended_;  // Told when all of the event is.
-  // Of a streamed response, by their places: what comes again is not told again.
+  // Of a streamed response or transcript, by their places: what comes again is not told again.
   std::map<std::string, std::string, std::less<>> told_;
   std::size_t told_bytes_ = 0;
   bool repeats_ = false;  // Such a stream is being walked.

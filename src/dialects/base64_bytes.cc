@@ -49,6 +49,7 @@ std::optional<Base64Bytes> Base64Bytes::read(std::string_view text) {
 
 std::uint8_t Base64Bytes::operator[](std::size_t at) const {
   if (at >= size_) return 0;
+  if (is_plain_) return static_cast<std::uint8_t>(text_[at]);
   // A byte lies across two digits: 6 + 2, 4 + 4 or 2 + 6 bits of them.
   const std::size_t first = at / 3 * 4 + at % 3;
   const unsigned both = static_cast<unsigned>(digit(text_[first])) << 6 | digit(text_[first + 1]);

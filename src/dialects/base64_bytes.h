@@ -18,6 +18,13 @@ class Base64Bytes {
   // Nothing: `text` is no base64, or is empty. Looks at each character once.
   static std::optional<Base64Bytes> read(std::string_view text);
 
+  // Bytes that lie there as they are, as in a form.
+  static Base64Bytes plain(std::string_view bytes) {
+    Base64Bytes made(bytes, bytes.size());
+    made.is_plain_ = true;
+    return made;
+  }
+
   std::size_t size() const { return size_; }
   // Whether there are `count` bytes at `at`.
   bool has(std::size_t at, std::size_t count) const { return at <= size_ && count <= size_ - at; }
@@ -34,6 +41,7 @@ class Base64Bytes {
 
   std::string_view text_;
   std::size_t size_;
+  bool is_plain_ = false;
 };
 
 }  // namespace tollgate::dialects

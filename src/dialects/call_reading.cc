@@ -1,5 +1,10 @@
 #include "dialects/call_reading.h"
 
+#include <algorithm>
+#include <initializer_list>
+#include <optional>
+#include <utility>
+
 #include "dialects/json_strict.h"
 
 namespace tollgate::dialects {
@@ -11,9 +16,27 @@ namespace {
 // The place of a call that came as OpenAI's first form of one.
 constexpr std::int64_t kFunctionCall = -1;
 
-std::int64_t index_of(dom::object object, std::int64_t otherwise) {
+// Of two fields of one name, or of two that stand for one thing, one client takes the first and
+// another the last, and pieces of one call become another's.
+bool has_twice(dom::object object, std::initializer_list<std::string_view> names) {
+  bool has_one = false;
+  for (const dom::key_value_pair field : object) {
+    if (std::find(names.begin(), names.end(), field.key) == names.end()) continue;
+    if (std::exchange(has_one, true)) return true;
+  }
+  return false;
+}
+
+// Nothing: it is none that every client reads alike.
+std::optional<std::int64_t> index_of(dom::object object, std::string_view key,
+                                     std::int64_t otherwise) {
+  dom::element told;
+  if (object.at_key(key).get(told) != simdjson::SUCCESS) return otherwise;
   std::int64_t index = 0;
-  return object.at_key("index").get(index) == simdjson::SUCCESS ? index : otherwise;
+  if (!told.is_int64() || told.get(index) != simdjson::SUCCESS || has_twice(object, {key})) {
+    return std::nullopt;
+  }
+  return index;
 }
 
 // An item of a call: "web_search_call" of the provider's own "web_search".
@@ -42,6 +65,7 @@ void CallReading::named(CallPiece piece, dom::element function) {
   if (function.is_null()) return;
   dom::object fields;
   if (function.get(fields) != simdjson::SUCCESS) return sink_->unreadable();
+  if (has_twice(fields, {"arguments", "input"})) sink_->unreadable();
   for (const dom::key_value_pair field : fields) {
     if (field.key != "name" || field.value.is_null()) continue;
     if (field.value.get(piece.name) != simdjson::SUCCESS) return sink_->unreadable();
@@ -55,6 +79,7 @@ void CallReading::named(CallPiece piece, dom::element function) {
 
 void CallReading::chat_call(CallPiece piece, dom::object call) {
   sink_->call(piece);
+  if (has_twice(call, {"function", "custom"})) sink_->unreadable();
   for (const dom::key_value_pair field : call) {
     if (field.key != "function" && field.key != "custom") continue;
     piece.type = field.key;
@@ -70,14 +95,26 @@ void CallReading::chat_calls(std::int64_t choice, dom::element calls, Form form)
   for (const dom::element call : array) {
     dom::object fields;
     if (call.get(fields) != simdjson::SUCCESS) return sink_->unreadable();
-    const std::int64_t index = form == Form::kDelta ? index_of(fields, position) : position;
-    chat_call({.choice = choice, .index = index}, fields);
+    const std::optional<std::int64_t> index =
+        form == Form::kDelta ? index_of(fields, "index", position) : position;
+    if (!index) return sink_->unreadable();
+    chat_call({.choice = choice, .index = *index}, fields);
     ++position;
+  }
+}
+
+void CallReading::chat_choice(dom::object choice) {
+  if (sink_ == nullptr) return;
+  for (const std::string_view key : {"index", "delta", "message", "finish_reason"}) {
+    if (has_twice(choice, {key})) sink_->unreadable();
   }
 }
 
 void CallReading::chat_message(std::int64_t choice, dom::object message, Form form) {
   if (sink_ == nullptr) return;
+  if (has_twice(message, {"tool_calls"}) || has_twice(message, {"function_call"})) {
+    sink_->unreadable();
+  }
   for (const dom::key_value_pair field : message) {
     if (field.key == "tool_calls") {
       chat_calls(choice, field.value, form);
@@ -98,6 +135,7 @@ void CallReading::chat_ended(std::int64_t choice, dom::element finish_reason) {
 void CallReading::block(std::int64_t index, dom::object block) {
   if (sink_ == nullptr) return;
   CallPiece piece{.index = index};
+  if (has_twice(block, {"type"})) sink_->unreadable();
   bool has_name = false;
   bool has_input = false;
   for (const dom::key_value_pair field : block) {
@@ -118,6 +156,7 @@ void CallReading::block(std::int64_t index, dom::object block) {
     sink_->call(piece);
   }
   piece.name = {};
+  if (has_twice(block, {"input"})) sink_->unreadable();
   for (const dom::key_value_pair field : block) {
     dom::object input;
     if (field.key != "input") continue;
@@ -140,16 +179,24 @@ void CallReading::blocks(dom::element blocks) {
 
 void CallReading::anthropic_event(dom::object event) {
   if (sink_ == nullptr) return;
-  const std::int64_t index = index_of(event, 0);
+  const std::optional<std::int64_t> index = index_of(event, "index", 0);
+  if (!index) return sink_->unreadable();
+  for (const std::string_view key : {"content_block", "delta", "message"}) {
+    if (has_twice(event, {key})) sink_->unreadable();
+  }
   for (const dom::key_value_pair field : event) {
     dom::object object;
     if (field.value.get(object) != simdjson::SUCCESS) continue;
-    if (field.key == "content_block") block(index, object);
+    if (field.key == "content_block") block(*index, object);
     if (field.key == "delta") {
+      if (has_twice(object, {"partial_json"}) || has_twice(object, {"stop_reason"})) {
+        sink_->unreadable();
+      }
       for (const dom::key_value_pair inner : object) {
-        if (inner.key == "partial_json") arguments({.index = index}, inner.value);
+        if (inner.key == "partial_json") arguments({.index = *index}, inner.value);
       }
     } else if (field.key == "message") {
+      if (has_twice(object, {"content"})) sink_->unreadable();
       for (const dom::key_value_pair inner : object) {
         if (inner.key == "content") blocks(inner.value);
       }
@@ -170,6 +217,7 @@ void CallReading::item(std::int64_t index, dom::object item) {
   if (sink_ == nullptr) return;
   CallPiece piece{.index = index};
   piece.is_again = true;
+  if (has_twice(item, {"type"})) sink_->unreadable();
   for (const dom::key_value_pair field : item) {
     std::string_view text;
     if (field.key != "type" || field.value.get(text) != simdjson::SUCCESS) continue;
@@ -180,6 +228,7 @@ void CallReading::item(std::int64_t index, dom::object item) {
     piece.name = piece.type;
     return sink_->call(piece);
   }
+  if (has_twice(item, {"arguments", "input"})) sink_->unreadable();
   for (const dom::key_value_pair field : item) {
     if (field.value.is_null()) continue;
     if (field.key == "name") {
@@ -197,17 +246,19 @@ void CallReading::item(std::int64_t index, dom::object item) {
 
 void CallReading::response_event(std::string_view type, dom::object event) {
   if (sink_ == nullptr) return;
-  std::int64_t index = 0;
-  (void)event.at_key("output_index").get(index);
+  const std::optional<std::int64_t> index = index_of(event, "output_index", 0);
+  if (!index) return sink_->unreadable();
+  // One field twice is no event at all (response_events.h).
+  if (has_twice(event, {"arguments", "input"})) sink_->unreadable();
   const bool is_of_call = type.starts_with("response.function_call_arguments.") ||
                           type.starts_with("response.custom_tool_call_input.");
   for (const dom::key_value_pair field : event) {
     dom::object object;
     const bool is_object = field.value.get(object) == simdjson::SUCCESS;
-    if (field.key == "item" && is_object) item(index, object);
+    if (field.key == "item" && is_object) item(*index, object);
     if (field.key == "response" && is_object) output_of(object);
     if (!is_of_call) continue;
-    CallPiece piece{.index = index};
+    CallPiece piece{.index = *index};
     piece.is_again = field.key == "arguments" || field.key == "input";
     if (piece.is_again || field.key == "delta") arguments(piece, field.value);
   }

@@ -1,7 +1,8 @@
 // Finds the calls of tools in replies and events (calls.h). Internal to dialects.
 //
 // Fields are gone through one by one and never looked up: of two of one name a client takes the
-// last, and a call in it is a call.
+// last, and a call in it is a call. Where two of one name, or an index that is no whole number,
+// could make a piece of one call that of another it is unreadable as well.
 #pragma once
 
 #include <simdjson.h>
@@ -23,6 +24,8 @@ class CallReading {
   // OpenAI's: a message or a delta, and the end of a choice. Calls of a delta say which they are,
   // of a message it is their place.
   enum class Form : std::uint8_t { kMessage, kDelta };
+  // A choice of an event, before what is in it.
+  void chat_choice(simdjson::dom::object choice);
   void chat_message(std::int64_t choice, simdjson::dom::object message, Form form);
   void chat_ended(std::int64_t choice, simdjson::dom::element finish_reason);
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -103,7 +104,7 @@ TEST(Calls, AreToldWhereverAClientCouldReadOne) {
       Surface::kChatCompletions,
       R"({"choices":[{"message":{"tool_calls":[],"tool_calls":[{"function":{"name":"f",)"
       R"("name":"g"}}]}}]})");
-  EXPECT_EQ(twice, (Lines{"0/0   ", "0/0 function f ", "0/0 function g "}));
+  EXPECT_EQ(twice, (Lines{"unreadable", "0/0   ", "0/0 function f ", "0/0 function g "}));
   for (const std::string_view odd :
        {R"("tool_calls":"f")", R"("tool_calls":{"f":1})", R"("tool_calls":["f"])",
         R"("tool_calls":[{"function":"f"}])", R"("tool_calls":[{"function":{"name":["f"]}}])"}) {
@@ -117,7 +118,94 @@ TEST(Calls, AreToldWhereverAClientCouldReadOne) {
           Surface::kMessages,
           {R"({"type":"ping","content_block":{"type":"text","type":"tool_use","name":"f"}})",
            R"({"type":"message_start","message":{"content":[{"type":"tool_use","name":"g"}]}})"}),
-      (Lines{"0/0 tool_use  ", "0/0 tool_use f ", "0/0 tool_use  ", "0/0 tool_use g "}));
+      (Lines{"unreadable", "0/0 tool_use  ", "0/0 tool_use f ", "0/0 tool_use  ",
+             "0/0 tool_use g "}));
+}
+
+// Arguments that are held to one call, and that a client puts to another.
+TEST(Calls, ThatTwoClientsReadAsTwoAreUnreadable) {
+  const auto call = [](std::string_view rest) {
+    return choice(R"("delta":{"tool_calls":[{)" + std::string(rest) + "}]}");
+  };
+  const auto block = [](std::string_view rest) {
+    return R"({"type":"content_block_delta",)" + std::string(rest) + "}";
+  };
+  const std::string piece = R"("delta":{"type":"input_json_delta","partial_json":"{}"})";
+  const struct {
+    Surface surface;
+    std::string event;
+  } cases[] = {
+      {Surface::kChatCompletions, call(R"("index":1,"index":0,"function":{"arguments":"{}"})")},
+      {Surface::kChatCompletions, call(R"("index":1.0,"function":{"arguments":"{}"})")},
+      {Surface::kChatCompletions, call(R"("index":"1","function":{"arguments":"{}"})")},
+      {Surface::kChatCompletions, call(R"("index":null,"function":{"arguments":"{}"})")},
+      {Surface::kChatCompletions,
+       call(R"("index":18446744073709551615,"function":{"arguments":"{}"})")},
+      {Surface::kChatCompletions,
+       call(R"("index":0,"function":{"arguments":"{","arguments":"}"})")},
+      {Surface::kChatCompletions, call(R"("index":0,"function":{"arguments":"{","input":"}"})")},
+      {Surface::kChatCompletions,
+       call(R"("index":0,"function":{"arguments":"{"},"function":{"arguments":"}"})")},
+      {Surface::kChatCompletions, choice(R"("index":1,"delta":{"tool_calls":[]})")},
+      {Surface::kChatCompletions, choice(R"("delta":{},"delta":{"tool_calls":[]})")},
+      {Surface::kChatCompletions, choice(R"("delta":{"tool_calls":[],"tool_calls":[]})")},
+      {Surface::kMessages, block(R"("index":1,"index":0,)" + piece)},
+      {Surface::kMessages, block(R"("index":1.0,)" + piece)},
+      {Surface::kMessages, block(R"("index":"1",)" + piece)},
+      {Surface::kMessages, block(R"("index":0,"delta":{},)" + piece)},
+      {Surface::kMessages, block(R"("index":0,"delta":{"partial_json":"{","partial_json":"}"})")},
+      {Surface::kResponses,
+       R"({"type":"response.function_call_arguments.delta","output_index":0,"output_index":1,)"
+       R"("delta":"{}"})"},
+      {Surface::kResponses,
+       R"({"type":"response.function_call_arguments.delta","output_index":0,"delta":"{","delta":)"
+       R"("}"})"},
+      // Of a function a client reads the one, of a custom tool the other.
+      {Surface::kResponses,
+       R"({"type":"response.output_item.done","output_index":0,"item":{"type":"function_call",)"
+       R"("name":"f","arguments":"{\"to\":1}","input":"{}"}})"},
+  };
+  for (const auto& [surface, event] : cases) {
+    const Lines lines = calls_of_stream(surface, {event});
+    const bool is_broken = std::ranges::find(lines, "broken") != lines.end();
+    EXPECT_TRUE(is_broken || std::ranges::find(lines, "unreadable") != lines.end()) << event;
+  }
+  EXPECT_EQ(calls_of_stream(Surface::kChatCompletions,
+                            {R"({"choices":[],"choices":[{"index":0,"delta":{}}]})"}),
+            (Lines{"broken"}));
+}
+
+// Of two types one client runs a call and another reads a message.
+TEST(Calls, OfTwoTypesAreUnreadable) {
+  const auto has_unreadable = [](const Lines& lines) {
+    return std::ranges::find(lines, "unreadable") != lines.end();
+  };
+  for (const std::string_view types :
+       {R"("type":"function_call","type":"custom_tool_call")",
+        R"("type":"function_call","type":"message")", R"("type":"message","type":"function_call")",
+        R"("type":"web_search_call","type":"function_call")"}) {
+    const std::string item =
+        R"({)" + std::string(types) + R"(,"call_id":"c","name":"f","arguments":"{}","input":"x"})";
+    EXPECT_TRUE(has_unreadable(
+        calls_of_reply(Surface::kResponses, R"({"status":"completed","output":[)" + item + "]}")))
+        << types;
+    EXPECT_TRUE(has_unreadable(calls_of_stream(
+        Surface::kResponses,
+        {R"({"type":"response.output_item.done","output_index":0,"item":)" + item + "}"})))
+        << types;
+  }
+  for (const std::string_view types :
+       {R"("type":"tool_use","type":"text")", R"("type":"text","type":"tool_use")",
+        R"("type":"tool_use","type":"server_tool_use")"}) {
+    const std::string block = R"({)" + std::string(types) + R"(,"id":"c","name":"f","input":{}})";
+    EXPECT_TRUE(has_unreadable(calls_of_reply(
+        Surface::kMessages, R"({"stop_reason":"tool_use","content":[)" + block + "]}")))
+        << types;
+    EXPECT_TRUE(has_unreadable(calls_of_stream(
+        Surface::kMessages,
+        {R"({"type":"content_block_start","index":0,"content_block":)" + block + "}"})))
+        << types;
+  }
 }
 
 TEST(Calls, OfStreamsAreToldAsTheyCome) {
@@ -245,6 +333,45 @@ TEST(RequestTools, CanBeLeftOut) {
             R"("tool_choice":"auto","parallel_tool_calls":true,)"
             R"("messages":[{"role":"user","content":"x"}]})");
   EXPECT_EQ(read.without({0, 1, 2}), R"({"model":"m","messages":[{"role":"user","content":"x"}]})");
+}
+
+// What a namespace or an item of the input holds is offered like everything else.
+constexpr std::string_view kNested =
+    R"({"model":"m","input":[{"type":"additional_tools","role":"developer","tools":[)"
+    R"({"type":"namespace","name":"n","description":"d","tools":[{"type":"custom","name":"a"},)"
+    R"({"type":"function","name":"b"}]},{"type":"web_search"}]},{"role":"user","content":"x"}],)"
+    R"("tools":[{"type":"function","name":"c"},{"type":"namespace","name":"o","tools":[)"
+    R"({"type":"function","name":"d"}]}],"tool_choice":"auto"})";
+
+TEST(RequestTools, WithinNamespacesAndItemsAreToldOneByOne) {
+  const Read read(Surface::kResponses, std::string(kNested));
+  ASSERT_TRUE(read.request) << read.request.error().message;
+  std::vector<std::string> told;
+  for (const Tool& tool : read.request->tools) {
+    told.push_back(std::string(tool.type) + ":" + std::string(tool.name));
+  }
+  EXPECT_EQ(told, (std::vector<std::string>{"custom:a", "function:b", "web_search:", "function:c",
+                                            "function:d"}));
+  EXPECT_EQ(read.request->tools[0].definition, R"({"type":"custom","name":"a"})");
+  // The words of the namespace are read by the model as well.
+  const auto has = [&](std::string_view text) {
+    return std::ranges::any_of(read.request->texts,
+                               [&](const Text& one) { return one.text == text; });
+  };
+  EXPECT_TRUE(has("n"));
+  EXPECT_TRUE(has("d"));
+}
+
+TEST(RequestTools, WithinNamespacesAndItemsCanBeLeftOut) {
+  const Read read(Surface::kResponses, std::string(kNested));
+  ASSERT_TRUE(read.request);
+  EXPECT_EQ(read.without({1, 2, 4}),
+            R"({"model":"m","input":[{"type":"additional_tools","role":"developer","tools":[)"
+            R"({"type":"namespace","name":"n","description":"d","tools":[)"
+            R"({"type":"custom","name":"a"}]}]},{"role":"user","content":"x"}],)"
+            R"("tools":[{"type":"function","name":"c"}],"tool_choice":"auto"})");
+  EXPECT_EQ(read.without({0, 1, 2, 3, 4}),
+            R"({"model":"m","input":[{"role":"user","content":"x"}]})");
 }
 
 }  // namespace

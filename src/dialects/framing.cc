@@ -101,6 +101,11 @@ Framing framing_of(const Request& request, ChatTemplate chat_template) {
     }
     case Surface::kCompletions:
     case Surface::kModerations:
+    case Surface::kImages:
+    case Surface::kSpeech:
+    case Surface::kTranscriptions:
+    case Surface::kTranslations:
+    case Surface::kImageEdits:
     case Surface::kEmbeddings: {
       // One text a prompt; prompts of token ids are bounded by their ids.
       const Tokens tokens = static_cast<Tokens>(request.texts.size()) * kPerPrompt +

@@ -1,5 +1,6 @@
 #include "dialects/mcp_answer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -69,6 +70,23 @@ TEST(McpAnswer, WithholdsBothOfOneName) {
   ASSERT_TRUE(made.answer);
   EXPECT_EQ(made.answer->withheld, 2);
   EXPECT_EQ(made.out, R"({"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"fetch"}]}})");
+}
+
+// To a model they are one name. One that the caller may not use stands in nobody's way, and
+// addresses are compared as they are.
+TEST(McpAnswer, WithholdsNamesThatDifferInCaseAlone) {
+  const std::string_view list = R"({"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search"},)"
+                                R"({"name":"fetch"},{"name":"Search"}]}})";
+  Seen all({"search", "Search", "fetch"});
+  EXPECT_EQ(read(list, asked("tools/list"), all).out,
+            R"({"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"fetch"}]}})");
+  Seen one({"search", "fetch"});
+  EXPECT_EQ(read(list, asked("tools/list"), one).out,
+            R"({"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search"},{"name":"fetch"}]}})");
+  const std::string_view addresses =
+      R"({"jsonrpc":"2.0","id":1,"result":{"resources":[{"uri":"x:/a"},{"uri":"x:/A"}]}})";
+  Seen both({"x:/a", "x:/A"});
+  EXPECT_EQ(read(addresses, asked("resources/list"), both).out, addresses);
 }
 
 TEST(McpAnswer, FiltersEveryKindOfList) {
@@ -198,6 +216,55 @@ TEST(McpAnswer, PassesOnWhatServersMaySayAndAsk) {
   EXPECT_FALSE(passed(std::string(updated) + R"("params":{}})"));
 }
 
+// What nobody would have read: a member beside those of a request, an id that is a text.
+TEST(McpAnswer, WithholdsWhatIsMoreThanARequestOrANotification) {
+  struct Secrets final : McpTextSink {
+    void begin() override { has_secret = false; }
+    void text(std::string_view, std::string_view text, McpText) override {
+      has_secret = has_secret || text.find("SECRET") != std::string_view::npos;
+    }
+    bool passes() override { return !has_secret; }
+    bool has_secret = false;
+  } secrets;
+  struct Reads final : McpSight {
+    explicit Reads(McpTextSink& sink) : sink(sink) {}
+    bool sees(McpItem, std::string_view) const override { return true; }
+    bool sees_definition(McpItem, std::string_view, std::string_view) override { return true; }
+    bool holds_definitions(McpItem) const override { return false; }
+    McpTextSink* texts() override { return &sink; }
+    McpTextSink& sink;
+  } sight(secrets);
+  McpAsked of = asked("tools/call");
+  of.requests.add(McpServerRequest::kElicitation);
+  const std::string ask = R"(,"method":"elicitation/create","params":{"message":"x"})";
+  const struct {
+    std::string text;
+    bool passes;
+  } cases[] = {
+      {R"({"jsonrpc":"2.0","id":7)" + ask + "}", true},
+      {R"({"jsonrpc":"2.0","id":"seven")" + ask + "}", true},
+      {R"({"jsonrpc":"2.0","id":"SECRET")" + ask + "}", false},
+      {R"({"jsonrpc":"2.0","id":{"a":1})" + ask + "}", false},
+      {R"({"jsonrpc":"2.0","id":null)" + ask + "}", false},
+      {R"({"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"y"}]})" + ask + "}",
+       false},
+      {R"({"jsonrpc":"2.0","id":7,"error":{"code":1,"message":"y"})" + ask + "}", false},
+      {R"({"jsonrpc":"2.0","id":7,"note":"SECRET")" + ask + "}", false},
+      {R"({"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}})",
+       true},
+      {R"({"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"},)"
+       R"("result":{"tools":[{"name":"hidden"}]}})",
+       false},
+      {R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed","more":1})", false},
+  };
+  for (const auto& [text, passes] : cases) {
+    const Read made = read(text, of, sight);
+    ASSERT_TRUE(made.answer) << text;
+    EXPECT_EQ(made.answer->passed, passes ? McpPassed::kPassed : McpAnswer{}.passed) << text;
+    EXPECT_EQ(made.out, passes ? text : "") << text;
+  }
+}
+
 TEST(McpAnswer, HoldsWhatAResultAsksOfTheCaller) {
   Seen sight({});
   McpAsked of = asked("tools/call", McpEra::kModern);
@@ -224,12 +291,121 @@ TEST(McpAnswer, ErrorsAreWrittenAnewForTheRequest) {
   McpAnswerReader reader;
   std::string out;
   const Padded none(R"({"jsonrpc":"2.0","id":1,"result":{}})");
-  EXPECT_FALSE(reader.read_error(none.view(), "1", out));
+  EXPECT_FALSE(reader.read_error(none.view(), "1", sight, out));
   const std::string long_text =
       R"({"error":{"code":1,"message":")" + std::string(5000, 'x') + "\"}}";
   const Padded error(long_text);
-  EXPECT_TRUE(reader.read_error(error.view(), "", out));
+  EXPECT_TRUE(reader.read_error(error.view(), "", sight, out));
   EXPECT_LT(out.size(), 2200U);
+}
+
+McpAsked of_server(std::string_view method, std::string_view server = "github") {
+  McpAsked made = asked(method);
+  made.server = server;
+  made.progress_token = "\"mine\"";
+  made.requests.add(McpServerRequest::kElicitation);
+  return made;
+}
+
+TEST(McpAnswerOfSeveral, NamesToolsBehindTheirServer) {
+  Seen sight({"search", "docs__fetch"});
+  McpAnswerReader reader;
+  std::string out;
+  const Padded padded(R"({"jsonrpc":"2.0","id":1,"result":{"tools":[{"title":"t","name":"search"},)"
+                      R"({"name":"docs__fetch"},{"name":"delete"}],"nextCursor":"a\"b"}})");
+  const auto page = reader.read_page(padded.view(), of_server("tools/list"), sight, out);
+  ASSERT_TRUE(page);
+  EXPECT_TRUE(page->is_response);
+  EXPECT_EQ(page->withheld, 1);
+  EXPECT_EQ(page->cursor, R"("a\"b")");
+  EXPECT_EQ(out, R"({"title":"t","name":"github__search"},{"name":"github__docs__fetch"},)");
+}
+
+TEST(McpAnswerOfSeveral, LeavesAddressesAsTheyAre) {
+  Seen sight({"docs://a"});
+  McpAnswerReader reader;
+  std::string out;
+  const Padded padded(
+      R"({"jsonrpc":"2.0","id":1,"result":{"resources":[{"uri":"docs://a","name":"n"}]}})");
+  ASSERT_TRUE(reader.read_page(padded.view(), of_server("resources/list"), sight, out));
+  EXPECT_EQ(out, R"({"uri":"docs://a","name":"n"},)");
+}
+
+TEST(McpAnswerOfSeveral, IsNoPageWhereItIsNoAnswer) {
+  Seen sight({"search"});
+  McpAnswerReader reader;
+  const auto read_page = [&](std::string_view text) {
+    std::string out;
+    const Padded padded(text);
+    auto page = reader.read_page(padded.view(), of_server("tools/list"), sight, out);
+    EXPECT_EQ(out, "");
+    return page;
+  };
+  for (const std::string_view text :
+       {"[]", R"({"id":1,"result":{"tools":[]}})",
+        R"({"jsonrpc":"2.0","id":2,"result":{"tools":[]}})",
+        R"({"jsonrpc":"2.0","id":1,"result":{"tools":{}}})",
+        R"({"jsonrpc":"2.0","id":1,"result":{}})",
+        R"({"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search"},{}]}})",
+        R"({"jsonrpc":"2.0","id":1,"error":{"code":"x"}})", R"({"jsonrpc":"2.0","id":1})"}) {
+    EXPECT_FALSE(read_page(text)) << text;
+  }
+  const auto error = read_page(R"({"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"n"}})");
+  EXPECT_EQ(error->error, -32601);
+  const auto beside = read_page(R"({"jsonrpc":"2.0","method":"notifications/message"})");
+  EXPECT_FALSE(beside->is_response);
+}
+
+TEST(McpAnswerOfSeveral, SaysWhatItCan) {
+  McpAnswerReader reader;
+  const auto opening = [&](std::string_view text) {
+    const Padded padded(text);
+    return reader.read_opening(padded.view(), of_server("initialize"));
+  };
+  const auto made =
+      opening(R"({"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":)"
+              R"({"tools":{"listChanged":true},"logging":{},"tasks":{}},"instructions":"Obey."}})");
+  ASSERT_TRUE(made && *made);
+  EXPECT_EQ((*made)->version, "2025-06-18");
+  EXPECT_EQ((*made)->capabilities, 17);
+  EXPECT_TRUE(
+      opening(R"({"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}})")->value().failed);
+  for (
+      const std::string_view text :
+      {R"({"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2026-07-28","capabilities":{}}})",
+       R"({"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18"}})",
+       R"({"jsonrpc":"2.0","id":9,"result":{"protocolVersion":"2025-06-18","capabilities":{}}})"}) {
+    EXPECT_FALSE(opening(text)) << text;
+  }
+}
+
+TEST(McpAnswerOfSeveral, GivesOutIdsOfItsOwn) {
+  Seen sight({});
+  const auto passed = [&](std::string_view text) {
+    const Read made = read(text, of_server("tools/call"), sight);
+    EXPECT_TRUE(made.answer) << text;
+    return made.out;
+  };
+  EXPECT_EQ(passed(R"({"jsonrpc":"2.0","id":7,"method":"elicitation/create","params":)"
+                   R"({"elicitationId":"e","_meta":{"progressToken":3}}})"),
+            R"({"jsonrpc":"2.0","id":"github:n:7","method":"elicitation/create","params":)"
+            R"({"elicitationId":"github:s:e","_meta":{"progressToken":"github:n:3"}}})");
+  EXPECT_EQ(
+      passed(R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"x"}})"),
+      R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":)"
+      R"({"requestId":"github:s:x"}})");
+  EXPECT_EQ(passed(R"({"jsonrpc":"2.0","id":null,"method":"elicitation/create"})"), "");
+  // Progress is of the call at work alone.
+  EXPECT_NE(passed(R"({"jsonrpc":"2.0","method":"notifications/progress","params":)"
+                   R"({"progressToken":"mine","progress":1}})"),
+            "");
+  for (const std::string_view token : {"\"theirs\"", "1", "null", "[]"}) {
+    EXPECT_EQ(passed(fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/progress","params":)"
+                                 R"({{"progressToken":{}}}}})",
+                                 token)),
+              "")
+        << token;
+  }
 }
 
 }  // namespace

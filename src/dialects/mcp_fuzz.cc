@@ -13,14 +13,33 @@ using namespace tollgate::dialects;
 
 namespace {
 
+// Lets texts of most lengths pass; by their text alone, so that what passed once passes again.
+class ReadsSome final : public McpTextSink {
+ public:
+  void begin() override { passes_ = true; }
+  void text(std::string_view place, std::string_view text, McpText) override {
+    CHECK(place.starts_with("params") || place.starts_with("result") ||
+          place.starts_with("error") || place.starts_with("id"));
+    passes_ = passes_ && text.size() % 16 != 9;
+  }
+  bool passes() override { return passes_; }
+
+ private:
+  bool passes_ = true;
+};
+
 class SeesSome final : public McpSight {
  public:
+  McpTextSink* texts() override { return &texts_; }
   bool sees(McpItem, std::string_view name) const override { return name.size() % 2 == 0; }
   bool sees_definition(McpItem, std::string_view, std::string_view definition) override {
     CHECK(definition.empty() || definition.starts_with('{'));
     return definition.size() % 3 != 0;
   }
   bool holds_definitions(McpItem item) const override { return item == McpItem::kTool; }
+
+ private:
+  ReadsSome texts_;
 };
 
 std::string padded(std::string_view text) {
@@ -39,6 +58,8 @@ void read_caller(std::string_view text, const McpHeaders& headers) {
   }
   const std::string name(read->name());
   const std::string id(read->id);
+  ReadsSome texts;
+  reader.read_texts(texts);
   std::string out;
   reader.write({}, out);
   const std::string again = padded(out);
@@ -57,6 +78,8 @@ void read_server(std::string_view text, const McpAsked& asked) {
   const auto read = reader.read(std::string_view(body).substr(0, text.size()), asked, sight, out);
   CHECK(read.has_value() || out.empty());
   if (!read || read->passed == McpPassed::kWithheld) return;
+  CHECK(!read->refused || out.empty());
+  if (read->refused) return;
   const std::string first = padded(out);
   std::string again;
   const auto twice =

@@ -8,6 +8,8 @@
 
 #include "dialects/base64_bytes.h"
 #include "dialects/json_strict.h"
+#include "dialects/mcp_rewrite.h"
+#include "dialects/mcp_text_walk.h"
 #include "dialects/request.h"
 
 namespace tollgate::dialects {
@@ -63,6 +65,7 @@ struct McpReader::State {
   dom::object root;
   McpMessage message;
   std::string id;
+  std::string progress_token;
   std::vector<std::string_view> names;
 
   std::unexpected<McpRefusal> fail(int code, Reason reason, std::string message,
@@ -93,6 +96,8 @@ struct McpReader::State {
   Done read_method(const McpHeaders& headers);
   Done find_era(std::string_view method, const McpHeaders& headers);
   Done read_names();
+  void read_beside();
+  std::vector<McpReplaced> replaced(McpServerRequests requests, const McpRenamed& renamed) const;
   Done read_reference(dom::object params);
   Done read_subscriptions(dom::object params);
   Done check_headers(const McpHeaders& headers);
@@ -272,6 +277,20 @@ McpReader::State::Done McpReader::State::read_names() {
   return {};
 }
 
+// What says where a message belongs, and is no name.
+void McpReader::State::read_beside() {
+  const std::optional<dom::object> params = object_at(root, "params");
+  if (!params) return;
+  const bool reports = message.method->name == "notifications/progress";
+  const std::optional<dom::object> holder = reports ? params : object_at(*params, kMeta);
+  dom::element token;
+  if (holder && (*holder)["progressToken"].get(token) == simdjson::SUCCESS) {
+    append_json(token, progress_token);
+    if (reports) message.progress_of = text_at(*params, "progressToken").value_or("");
+  }
+  message.has_cursor = !message.method->lists.empty() && has(*params, "cursor");
+}
+
 McpReader::State::Done McpReader::State::check_headers(const McpHeaders& headers) {
   const bool modern = message.era == McpEra::kModern;
   const bool must = modern && message.kind == McpKind::kRequest;
@@ -299,6 +318,7 @@ std::expected<McpMessage, McpRefusal> McpReader::read(std::string_view body,
   State& state = *state_;
   state.message = {};
   state.id.clear();
+  state.progress_token.clear();
   state.names.clear();
   const Expected<dom::element> parsed = state.json.parse(body, ReadLimits{});
   if (!parsed) {
@@ -311,15 +331,30 @@ std::expected<McpMessage, McpRefusal> McpReader::read(std::string_view body,
     if (headers.version && mcp_era_of(*headers.version) != McpEra::kLegacy) {
       sound = state.invalid("A response is no message of this revision.");
     }
+    state.message.answers = text_at(state.root, "id").value_or("");
   } else if (sound) {
     sound = state.read_method(headers);
     if (sound) sound = state.read_names();
     if (sound) sound = state.check_headers(headers);
+    if (sound) state.read_beside();
   }
   if (!sound) return std::unexpected(std::move(sound.error()));
   state.message.id = state.id;
   state.message.names = state.names;
+  state.message.progress_token = state.progress_token;
   return state.message;
+}
+
+bool McpReader::read_texts(McpTextSink& sink) const {
+  McpTextWalk walk;
+  sink.begin();
+  if (dom::element id; state_->root["id"].get(id) == simdjson::SUCCESS && id.is_string())
+    walk.walk("id", id, sink);
+  for (const std::string_view key : {"params", "result", "error"}) {
+    dom::element value;
+    if (state_->root[key].get(value) == simdjson::SUCCESS) walk.walk(key, value, sink);
+  }
+  return sink.passes();
 }
 
 namespace {
@@ -338,49 +373,71 @@ void append_capabilities(dom::object capabilities, McpServerRequests requests, s
   out += separator == '{' ? "{}" : "}";
 }
 
-// `value`, where the member `key` of the object `inside` holds capabilities.
-void append_filtered(dom::element value, std::string_view inside, std::string_view key,
-                     McpServerRequests requests, std::string& out) {
-  dom::object object;
-  if (value.get(object) != simdjson::SUCCESS) return append_json(value, out);
-  char separator = '{';
-  for (const dom::key_value_pair field : object) {
-    out.push_back(separator);
-    separator = ',';
-    append_json_string(field.key, out);
-    out.push_back(':');
-    dom::object member;
-    if (inside.empty() && field.key == key && field.value.get(member) == simdjson::SUCCESS) {
-      append_capabilities(member, requests, out);
-    } else if (!inside.empty() && field.key == inside) {
-      append_filtered(field.value, {}, key, requests, out);
-    } else {
-      append_json(field.value, out);
-    }
-  }
-  out += separator == '{' ? "{}" : "}";
-}
-
 }  // namespace
 
-void McpReader::write(McpServerRequests requests, std::string& out) const {
+std::vector<McpReplaced> McpReader::State::replaced(McpServerRequests requests,
+                                                    const McpRenamed& renamed) const {
+  std::vector<McpReplaced> all;
+  const auto add = [&](std::string_view key, std::string_view inside, std::string json) {
+    McpReplaced made{{"params"}, std::move(json)};
+    if (!inside.empty()) made.path.push_back(inside);
+    made.path.push_back(key);
+    all.push_back(std::move(made));
+  };
+  const std::optional<dom::object> params = object_at(root, "params");
+  const bool opens = message.method != nullptr && message.method->name == "initialize";
+  const std::optional<dom::object> holder = opens || !params ? params : object_at(*params, kMeta);
+  const std::string_view key = opens ? "capabilities" : kMetaCapabilities;
+  if (const auto capabilities = holder ? object_at(*holder, key) : std::nullopt) {
+    std::string filtered;
+    append_capabilities(*capabilities, requests, filtered);
+    add(key, opens ? std::string_view() : kMeta, std::move(filtered));
+  }
+  if (!renamed.name.empty() && message.method != nullptr) {
+    std::string name;
+    append_json_string(renamed.name, name);
+    const bool refers = message.method->named == McpNamed::kByRef;
+    add("name", refers ? std::string_view("ref") : std::string_view(), std::move(name));
+  }
+  if (!renamed.progress_token.empty()) {
+    add("progressToken", {}, std::string(renamed.progress_token));
+  }
+  if (!renamed.id.empty()) all.push_back({{"id"}, std::string(renamed.id)});
+  return all;
+}
+
+void McpReader::write(McpServerRequests requests, std::string& out,
+                      const McpRenamed& renamed) const {
   const State& state = *state_;
-  const McpMethod* method = state.message.method;
+  const std::vector<McpReplaced> replaced = state.replaced(requests, renamed);
+  std::vector<const McpReplaced*> all;
+  for (const McpReplaced& each : replaced) all.push_back(&each);
   out += R"({"jsonrpc":"2.0")";
   for (const dom::key_value_pair field : state.root) {
     if (field.key == "jsonrpc") continue;
     out.push_back(',');
-    append_json_string(field.key, out);
-    out.push_back(':');
-    if (field.key != "params") {
-      append_json(field.value, out);
-    } else if (method != nullptr && method->name == "initialize") {
-      append_filtered(field.value, {}, "capabilities", requests, out);
-    } else {
-      append_filtered(field.value, kMeta, kMetaCapabilities, requests, out);
-    }
+    append_replacing(field, all, 0, out);
   }
   out.push_back('}');
+}
+
+void McpReader::write_params(McpServerRequests requests, std::string& out) const {
+  const std::vector<McpReplaced> replaced = state_->replaced(requests, {});
+  const std::optional<dom::object> params = object_at(state_->root, "params");
+  std::vector<const McpReplaced*> below;
+  for (const McpReplaced& each : replaced) {
+    if (each.path.front() == "params") below.push_back(&each);
+  }
+  char separator = '{';
+  if (params) {
+    for (const dom::key_value_pair field : *params) {
+      if (field.key == "cursor") continue;
+      out.push_back(separator);
+      separator = ',';
+      append_replacing(field, below, 1, out);
+    }
+  }
+  out += separator == '{' ? "{}" : "}";
 }
 
 std::string mcp_header_value(std::string_view text) {

@@ -19,6 +19,7 @@
 
 #include "base/refusal.h"
 #include "dialects/mcp_methods.h"
+#include "dialects/mcp_texts.h"
 
 namespace tollgate::dialects {
 
@@ -55,8 +56,19 @@ struct McpMessage {
   McpItem item = McpItem::kNone;            // What it is about,
   std::span<const std::string_view> names;  // by name or address; a subscription has several.
   std::string_view version;                 // As the request says it; empty: it does not.
+  std::string_view answers;                 // Of a response: its id, where that is a text.
+  std::string_view progress_token;  // As JSON: of a request, or what a notification is about.
+  std::string_view progress_of;     // The latter, where it is a text.
+  bool has_cursor = false;          // Of a list: not its first page.
 
   std::string_view name() const { return names.empty() ? std::string_view() : names.front(); }
+};
+
+// What one of several servers is told otherwise than the caller said it. Empty: as it is.
+struct McpRenamed {
+  std::string_view name;            // Of the tool or prompt.
+  std::string_view id;              // Of a response, as JSON.
+  std::string_view progress_token;  // That a notification is about, as JSON.
 };
 
 class McpReader {
@@ -68,8 +80,13 @@ class McpReader {
   // `body` has RequestReader::kPadding readable bytes behind its end.
   std::expected<McpMessage, McpRefusal> read(std::string_view body, const McpHeaders& headers);
 
+  // Tells the texts of what was read last. Whether they may pass.
+  bool read_texts(McpTextSink& sink) const;
+
   // What was read last, for the server; servers may ask for `requests` alone.
-  void write(McpServerRequests requests, std::string& out) const;
+  void write(McpServerRequests requests, std::string& out, const McpRenamed& renamed = {}) const;
+  // Its params alone, an object without `cursor`.
+  void write_params(McpServerRequests requests, std::string& out) const;
 
   struct State;
 

@@ -234,5 +234,75 @@ TEST(McpMethods, AddressesMeanWhatTheySay) {
   }
 }
 
+TEST(McpMessageToOneOfSeveral, IsWrittenWithTheServersOwnNames) {
+  McpReader reader;
+  const auto written = [&](std::string_view body, const McpRenamed& renamed) {
+    const Padded padded(body);
+    EXPECT_TRUE(reader.read(padded.view(), {.version = "2025-11-25"})) << body;
+    std::string out;
+    reader.write({}, out, renamed);
+    return out;
+  };
+  EXPECT_EQ(written(call_of("github__search"), {.name = "search", .id = {}, .progress_token = {}}),
+            R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":)"
+            R"({"name":"search","arguments":{}}})");
+  EXPECT_EQ(written(R"({"jsonrpc":"2.0","id":1,"method":"completion/complete","params":)"
+                    R"({"ref":{"type":"ref/prompt","name":"a__b"},"argument":{"name":"n"}}})",
+                    {.name = "b", .id = {}, .progress_token = {}}),
+            R"({"jsonrpc":"2.0","id":1,"method":"completion/complete","params":)"
+            R"({"ref":{"type":"ref/prompt","name":"b"},"argument":{"name":"n"}}})");
+  EXPECT_EQ(written(R"({"jsonrpc":"2.0","id":"a:n:7","result":{"id":"a:n:7"}})",
+                    {.name = {}, .id = "7", .progress_token = {}}),
+            R"({"jsonrpc":"2.0","id":7,"result":{"id":"a:n:7"}})");
+  EXPECT_EQ(written(R"({"jsonrpc":"2.0","method":"notifications/progress","params":)"
+                    R"({"progressToken":"a:s:t","progress":1}})",
+                    {.name = {}, .id = {}, .progress_token = "\"t\""}),
+            R"({"jsonrpc":"2.0","method":"notifications/progress","params":)"
+            R"({"progressToken":"t","progress":1}})");
+}
+
+TEST(McpMessage, SaysWhereItBelongs) {
+  McpReader reader;
+  const auto read = [&](std::string_view body) {
+    const Padded padded(body);
+    const auto made = reader.read(padded.view(), {.version = "2025-11-25"});
+    EXPECT_TRUE(made) << body;
+    return *made;
+  };
+  EXPECT_EQ(read(R"({"jsonrpc":"2.0","id":"a:n:7","result":{}})").answers, "a:n:7");
+  EXPECT_EQ(read(R"({"jsonrpc":"2.0","id":7,"result":{}})").answers, "");
+  EXPECT_EQ(read(R"({"jsonrpc":"2.0","method":"notifications/progress","params":)"
+                 R"({"progressToken":"a:n:7"}})")
+                .progress_of,
+            "a:n:7");
+  EXPECT_EQ(read(R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":)"
+                 R"({"name":"x","_meta":{"progressToken":9}}})")
+                .progress_token,
+            "9");
+  EXPECT_TRUE(
+      read(R"({"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"c"}})").has_cursor);
+  EXPECT_FALSE(read(R"({"jsonrpc":"2.0","id":1,"method":"tools/list"})").has_cursor);
+}
+
+TEST(McpMessage, IsAskedForPageByPage) {
+  McpReader reader;
+  const auto params = [&](std::string_view body, const McpHeaders& headers) {
+    const Padded padded(body);
+    EXPECT_TRUE(reader.read(padded.view(), headers)) << body;
+    std::string out;
+    reader.write_params({}, out);
+    return out;
+  };
+  EXPECT_EQ(params(R"({"jsonrpc":"2.0","id":1,"method":"tools/list"})", {}), "{}");
+  EXPECT_EQ(params(R"({"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"c"}})", {}),
+            "{}");
+  EXPECT_EQ(params(fmt::format(R"({{"jsonrpc":"2.0","id":1,"method":"tools/list","params":)"
+                               R"({{"cursor":"c",{}}}}})",
+                               kModernMeta),
+                   {.version = "2026-07-28", .method = "tools/list", .name = {}}),
+            R"({"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",)"
+            R"("io.modelcontextprotocol/clientCapabilities":{}}})");
+}
+
 }  // namespace
 }  // namespace tollgate::dialects

@@ -138,6 +138,8 @@ std::string_view name_of(McpItem item) {
   return {};
 }
 
+std::span<const McpMethod> mcp_methods() { return kMethods; }
+
 const McpMethod* mcp_method(std::string_view name, McpEra era) {
   for (const McpMethod& method : kMethods) {
     if (method.name != name) continue;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace tollgate::dialects {
@@ -43,6 +44,8 @@ struct McpMethod {
   bool in_header = false;  // Modern requests say its name in `Mcp-Name` as well.
 };
 
+// All that pass.
+std::span<const McpMethod> mcp_methods();
 // Null: no such method passes.
 const McpMethod* mcp_method(std::string_view name, McpEra era);
 

@@ -6,6 +6,7 @@
 #include "dialects/answer_walk.h"
 #include "dialects/call_reading.h"
 #include "dialects/json_strict.h"
+#include "dialects/paid_calls.h"
 #include "dialects/reply_reading.h"
 #include "dialects/response_output.h"
 
@@ -18,6 +19,8 @@ struct ReplyReader::State {
   Teller teller;
   AnswerWalk walk;
   CallReading calls;
+  PaidCalls paid;
+  std::int64_t images = 0;
 };
 
 namespace {
@@ -62,7 +65,11 @@ FaultOr<std::optional<Usage>> read_choices(Surface surface, dom::object reply, T
   }
   dom::element usage;
   if (reply.at_key("usage").get(usage) != simdjson::SUCCESS) return std::nullopt;
-  return read_openai_usage(surface, usage);
+  std::optional<Usage> read = read_openai_usage(surface, usage);
+  if (dom::element tier;
+      read && reply.at_key("service_tier").get(tier) == simdjson::SUCCESS && !tier.is_null())
+    read_tier(tier, *read);
+  return read;
 }
 
 // A count costs nothing, whatever it says.
@@ -103,7 +110,36 @@ FaultOr<std::optional<Usage>> read_embeddings(dom::object reply) {
   return read_openai_usage(Surface::kEmbeddings, usage);
 }
 
-FaultOr<std::optional<Usage>> read_message(dom::object reply, Teller& teller, CallReading& calls) {
+// An address would be the provider's: whoever has it has the image, past the gateway.
+FaultOr<std::optional<Usage>> read_images(dom::object reply, std::int64_t& images) {
+  dom::array data;
+  if (has_twice(reply, "data")) return broken("has two lists of images");
+  if (reply.at_key("data").get(data) != simdjson::SUCCESS) return broken("has no list of images");
+  for (const dom::element element : data) {
+    dom::object image;
+    if (element.get(image) != simdjson::SUCCESS) return broken("has an image that is no object");
+    std::string_view bytes;
+    if (image.at_key("b64_json").get(bytes) != simdjson::SUCCESS || bytes.empty())
+      return broken("has an image that is not in it");
+    if (has_twice(image, "url")) return broken("has an image with two addresses");
+    dom::element url;
+    if (image.at_key("url").get(url) == simdjson::SUCCESS && !url.is_null())
+      return broken("hands out the address of an image");
+    ++images;
+  }
+  return read_response_usage(reply);
+}
+
+// It is paid by its length, which we know, whatever is said of tokens.
+FaultOr<std::optional<Usage>> read_transcript(dom::object reply) {
+  std::string_view text;
+  if (has_twice(reply, "text")) return broken("has two texts");
+  if (reply.at_key("text").get(text) != simdjson::SUCCESS) return broken("has no text");
+  return std::nullopt;
+}
+
+FaultOr<std::optional<Usage>> read_message(dom::object reply, Teller& teller, CallReading& calls,
+                                           PaidCalls& paid) {
   dom::array blocks;
   if (has_twice(reply, "content")) return broken("has two lists of content blocks");
   if (reply.at_key("content").get(blocks) != simdjson::SUCCESS)
@@ -114,16 +150,21 @@ FaultOr<std::optional<Usage>> read_message(dom::object reply, Teller& teller, Ca
     if (element.get(block) != simdjson::SUCCESS) return broken("has a block that is no object");
     teller.anthropic_block(block);
     calls.block(place++, block);
+    paid.block(block);
   }
   if (std::string_view reason; reply.at_key("stop_reason").get(reason) == simdjson::SUCCESS)
     calls.anthropic_ended(reason);
   AnthropicUsage usage;
   dom::element told;
-  if (reply.at_key("usage").get(told) == simdjson::SUCCESS) usage.merge(told);
+  if (reply.at_key("usage").get(told) == simdjson::SUCCESS) {
+    usage.merge(told);
+    paid.usage(told);
+  }
   return usage.total();
 }
 
-FaultOr<std::optional<Usage>> read_response(dom::object reply, Teller& teller, CallReading& calls) {
+FaultOr<std::optional<Usage>> read_response(dom::object reply, Teller& teller, CallReading& calls,
+                                            PaidCalls& paid) {
   dom::array output;
   if (has_twice(reply, "output")) return broken("has two lists of output items");
   std::int64_t place = 0;
@@ -133,6 +174,7 @@ FaultOr<std::optional<Usage>> read_response(dom::object reply, Teller& teller, C
     dom::object item;
     if (element.get(item) != simdjson::SUCCESS) return broken("has an item that is no object");
     ResponseOutput::item(item, teller);
+    paid.item(place, item);
     calls.item(place++, item);
   }
   calls.response_ended(reply);
@@ -163,6 +205,8 @@ FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_vie
   }
   state.teller.start(sink);
   state.calls.start(calls);
+  state.images = 0;
+  state.paid.start();
   switch (surface) {
     case Surface::kChatCompletions:
     case Surface::kCompletions:
@@ -170,21 +214,37 @@ FaultOr<std::optional<Usage>> ReplyReader::read(Surface surface, std::string_vie
     case Surface::kEmbeddings:
       return read_embeddings(reply);
     case Surface::kMessages:
-      return read_message(reply, state.teller, state.calls);
+      return read_message(reply, state.teller, state.calls, state.paid);
     case Surface::kResponses:
-      return read_response(reply, state.teller, state.calls);
+      return read_response(reply, state.teller, state.calls, state.paid);
     case Surface::kCountTokens:
       return read_count(reply);
     case Surface::kModerations:
       return read_moderations(reply);
     case Surface::kRerank:
       return read_ranking(reply);
+    case Surface::kImages:
+    case Surface::kImageEdits:
+      return read_images(reply, state.images);
+    case Surface::kTranscriptions:
+    case Surface::kTranslations:
+      return read_transcript(reply);
+    case Surface::kSpeech:  // Not JSON.
     case Surface::kMcp:
     case Surface::kModels:
       break;
   }
   return std::nullopt;
 }
+
+FaultOr<std::optional<Usage>> ReplyReader::read_text(std::string_view body, AnswerSink* answer) {
+  if (!simdjson::validate_utf8(body)) return broken("is not text in UTF-8");
+  if (answer != nullptr) answer->text("text", body);
+  return std::nullopt;
+}
+
+std::int64_t ReplyReader::images() const { return state_->images; }
+ToolCalls ReplyReader::tool_calls() const { return state_->paid.total(); }
 
 void write_refusal(Dialect dialect, const RefusalWords& words, std::string& out) {
   JsonWriter json(out);

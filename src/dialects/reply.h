@@ -19,9 +19,11 @@
 #include <string_view>
 
 #include "base/fault.h"
+#include "base/service_tier.h"
 #include "base/units.h"
 #include "dialects/answer.h"
 #include "dialects/calls.h"
+#include "dialects/paid_tools.h"
 #include "dialects/request.h"
 #include "dialects/surface.h"
 
@@ -35,6 +37,21 @@ struct Usage {
   Tokens output = 0;                  // Reasoning included.
   Tokens reasoning = 0;               // Part of `output`.
   std::optional<Tokens> audio_input;  // Part of `input`, of recordings. Nothing: it does not say.
+  std::int64_t units = 0;             // What else is paid, in the unit of the surface or requests.
+  ToolCalls tool_calls;               // Of the provider's own tools, as they are paid.
+  Tokens cache_write = 0;             // Part of `input` that the provider's cache was given,
+  std::optional<Tokens> cache_write_1h = std::nullopt;  // and of that for an hour.
+  std::optional<Tokens> image_input = std::nullopt;     // Part of `input`, of images.
+  Tokens audio_output = 0;                              // Part of `output`, beside `reasoning`.
+  // By which it was served. Nothing: it does not say; other: by one that has no name here.
+  std::optional<ServiceTier> tier = std::nullopt;
+  bool other_tier = false;
+};
+
+// What a stream tells of its usage before that is complete.
+struct EarlyUsage {
+  Usage usage;             // Its tier, as told last, and no output.
+  bool has_input = false;  // The input as well, and what of it was read and written (Anthropic).
 };
 
 // Takes the output of a reply as it passes, choice by choice: text, reasoning text, refusals,
@@ -65,6 +82,14 @@ class ReplyReader {
   // Returns the provider's usage where the reply has a complete one.
   FaultOr<std::optional<Usage>> read(Surface surface, std::string_view body, OutputSink& sink,
                                      AnswerSink* answer = nullptr, CallSink* calls = nullptr);
+
+  // A whole reply that is a text and nothing else: a transcript. One that is not UTF-8 is a Fault.
+  static FaultOr<std::optional<Usage>> read_text(std::string_view body, AnswerSink* answer);
+
+  // How many images there were in the last reply that was read, and calls of the provider's own
+  // tools.
+  std::int64_t images() const;
+  ToolCalls tool_calls() const;
 
  private:
   struct State;
@@ -117,6 +142,12 @@ class StreamReader {
 
   // The provider's usage, once a complete one has passed.
   const std::optional<Usage>& usage() const;
+
+  // What it has told by now, for a stream that is cut before that.
+  EarlyUsage early_usage() const;
+
+  // The calls of the provider's own tools that have passed, or that it has reported.
+  ToolCalls tool_calls() const;
 
   // Whether any part of an answer has been handed on.
   bool begun() const;

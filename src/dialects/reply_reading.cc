@@ -105,6 +105,20 @@ constexpr UsageNames kOfChat{"prompt_tokens", "prompt_tokens_details", "completi
 constexpr UsageNames kOfResponse{"input_tokens", "input_tokens_details", "output_tokens",
                                  "output_tokens_details"};
 
+// What was thought beside the output is output as well.
+void add_reasoning(const TokenField& total, Usage& read) {
+  // Some providers tell reasoning beside the completion, not as a part of it; then only the
+  // sum of all three is the total.
+  if (read.reasoning > 0 && total.tokens == read.input + read.output + read.reasoning)
+    read.output += read.reasoning;
+  // Gemini, asked as OpenAI is, tells what it thought in the total alone.
+  if (read.reasoning == 0 && total.tokens.value_or(0) > read.input + read.output) {
+    read.reasoning = *total.tokens - read.input - read.output;
+    read.output += read.reasoning;
+  }
+  read.reasoning = std::min(read.reasoning, read.output);
+}
+
 std::optional<Usage> read_usage(dom::element usage, const UsageNames& names, bool makes_output) {
   dom::object object;
   if (usage.get(object) != simdjson::SUCCESS) return std::nullopt;
@@ -113,24 +127,28 @@ std::optional<Usage> read_usage(dom::element usage, const UsageNames& names, boo
   const TokenField total = read_tokens(object, "total_tokens");
   const TokenField cached = read_detail(object, names.input_details, "cached_tokens");
   const TokenField audio = read_detail(object, names.input_details, "audio_tokens");
+  const TokenField image = read_detail(object, names.input_details, "image_tokens");
   const TokenField reasoning = read_detail(object, names.output_details, "reasoning_tokens");
+  const TokenField spoken = read_detail(object, names.output_details, "audio_tokens");
+  // DeepSeek's own name for what was cached.
+  const TokenField hit = read_tokens(object, "prompt_cache_hit_tokens");
   if (input.broken || output.broken || total.broken || cached.broken || audio.broken ||
-      reasoning.broken)
+      image.broken || reasoning.broken || spoken.broken || hit.broken)
     return std::nullopt;
   if (!input.tokens || (!output.tokens && makes_output)) return std::nullopt;
 
   Usage read;
   read.input = *input.tokens;
-  read.cached_input = cached.tokens.value_or(0);
+  read.cached_input = cached.tokens.value_or(hit.tokens.value_or(0));
   read.audio_input = audio.tokens;
+  read.image_input = image.tokens;
   read.output = output.tokens.value_or(0);
   read.reasoning = reasoning.tokens.value_or(0);
-  if (read.cached_input > read.input || audio.tokens.value_or(0) > read.input) return std::nullopt;
-  // Some providers tell reasoning beside the completion, not as a part of it; then only the
-  // sum of all three is the total.
-  if (read.reasoning > 0 && total.tokens == read.input + read.output + read.reasoning)
-    read.output += read.reasoning;
-  read.reasoning = std::min(read.reasoning, read.output);
+  if (read.cached_input > read.input || audio.tokens.value_or(0) > read.input ||
+      image.tokens.value_or(0) > read.input)
+    return std::nullopt;
+  if (makes_output) add_reasoning(total, read);
+  read.audio_output = std::min(spoken.tokens.value_or(0), read.output - read.reasoning);
   if (read.output > kTokensMax) return std::nullopt;
   return read;
 }
@@ -144,7 +162,17 @@ std::optional<Usage> read_openai_usage(Surface surface, dom::element usage) {
 std::optional<Usage> read_response_usage(dom::object response) {
   dom::element usage;
   if (response.at_key("usage").get(usage) != simdjson::SUCCESS) return std::nullopt;
-  return read_usage(usage, kOfResponse, true);
+  std::optional<Usage> read = read_usage(usage, kOfResponse, true);
+  if (dom::element tier;
+      read && response.at_key("service_tier").get(tier) == simdjson::SUCCESS && !tier.is_null())
+    read_tier(tier, *read);
+  return read;
+}
+
+void read_tier(dom::element told, Usage& usage) {
+  std::string_view name;
+  usage.tier = told.get(name) == simdjson::SUCCESS ? service_tier_named(name) : std::nullopt;
+  usage.other_tier = !usage.tier;
 }
 
 void AnthropicUsage::merge(dom::element part) {
@@ -155,22 +183,51 @@ void AnthropicUsage::merge(dom::element part) {
   const TokenField read = read_tokens(object, "cache_read_input_tokens");
   const TokenField creation = read_tokens(object, "cache_creation_input_tokens");
   const TokenField thought = read_detail(object, "output_tokens_details", "thinking_tokens");
-  if (in.broken || out.broken || read.broken || creation.broken || thought.broken) return;
+  const TokenField hour = read_detail(object, "cache_creation", "ephemeral_1h_input_tokens");
+  const TokenField minutes = read_detail(object, "cache_creation", "ephemeral_5m_input_tokens");
+  if (in.broken || out.broken || read.broken || creation.broken || thought.broken || hour.broken ||
+      minutes.broken)
+    return;
   if (in.tokens) input = in.tokens;
   if (out.tokens) output = out.tokens;
+  // A later part that says that it is not known.
+  if (dom::element told;
+      object.at_key("output_tokens").get(told) == simdjson::SUCCESS && told.is_null())
+    output.reset();
   cache_read = read.tokens.value_or(cache_read);
   cache_creation = creation.tokens.value_or(cache_creation);
+  if (minutes.tokens) cache_creation_5m = minutes.tokens;
   thinking = thought.tokens.value_or(thinking);
+  if (dom::element told;
+      object.at_key("service_tier").get(told) == simdjson::SUCCESS && !told.is_null()) {
+    Usage said;
+    read_tier(told, said);
+    tier = said.tier;
+    other_tier = said.other_tier;
+  }
+}
+
+EarlyUsage AnthropicUsage::early() const {
+  EarlyUsage told;
+  told.usage.tier = tier;
+  told.usage.other_tier = other_tier;
+  const Tokens all = input.value_or(0) + cache_read + cache_creation;
+  if (!input || all > kTokensMax) return told;
+  told.has_input = true;
+  told.usage.input = all;
+  told.usage.cached_input = cache_read;
+  told.usage.cache_write = cache_creation;
+  if (cache_creation_5m)
+    told.usage.cache_write_1h = cache_creation - std::min(*cache_creation_5m, cache_creation);
+  return told;
 }
 
 std::optional<Usage> AnthropicUsage::total() const {
-  if (!input || !output) return std::nullopt;
-  Usage usage;
-  usage.input = *input + cache_read + cache_creation;
-  usage.cached_input = cache_read;
+  const EarlyUsage told = early();
+  if (!told.has_input || !output) return std::nullopt;
+  Usage usage = told.usage;
   usage.output = *output;
   usage.reasoning = std::min(thinking, *output);
-  if (usage.input > kTokensMax) return std::nullopt;
   return usage;
 }
 

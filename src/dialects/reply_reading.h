@@ -48,7 +48,10 @@ TokenField read_tokens(simdjson::dom::object object, std::string_view field);
 // Nothing where usage is not complete or not plausible.
 std::optional<Usage> read_openai_usage(Surface surface, simdjson::dom::element usage);
 
-// Of a response, which has its usage in it.
+// By which tier an answer says that it was served.
+void read_tier(simdjson::dom::element told, Usage& usage);
+
+// Of a response, which has its usage and its tier in it.
 std::optional<Usage> read_response_usage(simdjson::dom::object response);
 
 // Anthropic tells usage in parts; later ones replace earlier ones.
@@ -57,11 +60,16 @@ struct AnthropicUsage {
   std::optional<Tokens> output;
   Tokens cache_read = 0;
   Tokens cache_creation = 0;
+  // Part of that, for the shorter of two lifetimes. What grows later may have no lifetime told.
+  std::optional<Tokens> cache_creation_5m;
+  std::optional<ServiceTier> tier;
+  bool other_tier = false;
   Tokens thinking = 0;
 
   // Ignores a part with a broken number as a whole.
   void merge(simdjson::dom::element part);
   std::optional<Usage> total() const;
+  EarlyUsage early() const;
 };
 
 }  // namespace tollgate::dialects

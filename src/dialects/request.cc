@@ -59,19 +59,6 @@ Checked read_stream_options(Reading& reading, dom::element value, const FieldPat
   return {};
 }
 
-// A tier above the default has another price, and a tier below another delay: neither is in
-// the price of the model.
-Checked read_service_tier(Reading& reading, dom::element value, const FieldPath& path) {
-  const Expected<std::string_view> tier = read_string(value, path);
-  if (!tier) return std::unexpected(tier.error());
-  const bool anthropic = dialect_of(reading.request.surface) == Dialect::kAnthropic;
-  const std::string_view standard = anthropic ? "standard_only" : "default";
-  if (*tier != "auto" && *tier != standard)
-    return not_served(path, "asks for a tier that is priced in another way.");
-  reading.request.service_tier = *tier;
-  return {};
-}
-
 Checked read_speed(dom::element value, const FieldPath& path) {
   const Expected<std::string_view> speed = read_string(value, path);
   if (!speed) return std::unexpected(speed.error());
@@ -178,12 +165,26 @@ Checked read_asked(Reading& reading, FieldUse use, dom::element value, const Fie
       return read_instructions(reading, value, path);
     case FieldUse::kTextOptions:
       return read_text_options(reading, value, path);
+    case FieldUse::kDescription:
+    case FieldUse::kSpoken:
+    case FieldUse::kImageSize:
+    case FieldUse::kImageQuality:
+    case FieldUse::kImageFormat:
+    case FieldUse::kSoundFormat:
+    case FieldUse::kSoundStream:
+      return read_made(reading, use, value, path);
     case FieldUse::kStore:
-      return read_refused(value, path);
+      return read_store(reading, value, path);
+    case FieldUse::kPreviousResponse:
+      return read_previous_response(reading, value, path);
+    case FieldUse::kConversation:
+      return read_conversation(reading, value, path);
     case FieldUse::kTools:
       return read_tools(reading, value, path);
     case FieldUse::kFunctions:
       return read_chat_functions(reading, value, path);
+    case FieldUse::kMaxToolCalls:
+      return read_max_tool_calls(reading, value, path);
     case FieldUse::kToolChoice:
       return read_tool_choice(reading, value, path);
     default:
@@ -228,6 +229,8 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
       return read_stream_options(reading, value, path);
     case FieldUse::kServiceTier:
       return read_service_tier(reading, value, path);
+    case FieldUse::kCacheControl:
+      return read_cache_control(reading, value, path);
     case FieldUse::kSpeed:
       return read_speed(value, path);
     case FieldUse::kLogprobCount:
@@ -260,6 +263,8 @@ std::span<const Required> required_of(Surface surface) {
   static constexpr Required kModeration[] = {{FieldUse::kModerated, "input"}};
   static constexpr Required kRanking[] = {{FieldUse::kQuery, "query"},
                                           {FieldUse::kDocuments, "documents"}};
+  static constexpr Required kMade[] = {{FieldUse::kDescription, "prompt"}};
+  static constexpr Required kSaid[] = {{FieldUse::kSpoken, "input"}};
   switch (surface) {
     case Surface::kChatCompletions:
     case Surface::kCountTokens:
@@ -276,6 +281,13 @@ std::span<const Required> required_of(Surface surface) {
       return kModeration;
     case Surface::kRerank:
       return kRanking;
+    case Surface::kImages:
+      return kMade;
+    case Surface::kSpeech:
+      return kSaid;
+    case Surface::kTranscriptions:  // Forms: request_form.cc.
+    case Surface::kTranslations:
+    case Surface::kImageEdits:
     case Surface::kMcp:
     case Surface::kModels:
       break;
@@ -370,16 +382,26 @@ void append_field(const Reading& reading, const Edits& edits, FieldUse use,
       if (!edits.output_tokens) return append_json(field.value, out);
       return append_number(*edits.output_tokens, out);
     case FieldUse::kServiceTier:
-      out += dialect_of(reading.request.surface) == Dialect::kAnthropic ? "\"standard_only\""
-                                                                        : "\"default\"";
+      append_tier(reading, edits, out);
       return;
+    case FieldUse::kMaxToolCalls:
+      if (!edits.tool_calls) return append_json(field.value, out);
+      return append_number(*edits.tool_calls, out);
+    case FieldUse::kTools:
+      if (edits.tool_calls && reading.request.surface == Surface::kMessages)
+        return append_bounded_tools(field.value, edits, out);
+      [[fallthrough]];
     case FieldUse::kMessages:
     case FieldUse::kSystem:
-    case FieldUse::kTools:
+      if (edits.cache_control) return append_json(field.value, out);
       append_without_cache_control(field.value, out);
       return;
     case FieldUse::kThinking:
       append_thinking(reading, edits, field.value, out);
+      return;
+    case FieldUse::kPreviousResponse:
+    case FieldUse::kConversation:
+      append_json_string(edits.previous_response, out);
       return;
     default:
       append_json(field.value, out);
@@ -414,6 +436,11 @@ bool is_written(FieldUse use, const Edits& edits, const CapNames& cap) {
       return !edits.output_tokens || cap.max_tokens || cap.max_output_tokens;
     case FieldUse::kMaxCompletionTokens:
       return !edits.output_tokens || cap.max_completion_tokens;
+    case FieldUse::kPreviousResponse:
+    case FieldUse::kConversation:
+      return !edits.previous_response.empty();
+    case FieldUse::kCacheControl:
+      return edits.cache_control;
     default:
       return true;
   }
@@ -435,6 +462,31 @@ void append_cap(const Reading& reading, Tokens cap, const CapNames& names, std::
   }
 }
 
+// From here on all that was read is in the request.
+Request finish(Reading& reading) {
+  reading.settle_texts();
+  Request& request = reading.request;
+  request.texts = reading.texts;
+  request.carried = reading.carried;
+  request.tools = reading.tools;
+  request.calls = reading.calls;
+  request.chosen = reading.chosen;
+  request.images = reading.images;
+  request.recordings = reading.recordings;
+  request.first_image = reading.first_image;
+  request.first_recording = reading.first_recording;
+  request.addresses = reading.addresses;
+  request.output_tokens_asked =
+      reading.max_completion_tokens ? reading.max_completion_tokens : reading.max_tokens;
+  request.prompts = reading.prompts;
+  if (makes_output(request.surface))
+    request.choices = reading.prompts * std::max(reading.n, reading.best_of);
+  if (unit_of(request.surface) == Unit::kImages) request.choices = reading.n;
+  if (request.delivery == Delivery::kWhole) request.usage_asked = false;
+  reading.complete = true;
+  return request;
+}
+
 }  // namespace
 
 RequestReader::RequestReader() : state_(std::make_unique<State>()) {}
@@ -445,6 +497,8 @@ Expected<Request> RequestReader::read(Surface surface, std::string_view body,
                                       const ReadLimits& limits) {
   Reading& reading = *state_;
   reading.clear(surface);
+  if (asks_by_form(surface))
+    return refuse(Reason::kInvalidRequest, "request", "The body must be a form.");
   const Expected<dom::element> root = reading.json.parse(body, limits);
   if (!root) return std::unexpected(root.error());
   if (root->get(reading.body) != simdjson::SUCCESS)
@@ -464,31 +518,26 @@ Expected<Request> RequestReader::read(Surface surface, std::string_view body,
   if (Checked whole = check_whole(reading); !whole)
     return std::unexpected(std::move(whole).error());
 
-  reading.settle_texts();
-  Request& request = reading.request;
-  request.texts = reading.texts;
-  request.carried = reading.carried;
-  request.tools = reading.tools;
-  request.calls = reading.calls;
-  request.chosen = reading.chosen;
-  request.images = reading.images;
-  request.recordings = reading.recordings;
-  request.first_image = reading.first_image;
-  request.first_recording = reading.first_recording;
-  request.addresses = reading.addresses;
-  request.output_tokens_asked =
-      reading.max_completion_tokens ? reading.max_completion_tokens : reading.max_tokens;
-  request.prompts = reading.prompts;
-  if (makes_output(surface))
-    request.choices = reading.prompts * std::max(reading.n, reading.best_of);
-  if (request.delivery == Delivery::kWhole) request.usage_asked = false;
-  reading.complete = true;
-  return request;
+  return finish(reading);
+}
+
+Expected<Request> RequestReader::read_form(Surface surface, std::string_view content_type,
+                                           std::string_view body) {
+  Reading& reading = *state_;
+  reading.clear(surface);
+  if (Checked form = dialects::read_form(reading, content_type, body); !form)
+    return std::unexpected(std::move(form).error());
+  return finish(reading);
+}
+
+std::string RequestReader::content_type(const Edits& edits) const {
+  return state_->is_form ? form_type(*state_, edits) : "application/json";
 }
 
 void RequestReader::write(const Edits& edits, std::string& out) const {
   const Reading& reading = *state_;
   CHECK(reading.complete);
+  if (reading.is_form) return write_form(reading, edits, out);
   const Surface surface = reading.request.surface;
   const CapNames cap = cap_names(reading, edits);
   out.push_back('{');
@@ -504,10 +553,20 @@ void RequestReader::write(const Edits& edits, std::string& out) const {
     append_key("stream_options", out);
     out += "{\"include_usage\":true}";
   }
+  if (!edits.service_tier.empty() && !has_field(reading, FieldUse::kServiceTier)) {
+    append_key("service_tier", out);
+    append_tier(reading, edits, out);
+  }
+  if (surface == Surface::kImages) append_image_format(reading, edits.model, out);
   // Where nothing is said a provider keeps what was asked and answered.
   if (surface == Surface::kResponses && !has_field(reading, FieldUse::kStore)) {
     append_key("store", out);
     out += "false";
+  }
+  if (surface == Surface::kResponses && edits.tool_calls &&
+      !has_field(reading, FieldUse::kMaxToolCalls)) {
+    append_key("max_tool_calls", out);
+    append_number(*edits.tool_calls, out);
   }
   out.push_back('}');
 }
@@ -520,6 +579,7 @@ void RequestReader::write_without_tools(std::span<const std::size_t> removed,
 
 std::optional<std::size_t> RequestReader::mask(std::span<const Mask> masks,
                                                std::string& out) const {
+  if (state_->is_form) return 0;  // A form is not written with masks: it is refused.
   return mask_texts(*state_, masks, out);
 }
 

@@ -6,7 +6,8 @@
 // cannot read one body in two ways. Fields that multiply cost are known and typed; fields
 // known to be harmless pass through; any other at the top is refused by its name. `cache_salt`
 // and other fields that only the operator may set are dropped, and so is `cache_control`, whose
-// writes have a price of their own. The whole policy is one table, request_fields.cc.
+// writes have a price of their own, but where the gateway says that it has one (Edits). The whole
+// policy is one table, request_fields.cc.
 //
 // Pure: no I/O, no clock. A RequestReader belongs to one thread and is reused from request to
 // request; what read() returns borrows the reader and the body until the next read().
@@ -59,6 +60,8 @@ struct Tool {
   std::string_view type;        // "function", "custom", "web_search_20250305"…
   std::string_view name;        // Empty for a provider's own tool without one.
   std::string_view definition;  // All of it, as JSON.
+  // Of Anthropic's own tools that can be held to a number of calls: as asked.
+  std::optional<std::int64_t> max_uses = std::nullopt;
 };
 
 // A call of a tool that the request says was made before.
@@ -109,15 +112,23 @@ struct Turns {
   Tokens results_growth = 0;  // calls, and escaping to the results of tools.
 };
 
+// What a request of messages asks the provider's cache to keep.
+struct CacheMarks {
+  std::int64_t count = 0;
+  bool has_5m = false;
+  bool has_1h = false;
+};
+inline constexpr std::int64_t kCacheMarksMax = 4;  // As Anthropic takes them.
+
 struct Request {
   Surface surface = Surface::kChatCompletions;
   std::string_view model;
   Delivery delivery = Delivery::kWhole;
   bool usage_asked = false;                   // The caller set stream_options.include_usage.
   std::optional<Tokens> output_tokens_asked;  // max_completion_tokens, max_tokens.
-  std::int64_t choices = 1;                   // n or best_of, the larger, times `prompts`.
-  std::int64_t messages = 0;                  // Number of messages, for the framing formula.
-  std::int64_t names = 0;                     // Messages with a name, for the same.
+  std::int64_t choices = 1;   // n or best_of, the larger, times `prompts`; images to be made.
+  std::int64_t messages = 0;  // Number of messages, for the framing formula.
+  std::int64_t names = 0;     // Messages with a name, for the same.
   Turns turns;
   bool adds_special_tokens = false;  // The caller set add_special_tokens.
   std::int64_t prompts = 1;          // Prompts of a batch, or documents; 1 where there is none.
@@ -127,15 +138,27 @@ struct Request {
   // "stop") and addresses of images, for whoever inspects what leaves.
   std::span<const Text> carried;
   std::span<const Tool> tools;
-  std::span<const Call> calls;           // In the order of the messages.
-  std::span<const ChosenTool> chosen;    // By tool_choice.
-  bool must_call = false;                // It asks for a call, of whichever tool.
-  std::span<const Image> images;         // In the order of the messages…
-  std::span<const Duration> recordings;  // …and how long each is.
-  std::string_view first_image;          // Where it stands, "messages[0].content[1]"; may be empty.
+  std::span<const Call> calls;                   // In the order of the messages.
+  std::span<const ChosenTool> chosen;            // By tool_choice.
+  bool must_call = false;                        // It asks for a call, of whichever tool.
+  std::optional<std::int64_t> tool_calls_asked;  // max_tool_calls: of the provider's own tools.
+  std::span<const Image> images;                 // In the order of the messages…
+  std::span<const Duration> recordings;          // …and how long each is.
+  std::string_view first_image;  // Where it stands, "messages[0].content[1]"; may be empty.
   std::string_view first_recording;
   std::span<const MediaAddress> addresses;  // Of those images that do not lie in the body.
   std::string_view service_tier;            // As asked; may be empty.
+  CacheMarks cache;
+  // Of images that are to be made: how large and how good; empty where the model may choose.
+  std::string_view image_size;
+  std::string_view image_quality;
+  std::int64_t characters = 0;         // Code points that are to be spoken, instructions included.
+  std::string_view made_format;        // Of sound, or of a transcript; empty: not said.
+  Duration sound{};                    // How long the recording is whose text is asked for.
+  bool store = false;                  // Of a response: the provider is to keep it…
+  bool is_turn = false;                // …and this is a turn of a conversation.
+  bool is_tool_in_input = false;       // An item of the input offers a tool from there on.
+  std::string_view previous_response;  // The id of what it goes on from; may be empty.
 };
 
 // What the gateway changes on the way to the upstream.
@@ -143,7 +166,17 @@ struct Edits {
   std::string_view model;                // The name that the upstream knows.
   std::optional<Tokens> output_tokens;   // Injected or clamped; nothing for embeddings.
   CapField cap_field = CapField::kBoth;  // Of a chat: what `output_tokens` is written under.
+  std::string_view previous_response;    // Instead of the caller's, where there is one.
+  // Of the provider's own tools, at most: of all together in responses, of each in messages, as far
+  // as its type can be held to it (bounds_its_calls()).
+  std::optional<std::int64_t> tool_calls;
+  bool cache_control = false;  // Marks for the provider's cache are handed on.
+  // What is written as `service_tier`, whatever was asked; empty: the usual one, where any was.
+  std::string_view service_tier = {};
 };
+
+// Whether a tool of Anthropic's of that type can be told how often it is called at most.
+bool bounds_its_calls(std::string_view type);
 
 // A part of a text that is not sent, and what stands there instead.
 struct Mask {
@@ -172,10 +205,16 @@ class RequestReader {
   // `body` must have kPadding readable bytes behind its end. Refuses with kInvalidJson,
   // kDuplicateKey, kInvalidRequest (a required field is missing or of a wrong type) or
   // kUnsupportedParameter (a field that costs what we cannot count: files and videos, images by an
-  // address that is not plain, a service tier above default, `store: true`… or that no table
-  // knows), naming the field. Whether the model that serves it may be sent images and recordings is
-  // for others to say.
+  // address that is not plain, a service tier without a name here… or that no table knows), naming
+  // the field. Whether the model that serves it may be sent images and recordings, whether the
+  // provider may keep it, and which tier is served, is for others to say.
   Expected<Request> read(Surface surface, std::string_view body, const ReadLimits& limits = {});
+
+  // The same of a form, whose boundary `content_type` tells; of a surface that is asked by one.
+  Expected<Request> read_form(Surface surface, std::string_view content_type,
+                              std::string_view body);
+  // The type of what write() writes with the same `edits`.
+  std::string content_type(const Edits& edits) const;
 
   // Writes the request of the last read(), which must not have refused, with `edits` applied.
   // The cap is written under the names that the upstream reads, whichever the caller used: a

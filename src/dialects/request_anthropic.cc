@@ -36,7 +36,8 @@ Checked read_block_field(Reading& reading, dom::key_value_pair field, std::strin
                          const FieldPath& path) {
   if (Checked named = check_name(field.key, path); !named) return named;
   if (field.key == "signature") reading.add_carried(field.value);
-  if (field.key == "type" || field.key == "cache_control" || field.key == "signature") return {};
+  if (field.key == "cache_control") return read_cache_control(reading, field.value, path);
+  if (field.key == "type" || field.key == "signature") return {};
   if (type == "tool_use") return read_tool_use(reading, field, path);
   if (type == "tool_result" && field.key == "content")
     return read_blocks(reading, field.value, Place::kToolResult, path);
@@ -131,7 +132,9 @@ Checked read_message(Reading& reading, dom::element value, const FieldPath& path
       has_content = true;
     } else {
       if (Checked named = check_name(field.key, member); !named) return named;
-      if (field.key != "cache_control") reading.add_any(TextKind::kContent, field.value);
+      if (field.key == "cache_control")
+        return not_served(member, "stands where no provider looks for it: put it on a block.");
+      reading.add_any(TextKind::kContent, field.value);
     }
   }
   if (!has_role) return missing(FieldPath{&path, "role"});
@@ -146,7 +149,18 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   for (const dom::key_value_pair field : *definition) {
     const FieldPath member{&path, field.key};
     if (Checked named = check_name(field.key, member); !named) return named;
-    if (field.value.is_null() || (field.key != "type" && field.key != "name")) continue;
+    if (field.value.is_null()) continue;
+    if (field.key == "cache_control") {
+      if (Checked mark = read_cache_control(reading, field.value, member); !mark) return mark;
+      continue;
+    }
+    if (field.key == "max_uses") {
+      const Expected<std::int64_t> uses = read_integer(field.value, 1, kTokensMax, member);
+      if (!uses) return std::unexpected(uses.error());
+      tool.max_uses = *uses;
+      continue;
+    }
+    if (field.key != "type" && field.key != "name") continue;
     const Expected<std::string_view> text = read_string(field.value, member);
     if (!text) return std::unexpected(text.error());
     if (text->empty()) return wrong_type(member, "a string that is not empty");

@@ -116,6 +116,8 @@ constexpr auto kCommon = sorted(std::to_array<Row>({
     {"vllm_xargs", kDrop},
     {"context_management", kDrop},
     {"betas", kDrop},
+    // Which program asks, of whom, on which machine: nothing for the provider.
+    {"client_metadata", kDrop},
 }));
 
 // Of chat and completions: how the next token is chosen, what it is told with, and where the
@@ -227,6 +229,7 @@ constexpr auto kAnthropic = sorted(std::to_array<Row>({
     {"tools", kTools},
     {"tool_choice", kToolChoice},
     {"thinking", kThinking},
+    {"cache_control", kCacheControl},
     {"temperature", kPass},
     {"top_k", kPass},
     {"top_p", kPass},
@@ -284,13 +287,51 @@ constexpr auto kRanking = sorted(std::to_array<Row>({
     {"n", kRefuse},
 }));
 
+// Of what is made, and paid by what it is: all that could change that is known, and what is not
+// known is refused whatever its value.
+constexpr auto kImage = sorted(std::to_array<Row>({
+    {"prompt", kDescription},
+    {"n", kChoices},
+    {"size", kImageSize},
+    {"quality", kImageQuality},
+    {"response_format", kImageFormat},
+    {"style", kUnknown},
+    {"background", kUnknown},
+    {"moderation", kUnknown},
+    {"output_format", kUnknown},
+    {"output_compression", kUnknown},
+    {"user", kUnknown},
+    {"safety_identifier", kUnknown},
+    {"partial_images", kRefuse},  // Each costs tokens of its own.
+    {"stream", kRefuse},
+    {"max_tokens", kRefuse},
+    {"metadata", kRefuse},
+    {"input", kRefuse},
+    {"messages", kRefuse},
+}));
+
+constexpr auto kSpeech = sorted(std::to_array<Row>({
+    {"input", kSpoken},
+    {"instructions", kSpoken},
+    {"voice", kUnknown},
+    {"speed", kUnknown},
+    {"response_format", kSoundFormat},
+    {"stream_format", kSoundStream},
+    {"stream", kRefuse},
+    {"n", kRefuse},
+    {"max_tokens", kRefuse},
+    {"metadata", kRefuse},
+    {"prompt", kRefuse},
+    {"messages", kRefuse},
+}));
+
 constexpr auto kResponse = sorted(std::to_array<Row>({
     {"input", kItems},
     {"instructions", kInstructions},
     {"tools", kTools},
     {"tool_choice", kToolChoice},
     {"parallel_tool_calls", kBesideTools},
-    {"max_tool_calls", kBesideTools},
+    {"max_tool_calls", kMaxToolCalls},
     {"max_output_tokens", kMaxTokens},
     {"text", kTextOptions},
     {"reasoning", kPass},
@@ -303,6 +344,8 @@ constexpr auto kResponse = sorted(std::to_array<Row>({
     {"user", kPass},
     {"safety_identifier", kPass},
     {"store", kStore},
+    {"previous_response_id", kPreviousResponse},
+    {"conversation", kConversation},
     {"prompt", kRefuse},
     {"messages", kRefuse},
     {"max_tokens", kRefuse},
@@ -329,6 +372,13 @@ std::span<const Row> own_rows(Surface surface) {
       return kModeration;
     case Surface::kRerank:
       return kRanking;
+    case Surface::kImages:
+      return kImage;
+    case Surface::kSpeech:
+      return kSpeech;
+    case Surface::kTranscriptions:  // Forms: request_form.cc.
+    case Surface::kTranslations:
+    case Surface::kImageEdits:
     case Surface::kMcp:
     case Surface::kModels:
       break;
@@ -348,7 +398,7 @@ FieldUse use_of(Surface surface, std::string_view field) {
   const bool samples = surface == Surface::kChatCompletions || surface == Surface::kCompletions;
   if (const Row* row = samples ? row_of(kSampling, field) : nullptr) return row->use;
   if (const Row* common = row_of(kCommon, field)) return common->use;
-  return kUnknown;
+  return unit_of(surface) == Unit::kNone ? kUnknown : kRefuse;
 }
 
 }  // namespace tollgate::dialects

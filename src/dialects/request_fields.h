@@ -36,8 +36,9 @@ enum class FieldUse : std::uint8_t {
   kFunctions,
   kToolChoice,   // Which of them is to be called.
   kBesideTools,  // Handed on; means nothing where there are no tools.
-  kModalities,   // Text only.
-  kChoices,      // n
+  kMaxToolCalls,
+  kModalities,  // Text only.
+  kChoices,     // n
   kBestOf,
   kMaxTokens,
   kMaxCompletionTokens,
@@ -47,8 +48,18 @@ enum class FieldUse : std::uint8_t {
   kSpeed,         // "standard" only.
   kLogprobCount,  // A whole number of at most kLogprobsMax, or a boolean.
   kThinking,
-  kTextOptions,  // The format that a response is held to, and how it is written.
-  kStore,        // False only: nothing is left with the provider.
+  kTextOptions,       // The format that a response is held to, and how it is written.
+  kDescription,       // What an image is to show: a text.
+  kSpoken,            // What is to be spoken, and how: texts, paid by their characters.
+  kImageSize,         // A text that prices are found by…
+  kImageQuality,      // …like this one.
+  kImageFormat,       // "b64_json" only: an address of the provider's is not handed out.
+  kSoundFormat,       // One of those whose type is known.
+  kSoundStream,       // "audio" only.
+  kStore,             // Whether the provider is to keep the answer.
+  kPreviousResponse,  // What it goes on from: a response…
+  kConversation,      // …or a conversation; not both.
+  kCacheControl,      // A mark for the provider's cache: handed on where writes to it have a price.
 };
 
 // More alternatives a token than any upstream gives are refused.

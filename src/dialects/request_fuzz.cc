@@ -27,7 +27,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   constexpr Surface kSurfaces[] = {
       Surface::kChatCompletions, Surface::kCompletions, Surface::kEmbeddings,  Surface::kMessages,
-      Surface::kResponses,       Surface::kCountTokens, Surface::kModerations, Surface::kRerank};
+      Surface::kResponses,       Surface::kCountTokens, Surface::kModerations, Surface::kRerank,
+      Surface::kImages,          Surface::kSpeech};
   const Surface surface = kSurfaces[data[0] % std::size(kSurfaces)];
   std::string body;
   const auto read =

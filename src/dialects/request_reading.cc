@@ -50,6 +50,7 @@ void Reading::clear(Surface surface) {
   thinking_budget.reset();
   n = best_of = prompts = 1;
   complete = false;
+  is_form = false;
 }
 
 void Reading::add_text(TextKind kind, std::string_view text) {

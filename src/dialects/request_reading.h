@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/refusal.h"
+#include "dialects/form.h"
 #include "dialects/json_strict.h"
 #include "dialects/request.h"
 #include "dialects/request_fields.h"
@@ -38,7 +39,10 @@ struct Reading {
   StrictJson json;
   Request request;
   simdjson::dom::object body;
-  std::vector<FieldUse> uses;  // Of the fields of `body`, in its order.
+  Form form;                          // Instead of that…
+  bool is_form = false;               // …where it is one.
+  std::string_view recording_format;  // Of its file: "wav", "mp3".
+  std::vector<FieldUse> uses;         // Of the fields of `body`, in its order.
   std::vector<Text> texts;
   std::vector<Text> carried;
   std::string_view field;   // Of the body, that is being read…
@@ -89,9 +93,26 @@ struct Reading {
   std::string_view last_text() const;  // Valid until the next is added.
 };
 
+// RequestReader::read_form() and write() of it (request_form.cc).
+Checked read_form(Reading& reading, std::string_view content_type, std::string_view body);
+std::string form_type(const Reading& reading, const Edits& edits);
+void write_form(const Reading& reading, const Edits& edits, std::string& out);
+
 // RequestReader::write_without_tools().
 void write_without_tools(const Reading& reading, std::span<const std::size_t> removed,
                          std::string& out);
+
+// How often the provider's own tools may be called: as asked, and as definitions of Anthropic's
+// that are written for at most so many calls each.
+Checked read_max_tool_calls(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+void append_bounded_tools(simdjson::dom::element tools, const Edits& edits, std::string& out);
+
+// The tier that is asked for; and what is written for it.
+Checked read_service_tier(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+void append_tier(const Reading& reading, const Edits& edits, std::string& out);
+
+// A mark for the provider's cache: of messages only, elsewhere they are dropped.
+Checked read_cache_control(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 
 // Which tools `tool_choice` or `function_call` is about (request_tools.cc).
 Checked read_tool_choice(Reading& reading, simdjson::dom::element value, const FieldPath& path);
@@ -176,9 +197,23 @@ Checked read_moderated(Reading& reading, simdjson::dom::element value, const Fie
 Checked read_query(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_documents(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 
+// What is to be made, and how (request_made.cc).
+Checked read_made(Reading& reading, FieldUse use, simdjson::dom::element value,
+                  const FieldPath& path);
+// Whether it may be the name of a size or a quality.
+bool is_chosen(std::string_view word);
+bool is_told_image_format(std::string_view name);
+// Answers are images, and not addresses of them, where the model `name` has to be told so: appends
+// what tells it. GPT Image models know no such field, and always answer so.
+void append_image_format(const Reading& reading, std::string_view name, std::string& out);
+
 Checked read_items(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_instructions(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_response_tools(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+Checked read_store(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+Checked read_previous_response(Reading& reading, simdjson::dom::element value,
+                               const FieldPath& path);
+Checked read_conversation(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 
 Checked read_chat_messages(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_chat_tools(Reading& reading, simdjson::dom::element value, const FieldPath& path);

@@ -1,7 +1,8 @@
 // Items, instructions and tools as OpenAI's Responses API has them.
 //
-// Only items that lie in the request are served: what a provider keeps (a reference, a response
-// before) has a size that nobody here has seen.
+// Only items that lie in the request are served: what a reference to one is of has a size that
+// nobody here has seen. A response before is told of; whether it may be gone on from is for others
+// to say.
 #include <algorithm>
 #include <array>
 
@@ -19,6 +20,7 @@ constexpr std::array<std::string_view, 5> kCalls{
 constexpr std::array<std::string_view, 5> kResults{
     "function_call_output", "custom_tool_call_output", "local_shell_call_output",
     "shell_call_output", "apply_patch_call_output"};
+constexpr std::string_view kBoth = "is not served with both: a conversation, or a response before.";
 // What of an item no model reads.
 constexpr std::array<std::string_view, 4> kMarkers{"id", "status", "phase", "type"};
 
@@ -165,23 +167,6 @@ Checked read_reasoning(Reading& reading, dom::object item, const FieldPath& path
   return {};
 }
 
-Checked read_item(Reading& reading, dom::element value, const FieldPath& path) {
-  const Expected<dom::object> item = read_object(value, path);
-  if (!item) return std::unexpected(item.error());
-  // A message may come without its type.
-  if (dom::element type; item->at_key("type").get(type) != simdjson::SUCCESS || type.is_null())
-    return read_message(reading, *item, path);
-  const Expected<std::string_view> type = read_type(*item, path);
-  if (!type) return std::unexpected(type.error());
-  if (*type == "message") return read_message(reading, *item, path);
-  if (is_among(*type, kCalls)) return read_call(reading, *item, *type, path);
-  if (is_among(*type, kResults)) return read_result(reading, *item, *type, path);
-  if (*type == "reasoning" || *type == "compaction") return read_reasoning(reading, *item, path);
-  if (*type == "item_reference")
-    return not_served(path, "refers to what the provider keeps: send the item itself.");
-  return not_served(path, "is of a type whose cost is not counted here.");
-}
-
 // Of the type "function" or "custom" by its name; any other is run by the provider, or by the
 // caller under a name that the type implies.
 Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
@@ -191,10 +176,8 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<std::string_view> type = read_type(*definition, path);
   if (!type) return std::unexpected(type.error());
   if (type->empty()) return wrong_type(FieldPath{&path, "type"}, "a type of tool");
-  // Tools within a tool would be offered without a look at their names.
   if (*type == "image_generation")
     return not_served(path, "makes images, whose cost is not counted here.");
-  if (*type == "namespace") return not_served(path, "holds other tools: offer each by itself.");
   Tool tool{.type = *type, .name = {}, .definition = {}};
   dom::element told;
   const bool has_name = definition->at_key("name").get(told) == simdjson::SUCCESS;
@@ -210,6 +193,96 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   }
   reading.add_tool(tool, value);
   return {};
+}
+
+template <class ReadOne>
+Checked read_within(dom::element value, const FieldPath& path, ReadOne read_one) {
+  const Expected<dom::array> list = read_array(value, path);
+  if (!list) return std::unexpected(list.error());
+  FieldPath element{&path, {}, 0};
+  for (const dom::element one : *list) {
+    if (Checked read = read_one(one, element); !read) return read;
+    ++element.index;
+  }
+  return {};
+}
+
+bool has_type(dom::element value, std::string_view type) {
+  std::string_view told;
+  return value["type"].get(told) == simdjson::SUCCESS && told == type;
+}
+
+// Tools of the caller's under one name. Each of them is offered, so each is told of by itself.
+Checked read_namespace(Reading& reading, dom::object space, const FieldPath& path) {
+  bool has_tools = false;
+  for (const dom::key_value_pair field : space) {
+    const FieldPath member{&path, field.key};
+    Checked read;
+    if (field.key == "tools") {
+      has_tools = true;
+      read = read_within(field.value, member, [&](dom::element tool, const FieldPath& at) {
+        if (has_type(tool, "function") || has_type(tool, "custom"))
+          return read_tool(reading, tool, at);
+        return Checked(
+            not_served(at, "is in a namespace, which holds functions and custom tools."));
+      });
+    } else {
+      read = read_other(reading, field, TextKind::kToolDefinition, member);
+    }
+    if (!read) return read;
+  }
+  if (!has_tools) return missing(FieldPath{&path, "tools"});
+  return {};
+}
+
+Checked read_offered(Reading& reading, dom::element value, const FieldPath& path) {
+  dom::object space;
+  const bool is_space = has_type(value, "namespace") && value.get(space) == simdjson::SUCCESS;
+  return is_space ? read_namespace(reading, space, path) : read_tool(reading, value, path);
+}
+
+// An item that offers tools from its place on.
+Checked read_additional_tools(Reading& reading, dom::object item, const FieldPath& path) {
+  bool has_tools = false;
+  for (const dom::key_value_pair field : item) {
+    const FieldPath member{&path, field.key};
+    Checked read;
+    if (field.key == "tools") {
+      has_tools = true;
+      read = read_within(field.value, member, [&](dom::element tool, const FieldPath& at) {
+        reading.request.is_tool_in_input = true;
+        return read_offered(reading, tool, at);
+      });
+    } else if (field.key == "role") {
+      read = read_role(reading, field.value, member);
+    } else {
+      read = read_other(reading, field, TextKind::kToolDefinition, member);
+    }
+    if (!read) return read;
+  }
+  if (!has_tools) return missing(FieldPath{&path, "tools"});
+  return {};
+}
+
+Checked read_item(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<dom::object> item = read_object(value, path);
+  if (!item) return std::unexpected(item.error());
+  // A message may come without its type.
+  if (dom::element type; item->at_key("type").get(type) != simdjson::SUCCESS || type.is_null())
+    return read_message(reading, *item, path);
+  const Expected<std::string_view> type = read_type(*item, path);
+  if (!type) return std::unexpected(type.error());
+  if (*type == "message") return read_message(reading, *item, path);
+  if (is_among(*type, kCalls)) return read_call(reading, *item, *type, path);
+  if (is_among(*type, kResults)) return read_result(reading, *item, *type, path);
+  if (*type == "reasoning" || *type == "compaction") return read_reasoning(reading, *item, path);
+  if (*type == "additional_tools") return read_additional_tools(reading, *item, path);
+  if (*type == "item_reference")
+    return not_served(
+        path,
+        "refers to what the provider keeps, and nothing is kept: send the item itself, "
+        "as SDKs do where they are told `store: false`.");
+  return not_served(path, "is of a type whose cost is not counted here.");
 }
 
 }  // namespace
@@ -242,8 +315,45 @@ Checked read_instructions(Reading& reading, dom::element value, const FieldPath&
 }
 
 Checked read_response_tools(Reading& reading, dom::element value, const FieldPath& path) {
-  const Expected<int> tools = read_each(reading, value, path, read_tool);
+  const Expected<int> tools = read_each(reading, value, path, read_offered);
   if (!tools) return std::unexpected(tools.error());
+  return {};
+}
+
+Checked read_store(Reading& reading, dom::element value, const FieldPath& path) {
+  if (value.get(reading.request.store) != simdjson::SUCCESS)
+    return wrong_type(path, "true or false");
+  return {};
+}
+
+Checked read_previous_response(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<std::string_view> id = read_string(value, path);
+  if (!id) return std::unexpected(id.error());
+  if (id->empty()) return wrong_type(path, "the id of a response");
+  if (reading.request.is_turn) return not_served(path, kBoth);
+  reading.request.previous_response = *id;
+  return {};
+}
+
+// Its id, or an object that says it.
+Checked read_conversation(Reading& reading, dom::element value, const FieldPath& path) {
+  dom::object object;
+  if (value.get(object) == simdjson::SUCCESS) {
+    dom::element told;
+    for (const dom::key_value_pair field : object) {
+      const FieldPath member{&path, field.key};
+      if (field.key != "id") return not_served(member, "is not known in a conversation.");
+      told = field.value;
+    }
+    if (object.size() == 0) return missing(FieldPath{&path, "id"});
+    value = told;
+  }
+  const Expected<std::string_view> id = read_string(value, path);
+  if (!id) return std::unexpected(id.error());
+  if (id->empty()) return wrong_type(path, "the id of a conversation");
+  if (!reading.request.previous_response.empty()) return not_served(path, kBoth);
+  reading.request.previous_response = *id;
+  reading.request.is_turn = true;
   return {};
 }
 

@@ -307,8 +307,8 @@ TEST(Request, RefusesWhatCostsMoreThanIsCounted) {
   }
   const std::string base = R"("model":"m","messages":[{"role":"user","content":"x"}])";
   for (const Refused& row : std::initializer_list<Refused>{
-           {R"(,"service_tier":"priority")", kUnsupported, "service_tier"},
-           {R"(,"service_tier":"flex")", kUnsupported, "service_tier"},
+           {R"(,"service_tier":"scale")", kUnsupported, "service_tier"},
+           {R"(,"service_tier":1)", kInvalid, "service_tier"},
            {R"(,"modalities":["text","audio"])", kUnsupported, "modalities"},
            {R"(,"speed":"fast")", kUnsupported, "speed"},
            {R"(,"top_logprobs":21)", kInvalid, "top_logprobs"},

@@ -51,7 +51,122 @@ void read_allowed(Reading& reading, dom::object allowed) {
 
 bool asks_for_call(std::string_view mode) { return mode == "required" || mode == "any"; }
 
+// Writes lists without the tools that are removed, which are told by their places among all of the
+// request's, in the order in which they are read.
+class Sifting {
+ public:
+  Sifting(Surface surface, std::span<const std::size_t> removed)
+      : has_spaces_(surface == Surface::kResponses), removed_(removed) {}
+
+  // Empty where none is left.
+  std::string tools(dom::array tools) {
+    std::string out;
+    for (const dom::element tool : tools) {
+      std::string kept;
+      if (has_spaces_ && string_of(tool, "type") == "namespace") {
+        kept = holder(tool);
+        if (kept.empty()) continue;
+      } else {
+        if (std::ranges::binary_search(removed_, place_++)) continue;
+        append_json(tool, kept);
+      }
+      out += out.empty() ? '[' : ',';
+      out += kept;
+    }
+    if (!out.empty()) out += ']';
+    return out;
+  }
+
+  // Of the input of a response, whose items may offer tools.
+  std::string items(dom::array items) {
+    std::string out = "[";
+    for (const dom::element item : items) {
+      std::string kept;
+      if (string_of(item, "type") == "additional_tools") {
+        kept = holder(item);
+        if (kept.empty()) continue;
+      } else {
+        append_json(item, kept);
+      }
+      if (out.size() > 1) out += ',';
+      out += kept;
+    }
+    return out + ']';
+  }
+
+ private:
+  static std::string_view string_of(dom::element value, std::string_view key) {
+    dom::object object;
+    return value.get(object) == simdjson::SUCCESS ? string_at(object, key) : std::string_view();
+  }
+
+  // An object that holds tools; empty where none of them is left.
+  std::string holder(dom::element value) {
+    std::string out = "{";
+    for (const dom::key_value_pair field : dom::object(value)) {
+      std::string kept;
+      if (field.key == "tools") {
+        kept = tools(dom::array(field.value));
+        if (kept.empty()) return kept;
+      } else {
+        append_json(field.value, kept);
+      }
+      if (out.size() > 1) out += ',';
+      append_json_string(field.key, out);
+      out += ':';
+      out += kept;
+    }
+    return out + '}';
+  }
+
+  bool has_spaces_;
+  std::span<const std::size_t> removed_;
+  std::size_t place_ = 0;
+};
+
 }  // namespace
+
+bool bounds_its_calls(std::string_view type) {
+  constexpr std::string_view kBounded[] = {"web_search_", "web_fetch_", "advisor_"};
+  return std::ranges::any_of(kBounded,
+                             [&](std::string_view family) { return type.starts_with(family); });
+}
+
+Checked read_max_tool_calls(Reading& reading, dom::element value, const FieldPath& path) {
+  const Expected<std::int64_t> calls = read_integer(value, 1, kTokensMax, path);
+  if (!calls) return std::unexpected(calls.error());
+  reading.request.tool_calls_asked = *calls;
+  return {};
+}
+
+void append_bounded_tools(dom::element tools, const Edits& edits, std::string& out) {
+  const std::int64_t most = *edits.tool_calls;
+  char separator = '[';
+  for (const dom::element tool : dom::array(tools)) {
+    out.push_back(separator);
+    separator = ',';
+    std::int64_t asked = most;
+    const bool is_bounded = bounds_its_calls(string_at(dom::object(tool), "type"));
+    out.push_back('{');
+    for (const dom::key_value_pair field : dom::object(tool)) {
+      if (field.key == "cache_control" && !edits.cache_control) continue;
+      if (is_bounded && field.key == "max_uses") {
+        (void)field.value.get(asked);
+        continue;
+      }
+      if (out.back() != '{') out.push_back(',');
+      append_json_string(field.key, out);
+      out.push_back(':');
+      append_json(field.value, out);
+    }
+    if (is_bounded) {
+      if (out.back() != '{') out.push_back(',');
+      out += "\"max_uses\":" + std::to_string(std::min(asked, most));
+    }
+    out.push_back('}');
+  }
+  out += separator == '[' ? "[]" : "]";
+}
 
 Checked read_tool_choice(Reading& reading, dom::element value, const FieldPath& path) {
   reading.add_carried(value);
@@ -73,23 +188,20 @@ Checked read_tool_choice(Reading& reading, dom::element value, const FieldPath& 
 void write_without_tools(const Reading& reading, std::span<const std::size_t> removed,
                          std::string& out) {
   const bool has_some = removed.size() < reading.tools.size();
-  std::size_t place = 0;
-  const auto is_removed = [&] { return std::ranges::binary_search(removed, place++); };
+  Sifting sifting(reading.request.surface, removed);
   out.push_back('{');
   auto use = reading.uses.begin();
   for (const dom::key_value_pair field : reading.body) {
     const FieldUse used = *use++;
-    const bool beside = used == FieldUse::kToolChoice || used == FieldUse::kBesideTools;
+    const bool beside = used == FieldUse::kToolChoice || used == FieldUse::kBesideTools ||
+                        used == FieldUse::kMaxToolCalls;
     if (beside && !has_some) continue;
     std::string kept;
     if (used == FieldUse::kTools || used == FieldUse::kFunctions) {
-      for (const dom::element tool : dom::array(field.value)) {
-        if (is_removed()) continue;
-        kept += kept.empty() ? '[' : ',';
-        append_json(tool, kept);
-      }
+      kept = sifting.tools(dom::array(field.value));
       if (kept.empty()) continue;
-      kept += ']';
+    } else if (used == FieldUse::kItems && field.value.is_array()) {
+      kept = sifting.items(dom::array(field.value));
     } else {
       append_json(field.value, kept);
     }

@@ -28,8 +28,9 @@ constexpr std::array<Row, 9> kTexts{{
     {"code_interpreter_call_code", {}, "code"},
     {"shell_call_command", {}, "command"},
 }};
-constexpr std::array<Row, 2> kParts{{
+constexpr std::array<Row, 3> kParts{{
     {"content_part", "content", {}},
+    {"reasoning_part", "content", {}},  // vLLM's.
     {"reasoning_summary_part", "summary", {}},
 }};
 constexpr std::string_view kPrefix = "response.";

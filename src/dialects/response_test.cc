@@ -88,6 +88,30 @@ TEST(Response, GoesUpstreamUnderTheCapAndIsKeptNowhere) {
   EXPECT_EQ(bare.request->turns.user, 1);
 }
 
+// Whether it may be kept is for others to say; the caller's id of one before never leaves.
+TEST(Response, TellsWhatIsToBeKeptAndGoneOnFrom) {
+  const Asked asked(R"({"model":"m","input":"hi","store":true,"previous_response_id":"resp_A"})");
+  ASSERT_TRUE(asked.request);
+  EXPECT_TRUE(asked.request->store);
+  EXPECT_EQ(asked.request->previous_response, "resp_A");
+  EXPECT_TRUE(asked.request->carried.empty());
+  std::string written;
+  asked.reader.write({.model = "there", .previous_response = "resp_1"}, written);
+  EXPECT_EQ(written,
+            R"({"model":"there","input":"hi","store":true,"previous_response_id":"resp_1"})");
+  written.clear();
+  asked.reader.write({.model = "there"}, written);
+  EXPECT_EQ(written, R"({"model":"there","input":"hi","store":true})");
+
+  const Asked none(R"({"model":"m","input":"hi","store":null,"previous_response_id":null})");
+  ASSERT_TRUE(none.request);
+  EXPECT_FALSE(none.request->store);
+  EXPECT_TRUE(none.request->previous_response.empty());
+  written.clear();
+  none.reader.write({.model = "there"}, written);
+  EXPECT_EQ(written, R"({"model":"there","input":"hi","store":false})");
+}
+
 TEST(Response, RefusesByNameWhatLiesElsewhereOrIsNotCounted) {
   const struct {
     std::string_view body;
@@ -99,13 +123,15 @@ TEST(Response, RefusesByNameWhatLiesElsewhereOrIsNotCounted) {
       {R"({"model":"m","input":[]})", Reason::kInvalidRequest, "input"},
       {R"({"model":"m","input":{}})", Reason::kInvalidRequest, "input"},
       {R"({"model":"m","input":[1]})", Reason::kInvalidRequest, "input[0]"},
-      {R"({"model":"m","input":"x","store":true})", Reason::kUnsupportedParameter, "store"},
+      {R"({"model":"m","input":"x","store":1})", Reason::kInvalidRequest, "store"},
       {R"({"model":"m","input":"x","background":true})", Reason::kUnsupportedParameter,
        "background"},
-      {R"({"model":"m","input":"x","previous_response_id":"resp_1"})",
-       Reason::kUnsupportedParameter, "previous_response_id"},
-      {R"({"model":"m","input":"x","conversation":"conv_1"})", Reason::kUnsupportedParameter,
-       "conversation"},
+      {R"({"model":"m","input":"x","previous_response_id":""})", Reason::kInvalidRequest,
+       "previous_response_id"},
+      {R"({"model":"m","input":"x","previous_response_id":7})", Reason::kInvalidRequest,
+       "previous_response_id"},
+      {R"({"model":"m","input":"x","conversation":7})", Reason::kInvalidRequest, "conversation"},
+      {R"({"model":"m","input":"x","conversation":""})", Reason::kInvalidRequest, "conversation"},
       {R"({"model":"m","input":"x","prompt":{"id":"p"}})", Reason::kUnsupportedParameter, "prompt"},
       {R"({"model":"m","input":"x","max_tokens":5})", Reason::kUnsupportedParameter, "max_tokens"},
       {R"({"model":"m","input":"x","n":2})", Reason::kUnsupportedParameter, "n"},
@@ -127,8 +153,21 @@ TEST(Response, RefusesByNameWhatLiesElsewhereOrIsNotCounted) {
        Reason::kInvalidRequest, "input[0].output"},
       {R"({"model":"m","input":"x","tools":[{"type":"function"}]})", Reason::kInvalidRequest,
        "tools[0].name"},
-      {R"({"model":"m","input":"x","tools":[{"type":"namespace","name":"n","tools":[]}]})",
-       Reason::kUnsupportedParameter, "tools[0]"},
+      {R"({"model":"m","input":"x","tools":[{"type":"namespace","name":"n"}]})",
+       Reason::kInvalidRequest, "tools[0].tools"},
+      {R"({"model":"m","input":"x","tools":[{"type":"namespace","name":"n","tools":[)"
+       R"({"type":"web_search"}]}]})",
+       Reason::kUnsupportedParameter, "tools[0].tools[0]"},
+      {R"({"model":"m","input":"x","tools":[{"type":"namespace","name":"n","tools":[)"
+       R"({"type":"namespace","name":"o","tools":[]}]}]})",
+       Reason::kUnsupportedParameter, "tools[0].tools[0]"},
+      {R"({"model":"m","input":"x","tools":[{"type":"namespace","name":"n","tools":[)"
+       R"({"type":"function"}]}]})",
+       Reason::kInvalidRequest, "tools[0].tools[0].name"},
+      {R"({"model":"m","input":[{"type":"additional_tools","role":"developer"}]})",
+       Reason::kInvalidRequest, "input[0].tools"},
+      {R"({"model":"m","input":[{"type":"additional_tools","tools":[{"type":"function"}]}]})",
+       Reason::kInvalidRequest, "input[0].tools[0].name"},
       {R"({"model":"m","input":"x","tools":[{"type":"image_generation"}]})",
        Reason::kUnsupportedParameter, "tools[0]"},
       {R"({"model":"m","input":"x","text":{"FORMAT":1}})", Reason::kInvalidRequest, "text.FORMAT"},

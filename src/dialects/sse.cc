@@ -36,6 +36,8 @@ void SseSplitter::clear() {
   stream_begin_ = true;
   data_lines_ = 0;
   type_.clear();
+  id_.clear();
+  retry_.clear();
 }
 
 void SseSplitter::append(std::string_view piece) {
@@ -64,6 +66,8 @@ std::optional<SseEvent> SseSplitter::next() {
   if (line_ == event_) {
     data_lines_ = 0;
     type_.clear();
+    id_.clear();
+    retry_.clear();
   }
   for (;;) {
     if (after_cr_ && line_ < size_) {
@@ -81,7 +85,11 @@ std::optional<SseEvent> SseSplitter::next() {
     if (blank) break;
   }
 
-  SseEvent event{.raw = {buffer_.data() + event_, line_ - event_}, .type = type_, .data = {}};
+  SseEvent event{.raw = {buffer_.data() + event_, line_ - event_},
+                 .type = type_,
+                 .data = {},
+                 .id = id_,
+                 .retry = retry_};
   if (data_lines_ == 1) {
     event.data = {buffer_.data() + event_ + data_begin_, data_size_};
   } else if (data_lines_ > 1) {
@@ -114,6 +122,10 @@ void SseSplitter::read_line(std::size_t end) {
     if (data_lines_ == 2) joined_.assign(buffer_.data() + event_ + data_begin_, data_size_);
     joined_.push_back('\n');
     joined_ += value;
+  } else if (field == "id") {
+    id_ = value;
+  } else if (field == "retry") {
+    retry_ = value;
   }
 }
 

@@ -22,6 +22,8 @@ struct SseEvent {
   std::string_view raw;   // With the blank line at its end.
   std::string_view type;  // The last "event" field; empty where there is none.
   std::string_view data;  // Joined with LF; readable beyond its end as simdjson wants it.
+  std::string_view id;    // The last "id" and "retry" fields; empty where there are none.
+  std::string_view retry;
 };
 
 class SseSplitter {
@@ -56,6 +58,8 @@ class SseSplitter {
   std::size_t data_size_ = 0;
   std::string joined_;  // Of several data lines.
   std::string type_;
+  std::string id_;
+  std::string retry_;
 };
 
 }  // namespace tollgate::dialects

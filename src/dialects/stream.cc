@@ -8,6 +8,7 @@
 #include "dialects/answer_walk.h"
 #include "dialects/call_reading.h"
 #include "dialects/json_strict.h"
+#include "dialects/paid_calls.h"
 #include "dialects/reply.h"
 #include "dialects/reply_reading.h"
 #include "dialects/response_events.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr std::int64_t kChoiceIndexMax = 1 << 20;
 constexpr std::size_t kOpenBlocksMax = 64;
 constexpr std::int64_t kOutputItemsMax = 1 << 16;
+constexpr std::size_t kTranscriptBytesMax = std::size_t{8} << 20;
 constexpr std::size_t kParserMax =
     static_cast<std::size_t>(StreamReader::kEventBytesMax) + simdjson::SIMDJSON_PADDING;
 // Memory of a parser that has seen a longer event is given back before the next stream.
@@ -53,9 +55,11 @@ struct StreamReader::State {
   AnswerWalk walk;
   AnswerSink* answer = nullptr;
   CallReading calls;
+  PaidCalls paid;
 
   std::optional<Usage> usage;
   std::optional<Usage> running;  // OpenAI: told beside choices, the whole only if [DONE] follows.
+  Usage tier;                    // The same: only by which tier it is served, as told last.
   AnthropicUsage parts;
   ResponseOutput response;
   StreamState state = StreamState::kOpen;
@@ -70,6 +74,7 @@ struct StreamReader::State {
   std::int64_t choices_open = 0;
   std::vector<std::int64_t> blocks;  // Anthropic: the open ones.
   bool message_ending = false;       // message_delta with a stop reason has passed.
+  std::size_t transcript_bytes = 0;
 
   void note(StreamChange::Kind kind, std::int64_t index = 0) {
     ending.note({.event = read, .kind = kind, .index = index});
@@ -82,6 +87,7 @@ struct StreamReader::State {
   FaultOr<Passing> read_choice(dom::element element);
   FaultOr<Passing> read_anthropic(dom::object event);
   FaultOr<Passing> read_response(dom::object event);
+  FaultOr<Passing> read_transcript(dom::object event);
   FaultOr<Passing> read_block_start(dom::object event);
   void read_block_delta(dom::object event);
   void read_message_start(dom::object event);
@@ -110,11 +116,12 @@ FaultOr<Passing> StreamReader::State::read_event(const SseEvent& event) {
     return broken(fmt::format("has an event that is not JSON: {}", simdjson::error_message(error)));
   dom::object object;
   if (root.get(object) != simdjson::SUCCESS) return broken("has an event that is no object");
-  if (surface == Surface::kResponses) {
+  if (surface == Surface::kResponses || reads_sound(surface)) {
     if (const auto why = why_unsound(event.type, object)) return broken(*why);
   }
   if (answer != nullptr) walk.event(surface, object);
   if (surface == Surface::kResponses) return read_response(object);
+  if (reads_sound(surface)) return read_transcript(object);
   return anthropic ? read_anthropic(object) : read_chunk(object);
 }
 
@@ -133,6 +140,8 @@ FaultOr<Passing> StreamReader::State::read_chunk(dom::object chunk) {
       if (field.value.get(created) == simdjson::SUCCESS) ending.identity.created = created;
     } else if (field.key == "error") {
       failed = failed || !field.value.is_null();
+    } else if (field.key == "service_tier" && !field.value.is_null()) {
+      read_tier(field.value, tier);
     } else if (field.key == "usage") {
       told_usage = field.value;
       has_usage = !field.value.is_null();
@@ -140,7 +149,7 @@ FaultOr<Passing> StreamReader::State::read_chunk(dom::object chunk) {
       dom::array array;
       if (field.value.get(array) != simdjson::SUCCESS)
         return broken("has choices that are no list");
-      has_choices = true;
+      if (std::exchange(has_choices, true)) return broken("has two lists of choices");
       for (const dom::element choice : array) {
         ++choices_told;
         if (const FaultOr<Passing> read = read_choice(choice); !read) return read;
@@ -155,7 +164,12 @@ FaultOr<Passing> StreamReader::State::read_chunk(dom::object chunk) {
     running.reset();
   }
   if (!has_usage) return Passing::kHandOn;
-  (choices_told > 0 ? running : usage) = read_openai_usage(surface, told_usage);
+  std::optional<Usage>& told = choices_told > 0 ? running : usage;
+  told = read_openai_usage(surface, told_usage);
+  if (told) {
+    told->tier = tier.tier;
+    told->other_tier = tier.other_tier;
+  }
   const bool only_usage = has_choices && choices_told == 0;
   if (only_usage && !usage_asked) return Passing::kHoldBack;
   if (only_usage) note(Kind::kUsage);
@@ -178,6 +192,7 @@ FaultOr<Passing> StreamReader::State::read_choice(dom::element element) {
     ++choices_open;
     note(Kind::kChoiceSeen, index);
   }
+  calls.chat_choice(choice);
   for (const dom::key_value_pair field : choice) {
     dom::object delta;
     if (field.key == "text") {
@@ -210,6 +225,7 @@ FaultOr<Passing> StreamReader::State::read_response(dom::object event) {
   ending.response().note(read, type, event);
   response.event(type, event, teller);
   calls.response_event(type, event);
+  paid.response_event(event);
   if (type == "error" || type == "response.failed") failed = true;
   has_begun();
   if (!is_last_of_response(type)) return Passing::kHandOn;
@@ -217,6 +233,7 @@ FaultOr<Passing> StreamReader::State::read_response(dom::object event) {
   if (event.at_key("response").get(last) == simdjson::SUCCESS) {
     usage = read_response_usage(last);
     calls.response_ended(last);
+    paid.response_ended(last);
   }
   state = StreamState::kFinished;
   note(Kind::kFinished);
@@ -224,8 +241,34 @@ FaultOr<Passing> StreamReader::State::read_response(dom::object event) {
   return Passing::kHandOn;
 }
 
+// It is paid by the length of the recording: nothing of it is counted, so its own length is held to
+// a bound.
+FaultOr<Passing> StreamReader::State::read_transcript(dom::object event) {
+  std::string_view type;
+  const bool has_type = event.at_key("type").get(type) == simdjson::SUCCESS;
+  if (!has_type || type == "error") {
+    failed = true;
+    return Passing::kHandOn;
+  }
+  if (!type.starts_with("transcript.text.")) return broken("has an event of no transcript");
+  std::string_view text;
+  for (const std::string_view key : {"delta", "text"}) {
+    dom::element told;
+    if (event.at_key(key).get(told) != simdjson::SUCCESS) continue;
+    if (told.get(text) != simdjson::SUCCESS) return broken("has a text that is no string");
+    transcript_bytes += text.size();
+  }
+  if (transcript_bytes > kTranscriptBytesMax) return broken("has a transcript that is too long");
+  has_begun();
+  if (type != "transcript.text.done") return Passing::kHandOn;
+  state = StreamState::kFinished;
+  note(Kind::kFinished);
+  return Passing::kHandOn;
+}
+
 FaultOr<Passing> StreamReader::State::read_anthropic(dom::object event) {
   calls.anthropic_event(event);
+  paid.message_event(event);
   std::string_view type;
   if (event.at_key("type").get(type) != simdjson::SUCCESS) return Passing::kHandOn;
   if (type == "content_block_delta") {
@@ -323,8 +366,10 @@ void StreamReader::start(Surface surface, bool usage_asked, std::string_view mod
   state.ending.start(surface, usage_asked, model);
   state.usage.reset();
   state.running.reset();
+  state.tier = {};
   state.parts = {};
   state.response.start();
+  state.paid.start();
   state.walk.clear();
   state.state = StreamState::kOpen;
   state.passing = Passing::kHandOn;
@@ -332,6 +377,7 @@ void StreamReader::start(Surface surface, bool usage_asked, std::string_view mod
   state.choices.clear();
   state.choices_open = 0;
   state.blocks.clear();
+  state.transcript_bytes = 0;
 }
 
 FaultOr<StreamState> StreamReader::feed(std::string_view piece, std::string& out, OutputSink& sink,
@@ -371,6 +417,12 @@ std::size_t StreamReader::events() const { return state_->read; }
 void StreamReader::handed_on(std::size_t events) { state_->ending.handed_on(events); }
 
 const std::optional<Usage>& StreamReader::usage() const { return state_->usage; }
+EarlyUsage StreamReader::early_usage() const {
+  if (dialect_of(state_->surface) != Dialect::kAnthropic) return {.usage = state_->tier};
+  return state_->parts.early();
+}
+
+ToolCalls StreamReader::tool_calls() const { return state_->paid.total(); }
 bool StreamReader::begun() const { return state_->begun; }
 
 bool StreamReader::output_ended() const {

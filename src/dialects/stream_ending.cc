@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/json_writer.h"
+#include "dialects/usage_json.h"
 
 namespace tollgate::dialects {
 
@@ -133,19 +134,7 @@ void StreamEnding::write_usage_chunk(const Usage& counted, std::string& out) con
   begin_chunk(json);
   json.end_array();
   json.key("usage");
-  json.begin_object();
-  json.member("prompt_tokens", counted.input);
-  json.member("completion_tokens", counted.output);
-  json.member("total_tokens", counted.input + counted.output);
-  json.key("prompt_tokens_details");
-  json.begin_object();
-  json.member("cached_tokens", counted.cached_input);
-  json.end_object();
-  json.key("completion_tokens_details");
-  json.begin_object();
-  json.member("reasoning_tokens", counted.reasoning);
-  json.end_object();
-  json.end_object();
+  write_usage(surface_, counted, json);
   json.end_object();
   out += "\n\n";
 }
@@ -180,12 +169,9 @@ void StreamEnding::write_message_start(const Usage& counted, std::string& out) c
   json.key("stop_sequence");
   json.null();
   json.key("usage");
-  json.begin_object();
-  json.member("input_tokens", counted.input - counted.cached_input);
-  json.member("cache_creation_input_tokens", 0);
-  json.member("cache_read_input_tokens", counted.cached_input);
-  json.member("output_tokens", 0);
-  json.end_object();
+  Usage begun = counted;
+  begun.output = 0;
+  write_usage(surface_, begun, json);
   json.end_object();
   json.end_object();
   out += "\n\n";

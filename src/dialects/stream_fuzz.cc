@@ -66,13 +66,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   constexpr Surface kSurfaces[] = {Surface::kChatCompletions, Surface::kCompletions,
                                    Surface::kMessages, Surface::kResponses};
-  const Surface surface = kSurfaces[data[0] % std::size(kSurfaces)];
+  const bool is_transcript = (data[0] & 0x80) != 0;
+  const Surface surface =
+      is_transcript ? Surface::kTranscriptions : kSurfaces[data[0] % std::size(kSurfaces)];
   const bool usage_asked = (data[0] & 0x40) != 0;
   const std::string_view stream(reinterpret_cast<const char*>(data + 1), size - 1);
 
   reader.start(surface, usage_asked);
   const Passed cut = pass(reader, stream, 1 + data[0] % 7);
   const auto usage_cut = reader.usage();
+  const ToolCalls calls_cut = reader.tool_calls();
   reader.start(surface, usage_asked);
   Passed whole = pass(reader, stream, size);
   CHECK(cut.out == whole.out);
@@ -82,6 +85,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(cut.finished == whole.finished);
   CHECK(usage_cut.has_value() == reader.usage().has_value());
   if (usage_cut) CHECK(usage_cut->output == reader.usage()->output);
+  CHECK(calls_cut.of == reader.tool_calls().of);
+  if (is_transcript) return 0;  // It has no ending of ours.
 
   reader.end(Ending::kLength, {.input = 1, .output = 1}, whole.out);
   reader.start(surface, usage_asked);

@@ -17,6 +17,7 @@ struct Row {
   Cost cost;
   std::string_view name;
   std::string_view path;
+  Unit unit = Unit::kNone;
 };
 
 constexpr Dialect kOpenAi = Dialect::kOpenAi;
@@ -38,6 +39,16 @@ constexpr std::array<Row, kSurfaceCount> kRows{{
      "/v1/moderations"},
     {Surface::kRerank, kOpenAi, Output::kNone, Cost::kTokens, "rerank", "/v1/rerank"},
     {Surface::kMcp, Dialect::kMcp, Output::kNone, Cost::kNothing, "mcp", {}},
+    {Surface::kImages, kOpenAi, Output::kNone, Cost::kTokens, "image_generations",
+     "/v1/images/generations", Unit::kImages},
+    {Surface::kSpeech, kOpenAi, Output::kNone, Cost::kTokens, "speech", "/v1/audio/speech",
+     Unit::kCharacters},
+    {Surface::kTranscriptions, kOpenAi, Output::kNone, Cost::kTokens, "transcriptions",
+     "/v1/audio/transcriptions", Unit::kAudioSeconds},
+    {Surface::kTranslations, kOpenAi, Output::kNone, Cost::kTokens, "translations",
+     "/v1/audio/translations", Unit::kAudioSeconds},
+    {Surface::kImageEdits, kOpenAi, Output::kNone, Cost::kTokens, "image_edits", "/v1/images/edits",
+     Unit::kImages},
 }};
 
 constexpr bool is_in_order() {
@@ -68,6 +79,37 @@ std::optional<Surface> surface_of_path(std::string_view path) {
 }
 
 bool makes_output(Surface surface) { return row_of(surface).output == Output::kTokens; }
+bool is_conversation(Surface surface) {
+  return surface == Surface::kChatCompletions || surface == Surface::kResponses ||
+         surface == Surface::kMessages;
+}
+
+bool asks_by_form(Surface surface) {
+  return reads_sound(surface) || surface == Surface::kImageEdits;
+}
+
+bool reads_sound(Surface surface) {
+  return surface == Surface::kTranscriptions || surface == Surface::kTranslations;
+}
+
+bool answers_in_text(Surface surface) { return makes_output(surface) || reads_sound(surface); }
+
+Unit unit_of(Surface surface) { return row_of(surface).unit; }
+
+std::string_view name_of(Unit unit) {
+  switch (unit) {
+    case Unit::kImages:
+      return "images";
+    case Unit::kCharacters:
+      return "characters";
+    case Unit::kAudioSeconds:
+      return "audio_seconds";
+    case Unit::kNone:
+      break;
+  }
+  return {};
+}
+
 bool costs_tokens(Surface surface) { return row_of(surface).cost == Cost::kTokens; }
 
 }  // namespace tollgate::dialects

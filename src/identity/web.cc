@@ -46,6 +46,7 @@ std::string message_of(const WebRequest& request, const Place& place,
       request.body.empty() ? "GET" : "POST", place.target, v6 ? "[" : "", at.host, v6 ? "]" : "",
       usual ? "" : fmt::format(":{}", at.port));
   if (!authorization.empty()) message += fmt::format("authorization: {}\r\n", authorization);
+  message += request.headers;
   if (!request.body.empty()) {
     message += fmt::format("content-type: {}\r\ncontent-length: {}\r\n", request.content_type,
                            request.body.size());
@@ -60,6 +61,7 @@ config::Upstream upstream_of(const WebRequest& request, const Place& place) {
   made.name = request.asked;
   made.endpoints.push_back(place.endpoint);
   made.certificate_authority = request.certificate_authority;
+  made.addresses = request.addresses;
   made.concurrent_requests = NetWeb::kAtOnceMax;
   made.timeout = {request.timeout, request.timeout, request.timeout, request.timeout};
   return made;
@@ -67,7 +69,7 @@ config::Upstream upstream_of(const WebRequest& request, const Place& place) {
 
 }  // namespace
 
-NetWeb::NetWeb(net::Loop& loop) : loop_(loop), pool_(loop, counts_) {}
+NetWeb::NetWeb(net::Loop& loop) : loop_(loop), pool_(loop, gates_) {}
 
 // What stands in the head of a request to say who asks; empty: nothing.
 FaultOr<std::string> NetWeb::authorization_of(const WebRequest& request) {
@@ -106,8 +108,11 @@ Task<FaultOr<WebAnswer>> NetWeb::ask(const WebRequest& request) {
   FaultOr<void> sent = co_await pool_.send(*call);
   FaultOr<std::string_view> body = std::string_view();
   const bool good = call->status() == 200 || (call->status() == 201 && !request.body.empty()) ||
-                    (call->status() == 400 && request.reads_refusals);
-  if (sent && good) body = co_await call->read_whole(request.bytes_max);
+                    (call->status() == 400 && request.reads_refusals) ||
+                    (request.takes_any_success && call->status() / 100 == 2);
+  // Whose answer is only that it has it has said so: what else it says may be long, or break off.
+  const bool is_taken = request.takes_any_success && call->status() / 100 == 2;
+  if (sent && good && !is_taken) body = co_await call->read_whole(request.bytes_max);
   std::erase(open_, call.get());
   if (!sent) co_return std::unexpected(std::move(sent.error()));
   if (!body) co_return std::unexpected(std::move(body.error()));

@@ -30,6 +30,9 @@ struct WebRequest {
   std::string body;
   Duration timeout{};
   Bytes bytes_max = 0;  // Of the answer.
+  std::string headers;  // Further lines, each "name: value\r\n".
+  config::Addresses addresses = config::Addresses::kAny;
+  bool takes_any_success = false;  // Any status of 200 to 299 is an answer, whatever its body.
   // An answer with status 400 says something, and is no Fault (RFC 6749 5.2).
   bool reads_refusals = false;
 };
@@ -64,7 +67,7 @@ class NetWeb final : public Web {
 
   net::Loop& loop_;
   BearerFiles bearers_;
-  net::UpstreamCounts counts_;
+  net::UpstreamGates gates_;
   net::UpstreamPool pool_;
   std::vector<pipeline::UpstreamCall*> open_;
   bool closed_ = false;

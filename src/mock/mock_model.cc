@@ -11,7 +11,10 @@
 #include "base/json_writer.h"
 #include "dialects/framing.h"
 #include "dialects/reply.h"
+#include "mock/asked_call.h"
 #include "mock/wire.h"
+#include "mock/wire_made.h"
+#include "mock/wire_mcp.h"
 #include "mock/wire_responses.h"
 
 namespace tollgate::mock {
@@ -21,6 +24,7 @@ namespace {
 using dialects::Surface;
 
 constexpr Bytes kBodyBytesMax = 64 << 20;
+constexpr std::string_view kConversationsPath = "/v1/conversations";
 constexpr Tokens kOutputMax = 1'000'000;
 constexpr Tokens kOutputUsual = 48;
 constexpr Tokens kOverrunTimes = 10;
@@ -71,13 +75,6 @@ std::string_view last_content(const dialects::Request& request) {
   return {};
 }
 
-bool tool_has_answered(const dialects::Request& request) {
-  if (request.surface == Surface::kResponses) return request.turns.tool > 0;
-  return std::any_of(request.texts.begin(), request.texts.end(), [](const dialects::Text& text) {
-    return text.kind == dialects::TextKind::kRole && text.text == "tool";
-  });
-}
-
 // Arguments that fill each required property of the tool's schema with a plain value.
 std::string arguments_for(std::string_view definition) {
   std::string out;
@@ -100,6 +97,19 @@ std::string arguments_for(std::string_view definition) {
   }
   json.end_object();
   return out;
+}
+
+// What is asked for comes in its order, one after each answer of a tool. Where no call is asked
+// for, one of the first tool, until any has answered.
+std::optional<ToolCall> call_for(const dialects::Request& request) {
+  if (request.tools.empty()) return std::nullopt;
+  const auto answered = static_cast<std::size_t>(request.turns.tool);
+  std::vector<ToolCall> asked = calls_asked(request);
+  if (answered < asked.size()) return std::move(asked[answered]);
+  if (!asked.empty() || answered > 0) return std::nullopt;
+  const dialects::Tool& first = request.tools.front();
+  if (takes_text(request, first)) return ToolCall{std::string(first.name), "example", {}, true};
+  return ToolCall{std::string(first.name), arguments_for(first.definition)};
 }
 
 }  // namespace
@@ -154,6 +164,27 @@ Tokens MockModel::input_of(const dialects::Request& request) {
   return tokens;
 }
 
+namespace {
+
+// All of the input but its end is kept, where it is asked to keep any, and nothing is found again.
+void keep(const dialects::Request& request, Usage& reported) {
+  constexpr Tokens kEnd = 3;
+  const dialects::CacheMarks& marks = request.cache;
+  const Tokens kept = marks.count > 0 ? std::max<Tokens>(0, reported.input - kEnd) : 0;
+  const Tokens hour = !marks.has_1h ? 0 : marks.has_5m ? kept / 2 : kept;
+  reported.cache_write_1h = hour;
+  reported.cache_write_5m = kept - hour;
+  const bool anthropic = dialects::dialect_of(request.surface) == dialects::Dialect::kAnthropic;
+  const std::string_view tier = request.service_tier;
+  if (tier == "auto") {
+    reported.tier = anthropic ? "priority" : "default";
+  } else if (!tier.empty()) {
+    reported.tier = tier == "standard_only" ? "standard" : std::string(tier);
+  }
+}
+
+}  // namespace
+
 MockModel::Answer MockModel::answer_to(const dialects::Request& request) {
   Answer answer;
   answer.streamed = request.delivery == dialects::Delivery::kStreamed;
@@ -183,19 +214,18 @@ MockModel::Answer MockModel::answer_to(const dialects::Request& request) {
   if (!dialects::makes_output(request.surface)) answer.each = 0;
 
   Tokens output = answer.each * answer.choices;
-  const auto definition = std::find_if(
-      request.texts.begin(), request.texts.end(),
-      [](const dialects::Text& text) { return text.kind == dialects::TextKind::kToolDefinition; });
-  if (!request.tools.empty() && definition != request.texts.end() && !tool_has_answered(request)) {
-    answer.call =
-        ToolCall{std::string(request.tools.front().name), arguments_for(definition->text)};
+  answer.call = call_for(request);
+  if (answer.call) {
+    answer.call->serial = std::to_string(serial_);
     answer.finish = "tool_calls";
     answer.choices = 1;
     output = counter_.count(answer.call->name) + counter_.count(answer.call->arguments);
   }
-  answer.inputs = request.prompts;
+  answer.inputs = dialects::unit_of(request.surface) == dialects::Unit::kImages ? request.choices
+                                                                                : request.prompts;
   answer.wire.reported = {input_of(request), output, media_of(request).audio};
-  if (policy_.fail == Fail::kLieLow) answer.wire.reported = {1, 1, 0};
+  keep(request, answer.wire.reported);
+  if (policy_.fail == Fail::kLieLow) answer.wire.reported = {1, 1};
   if (policy_.fail == Fail::kLieHigh) {
     answer.wire.reported.input *= kLieTimes;
     answer.wire.reported.output *= kLieTimes;
@@ -214,6 +244,13 @@ Task<void> MockModel::serve(pipeline::Exchange& exchange) {
                     stats_.requests.load(), stats_.streams.load(), stats_.cancelled.load(),
                     stats_.input_tokens.load(), stats_.output_tokens.load()));
   }
+  if (path == "/mock/hook") {
+    const Expected<std::string_view> body = co_await exchange.read_body(1 << 20);
+    if (body && !head.header("webhook-signature").empty()) ++stats_.hooks;
+    co_return co_await reply_json(exchange, 200, "{}");
+  }
+  if (path == "/mcp") co_return co_await serve_mcp(exchange);
+  if (path.starts_with(kConversationsPath)) co_return co_await serve_conversations(exchange, path);
   const std::optional<Surface> surface = dialects::surface_of_path(path);
   if (!surface) {
     co_return co_await reply_json(
@@ -226,7 +263,10 @@ Task<void> MockModel::serve(pipeline::Exchange& exchange) {
   if (co_await misbehave(exchange)) co_return;
   const Expected<std::string_view> body = co_await exchange.read_body(kBodyBytesMax);
   if (!body) co_return;
-  const Expected<dialects::Request> request = reader_.read(*surface, *body);
+  const Expected<dialects::Request> request =
+      dialects::asks_by_form(*surface)
+          ? reader_.read_form(*surface, head.header("content-type"), *body)
+          : reader_.read(*surface, *body);
   if (!request) {
     std::string error;
     dialects::RefusalWords words;
@@ -236,14 +276,55 @@ Task<void> MockModel::serve(pipeline::Exchange& exchange) {
     dialects::write_refusal(dialects::dialect_of(*surface), words, error);
     co_return co_await reply_json(exchange, 400, std::move(error));
   }
-  const Answer answer = answer_to(*request);
+  Answer answer = answer_to(*request);
+  if (request->is_turn && !take_turn(*request, *body, answer)) {
+    co_return co_await reply_json(
+        exchange, 404,
+        R"({"error":{"message":"no such conversation","type":"invalid_request_error","param":"conversation","code":null}})");
+  }
   stats_.input_tokens += answer.wire.reported.input;
-  if (answer.streamed) {
+  if (*surface == Surface::kSpeech) {
+    co_await send_sound(exchange, request->characters, request->made_format);
+  } else if (dialects::reads_sound(*surface)) {
+    co_await send_transcript(exchange, *request);
+  } else if (answer.streamed) {
     ++stats_.streams;
     co_await send_stream(exchange, answer);
   } else {
     co_await send_whole(exchange, answer);
   }
+}
+
+Task<void> MockModel::serve_mcp(pipeline::Exchange& exchange) {
+  if (exchange.head().method != "POST") co_return co_await reply_json(exchange, 405, {});
+  ++stats_.requests;
+  const Expected<std::string_view> body = co_await exchange.read_body(kBodyBytesMax);
+  if (!body) co_return;
+  const bool is_poisoned = policy_.fail == Fail::kLeak;
+  McpReply reply = mcp_reply(*body, is_poisoned ? McpTools::kPoisoned : McpTools::kHonest);
+  co_await reply_json(exchange, reply.status, std::move(reply.body));
+}
+
+Task<void> MockModel::serve_conversations(pipeline::Exchange& exchange, std::string_view path) {
+  ++stats_.requests;
+  if (co_await misbehave(exchange)) co_return;
+  const Expected<std::string_view> body = co_await exchange.read_body(kBodyBytesMax);
+  if (!body) co_return;
+  Conversations::Reply reply = stats_.conversations.serve(
+      exchange.head().method, path.substr(kConversationsPath.size()), *body);
+  co_await reply_json(exchange, reply.status, std::move(reply.body));
+}
+
+bool MockModel::take_turn(const dialects::Request& request, std::string_view body, Answer& answer) {
+  const std::string_view id = request.previous_response;
+  const std::optional<std::string> before = stats_.conversations.texts_of(id);
+  if (!before) return false;
+  answer.wire.conversation = id;
+  answer.wire.reported.input += counter_.count(*before);
+  std::string said;
+  for (Tokens i = 0; i < answer.each; ++i) said += word(static_cast<std::size_t>(i));
+  stats_.conversations.add_turn(id, body, said);
+  return true;
 }
 
 // The faults that need no answer; true when the request is done with.
@@ -296,6 +377,9 @@ std::string MockModel::reply_without_output(const Answer& answer) {
       return moderation_reply(answer.wire, answer.inputs);
     case Surface::kRerank:
       return ranking_reply(answer.wire, answer.inputs);
+    case Surface::kImages:
+    case Surface::kImageEdits:
+      return images_reply(answer.wire, answer.inputs);
     default:
       return embedding_reply(answer.wire, answer.inputs);
   }
@@ -326,6 +410,62 @@ Task<void> MockModel::send_whole(pipeline::Exchange& exchange, const Answer& ans
   }
   stats_.output_tokens += answer.each * answer.choices;
   co_await reply_json(exchange, 200, std::move(body));
+}
+
+// Two words for each second.
+Task<void> MockModel::send_transcript(pipeline::Exchange& exchange,
+                                      const dialects::Request& request) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(request.sound).count();
+  if (request.delivery == dialects::Delivery::kStreamed) {
+    co_return co_await stream_transcript(exchange, seconds);
+  }
+  std::string said;
+  for (std::int64_t i = 0; i < 2 * seconds; ++i) said += word(static_cast<std::size_t>(i));
+  const Transcript made = transcript_of(said, seconds, request.made_format);
+  pipeline::ReplyHead head;
+  head.content_type = made.type;
+  if (!co_await exchange.reply(head, made.body)) ++stats_.cancelled;
+}
+
+Task<void> MockModel::stream_transcript(pipeline::Exchange& exchange, std::int64_t seconds) {
+  ++stats_.streams;
+  pipeline::ReplyHead head;
+  head.content_type = "text/event-stream";
+  exchange.begin(head);
+  std::string said;
+  for (std::int64_t i = 0; i < 2 * seconds; ++i) {
+    if (policy_.fail == Fail::kCut && i == seconds) co_return;
+    const std::string_view piece = word(static_cast<std::size_t>(i));
+    said += piece;
+    const std::string event = transcript_piece(piece);
+    if (!co_await exchange.write(event)) {
+      ++stats_.cancelled;
+      co_return;
+    }
+  }
+  const std::string end = transcript_end(said, seconds);
+  if (!co_await exchange.write(end) || !co_await exchange.finish()) ++stats_.cancelled;
+}
+
+// In pieces, as it is made.
+Task<void> MockModel::send_sound(pipeline::Exchange& exchange, std::int64_t characters,
+                                 std::string_view format) {
+  constexpr std::size_t kPieceBytes = 4 << 10;
+  const Sound sound = speech_of(characters, format);
+  pipeline::ReplyHead head;
+  head.content_type = sound.type;
+  exchange.begin(head);
+  std::string_view rest = sound.bytes;
+  if (policy_.fail == Fail::kCut) rest = rest.substr(0, rest.size() / 2);
+  while (!rest.empty()) {
+    const std::string_view piece = rest.substr(0, kPieceBytes);
+    rest.remove_prefix(piece.size());
+    if (!co_await exchange.write(piece)) {
+      ++stats_.cancelled;
+      co_return;
+    }
+  }
+  if (policy_.fail != Fail::kCut && !co_await exchange.finish()) ++stats_.cancelled;
 }
 
 Task<void> MockModel::send_stream(pipeline::Exchange& exchange, const Answer& answer) {

@@ -5,10 +5,12 @@
 // configuration without a provider. It answers any model name and any credential. The text is
 // made of words that are one token each, so the output has exactly as many tokens as it says.
 // A number in the last message asks for that many tokens ("Write 200 words"), the word "slowly"
-// for 50 of them a second; a request that offers tools gets a call of the first one, unless a
-// tool has just answered.
+// for 50 of them a second; `Call NAME with {…}` asks for a call of that tool (asked_call.h), and a
+// request that offers tools and asks for none gets one of the first, unless a tool has answered.
 //
 //   POST /v1/chat/completions /v1/completions /v1/embeddings /v1/messages, GET /v1/models
+//   /v1/conversations  kept in memory; responses are turns of them (conversations.h)
+//   POST /mcp          an MCP server of two tools
 //   GET  /mock/stats   what it has served, as JSON
 //
 // One MockModel a loop; the statistics are shared.
@@ -24,6 +26,7 @@
 #include "base/fault.h"
 #include "base/units.h"
 #include "dialects/request.h"
+#include "mock/conversations.h"
 #include "net/net.h"
 #include "pipeline/ports.h"
 #include "tokens/vocabulary.h"
@@ -42,7 +45,7 @@ enum class Fail : std::uint8_t {
   kLieLow,     // Reports a usage of 1 and 1.
   kLieHigh,    // Reports a thousand times the usage.
   kOverrun,    // Ignores the output cap: makes ten times as much.
-  kLeak,       // Says a cloud's key that no account has, a few letters a chunk.
+  kLeak,  // Says a cloud's key that no account has, a few letters a chunk; has a poisoned MCP tool.
 };
 std::optional<Fail> fail_named(std::string_view name);  // "never", "500", "silent", "lie-low"…
 std::vector<std::string_view> fail_names();
@@ -59,6 +62,8 @@ struct Stats {
   std::atomic<std::int64_t> cancelled = 0;  // The other side left before the end.
   std::atomic<std::int64_t> input_tokens = 0;
   std::atomic<std::int64_t> output_tokens = 0;  // Really handed out.
+  std::atomic<std::int64_t> hooks = 0;          // Signed messages that were posted to /mock/hook.
+  Conversations conversations;                  // What it keeps, besides.
 };
 
 class MockModel final : public pipeline::Handler {
@@ -79,10 +84,18 @@ class MockModel final : public pipeline::Handler {
   Tokens input_of(const dialects::Request& request);
   static std::string reply_without_output(const Answer& answer);
   Task<void> send_whole(pipeline::Exchange& exchange, const Answer& answer);
+  Task<void> send_transcript(pipeline::Exchange& exchange, const dialects::Request& request);
+  Task<void> stream_transcript(pipeline::Exchange& exchange, std::int64_t seconds);
+  Task<void> send_sound(pipeline::Exchange& exchange, std::int64_t characters,
+                        std::string_view format);
   Task<void> send_stream(pipeline::Exchange& exchange, const Answer& answer);
   std::string_view word(std::size_t number) const;
   Task<void> pace(const Answer& answer, Tokens made);
   Task<void> reply_json(pipeline::Exchange& exchange, int status, std::string body);
+  Task<void> serve_mcp(pipeline::Exchange& exchange);
+  Task<void> serve_conversations(pipeline::Exchange& exchange, std::string_view path);
+  // Takes the turn into the conversation that it is of; false: there is none.
+  bool take_turn(const dialects::Request& request, std::string_view body, Answer& answer);
   Task<bool> misbehave(pipeline::Exchange& exchange);
 
   net::Loop& loop_;

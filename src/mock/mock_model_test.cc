@@ -1,6 +1,7 @@
 // The mock tells the truth: what it reports is what it sends, unless it was asked to lie.
 #include "mock/mock_model.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "dialects/framing.h"
@@ -138,6 +139,21 @@ TEST_F(Mock, CountsTheInputAsThePublishedFormulaDoes) {
   EXPECT_EQ(read_whole(Surface::kChatCompletions, *caller).usage->input, 9);
 }
 
+TEST_F(Mock, IsAnMcpServerToo) {
+  const std::string list = R"({"jsonrpc":"2.0","id":"a","method":"tools/list"})";
+  const auto honest = ask("/mcp", list);
+  EXPECT_EQ(honest->status, 200);
+  EXPECT_NE(honest->text.find(R"("id":"a")"), std::string::npos);
+  EXPECT_NE(honest->text.find("search_docs"), std::string::npos);
+  EXPECT_EQ(honest->text.find("add_numbers"), std::string::npos);
+  EXPECT_NE(ask("/mcp", list, {.fail = Fail::kLeak})->text.find("add_numbers"), std::string::npos);
+  const auto call = ask("/mcp", R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":)"
+                                R"({"name":"get_weather","arguments":{}}})");
+  EXPECT_NE(call->text.find(R"("isError":false)"), std::string::npos) << call->text;
+  EXPECT_EQ(ask("/mcp", R"({"jsonrpc":"2.0","method":"notifications/initialized"})")->status, 202);
+  EXPECT_EQ(ask("/mcp", "{")->status, 400);
+}
+
 TEST_F(Mock, ObeysTheLastNumberAndTheCap) {
   struct Case {
     std::string_view content;
@@ -197,6 +213,12 @@ TEST_F(Mock, CallsTheFirstToolUntilOneHasAnswered) {
       R"({"model":"m","max_tokens":99,"tools":[{"name":"look","input_schema":{"type":"object","required":["q"]}}],"messages":[{"role":"user","content":"x"}]})");
   EXPECT_NE(anthropic->text.find("\"stop_reason\":\"tool_use\""), std::string::npos);
   EXPECT_NE(anthropic->text.find(R"("input":{"q":"example"})"), std::string::npos);
+
+  const auto answered = ask(
+      "/v1/messages",
+      R"({"model":"m","max_tokens":99,"tools":[{"name":"look","input_schema":{"type":"object"}}],"messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"look","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"seen"}]}]})");
+  EXPECT_NE(answered->text.find("\"stop_reason\":\"end_turn\""), std::string::npos)
+      << answered->text;
 }
 
 TEST_F(Mock, EmbedsEachInput) {
@@ -274,6 +296,50 @@ TEST(MockFails, HaveANameEach) {
   for (const std::string_view name : fail_names()) EXPECT_TRUE(fail_named(name)) << name;
   EXPECT_EQ(fail_named("lie-low"), Fail::kLieLow);
   EXPECT_FALSE(fail_named("sometimes"));
+}
+
+// Whoever tries an agent says in his prompt what it is to do.
+TEST_F(Mock, CallsWhatThePromptAsksForInItsOrder) {
+  constexpr std::string_view kTools =
+      R"("tools":[{"type":"function","name":"read"},{"type":"function","name":"run"}])";
+  const auto body = [&](std::string_view prompt, std::string_view more) {
+    return fmt::format(R"({{"model":"m",{},"input":[{{"role":"user","content":"{}"}}{}]}})", kTools,
+                       prompt, more);
+  };
+  constexpr std::string_view kAnswered =
+      R"(,{"type":"function_call","call_id":"c","name":"run","arguments":"{}"},)"
+      R"({"type":"function_call_output","call_id":"c","output":"done"})";
+  constexpr std::string_view kTwo =
+      R"(First. Call run with {\"cmd\": \"echo }\", \"n\": {}}, then Call read with {\"p\":1}.)";
+  const auto first = ask("/v1/responses", body(kTwo, {}));
+  EXPECT_NE(first->text.find(R"("name":"run","arguments":"{\"cmd\": \"echo }\", \"n\": {}}")"),
+            std::string::npos)
+      << first->text;
+  const auto second = ask("/v1/responses", body(kTwo, kAnswered));
+  EXPECT_NE(second->text.find(R"("name":"read","arguments":"{\"p\":1}")"), std::string::npos)
+      << second->text;
+  const auto ended = ask("/v1/responses", body("Call run with {}", kAnswered));
+  EXPECT_EQ(ended->text.find(R"("type":"function_call")"), std::string::npos) << ended->text;
+  // What is no tool here, or no JSON, is no call that was asked for: the first tool is.
+  for (const std::string_view prompt :
+       {"Call nobody with {}", "Call run with {", "Call run with {a}", "Call run"}) {
+    const auto other = ask("/v1/responses", body(prompt, {}));
+    EXPECT_NE(other->text.find(R"("name":"read")"), std::string::npos) << prompt;
+  }
+}
+
+TEST_F(Mock, CallsACustomToolWithAText) {
+  constexpr std::string_view kBody =
+      R"({"model":"m","stream":STREAM,"tools":[{"type":"custom","name":"exec"}],"input":)"
+      R"("Call exec with \"say(\\\"hi\\\")\"."})";
+  for (const bool streamed : {false, true}) {
+    std::string body(kBody);
+    body.replace(body.find("STREAM"), 6, streamed ? "true" : "false");
+    const auto caller = ask("/v1/responses", body);
+    EXPECT_NE(caller->text.find(R"("type":"custom_tool_call")"), std::string::npos);
+    EXPECT_NE(caller->text.find(R"x("name":"exec","input":"say(\"hi\")")x"), std::string::npos)
+        << caller->text;
+  }
 }
 
 }  // namespace

@@ -33,11 +33,23 @@ void write_openai_usage(JsonWriter& json, const Usage& usage) {
   json.end_object();
 }
 
-void write_anthropic_usage(JsonWriter& json, Tokens input, Tokens output) {
+// Input is told without what the cache was given.
+void write_anthropic_usage(JsonWriter& json, const Usage& usage, Tokens output) {
+  const Tokens written = usage.cache_write_5m + usage.cache_write_1h;
   json.key("usage");
   json.begin_object();
-  json.member("input_tokens", input);
+  json.member("input_tokens", usage.input - written);
+  if (written > 0) {
+    json.member("cache_creation_input_tokens", written);
+    json.member("cache_read_input_tokens", 0);
+    json.key("cache_creation");
+    json.begin_object();
+    json.member("ephemeral_5m_input_tokens", usage.cache_write_5m);
+    json.member("ephemeral_1h_input_tokens", usage.cache_write_1h);
+    json.end_object();
+  }
   json.member("output_tokens", output);
+  if (!usage.tier.empty()) json.member("service_tier", std::string_view(usage.tier));
   json.end_object();
 }
 
@@ -53,6 +65,9 @@ void open_openai(JsonWriter& json, const Wire& wire, bool streamed) {
   json.member("object", object_of(wire.surface, streamed));
   json.member("created", kCreated);
   json.member("model", std::string_view(wire.model));
+  if (!wire.reported.tier.empty()) {
+    json.member("service_tier", std::string_view(wire.reported.tier));
+  }
 }
 
 void write_openai_call(JsonWriter& json, const ToolCall& call, std::string_view arguments,
@@ -61,7 +76,7 @@ void write_openai_call(JsonWriter& json, const ToolCall& call, std::string_view 
   json.begin_array();
   json.begin_object();
   if (indexed) json.member("index", 0);
-  json.member("id", "call_mock_1");
+  json.member("id", std::string_view("call_mock_" + call.serial));
   json.member("type", "function");
   json.key("function");
   json.begin_object();
@@ -124,7 +139,7 @@ std::string anthropic_whole(const Wire& wire, const std::vector<std::string>& ch
   json.begin_object();
   if (call != nullptr) {
     json.member("type", "tool_use");
-    json.member("id", "toolu_mock_1");
+    json.member("id", std::string_view("toolu_mock_" + call->serial));
     json.member("name", std::string_view(call->name));
     json.key("input");
     json.raw(call->arguments);
@@ -137,7 +152,7 @@ std::string anthropic_whole(const Wire& wire, const std::vector<std::string>& ch
   json.member("stop_reason", anthropic_finish(finish));
   json.key("stop_sequence");
   json.null();
-  if (wire.usage) write_anthropic_usage(json, wire.reported.input, wire.reported.output);
+  if (wire.usage) write_anthropic_usage(json, wire.reported, wire.reported.output);
   json.end_object();
   return out;
 }
@@ -218,7 +233,7 @@ std::string anthropic_opening(const Wire& wire, const ToolCall* call) {
   json.null();
   json.key("stop_sequence");
   json.null();
-  if (wire.usage) write_anthropic_usage(json, wire.reported.input, 1);
+  if (wire.usage) write_anthropic_usage(json, wire.reported, 1);
   json.end_object();
   json.end_object();
 
@@ -231,7 +246,7 @@ std::string anthropic_opening(const Wire& wire, const ToolCall* call) {
   inner.begin_object();
   if (call != nullptr) {
     inner.member("type", "tool_use");
-    inner.member("id", "toolu_mock_1");
+    inner.member("id", std::string_view("toolu_mock_" + call->serial));
     inner.member("name", std::string_view(call->name));
     inner.key("input");
     inner.raw("{}");

@@ -13,13 +13,19 @@ namespace tollgate::mock {
 
 struct ToolCall {
   std::string name;
-  std::string arguments;  // JSON.
+  std::string arguments;    // JSON; of a custom tool its text.
+  std::string serial = {};  // What its id ends with: clients take two of one id for one call.
+  bool is_custom = false;
 };
 
 struct Usage {
   Tokens input = 0;
   Tokens output = 0;
   Tokens audio = 0;  // Part of the input; told where there is some.
+  // The same, kept by the cache for five minutes and for an hour.
+  Tokens cache_write_5m = 0;
+  Tokens cache_write_1h = 0;
+  std::string tier = {};  // By which it was served; told where it is not empty.
 };
 
 // What every form of an answer is made from.
@@ -30,6 +36,7 @@ struct Wire {
   bool usage = true;        // Report it at all…
   bool usage_asked = true;  // …and, in an OpenAI stream, was it asked for.
   Usage reported;
+  std::string conversation = {};  // Of a response: that it is a turn of; may be empty.
 };
 
 // Texts of all choices, or one tool call, as a whole reply.

@@ -22,11 +22,15 @@ std::string message(std::string_view text, std::string_view status) {
       status, json_string(text));
 }
 
+std::string_view item_prefix(bool is_custom) { return is_custom ? "ctc" : "fc"; }
+
 std::string call_item(const ToolCall& call, std::string_view arguments, std::string_view status) {
-  return fmt::format(
-      R"({{"id":"fc_mock_1","type":"function_call","status":"{}","call_id":"call_mock_1",)"
-      R"("name":{},"arguments":{}}})",
-      status, json_string(call.name), json_string(arguments));
+  return fmt::format(R"({{"id":"{}_mock_{}","type":"{}","status":"{}","call_id":"call_mock_{}",)"
+                     R"("name":{},"{}":{}}})",
+                     item_prefix(call.is_custom), call.serial,
+                     call.is_custom ? "custom_tool_call" : "function_call", status, call.serial,
+                     json_string(call.name), call.is_custom ? "input" : "arguments",
+                     json_string(arguments));
 }
 
 std::string usage_of(const Wire& wire) {
@@ -43,9 +47,16 @@ std::string response(const Wire& wire, std::string_view status, std::string_view
   return fmt::format(
       R"({{"id":"{}","object":"response","created_at":1764000000,"status":"{}","error":null,)"
       R"("incomplete_details":{},"model":{},"output":[{}],"parallel_tool_calls":true,)"
-      R"("tool_choice":"auto","tools":[],"store":false,"usage":{}}})",
+      R"("tool_choice":"auto","tools":[],"store":false,{}"usage":{}}})",
       wire.id, status, cut ? R"({"reason":"max_output_tokens"})" : "null", json_string(wire.model),
-      output, usage);
+      output,
+      (wire.conversation.empty()
+           ? std::string()
+           : fmt::format(R"("conversation":{{"id":{}}},)", json_string(wire.conversation))) +
+          (wire.reported.tier.empty()
+               ? std::string()
+               : fmt::format("\"service_tier\":{},", json_string(wire.reported.tier))),
+      usage);
 }
 
 std::string_view status_of(std::string_view finish) {
@@ -72,6 +83,8 @@ std::string ResponseStream::opening(const Wire& wire, const ToolCall* call) {
       fmt::format("\"response\":{}", response(wire, "in_progress", {}, "null"));
   std::string out = event("response.created", begun) + event("response.in_progress", begun);
   if (call != nullptr) {
+    serial_ = call->serial;
+    is_custom_ = call->is_custom;
     return out +
            event("response.output_item.added",
                  fmt::format(R"("output_index":0,"item":{})", call_item(*call, {}, "in_progress")));
@@ -94,9 +107,10 @@ std::string ResponseStream::piece(std::string_view piece) {
 }
 
 std::string ResponseStream::arguments(std::string_view piece) {
-  return event(
-      "response.function_call_arguments.delta",
-      fmt::format(R"("item_id":"fc_mock_1","output_index":0,"delta":{})", json_string(piece)));
+  return event(is_custom_ ? "response.custom_tool_call_input.delta"
+                          : "response.function_call_arguments.delta",
+               fmt::format(R"("item_id":"{}_mock_{}","output_index":0,"delta":{})",
+                           item_prefix(is_custom_), serial_, json_string(piece)));
 }
 
 std::string ResponseStream::closing(const Wire& wire, const ToolCall* call,
@@ -106,9 +120,16 @@ std::string ResponseStream::closing(const Wire& wire, const ToolCall* call,
   std::string item;
   if (call != nullptr) {
     item = call_item(*call, call->arguments, "completed");
-    out += event("response.function_call_arguments.done",
-                 fmt::format(R"("item_id":"fc_mock_1","output_index":0,"name":{},"arguments":{})",
-                             json_string(call->name), json_string(call->arguments)));
+    if (is_custom_) {
+      out += event("response.custom_tool_call_input.done",
+                   fmt::format(R"("item_id":"ctc_mock_{}","output_index":0,"input":{})", serial_,
+                               json_string(call->arguments)));
+    } else {
+      out +=
+          event("response.function_call_arguments.done",
+                fmt::format(R"("item_id":"fc_mock_{}","output_index":0,"name":{},"arguments":{})",
+                            serial_, json_string(call->name), json_string(call->arguments)));
+    }
   } else {
     item = message(said_, status);
     out += event("response.output_text.done",

@@ -25,6 +25,8 @@ class ResponseStream {
 
   std::int64_t sequence_ = 0;
   std::string said_;
+  std::string serial_;  // Of the call.
+  bool is_custom_ = false;
 };
 
 }  // namespace tollgate::mock

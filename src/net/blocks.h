@@ -141,6 +141,10 @@ class Body {
     if (size_ == capacity_) grow(most);
     return {data_ + size_, std::min(capacity_, most) - size_};
   }
+  // What it takes once room() is asked for.
+  std::size_t bytes_with_room(std::size_t most) const {
+    return size_ == capacity_ ? grown(most) : capacity_;
+  }
   void add(std::size_t bytes) { size_ += bytes; }
   void append(std::string_view bytes, std::size_t most) {
     while (!bytes.empty()) {
@@ -159,9 +163,12 @@ class Body {
   }
 
  private:
-  void grow(std::size_t most) {
+  std::size_t grown(std::size_t most) const {
     static constexpr std::size_t kFirst = 64 << 10;
-    capacity_ = std::min(std::max(kFirst, 2 * capacity_), std::max(most, std::size_t{1}));
+    return std::min(std::max(kFirst, 2 * capacity_), std::max(most, std::size_t{1}));
+  }
+  void grow(std::size_t most) {
+    capacity_ = grown(most);
     data_ = static_cast<char*>(std::realloc(data_, capacity_ + kPadding));
     CHECK(data_ != nullptr);
   }

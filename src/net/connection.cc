@@ -7,6 +7,7 @@
 
 #include "net/forwarded.h"
 #include "net/proxy_header.h"
+#include "net/reason_phrase.h"
 #include "net/tls.h"
 
 namespace tollgate::net {
@@ -28,57 +29,6 @@ constexpr std::size_t kBodyRoom = 4 << 10;
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-std::string_view reason_phrase(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 201:
-      return "Created";
-    case 202:
-      return "Accepted";
-    case 204:
-      return "No Content";
-    case 304:
-      return "Not Modified";
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 402:
-      return "Payment Required";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 409:
-      return "Conflict";
-    case 413:
-      return "Content Too Large";
-    case 415:
-      return "Unsupported Media Type";
-    case 422:
-      return "Unprocessable Content";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 500:
-      return "Internal Server Error";
-    case 502:
-      return "Bad Gateway";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    default:
-      return "Status";
-  }
-}
-
 constexpr std::string_view kNoClient =
     "The header that says whom a proxy speaks for names no address at its right end.";
 
@@ -97,7 +47,8 @@ Connection::Connection(Listener::State& listener, int file, const IpAddress& pee
       loop_(listener.loop),
       edge_(listener.options.edge),
       stream_(loop_),
-      inbox_(loop_.blocks) {
+      inbox_(loop_.blocks),
+      kept_bytes_(loop_.buffered) {
   place_ = std::move(place);
   socket_peer_ = peer_ = peer;
   head_.client_ip = peer;
@@ -199,7 +150,7 @@ void Connection::drain() {
 }
 
 void Connection::cut() {
-  broken_ = true;
+  broken_ = cut_ = true;
   stream_.interrupt(Interrupt::kCancelled);
   loop_.enqueue(peer_left_);
 }
@@ -286,6 +237,7 @@ void Connection::close_request() {
   head_.headers = {};
   loop_.give_arena(std::move(arena_));
   body_.drop();
+  kept_bytes_.drop();
   inbox_.consume(std::min(request_bytes_, inbox_.size()));
   request_bytes_ = 0;
   inbox_.rest();
@@ -343,6 +295,12 @@ Task<Expected<std::string_view>> Connection::read_body(Bytes limit) {
         Reason::kBodyTooLarge, "",
         fmt::format("The body has {} bytes; at most {} are allowed here.", parsed_.length, most));
   }
+  // Before any of it is read, and before the caller is told to send it.
+  // What is promised takes nothing: who promises and sends nothing keeps nobody out.
+  if (parsed_.framing == Framing::kLength &&
+      !kept_bytes_.could_keep(static_cast<Bytes>(parsed_.length))) {
+    co_return body_unkept();
+  }
   if (parsed_.expects_continue && inbox_.size() == head_bytes_) {
     Pieces pieces;
     pieces.add(kContinue);
@@ -370,9 +328,11 @@ Task<Expected<std::string_view>> Connection::read_length() {
     co_return inbox_.view().substr(head_bytes_, length);
   }
   const std::size_t there = std::min(inbox_.size() - head_bytes_, length);
+  if (!has_room(body_.bytes_with_room(length))) co_return body_unkept();
   body_.append(inbox_.view().substr(head_bytes_, there), length);
   request_bytes_ = head_bytes_ + there;
   while (body_.size() < length) {
+    if (!has_room(body_.bytes_with_room(length))) co_return body_unkept();
     const Came came = co_await fill(&body_, length);
     if (came != Came::kBytes) co_return body_failed(came);
   }
@@ -391,6 +351,8 @@ Task<Expected<std::string_view>> Connection::read_chunks(std::size_t limit) {
                                    "allowed here.",
                                    limit));
     }
+    // It grows by doubling.
+    if (!has_room(std::min(limit, 2 * (body_.size() + step.decoded)))) co_return body_unkept();
     body_.append(inbox_.view().substr(head_bytes_, step.decoded), limit);
     inbox_.erase(head_bytes_, step.consumed);
     if (decoder.done()) break;
@@ -408,8 +370,20 @@ Task<Expected<std::string_view>> Connection::read_chunks(std::size_t limit) {
   co_return body_.view();
 }
 
-Expected<std::string_view> Connection::body_failed(Came came) {
+void Connection::drop_body() {
   body_state_ = BodyState::kFailed;
+  body_.drop();
+  kept_bytes_.drop();
+}
+
+Expected<std::string_view> Connection::body_unkept() {
+  const overload::Lack lack = kept_bytes_.lack();
+  drop_body();
+  return std::unexpected(pipeline::no_room(lack));
+}
+
+Expected<std::string_view> Connection::body_failed(Came came) {
+  drop_body();
   return refuse(Reason::kInvalidRequest, "",
                 came == Came::kTooLate ? "The body came too slowly."
                                        : "The connection ended before the body was complete.");

@@ -26,6 +26,7 @@ class Connection final : public pipeline::Exchange, public Link {
 
   const pipeline::RequestHead& head() const override { return head_; }
   Arena& arena() override { return *arena_; }
+  void belongs_to(std::string_view tenant) override { kept_bytes_.belongs_to(tenant); }
   Task<Expected<std::string_view>> read_body(Bytes limit) override;
   void add_headers(std::string_view lines) override { further_ = lines; }
   Task<bool> reply(const pipeline::ReplyHead& head, std::string_view body) override;
@@ -34,6 +35,7 @@ class Connection final : public pipeline::Exchange, public Link {
   Task<bool> finish() override;
   void on_caller_gone(pipeline::Cancellable* wait) override;
   bool caller_gone() const override { return broken_ || stream_.peer_left(); }
+  bool is_cut() const override { return cut_; }
 
  private:
   enum class Next : std::uint8_t { kRequest, kMalformed, kClose };
@@ -56,7 +58,11 @@ class Connection final : public pipeline::Exchange, public Link {
   Task<Expected<std::string_view>> read_length();
   Task<Expected<std::string_view>> read_chunks(std::size_t limit);
   Task<bool> flush(Pieces& pieces, Instant until = Instant::max());
+  // Whether so much of a body may be kept, from now on.
+  bool has_room(std::size_t bytes) { return kept_bytes_.keep(static_cast<Bytes>(bytes)); }
   Expected<std::string_view> body_failed(Came came);
+  Expected<std::string_view> body_unkept();
+  void drop_body();
 
   void open_request();
   void close_request();
@@ -77,6 +83,7 @@ class Connection final : public pipeline::Exchange, public Link {
   Stream stream_;
   Inbox inbox_;
   Body body_;
+  overload::BufferedBytes::RequestShare kept_bytes_;  // Of the body.
   PeerLeft peer_left_;
 
   PeerCounts::Place place_;
@@ -98,6 +105,7 @@ class Connection final : public pipeline::Exchange, public Link {
   Framing reply_framing_ = Framing::kNone;
   bool keep_alive_ = true;
   bool broken_ = false;
+  bool cut_ = false;
   bool idle_ = false;  // Between requests, with nothing received.
   bool first_ = true;
 };

@@ -136,13 +136,21 @@ struct Fields {
   const Header* expect = nullptr;
   const Header* upgrade = nullptr;
   bool encoded = false;     // The body is said to be compressed.
-  bool underscore = false;  // A name has one.
+  bool underscore = false;  // A name has one, and is none of those below.
 };
+
+// Coding agents name a session so. Nothing here reads such a field and none is handed on, and with
+// a `-` they mean nothing to HTTP or to a proxy.
+bool is_of_session(std::string_view name) {
+  return equal_without_case(name, "session_id") || equal_without_case(name, "conversation_id");
+}
 
 Fields gather(const std::vector<Header>& fields) {
   Fields found;
   for (const Header& field : fields) {
-    found.underscore = found.underscore || field.name.find('_') != field.name.npos;
+    if (field.name.find('_') != field.name.npos && !is_of_session(field.name)) {
+      found.underscore = true;
+    }
     switch (field.name.size()) {
       case 4:
         if (equal_without_case(field.name, "host")) ++found.hosts;

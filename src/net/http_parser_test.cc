@@ -100,6 +100,14 @@ TEST(HttpParser, RefusesWhateverAnotherMightReadDifferently) {
   }
 }
 
+// Agents name their sessions with an underscore; whatever else has one stays refused.
+TEST(HttpParser, TakesTheSessionOfAnAgentForNoForgedField) {
+  EXPECT_EQ(complaint(with("session_id: a\r\nConversation_ID: b\r\n")), "");
+  for (const std::string_view other : {"X_Real_IP", "session_id_", "session_", "content_length"}) {
+    EXPECT_NE(complaint(with("session_id: a\r\n" + std::string(other) + ": b\r\n")), "") << other;
+  }
+}
+
 TEST(HttpParser, ServesWhatIsCorrect) {
   for (const std::string& bytes :
        {std::string("GET / HTTP/1.0\r\n\r\n"), with("Content-Length: 3\r\n"), with(""),

@@ -185,6 +185,7 @@ std::string_view Loop::State::date_line() {
 
 Loop::Loop() : state_(std::make_unique<State>()) {}
 Loop::~Loop() = default;
+Loop::Loop(overload::BufferedBytes& buffered) : Loop() { state_->buffered = &buffered; }
 void Loop::run() { state_->run(); }
 void Loop::stop() { state_->stop(); }
 void Loop::post(std::function<void()> work) { state_->post(std::move(work)); }

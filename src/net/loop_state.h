@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "controls/overload/buffered_bytes.h"
 #include "net/blocks.h"
 #include "net/links.h"
 #include "net/net.h"
@@ -72,6 +73,8 @@ struct Loop::State {
   Blocks blocks;
   std::vector<pipeline::Header> fields;  // Of the head being parsed.
   std::unique_ptr<char[]> record;        // One TLS record being gathered.
+  // Where bodies that connections and calls keep count; null: nowhere.
+  overload::BufferedBytes* buffered = nullptr;
 
  private:
   void wait(Duration most);

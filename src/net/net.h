@@ -19,6 +19,7 @@
 #include "base/task.h"
 #include "base/units.h"
 #include "config/config.h"
+#include "controls/overload/buffered_bytes.h"
 #include "pipeline/ports.h"
 
 namespace tollgate::net {
@@ -28,6 +29,8 @@ class PeerCounts;  // peer_counts.h
 class Loop : public pipeline::Clock, public Executor {
  public:
   Loop();
+  // Bodies that its connections and calls keep count in `buffered`, which outlives it.
+  explicit Loop(overload::BufferedBytes& buffered);
   ~Loop() override;
   Loop(const Loop&) = delete;
 
@@ -135,17 +138,37 @@ class Counts {
   std::unique_ptr<State> state_;
 };
 using ListenerCounts = Counts;  // Connections at each listener.
-using UpstreamCounts = Counts;  // Requests at work at each upstream.
+
+class UpstreamGate;  // upstream_gate.h
+
+// The places at each upstream, over all loops: one object for a process. Safe from any thread.
+class UpstreamGates {
+ public:
+  UpstreamGates();
+  ~UpstreamGates();
+  UpstreamGates(const UpstreamGates&) = delete;
+
+  // Those at the upstream of that name. Lives as long as this object.
+  UpstreamGate& of(std::string_view name);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 // The connections of one loop to all upstreams: kept alive, bounded by each upstream's
 // concurrent_requests, found by endpoint. Calls are released before the pool ends, and `loop`
-// and `counts` outlive it.
+// and `gates` outlive it.
 class UpstreamPool : public pipeline::Upstreams {
  public:
-  UpstreamPool(Loop& loop, UpstreamCounts& counts);
+  UpstreamPool(Loop& loop, UpstreamGates& gates);
   ~UpstreamPool() override;
 
   pipeline::CallHandle open(const pipeline::UpstreamRequest& request) override;
+  Task<pipeline::CallHandle> open_in_turn(const pipeline::UpstreamRequest& request,
+                                          pipeline::Waiting& waiting) override;
+  void ended(const config::Upstream& upstream, const pipeline::Waiting& waiting, Tokens used,
+             pipeline::LoadSample sample) override;
   Task<FaultOr<void>> send(pipeline::UpstreamCall& call) override;
 
   int connections() const;  // Open now, idle ones included.

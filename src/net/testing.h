@@ -27,6 +27,7 @@ class Peer {
 
   void send(std::string_view bytes) { unsent_ += bytes; }
   void poll();        // Sends and receives what is possible.
+  bool sent_all() const { return unsent_.empty(); }
   void half_close();  // After all is sent.
   void leave();       // Closes at once.
   void reset();       // Closes with a reset.
@@ -70,6 +71,7 @@ class Script final : public pipeline::Handler, public pipeline::Cancellable {
   std::optional<bool> sent;    // What it told of that.
 
   Bytes body_limit = 1 << 20;
+  bool awaits_body = false;  // Of a stream: as UpstreamRequest has it.
   int served = 0;
   int malformed = 0;
   int cancelled = 0;
@@ -115,7 +117,7 @@ class Net : public ::testing::Test {
   void pass(Duration time);  // Of the deadlines' clock.
 
   Loop loop;
-  UpstreamCounts counts;
+  UpstreamGates gates;
   std::unique_ptr<UpstreamPool> pool;
   Script script;
   Server server;

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "net/upstream_gate.h"
+
 namespace tollgate::net::testing {
 
 namespace {
@@ -110,12 +112,30 @@ Task<void> Script::serve(pipeline::Exchange& exchange) {
   replied = co_await exchange.reply(head, target == "/nothing" ? "" : "none");
 }
 
+namespace {
+
+int status_of(Reason reason) {
+  switch (reason) {
+    case Reason::kBodyTooLarge:
+      return 413;
+    case Reason::kConcurrencyLimited:
+      return 429;
+    case Reason::kOverloaded:
+      return 503;
+    default:
+      return 400;
+  }
+}
+
+}  // namespace
+
 // The body, and the target of the request before it was read: the views must still hold.
 Task<void> Script::echo(pipeline::Exchange& exchange) {
+  exchange.belongs_to(exchange.head().header("x-tenant"));
   const Expected<std::string_view> body = co_await exchange.read_body(body_limit);
   pipeline::ReplyHead head;
   if (!body) {
-    head.status = body.error().reason == Reason::kBodyTooLarge ? 413 : 400;
+    head.status = status_of(body.error().reason);
     replied = co_await exchange.reply(head, body.error().message);
     co_return;
   }
@@ -198,7 +218,8 @@ Task<void> Script::proxy(pipeline::Exchange& exchange) {
 
 Task<void> Script::proxy_stream(pipeline::Exchange& exchange) {
   static_cast<void>(co_await exchange.read_body(body_limit));
-  const pipeline::UpstreamRequest request{&upstream, 0, "GET /up HTTP/1.1\r\nhost: up\r\n\r\n"};
+  pipeline::UpstreamRequest request{&upstream, 0, "GET /up HTTP/1.1\r\nhost: up\r\n\r\n"};
+  request.awaits_body = awaits_body;
   const pipeline::CallHandle call = upstreams->open(request);
   exchange.on_caller_gone(call.get());
   const FaultOr<void> sent = co_await upstreams->send(*call);
@@ -235,7 +256,7 @@ void Script::refuse_malformed(const pipeline::RequestHead&, std::string_view mes
 
 // ---- Net -----------------------------------------------------------------------------------
 
-Net::Net() : pool(std::make_unique<UpstreamPool>(loop, counts)) {
+Net::Net() : pool(std::make_unique<UpstreamPool>(loop, gates)) {
   script.upstreams = pool.get();
   script.upstream.name = "up";
   config::Endpoint endpoint;
@@ -250,7 +271,7 @@ Net::~Net() {
   listener->drain([&drained] { drained = true; });
   listener->cut();
   EXPECT_TRUE(until([&drained] { return drained; }));
-  EXPECT_EQ(counts.of("up"), 0);
+  EXPECT_EQ(gates.of("up").at_work(), 0);
 }
 
 void Net::listen(config::Edge edge, std::shared_ptr<const ServerTls> tls,

@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 
+#include "net/reachable.h"
+
 namespace tollgate::net {
 
 namespace {
@@ -16,6 +18,7 @@ namespace {
 constexpr std::size_t kReadRoom = 4 << 10;  // What is worth a read.
 constexpr int kInterimRepliesMax = 8;       // 1xx before the reply.
 constexpr std::array<char, kPadding + 1> kNothing{};
+constexpr std::string_view kNoRoom = "as many bytes are kept as may be (edge.buffered_bytes_max)";
 constexpr HeadLimits kReplyLimits = {.bytes = 32 << 10, .fields = 200};
 
 }  // namespace
@@ -25,6 +28,7 @@ void Call::open(Origin& origin, const pipeline::UpstreamRequest& request) {
   ++origin.calls;
   request_ = request;
   timeout_ = request.upstream->timeout;
+  if (request.first_byte) timeout_.first_byte = std::min(timeout_.first_byte, *request.first_byte);
   sent_ = answered_ = head_read_ = ended_ = broken_ = cancelled_ = false;
   piece_bytes_ = 0;
   left_ = 0;
@@ -55,9 +59,10 @@ void Call::release() {
     }
   }
   whole_.drop();
+  kept_bytes_.drop();
   decoder_.reset();
   fields_.clear();
-  origin_->at_work->fetch_sub(1, std::memory_order_relaxed);
+  origin_->gate->leave(pool_.loop.now());
   --origin_->calls;
   origin_ = nullptr;
   pool_.recycle(*this);
@@ -99,7 +104,7 @@ Duration Call::patience(Phase phase) const {
     case Phase::kConnect:
       return timeout_.connect;
     case Phase::kFirstByte:
-      return timeout_.first_byte;
+      return std::max(Duration{}, first_byte_ - pool_.loop.now());
     case Phase::kBetweenChunks:
       break;
   }
@@ -133,6 +138,10 @@ Task<FaultOr<void>> Call::connect() {
   if (!addresses) co_return std::unexpected(std::move(addresses.error()));
   FaultOr<void> connected = failed(FaultKind::kUnreachable, "the name has no address");
   for (const Address& address : *addresses) {
+    if (!may_connect(request_.upstream->addresses, address)) {
+      connected = failed(FaultKind::kRefusedByPeer, kInternalAddress);
+      continue;
+    }
     connection_ = std::make_unique<UpstreamConnection>(pool_.loop, *origin_);
     connected = co_await connect_to(address, until);
     if (connected) break;
@@ -227,9 +236,17 @@ Task<FaultOr<void>> Call::handshake(Instant until) {
 Task<FaultOr<void>> Call::exchange() {
   FaultOr<void> written = co_await write_message();
   if (!written && written.error().kind != FaultKind::kBroken) co_return written;
+  first_byte_ = pool_.loop.now() + timeout_.first_byte;
   // An upstream that refuses a large body early closes while we write, with its answer sent.
   FaultOr<void> read = co_await read_head();
   if (!written) parsed_.keep_alive = false;
+  const bool is_awaited = request_.awaits_body && parsed_.status == 200 && !ended_;
+  if (!read || !is_awaited || !connection_->inbox.empty()) co_return read;
+  FaultOr<Came> came = co_await fill(Phase::kFirstByte, nullptr, 0);
+  if (!came) co_return std::unexpected(std::move(came.error()));
+  if (*came == Came::kEnd && parsed_.framing != Framing::kUntilClose) {
+    co_return failed(FaultKind::kBroken, "the reply ended behind its head");
+  }
   co_return read;
 }
 
@@ -417,6 +434,7 @@ Task<FaultOr<std::string_view>> Call::read_whole(Bytes limit) {
       if (*came == Came::kEnd) co_return failed(FaultKind::kBroken, "the reply ended too early");
     }
     if (inbox.size() >= length) co_return take_piece();
+    if (!has_room(length)) co_return failed(FaultKind::kNoRoom, kNoRoom);
     const std::string_view there = take_piece();
     whole_.append(there, length);
     drop_piece();
@@ -436,12 +454,19 @@ Task<FaultOr<std::string_view>> Call::read_whole(Bytes limit) {
   co_return co_await gather(*first, most);
 }
 
+bool Call::has_room(std::size_t bytes) {
+  return kept_bytes_.keep(static_cast<Bytes>(bytes), overload::BufferedBytes::For::kAnswer);
+}
+
 // The rest of a body without a length, behind its first piece.
 Task<FaultOr<std::string_view>> Call::gather(std::string_view first, std::size_t limit) {
   std::string_view piece = first;
   while (!piece.empty()) {
     if (whole_.size() + piece.size() > limit) {
       co_return failed(FaultKind::kBroken, "the reply is larger than allowed");
+    }
+    if (!has_room(std::min(limit, 2 * (whole_.size() + piece.size())))) {
+      co_return failed(FaultKind::kNoRoom, kNoRoom);
     }
     whole_.append(piece, limit);
     FaultOr<std::string_view> next = co_await read();

@@ -14,7 +14,7 @@ namespace tollgate::net {
 
 class Call final : public pipeline::UpstreamCall {
  public:
-  explicit Call(UpstreamPool::State& pool) : pool_(pool) {}
+  explicit Call(UpstreamPool::State& pool) : pool_(pool), kept_bytes_(pool.loop.buffered) {}
 
   void open(Origin& origin, const pipeline::UpstreamRequest& request);
   Task<FaultOr<void>> send();
@@ -46,13 +46,15 @@ class Call final : public pipeline::UpstreamCall {
   void drop_piece();
   std::unexpected<Fault> failed(FaultKind kind, std::string_view what);
   std::unexpected<Fault> interrupted(Phase phase);
+  bool has_room(std::size_t bytes);  // Whether so much of the body may be kept.
   Duration patience(Phase phase) const;
 
   UpstreamPool::State& pool_;
   Origin* origin_ = nullptr;
   pipeline::UpstreamRequest request_;
   config::Timeouts timeout_;
-  Instant total_;  // The call's deadline.
+  Instant total_;       // The call's deadline…
+  Instant first_byte_;  // …and that of all that comes up to the first byte of its answer.
   std::unique_ptr<UpstreamConnection> connection_;
   Resolver::Lookup* lookup_ = nullptr;
 
@@ -63,6 +65,7 @@ class Call final : public pipeline::UpstreamCall {
   std::uint64_t left_ = 0;       // Of a body with a length.
   std::size_t piece_bytes_ = 0;  // In the inbox: the piece that is lent, and its framing.
   Body whole_;
+  overload::BufferedBytes::Share kept_bytes_;  // Of it.
   bool sent_ = false;
   bool answered_ = false;  // A byte of a reply is here.
   bool head_read_ = false;

@@ -88,8 +88,8 @@ void UpstreamConnection::noticed() {
 
 // ---- UpstreamPool --------------------------------------------------------------------------
 
-UpstreamPool::State::State(Loop::State& on, UpstreamCounts& counted)
-    : loop(on), counts(counted), resolver(on) {}
+UpstreamPool::State::State(Loop::State& on, UpstreamGates& all)
+    : loop(on), gates(all), resolver(on) {}
 UpstreamPool::State::~State() = default;
 
 Origin& UpstreamPool::State::origin(const config::Upstream& upstream,
@@ -114,7 +114,7 @@ Origin& UpstreamPool::State::origin(const config::Upstream& upstream,
   made->port = endpoint.port;
   made->tls = endpoint.tls;
   made->authority = upstream.certificate_authority;
-  made->at_work = &counts.of(upstream.name);
+  made->gate = &gates.of(upstream.name);
   made->pool = this;
   return *origins.emplace_back(std::move(made));
 }
@@ -157,29 +157,58 @@ void UpstreamPool::State::recycle(Call& call) {
   if (calls.size() < kCallsKept) calls.push_back(std::move(owned));
 }
 
-UpstreamPool::UpstreamPool(Loop& loop, UpstreamCounts& counts)
-    : state_(std::make_unique<State>(loop.state(), counts)) {}
-UpstreamPool::~UpstreamPool() = default;
-
-pipeline::CallHandle UpstreamPool::open(const pipeline::UpstreamRequest& request) {
+Origin& UpstreamPool::State::origin_of(const pipeline::UpstreamRequest& request) {
   const config::Upstream& upstream = *request.upstream;
   CHECK(request.endpoint >= 0 &&
         static_cast<std::size_t>(request.endpoint) < upstream.endpoints.size());
-  const config::Endpoint& endpoint = upstream.endpoints[static_cast<std::size_t>(request.endpoint)];
-  Origin& origin = state_->origin(upstream, endpoint);
-  if (origin.at_work->fetch_add(1, std::memory_order_relaxed) >= upstream.concurrent_requests) {
-    origin.at_work->fetch_sub(1, std::memory_order_relaxed);
-    return nullptr;
-  }
-  std::unique_ptr<Call> call;
-  if (state_->calls.empty()) {
-    call = std::make_unique<Call>(*state_);
+  return origin(upstream, upstream.endpoints[static_cast<std::size_t>(request.endpoint)]);
+}
+
+// Of a request that has its place.
+pipeline::CallHandle UpstreamPool::State::call(Origin& origin,
+                                               const pipeline::UpstreamRequest& request) {
+  std::unique_ptr<Call> made;
+  if (calls.empty()) {
+    made = std::make_unique<Call>(*this);
   } else {
-    call = std::move(state_->calls.back());
-    state_->calls.pop_back();
+    made = std::move(calls.back());
+    calls.pop_back();
   }
-  call->open(origin, request);
-  return pipeline::CallHandle(call.release());
+  made->open(origin, request);
+  return pipeline::CallHandle(made.release());
+}
+
+UpstreamPool::UpstreamPool(Loop& loop, UpstreamGates& gates)
+    : state_(std::make_unique<State>(loop.state(), gates)) {}
+UpstreamPool::~UpstreamPool() = default;
+
+pipeline::CallHandle UpstreamPool::open(const pipeline::UpstreamRequest& request) {
+  Origin& origin = state_->origin_of(request);
+  if (!origin.gate->enter(*request.upstream)) return nullptr;
+  return state_->call(origin, request);
+}
+
+Task<pipeline::CallHandle> UpstreamPool::open_in_turn(const pipeline::UpstreamRequest& request,
+                                                      pipeline::Waiting& waiting) {
+  // Origins of an old configuration end while nobody is at work there: it is looked up again.
+  UpstreamGate& gate = *state_->origin_of(request).gate;
+  if (!gate.enter(*request.upstream)) {
+    if (!request.upstream->queue) co_return nullptr;
+    waiting.waited = true;
+    UpstreamGate::Turn turn(gate, state_->loop, *request.upstream, waiting);
+    if (waiting.exchange != nullptr) waiting.exchange->on_caller_gone(&turn);
+    if (waiting.stop != nullptr) waiting.stop->watch(&turn);
+    const bool is_in = co_await turn;
+    if (waiting.stop != nullptr) waiting.stop->watch(nullptr);
+    if (waiting.exchange != nullptr) waiting.exchange->on_caller_gone(nullptr);
+    if (!is_in) co_return nullptr;
+  }
+  co_return state_->call(state_->origin_of(request), request);
+}
+
+void UpstreamPool::ended(const config::Upstream& upstream, const pipeline::Waiting& waiting,
+                         Tokens used, pipeline::LoadSample sample) {
+  state_->gates.of(upstream.name).ended(upstream, waiting, used, sample);
 }
 
 Task<FaultOr<void>> UpstreamPool::send(pipeline::UpstreamCall& call) {

@@ -11,6 +11,7 @@
 #include "net/resolver.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "net/upstream_gate.h"
 
 namespace tollgate::net {
 
@@ -52,7 +53,7 @@ struct Origin {
   std::uint16_t port = 0;
   bool tls = false;
   CertificateAuthority authority;
-  std::atomic<std::int64_t>* at_work = nullptr;
+  UpstreamGate* gate = nullptr;
   UpstreamPool::State* pool = nullptr;
   std::vector<std::unique_ptr<UpstreamConnection>> waiting;
   int connections = 0;  // Waiting ones included.
@@ -61,17 +62,19 @@ struct Origin {
 };
 
 struct UpstreamPool::State {
-  State(Loop::State& on, UpstreamCounts& counted);
+  State(Loop::State& on, UpstreamGates& all);
   ~State();
 
   Origin& origin(const config::Upstream& upstream, const config::Endpoint& endpoint);
   FaultOr<ssl_ctx_st*> context(const CertificateAuthority& authority);
+  Origin& origin_of(const pipeline::UpstreamRequest& request);
+  pipeline::CallHandle call(Origin& origin, const pipeline::UpstreamRequest& request);
   std::unique_ptr<UpstreamConnection> take(Origin& origin);
   void keep(std::unique_ptr<UpstreamConnection> connection);
   void recycle(Call& call);
 
   Loop::State& loop;
-  UpstreamCounts& counts;
+  UpstreamGates& gates;
   Resolver resolver;
   int connections = 0;
   std::vector<std::unique_ptr<Origin>> origins;

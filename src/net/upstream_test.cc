@@ -6,6 +6,7 @@
 
 #include "net/stream.h"
 #include "net/testing.h"
+#include "net/upstream_gate.h"
 
 namespace tollgate::net::testing {
 namespace {
@@ -219,6 +220,54 @@ TEST_F(Upstream, EndsByItsDeadlines) {
   EXPECT_NE(script.fault->message.find("timeout.total"), std::string::npos);
 }
 
+// Servers send a head before they have anything to say.
+TEST_F(Upstream, HasAnsweredOnceTheFirstByteOfABodyIsThere) {
+  listen({});
+  script.awaits_body = true;
+  const auto peer = caller();
+  std::unique_ptr<Peer> up;
+  const std::string_view heads[] = {"Transfer-Encoding: chunked", "Content-Length: 2", "X-None: 1"};
+  const std::string_view bodies[] = {"2\r\nok\r\n0\r\n\r\n", "ok", "ok"};
+  for (std::size_t i = 0; i < 3; ++i) {
+    SCOPED_TRACE(heads[i]);
+    const std::string head = "HTTP/1.1 200 OK\r\n" + std::string(heads[i]) + "\r\n\r\n";
+    // It is silent behind its head: the deadline is that of the first byte, from the request on.
+    script.fault.reset();
+    peer->received.clear();
+    peer->send(kAskStream);
+    ASSERT_TRUE(arrives(*peer, up));
+    pass(std::chrono::seconds(40));
+    answer(*up, head);
+    peer->poll();
+    pass(std::chrono::seconds(21));
+    ASSERT_TRUE(until_received(*peer, "fault"));
+    EXPECT_EQ(script.fault->kind, FaultKind::kTimeout);
+    EXPECT_NE(script.fault->message.find("first_byte"), std::string::npos) << script.fault->message;
+
+    // It ends behind its head: no answer, but for one whose end is its body's.
+    up.reset();
+    script.fault.reset();
+    peer->received.clear();
+    peer->send(kAskStream);
+    ASSERT_TRUE(arrives(*peer, up));
+    answer(*up, head);
+    peer->poll();
+    up.reset();
+    ASSERT_TRUE(until_received(*peer, i < 2 ? "fault" : "0\r\n\r\n"));
+    if (i < 2) EXPECT_EQ(script.fault->kind, FaultKind::kBroken);
+
+    peer->received.clear();
+    peer->send(kAskStream);
+    ASSERT_TRUE(arrives(*peer, up));
+    answer(*up, head);
+    EXPECT_FALSE(script.streaming);
+    answer(*up, bodies[i]);
+    up.reset();
+    ASSERT_TRUE(until_received(*peer, "ok"));
+    ASSERT_TRUE(until_received(*peer, "0\r\n\r\n"));
+  }
+}
+
 TEST_F(Upstream, IsGivenUpWhenTheCallerLeaves) {
   listen({});
   const auto peer = caller();
@@ -241,13 +290,13 @@ TEST_F(Upstream, ServesNoMoreThanItsConcurrentRequests) {
   std::unique_ptr<Peer> up;
   peer->send(kAsk);
   ASSERT_TRUE(arrives(*peer, up));
-  EXPECT_EQ(counts.of("up"), 1);
+  EXPECT_EQ(gates.of("up").at_work(), 1);
   const auto second = caller();
   second->send(kAsk);
   ASSERT_TRUE(until_received(*second, "503"));
   answer(*up, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
   ASSERT_TRUE(until_received(*peer, "\r\n\r\nok"));
-  EXPECT_EQ(counts.of("up"), 0);
+  EXPECT_EQ(gates.of("up").at_work(), 0);
 }
 
 }  // namespace

@@ -12,9 +12,10 @@ namespace {
 std::string settings() {
   std::string text(kSettings);
   const std::size_t at = text.find("name: chat\n") + std::string_view("name: chat\n").size();
-  text.insert(at,
-              "    content: { response: [pii, special_tokens, injection], overrides: { injection: "
-              "{ on_match: flag } } }\n");
+  text.insert(
+      at,
+      "    content: { response: [pii, special_tokens, unicode, injection], overrides: { injection: "
+      "{ on_match: flag } } }\n");
   return text;
 }
 
@@ -79,6 +80,26 @@ TEST_F(AnswerPacksTest, StopWhatTheyFindWholeAndStreamed) {
       }
     }
   }
+  expect_clean_books();
+}
+
+TEST_F(AnswerPacksTest, StopWhatHidesATextWholeAndStreamed) {
+  const std::vector<std::string> pieces{"A first line.\\n", "Then ig", "\u200bnore", " this",
+                                        "\\nand so on."};
+  std::string text;
+  for (const std::string& piece : pieces) text += piece;
+  EXPECT_EQ(answered(text)->status, 400);
+  const std::string verdict = told();
+  EXPECT_NE(verdict.find("unicode.zero_width"), std::string::npos) << verdict;
+  world.upstreams.script = {};
+  world.upstreams.script.content_type = "text/event-stream";
+  for (const std::string& piece : pieces) world.upstreams.script.pieces.push_back(chunk(piece));
+  world.upstreams.script.pieces.push_back(kFinish + kDone);
+  const auto caller = world.serve(ask(std::string(kHelloStreamed)));
+  EXPECT_EQ(told(), verdict);
+  EXPECT_EQ(last().code, "content_refused");
+  EXPECT_NE(caller->text.find("A first line."), std::string::npos) << caller->text;
+  EXPECT_EQ(caller->text.find("nore"), std::string::npos) << caller->text;
   expect_clean_books();
 }
 

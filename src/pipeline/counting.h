@@ -73,6 +73,12 @@ struct Count {
   Tokens unsure = 0;  // So many at most are of a bound on what the template prints besides the
                       // messages, or of images whose size is not known, and may not be there.
 
+  // With what a response holds that the provider keeps: so much at most, and nobody here has seen
+  // it whole.
+  void add_stored(Tokens most) {
+    tokens = std::min(tokens + most, kTokensMax);
+    unsure = std::min(unsure + most, kTokensMax);
+  }
   // What is held, and the most that is charged.
   Tokens held() const { return std::min(tokens + margin, kTokensMax); }
 };

@@ -177,6 +177,53 @@ void say_content(Bytestream& bytes, config::Config& config) {
   }
 }
 
+// What else they are paid by; last of all, as before.
+void say_prices(Bytestream& bytes, config::Config& config) {
+  for (config::Model& model : config.models) {
+    if (bytes.flag()) model.made.request = Money{bytes.below(256) * 1000};
+    if (bytes.flag()) model.made.tool_call_tokens = std::int64_t{1} << bytes.below(30);
+    for (std::optional<Money>& price : model.made.tool_call) {
+      if (bytes.flag()) price = Money{bytes.below(256) * 100};
+    }
+    if (!bytes.flag()) continue;
+    model.prices.long_context.push_back({.above = std::int64_t{1} << bytes.below(20),
+                                         .input = {model.prices.input.pico_usd_per_token * 2},
+                                         .cached_input = {},
+                                         .output = model.prices.output});
+  }
+  for (config::Route& route : config.routes) {
+    if (!bytes.flag()) continue;
+    route.tools.allow = tools::NameSet({"*", "type:web_search", "type:web_fetch", "type:mcp"});
+    route.tools.calls = 1 + bytes.below(64);
+  }
+}
+
+cost::PricesApart apart_of(Bytestream& bytes) {
+  const auto maybe = [&]() -> std::optional<Price> {
+    if (!bytes.flag()) return std::nullopt;
+    return Price{bytes.below(256) * 4'000'000};
+  };
+  return {maybe(), maybe(), maybe(), maybe(), maybe()};
+}
+
+// What has a price of its own, and tiers; last of all, as before.
+void say_parts(Bytestream& bytes, config::Config& config) {
+  for (config::Model& model : config.models) {
+    model.prices.apart = apart_of(bytes);
+    for (const ServiceTier tier : {ServiceTier::kFlex, ServiceTier::kPriority}) {
+      if (!bytes.flag()) continue;
+      cost::Prices& made = model.prices.tiers.emplace_back();
+      made.tier = tier;
+      made.input = {bytes.below(256) * 1'000'000};
+      made.output = {bytes.below(256) * 1'000'000};
+      made.apart = apart_of(bytes);
+    }
+  }
+  for (config::Route& route : config.routes) {
+    route.service_tiers.bits = static_cast<std::uint8_t>(bytes.below(8) & 6);
+  }
+}
+
 Script script_of(Bytestream& bytes) {
   constexpr int kStatuses[] = {200, 200, 200, 200, 400, 401, 429, 500};
   constexpr FaultKind kFaults[] = {FaultKind::kTimeout, FaultKind::kBroken,
@@ -236,6 +283,8 @@ void run(std::string_view input) {
   const int times = bytes.flag() ? 2 : 1;
   say_media(bytes, *config);
   say_content(bytes, *config);
+  say_prices(bytes, *config);
+  say_parts(bytes, *config);
   for (int time = 1; time <= times; ++time) {
     const auto caller = world.serve(ask, writes_until_gone);
     if (world.meter.over < time) caller->leave();

@@ -9,12 +9,16 @@
 #include "base/check.h"
 #include "dialects/error_reply.h"
 #include "pipeline/answer_guards.h"
-#include "pipeline/gone_watch.h"
+#include "pipeline/failure.h"
 #include "pipeline/headroom.h"
+#include "pipeline/hold_prices.h"
+#include "pipeline/made.h"
 #include "pipeline/metered_stream.h"
+#include "pipeline/paid_tools.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 #include "pipeline/tool_rules.h"
+#include "pipeline/upstream_words.h"
 
 namespace tollgate::pipeline {
 
@@ -32,10 +36,16 @@ constexpr Bytes kDrainBytesMax = 64 << 10;
 // No model sustains tokens longer than this many bytes.
 constexpr Bytes kBytesPerTokenAtMost = 32;
 
+// The least that is believed of a figure of which we are sure of so much: where there was anything,
+// never nothing.
+Tokens least_of(Tokens sure, Tokens part) {
+  return std::max(sure / part, std::min(sure, Tokens{1}));
+}
+
 // A figure as it is charged: what the provider reported, but at most what was held for it, and
 // not a figure far below what we saw ourselves.
 Tokens charged(Tokens reported, Tokens sure, const Count& ours, Tokens part) {
-  return std::min(reported < sure / part ? ours.tokens : reported, ours.held());
+  return std::min(reported < least_of(sure, part) ? ours.tokens : reported, ours.held());
 }
 
 // The same of the part of the input that was sound, of which no more is charged than was counted.
@@ -43,6 +53,15 @@ bool is_audio_plausible(const dialects::Usage& usage, const Plan& plan) {
   const Tokens ours = plan.input.audio;
   if (!usage.audio_input) return true;
   return *usage.audio_input <= ours && *usage.audio_input >= ours / kUnderReport;
+}
+
+// The same of what has a price of its own within the input and the output.
+bool are_parts_plausible(const dialects::Usage& usage) {
+  return std::min({usage.cached_input, usage.cache_write, usage.reasoning, usage.audio_output}) >=
+             0 &&
+         usage.cached_input <= usage.input - usage.cache_write &&
+         usage.image_input.value_or(0) <= usage.input &&
+         usage.audio_output <= usage.output - usage.reasoning;
 }
 
 bool is_near(Tokens charged_tokens, Tokens reported, Tokens slack) {
@@ -58,59 +77,10 @@ std::optional<Tokens> input_of(const std::optional<dialects::Usage>& reported) {
 bool is_plausible(const dialects::Usage& usage, const Plan& plan, Tokens least_output) {
   const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReport;
   const Tokens sure = plan.input.tokens - plan.input.unsure;
-  return usage.input <= plan.input.held() && usage.input >= sure / part &&
-         usage.cached_input >= 0 && usage.cached_input <= usage.input &&
-         is_audio_plausible(usage, plan) && usage.output <= plan.output_cap_total &&
-         usage.output >= least_output / kUnderReport && cost_of(plan, usage) <= plan.worst;
-}
-
-// What was held is what it may have cost: for work whose size nobody can tell.
-void bill_held(const Forwarder::Work& work, Forwarded& result) {
-  const Plan& plan = work.attempted.billed({});
-  result.usage = {};
-  result.usage.input = plan.input.held();
-  result.usage.output = plan.output_cap_total;
-  result.source = audit::UsageSource::kCounted;
-}
-
-void cut_by_caller(Forwarded& result) {
-  result.outcome = audit::Outcome::kCut;
-  result.cut_code = "caller_gone";
-}
-
-Refusal upstream_refusal(const Fault& fault, std::string_view upstream) {
-  Refusal refusal;
-  refusal.rule = fmt::format("upstreams.{}", upstream);
-  if (fault.kind == FaultKind::kTimeout) {
-    refusal.reason = Reason::kUpstreamTimeout;
-    refusal.message = "The model server did not answer in time.";
-  } else {
-    refusal.reason = Reason::kUpstreamError;
-    refusal.message = fault.kind == FaultKind::kUnreachable
-                          ? "The model server could not be reached."
-                          : "The model server's answer could not be understood or ended too early.";
-  }
-  return refusal;
-}
-
-// Why there is no answer, or no more of it.
-Refusal refusal_of(const Forwarder::Work& work, const Fault& fault) {
-  return work.stop.asked() ? revoked() : upstream_refusal(fault, work.plan.upstream->name);
-}
-
-// What the caller gets to see of a provider's error that is not theirs to mend.
-Refusal status_refusal(int status, std::string_view upstream) {
-  Refusal refusal;
-  refusal.rule = fmt::format("upstreams.{}", upstream);
-  if (status == 429 || status == 503 || status == 529) {
-    refusal.reason = Reason::kOverloaded;
-    refusal.message = "The model server is overloaded. Try again shortly.";
-    refusal.retry_after = std::chrono::seconds(1);
-  } else {
-    refusal.reason = Reason::kUpstreamError;
-    refusal.message = fmt::format("The model server answered with status {}.", status);
-  }
-  return refusal;
+  return usage.input <= plan.input.held() && usage.input >= least_of(sure, part) &&
+         are_parts_plausible(usage) && is_audio_plausible(usage, plan) &&
+         usage.output <= plan.output_cap_total &&
+         usage.output >= least_of(least_output, kUnderReport) && cost_of(plan, usage) <= plan.worst;
 }
 
 // Errors about the request itself are the caller's to mend. Those about our credential (401,
@@ -136,37 +106,54 @@ Refusal revoked() {
   return refusal;
 }
 
+namespace {
+
+// The input as it is charged, and the parts of it where that is near what was reported: else nobody
+// knows them, and what the provider was asked to keep it may have kept. Whether it is near.
+bool charge_input(const Plan& plan, const dialects::Usage& reported, dialects::Usage& usage) {
+  const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReport;
+  const Tokens slack = plan.input.is_bound ? kInputSlackBound : tokens::kInputSlack;
+  usage.input = charged(reported.input, plan.input.tokens - plan.input.unsure, plan.input, part);
+  usage.cache_write = usage.input;
+  if (!is_near(usage.input, reported.input, slack)) return false;
+  usage.cached_input = std::clamp<Tokens>(reported.cached_input, 0, usage.input);
+  usage.cache_write = std::clamp<Tokens>(reported.cache_write, 0, usage.input - usage.cached_input);
+  usage.cache_write_1h = reported.cache_write_1h;
+  usage.image_input = reported.image_input;
+  return true;
+}
+
+}  // namespace
+
 void Forwarder::bill(const Work& work, const std::optional<dialects::Usage>& reported,
                      OutputCount& passed, Forwarded& result) {
   const Plan& plan = work.attempted.billed(input_of(reported));
-  result.usage = {};
+  result.usage = {.units = plan.made.units};
   result.source = audit::UsageSource::kCounted;
   const Tokens output = passed.tokens();
   if (!reported) {
     result.usage.input = plan.input.tokens;
     result.usage.output = std::min(output, plan.output_cap_total);
+    // What it was asked to keep it may have kept.
+    result.usage.cache_write = result.usage.input;
     return;
   }
   result.provider_input = reported->input;
-  const Tokens part = plan.input.is_bound ? kUnderReportBound : kUnderReport;
-  const Tokens slack = plan.input.is_bound ? kInputSlackBound : tokens::kInputSlack;
   dialects::Usage& usage = result.usage;
-  usage.input = charged(reported->input, plan.input.tokens - plan.input.unsure, plan.input, part);
+  const bool is_input_near = charge_input(plan, *reported, usage);
   const Tokens audio = plan.input.audio;
   if (reported->audio_input) {
     usage.audio_input = charged(*reported->audio_input, audio, {.tokens = audio}, kUnderReport);
   }
-  const bool is_low = passed.tokens_at_least() / kUnderReport > reported->output;
+  const bool is_low = least_of(passed.tokens_at_least(), kUnderReport) > reported->output;
   usage.output = std::min(is_low ? output : reported->output, plan.output_cap_total);
   usage.reasoning = std::clamp<Tokens>(reported->reasoning, 0, usage.output);
-  // Less sound than was counted is more text, which may be dearer than what was held.
-  if (cost_of(plan, usage) > plan.worst) usage.audio_input.reset();
-  if (!is_near(usage.input, reported->input, slack)) return;
-  usage.cached_input = std::clamp<Tokens>(reported->cached_input, 0, usage.input);
-  // Held at the price of input: a cache that is dearer than that is charged no more.
-  if (cost_of(plan, usage) > plan.worst) usage.cached_input = 0;
-  const bool as_told =
-      usage.output == reported->output && usage.audio_input == reported->audio_input;
+  usage.audio_output =
+      std::clamp<Tokens>(reported->audio_output, 0, usage.output - usage.reasoning);
+  usage.tier = reported->tier;
+  usage.other_tier = reported->other_tier;
+  const bool as_told = is_input_near && usage.output == reported->output &&
+                       usage.audio_input == reported->audio_input;
   if (as_told) result.source = audit::UsageSource::kProvider;
 }
 
@@ -182,73 +169,15 @@ Task<Forwarded> Forwarder::forward(const Work& work) {
   co_return result;
 }
 
-Task<void> Forwarder::attempt(const Work& work, Forwarded& result) {
-  const Instant began = clock_.now();
-  UpstreamRequest request;
-  request.upstream = work.plan.upstream;
-  request.endpoint = work.endpoint;
-  request.message = work.message;
-  const CallHandle call = upstreams_.open(request);
-  if (!call) {
-    result.refusal.emplace();
-    result.refusal->reason = Reason::kOverloaded;
-    result.refusal->rule =
-        fmt::format("upstreams.{}.concurrent_requests", work.plan.upstream->name);
-    result.refusal->message = "The model server is at work on as many requests as it may take.";
-    result.refusal->retry_after = std::chrono::seconds(1);
-    co_return;
-  }
-  const GoneWatch watch(work.exchange, work.stop, *call);
-  const FaultOr<void> sent = co_await upstreams_.send(*call);
-  result.first_byte = clock_.now() - began;
-  if (!sent) {
-    result.waited = result.first_byte;
-    // Once sent it may be at work upstream, and nobody will say what it made.
-    if (call->sent()) bill_held(work, result);
-    if (work.exchange.caller_gone()) {
-      cut_by_caller(result);
-    } else {
-      result.refusal = refusal_of(work, sent.error());
-    }
-    co_return;
-  }
-  result.status = call->status();
-  if (result.status != 200) {
-    co_await relay_error(work, *call, result);
-  } else if (work.delivery == dialects::Delivery::kStreamed) {
-    co_await relay_stream(work, *call, result);
-  } else {
-    co_await relay_whole(work, *call, result);
-  }
-  if (result.waited == Duration{}) result.waited = clock_.now() - began;
+Task<void> Forwarder::relay(const Work& work, UpstreamCall& call, Forwarded& result) {
+  return work.delivery == dialects::Delivery::kStreamed ? relay_stream(work, call, result)
+                                                        : relay_whole(work, call, result);
 }
 
 namespace {
 
 std::string refused_with(int status) {
   return fmt::format("The model server refused the request with status {}.", status);
-}
-
-void replace_all(std::string& text, std::string_view what, std::string_view with) {
-  if (what.empty()) return;
-  for (std::size_t at = text.find(what); at != std::string::npos;
-       at = text.find(what, at + with.size())) {
-    text.replace(at, what.size(), with);
-  }
-}
-
-// Takes out of a provider's words what a caller is not to know: our credential, where the
-// upstream is, and what it calls the model.
-void hide(dialects::UpstreamError& error, const Plan& plan) {
-  for (std::string* text : {&error.message, &error.param, &error.code, &error.type}) {
-    replace_all(*text, plan.upstream->credential.reveal(), "[hidden]");
-    for (const config::Endpoint& endpoint : plan.upstream->endpoints) {
-      replace_all(*text, endpoint.host, "[hidden]");
-    }
-    if (plan.model->upstream_name != plan.model->name) {
-      replace_all(*text, plan.model->upstream_name, plan.model->name);
-    }
-  }
 }
 
 }  // namespace
@@ -273,7 +202,7 @@ Task<void> Forwarder::relay_error(const Work& work, UpstreamCall& call, Forwarde
   const bool relayed = body && is_callers_error(result.status) &&
                        is_type(call.header("content-type"), "application/json");
   if (!relayed) {
-    result.refusal = status_refusal(result.status, work.plan.upstream->name);
+    fail_by_status(work, result);
     co_return;
   }
   // Told in our own words and without what is ours alone: never the bytes as they came.
@@ -337,6 +266,27 @@ Task<Flow> pass_guards(const Forwarder::Work& work, AnswerGuards::Part part, Flo
 
 }  // namespace
 
+void Forwarder::bill_whole(const Work& work, std::string_view body, Bytes measured,
+                           const std::optional<dialects::Usage>& usage, Forwarded& result) {
+  if (usage && is_plausible(*usage, work.attempted.billed(usage->input),
+                            (measured + kBytesPerTokenAtMost - 1) / kBytesPerTokenAtMost)) {
+    result.provider_input = usage->input;
+    result.usage = *usage;
+    result.usage.units = work.plan.made.units;
+    result.source = audit::UsageSource::kProvider;
+  } else {
+    OutputCount passed(counting_.counter(work.plan.model->tokenizer));
+    const FaultOr<std::optional<dialects::Usage>> again =
+        read_whole(reply_reader_, work.plan, body, passed);
+    CHECK(again.has_value());
+    bill(work, *again, passed, result);
+  }
+  if (dialects::unit_of(work.plan.route->surface) == dialects::Unit::kImages) {
+    bill_images(work.plan, reply_reader_.images(), result);
+  }
+  result.usage.tool_calls = paid_of(work.plan, reply_reader_.tool_calls());
+}
+
 Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarded& result) {
   const Instant began = clock_.now();
   const FaultOr<std::string_view> body = co_await call.read_whole(work.reply_bytes_max);
@@ -346,7 +296,7 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
     if (work.exchange.caller_gone()) {
       cut_by_caller(result);
     } else {
-      result.refusal = refusal_of(work, body.error());
+      fail(work, body.error(), result);
     }
     co_return;
   }
@@ -359,25 +309,14 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
   dialects::OutputSink& output =
       is_watched ? static_cast<dialects::OutputSink&>(watched) : measured;
   const FaultOr<std::optional<dialects::Usage>> usage =
-      reply_reader_.read(work.plan.route->surface, *body, output, texts.get(), &work.tools);
+      read_whole(reply_reader_, work.plan, *body, output, texts.get(), &work.tools);
   result.repeats = watched.repeats();
   if (!usage) {
     bill_held(work, result);
-    result.refusal = upstream_refusal(usage.error(), work.plan.upstream->name);
+    fail(work, usage.error(), result);
     co_return;
   }
-  if (*usage && is_plausible(**usage, work.attempted.billed((*usage)->input),
-                             measured.bytes() / kBytesPerTokenAtMost)) {
-    result.provider_input = (*usage)->input;
-    result.usage = **usage;
-    result.source = audit::UsageSource::kProvider;
-  } else {
-    OutputCount passed(counting_.counter(work.plan.model->tokenizer));
-    const FaultOr<std::optional<dialects::Usage>> again =
-        reply_reader_.read(work.plan.route->surface, *body, passed);
-    CHECK(again.has_value());
-    bill(work, *again, passed, result);
-  }
+  bill_whole(work, *body, measured.bytes(), *usage, result);
   work.tools.finish();
   if (work.tools.refusal()) {
     result.refusal = *work.tools.refusal();
@@ -393,6 +332,7 @@ Task<void> Forwarder::relay_whole(const Work& work, UpstreamCall& call, Forwarde
   BufferPool::Lease headers = buffers_.lease();
   work.attempted.write_headers(result, *headers);
   ReplyHead head;
+  head.content_type = type_of_answer(work.plan);
   head.headers = *headers;
   BufferPool::Lease restored = buffers_.lease();
   if (!work.masked.empty()) {
@@ -413,15 +353,10 @@ dialects::Usage counted_usage(const Plan& plan, OutputCount& passed) {
   return usage;
 }
 
-}  // namespace
-
-namespace {
-
 // An upstream that broke off in mid-stream is told as the dialect's error event: a clean ending
 // would pass for the whole answer.
-void end_broken(const Forwarder::Work& work, const Fault& broken, dialects::StreamReader& stream,
+void end_failed(const Forwarder::Work& work, const Refusal& refusal, dialects::StreamReader& stream,
                 std::string& out, Forwarded& result) {
-  const Refusal refusal = refusal_of(work, broken);
   result.outcome = audit::Outcome::kCut;
   result.cut_code = row_of(refusal.reason).code;
   std::string body;
@@ -481,7 +416,12 @@ Task<Flow> relay_pieces(const Forwarder::Work& work, UpstreamCall& call, const R
 void end_early(const Forwarder::Work& work, Flow flow, const Relayed& relayed, std::string& out,
                Forwarded& result) {
   if (flow == Flow::kBroken) {
-    return end_broken(work, *relayed.metered.broken, relayed.stream, out, result);
+    result.failure = failure_of(work.stop, *relayed.metered.broken);
+    return end_failed(work, refusal_of(work, *relayed.metered.broken), relayed.stream, out, result);
+  }
+  // A transcript has no other way to say that there would be more.
+  if (flow == Flow::kRefused && dialects::reads_sound(work.plan.route->surface)) {
+    return end_failed(work, relayed.metered.refusal(), relayed.stream, out, result);
   }
   if (flow == Flow::kRefused) {
     result.cut_code = row_of(relayed.metered.refusal().reason).code;
@@ -514,31 +454,67 @@ Task<void> Forwarder::drain(UpstreamCall& call, dialects::StreamReader& stream,
   }
 }
 
-void Forwarder::bill_cut(const Work& work, const std::optional<dialects::Usage>& reported,
-                         OutputCount& passed, Forwarded& result) {
-  // Reasoning does not pass by here, so without the provider's word nobody knows how much it was.
-  if (!reported && work.plan.model->reasoning) {
-    bill_held(work, result);
+namespace {
+
+bool is_translated(const Plan& plan) {
+  return config::spoken_surface(*plan.upstream, plan.route->surface) != plan.route->surface;
+}
+
+}  // namespace
+
+// Without the whole usage: what the stream had told by then is believed, the output is our count.
+void Forwarder::bill_told(const Work& work, const dialects::EarlyUsage& told, OutputCount& passed,
+                          Forwarded& result) {
+  // A translated stream begins with our own count.
+  const bool has_input = told.has_input && !is_translated(work.plan);
+  const Plan& plan =
+      work.attempted.billed(has_input ? std::optional(told.usage.input) : std::nullopt);
+  dialects::Usage usage{.units = plan.made.units};
+  const bool reasons = plan.model->reasoning;
+  if (has_input) {
+    charge_input(plan, told.usage, usage);
   } else {
-    bill(work, reported, passed, result);
+    usage.input = reasons ? plan.input.held() : plan.input.tokens;
+    usage.cache_write = usage.input;  // What it was asked to keep it may have kept.
   }
+  // Reasoning does not pass by here, so nobody knows how much it was.
+  usage.output = reasons ? plan.output_cap_total : std::min(passed.tokens(), plan.output_cap_total);
+  usage.tier = told.usage.tier;
+  usage.other_tier = told.usage.other_tier;
+  if (reasons) charge_dearest_output(plan, usage);
+  result.usage = std::move(usage);
+  result.source = audit::UsageSource::kCounted;
+}
+
+void Forwarder::bill_cut(const Work& work, const dialects::StreamReader& stream,
+                         OutputCount& passed, Forwarded& result) {
+  const std::optional<dialects::Usage>& reported = stream.usage();
+  if (reported) {
+    bill(work, reported, passed, result);
+  } else {
+    bill_told(work, stream.early_usage(), passed, result);
+  }
+  // A call is told before it is run.
+  result.usage.tool_calls = paid_of(work.plan, stream.tool_calls());
 }
 
 Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forwarded& result) {
   if (!is_type(call.header("content-type"), "text/event-stream")) {
     bill_held(work, result);
-    result.refusal = upstream_refusal({FaultKind::kBroken, "no stream"}, work.plan.upstream->name);
+    fail(work, {FaultKind::kBroken, "no stream"}, result);
     co_return;
   }
   dialects::StreamReader stream;
   std::optional<StreamFilter> filter;
-  if (inspects_answers(*work.plan.route)) filter.emplace(*work.plan.route, scanner_, work.rules);
+  if (inspects_answers(*work.plan.route)) {
+    filter.emplace(*work.plan.route, scanner_, work.rules, buffered_);
+  }
   stream.start(work.plan.route->surface, work.usage_asked, work.plan.model->name,
                filter || work.guards != nullptr || work.tools.may_hold() ? dialects::Holding::kYes
                                                                          : dialects::Holding::kNo);
   OutputCount passed(counting_.counter(work.plan.model->tokenizer));
   MeteredStream metered(stream, passed, work.plan, filter ? &*filter : nullptr, work.guards,
-                        work.tools);
+                        work.tools, buffered_);
   const Relayed relayed{stream, passed, metered};
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease out = buffers_.lease();
@@ -557,15 +533,15 @@ Task<void> Forwarder::relay_stream(const Work& work, UpstreamCall& call, Forward
   result.repeats = metered.repeats() && flow != Flow::kRepeats;
   if (work.exchange.caller_gone()) {
     if (flow == Flow::kGoesOn && stream.output_ended()) co_await drain(call, stream, passed);
-    bill_cut(work, stream.usage(), passed, result);
+    bill_cut(work, stream, passed, result);
     cut_by_caller(result);
     co_return;
   }
-  bill_cut(work, stream.usage(), passed, result);
+  bill_cut(work, stream, passed, result);
   if (flow == Flow::kBroken && !reply.begun) {
     // Nothing has reached the caller yet, so they get a true refusal. What the upstream made
     // of it before it broke off is what was metered.
-    result.refusal = refusal_of(work, *metered.broken);
+    fail(work, *metered.broken, result);
     co_return;
   }
   if (flow == Flow::kRefused && !metered.has_handed_on(reply.begun || !out->empty())) {

@@ -19,9 +19,12 @@
 #include <vector>
 
 #include "base/refusal.h"
+#include "controls/attempts/endpoint.h"
+#include "controls/overload/buffered_bytes.h"
 #include "dialects/error_reply.h"
 #include "dialects/reply.h"
 #include "dialects/restoring.h"
+#include "dialects/sealed_response.h"
 #include "pipeline/answer_filter.h"
 #include "pipeline/buffers.h"
 #include "pipeline/counting.h"
@@ -37,6 +40,11 @@ class ToolWatch;     // tool_rules.h
 struct Forwarded {
   // Nothing where the caller got a reply of the model (also one that was cut on the way).
   std::optional<Refusal> refusal;
+  // Of the upstream. With a refusal the caller has no byte, so another attempt may be made.
+  std::optional<attempts::Failure> failure;
+  bool unsent = false;                // Nothing was: there was no place for it.
+  bool full = false;                  // None at the upstream, wherever.
+  std::optional<Duration> told_wait;  // By the provider, how long to leave it alone.
   // A refusal of the provider that the caller gets as it is: bad parameters, for instance.
   int relayed_status = 0;
   audit::Outcome outcome = audit::Outcome::kAllowed;
@@ -47,32 +55,15 @@ struct Forwarded {
   audit::UsageSource source = audit::UsageSource::kNone;
   std::optional<Tokens> provider_input;  // For the error of our count.
   int status = 0;                        // Of the upstream; 0: none came.
+  Duration queued{};                     // For a place at the upstream.
   Duration waited{};                     // On the upstream, until its last byte.
   Duration first_byte{};                 // From the start of the attempt.
   bool settled = false;
 };
 
-// Ends a request from outside while it is at work, on its loop: its key was revoked.
-class Stop {
- public:
-  void ask() {
-    asked_ = true;
-    if (call_ != nullptr) call_->cancel();
-  }
-  bool asked() const { return asked_; }
-  // The call to be given up; null: none.
-  void watch(Cancellable* call) {
-    call_ = call;
-    if (asked_ && call_ != nullptr) call_->cancel();
-  }
-
- private:
-  Cancellable* call_ = nullptr;
-  bool asked_ = false;
-};
-
-// What the request that an attempt is made for does on the way.
-class Attempted {
+// What the request that an attempt is made for does on the way; a response that the provider keeps
+// has the name by which its caller can go on from it (stored_response.h).
+class Attempted : public dialects::ResponseNames {
  public:
   // What the reply's head says beside its content, asked for once the usage is known (a whole
   // reply) or at its start (a streamed one).
@@ -91,13 +82,19 @@ class Attempted {
 // Writes the whole HTTP request for the upstream: our own head, then the body written anew.
 struct UpstreamMessage {
   const config::Upstream& upstream;
-  int endpoint;  // Index into its endpoints.
+  int place;  // Of config::Upstream.
   dialects::Surface surface;
   dialects::Delivery delivery;
   const RequestHead& caller;  // anthropic-version and traceparent are taken over.
   std::string_view id;
+  std::string_view content_type;  // Of the body.
 };
 void write_upstream_head(const UpstreamMessage& message, std::size_t body_bytes, std::string& out);
+
+// What a request may take of an endpoint at most.
+Tokens tokens_held(const Plan& plan);
+// The answer where none of its endpoints may be asked before `wait` has passed.
+Refusal unavailable(const config::Upstream& upstream, Duration wait);
 
 // The answer to a request whose key was revoked while it was at work.
 Refusal revoked();
@@ -107,17 +104,23 @@ class Forwarder {
  public:
   // Borrows all. The scanner is used between two waits only, so it can be shared.
   Forwarder(const Clock& clock, Upstreams& upstreams, Counting& counting, BufferPool& buffers,
-            content::Scanner& scanner)
+            content::Scanner& scanner, overload::BufferedBytes* buffered)
       : clock_(clock),
         upstreams_(upstreams),
         counting_(counting),
         buffers_(buffers),
-        scanner_(scanner) {}
+        scanner_(scanner),
+        buffered_(buffered) {}
 
   struct Work {
     Exchange& exchange;
     const Plan& plan;
-    int endpoint;  // The one that `message` is written for.
+    int place;  // The one that `message` is written for…
+    attempts::Endpoint& at;
+    std::string_view tenant;             // Who is served fairly beside others where it has to wait…
+    double weight;                       // …and the share of that…
+    std::optional<Instant> deadline;     // …and until when an answer is of use; nothing: any time.
+    std::optional<Duration> first_byte;  // Where less than the upstream's is waited for it.
     dialects::Delivery delivery;
     bool usage_asked;
     std::string_view id;       // Of the request.
@@ -134,23 +137,34 @@ class Forwarder {
   Task<Forwarded> forward(const Work& work);
 
  private:
+  void bill_whole(const Work& work, std::string_view body, Bytes measured,
+                  const std::optional<dialects::Usage>& usage, Forwarded& result);
   Task<void> attempt(const Work& work, Forwarded& result);
+  Task<void> relay_reply(const Work& work, UpstreamCall& call, Forwarded& result);
+  // The call's answer as controls and the caller read it (relay.cc).
+  Task<void> relay_answer(const Work& work, UpstreamCall& call, Forwarded& result);
+  Task<void> relay(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_whole(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_stream(const Work& work, UpstreamCall& call, Forwarded& result);
+  // A fault: there is no answer.
+  Task<std::optional<Fault>> relay_sound(const Work& work, UpstreamCall& call, Forwarded& result);
   Task<void> relay_error(const Work& work, UpstreamCall& call, Forwarded& result);
   bool is_clean(const Work& work, const dialects::UpstreamError& error);
   Task<void> drain(UpstreamCall& call, dialects::StreamReader& stream, OutputCount& passed);
   void settle(const Work& work, Forwarded& result);
   void bill(const Work& work, const std::optional<dialects::Usage>& reported, OutputCount& passed,
             Forwarded& result);
-  void bill_cut(const Work& work, const std::optional<dialects::Usage>& reported,
-                OutputCount& passed, Forwarded& result);
+  void bill_told(const Work& work, const dialects::EarlyUsage& told, OutputCount& passed,
+                 Forwarded& result);
+  void bill_cut(const Work& work, const dialects::StreamReader& stream, OutputCount& passed,
+                Forwarded& result);
 
   const Clock& clock_;
   Upstreams& upstreams_;
   Counting& counting_;
   BufferPool& buffers_;
   content::Scanner& scanner_;
+  overload::BufferedBytes* buffered_;  // Null: what is held back is not counted.
   dialects::ReplyReader reply_reader_;
 };
 

@@ -54,6 +54,7 @@ std::vector<Bill> bills() {
       {"no usage", answers(200, whole({})), 200, "", kCounted, in, 4},
       {"lies low", answers(200, whole(reported(1, 1), std::string(400, '!'))), 200, "", kCounted,
        in, 0},
+      {"nothing, for a short text", answers(200, whole(reported(8, 0))), 200, "", kCounted, 8, 4},
       {"lies high", answers(200, whole(reported(9000, 4000))), 200, "", kCounted, in, kCap},
       {"more output than the cap", answers(200, whole(reported(9, kCap + 1))), 200, "", kCounted,
        in, kCap},

@@ -184,7 +184,7 @@ TEST_F(Forward, EndsAnAnthropicStreamThatBreaksOffWithItsErrorEvent) {
   const auto caller = world.serve(ask(std::string(kClaudeStreamed), "/v1/messages"));
   EXPECT_NE(caller->text.find("event: error\n"), std::string::npos) << caller->text;
   EXPECT_EQ(last().code, "upstream_error");
-  expect_settled(kClaudeTokens, 2);
+  expect_settled(9, 2);  // As its message_start says.
 }
 
 // Whoever has the whole of an answer may ask again at once with what this one did not use.
@@ -245,7 +245,7 @@ std::size_t count_of(std::string_view text, std::string_view what) {
 // nothing beyond.
 TEST_F(Forward, EndsAStreamAtTheCapCleanlyInBothDialects) {
   std::string openai;
-  std::string anthropic = claude_opening(9);
+  std::string anthropic = claude_opening(kClaudeTokens);
   for (int i = 0; i < 400; ++i) {
     openai += chunk(" word");
     anthropic += claude_delta(" word");
@@ -358,18 +358,33 @@ TEST_F(Forward, SpeaksAnthropicToAnthropic) {
   }
 }
 
-TEST_F(Forward, TakesTheEndpointsOfAnUpstreamInTurn) {
+TEST_F(Forward, KeepsAConversationAtOneEndpointAndSpreadsThemOverAll) {
   World two(load_settings(settings_with(R"(url: "http://10.0.0.5:8000/v1")",
                                         R"(urls: ["http://a:1/v1", "http://b/x"])")),
             shared_vocabularies());
   const std::string key = two.add_key("acme");
   two.upstreams.script.pieces = {kAnswer};
-  for (int i = 0; i < 4; ++i) (void)two.serve(ask_as(key, std::string(kHello)));
-  EXPECT_EQ(two.upstreams.endpoints, (std::vector<int>{0, 1, 0, 1}));
-  EXPECT_TRUE(
-      two.upstreams.messages[0].starts_with("POST /v1/chat/completions HTTP/1.1\r\nHost: a:1\r\n"));
-  EXPECT_TRUE(
-      two.upstreams.messages[1].starts_with("POST /x/chat/completions HTTP/1.1\r\nHost: b\r\n"));
+  const auto say = [](const std::string& first, const std::string& more) {
+    return R"({"model":"small","messages":[{"role":"system","content":"Be kind."},)"
+           R"({"content":")" +
+           first + R"(","role":"user"})" + more + "]}";
+  };
+  std::array<int, 2> asked{};
+  for (int i = 0; i < 40; ++i) {
+    const std::string first = "I am caller " + std::to_string(i);
+    (void)two.serve(ask_as(key, say(first, "")));
+    (void)two.serve(ask_as(key, say(first, R"(,{"role":"assistant","content":"Hi."},)"
+                                           R"({"role":"user","content":"And?"})")));
+    const std::size_t last = two.upstreams.endpoints.size() - 1;
+    EXPECT_EQ(two.upstreams.endpoints[last], two.upstreams.endpoints[last - 1]);
+    ++asked[static_cast<std::size_t>(two.upstreams.endpoints[last])];
+    const std::string_view begins = two.upstreams.endpoints[last] == 0
+                                        ? "POST /v1/chat/completions HTTP/1.1\r\nHost: a:1\r\n"
+                                        : "POST /x/chat/completions HTTP/1.1\r\nHost: b\r\n";
+    EXPECT_TRUE(two.upstreams.messages[last].starts_with(begins));
+  }
+  EXPECT_GT(asked[0], 8);
+  EXPECT_GT(asked[1], 8);
 }
 
 TEST_F(Forward, TellsTheMeterHowFarTheCountWasOff) {
@@ -436,6 +451,7 @@ class History : public Forward {
         waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(which));
         continue;
       }
+      world.clock.pass(std::chrono::seconds(5));  // Whoever failed may be asked again.
       world.upstreams.script = random_script(random);
       world.trail.fails = trail_fails_one_in > 0 && random() % trail_fails_one_in == 0;
       const std::string target = random() % 3 == 0 ? "/v1/messages" : "/v1/chat/completions";

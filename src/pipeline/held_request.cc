@@ -3,8 +3,31 @@
 #include <algorithm>
 
 #include "pipeline/replies.h"
+#include "pipeline/stored_response.h"
 
 namespace tollgate::pipeline {
+
+std::span<const audit::LimitEvidence> enforced(const Charges& charges, const Hold& hold,
+                                               Arena& arena) {
+  const auto kept = arena.make<audit::LimitEvidence>(hold.limits.size());
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < hold.limits.size(); ++i) {
+    if (charges.limits[i].policy->mode == Mode::kEnforce) kept[count++] = hold.limits[i];
+  }
+  return kept.first(count);
+}
+
+Booking booking_of(const audit::Record& record, const authentication::Identity& caller,
+                   const Plan& plan) {
+  Booking booking;
+  booking.id = record.id;
+  booking.tenant = caller.tenant;
+  booking.user = caller.subject;
+  booking.key_id = caller.credential_id;
+  booking.route = plan.route->name;
+  booking.model = plan.model->name;
+  return booking;
+}
 
 void Pipeline::HeldRequest::write_headers(const Forwarded& so_far, std::string& headers) {
   const audit::Record& record = life_.record;
@@ -20,8 +43,10 @@ void Pipeline::HeldRequest::write_headers(const Forwarded& so_far, std::string& 
     account.cost = cost;
     account.released = {plan_.held().micro_usd - cost.micro_usd};
   }
-  account.overhead = at().clock.now() - life_.began - std::max(so_far.waited, so_far.first_byte);
+  account.overhead = at().clock.now() - life_.began - life_.upstream_time - so_far.queued -
+                     std::max(so_far.waited, so_far.first_byte);
   write_account_headers(account, headers);
+  if (record.reuse == audit::Reuse::kMiss) headers += "x-tollgate-cache: miss\r\n";
 }
 
 const Plan& Pipeline::HeldRequest::billed(std::optional<Tokens> reported) {
@@ -34,11 +59,8 @@ const Plan& Pipeline::HeldRequest::billed(std::optional<Tokens> reported) {
   } else {
     count_now();
   }
-  // What is dearer than input is charged as if so much had been held.
-  dialects::Usage most;
-  most.input = billed_->input.held();
-  most.output = plan_.output_cap_total;
-  billed_->worst = cost_of(plan_, most);
+  // What is dearer than that is charged as if so much had been held.
+  billed_->worst = worst_of(*billed_);
   return *billed_;
 }
 
@@ -64,6 +86,10 @@ void Pipeline::HeldRequest::settle(const Forwarded& result) {
   used.never_left = result.status == 0 && result.source == audit::UsageSource::kNone;
   booking_.cached_input = amounts_of(plan_, result.usage).cached_input;
   at().ledger.settle(hold_, plan_.charges, used, booking_, at().clock.now(), at().clock.wall());
+}
+
+std::string Pipeline::HeldRequest::name_of(std::string_view id) const {
+  return seal_response(at().pepper, life_.caller, plan_, id);
 }
 
 const Count& Pipeline::HeldRequest::counted() const {

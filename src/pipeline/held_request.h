@@ -11,6 +11,13 @@
 
 namespace tollgate::pipeline {
 
+// The evidence of the limits that are enforced; a hold's is in the order of its charges.
+std::span<const audit::LimitEvidence> enforced(const Charges& charges, const Hold& hold,
+                                               Arena& arena);
+// What a settlement of that request is booked for.
+Booking booking_of(const audit::Record& record, const authentication::Identity& caller,
+                   const Plan& plan);
+
 class Pipeline::HeldRequest final : public Attempted {
  public:
   // Borrows all. `limits` are those that are enforced: a caller is not told to slow down for
@@ -22,6 +29,7 @@ class Pipeline::HeldRequest final : public Attempted {
   void write_headers(const Forwarded& so_far, std::string& headers) override;
   const Plan& billed(std::optional<Tokens> reported) override;
   void settle(const Forwarded& result) override;
+  std::string name_of(std::string_view id) const override;
 
   // What the input was counted at, or the bound that it was held at.
   const Count& counted() const;

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <iterator>
 #include <span>
+#include <utility>
 
 #include "base/ascii.h"
 #include "base/json_writer.h"
 #include "config/mcp_pins.h"
 #include "config/scalars.h"
 #include "controls/authentication/base64url.h"
+#include "dialects/mcp_server_id.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
 
@@ -57,14 +59,14 @@ std::optional<std::string_view> line_of(const RequestHead& head, std::string_vie
 }
 
 // One text for each owner: no part of it can be taken for another.
-std::string seal_of(const authentication::Pepper& pepper, const McpSessionOwner& owner,
-                    std::string_view session) {
+std::string seal_of(const authentication::Pepper& pepper, std::string_view label,
+                    const McpSessionOwner& owner, std::string_view sealed) {
   const authentication::Identity& caller = owner.caller;
   const std::string_view who = caller.subject.empty() ? caller.credential_id : caller.subject;
-  std::string text = "tollgate mcp session";
+  std::string text(label);
   for (const std::string_view part :
        {owner.route, caller.tenant, caller.verifier,
-        std::string_view(caller.subject.empty() ? "credential" : "subject"), who, session}) {
+        std::string_view(caller.subject.empty() ? "credential" : "subject"), who, sealed}) {
     fmt::format_to(std::back_inserter(text), "\n{}:{}", part.size(), part);
   }
   const authentication::Digest digest = pepper.digest(text);
@@ -120,18 +122,74 @@ dialects::McpHeaders mcp_headers(const RequestHead& head) {
   return headers;
 }
 
-bool McpCallerSight::allows(McpItem item, std::string_view name) const {
+const config::Mcp* mcp_server_named(const config::Mcp& endpoint, std::string_view name) {
+  const auto found = std::ranges::find(endpoint.servers, name, &config::Mcp::name);
+  return found == endpoint.servers.end() ? nullptr : &*found;
+}
+
+namespace {
+
+// Whether `access` names it, for whomever.
+bool is_named(const authorization::NamedAccess& access, std::string_view name) {
+  const auto group_names = [&](const authorization::NamedAccess::Group& group) {
+    return group.allow.matches(name);
+  };
+  return access.allow.matches(name) || std::ranges::any_of(access.by_role, group_names) ||
+         std::ranges::any_of(access.by_tenant, group_names);
+}
+
+}  // namespace
+
+std::optional<McpPlace> mcp_place_of(const config::Mcp& endpoint, McpItem item,
+                                     std::string_view name) {
+  if (item == McpItem::kResource) {
+    for (const config::Mcp& server : endpoint.servers) {
+      if (is_named(server.resources, name)) return McpPlace{&server, name};
+    }
+    return std::nullopt;
+  }
+  const std::size_t end = name.find(dialects::kMcpServerSeparator);
+  if (item == McpItem::kNone || end == std::string_view::npos) return std::nullopt;
+  const config::Mcp* server = mcp_server_named(endpoint, name.substr(0, end));
+  const std::string_view rest = name.substr(end + dialects::kMcpServerSeparator.size());
+  if (server == nullptr || rest.empty()) return std::nullopt;
+  return McpPlace{server, rest};
+}
+
+bool McpCallerSight::is_sound(McpItem item, std::string_view name) const {
   switch (item) {
     case McpItem::kNone:
       return true;
     case McpItem::kTool:
-      return dialects::is_mcp_name(name) && authorization::reaches_tool(caller_.reach, name) &&
-             authorization::allows_name(mcp_.tools, name, caller_);
+      return dialects::is_mcp_name(name) &&
+             (mcp_.name.empty() || config::is_mcp_tool_of(mcp_.name, name));
     case McpItem::kPrompt:
-      return dialects::is_mcp_name(name) && authorization::allows_name(mcp_.prompts, name, caller_);
+      return dialects::is_mcp_name(name);
     case McpItem::kResource:
-      return dialects::is_mcp_uri(name) &&
-             authorization::allows_name(mcp_.resources, name, caller_);
+      return dialects::is_mcp_uri(name) && (mcp_.name.empty() || is_named(mcp_.resources, name));
+  }
+  return false;
+}
+
+// What a key is for says tools as its holder calls them.
+bool McpCallerSight::is_reached(McpItem item, std::string_view name) const {
+  if (item != McpItem::kTool || caller_.reach.tools.empty()) return true;
+  if (mcp_.name.empty()) return authorization::reaches_tool(caller_.reach, name);
+  return authorization::reaches_tool(
+      caller_.reach, fmt::format("{}{}{}", mcp_.name, dialects::kMcpServerSeparator, name));
+}
+
+bool McpCallerSight::allows(McpItem item, std::string_view name) const {
+  if (!is_sound(item, name) || !is_reached(item, name)) return false;
+  switch (item) {
+    case McpItem::kNone:
+      return true;
+    case McpItem::kTool:
+      return authorization::allows_name(mcp_.tools, name, caller_);
+    case McpItem::kPrompt:
+      return authorization::allows_name(mcp_.prompts, name, caller_);
+    case McpItem::kResource:
+      return authorization::allows_name(mcp_.resources, name, caller_);
   }
   return false;
 }
@@ -141,7 +199,11 @@ bool McpCallerSight::is_unapproved(McpItem item, std::string_view name) const {
 }
 
 bool McpCallerSight::sees_definition(McpItem, std::string_view name, std::string_view definition) {
-  return mcp_.pins->saw(name, definition) || mcp_.mode == Mode::kObserve;
+  if (std::exchange(is_first_page_, false)) listing_ = mcp_.pins->begin_listing();
+  // A cursor does not say which listing it goes on with. It is taken for the last that began, whose
+  // first page has come, so that what was another on that page is another since.
+  const std::uint64_t listing = listing_ != 0 ? listing_ : mcp_.pins->listing();
+  return mcp_.pins->saw(name, definition, listing) || mcp_.mode == Mode::kObserve;
 }
 
 bool McpCallerSight::holds_definitions(McpItem item) const {
@@ -151,10 +213,7 @@ bool McpCallerSight::holds_definitions(McpItem item) const {
 bool McpCallerSight::sees(McpItem item, std::string_view name) const {
   if (allows(item, name)) return true;
   // What a key is for at most holds whatever is only observed.
-  if (mcp_.mode == Mode::kEnforce) return false;
-  if (item == McpItem::kResource) return dialects::is_mcp_uri(name);
-  return dialects::is_mcp_name(name) &&
-         (item != McpItem::kTool || authorization::reaches_tool(caller_.reach, name));
+  return mcp_.mode == Mode::kObserve && is_sound(item, name) && is_reached(item, name);
 }
 
 namespace {
@@ -172,6 +231,21 @@ std::unexpected<dialects::McpRefusal> unapproved(const dialects::McpMessage& mes
 
 }  // namespace
 
+dialects::McpRefusal refuse_mcp_name(std::string_view rule, McpItem item, std::string_view id) {
+  const std::string_view what = item == McpItem::kTool     ? "tool"
+                                : item == McpItem::kPrompt ? "prompt"
+                                                           : "resource";
+  // The same words for what does not exist.
+  dialects::McpRefusal made;
+  made.refusal = refuse(Reason::kToolNotAllowed, fmt::format("{}.{}", rule, name_of(item)),
+                        fmt::format("This {} does not exist or may not be used with this "
+                                    "credential. The list has those that may.",
+                                    what))
+                     .error();
+  made.id = id;
+  return made;
+}
+
 Expected<void, dialects::McpRefusal> check_mcp_names(const dialects::McpMessage& message,
                                                      const config::Mcp& mcp,
                                                      const McpCallerSight& sight, bool& observed) {
@@ -186,45 +260,69 @@ Expected<void, dialects::McpRefusal> check_mcp_names(const dialects::McpMessage&
       observed = true;
       continue;
     }
-    const std::string_view what = message.item == McpItem::kTool     ? "tool"
-                                  : message.item == McpItem::kPrompt ? "prompt"
-                                                                     : "resource";
-    // The same words for what does not exist.
-    dialects::McpRefusal made;
-    made.refusal = refuse(Reason::kToolNotAllowed,
-                          fmt::format("{}.{}", mcp.rule, dialects::name_of(message.item)),
-                          fmt::format("This {} does not exist or may not be used with this "
-                                      "credential. The list has those that may.",
-                                      what))
-                       .error();
-    made.id = message.id;
-    return std::unexpected(std::move(made));
+    return std::unexpected(refuse_mcp_name(mcp.rule, message.item, message.id));
   }
   return {};
 }
 
-bool is_mcp_session(std::string_view session) {
-  return !session.empty() && session.size() <= kSessionBytesMax &&
-         std::ranges::all_of(session, [](char c) { return c > ' ' && c <= '~'; });
+Expected<std::string_view> mcp_credential(const config::Mcp& mcp,
+                                          const authentication::Identity& caller) {
+  const auto is_of = [](std::string_view user, std::string_view tenant, std::string_view subject) {
+    return !subject.empty() && user.size() == tenant.size() + 1 + subject.size() &&
+           user.starts_with(tenant) && user[tenant.size()] == '/' && user.ends_with(subject);
+  };
+  for (const auto& [user, secret] : mcp.user_credentials) {
+    if (is_of(user, caller.tenant, caller.subject)) return secret.reveal();
+  }
+  if (!mcp.user_credentials.empty()) {
+    return refuse(Reason::kRouteNotAllowed, mcp.rule + ".credential_by_user",
+                  "The MCP server behind this route knows each user by a credential of their own, "
+                  "and there is none for this one. The operator can add it.");
+  }
+  for (const auto& [tenant, secret] : mcp.credentials) {
+    if (tenant == caller.tenant) return secret.reveal();
+  }
+  return mcp.upstream.credential.reveal();
 }
 
-std::string seal_mcp_session(const authentication::Pepper& pepper, const McpSessionOwner& owner,
-                             std::string_view session) {
-  return seal_of(pepper, owner, session) + "." +
-         authentication::encode_base64url(authentication::bytes_of(session));
+std::string_view tool_called(const dialects::McpMethod* method, std::string_view name) {
+  const bool calls = method != nullptr && method->name == "tools/call";
+  return calls ? name : std::string_view();
 }
 
-std::optional<std::string> open_mcp_session(const authentication::Pepper& pepper,
-                                            const McpSessionOwner& owner, std::string_view sealed) {
+namespace {
+
+constexpr std::string_view kSessionLabel = "tollgate mcp session";
+
+bool is_visible(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+}
+
+}  // namespace
+
+bool is_mcp_session(std::string_view session, std::string_view credential) {
+  const bool tells = !credential.empty() && session.contains(credential);
+  return !tells && session.size() <= kSessionBytesMax && is_visible(session);
+}
+
+std::string seal_mcp(const authentication::Pepper& pepper, std::string_view label,
+                     const McpSessionOwner& owner, std::string_view text) {
+  return seal_of(pepper, label, owner, text) + "." +
+         authentication::encode_base64url(authentication::bytes_of(text));
+}
+
+std::optional<std::string> open_mcp(const authentication::Pepper& pepper, std::string_view label,
+                                    const McpSessionOwner& owner, std::string_view sealed,
+                                    std::size_t bytes_max) {
   const std::size_t dot = sealed.find('.');
-  if (dot == std::string_view::npos || sealed.size() > 2 * kSessionBytesMax) return std::nullopt;
-  std::string session;
-  if (authentication::decode_base64url(sealed.substr(dot + 1), session) !=
+  if (dot == std::string_view::npos || sealed.size() > 2 * bytes_max) return std::nullopt;
+  std::string text;
+  if (authentication::decode_base64url(sealed.substr(dot + 1), text) !=
           authentication::Decoded::kWell ||
-      !is_mcp_session(session)) {
+      text.size() > bytes_max || !is_visible(text)) {
     return std::nullopt;
   }
-  const std::string seal = seal_of(pepper, owner, session);
+  const std::string seal = seal_of(pepper, label, owner, text);
   const std::string_view shown = sealed.substr(0, dot);
   if (shown.size() != seal.size()) return std::nullopt;
   unsigned differs = 0;  // Whatever differs takes as long.
@@ -232,7 +330,17 @@ std::optional<std::string> open_mcp_session(const authentication::Pepper& pepper
     differs |= static_cast<unsigned char>(seal[i]) ^ static_cast<unsigned char>(shown[i]);
   }
   if (differs != 0) return std::nullopt;
-  return session;
+  return text;
+}
+
+std::string seal_mcp_session(const authentication::Pepper& pepper, const McpSessionOwner& owner,
+                             std::string_view session) {
+  return seal_mcp(pepper, kSessionLabel, owner, session);
+}
+
+std::optional<std::string> open_mcp_session(const authentication::Pepper& pepper,
+                                            const McpSessionOwner& owner, std::string_view sealed) {
+  return open_mcp(pepper, kSessionLabel, owner, sealed, kSessionBytesMax);
 }
 
 int write_mcp_refusal(const McpError& error, const Refusal& refusal, std::string_view id,

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/check.h"
 #include "pipeline/gone_watch.h"
 #include "pipeline/mcp.h"
 #include "pipeline/refusals.h"
@@ -20,12 +21,7 @@ namespace {
 constexpr Bytes kErrorBytesMax = 64 << 10;
 constexpr int kParametersMax = 32;  // Of Mcp-Param-… lines.
 constexpr std::size_t kParameterBytesMax = 4096;
-constexpr int kRpcServerFailed = 502;  // Ours, beyond what JSON-RPC reserves.
-
-bool is_type(std::string_view content_type, std::string_view wanted) {
-  const std::string_view type = content_type.substr(0, content_type.find(';'));
-  return equal_ignoring_case(type.substr(0, type.find(' ')), wanted);
-}
+constexpr std::size_t kRetryDigitsMax = 7;  // Of milliseconds.
 
 void cut_by_caller(McpForwarded& result) {
   result.outcome = audit::Outcome::kCut;
@@ -50,6 +46,12 @@ Refusal refusal_of(const McpForwarder::Work& work, const Fault& fault) {
   }
   refusal.recorded = fmt::format("{} {}", refusal.message, fault.message);
   return refusal;
+}
+
+// A response whose texts may not pass.
+Refusal content_refusal(const McpForwarder::Work& work) {
+  CHECK(work.inspection != nullptr && work.inspection->refusal());  // It said that they may not.
+  return *work.inspection->refusal();
 }
 
 Refusal status_refusal(int status, const config::Mcp& mcp) {
@@ -83,21 +85,6 @@ bool listens(const McpTurn& turn) {
   return turn.asked.method == nullptr || turn.asked.method->name == "subscriptions/listen";
 }
 
-// A shorter one would be found by chance, in what is no secret.
-void hide(std::string_view secret, std::string& text) {
-  constexpr std::size_t kBytesMin = 8;
-  constexpr std::string_view kHidden = "[hidden]";
-  std::size_t at = secret.size() < kBytesMin ? std::string::npos : text.find(secret);
-  if (at == std::string::npos) return;
-  std::string clean;
-  std::size_t from = 0;
-  for (; at != std::string::npos; at = text.find(secret, from)) {
-    clean.append(text, from, at - from).append(kHidden);
-    from = at + secret.size();
-  }
-  text = clean.append(text, from);
-}
-
 void write_event(std::string_view message, std::string& out) {
   out.append("event: message\ndata: ").append(message).append("\n\n");
 }
@@ -112,11 +99,9 @@ bool is_printable(std::string_view text) {
 
 // What clients say in the head of a call's arguments; the server holds them against the body.
 void write_parameters(const RequestHead& caller, std::string& out) {
-  constexpr std::string_view kPrefix = "mcp-param-";
   int left = kParametersMax;
   for (const Header& header : caller.headers) {
-    if (header.name.size() <= kPrefix.size() || left == 0) continue;
-    if (!equal_ignoring_case(header.name.substr(0, kPrefix.size()), kPrefix)) continue;
+    if (left == 0 || !is_mcp_parameter(header.name)) continue;
     if (header.value.size() > kParameterBytesMax || !is_printable(header.value)) continue;
     line(out, header.name, header.value);
     --left;
@@ -124,6 +109,32 @@ void write_parameters(const RequestHead& caller, std::string& out) {
 }
 
 }  // namespace
+
+bool is_type(std::string_view content_type, std::string_view wanted) {
+  const std::string_view type = content_type.substr(0, content_type.find(';'));
+  return equal_ignoring_case(type.substr(0, type.find_first_of(" \t")), wanted);
+}
+
+bool is_mcp_parameter(std::string_view header) {
+  constexpr std::string_view kPrefix = "mcp-param-";
+  return header.size() > kPrefix.size() &&
+         equal_ignoring_case(header.substr(0, kPrefix.size()), kPrefix);
+}
+
+void hide_credential(std::string_view secret, std::string& text) {
+  // A shorter one would be found by chance, in what is no secret.
+  constexpr std::size_t kBytesMin = 8;
+  constexpr std::string_view kHidden = "[hidden]";
+  std::size_t at = secret.size() < kBytesMin ? std::string::npos : text.find(secret);
+  if (at == std::string::npos) return;
+  std::string clean;
+  std::size_t from = 0;
+  for (; at != std::string::npos; at = text.find(secret, from)) {
+    clean.append(text, from, at - from).append(kHidden);
+    from = at + secret.size();
+  }
+  text = clean.append(text, from);
+}
 
 void write_mcp_head(const config::Endpoint& server, const McpTurn& turn, const RequestHead& caller,
                     std::string_view id, std::size_t body_bytes, std::string& out) {
@@ -136,6 +147,7 @@ void write_mcp_head(const config::Endpoint& server, const McpTurn& turn, const R
     line(out, "MCP-Protocol-Version", turn.version);
   }
   if (!turn.session.empty()) line(out, "Mcp-Session-Id", turn.session);
+  if (!turn.after.empty()) line(out, "Last-Event-ID", turn.after);
   if (turn.asked.era == dialects::McpEra::kModern && turn.asked.method != nullptr) {
     line(out, "Mcp-Method", turn.asked.method->name);
     if (turn.asked.method->in_header) line(out, "Mcp-Name", dialects::mcp_header_value(turn.name));
@@ -171,6 +183,7 @@ Task<void> McpForwarder::attempt(const Work& work, McpForwarded& result) {
   const GoneWatch watch(work.exchange, work.stop, *call);
   const FaultOr<void> sent = co_await upstreams_.send(*call);
   result.first_byte = clock_.now() - began;
+  result.sent = call->sent();
   if (!sent) {
     result.waited = result.first_byte;
     if (work.exchange.caller_gone()) {
@@ -232,14 +245,14 @@ Task<void> McpForwarder::relay_error(const Work& work, UpstreamCall& call, McpFo
   result.failed = true;
   BufferPool::Lease told = buffers_.lease();
   const bool read = body && is_type(call.header("content-type"), "application/json") &&
-                    reader_.read_error(*body, work.turn.asked.id, *told);
+                    reader_.read_error(*body, work.turn.asked.id, work.sight, *told);
   if (!read) {
     dialects::write_mcp_error(
         work.turn.asked.id, result.status,
         fmt::format("The MCP server refused the request with status {}.", result.status), {},
         *told);
   }
-  hide(work.turn.credential, *told);
+  hide_credential(work.turn.credential, *told);
   co_await reply(work, result.status, *told, nullptr, result);
 }
 
@@ -263,30 +276,60 @@ Task<void> McpForwarder::relay_whole(const Work& work, UpstreamCall& call, McpFo
   }
   result.failed = answer->is_error;
   result.withheld = answer->withheld;
-  hide(work.turn.credential, *told);
+  if (answer->refused) {
+    result.refusal = content_refusal(work);
+    co_return;
+  }
+  hide_credential(work.turn.credential, *told);
   co_await reply(work, 200, *told, &call, result);
 }
 
-bool McpForwarder::pass_events(const Work& work, dialects::SseSplitter& events, std::string& out,
-                               std::optional<Fault>& broken, McpForwarded& result) {
+// Where the caller can go on, should the stream break off, and when to try.
+void McpForwarder::pass_place(const Work& work, const dialects::SseEvent& event, Stream& stream,
+                              std::string& out) {
+  const McpTurn& turn = work.turn;
+  if (turn.asked.era != dialects::McpEra::kLegacy || turn.session.empty()) return;
+  const bool is_wait =
+      !event.retry.empty() && event.retry.size() <= kRetryDigitsMax &&
+      std::ranges::all_of(event.retry, [](char c) { return c >= '0' && c <= '9'; });
+  if (is_wait) out.append("retry: ").append(event.retry).append("\n");
+  const bool tells = !turn.credential.empty() && event.id.contains(turn.credential);
+  if (event.id.empty() || tells || !is_printable(event.id)) return;
+  const std::string id = work.attempted.name_event(event.id);
+  if (id.empty()) return;
+  out.append("id: ").append(id).append("\n");
+  stream.resumable = true;
+}
+
+bool McpForwarder::pass_events(const Work& work, Stream& stream, std::string& out,
+                               McpForwarded& result) {
+  dialects::SseSplitter& events = stream.events;
+  const auto stops = [&stream](Refusal refusal) {
+    stream.wrong = std::move(refusal);
+    return false;
+  };
   while (const std::optional<dialects::SseEvent> event = events.next()) {
-    if (event->data.empty() || (!event->type.empty() && event->type != "message")) continue;
+    if (!event->type.empty() && event->type != "message") continue;
+    if (event->data.empty()) {
+      const std::size_t before = out.size();
+      pass_place(work, *event, stream, out);
+      if (out.size() > before) out.append("data: \n\n");
+      continue;
+    }
     if (std::ssize(event->data) > work.mcp.answer) {
-      broken = Fault{FaultKind::kBroken, "a message of it is too large"};
-      return false;
+      return stops(refusal_of(work, {FaultKind::kBroken, "a message of it is too large"}));
     }
     BufferPool::Lease told = buffers_.lease();
     const FaultOr<dialects::McpAnswer> answer =
         reader_.read(event->data, work.turn.asked, work.sight, *told);
-    if (!answer) {
-      broken = answer.error();
-      return false;
-    }
+    if (!answer) return stops(refusal_of(work, answer.error()));
     if (answer->passed == McpPassed::kWithheld) {
       ++result.withheld;
       continue;
     }
-    hide(work.turn.credential, *told);
+    if (answer->refused) return stops(content_refusal(work));
+    hide_credential(work.turn.credential, *told);
+    if (answer->passed != McpPassed::kAnswer) pass_place(work, *event, stream, out);
     write_event(*told, out);
     if (answer->passed != McpPassed::kAnswer) continue;
     result.failed = answer->is_error;
@@ -294,12 +337,12 @@ bool McpForwarder::pass_events(const Work& work, dialects::SseSplitter& events, 
     return false;
   }
   if (static_cast<Bytes>(events.pending()) <= work.mcp.answer) return true;
-  broken = Fault{FaultKind::kBroken, "a message of it is too large"};
-  return false;
+  return stops(refusal_of(work, {FaultKind::kBroken, "a message of it is too large"}));
 }
 
 Task<void> McpForwarder::relay_stream(const Work& work, UpstreamCall& call, McpForwarded& result) {
-  dialects::SseSplitter events;
+  Stream stream;
+  stream.resumable = !work.turn.after.empty();
   BufferPool::Lease headers = buffers_.lease();
   BufferPool::Lease out = buffers_.lease();
   work.attempted.write_headers(
@@ -310,43 +353,37 @@ Task<void> McpForwarder::relay_stream(const Work& work, UpstreamCall& call, McpF
   head.headers = *headers;
   bool begun = false;
   // Who listens knows by the head that it is heard.
-  if (listens(work.turn)) {
+  if (listens(work.turn) || work.turn.http_method == "GET") {
     work.exchange.begin(head);
     begun = true;
     if (!co_await work.exchange.write(":\n\n")) co_return cut_by_caller(result);
   }
-  std::optional<Fault> broken;
   for (bool goes_on = true; goes_on;) {
     const FaultOr<std::string_view> piece = co_await call.read();
     out->clear();
     if (!piece || piece->empty()) {
-      // A stream that nobody asked a question may just end.
-      const bool ends_well =
-          listens(work.turn) && (piece || piece.error().kind != FaultKind::kBroken);
-      if (!ends_well || work.stop.asked()) {
-        broken =
-            piece ? Fault{FaultKind::kBroken, "the stream ended without an answer"} : piece.error();
-      }
+      end_stream(work, piece, stream, result);
       break;
     }
-    events.append(*piece);
-    goes_on = pass_events(work, events, *out, broken, result);
+    stream.events.append(*piece);
+    goes_on = pass_events(work, stream, *out, result);
     if (!goes_on || out->empty()) continue;  // The last of it goes out with the end.
     if (!std::exchange(begun, true)) work.exchange.begin(head);
     if (!co_await work.exchange.write(*out)) break;
   }
   if (work.exchange.caller_gone()) co_return cut_by_caller(result);
-  if (broken) {
-    const Refusal refusal = refusal_of(work, *broken);
+  if (stream.wrong) {
+    const RefusalRow& row = row_of(stream.wrong->reason);
     if (!begun && out->empty()) {
-      result.refusal = refusal;
+      result.refusal = std::move(stream.wrong);
       co_return;
     }
     result.outcome = audit::Outcome::kCut;
-    result.cut_code = row_of(refusal.reason).code;
+    result.cut_code = row.code;
     if (work.turn.asked.method != nullptr) {
       std::string error;
-      dialects::write_mcp_error(work.turn.asked.id, kRpcServerFailed, refusal.message, {}, error);
+      dialects::write_mcp_error(work.turn.asked.id, row.openai_status, stream.wrong->message, {},
+                                error);
       write_event(error, *out);
     }
   }
@@ -356,6 +393,22 @@ Task<void> McpForwarder::relay_stream(const Work& work, UpstreamCall& call, McpF
   if (!co_await work.exchange.finish() && result.outcome == audit::Outcome::kAllowed) {
     cut_by_caller(result);
   }
+}
+
+// A stream that came to an end without an answer. One that nobody asked a question may just end;
+// one that the caller can go on with is left to them.
+void McpForwarder::end_stream(const Work& work, const FaultOr<std::string_view>& piece,
+                              Stream& stream, McpForwarded& result) {
+  const bool ends_well = listens(work.turn) && (piece || piece.error().kind != FaultKind::kBroken);
+  if (!work.stop.asked() && (ends_well || stream.resumable)) {
+    if (piece || ends_well) return;
+    result.outcome = audit::Outcome::kCut;
+    result.cut_code = row_of(refusal_of(work, piece.error()).reason).code;
+    return;
+  }
+  stream.wrong =
+      refusal_of(work, piece ? Fault{FaultKind::kBroken, "the stream ended without an answer"}
+                             : piece.error());
 }
 
 }  // namespace tollgate::pipeline

@@ -83,6 +83,33 @@ TEST(McpSession, IsNothingWhereABitDiffers) {
   EXPECT_FALSE(open_mcp_session(pepper, {"docs", ada}, std::string(4096, 'A')));
   EXPECT_FALSE(is_mcp_session("a\r\nb"));
   EXPECT_FALSE(is_mcp_session(std::string(513, 'a')));
+  // What the server is shown does not come back in what it gives out.
+  EXPECT_FALSE(is_mcp_session("x-of-globex-1", "of-globex"));
+  EXPECT_TRUE(is_mcp_session("x-of-acme-1", "of-globex"));
+}
+
+TEST(McpCredential, IsThatOfTheUserOrNone) {
+  config::Mcp mcp = mcp_of();
+  mcp.upstream.credential = Secret("shared");
+  mcp.credentials.emplace_back("globex", Secret("of-globex"));
+  EXPECT_EQ(mcp_credential(mcp, caller_of("acme", "ada")), "shared");
+  EXPECT_EQ(mcp_credential(mcp, caller_of("globex", "ada")), "of-globex");
+  mcp.user_credentials.emplace_back("acme/ada", Secret("of-ada"));
+  mcp.user_credentials.emplace_back("acme/", Secret("of-nobody"));
+  EXPECT_EQ(mcp_credential(mcp, caller_of("acme", "ada")), "of-ada");
+  for (const auto& [tenant, subject] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"acme", "eve"},
+                                                                  {"globex", "ada"},
+                                                                  {"acme", ""},
+                                                                  {"acme/a", "da"},
+                                                                  {"acme", "Ada"},
+                                                                  {"", "acme/ada"},
+                                                                  {"acm", "ada"}}) {
+    const auto refused = mcp_credential(mcp, caller_of(tenant, subject));
+    ASSERT_FALSE(refused) << tenant << " " << subject;
+    EXPECT_EQ(refused.error().reason, Reason::kRouteNotAllowed);
+    EXPECT_EQ(refused.error().rule, "routes.docs.mcp.credential_by_user");
+  }
 }
 
 TEST(McpSight, IsOfNamesThatAreAllowed) {
@@ -149,6 +176,36 @@ TEST(McpPinned, AreCalledAsLongAsTheyAreWhatWasApproved) {
   mcp.mode = Mode::kObserve;
   EXPECT_EQ(rule_of("search"), "observed");
   EXPECT_TRUE(sight.sees_definition(McpItem::kTool, "search", R"({"name":"search","x":1})"));
+}
+
+// Each sight is of a list that a caller asked for, and the pages of two of them come in turns.
+TEST(McpPinned, AreHeldAgainstTheListThatAPageIsOf) {
+  constexpr std::string_view kSame = R"({"name":"search"})";
+  constexpr std::string_view kOther = R"({"name":"search","x":1})";
+  config::McpPins pins;
+  pins.add("search", kSame);
+  config::Mcp mcp = mcp_of();
+  mcp.pins = std::make_shared<const config::McpPins>(std::move(pins));
+  const auto ada = caller_of("acme", "ada");
+  const auto eve = caller_of("acme", "eve");
+  McpCallerSight first(mcp, ada);
+  McpCallerSight second(mcp, eve);
+  first.lists_anew();
+  EXPECT_FALSE(first.sees_definition(McpItem::kTool, "search", kOther));
+  second.lists_anew();
+  EXPECT_TRUE(first.sees_definition(McpItem::kTool, "search", kSame));
+  EXPECT_FALSE(mcp.pins->allows("search")) << "asked for is not begun";
+  EXPECT_FALSE(second.sees_definition(McpItem::kTool, "search", kOther));
+  EXPECT_TRUE(first.sees_definition(McpItem::kTool, "search", kSame));
+  EXPECT_TRUE(second.sees_definition(McpItem::kTool, "search", kSame));
+  // One that a caller goes on with by a cursor is of no list that began since.
+  McpCallerSight later(mcp, eve);
+  EXPECT_TRUE(later.sees_definition(McpItem::kTool, "search", kSame));
+  EXPECT_FALSE(mcp.pins->allows("search"));
+  McpCallerSight third(mcp, eve);
+  third.lists_anew();
+  EXPECT_TRUE(third.sees_definition(McpItem::kTool, "search", kSame));
+  EXPECT_TRUE(mcp.pins->allows("search"));
 }
 
 RequestHead head_of(const std::vector<Header>& headers) {

@@ -49,6 +49,11 @@ Flow MeteredStream::go_on(std::string& out) {
       tools_.give_up();
       return refuse_call();
     }
+    if (!kept_bytes_.keep(static_cast<Bytes>(waiting_.size()),
+                          overload::BufferedBytes::For::kAnswer)) {
+      broken = Fault{FaultKind::kNoRoom, "as many bytes are kept as may be"};
+      return Flow::kBroken;
+    }
     if (*state == dialects::StreamState::kFinished) return Flow::kFinished;
     if (watched_.repeats() && plan_.route->prompt.mode == Mode::kEnforce) return Flow::kRepeats;
     if (guards_ != nullptr && guards_->is_due(waiting_.size())) return Flow::kIsDue;
@@ -85,6 +90,7 @@ void MeteredStream::release(std::string& out) {
   if (tools_.holds()) return;  // A call that is not whole.
   out += waiting_;
   waiting_.clear();
+  kept_bytes_.drop();
   handed_on_ = passed_events_;
   stream_.handed_on(handed_on_);
 }

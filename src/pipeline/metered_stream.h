@@ -38,9 +38,11 @@ enum class Flow : std::uint8_t {
 // decide what goes on it goes event by event.
 class MeteredStream {
  public:
-  // Borrows all; without a filter and guards all goes on as it comes.
+  // Borrows all; without a filter and guards all goes on as it comes. What waits counts in
+  // `buffered`; null: nowhere.
   MeteredStream(dialects::StreamReader& stream, OutputCount& passed, const Plan& plan,
-                StreamFilter* filter, AnswerGuards* guards, ToolWatch& tools)
+                StreamFilter* filter, AnswerGuards* guards, ToolWatch& tools,
+                overload::BufferedBytes* buffered)
       : stream_(stream),
         passed_(passed),
         plan_(plan),
@@ -49,7 +51,8 @@ class MeteredStream {
         tools_(tools),
         answer_(filter, guards),
         is_watched_(watches_output(*plan.route)),
-        watched_(passed) {}
+        watched_(passed),
+        kept_bytes_(buffered) {}
 
   // Appends to `out` what goes on to the caller. After kIsDue the rest of the piece is still to be
   // read: release() and go_on(), or the end.
@@ -99,6 +102,7 @@ class MeteredStream {
   Bytes unread_ = 0;               // At most so much is in an event that is not complete.
   std::string waiting_;            // Of what the filter lets pass, what the guards have to judge…
   std::size_t passed_events_ = 0;  // …up to this event.
+  overload::BufferedBytes::Share kept_bytes_;  // Of what waits.
   std::size_t handed_on_ = 0;
   std::optional<Refusal> refusal_;  // Of the guards, or for a call.
 };

@@ -47,8 +47,8 @@ constexpr std::string_view kHeaders[] = {"accept",
 
 // What a script may read of an answer beside its body.
 constexpr std::string_view kExposed =
-    "mcp-session-id, request-id, retry-after, retry-after-ms, x-request-id, x-should-retry, "
-    "x-tollgate-cost-usd, "
+    "idempotent-replayed, mcp-session-id, request-id, retry-after, retry-after-ms, x-request-id, "
+    "x-should-retry, x-tollgate-cache, x-tollgate-cost-usd, "
     "x-tollgate-budget-remaining-usd, x-tollgate-model, x-tollgate-reason, x-tollgate-rule";
 
 constexpr std::string_view kOfThePage = "vary: origin\r\n";

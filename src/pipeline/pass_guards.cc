@@ -23,7 +23,7 @@ Task<bool> Pipeline::pass_guards(Life& life, std::string_view body, const Plan& 
   life.record.observed = joined(life.record.observed, judgement.observed, arena);
   life.record.attempts = judgement.attempts;
   life.record.guard_cost = judgement.cost;
-  life.upstream_time = judgement.waited;
+  life.upstream_time += judgement.waited;
   const bool is_gone = life.exchange.caller_gone();
   if (!judgement.refusal && life.stop.asked()) judgement.refusal = pipeline::revoked();
   if (!judgement.refusal && !is_gone) co_return true;
@@ -45,7 +45,7 @@ Task<bool> Pipeline::pass_guards(Life& life, std::string_view body, const Plan& 
 }
 
 void Pipeline::begin_answer_guards(Life& life, std::string_view body, const Plan& plan,
-                                   std::optional<AnswerGuards>& guards) {
+                                   Exchange& caller, std::optional<AnswerGuards>& guards) {
   if (plan.route->response_guards.empty()) return;
   const bool reads_asked = std::ranges::any_of(plan.route->response_guards, [&](int guard) {
     return dialects::reads_what_was_asked(
@@ -57,8 +57,8 @@ void Pipeline::begin_answer_guards(Life& life, std::string_view body, const Plan
   } else if (read(life, body)) {  // The reader may hold another request by now.
     asked = dialects::texts_as_one(life.request.texts, life.request.carried);
   }
-  const Guards::Case of{*life.config,   *plan.route,   life.request, life.caller.tenant,
-                        life.record.id, life.exchange, life.stop,    turn_++};
+  const Guards::Case of{*life.config,   *plan.route, life.request, life.caller.tenant,
+                        life.record.id, caller,      life.stop,    turn_++};
   guards.emplace(guards_, of, std::move(asked), plan.guards, life.record.guard_cost);
 }
 

@@ -6,15 +6,13 @@
 
 #include "base/check.h"
 #include "pipeline/alternatives.h"
-#include "pipeline/answer_guards.h"
+#include "pipeline/client_deadline.h"
 #include "pipeline/guessing.h"
-#include "pipeline/held_request.h"
 #include "pipeline/identify.h"
 #include "pipeline/life.h"
 #include "pipeline/pages.h"
 #include "pipeline/refusals.h"
 #include "pipeline/replies.h"
-#include "pipeline/tool_rules.h"
 
 namespace tollgate::pipeline {
 
@@ -38,64 +36,18 @@ std::uint64_t fingerprint_key(const authentication::Pepper& pepper) {
   return key;
 }
 
+// Of who asks, and what.
+template <class Life>
+std::uint64_t key_of(const Life& life, std::uint64_t key) {
+  const std::uint64_t who = audit::fingerprint(life.caller.tenant, key) ^
+                            (audit::fingerprint(life.caller.credential_id, key) << 1U) ^
+                            (audit::fingerprint(life.caller.subject, key) << 2U);
+  return audit::fingerprint(life.body, who | 1U);
+}
+
 // Whether it is about what the input takes of a limit or budget, as far as one can tell.
 bool may_fit_counted(const Refusal& refusal) {
   return refusal.reason == Reason::kRateLimited || refusal.reason == Reason::kBudgetExhausted;
-}
-
-// What became of a request, as the trail tells it.
-void tell(const Forwarded& result, const Plan& plan, audit::Record& record) {
-  const cost::Amounts paid = amounts_of(plan, result.usage);
-  record.input = paid.input;
-  record.cached_input = paid.cached_input;
-  record.audio_input = paid.audio;
-  record.output = result.usage.output;
-  record.reasoning = result.usage.reasoning;
-  record.input_reported = result.provider_input;
-  record.usage_source = result.source;
-  record.cost = add_saturated(cost::price(plan.model->prices, paid), record.guard_cost);
-  record.first_byte = result.first_byte;
-  if (!result.cut_code.empty()) record.code = result.cut_code;
-  if (result.outcome == audit::Outcome::kAllowed) return;  // It ended as it was decided.
-  record.outcome = result.outcome;
-  record.rule = {};
-}
-
-void observe(std::string_view route, std::string_view field, Arena& arena, audit::Record& record) {
-  const std::string rule = std::string("routes.").append(route).append(field);
-  const auto one = arena.make<std::string_view>(1);
-  one[0] = arena.copy(rule);
-  record.observed = joined(record.observed, one, arena);
-}
-
-// What was found in the answer, and called.
-void tell_of_answer(const Forwarded& result, const Plan& plan, const ToolWatch& tools, Arena& arena,
-                    audit::Record& record) {
-  tell_of_calls(tools, arena, record);
-  const AnswerVerdict& answer = result.answer;
-  const auto told = arena.make<audit::ContentFinding>(answer.found.size());
-  for (std::size_t i = 0; i < told.size(); ++i) {
-    const AnswerFinding& found = answer.found[i];
-    told[i] = {found.rule, arena.copy(found.where), found.action};
-  }
-  record.content_after = joined(record.content_after, told, arena);
-  const std::string_view route = plan.route->name;
-  const bool is_told = plan.inspected == Inspected::kObserved;  // Of the request.
-  if (answer.inspected == Inspected::kObserved && !is_told) {
-    observe(route, ".content", arena, record);
-  }
-  if (result.repeats) observe(route, ".prompt.on_repeating_output", arena, record);
-}
-
-// The evidence of the limits that are enforced; a hold's is in the order of its charges.
-std::span<const audit::LimitEvidence> enforced(const Charges& charges, const Hold& hold,
-                                               Arena& arena) {
-  const auto kept = arena.make<audit::LimitEvidence>(hold.limits.size());
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < hold.limits.size(); ++i) {
-    if (charges.limits[i].policy->mode == Mode::kEnforce) kept[count++] = hold.limits[i];
-  }
-  return kept.first(count);
 }
 
 }  // namespace
@@ -104,9 +56,12 @@ Pipeline::Pipeline(const Services& services)
     : services_(services),
       fingerprint_key_(fingerprint_key(services.pepper)),
       counting_(services.vocabularies, services.count_errors),
-      forwarder_(services.clock, services.upstreams, counting_, buffers_, scanner_),
+      forwarder_(services.clock, services.upstreams, counting_, buffers_, scanner_,
+                 services.buffered),
       mcp_forwarder_(services.clock, services.upstreams, buffers_),
-      guards_(services.clock, services.upstreams, buffers_) {
+      mcp_fanout_(services.clock, services.upstreams),
+      guards_(services.clock, services.upstreams, buffers_),
+      places_(services.endpoints) {
   services_.keys.watch(*this);
 }
 
@@ -127,7 +82,6 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   if (exchange.head().target == kLivePath && exchange.head().method == "GET") {
     co_return co_await answer_alive(exchange);
   }
-
   if (exchange.head().target.starts_with(config::kMcpMetadataPath) &&
       co_await answer_mcp_metadata(exchange)) {
     co_return;
@@ -146,6 +100,7 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   if (!path) co_return co_await refuse_request(life, path.error());
   life.target = {head.exposure, head.method, *path};
   name_model(life);
+  name_kept(life);
   life.dialect = dialect_at(*path, head);
   if (const config::Mcp* mcp = mcp_at(*life.config, life.target)) {
     life.dialect = dialects::Dialect::kMcp;
@@ -161,23 +116,24 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   if (Expected<void> found = find_routes(life); !found) {
     co_return co_await refuse_request(life, found.error());
   }
+  if (life.kept.action != KeptAction::kNothing) co_return co_await serve_kept(life);
   if (life.surface == dialects::Surface::kModels) co_return co_await serve_models(life);
   if (life.surface == dialects::Surface::kMcp) co_return co_await serve_mcp(life);
   const Expected<std::string_view> body = co_await exchange.read_body(life.body_max);
   if (!body) co_return co_await refuse_request(life, body.error());
-  // A body may take its time, and a key may end meanwhile.
-  if (services_.clock.now() - life.began > kIdentityFresh) {
-    life.wall = services_.clock.wall();
-    if (const Expected<void> again = co_await identify(life); !again) {
-      co_return co_await refuse_request(life, again.error());
-    }
+  if (const Expected<void> again = co_await identify_again(life); !again) {
+    co_return co_await refuse_request(life, again.error());
   }
-
+  life.body = *body;
   // May they ask this, and what can it cost at most? Pure, from the bytes to the plan.
   BufferPool::Lease message = buffers_.lease();
-  Expected<Plan> plan = read_and_decide(life, *body, {}, nullptr, *message);
+  Expected<Plan> plan = decide_first(life, *body, *message);
   if (!plan) co_return co_await refuse_request(life, plan.error());
   // From here on the caller, the route, the model, the tools and the prompt are allowed.
+  if (const Expected<void> kept = keep_written(life, *message); !kept) {
+    co_return co_await refuse_request(life, kept.error());
+  }
+  if (plan->route->answers.any() && co_await answer_again(life, *body, *plan, *message)) co_return;
 
   // Can they afford it? Limits and budgets are held together or not at all.
   Expected<Hold, Shortfall> hold = co_await afford(life, *body, *plan, *message);
@@ -188,7 +144,6 @@ Task<void> Pipeline::serve(Exchange& exchange) {
     co_return co_await refuse_request(life, hold.error().refusal);
   }
   // From here on the request is paid for; serve_held settles it however it ends.
-
   co_await serve_held(life, *body, *plan, *message, *hold);
 }
 
@@ -200,7 +155,18 @@ void Pipeline::open_record(Life& life) {
   life.record.listener = head.listener;
   life.record.client_ip = head.client_ip;
   life.record.client_request_id = head.header("x-request-id").substr(0, kClientRequestIdBytesMax);
+  life.record.client_retries = client_retries_of(head);
+  if (const auto allowed = time_allowed_by(head)) life.deadline = life.began + *allowed;
   life.dialect = dialect_at(without_query(head.target), head);
+}
+
+// It is in memory beside the body that it was made of, until the answer is there.
+Expected<void> Pipeline::keep_written(Life& life, std::string_view message) {
+  const auto bytes = static_cast<Bytes>(message.size());
+  if (life.written.keep(bytes)) return {};
+  const Bytes both = bytes + static_cast<Bytes>(life.body.size());
+  const bool is_ever_kept = both <= overload::BufferedBytes::tenant_max(services_.buffered->most());
+  return std::unexpected(no_room(is_ever_kept ? life.written.lack() : overload::Lack::kForGood));
 }
 
 Task<Expected<Hold, Shortfall>> Pipeline::afford(Life& life, std::string_view body, Plan& plan,
@@ -208,14 +174,18 @@ Task<Expected<Hold, Shortfall>> Pipeline::afford(Life& life, std::string_view bo
   Expected<Hold, Shortfall> hold = co_await this->hold(life, plan.charges);
   life.input = InputFigure::kCounted;  // From here on a bound could decide something.
   if (!hold && plan.charges.at_a_bound && may_fit_counted(hold.error().refusal)) {
-    const Expected<Plan> counted = read_and_decide(life, body, {}, nullptr, message);
+    const Expected<Plan> counted = read_and_decide(life, body, life.terms, nullptr, message);
     if (!counted) co_return std::unexpected(Shortfall{counted.error(), {}, {}, {}});
+    if (life.place < 0) {
+      co_return std::unexpected(Shortfall{unavailable_now(life, *counted), {}, {}, {}});
+    }
     plan = *counted;
+    if (!life.instead.empty()) serve_instead(life, life.terms, life.instead);
     hold = co_await this->hold(life, plan.charges);
   }
   if (hold) {
     headroom_.held(life.headroom, plan.charges, *hold);
-    co_return hold;
+    co_return co_await downgrade_held(life, body, plan, message, *hold);
   }
   headroom_.refused(life.headroom);
   co_return co_await hold_otherwise(life, body, hold.error(), plan, message);
@@ -245,7 +215,19 @@ Task<Expected<void>> Pipeline::identify(Life& life) {
   known = co_await ask_who(life, *shown);
   known = guesses.end(std::move(known), services_.clock.now());
   life.observed = life.record.observed = guesses.observed();
+  if (known) {
+    life.exchange.belongs_to(life.caller.tenant);
+    life.written.belongs_to(life.caller.tenant);
+    known = check_frozen(life);
+  }
   co_return known;
+}
+
+// A body may take its time, and a key may end meanwhile.
+Task<Expected<void>> Pipeline::identify_again(Life& life) {
+  if (services_.clock.now() - life.began <= kIdentityFresh) co_return Expected<void>();
+  life.wall = services_.clock.wall();
+  co_return co_await identify(life);
 }
 
 Task<Expected<void>> Pipeline::ask_who(Life& life, Shown shown) {
@@ -339,7 +321,10 @@ Expected<void> Pipeline::read(Life& life, std::string_view body) {
   ++reads_;
   // What was masked is read no more.
   if (!life.redaction.body().empty()) body = life.redaction.body();
-  const Expected<dialects::Request> request = reader_.read(*life.surface, body);
+  const Expected<dialects::Request> request =
+      dialects::asks_by_form(*life.surface)
+          ? reader_.read_form(*life.surface, life.exchange.head().header("content-type"), body)
+          : reader_.read(*life.surface, body);
   if (!request) return std::unexpected(request.error());
   life.read = reads_;
   life.request = *request;
@@ -358,38 +343,29 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, cons
   if (Expected<void> sound = read(life, body); !sound) return std::unexpected(sound.error());
 
   if (life.headroom == 0) find_headroom(life);
-  const Facts facts{*life.config, life.target,
-                    life.caller,  life.record.client_ip,
-                    life.request, static_cast<Bytes>(body.size()),
-                    life.input};
-  const auto decided = [&] {
-    return decide(facts, counting_, scanner_, arena, life.record, terms, before);
-  };
-  Expected<Plan> plan = decided();
-  while (plan && (plan->inspected == Inspected::kToRedact || !plan->tools_removed.empty())) {
-    if (Expected<void> written = rewrite(life, body, *plan); !written) {
-      return std::unexpected(written.error());
-    }
-    plan = decided();
-  }
+  const Facts facts{*life.config,
+                    life.target,
+                    life.caller,
+                    life.record.client_ip,
+                    life.request,
+                    static_cast<Bytes>(body.size()),
+                    life.input,
+                    &services_.pepper,
+                    services_.clock.wall()};
+  life.answer = nullptr;
+  life.slowed = {};
+  const Deciding deciding{body, facts, before};
+  Expected<Plan> plan = decide_rewritten(life, deciding, terms);
+  if (plan) plan = decide_answered(life, deciding, terms, std::move(*plan));
   tell_rewritten(life, plan.has_value());
+  plan = under_answer(life, std::move(plan));
   if (!plan) return plan;
   if (Expected<void> usual = watch(life, *plan); !usual) return std::unexpected(usual.error());
   life.record.observed = joined(life.observed, plan->observed, arena);
 
-  // Written anew while the reader still holds the request; never the caller's bytes.
-  dialects::Edits edits;
-  edits.model = plan->model->upstream_name;
-  edits.cap_field = plan->upstream->output_cap_field;
-  if (dialects::makes_output(*life.surface)) edits.output_tokens = plan->output_cap;
-  BufferPool::Lease written = buffers_.lease();
-  reader_.write(edits, *written);
-  life.endpoint = static_cast<int>(turn_++ % plan->upstream->endpoints.size());
-  const UpstreamMessage upstream{*plan->upstream, life.endpoint,        *life.surface,
-                                 life.delivery,   life.exchange.head(), life.record.id};
-  message.clear();
-  write_upstream_head(upstream, written->size(), message);
-  message += *written;
+  if (Expected<void> written = write_message(life, *plan, message); !written) {
+    return std::unexpected(written.error());
+  }
   return plan;
 }
 
@@ -402,14 +378,12 @@ Task<Expected<Hold, Shortfall>> Pipeline::hold_otherwise(Life& life, std::string
   Shortfall answer = refused;
   audit::Record answered = as_asked;
   while (const std::optional<Terms> terms = alternatives.next()) {
-    const Expected<Plan> other = read_and_decide(life, body, *terms, &plan, message);
-    if (!other) continue;  // Not for this caller, here, or at this size.
+    const std::optional<Plan> other = decide_for(life, body, *terms, &plan, message);
+    if (!other) continue;  // Not for this caller, here, now, or at this size.
     Expected<Hold, Shortfall> hold = co_await this->hold(life, other->charges);
     if (hold) {
       plan = *other;
-      life.record.outcome = audit::Outcome::kDowngraded;
-      life.record.code = row_of(Reason::kBudgetExhausted).code;
-      life.record.rule = terms->budget->rule;
+      serve_instead(life, *terms, row_of(Reason::kBudgetExhausted).code);
       co_return hold;
     }
     alternatives.add(*other, *terms, hold.error().exhausted);
@@ -423,79 +397,10 @@ Task<Expected<Hold, Shortfall>> Pipeline::hold_otherwise(Life& life, std::string
   co_return std::unexpected(std::move(answer));
 }
 
-Task<void> Pipeline::serve_held(Life& life, std::string_view body, const Plan& plan,
-                                const std::string& message, Hold& hold) {
-  Arena& arena = life.exchange.arena();
-  life.record.limits = hold.limits;
-  life.record.budgets = hold.budgets;
-  life.record.accounts = hold.accounts;
-  life.record.observed = joined(life.record.observed, hold.observed, arena);
-  Booking booking;
-  booking.id = life.record.id;
-  booking.tenant = life.caller.tenant;
-  booking.user = life.caller.subject;
-  booking.key_id = life.caller.credential_id;
-  booking.route = plan.route->name;
-  booking.model = plan.model->name;
-
-  // On record before the first byte goes upstream, or it does not go.
-  bool recorded = append(life, audit::Phase::kDecision, plan.held());
-  life.decided = recorded;
-  if (recorded && life.config->audit.survives == audit::Survives::kPowerLoss) {
-    recorded = (co_await services_.trail.committed(life.record.id, services_.executor)).has_value();
-  }
-  if (!recorded) {
-    services_.ledger.settle(hold, plan.charges, Used{.never_left = true}, booking,
-                            services_.clock.now(), services_.clock.wall());
-    const Refusal refusal = unrecorded();
-    co_return co_await refuse_request(life, refusal);
-  }
-  // From here on the decision is on record.
-  if (!plan.route->guards.empty() && !co_await pass_guards(life, body, plan, hold, booking)) {
-    co_return;
-  }
-
-  std::optional<AnswerGuards> guards;
-  begin_answer_guards(life, body, plan, guards);
-  ToolWatch tools(tool_scope(*life.config, *plan.route, life.caller), plan.tools);
-  HeldRequest held(life, body, plan, hold, booking, enforced(plan.charges, hold, arena));
-  const bool restores = plan.route->content.restore;
-  const Forwarder::Work work{
-      life.exchange,
-      plan,
-      life.endpoint,
-      life.delivery,
-      life.usage_asked,
-      life.record.id,
-      message,
-      life.config->edge.reply_bytes_max,
-      restores ? life.redaction.masked() : std::span<const dialects::Masked>(),
-      life.config->content_rules,
-      guards ? &*guards : nullptr,
-      tools,
-      held,
-      life.stop};
-  const Forwarded result = co_await forwarder_.forward(work);
-  // From here on the upstream is done with it, one way or another, and it is settled.
-
-  const audit::Attempt attempt{plan.upstream->name, result.status, result.waited};
-  life.record.attempts = joined(life.record.attempts, std::span(&attempt, 1), arena);
-  if (guards) tell_of_guards(life, *guards);
-  tell(result, plan, life.record);
-  tell_of_answer(result, plan, tools, arena, life.record);
-  life.upstream_time += result.waited;
-  if (result.provider_input && dialects::costs_tokens(plan.route->surface)) {
-    compare(plan, held.counted(), *result.provider_input);
-  }
-  if (result.refusal) {
-    co_await refuse_request(life, *result.refusal);
-  } else {
-    close_record(life);
-  }
-}
-
 // What we made of the input against what its provider says.
 void Pipeline::compare(const Plan& plan, const Count& ours, Tokens provider) {
+  // Of what is kept, and of what a tool found, there is no count.
+  if (plan.kept.previous_tokens > 0 || plan.paid_tools.total > 0) return;
   const config::Model& model = *plan.model;
   counting_.learn(model, ours, provider, services_.clock.wall());
   if (ours.is_bound) return;
@@ -504,6 +409,7 @@ void Pipeline::compare(const Plan& plan, const Count& ours, Tokens provider) {
 }
 
 Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
+  life.reuse.let_go();
   life.record.outcome = audit::Outcome::kRefused;
   life.record.code = row_of(refusal.reason).code;
   life.record.rule = refusal.rule;
@@ -516,10 +422,15 @@ Task<void> Pipeline::refuse_request(Life& life, const Refusal& refusal) {
   BufferPool::Lease body = buffers_.lease();
   ReplyHead head;
   const double jitter = jitter_of(life.record.id);
+  Refusal told = refusal;
+  if (told.reason == Reason::kOverloaded && told.retry_after && !life.body.empty()) {
+    told.retry_after =
+        insistence_.told(key_of(life, fingerprint_key_), *told.retry_after, services_.clock.now());
+  }
   head.status =
       life.dialect == dialects::Dialect::kMcp
-          ? write_mcp_refusal(life.mcp, refusal, life.record.id, jitter, *headers, *body)
-          : write_refusal_reply(life.dialect, refusal, life.record.id, jitter, *headers, *body);
+          ? write_mcp_refusal(life.mcp, told, life.record.id, jitter, *headers, *body)
+          : write_refusal_reply(life.dialect, told, life.record.id, jitter, *headers, *body);
   write_limit_headers(life.dialect, life.record.limits, life.wall, *headers);
   write_degraded_header(life.record.degraded, *headers);
   head.headers = *headers;

@@ -7,8 +7,13 @@
 #include <vector>
 
 #include "base/check.h"
+#include "pipeline/conversation.h"
 #include "pipeline/guards.h"
+#include "pipeline/hold_prices.h"
 #include "pipeline/inspect.h"
+#include "pipeline/made.h"
+#include "pipeline/paid_tools.h"
+#include "pipeline/stored_response.h"
 #include "pipeline/tool_rules.h"
 
 namespace tollgate::pipeline {
@@ -123,7 +128,7 @@ Charges charges_of(const Facts& facts, const config::Tenant* tenant, const Plan&
   if (tenant != nullptr && tenant->budget) {
     budgets[next++] = {&*tenant->budget, facts.caller.tenant, plan.held()};
   }
-  return {limits, budgets.first(next)};
+  return {.limits = limits, .budgets = budgets.first(next), .tenant = facts.caller.tenant};
 }
 
 std::unexpected<Refusal> refuse_media(std::string_view where, std::string_view what,
@@ -157,6 +162,17 @@ Expected<void> check_media(const dialects::Request& request, const config::Route
   return {};
 }
 
+// All that there is in the request, what it refers to, and what the provider does for it.
+Expected<void> check_sendable(const Facts& facts, const Terms& terms, Plan& plan, Arena& arena,
+                              Observed& observed, audit::Record& record) {
+  Expected<void> media = check_media(facts.request, *plan.route, *plan.model, arena, observed);
+  if (!media) return media;
+  if (Expected<void> stored = check_stored(facts, terms, plan, arena); !stored) return stored;
+  if (Expected<void> tier = hold_tier(facts, terms, plan); !tier) return tier;
+  hold_cache(facts, plan);
+  return hold_paid_tools(facts, plan, arena, record);
+}
+
 // The caps on size, and with them the most that the request can make.
 Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, const Terms& terms,
                           Plan& plan, Arena& arena, Observed& observed) {
@@ -166,7 +182,8 @@ Expected<void> cap_output(const Facts& facts, const config::Tenant* tenant, cons
   asked.input_is_bound = plan.input.is_bound;
   asked.output_tokens_asked = facts.request.output_tokens_asked;
   asked.choices = facts.request.choices;
-  asked.context_tokens = plan.model->context_tokens;
+  // A conversation is held at all that the context takes: whether it fits is for its provider.
+  asked.context_tokens = plan.kept.is_conversation ? 0 : plan.model->context_tokens;
   const std::string_view rule = join(arena, "routes.", plan.route->name, ".prompt");
   Expected<prompts::Caps> caps = prompts::check(plan.route->prompt, asked, rule);
   if (!caps) {
@@ -199,6 +216,7 @@ bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan&
                    const Count& bound) {
   const prompts::Policy& prompt = plan.route->prompt;
   if (prompt.count_input == prompts::InputCount::kAlways) return false;
+  if (dialects::unit_of(plan.route->surface) != dialects::Unit::kNone) return false;
   const Tokens output =
       std::max(facts.request.output_tokens_asked.value_or(0), prompt.output_tokens);
   const Tokens context = plan.model->context_tokens;
@@ -206,10 +224,13 @@ bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan&
   if (bound.held() > prompt.input_tokens) return false;
   if (choices < 1 || output > kTokensMax / choices) return false;
   if (context > 0 && bound.held() > context - output) return false;
-  cost::Amounts most;
+  cost::Most most;
   most.input = bound.held();
   most.audio = bound.audio;
+  most.images = plan.has_images;
+  most.writes = plan.cache;
   most.output = output * choices;
+  most.tiers = plan.tiers;
   bool alike = true;
   each_limit(facts.config, tenant, *plan.route, [&](const limits::Policy& limit) {
     if (limit.figure == limits::Figure::kInputTokensPerMinute) {
@@ -218,7 +239,7 @@ bool decides_alike(const Facts& facts, const config::Tenant* tenant, const Plan&
       alike = alike && most.input + most.output <= limit.limit / kParts;
     }
   });
-  const Money worst = cost::price(plan.model->prices, most);
+  const Money worst = cost::worst(plan.prices->prices, most);
   const auto is_little = [&](const cost::Policy& budget) {
     return worst.micro_usd <= budget.limit.micro_usd / kParts;
   };
@@ -234,17 +255,23 @@ Count input_of(const Facts& facts, const config::Tenant* tenant, const Plan& pla
     return count;
   };
   // A bound that could be a count is none where it may matter.
-  if (before != nullptr && scheme_of(*before->model) == scheme && !before->charges.at_a_bound) {
+  if (before != nullptr && scheme_of(*before->model) == scheme && !before->charges.at_a_bound &&
+      !plan.kept.any() && plan.paid_tools.total == 0) {
     return with_margin(before->input);
   }
-  if (facts.input == InputFigure::kBounded && counting.is_bounded(scheme.tokenizer)) {
+  // What is kept is held again with whatever goes on from it.
+  if (facts.input == InputFigure::kBounded && !plan.kept.any() && plan.paid_tools.total == 0 &&
+      counting.is_bounded(scheme.tokenizer)) {
     const Count bound = with_margin(Counting::bound(facts.request, scheme));
     if (decides_alike(facts, tenant, plan, bound)) return bound;
   }
   const bool enforced = plan.route->prompt.mode == Mode::kEnforce;
-  return with_margin(counting.input(facts.request, scheme,
-                                    enforced ? plan.route->prompt.input_tokens : kTokensMax,
-                                    facts.caller.tenant));
+  Count input = with_margin(counting.input(facts.request, scheme,
+                                           enforced ? plan.route->prompt.input_tokens : kTokensMax,
+                                           facts.caller.tenant));
+  input.add_stored(plan.kept.is_conversation ? rest_of_conversation(plan, input.held())
+                                             : plan.kept.previous_tokens);
+  return input;
 }
 
 // The hosts that it has images fetched from, each once.
@@ -260,6 +287,12 @@ std::span<const std::string_view> media_domains_of(const dialects::Request& requ
   return arena.copy(std::span<const std::string_view>(told.data(), count));
 }
 
+// Those in force now hold for all of the request.
+void choose_prices(const Facts& facts, Plan& plan, audit::Record& record) {
+  plan.prices = &config::prices_at(*plan.model, facts.now);
+  record.price_version = plan.prices->price_version;
+}
+
 // What the record says of the request, known before any verdict that can refuse it.
 void describe(const Facts& facts, Arena& arena, audit::Record& record) {
   record.surface = dialects::name_of(facts.request.surface);
@@ -267,7 +300,7 @@ void describe(const Facts& facts, Arena& arena, audit::Record& record) {
   record.prompt_bytes = facts.body_bytes;
   record.images = std::ssize(facts.request.images);
   record.media_domains = media_domains_of(facts.request, arena);
-  record.audio = Duration{};
+  record.audio = facts.request.sound;
   for (const Duration recording : facts.request.recordings) record.audio += recording;
   const auto offered = arena.make<std::string_view>(facts.request.tools.size());
   for (std::size_t i = 0; i < offered.size(); ++i) {
@@ -289,20 +322,6 @@ std::string_view user_of(const authentication::Identity& caller, Arena& arena) {
 const config::Tenant* tenant_named(const config::Config& config, std::string_view name) {
   const auto found = std::ranges::lower_bound(config.tenants, name, {}, &config::Tenant::name);
   return found == config.tenants.end() || found->name != name ? nullptr : &*found;
-}
-
-cost::Amounts amounts_of(const Plan& plan, const dialects::Usage& usage) {
-  cost::Amounts amounts;
-  amounts.input = usage.input;
-  amounts.audio = std::min(usage.audio_input.value_or(plan.input.audio), usage.input);
-  // Of a recording that was cached nobody publishes a price that holds for every model.
-  amounts.cached_input = std::min(usage.cached_input, usage.input - amounts.audio);
-  amounts.output = usage.output;
-  return amounts;
-}
-
-Money cost_of(const Plan& plan, const dialects::Usage& usage) {
-  return cost::price(plan.model->prices, amounts_of(plan, usage));
 }
 
 std::string_view subject_of(limits::Scope scope, const Facts& facts, const config::Route& route,
@@ -329,9 +348,30 @@ std::string_view subject_of(limits::Scope scope, const Facts& facts, const confi
   CHECK(false);
 }
 
+namespace {
+
+const config::McpToolLimits* limits_of(const McpDemand& demand) {
+  if (demand.server == nullptr || demand.tool.empty()) return nullptr;
+  const auto& all = demand.server->tool_limits;
+  const auto found = std::ranges::find(all, demand.tool, &config::McpToolLimits::tool);
+  return found == all.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Money mcp_price(const McpDemand& demand) {
+  if (demand.server == nullptr || demand.tool.empty()) return {};
+  const config::McpToolLimits* of = limits_of(demand);
+  return of != nullptr && of->price_per_call ? *of->price_per_call : demand.server->price_per_call;
+}
+
+Charges request_charges(const Facts& facts, const Plan& plan, Arena& arena) {
+  return charges_of(facts, tenant_named(facts.config, facts.caller.tenant), plan, arena);
+}
+
 Charges mcp_charges(const config::Config& config, const config::Route& route,
                     const authentication::Identity& caller, const IpAddress& client_ip,
-                    Arena& arena) {
+                    const McpDemand& demand, Arena& arena) {
   const dialects::Request request;
   const config::Model none;  // No model's limit applies.
   const Facts facts{.config = config, .caller = caller, .client_ip = client_ip, .request = request};
@@ -343,14 +383,30 @@ Charges mcp_charges(const config::Config& config, const config::Route& route,
             limit.figure == limits::Figure::kConcurrentRequests);
   };
   std::size_t count = 0;
-  each_limit(config, tenant, route, [&](const limits::Policy& limit) { count += applies(limit); });
+  const auto each = [&](auto visit) {
+    each_limit(config, tenant, route, visit);
+    if (const config::McpToolLimits* of = limits_of(demand))
+      std::ranges::for_each(of->limits, visit);
+  };
+  each([&](const limits::Policy& limit) { count += applies(limit); });
   const std::span<LimitCharge> limits = arena.make<LimitCharge>(count);
   std::size_t next = 0;
-  each_limit(config, tenant, route, [&](const limits::Policy& limit) {
+  each([&](const limits::Policy& limit) {
     if (!applies(limit)) return;
     limits[next++] = {&limit, subject_of(limit.scope, facts, route, none, arena), 1};
   });
-  return {.limits = limits};
+  const Money price = mcp_price(demand);
+  if (price == Money{}) return {.limits = limits, .budgets = {}, .tenant = caller.tenant};
+  const std::span<BudgetCharge> budgets = arena.make<BudgetCharge>(config.budgets.size() + 1);
+  next = 0;
+  for (const cost::Policy& budget : config.budgets) {
+    if (budget.scope == limits::Scope::kModel) continue;
+    budgets[next++] = {&budget, subject_of(budget.scope, facts, route, none, arena), price};
+  }
+  if (tenant != nullptr && tenant->budget) {
+    budgets[next++] = {&*tenant->budget, caller.tenant, price};
+  }
+  return {.limits = limits, .budgets = budgets.first(next), .tenant = caller.tenant};
 }
 
 Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& scanner,
@@ -371,7 +427,7 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& 
   CHECK(plan.model != nullptr);
   plan.upstream = &config.upstreams[plan.model->upstream];
   record.model_served = plan.model->name;
-  record.price_version = plan.model->price_version;
+  choose_prices(facts, plan, record);
   record.upstream = plan.upstream->name;
   // From here on the caller may ask this model here.
 
@@ -393,11 +449,11 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& 
     observed.add(join(arena, "routes.", plan.route->name, ".content"));
   }
 
-  if (Expected<void> media = check_media(facts.request, *plan.route, *plan.model, arena, observed);
-      !media) {
-    return std::unexpected(media.error());
+  if (Expected<void> sendable = check_sendable(facts, terms, plan, arena, observed, record);
+      !sendable) {
+    return std::unexpected(sendable.error());
   }
-  // From here on the model may be sent all that there is in the request.
+  // From here on the model may be sent all that there is in the request, and what it refers to.
 
   const config::Tenant* tenant = tenant_named(config, facts.caller.tenant);
   plan.input = input_of(facts, tenant, plan, counting, before);
@@ -407,15 +463,15 @@ Expected<Plan> decide(const Facts& facts, Counting& counting, content::Scanner& 
   if (Expected<void> capped = cap_output(facts, tenant, terms, plan, arena, observed); !capped) {
     return std::unexpected(capped.error());
   }
+  hold_tool_tokens(plan);
+  if (Expected<void> made = hold_made(facts, plan, arena, record); !made) {
+    return std::unexpected(made.error());
+  }
   record.output_tokens_cap = plan.output_cap_total;
   if (!dialects::costs_tokens(plan.route->surface)) plan.input = {};
   // From here on the most that it can cost is known.
 
-  cost::Amounts amounts;
-  amounts.input = plan.input.held();
-  amounts.audio = plan.input.audio;
-  amounts.output = plan.output_cap_total;
-  plan.worst = cost::price(plan.model->prices, amounts);
+  plan.worst = worst_of(plan);
   plan.guards = guards_cost_at_most(config, *plan.route, facts.request, plan.output_cap_total);
   plan.charges = charges_of(facts, tenant, plan, arena);
   plan.charges.at_a_bound = plan.input.is_bound && counting.knows(plan.model->tokenizer);

@@ -23,6 +23,7 @@
 #include "controls/authentication/client_certificate.h"
 #include "controls/authentication/mtls.h"
 #include "controls/authentication/session.h"
+#include "controls/overload/buffered_bytes.h"
 
 namespace tollgate::pipeline {
 
@@ -73,6 +74,25 @@ class Cancellable {
   ~Cancellable() = default;
 };
 
+// Ends a request from outside while it is at work, on its loop: its key was revoked.
+class Stop {
+ public:
+  void ask() {
+    asked_ = true;
+    if (wait_ != nullptr) wait_->cancel();
+  }
+  bool asked() const { return asked_; }
+  // The wait to be given up; null: none.
+  void watch(Cancellable* wait) {
+    wait_ = wait;
+    if (asked_ && wait_ != nullptr) wait_->cancel();
+  }
+
+ private:
+  Cancellable* wait_ = nullptr;
+  bool asked_ = false;
+};
+
 // One request and its reply. Lives on one loop, as long as its serve() runs. All that the
 // request borrows (head, body) stays valid until the reply is complete.
 class Exchange {
@@ -103,7 +123,16 @@ class Exchange {
   // is gone already, it is cancelled at once.
   virtual void on_caller_gone(Cancellable* wait) = 0;
   virtual bool caller_gone() const = 0;
+  // Whether the process no longer waits for it: whatever is at work for it ends.
+  virtual bool is_cut() const { return false; }
+
+  // Whose request it is: what is kept of it in memory counts as that tenant's. Borrowed until the
+  // reply is complete.
+  virtual void belongs_to(std::string_view /*tenant*/) {}
 };
+
+// The answer where more bytes are not kept (controls/overload/buffered_bytes.h), and why.
+Refusal no_room(overload::Lack lack);
 
 // Serves exchanges: the pipeline, the admin API, the mock model. One a loop.
 class Handler {
@@ -125,6 +154,10 @@ struct UpstreamRequest {
   const config::Upstream* upstream = nullptr;
   int endpoint = 0;
   std::string_view message;  // A whole HTTP/1.1 request, head and body; borrowed until released.
+  std::optional<Duration> first_byte;  // Waited for that long at most, where it is less.
+  // A reply of 200 has come once the first byte of its body is there, not its head alone, which
+  // servers send before they have anything to say.
+  bool awaits_body = false;
 };
 
 // One attempt. read() may be awaited once at a time.
@@ -153,14 +186,43 @@ struct ReleaseCall {
 };
 using CallHandle = std::unique_ptr<UpstreamCall, ReleaseCall>;
 
+// Who waits for a place at an upstream that has none: how the places that become free are shared.
+struct Waiting {
+  std::string_view flow;         // Who is served fairly beside others: a tenant, by priority.
+  double weight = 1;             // Its share, beside those of others.
+  Tokens tokens = 0;             // That it may take.
+  Exchange* exchange = nullptr;  // Whose caller may leave meanwhile…
+  Stop* stop = nullptr;          // …or whose key may end; null: nobody's.
+  Instant until;                 // How long it waits at most.
+  bool waited = false;           // Told by open_in_turn(): it had to.
+  // Told by open_in_turn(): as places come up now it would have waited for so long, which is more
+  // than it may, so it was not let wait. Nothing: it was.
+  std::optional<Duration> expected;
+};
+
+// What a call tells of how much its upstream can do at once.
+enum class LoadSample : std::uint8_t {
+  kAnswered,
+  kOverloaded,  // It took on more than it could.
+  kNothing,     // Nothing was sent, or nobody waited for an answer.
+};
+
 class Upstreams {
  public:
   virtual ~Upstreams() = default;
   // A call for one request: no I/O yet. Null: the upstream has its concurrent_requests at work.
   virtual CallHandle open(const UpstreamRequest& request) = 0;
+  // The same; where it has, and a queue, it waits there for its turn. Null: there was no place in
+  // it, or none came up in time or would, or its caller left or was stopped. All but the exchange
+  // outlives the task.
+  virtual Task<CallHandle> open_in_turn(const UpstreamRequest& request, Waiting& waiting) = 0;
+  // How a call of open_in_turn() ended: of the tokens that it waited for `used` were used, and the
+  // others are given back.
+  virtual void ended(const config::Upstream& upstream, const Waiting& waiting, Tokens used,
+                     LoadSample sample) = 0;
   // Connects if need be, sends the request and reads the head of the reply (status and headers
-  // are then there). A kept connection that turns out closed before any byte of a reply is
-  // replaced once by a new one.
+  // are then there), and up to the first byte of its body where the request awaits that. A kept
+  // connection that turns out closed before any byte of a reply is replaced once by a new one.
   virtual Task<FaultOr<void>> send(UpstreamCall& call) = 0;
 };
 
@@ -253,6 +315,7 @@ struct Charges {
   // it has plenty left afterwards the hold is refused, with kRateLimited, and is to be made of a
   // count.
   bool at_a_bound = false;
+  std::string_view tenant;  // Who asks: whose a key is that has a budget. Empty: nobody's.
 };
 inline bool leaves_plenty(std::int64_t left, std::int64_t of) { return left >= of / 2; }
 inline bool counts_input(limits::Figure figure) {

@@ -80,6 +80,9 @@ constexpr std::array<RefusalRow, kReasonCount> kRows{{
      kNone, Retry::kNo},
     {Reason::kUpstreamTimeout, "upstream_timeout", 504, kServer, "upstream_timeout", 504,
      "timeout_error", kNone, Retry::kNo},
+
+    {Reason::kIdempotencyKeyReused, "idempotency_key_reused", 422, "idempotency_error",
+     "idempotency_key_reused", 422, kInvalid, kNone, Retry::kNo},
 }};
 
 // A row for each reason, at its own place.

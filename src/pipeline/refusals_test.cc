@@ -70,6 +70,8 @@ constexpr RefusalRow kPromised[] = {
      "api_error", "", Retry::kNo},
     {Reason::kUpstreamTimeout, "upstream_timeout", 504, "server_error", "upstream_timeout", 504,
      "timeout_error", "", Retry::kNo},
+    {Reason::kIdempotencyKeyReused, "idempotency_key_reused", 422, "idempotency_error",
+     "idempotency_key_reused", 422, "invalid_request_error", "", Retry::kNo},
 };
 
 TEST(Refusals, AnswerEachReasonAsPromised) {

@@ -194,8 +194,11 @@ void write_retry_hints(const RefusalRow& row, const Refusal& refusal, double jit
     line(headers, "x-should-retry", "false");
     return;
   }
-  const Duration spread(
-      static_cast<std::int64_t>(static_cast<double>(refusal.retry_after->count()) * jitter * 0.1));
+  // Those whom a server turned away together come back over a second or more.
+  const Duration tenth = *refusal.retry_after / 10;
+  const Duration within =
+      refusal.reason == Reason::kOverloaded ? std::max<Duration>(seconds(1), 2 * tenth) : tenth;
+  const Duration spread(static_cast<std::int64_t>(static_cast<double>(within.count()) * jitter));
   const auto wait = std::min(std::chrono::ceil<milliseconds>(*refusal.retry_after + spread),
                              std::chrono::duration_cast<milliseconds>(kRetryAfterMax));
   line(headers, "retry-after-ms", std::max<std::int64_t>(wait.count(), 1));

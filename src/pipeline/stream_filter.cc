@@ -6,14 +6,16 @@
 namespace tollgate::pipeline {
 
 StreamFilter::StreamFilter(const config::Route& route, content::Scanner& scanner,
-                           const SharedRules& rules)
+                           const SharedRules& rules, overload::BufferedBytes* buffered)
     : route_(route),
       scanner_(scanner),
       rules_(rules),
       refuses_(std::ranges::count(route.content.answer_actions, content::Action::kRefuse) != 0),
       reads_(content::reads_of(route.content.answer_actions)),
       scans_(reads_.anchors || reads_.tokens || !reads_.pii.empty()),
-      reads_links_(content::holds_answers_to(route.content, content::Pack::kLinks)) {
+      reads_links_(content::holds_answers_to(route.content, content::Pack::kLinks)),
+      reads_hidden_(content::holds_answers_to(route.content, content::Pack::kUnicode)),
+      kept_bytes_(buffered) {
   if (rules_ == nullptr) {
     give_up();
     return;
@@ -46,13 +48,14 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
     text->encoded.read(piece, found_);
   }
   if (reads_links_) text->links.read(piece, found_);
+  if (reads_hidden_) text->hidden.read(piece, found_);
   if (own_.width > 0 && !text->own.read(piece, own(), found_)) return give_up();
   if (!words_.empty()) text->all += piece;
   text->size += piece.size();
   take_found(*text);
   event_needs_.push_back({last_, text->size});
-  const std::size_t memory =
-      text->scanner.memory() + text->encoded.memory() + text->own.memory() + text->all.capacity();
+  const std::size_t memory = text->scanner.memory() + text->encoded.memory() + text->own.memory() +
+                             text->hidden.memory() + text->all.capacity();
   window_bytes_ += memory - std::exchange(text->memory, memory);
   if (window_bytes_ > kWindowBytesMax) give_up();
 }
@@ -66,6 +69,7 @@ void StreamFilter::ended(std::string_view places) {
       text->encoded.end(found_);
     }
     text->links.end(found_);
+    if (reads_hidden_) text->hidden.end(found_);
     if (!words_.empty()) read_words(*text);
     if (own_.width > 0 && !text->own.end(own(), found_)) return give_up();
     take_found(*text);
@@ -123,6 +127,7 @@ std::size_t StreamFilter::decided_of(const Text& text) const {
   std::size_t decided = std::min(text.size, text.match);
   if (scans_) decided = std::min({decided, text.scanner.decided(), text.encoded.decided()});
   if (reads_links_) decided = std::min(decided, text.links.decided());
+  if (reads_hidden_) decided = std::min(decided, text.hidden.decided());
   if (own_.width > 0) decided = std::min(decided, text.own.decided());
   return decided;
 }
@@ -150,7 +155,9 @@ bool StreamFilter::take(std::string_view bytes, std::size_t events, std::string&
   needs_.insert(needs_.end(), event_needs_.begin(), event_needs_.end());
   event_needs_.clear();
   held_bytes_ += bytes;
-  if (held_bytes_.size() - gone_bytes_ > kHeldBytesMax) give_up();
+  const bool has_room = kept_bytes_.keep(static_cast<Bytes>(held_bytes_.size()),
+                                         overload::BufferedBytes::For::kAnswer);
+  if (held_bytes_.size() - gone_bytes_ > kHeldBytesMax || !has_room) give_up();
   if (!verdict_.unread) release(out);
   return !refusal_;
 }
@@ -184,6 +191,7 @@ void StreamFilter::release(std::string& out) {
   // What is left is moved seldom: as many bytes as have gone since.
   if (gone_bytes_ >= held_bytes_.size() - gone_bytes_) {
     held_bytes_.erase(0, std::exchange(gone_bytes_, 0));
+    kept_bytes_.keep(static_cast<Bytes>(held_bytes_.size()), overload::BufferedBytes::For::kAnswer);
   }
 }
 

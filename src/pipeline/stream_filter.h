@@ -24,7 +24,9 @@
 #include "controls/content/encoded_reader.h"
 #include "controls/content/links.h"
 #include "controls/content/own_stream.h"
+#include "controls/content/smuggling_stream.h"
 #include "controls/content/stream_scanner.h"
+#include "controls/overload/buffered_bytes.h"
 #include "pipeline/answer_filter.h"
 
 namespace tollgate::pipeline {
@@ -38,7 +40,9 @@ class StreamFilter final : public dialects::AnswerSink {
   // …and of what is kept of all texts.
   static constexpr std::size_t kWindowBytesMax = std::size_t{2} << 20;
 
-  StreamFilter(const config::Route& route, content::Scanner& scanner, const SharedRules& rules);
+  // Borrows all. What it holds counts in `buffered`; null: nowhere.
+  StreamFilter(const config::Route& route, content::Scanner& scanner, const SharedRules& rules,
+               overload::BufferedBytes* buffered = nullptr);
 
   // Of the event that is being read.
   void text(std::string_view place, std::string_view text) override;
@@ -69,6 +73,7 @@ class StreamFilter final : public dialects::AnswerSink {
     content::StreamScanner scanner;
     content::EncodedReader encoded;
     content::LinkReader links;
+    content::SmugglingStream hidden;
     std::string all;  // Where rules on words read it, once it has ended.
     content::OwnStream own;
     std::size_t memory = 0;
@@ -103,6 +108,7 @@ class StreamFilter final : public dialects::AnswerSink {
   const content::StreamReads reads_;
   const bool scans_;  // It reads for any of that.
   const bool reads_links_;
+  const bool reads_hidden_;
   std::vector<content::Action> words_;  // Of the rules on words alone; empty: none is read by.
   content::OwnReading own_;             // Of width 0: no own rule is for answers.
   content::Forms forms_;                // For them.
@@ -115,7 +121,8 @@ class StreamFilter final : public dialects::AnswerSink {
   std::deque<Need> needs_;         // Of all that are held, in their order…
   std::vector<Need> event_needs_;  // …and of the event that is being read.
   std::string held_bytes_;
-  std::size_t gone_bytes_ = 0;  // Of them, from the first on.
+  overload::BufferedBytes::Share kept_bytes_;  // Of them.
+  std::size_t gone_bytes_ = 0;                 // Of them, from the first on.
   std::size_t handed_on_ = 0;
   AnswerVerdict verdict_;
   std::optional<Refusal> refusal_;

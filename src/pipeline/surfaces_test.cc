@@ -1,5 +1,8 @@
-// No door without its controls: every surface there is goes through each of them. Whoever adds one
-// adds a sample of it here, or this does not compile.
+// What models are asked by, and by what they are reached: every surface goes through each control,
+// by whichever other its model is spoken to. Whoever adds one adds a sample of it to
+// surface_samples_test.h, or this does not compile; every kind of request there is, those that ask
+// no model too, is held to every control in every_control_test.cc.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -8,67 +11,10 @@
 
 #include "dialects/surface.h"
 #include "pipeline/settings_test.h"
+#include "pipeline/surface_samples_test.h"
 
 namespace tollgate::pipeline::testing {
 namespace {
-
-using dialects::Surface;
-
-// In two parts, so that no scanner of repositories takes it for one.
-const std::string kSecret = std::string("AKIA") + "Q3EGRS5WXNB7TC2V";
-constexpr std::string_view kHere = "TEXT";
-
-struct Sample {
-  std::string_view body;   // TEXT stands for what is asked.
-  std::string_view tools;  // Of which one may be offered and `rm` not; empty: it takes none.
-  std::string_view reply;
-};
-
-Sample sample_of(Surface surface) {
-  constexpr std::string_view kMessages =
-      R"({"model":"MODEL","messages":[{"role":"user","content":"TEXT"}])";
-  constexpr std::string_view kChatTools = R"([{"type":"function","function":{"name":"rm"}}])";
-  constexpr std::string_view kFlatTools = R"([{"type":"function","name":"rm","parameters":{}}])";
-  constexpr std::string_view kAnthropicTools = R"([{"name":"rm","input_schema":{}}])";
-  switch (surface) {
-    case Surface::kChatCompletions:
-      return {kMessages, kChatTools,
-              R"({"choices":[{"index":0,"message":{"role":"assistant","content":"x"}}],)"
-              R"("usage":{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}})"};
-    case Surface::kCompletions:
-      return {R"({"model":"MODEL","prompt":"TEXT")",
-              {},
-              R"({"choices":[{"index":0,"text":"x","finish_reason":"stop"}],)"
-              R"("usage":{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}})"};
-    case Surface::kEmbeddings:
-      return {R"({"model":"MODEL","input":"TEXT")",
-              {},
-              R"({"data":[{"index":0,"embedding":[0.5]}],)"
-              R"("usage":{"prompt_tokens":9,"total_tokens":9}})"};
-    case Surface::kMessages:
-      return {R"({"model":"MODEL","max_tokens":50,"messages":[{"role":"user","content":"TEXT"}])",
-              kAnthropicTools,
-              R"({"type":"message","content":[{"type":"text","text":"x"}],)"
-              R"("usage":{"input_tokens":9,"output_tokens":1}})"};
-    case Surface::kResponses:
-      return {R"({"model":"MODEL","input":"TEXT")", kFlatTools,
-              R"({"id":"r","output":[{"type":"message","content":[{"type":"output_text",)"
-              R"("text":"x"}]}],"usage":{"input_tokens":9,"output_tokens":1,"total_tokens":10}})"};
-    case Surface::kCountTokens:
-      return {kMessages, kAnthropicTools, R"({"input_tokens":9})"};
-    case Surface::kModerations:
-      return {R"({"model":"MODEL","input":["TEXT"])", {}, R"({"results":[{"flagged":false}]})"};
-    case Surface::kRerank:
-      return {R"({"model":"MODEL","query":"TEXT","documents":["a"])",
-              {},
-              R"({"results":[{"index":0,"relevance_score":0.5}],"usage":{"total_tokens":9}})"};
-    case Surface::kModels:
-      break;  // Asks no model: below.
-    case Surface::kMcp:
-      break;  // Nor does it; mcp_test and tests/e2e/mcp*_test ask the controls that it has.
-  }
-  return {};
-}
 
 std::vector<Surface> surfaces() {
   std::vector<Surface> all;
@@ -79,8 +25,31 @@ std::vector<Surface> surfaces() {
   return all;
 }
 
-bool is_anthropic(Surface surface) {
-  return dialects::dialect_of(surface) == dialects::Dialect::kAnthropic;
+// A surface, and by which a model behind it is asked: itself, or another conversation.
+struct Door {
+  Surface surface;
+  Surface spoken;
+  std::string model;
+
+  std::string name() const {
+    return spoken == surface
+               ? std::string(dialects::name_of(surface))
+               : fmt::format("{} by {}", dialects::name_of(surface), dialects::name_of(spoken));
+  }
+};
+
+std::vector<Door> doors() {
+  std::vector<Door> all;
+  for (const Surface surface : surfaces())
+    all.push_back({surface, surface, is_anthropic(surface) ? "opus" : "small"});
+  for (const Surface surface : surfaces()) {
+    if (!dialects::is_conversation(surface)) continue;
+    for (const Surface spoken : surfaces()) {
+      if (!dialects::is_conversation(spoken) || spoken == surface) continue;
+      all.push_back({surface, spoken, fmt::format("by_{}", dialects::name_of(spoken))});
+    }
+  }
+  return all;
 }
 
 std::string settings() {
@@ -90,9 +59,14 @@ authentication: { api_keys: {} }
 upstreams:
   vllm: { url: "http://10.0.0.5:8000/v1", speaks: openai, credential: sk-upstream-secret }
   claude: { url: "https://[2001:db8::7]/", speaks: anthropic, credential: sk-ant-secret }
+  chats: { url: "http://10.0.0.6:8000/v1", speaks: openai, surfaces: [chat_completions] }
+  answers: { url: "http://10.0.0.7:8000/v1", speaks: openai, surfaces: [responses] }
 models:
-  small: { upstream: vllm, name: there, tokenizer: o200k_base, price_per_million: { input: 1000, output: 1000 } }
+  small: { upstream: vllm, name: there, tokenizer: o200k_base, price_per_million: { input: 1000, output: 1000 }, images: gpt-4o, price_per_image: { any: 0.04 }, price_per_million_characters: 15, price_per_minute: 0.006 }
   opus: { upstream: claude, name: there, tokenizer: o200k_base, price_per_million: { input: 1000, output: 1000 } }
+  by_messages: { upstream: claude, name: there, tokenizer: o200k_base, price_per_million: { input: 1000, output: 1000 } }
+  by_chat_completions: { upstream: chats, name: there, tokenizer: o200k_base, price_per_million: { input: 1000, output: 1000 } }
+  by_responses: { upstream: answers, name: there, tokenizer: o200k_base, price_per_million: { input: 1000, output: 1000 } }
 tenants:
   acme: { budget: { usd: 500, per: month, when_exhausted: refuse } }
   globex: {}
@@ -100,14 +74,13 @@ limits:
   tenant_id: { requests_per_minute: 120, input_tokens_per_minute: 80000 }
 routes:
 )";
-  for (const Surface surface : surfaces()) {
+  for (const Door& door : doors()) {
     text += fmt::format(
-        "  - name: {0}\n    path: {1}\n    models: [{2}]\n    allow: [{{ tenants: [acme] }}]\n"
+        "  - name: {0}_{2}\n    path: {1}\n    models: [{2}]\n    allow: [{{ tenants: [acme] }}]\n"
         "    prompt: {{ body: 64KiB, input_tokens: 500, output_tokens: 40, choices: 1 }}\n"
         "    content: {{ request: [secrets] }}\n{3}",
-        dialects::name_of(surface), dialects::standard_path(surface),
-        is_anthropic(surface) ? "opus" : "small",
-        sample_of(surface).tools.empty() ? "" : "    tools: { allow: [look] }\n");
+        dialects::name_of(door.surface), dialects::standard_path(door.surface), door.model,
+        sample_of(door.surface).tools.empty() ? "" : "    tools: { allow: [look] }\n");
   }
   return text;
 }
@@ -116,25 +89,25 @@ class SurfacesTest : public PipelineTest {
  protected:
   SurfacesTest() : PipelineTest(settings()) {}
 
-  // The sample with that text, asked of that model, with `more` behind it.
-  static std::string body(Surface surface, std::string_view text, std::string_view more = {},
+  static std::string body(const Door& at, std::string_view text, std::string_view more = {},
                           std::string_view model = {}) {
-    std::string made(sample_of(surface).body);
-    if (model.empty()) model = is_anthropic(surface) ? "opus" : "small";
-    made.replace(made.find("MODEL"), 5, model);
-    made.replace(made.find(kHere), kHere.size(), text);
-    return made + std::string(more) + "}";
+    return body_of(at.surface, model.empty() ? std::string_view(at.model) : model, text, more);
   }
-  Ask door(Surface surface, std::string text) const {
-    return ask(std::move(text), std::string(dialects::standard_path(surface)));
+  Ask door(const Door& at, std::string text) const {
+    Ask asked = ask(std::move(text), std::string(dialects::standard_path(at.surface)));
+    if (dialects::asks_by_form(at.surface)) {
+      asked.headers.emplace_back("Content-Type", "multipart/form-data; boundary=BOUND");
+    }
+    return asked;
   }
   // Refused for that reason, on record, and nothing is sent or held.
-  void expect_refused(Surface surface, const Ask& asked, std::string_view reason) {
-    SCOPED_TRACE(dialects::name_of(surface));
+  void expect_refused(const Door& at, const Ask& asked, std::string_view reason) {
+    SCOPED_TRACE(at.name());
     world.trail.records.clear();
     const auto caller = world.serve(asked);
     EXPECT_EQ(caller->header("x-tollgate-reason"), reason) << caller->text;
-    EXPECT_EQ(caller->text.find("\"type\":\"error\"") != std::string::npos, is_anthropic(surface));
+    EXPECT_EQ(caller->text.find("\"type\":\"error\"") != std::string::npos,
+              is_anthropic(at.surface));
     ASSERT_EQ(world.trail.records.size(), 2U);
     EXPECT_EQ(world.trail.records.back().code, reason);
     EXPECT_TRUE(world.upstreams.messages.empty());
@@ -143,36 +116,36 @@ class SurfacesTest : public PipelineTest {
 };
 
 TEST_F(SurfacesTest, AskForACredential) {
-  for (const Surface surface : surfaces()) {
-    Ask asked = door(surface, body(surface, "Hi"));
+  for (const Door& at : doors()) {
+    Ask asked = door(at, body(at, "Hi"));
     asked.headers.clear();
-    expect_refused(surface, asked, "missing_credential");
+    expect_refused(at, asked, "missing_credential");
   }
 }
 
 TEST_F(SurfacesTest, LetInWhomTheirRouteAllows) {
   const std::string globex = world.add_key("globex", "bob");
-  for (const Surface surface : surfaces()) {
-    Ask asked = door(surface, body(surface, "Hi"));
+  for (const Door& at : doors()) {
+    Ask asked = door(at, body(at, "Hi"));
     asked.headers = {{"Authorization", "Bearer " + globex}};
-    expect_refused(surface, asked, "route_not_allowed");
+    expect_refused(at, asked, "route_not_allowed");
   }
 }
 
 TEST_F(SurfacesTest, ServeTheModelsOfTheirRoute) {
-  for (const Surface surface : surfaces())
-    expect_refused(surface, door(surface, body(surface, "Hi", {}, "other")), "model_not_found");
+  for (const Door& at : doors())
+    expect_refused(at, door(at, body(at, "Hi", {}, "other")), "model_not_found");
 }
 
 TEST_F(SurfacesTest, ReadTheirBodiesStrictlyAndUpToTheCap) {
-  for (const Surface surface : surfaces()) {
-    expect_refused(surface, door(surface, std::string((64 << 10) + 1, ' ')), "body_too_large");
-    expect_refused(surface, door(surface, "{"), "invalid_json");
-    expect_refused(surface, door(surface, body(surface, "Hi", R"(,"model":"small")")),
-                   "duplicate_key");
-    expect_refused(surface, door(surface, body(surface, "Hi", R"(,"unheard_of":{"x":1})")),
+  for (const Door& at : doors()) {
+    expect_refused(at, door(at, std::string((64 << 10) + 1, ' ')), "body_too_large");
+    expect_refused(at, door(at, "{"),
+                   dialects::asks_by_form(at.surface) ? "invalid_request" : "invalid_json");
+    expect_refused(at, door(at, body(at, "Hi", R"(,"model":"small")")), "duplicate_key");
+    expect_refused(at, door(at, body(at, "Hi", R"(,"unheard_of":{"x":1})")),
                    "unsupported_parameter");
-    expect_refused(surface, door(surface, body(surface, "Hi", R"(,"api_base":"http://x")")),
+    expect_refused(at, door(at, body(at, "Hi", R"(,"api_base":"http://x")")),
                    "unsupported_parameter");
   }
 }
@@ -180,22 +153,20 @@ TEST_F(SurfacesTest, ReadTheirBodiesStrictlyAndUpToTheCap) {
 TEST_F(SurfacesTest, CountWhatTheyAreAsked) {
   std::string text;
   for (int i = 0; i < 600; ++i) text += "word ";
-  for (const Surface surface : surfaces())
-    expect_refused(surface, door(surface, body(surface, text)), "prompt_too_large");
+  for (const Door& at : doors()) expect_refused(at, door(at, body(at, text)), "prompt_too_large");
 }
 
 TEST_F(SurfacesTest, InspectWhatTheyAreAsked) {
-  for (const Surface surface : surfaces())
-    expect_refused(surface, door(surface, body(surface, "my key is " + kSecret)),
-                   "content_refused");
+  for (const Door& at : doors())
+    expect_refused(at, door(at, body(at, "my key is " + kSecret)), "content_refused");
 }
 
 TEST_F(SurfacesTest, OfferOnlyToolsThatAreAllowed) {
-  for (const Surface surface : surfaces()) {
-    const std::string_view tools = sample_of(surface).tools;
+  for (const Door& at : doors()) {
+    const std::string_view tools = sample_of(at.surface).tools;
     const std::string more =
         ",\"tools\":" + std::string(tools.empty() ? R"([{"type":"function","name":"rm"}])" : tools);
-    expect_refused(surface, door(surface, body(surface, "Hi", more)),
+    expect_refused(at, door(at, body(at, "Hi", more)),
                    tools.empty() ? "unsupported_parameter" : "tool_not_allowed");
   }
 }
@@ -204,43 +175,47 @@ TEST_F(SurfacesTest, HoldBeforeTheySend) {
   Refusal refusal;
   refusal.reason = Reason::kRateLimited;
   refusal.rule = "limits.tenant_id.requests_per_minute";
-  for (const Surface surface : surfaces()) {
+  for (const Door& at : doors()) {
     world.ledger.refusal = refusal;
-    expect_refused(surface, door(surface, body(surface, "Hi")), "rate_limited");
+    expect_refused(at, door(at, body(at, "Hi")), "rate_limited");
   }
 }
 
 TEST_F(SurfacesTest, SendNothingThatIsNotOnRecord) {
-  for (const Surface surface : surfaces()) {
-    SCOPED_TRACE(dialects::name_of(surface));
+  for (const Door& at : doors()) {
+    SCOPED_TRACE(at.name());
     world.trail.fails = true;
-    const auto caller = world.serve(door(surface, body(surface, "Hi")));
+    const auto caller = world.serve(door(at, body(at, "Hi")));
     EXPECT_EQ(caller->header("x-tollgate-reason"), "audit_unavailable");
     EXPECT_TRUE(world.upstreams.messages.empty());
   }
 }
 
 TEST_F(SurfacesTest, AreMeteredAndPaid) {
-  for (const Surface surface : surfaces()) {
-    SCOPED_TRACE(dialects::name_of(surface));
+  for (const Door& at : doors()) {
+    SCOPED_TRACE(at.name());
     world.trail.records.clear();
     world.ledger.settled.clear();
     world.ledger.held = 0;
     world.upstreams.messages.clear();
-    world.upstreams.script.pieces = {std::string(sample_of(surface).reply)};
-    const auto caller = world.serve(door(surface, body(surface, "Hi there")));
+    world.upstreams.script.pieces = {std::string(sample_of(at.spoken).reply)};
+    world.upstreams.script.content_type = std::string(sample_of(at.spoken).reply_type);
+    const auto caller = world.serve(door(at, body(at, "Hi there")));
     ASSERT_EQ(caller->status, 200) << caller->text;
     ASSERT_EQ(world.upstreams.messages.size(), 1U);
     const std::string& sent = world.upstreams.messages.back();
-    EXPECT_NE(sent.find(R"("model":"there")"), std::string::npos);
+    const bool is_form = dialects::asks_by_form(at.surface);
+    EXPECT_NE(sent.find(is_form ? "name=\"model\"\r\n\r\nthere\r\n" : R"("model":"there")"),
+              std::string::npos);
+    EXPECT_EQ(sent.find("boundary=BOUNDa\r\n") != std::string::npos, is_form);
     EXPECT_EQ(sent.find(ada), std::string::npos) << "the caller's key stays here";
-    const std::string_view path = dialects::standard_path(surface);
+    const std::string_view path = dialects::standard_path(at.spoken);
     EXPECT_TRUE(sent.starts_with("POST " + std::string(path) + " ")) << sent;
-    EXPECT_EQ(sent.find(":40") != std::string::npos, dialects::makes_output(surface))
+    EXPECT_EQ(sent.find(":40") != std::string::npos, dialects::makes_output(at.surface))
         << "the cap of the output: " << sent;
 
     ASSERT_EQ(world.ledger.settled.size(), 1U);
-    const bool is_paid = dialects::costs_tokens(surface);
+    const bool is_paid = dialects::costs_tokens(at.surface);
     EXPECT_EQ(world.ledger.settled[0].held > Money{}, is_paid);
     EXPECT_EQ(world.ledger.settled[0].used.cost > Money{}, is_paid);
     ASSERT_EQ(world.ledger.limits.size(), 2U);
@@ -248,10 +223,17 @@ TEST_F(SurfacesTest, AreMeteredAndPaid) {
     EXPECT_EQ(world.ledger.limits[1].amount > 0, is_paid);
 
     ASSERT_EQ(world.trail.records.size(), 2U);
-    const std::string surface_told = fmt::format(R"("surface":"{}")", dialects::name_of(surface));
+    const std::string surface_told =
+        fmt::format(R"("surface":"{}")", dialects::name_of(at.surface));
     EXPECT_NE(world.trail.records[0].written.find(surface_told), std::string::npos);
     EXPECT_NE(world.trail.records[0].written.find("\"input_tokens_counted\":"), std::string::npos);
     EXPECT_EQ(world.trail.records[1].cost, world.ledger.settled[0].used.cost);
+    const std::string_view unit = dialects::name_of(dialects::unit_of(at.surface));
+    if (unit.empty()) continue;
+    EXPECT_NE(world.trail.records[0].written.find(fmt::format(R"("held":{{"{}":)", unit)),
+              std::string::npos);
+    EXPECT_NE(world.trail.records[1].written.find(fmt::format(R"("{}":)", unit)),
+              std::string::npos);
   }
 }
 

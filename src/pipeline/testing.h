@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/hand_executor.h"
+#include "controls/answers/answers.h"
 #include "controls/authentication/imported_key.h"
 #include "dialects/request.h"
 #include "pipeline/identify.h"
@@ -36,6 +37,7 @@ struct Script {
   bool sent = true;                     // Whether a byte had gone out by then.
   int status = 200;
   std::string content_type = "application/json";
+  std::map<std::string, std::string, std::less<>> headers;
   std::vector<std::string> pieces;  // Of the body, as they come.
   std::optional<FaultKind> fault;   // After the pieces, instead of the end.
   bool hangs_before_head = false;   // Waits until the caller leaves…
@@ -48,18 +50,30 @@ class ScriptedUpstreams final : public Upstreams {
   ScriptedUpstreams(HandClock& clock, Story& story) : clock_(clock), story_(story) {}
 
   CallHandle open(const UpstreamRequest& request) override {
-    if (script.full) return nullptr;
+    if (script.full || (!fulls.empty() && fulls == request.upstream->name)) return nullptr;
     story_.emplace_back("open");
     messages.emplace_back(request.message);
     endpoints.push_back(request.endpoint);
     upstreams.push_back(request.upstream->name);
     const bool is_first = !first.empty();
-    calls_.push_back(std::make_unique<Call>(is_first ? first.front() : script));
+    Script next = is_first ? first.front() : script;
+    if (!fails.empty() && fails == request.upstream->name) next.status = 500;
+    calls_.push_back(std::make_unique<Call>(next));
     if (is_first) first.erase(first.begin());
     ++at_work;
     Call& call = *calls_.back();
     call.at_work = &at_work;
+    call.awaits_body = request.awaits_body;
     return CallHandle(&call);
+  }
+
+  Task<CallHandle> open_in_turn(const UpstreamRequest& request, Waiting& waiting) override {
+    flows.emplace_back(waiting.flow);
+    co_return open(request);
+  }
+  void ended(const config::Upstream&, const Waiting&, Tokens used, LoadSample sample) override {
+    tokens_used.push_back(used);
+    samples.push_back(sample);
   }
 
   Task<FaultOr<void>> send(UpstreamCall& opened) override {
@@ -71,15 +85,32 @@ class ScriptedUpstreams final : public Upstreams {
       co_return fault(FaultKind::kCancelled, "given up");
     }
     if (call.script.send_fault) co_return fault(*call.script.send_fault, "as the script says");
+    const bool is_awaited = call.awaits_body && call.script.status == 200;
+    if (is_awaited && call.script.pieces.empty()) {
+      if (call.script.hangs_after_pieces) co_await call.hang();
+      if (call.script.hangs_after_pieces) co_return fault(FaultKind::kCancelled, "given up");
+      if (call.script.fault) co_return fault(*call.script.fault, "as the script says");
+    }
     co_return FaultOr<void>{};
   }
 
+  // Calls that were given back; of long tests.
+  void forget() {
+    CHECK(at_work == 0);
+    calls_.clear();
+  }
+
   Script script;
+  std::string fulls;          // An upstream that has no place; empty: none.
+  std::string fails;          // An upstream that answers everything with 500; empty: none.
   std::vector<Script> first;  // Of the requests before that, each once.
   std::vector<std::string> upstreams;
   std::vector<std::string> messages;  // What was sent, whole…
   std::vector<int> endpoints;         // …and where to.
-  int at_work = 0;                    // Calls not given back.
+  std::vector<std::string> flows;     // Who waits in turn, where it has to.
+  std::vector<Tokens> tokens_used;
+  std::vector<LoadSample> samples;  // Of ended().
+  int at_work = 0;                  // Calls not given back.
 
  private:
   class Call final : public UpstreamCall {
@@ -87,6 +118,8 @@ class ScriptedUpstreams final : public Upstreams {
     explicit Call(const Script& script) : script(script) {}
     int status() const override { return script.status; }
     std::string_view header(std::string_view name) const override {
+      const auto found = script.headers.find(name);
+      if (found != script.headers.end()) return found->second;
       return name == "content-type" ? std::string_view(script.content_type) : std::string_view();
     }
     Task<FaultOr<std::string_view>> read() override {
@@ -133,6 +166,7 @@ class ScriptedUpstreams final : public Upstreams {
 
     const Script script;
     int* at_work = nullptr;
+    bool awaits_body = false;
 
    private:
     std::size_t next_ = 0;
@@ -239,7 +273,7 @@ class NotedLedger final : public Ledger {
     settled.push_back(std::move(made));
   }
 
-  std::int64_t open() const { return held - std::ssize(settled); }
+  std::int64_t open() const { return held - settled_in_all - std::ssize(settled); }
 
   Books* books = nullptr;     // Where budgets are to be kept.
   bool waits = false;         // A hold goes on by its executor.
@@ -251,7 +285,8 @@ class NotedLedger final : public Ledger {
   std::vector<audit::BudgetEvidence> short_budgets;
   std::vector<std::string_view> observed;
   std::int64_t held = 0;
-  std::vector<Charged> limits;  // Of the last hold.
+  std::int64_t settled_in_all = 0;  // Beside `settled`, of tests that forget those.
+  std::vector<Charged> limits;      // Of the last hold.
   std::vector<Charged> budgets;
   std::vector<Settled> settled;
 
@@ -448,8 +483,10 @@ struct World {
   const Vocabularies& vocabularies;
   tokens::CountErrors count_errors;
   anomalies::Anomalies anomalies{11};
+  answers::Answers answers;
   Pipeline pipeline{{config, clock, keys, pepper, callers, ledger, trail, upstreams, meter,
-                     vocabularies, executor, outages, failures, &count_errors, &anomalies}};
+                     vocabularies, executor, outages, failures, &count_errors, &anomalies, nullptr,
+                     &answers}};
 };
 
 }  // namespace tollgate::pipeline::testing

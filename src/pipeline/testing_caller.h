@@ -83,6 +83,7 @@ class Caller final : public Exchange {
   }
   Task<bool> reply(const ReplyHead& head, std::string_view body) override {
     CHECK(state_ == State::kNone);
+    if (writes_until_gone == 0) leave();
     keep(head);
     text.append(body);
     state_ = State::kComplete;
@@ -116,11 +117,18 @@ class Caller final : public Exchange {
     if (gone_ && wait != nullptr) wait->cancel();
   }
   bool caller_gone() const override { return gone_; }
+  bool is_cut() const override { return cut_; }
 
   // The caller closes the connection.
   void leave() {
     gone_ = true;
     if (wait_ != nullptr) wait_->cancel();
+  }
+
+  // The process no longer waits for it.
+  void cut() {
+    cut_ = true;
+    leave();
   }
 
   // The first head line of that name; nothing where there is none.
@@ -166,6 +174,7 @@ class Caller final : public Exchange {
   State state_ = State::kNone;
   Cancellable* wait_ = nullptr;
   bool gone_ = false;
+  bool cut_ = false;
   bool body_read_ = false;
 };
 

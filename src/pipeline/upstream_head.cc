@@ -20,13 +20,30 @@ void begin_head(const config::Endpoint& to, std::string_view method, std::string
   if (to.port != (to.tls ? 443 : 80)) fmt::format_to(std::back_inserter(out), ":{}", to.port);
 }
 
-void begin_upstream_head(const config::Upstream& upstream, int endpoint, std::string_view path,
-                         std::string& out) {
-  begin_head(upstream.endpoints[static_cast<std::size_t>(endpoint)], "POST", path, out);
-  if (upstream.credential.empty()) return;
-  out += upstream.speaks == dialects::Dialect::kAnthropic ? "\r\nx-api-key: "
-                                                          : "\r\nAuthorization: Bearer ";
-  out += upstream.credential.reveal();
+void begin_upstream_head(const config::Upstream& upstream, int place, std::string_view path,
+                         std::string& out, std::string_view method) {
+  const auto at = static_cast<std::size_t>(upstream.endpoint_at(place));
+  const config::Endpoint& to = upstream.endpoints[at];
+  const Secret& credential = upstream.credential_at(place);
+  if (upstream.query.empty()) {
+    begin_head(to, method, path, out);
+  } else {
+    const char sign = path.find('?') == std::string_view::npos ? '?' : '&';
+    begin_head(to, method, fmt::format("{}{}{}", path, sign, upstream.query), out);
+  }
+  if (credential.empty()) return;
+  switch (upstream.credential_header) {
+    case config::CredentialHeader::kAuthorization:
+      out += "\r\nAuthorization: Bearer ";
+      break;
+    case config::CredentialHeader::kXApiKey:
+      out += "\r\nx-api-key: ";
+      break;
+    case config::CredentialHeader::kApiKey:
+      out += "\r\napi-key: ";
+      break;
+  }
+  out += credential.reveal();
 }
 
 bool is_traceparent(std::string_view text) {
@@ -39,11 +56,12 @@ bool is_traceparent(std::string_view text) {
   return true;
 }
 
-void end_upstream_head(std::string_view id, std::size_t body_bytes, std::string& out) {
+void end_upstream_head(std::string_view id, std::size_t body_bytes, std::string& out,
+                       std::string_view content_type) {
   out += "\r\nUser-Agent: tollgate\r\nx-request-id: ";
   out += id;
-  fmt::format_to(std::back_inserter(out),
-                 "\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body_bytes);
+  fmt::format_to(std::back_inserter(out), "\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
+                 content_type, body_bytes);
 }
 
 }  // namespace tollgate::pipeline

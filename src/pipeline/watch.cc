@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "pipeline/life.h"
 #include "pipeline/pipeline.h"
@@ -138,8 +139,12 @@ void Pipeline::learn_end(Life& life) {
     life.watched_route = services_.anomalies->hash_of(route->name);
   }
   anomalies::Ended ended;
-  ended.failed = refused && (record.code == row_of(Reason::kUpstreamError).code ||
-                             record.code == row_of(Reason::kUpstreamTimeout).code);
+  constexpr std::array kFailures = {Reason::kUpstreamError, Reason::kUpstreamTimeout,
+                                    Reason::kOverloaded};
+  // An attempt before this one failed, though another has answered.
+  ended.failed = life.attempt > 1 || (refused && std::ranges::any_of(kFailures, [&](Reason reason) {
+                                        return record.code == row_of(reason).code;
+                                      }));
   ended.refused = refused && !ended.failed;
   ended.input = record.input;
   ended.cost = record.cost;

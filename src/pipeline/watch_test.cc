@@ -40,9 +40,24 @@ routes:
     prompt: { body: 64KiB, input_tokens: 4000, output_tokens: 100, choices: 1 }
 )";
 
-std::string watched(std::string_view policy) {
+// With `steps_in` another model answers where the first one fails.
+std::string watched(std::string_view policy, bool steps_in) {
   std::string text(kWatched);
-  return text.replace(text.find('%'), 1, policy);
+  text.replace(text.find('%'), 1, policy);
+  if (!steps_in) return text;
+  const auto put = [&](std::string_view behind, std::string_view what) {
+    text.insert(text.find(behind) + behind.size(), what);
+  };
+  put("authentication: { api_keys: {} }\n", "retries: { share: 1 }\n");
+  put("speaks: openai", ", circuit_breaker: { consecutive_failures: 1000, failed_share: 1 }");
+  put("models:\n  small: { upstream: vllm,", " fallback: [spare],");
+  put("upstreams:\n", "  there: { url: \"http://10.0.0.6:8000/v1\", speaks: openai }\n");
+  put("models:\n",
+      "  spare: { upstream: there, tokenizer: o200k_base, price_per_million: { input: 1, output: 1 "
+      "} "
+      "}\n");
+  put("models: [small", ", spare");
+  return text;
 }
 
 std::string said(std::string_view text, std::string_view system = {}) {
@@ -53,7 +68,8 @@ std::string said(std::string_view text, std::string_view system = {}) {
 
 class WatchTest : public PipelineTest {
  protected:
-  explicit WatchTest(std::string_view policy = "anomalies: {}") : PipelineTest(watched(policy)) {
+  explicit WatchTest(std::string_view policy = "anomalies: {}", bool steps_in = false)
+      : PipelineTest(watched(policy, steps_in)) {
     for (int i = 0; i < 12; ++i) keys_.push_back(world.add_key("acme"));
   }
   std::unique_ptr<Caller> serve_as(std::size_t key, const std::string& body) {
@@ -177,6 +193,21 @@ TEST_F(WatchTest, SeesThatMostIsRefused) {
   }
   serve_as(0, said(usual()));
   EXPECT_NE(decision().find(R"("reasons":["refusals"])"), std::string::npos) << decision();
+}
+
+// So is that of an attempt that failed, though another model answered in the end.
+class FailingTest : public WatchTest {
+ protected:
+  FailingTest() : WatchTest("anomalies: {}", true) {}
+};
+
+TEST_F(FailingTest, LearnsFromAttemptsThatFailed) {
+  for (int i = 0; i < 300; ++i) serve_as(0, said(usual()));
+  world.upstreams.fails = "vllm";
+  for (int i = 0; i < 25; ++i) EXPECT_EQ(serve_as(0, said(usual()))->status, 200);
+  world.upstreams.fails.clear();
+  serve_as(0, said(usual()));
+  EXPECT_NE(decision().find(R"("reasons":["errors"])"), std::string::npos) << decision();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/json_writer.h"
@@ -25,7 +26,7 @@ struct Ended {
   std::int64_t decided_us = 0;
   cost::Prices prices;
   Spent spent;
-  Tokens audio_input = 0;
+  cost::Amounts parts;  // What of it is paid apart, as it was settled.
   std::string because;  // Of the last adjustment.
 };
 
@@ -53,7 +54,13 @@ FaultOr<Ended> read_ended(Database& database, const std::string& request) {
       ended.spent.input = facts->input;
       ended.spent.cached_input = facts->cached_input;
       ended.spent.output = facts->output;
-      ended.audio_input = facts->audio_input;
+      ended.parts.audio = facts->audio_input;
+      ended.parts.image = facts->image_input;
+      ended.parts.cache_write_5m = facts->cache_write_5m;
+      ended.parts.cache_write_1h = facts->cache_write_1h;
+      ended.parts.reasoning = facts->reasoning;
+      ended.parts.audio_output = facts->audio_output;
+      ended.parts.tier = facts->tier;
       ended.spent.cost = facts->cost;
       continue;
     }
@@ -125,6 +132,25 @@ std::string usage_form(const Spent& spent, std::string_view because) {
   return out;
 }
 
+// What was said of parts holds of the late usage as well, as far as it has room for them.
+cost::Amounts with_parts(cost::Amounts late, const cost::Amounts& settled) {
+  Tokens left = late.input - late.cached_input;
+  const auto take = [](Tokens& from, Tokens part) {
+    const Tokens taken = std::min(from, part);
+    from -= taken;
+    return taken;
+  };
+  late.audio = take(left, settled.audio);
+  late.image = take(left, settled.image);
+  late.cache_write_1h = take(left, settled.cache_write_1h);
+  late.cache_write_5m = take(left, settled.cache_write_5m);
+  left = late.output;
+  late.reasoning = take(left, settled.reasoning);
+  late.audio_output = take(left, settled.audio_output);
+  late.tier = settled.tier;
+  return late;
+}
+
 FaultOr<void> book_difference(Database& database, const Ended& ended, const Spent& now_spent,
                               WallTime now) {
   Spent more;
@@ -158,9 +184,7 @@ FaultOr<Adjusted> adjust(Database& database, const Author& author, const LateUsa
   now_spent.input = late.amounts.input;
   now_spent.cached_input = late.amounts.cached_input;
   now_spent.output = late.amounts.output;
-  cost::Amounts amounts = late.amounts;
-  amounts.audio = std::min(ended.audio_input, amounts.input - amounts.cached_input);
-  now_spent.cost = cost::price(ended.prices, amounts);
+  now_spent.cost = cost::price(ended.prices, with_parts(late.amounts, ended.parts));
   const Adjusted done{ended.spent.cost, now_spent.cost};
   if (now_spent == ended.spent) return done;
   TRY_DO(write_adjustment(database, late, ended, now_spent, now));

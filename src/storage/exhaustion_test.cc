@@ -37,9 +37,9 @@ struct NoExecutor final : Executor {
 struct Alerts final : SettlementSink {
   void booked(const pipeline::Booking&, const pipeline::Used&, std::string_view,
               WallTime) override {}
-  void budget_reached(const cost::Policy& policy, std::string_view subject, double share,
-                      Money spent, WallTime) override {
-    all.push_back({policy.rule, std::string(subject), share, spent});
+  void budget_reached(const BudgetReached& reached) override {
+    all.push_back(
+        {reached.policy.rule, std::string(reached.subject), reached.share, reached.spent});
   }
   struct Alert {
     std::string rule, subject;

@@ -289,12 +289,14 @@ void MemoryLedger::mark_told(Slots& slots) {
   }
 }
 
-void MemoryLedger::tell_over(const BudgetCharge& charge, const Slot& slot, WallTime wall) const {
+void MemoryLedger::tell_over(const Charges& charges, std::size_t budget, const Slot& slot,
+                             WallTime wall) const {
+  const BudgetCharge& charge = charges.budgets[budget];
   if (!slot.over || sink_ == nullptr) return;
   const Money balance = add_saturated(slot.budget.spent, slot.budget.held);
   const auto limit = static_cast<double>(charge.policy->limit.micro_usd);
   const double share = limit > 0 ? static_cast<double>(balance.micro_usd) / limit : 1;
-  sink_->budget_reached(*charge.policy, charge.subject, share, balance, wall);
+  sink_->budget_reached({*charge.policy, charge.subject, charges.tenant, share, balance, wall});
 }
 
 namespace {
@@ -347,7 +349,7 @@ Expected<Hold, Shortfall> MemoryLedger::hold_now(const Charges& charges, Slots& 
   slots.held_at = wall;
   open_holds_.fetch_add(1, std::memory_order_relaxed);
   for (std::size_t i = 0; i < slots.budgets.size(); ++i)
-    tell_over(charges.budgets[i], slots.budgets[i], wall);
+    tell_over(charges, i, slots.budgets[i], wall);
   if (!ahead.rates.empty()) rates_->ask(ahead.rates, nullptr);
   if (!ahead.money.empty()) lender_->ask(ahead.money, nullptr);
   return evidence(charges, slots, verdict.observed(), arena, now);
@@ -487,12 +489,15 @@ void MemoryLedger::settle_budget(const BudgetCharge& charge, Slot& slot, Money u
   settle(now, taken);
 }
 
-void MemoryLedger::tell_reached(const BudgetCharge& charge, const Slot& slot, WallTime wall) const {
+void MemoryLedger::tell_reached(const Charges& charges, std::size_t budget, const Slot& slot,
+                                WallTime wall) const {
+  const BudgetCharge& charge = charges.budgets[budget];
   for (const double share : charge.policy->alert_at) {
     const double mark = std::round(share * static_cast<double>(charge.policy->limit.micro_usd));
     if (static_cast<double>(slot.spent_before.micro_usd) < mark &&
         static_cast<double>(slot.spent_after.micro_usd) >= mark)
-      sink_->budget_reached(*charge.policy, charge.subject, share, slot.spent_after, wall);
+      sink_->budget_reached(
+          {*charge.policy, charge.subject, charges.tenant, share, slot.spent_after, wall});
   }
 }
 
@@ -534,7 +539,7 @@ void MemoryLedger::settle(Hold& hold, const Charges& charges, const Used& used,
   if (sink_ == nullptr) return;
   sink_->booked(booking, real, slots.accounts, slots.held_at);
   for (std::size_t i = 0; i < slots.budgets.size(); ++i)
-    tell_reached(charges.budgets[i], slots.budgets[i], wall);
+    tell_reached(charges, i, slots.budgets[i], wall);
 }
 
 // ---- The rest -------------------------------------------------------------------------------

@@ -42,10 +42,15 @@ class SettlementSink {
   // Or a budget that allows and alerts let a request through that no longer fits: `spent` is
   // then what is spent and held, above the limit; once in a window for each subject.
   // With no lock held. Any thread.
-  virtual void budget_reached(const cost::Policy& policy, std::string_view subject, double share,
-                              Money spent, WallTime at) {
-    (void)policy, (void)subject, (void)share, (void)spent, (void)at;
-  }
+  struct BudgetReached {
+    const cost::Policy& policy;
+    std::string_view subject;
+    std::string_view tenant;  // Of who asked.
+    double share = 0;
+    Money spent;
+    WallTime at{};
+  };
+  virtual void budget_reached(const BudgetReached& reached) { (void)reached; }
 };
 
 // How one budget stands, for metrics and the admin API.
@@ -193,9 +198,11 @@ class MemoryLedger final : public pipeline::Ledger, public Borrower, public Rate
                                       Arena& arena) const;
   void mark_returns(const pipeline::Charges& charges, Slots& slots) const;
   void give_back_shared(const pipeline::Charges& charges, Slots& slots) const;
-  void tell_reached(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
+  void tell_reached(const pipeline::Charges& charges, std::size_t budget, const Slot& slot,
+                    WallTime wall) const;
   static void mark_told(Slots& slots);
-  void tell_over(const pipeline::BudgetCharge& charge, const Slot& slot, WallTime wall) const;
+  void tell_over(const pipeline::Charges& charges, std::size_t budget, const Slot& slot,
+                 WallTime wall) const;
 
   LedgerAccounts accounts_;
   SettlementSink* const sink_;

@@ -55,10 +55,10 @@ struct Booked final : SettlementSink {
     all.emplace_back(booking.id, used.cost);
   }
   std::vector<std::pair<double, Money>> reached;
-  void budget_reached(const cost::Policy&, std::string_view subject, double share, Money spent,
-                      WallTime) override {
-    EXPECT_EQ(subject, "acme");
-    reached.emplace_back(share, spent);
+  void budget_reached(const BudgetReached& told) override {
+    EXPECT_EQ(told.subject, "acme");
+    EXPECT_EQ(told.tenant, "acme");
+    reached.emplace_back(told.share, told.spent);
   }
 };
 
@@ -309,8 +309,9 @@ TEST(MemoryLedger, TellsOnceAWindowThatABudgetReachedAShare) {
   money.alert_at = {0.5, 0.8, 1.0};
   const BudgetCharge budgets[] = {{&money, "acme", {400}}};
   const auto spend = [&](std::int64_t micro_usd, WallTime wall) {
-    Hold held = hold(ledger, {{}, budgets}, arena, kNow, wall).value();
-    ledger.settle(held, {{}, budgets}, {1, 1, {micro_usd}}, {}, kNow, wall);
+    const Charges charges{.limits = {}, .budgets = budgets, .tenant = "acme"};
+    Hold held = hold(ledger, charges, arena, kNow, wall).value();
+    ledger.settle(held, charges, {1, 1, {micro_usd}}, {}, kNow, wall);
     return std::exchange(booked.reached, {});
   };
   using Reached = std::vector<std::pair<double, Money>>;

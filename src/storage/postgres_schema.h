@@ -10,7 +10,7 @@
 namespace tollgate::storage {
 
 // Step i takes a schema of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 6> kPostgresSteps = {R"sql(
+inline constexpr std::array<const char*, 7> kPostgresSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT COLLATE "C" NOT NULL PRIMARY KEY,
   value TEXT COLLATE "C" NOT NULL
@@ -201,6 +201,19 @@ INSERT INTO admin_token_makers (maker, token, distance, limited)
          CASE WHEN one.id IS NULL OR (one.role = 'owner' AND one.tenants IN ('', '[]')) THEN 0
               ELSE 1 END
     FROM up LEFT JOIN admin_tokens AS one ON one.id = up.maker;
+)sql",
+                                                              R"sql(
+CREATE TABLE spend_tools (
+  quarter_us BIGINT NOT NULL,
+  tenant TEXT COLLATE "C" NOT NULL,
+  "user" TEXT COLLATE "C" NOT NULL,
+  key_id TEXT COLLATE "C" NOT NULL,
+  route TEXT COLLATE "C" NOT NULL,
+  tool TEXT COLLATE "C" NOT NULL,
+  calls BIGINT NOT NULL,
+  cost_micro_usd BIGINT NOT NULL,
+  PRIMARY KEY (quarter_us, tenant, "user", key_id, route, tool)
+) WITH (fillfactor = 70);
 )sql"};
 
 }  // namespace tollgate::storage

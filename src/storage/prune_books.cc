@@ -11,6 +11,7 @@
 
 #include "storage/moment_mark.h"
 #include "storage/spend.h"
+#include "storage/tool_spend.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
@@ -212,6 +213,8 @@ FaultOr<bool> has_old_books(Database& database, WallTime keep_from) {
   if (adjusted) return true;
   TRY(foldable, has_entries_to_fold(database, keep_from));
   if (foldable) return true;
+  TRY(tools, has_old_tool_spend(database, keep_from));
+  if (tools) return true;
   return finds(database, kOldSpend, keep_from);
 }
 
@@ -225,7 +228,8 @@ FaultOr<bool> prune_books(Database& database, WallTime keep_from) {
   TRY(adjusted, remove_some(database, kAdjustments, keep_from));
   TRY(folded, fold_some(database, keep_from));
   TRY(summed, sum_up_some(database, keep_from));
-  return more || adjusted || folded || summed;
+  TRY(tools, sum_up_tool_spend(database, keep_from, kBooksPruneBatch));
+  return more || adjusted || folded || summed || tools;
 }
 
 FaultOr<std::optional<WallTime>> books_kept_from(Database& database) {

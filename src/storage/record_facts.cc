@@ -70,7 +70,14 @@ void read_usage(const Element& record, RecordFacts& facts) {
   facts.input = number_of(record["usage"]["input"]);
   facts.cached_input = number_of(record["usage"]["cached_input"]);
   facts.audio_input = number_of(record["usage"]["audio_input"]);
+  facts.image_input = number_of(record["usage"]["image_input"]);
+  facts.cache_write_5m = number_of(record["usage"]["cache_write_5m"]);
+  facts.cache_write_1h = number_of(record["usage"]["cache_write_1h"]);
   facts.output = number_of(record["usage"]["output"]);
+  facts.reasoning = number_of(record["usage"]["reasoning"]);
+  facts.audio_output = number_of(record["usage"]["audio_output"]);
+  facts.tier =
+      service_tier_named(text_of(record["usage"]["service_tier"])).value_or(ServiceTier::kDefault);
   facts.by_provider = text_of(record["usage"]["source"]) == "provider";
   facts.cost = money_of(record["cost_usd"]);
   if (facts.by_provider) facts.input_reported = facts.input;

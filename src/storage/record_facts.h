@@ -38,7 +38,13 @@ struct RecordFacts {
   Tokens input = 0;
   Tokens cached_input = 0;
   Tokens audio_input = 0;
+  Tokens image_input = 0;
+  Tokens cache_write_5m = 0;
+  Tokens cache_write_1h = 0;
   Tokens output = 0;
+  Tokens reasoning = 0;
+  Tokens audio_output = 0;
+  ServiceTier tier = ServiceTier::kDefault;
   Money cost;
   bool by_provider = false;              // The provider's own figures.
   std::optional<Tokens> input_reported;  // By the provider, whatever was charged.

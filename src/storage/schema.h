@@ -10,7 +10,7 @@ namespace tollgate::storage {
 inline constexpr std::int64_t kApplicationId = 0x74677465;
 
 // Step i takes a file of version i to version i + 1. A step that was released never changes.
-inline constexpr std::array<const char*, 10> kSchemaSteps = {R"sql(
+inline constexpr std::array<const char*, 11> kSchemaSteps = {R"sql(
 CREATE TABLE marks (
   name TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -296,6 +296,20 @@ INSERT INTO admin_token_makers (maker, token, distance, limited)
          CASE WHEN one.id IS NULL OR (one.role = 'owner' AND one.tenants IN ('', '[]')) THEN 0
               ELSE 1 END
     FROM up LEFT JOIN admin_tokens AS one ON one.id = up.maker;
+)sql",
+                                                             R"sql(
+-- What calls of tools cost, as a part of what `spend` has: from here on.
+CREATE TABLE spend_tools (
+  quarter_us INTEGER NOT NULL,
+  tenant TEXT NOT NULL,
+  user TEXT NOT NULL,
+  key_id TEXT NOT NULL,
+  route TEXT NOT NULL,
+  tool TEXT NOT NULL,
+  calls INTEGER NOT NULL,
+  cost_micro_usd INTEGER NOT NULL,
+  PRIMARY KEY (quarter_us, tenant, user, key_id, route, tool)
+) STRICT, WITHOUT ROWID;
 )sql"};
 
 }  // namespace tollgate::storage

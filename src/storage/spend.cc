@@ -3,6 +3,7 @@
 #include <array>
 #include <limits>
 
+#include "storage/tool_spend.h"
 #include "storage/try.h"
 
 namespace tollgate::storage {
@@ -26,7 +27,7 @@ struct By {
   std::string_view columns;  // Name and tenant of a row, as SQL of ours.
   std::string_view order;
 };
-constexpr std::array<By, 7> kBy = {{
+constexpr std::array<By, 9> kBy = {{
     {SpendBy::kTotal, "total", "'', ''", ""},
     {SpendBy::kTenant, "tenant", "tenant, ''", "GROUP BY tenant ORDER BY 7 DESC, 1"},
     {SpendBy::kUser, "user", R"("user", tenant)",
@@ -37,6 +38,10 @@ constexpr std::array<By, 7> kBy = {{
     {SpendBy::kHour, "hour", "CAST(quarter_us - quarter_us % 3600000000 AS TEXT), ''",
      "GROUP BY quarter_us - quarter_us % 3600000000 "
      "ORDER BY quarter_us - quarter_us % 3600000000"},
+    {SpendBy::kDay, "day", "CAST(quarter_us - quarter_us % 86400000000 AS TEXT), ''",
+     "GROUP BY quarter_us - quarter_us % 86400000000 "
+     "ORDER BY quarter_us - quarter_us % 86400000000"},
+    {SpendBy::kTool, "tool", "", ""},  // A table of its own.
 }};
 
 // The subject of a row, as pipeline::subject_of makes it. Empty: not in the books.
@@ -164,6 +169,7 @@ std::optional<SpendBy> spend_by_named(std::string_view name) {
 }
 
 FaultOr<std::vector<SpendRow>> query_spend(Database& database, const SpendQuery& query) {
+  if (query.by == SpendBy::kTool) return query_tool_spend(database, query);
   const By& by = kBy[static_cast<std::size_t>(query.by)];
   std::string sql = "SELECT ";
   sql.append(by.columns).append(", ").append(kSums);

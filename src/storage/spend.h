@@ -84,12 +84,23 @@ FaultOr<void> book(Database& database, const SpendGroup& group);
 
 // ---- Questions ------------------------------------------------------------------------------
 
-enum class SpendBy : std::uint8_t { kTotal, kTenant, kUser, kKey, kRoute, kModel, kHour };
+enum class SpendBy : std::uint8_t {
+  kTotal,
+  kTenant,
+  kUser,
+  kKey,
+  kRoute,
+  kModel,
+  kHour,
+  kDay,
+  kTool
+};
 std::string_view name_of(SpendBy by);  // "tenant"
 std::optional<SpendBy> spend_by_named(std::string_view name);
 
 struct SpendRow {
-  std::string name;    // Of the tenant, user, …; an hour as microseconds since the epoch.
+  std::string name;  // Of the tenant, user, …; of no tool, empty; an hour or a day as microseconds
+                     // since the epoch.
   std::string tenant;  // Of a user or a key; else empty.
   Spent spent;
 };
@@ -101,7 +112,7 @@ struct SpendQuery {
   std::optional<WallTime> since;  // Whole hours: from the start of the hour that holds it…
   std::optional<WallTime> until;  // …to the end of the hour that holds the moment before it.
 };
-// Dearest first; hours in order of time.
+// Dearest first; hours and days (of UTC) in order of time. By tool it is query_tool_spend().
 FaultOr<std::vector<SpendRow>> query_spend(Database& database, const SpendQuery& query);
 
 // What each subject of a scope has spent since `since`, to fill budgets at start. The books

@@ -150,16 +150,16 @@ void StoredTrail::booked(const pipeline::Booking& booking, const pipeline::Used&
   (void)enqueue(item, used_any ? Room::kUnbounded : Room::kDecision);
 }
 
-void StoredTrail::budget_reached(const cost::Policy& policy, std::string_view subject, double share,
-                                 Money spent, WallTime) {
+void StoredTrail::budget_reached(const BudgetReached& reached) {
+  if (tell_budget_) tell_budget_(reached);
   budget_alerts_.fetch_add(1, std::memory_order_relaxed);
   // The subject is a caller's own word: written so that it stays in its line.
   std::string name;
-  JsonWriter(name).value(subject);
+  JsonWriter(name).value(reached.subject);
   const std::string_view shown = std::string_view(name).substr(1, name.size() - 2);
-  fmt::print(stderr, "tollgate: budget {} of {} has reached {:g} % ({} of {} USD)\n", policy.rule,
-             shown.empty() ? "all callers" : shown, share * 100, format_usd(spent),
-             format_usd(policy.limit));
+  fmt::print(stderr, "tollgate: budget {} of {} has reached {:g} % ({} of {} USD)\n",
+             reached.policy.rule, shown.empty() ? "all callers" : shown, reached.share * 100,
+             format_usd(reached.spent), format_usd(reached.policy.limit));
 }
 
 FaultOr<void> StoredTrail::enqueue(const Item& item, Room room) {

@@ -83,8 +83,10 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
               std::string_view accounts, WallTime at) override;
 
   // Says it in one line on stderr, and counts it.
-  void budget_reached(const cost::Policy& policy, std::string_view subject, double share,
-                      Money spent, WallTime at) override;
+  void budget_reached(const BudgetReached& reached) override;
+  // From here on `tell` hears of it, too, on the thread of the request. Before start().
+  using TellBudget = std::function<void(const BudgetReached& reached)>;
+  void when_budget_reached(TellBudget tell) { tell_budget_ = std::move(tell); }
   std::int64_t budget_alerts() const { return budget_alerts_.load(std::memory_order_relaxed); }
 
   // From start() to stop() the trail writes on a thread of its own. Without it flush() writes
@@ -200,6 +202,7 @@ class StoredTrail final : public pipeline::Trail, public SettlementSink {
   JournalPosition overflow_at_;  // Where in the journal's order that stands.
   std::string journal_directory_;
   std::function<void()> tell_recovered_;
+  TellBudget tell_budget_;
   const audit::Policy policy_;
   const pipeline::Clock& clock_;
   std::int64_t recovered_ = 0;

@@ -308,8 +308,8 @@ TEST_P(Trail, SaysInOneLineThatABudgetReachedAShare) {
   budget.rule = "tenants.acme.budget";
   budget.limit = Money{500'000'000};
   testing::internal::CaptureStderr();
-  trail->budget_reached(budget, "acme", 0.8, Money{400'000'000}, kMorning);
-  trail->budget_reached(budget, "a\nb", 0.07, Money{400'000'000}, kMorning);
+  trail->budget_reached({budget, "acme", "acme", 0.8, Money{400'000'000}, kMorning});
+  trail->budget_reached({budget, "a\nb", "acme", 0.07, Money{400'000'000}, kMorning});
   const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_EQ(said,
             "tollgate: budget tenants.acme.budget of acme has reached 80 % (400.00 of 500.00 "

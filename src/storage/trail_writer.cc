@@ -150,6 +150,7 @@ void TrailWriter::take_record(const Item& item) {
   ChainRow& row = rows_[ready_];
   row.last = ++sequence_;
   hash_ = audit::seal(item.written, sequence_, hash_, lines_);
+  tools_.take(item);
   lines_.push_back('\n');
 
   if (item.phase == audit::Phase::kDecision) {
@@ -298,6 +299,7 @@ FaultOr<void> TrailWriter::fill_group() {
   if (part_ != nullptr) TRY_DO(part_->write(*database_));
   TRY_DO(insert_rows());
   TRY_DO(book(*database_, spend_));
+  TRY_DO(tools_.book(*database_));
   Allowances allowances(*database_, gateway_);
   TRY_DO(sums_.write(allowances, from_microseconds(reached_us_)));
   TRY_DO(write_waiting());
@@ -312,6 +314,7 @@ void TrailWriter::forget_group() {
   changes_.clear();
   journal_written_ = journal_taken_;
   spend_.clear();
+  tools_.clear();
   sums_.clear();
   earlier_sums_.clear();
   if (recovering_ && earlier_ended_ == earlier_.size()) {

@@ -33,6 +33,7 @@
 #include "storage/gateway_seat.h"
 #include "storage/group_part.h"
 #include "storage/spend.h"
+#include "storage/tool_spend.h"
 #include "storage/trail_group.h"
 #include "storage/trail_item.h"
 
@@ -190,6 +191,7 @@ class TrailWriter {
   std::vector<ChainRow> rows_;  // The first ready_ wait to be written; all are used again.
   std::size_t ready_ = 0;
   SpendGroup spend_;  // What is booked with them,
+  ToolSpend tools_;   // …and of that by tool,
   AccountSums sums_;  // and on which accounts of budgets.
   GroupPart* part_ = nullptr;
   GatewaySeat* seat_ = nullptr;

@@ -28,6 +28,8 @@ describe('the alerts', () => {
     config.authentication.jwt = [
       { name: 'corporate', issuer: provider.issuer, audience: AUDIENCE, tenant: 'tenant' },
     ];
+    config.alerts = [{ when: { store_degraded: '10s' }, notify: ['ops'] }];
+    config.notify = { ops: { slack: 'https://hooks.example.com/a' } };
     const gateway = await startGateway(t, config);
     const token = await provider.token();
     await poll(async () => (await gateway.chat(token)).status === 200, 'the keys of the issuer');
@@ -36,6 +38,6 @@ describe('the alerts', () => {
     const rules = readFileSync(path.join(HOME, 'alerts.yml'), 'utf8');
     const names = new Set(rules.match(/\btollgate_\w+/g));
     assert.ok(names.size >= 4);
-    for (const name of names) assert.match(text, new RegExp(`^${name}\\{`, 'm'), name);
+    for (const name of names) assert.match(text, new RegExp(`^${name}[{ ]`, 'm'), name);
   });
 });

@@ -257,6 +257,7 @@ describe('the command line', () => {
       'schema',
       'keys',
       'spend',
+      'prices',
       'audit',
       'count',
       'completion',

@@ -17,8 +17,9 @@ export const ADMIN_TOKEN = 'admin-token-of-the-tests-0123456789abcdef';
 // Sanitizers make everything slower; a deadline says "never", not "how fast".
 const DEADLINE_MS = 30_000;
 
+// What is installed for the tests, by its name.
 const sdk = createRequire(path.join(ROOT, 'tests/sdk/package.json'));
-async function load(name) {
+export async function load(name) {
   return import(pathToFileURL(sdk.resolve(name)).href);
 }
 export const OpenAI = (await load('openai')).default;

@@ -47,6 +47,12 @@ before(async () => {
       pins: 'docs.pins',
     },
   });
+  made.routes.push({
+    name: 'work',
+    path: '/mcp/work',
+    allow: [{ tenants: ['acme'] }],
+    mcp: { servers: { docs: { url: server.url, tools: { allow: ['search'] }, pins: 'work.pins' } } },
+  });
   gateway = await startGateway(shared, made, { cwd: folder(shared) });
   ada = await gateway.key('acme', '--user', 'ada');
 });
@@ -129,5 +135,30 @@ describe('approved definitions', () => {
     assert.equal(wrong.code, 2);
     assert.match(wrong.stderr, /nothing is to be approved of `nothing`/);
     assert.equal((await gateway.run('mcp', 'diff', 'chat')).code, 2);
+  });
+
+  it('are of each server where several stand behind an endpoint', async () => {
+    tools = [search];
+    assert.match((await gateway.run('mcp', 'diff', 'work')).stderr, /name one of `work\/docs`/);
+    assert.match((await gateway.run('mcp', 'diff', 'work/none')).stderr, /name one of `work\/docs`/);
+    assert.match((await gateway.run('mcp', 'diff', 'docs/x')).stderr, /has one server/);
+    const opening = { jsonrpc: '2.0', id: 0, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } } };
+    const session = (await gateway.post('/mcp/work', opening, ada)).headers.get('mcp-session-id');
+    const list = async () => {
+      const message = { jsonrpc: '2.0', id: 1, method: 'tools/list' };
+      const response = await gateway.post('/mcp/work', message, ada, { 'mcp-session-id': session });
+      return (await response.json()).result.tools.map(({ name }) => name);
+    };
+    const callIt = () =>
+      gateway.post('/mcp/work', { jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'docs__search', arguments: {} } }, ada, { 'mcp-session-id': session });
+    assert.deepEqual(await list(), []);
+    assert.equal((await gateway.run('mcp', 'approve', 'work/docs')).code, 0);
+    await gateway.reload(made);
+    assert.deepEqual(await list(), ['docs__search']);
+    assert.equal((await callIt()).status, 200);
+    tools = [poisoned];
+    assert.deepEqual(await list(), []);
+    const { body } = await assertRefused(await callIt(), 403, 'tool_not_allowed');
+    assert.equal(body.error.data.rule, 'routes.work.mcp.servers.docs.pins');
   });
 });

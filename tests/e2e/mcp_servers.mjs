@@ -52,8 +52,30 @@ async function listening(t, answer) {
   return served;
 }
 
+/** What happened in streams, in order, for clients that go on with one. */
+export class EventStore {
+  events = [];
+  async storeEvent(stream, message) {
+    this.events.push({ stream, message });
+    return `e ${this.events.length}`;
+  }
+  async getStreamIdForEventId(id) {
+    return this.events[Number(id.slice(2)) - 1]?.stream;
+  }
+  async replayEventsAfter(id, { send }) {
+    const from = Number(id.slice(2));
+    const stream = await this.getStreamIdForEventId(id);
+    for (let at = from; at < this.events.length; at += 1) {
+      if (this.events[at].stream === stream && this.events[at].message.jsonrpc) {
+        await send(`e ${at + 1}`, this.events[at].message);
+      }
+    }
+    return stream;
+  }
+}
+
 /** A server with sessions: `create()` gives each its own. */
-export async function sessionServer(t, create) {
+export async function sessionServer(t, create, options = {}) {
   const transports = new Map();
   const cleanups = [];
   atEnd(t, async () => {
@@ -66,6 +88,7 @@ export async function sessionServer(t, create) {
     if (!transport && id) return void response.writeHead(404).end();
     if (!transport) {
       transport = new Transport({
+        ...options,
         sessionIdGenerator: () => randomUUID(),
         onsessioninitialized: (made) => transports.set(made, transport),
       });
@@ -85,8 +108,8 @@ export async function everything(t) {
 }
 
 /** A server of 2026-07-28 alone. */
-export async function modernServer(t, create) {
-  const handler = ModernServer.createMcpHandler(create, { legacy: 'reject' });
+export async function modernServer(t, create, options = {}) {
+  const handler = ModernServer.createMcpHandler(create, { legacy: 'reject', ...options });
   atEnd(t, () => handler.close());
   return listening(t, async (request, response, body, text) => {
     const answer = await handler.fetch(

@@ -50,6 +50,27 @@ function config(servers) {
       limits: { user_id: { requests_per_minute: 3 } },
       mcp: { url: servers.modern, tools: { allow: ['greet'] } },
     },
+    {
+      name: 'own',
+      path: '/mcp/own',
+      allow,
+      mcp: {
+        url: servers.modern,
+        credential: 'operators',
+        credential_by_user: { 'acme/ada': 'secret-of-ada', 'globex/eve': 'secret-of-eve' },
+        tools: { allow: ['greet'] },
+      },
+    },
+    {
+      name: 'sparing',
+      path: '/mcp/sparing',
+      allow,
+      mcp: {
+        url: servers.modern,
+        tools: { allow: ['greet', 'delete'] },
+        tool_limits: { greet: { user_id: { requests_per_minute: 2 } } },
+      },
+    },
     { name: 'closed', path: '/mcp/closed', allow, mcp: { url: servers.modern } },
   );
   return made;
@@ -331,6 +352,43 @@ describe('every call', () => {
     const { body, headers } = await assertRefused(await call(), 429, 'rate_limited', 429);
     assert.equal(body.error.data.rule, 'routes.narrow.limits.user_id.requests_per_minute');
     assert.ok(Number(headers.get('retry-after')) > 0);
+    assert.equal(modern.seen.length, before);
+  });
+
+  it('counts against the limits of its tool', async () => {
+    const key = await gateway.key('acme', '--user', 'sparing');
+    const call = (tool) => send('/mcp/sparing', key, modernCall(tool, { name: 'x' }), modernHeaders(tool));
+    for (let i = 0; i < 2; ++i) assert.equal((await call('greet')).status, 200);
+    const refused = await call('greet');
+    const { body } = await assertRefused(refused, 429, 'rate_limited', 429);
+    assert.equal(body.error.data.rule, 'routes.sparing.mcp.tool_limits.greet.user_id.requests_per_minute');
+    const { outcome } = await gateway.records(refused.headers.get('x-request-id'));
+    assert.equal(outcome.mcp.name, 'greet');
+    assert.equal((await call('delete')).status, 200);
+    // Of each user, and of calls alone.
+    const again = await send('/mcp/sparing', ada, modernCall('greet', { name: 'x' }), modernHeaders('greet'));
+    assert.equal(again.status, 200);
+    const list = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: modernMeta } };
+    const listed = await send('/mcp/sparing', key, list, { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' });
+    assert.equal(listed.status, 200);
+  });
+
+  it('is shown to the server by the credential of its user, and by no other', async (t) => {
+    const from = modern.seen.length;
+    for (const key of [ada, other]) {
+      const { client } = await modernClient(t, at('/mcp/own'), key);
+      await client.callTool({ name: 'greet', arguments: { name: 'x' } });
+    }
+    const shown = new Set(modern.seen.slice(from).map(({ headers }) => headers.authorization));
+    assert.deepEqual([...shown], ['Bearer secret-of-ada', 'Bearer secret-of-eve']);
+    const before = modern.seen.length;
+    const nameless = await gateway.key('acme');
+    const namesake = await gateway.key('globex', '--user', 'ada');
+    for (const key of [root, nameless, namesake]) {
+      const refused = await send('/mcp/own', key, modernCall('greet', { name: 'x' }), modernHeaders('greet'));
+      const { body } = await assertRefused(refused, 403, 'route_not_allowed', 403);
+      assert.equal(body.error.data.rule, 'routes.own.mcp.credential_by_user');
+    }
     assert.equal(modern.seen.length, before);
   });
 

@@ -16,6 +16,7 @@ function withTools(url) {
   const tools = { allow: ['get_weather', 'search_*', 'type:web_search'], steps: 3, repeats: 2 };
   const chat = config.routes.find((route) => route.name === 'chat');
   const responses = { ...chat, name: 'responses', path: '/v1/responses', tools };
+  config.models.small.price_per_tool_call = { web_search: 0 };
   config.models.items = { ...config.models.small };
   const items = {
     ...responses,
@@ -75,11 +76,15 @@ describe('OpenAI Responses', () => {
       };
       send('response.created', { response: { ...response([], 'in_progress'), usage: null } });
       for (const [output_index, one] of items.entries()) {
-        send('response.output_item.added', { output_index, item: { ...one, arguments: '' } });
+        const { arguments: args } = one;
+        send('response.output_item.added', {
+          output_index,
+          item: { ...one, ...(args && { arguments: '' }) },
+        });
         const at = { item_id: one.id, output_index };
-        for (const delta of one.arguments.match(/.{1,4}/g))
+        for (const delta of args?.match(/.{1,4}/g) ?? [])
           send('response.function_call_arguments.delta', { ...at, delta });
-        send('response.function_call_arguments.done', { ...at, arguments: one.arguments });
+        if (args) send('response.function_call_arguments.done', { ...at, arguments: args });
         send('response.output_item.done', { output_index, item: one });
       }
       send('response.completed', { response: response(last) });
@@ -150,5 +155,41 @@ describe('OpenAI Responses', () => {
     const held = await final('items');
     assert.equal(held.status, 'incomplete');
     assert.equal(held.output.length, 0, 'nothing of the call');
+  });
+
+  // What this version has not heard of: a call of a tool, whatever it is called, and an item that is
+  // none.
+  it('answer with items of kinds that nobody knows: a call is none that was offered, another passes', async () => {
+    const call = { type: 'teleport_call', id: 'tp_1', status: 'completed', target: 'x' };
+    const note = { type: 'hologram', id: 'ho_1', content: [{ type: 'ray', text: 'x' }] };
+    for (const model of ['small', 'items']) {
+      answered(note, item('get_weather'));
+      const whole = await client.responses.create(ask(model, { tools: [weather] }));
+      assert.deepEqual(whole.output[0], note);
+      streamed([note]);
+      const events = [];
+      const stream = await client.responses.create(ask(model, { tools: [weather], stream: true }));
+      for await (const event of stream) events.push(event);
+      const done = events.find((event) => event.type === 'response.output_item.done');
+      assert.deepEqual(done.item, note);
+      assert.equal(events.at(-1).response.output[0].type, 'hologram');
+
+      answered(call);
+      const { error, decision } = await refused(() =>
+        client.responses.create(ask(model, { tools: [weather] })),
+      );
+      assert.equal(error.status, 403);
+      assert.equal(decision.decision.outcome, 'allowed', 'of the request');
+      streamed([call]);
+      const told = [];
+      const cut = await thrown(async () => {
+        const made = await client.responses.create(ask(model, { tools: [weather], stream: true }));
+        for await (const event of made) told.push(event);
+        assert.equal(told.at(-1).type, 'response.incomplete');
+        throw Object.assign(new Error('cut'), { status: 403 });
+      });
+      assert.equal(cut.status, 403);
+      assert.ok(!JSON.stringify(told).includes('teleport'), JSON.stringify(told));
+    }
   });
 });

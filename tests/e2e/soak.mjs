@@ -1,23 +1,27 @@
-// A long run of the real program: one gateway on SQLite, and several on PostgreSQL and Redis, each
-// for its part of the time. Rounds of crowds and accidents; after each of them the books are held
-// against the provider's own bill, nothing may be held, and memory may not have grown.
+// A long run of the real program, each for its part of the time: one gateway on SQLite, several on
+// PostgreSQL and Redis, and one with everything on under a steady load. Rounds of accidents; after each
+// of them the books are held against the provider's own bill, nothing may be held, and memory may not
+// have grown.
 //
-// node soak.mjs [--minutes N] [--seed N] [--stores alone,shared] [--accidents WORDS]. Exits with 1 and
-// says why where a promise is broken. WORDS: only accidents whose names have them.
+// node soak.mjs [--minutes N] [--seed N] [--stores alone,shared,faults] [--accidents WORDS] [--every S].
+// Exits with 1 and says why where a promise is broken. WORDS: only accidents whose names have them; S:
+// of `faults`, seconds from one to the next.
 import { parseArgs } from 'node:util';
 import { drawing } from './crowds.mjs';
 import { Alone } from './soak_alone.mjs';
+import { Faults } from './soak_faults.mjs';
 import { Shared } from './soak_shared.mjs';
 
 const TELL_EVERY_MS = 10_000;
-const ALL = { alone: Alone, shared: Shared };
+const ALL = { alone: Alone, shared: Shared, faults: Faults };
 
 const { values: options } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string', default: String(Date.now() % 1000000) },
     accidents: { type: 'string', default: '' },
-    stores: { type: 'string', default: 'alone,shared' },
+    stores: { type: 'string', default: 'alone,shared,faults' },
+    every: { type: 'string', default: '60' },
   },
 });
 
@@ -25,12 +29,17 @@ const { values: options } = parseArgs({
 async function soaks(name, until) {
   const ends = [];
   const t = { after: (end) => ends.push(end) };
-  const soak = new ALL[name](t, drawing(Number(options.seed)), options.accidents);
+  const soak = new ALL[name](
+    t,
+    drawing(Number(options.seed)),
+    options.accidents,
+    Number(options.every) * 1000,
+  );
   try {
     await soak.begin();
     for (let told = Date.now(); Date.now() < until; ) {
       await soak.round();
-      await soak.check();
+      if (name !== 'faults') await soak.check();
       if (Date.now() - told < TELL_EVERY_MS) continue;
       soak.tell();
       told = Date.now();

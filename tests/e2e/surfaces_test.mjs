@@ -1,7 +1,18 @@
 // The smaller surfaces, by the real SDKs where those have them.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Anthropic, OpenAI, scope, standard, startGateway, startMock, thrown } from './harness.mjs';
+import {
+  Anthropic,
+  OpenAI,
+  load,
+  scope,
+  standard,
+  startGateway,
+  startMock,
+  thrown,
+} from './harness.mjs';
+
+const { CohereClient } = await load('cohere-ai');
 
 function doors(url) {
   const config = standard(url);
@@ -92,6 +103,24 @@ describe('The smaller surfaces', () => {
     const none = await gateway.post('/v1/rerank', { model: 'embed', query: 'x', documents: [] }, key);
     assert.equal(none.status, 400);
     assert.match((await none.json()).error.message, /documents/);
+  });
+
+  it('a ranking is read by a client of its own', async () => {
+    const client = new CohereClient({
+      token: key.secret,
+      environment: gateway.url,
+      clientName: 'test',
+    });
+    const asked = { model: 'embed', query: 'What is a gateway?', topN: 1 };
+    const documents = ['A door.', 'A wall.'];
+    const { results } = await client.rerank({ ...asked, documents }, { maxRetries: 0 });
+    assert.equal(results[0].index, 0);
+    assert.equal(typeof results[0].relevanceScore, 'number');
+    const error = await thrown(() =>
+      client.rerank({ ...asked, model: 'absent', documents }, { maxRetries: 0 }),
+    );
+    assert.equal(error.statusCode, 404);
+    assert.equal(error.body.error.code, 'model_not_found');
   });
 
   it('a model is told to whom it may serve', async () => {

@@ -51,6 +51,7 @@ function withTools(url) {
   also('watched', 'chat', { ...policy, mode: 'observe' });
   also('none', 'chat', {});
   config.tenants.globex.tools = { deny: ['get_weather'] };
+  for (const model of Object.values(config.models)) model.price_per_tool_call = { web_search: 0 };
   return config;
 }
 

@@ -31,6 +31,8 @@ function impatient(url) {
     between_chunks: '300ms',
     total: '2s',
   };
+  // Each failure is looked at by itself.
+  config.upstreams.openai.circuit_breaker = { consecutive_failures: 1000, failed_share: 1 };
   return config;
 }
 
@@ -254,8 +256,17 @@ describe('an upstream that', () => {
     config.upstreams.openai.urls = [`${one.url}/v1`, `${two.url}/v1`];
     const gateway = await startGateway(t, config);
     const key = await gateway.key();
-    for (let i = 0; i < 10; ++i) assert.equal((await gateway.chat(key)).status, 200);
+    // Conversations are spread; each stays where it is.
+    for (let i = 0; i < 20; ++i) {
+      const messages = [{ role: 'user', content: `I am caller ${i}.` }];
+      assert.equal((await gateway.chat(key, { messages })).status, 200);
+    }
     assert.ok(one.requests.length > 0 && two.requests.length > 0);
+    await one.close();
+    for (let i = 0; i < 20; ++i) {
+      const messages = [{ role: 'user', content: `I am caller ${i}.` }];
+      assert.equal((await gateway.chat(key, { messages })).status, 200);
+    }
   });
 
   it('talks a lot to a caller that does not read: memory stays bounded', async (t) => {

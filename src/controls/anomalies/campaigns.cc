@@ -15,6 +15,10 @@ constexpr std::uint32_t kContentWordsMin = 16;
 
 std::uint64_t bit_of(std::uint64_t hash) { return std::uint64_t{1} << (hash >> 58); }
 
+bool is_flagged(const Template& kept, std::int64_t seconds) {
+  return kept.flagged_seconds != 0 && seconds - kept.flagged_seconds <= Campaigns::kWindow;
+}
+
 }  // namespace
 
 Campaigns::Campaigns(std::size_t templates) : templates_(templates), index_(templates * 16) {}
@@ -30,8 +34,11 @@ Template* Campaigns::find(const Features& features, std::int64_t seconds) {
   for (std::size_t band = 0; band < kBands; ++band) {
     told[band] = index_[place_of(features.minhash, band)];
   }
+  // Variants that are far from the first one have templates of their own, which may be nearer to
+  // this text than the one that was found to be a campaign: that one goes before them.
+  constexpr int kFlagged = kMinhashes;
   Template* best = nullptr;
-  int most = kAgreeing - 1;
+  int most = -1;
   const Template* before = nullptr;
   for (const std::uint32_t one : told) {
     if (one == 0) continue;
@@ -39,10 +46,14 @@ Template* Campaigns::find(const Features& features, std::int64_t seconds) {
     if (&kept == before || &kept == best) continue;
     before = &kept;
     if (kept.simhash == 0 || seconds - kept.last_seconds > kWindow) continue;
-    if (distance(kept.simhash, features.simhash) > kNearBits) continue;
+    const bool flagged = is_flagged(kept, seconds);
+    if (distance(kept.simhash, features.simhash) > (flagged ? kNearBitsFlagged : kNearBits)) {
+      continue;
+    }
     const int count = agreeing(kept.minhash, features.minhash);
-    if (count <= most) continue;
-    most = count;
+    const int rank = count + (flagged ? kFlagged : 0);
+    if (count < kAgreeing || rank <= most) continue;
+    most = rank;
     best = &kept;
   }
   return best;
@@ -60,7 +71,15 @@ Template& Campaigns::take_place(std::int64_t seconds) {
 
 void Campaigns::point_to(const Minhash& minhash, const Template& kept) {
   const auto one = static_cast<std::uint32_t>(&kept - templates_.data()) + 1;
-  for (std::size_t band = 0; band < kBands; ++band) index_[place_of(minhash, band)] = one;
+  for (std::size_t band = 0; band < kBands; ++band) {
+    std::uint32_t& told = index_[place_of(minhash, band)];
+    // What leads to a campaign goes on doing so.
+    if (told != 0 && kept.flagged_seconds == 0 &&
+        is_flagged(templates_[told - 1], kept.last_seconds)) {
+      continue;
+    }
+    told = one;
+  }
 }
 
 bool Campaigns::observe(const Features& features, std::uint64_t actor, WallTime now) {
@@ -76,14 +95,14 @@ bool Campaigns::observe(const Features& features, std::uint64_t actor, WallTime 
     kept->actors = 0;
     kept->variants = 0;
   }
-  point_to(features.minhash, *kept);
   kept->last_seconds = seconds;
+  point_to(features.minhash, *kept);
   kept->actors |= bit_of(actor * 0x9e3779b97f4a7c15);
   kept->variants |= bit_of(features.exact);
   if (std::popcount(kept->actors) >= kActors && std::popcount(kept->variants) >= kVariants) {
     kept->flagged_seconds = seconds;
   }
-  return kept->flagged_seconds != 0 && seconds - kept->flagged_seconds <= kWindow;
+  return is_flagged(*kept, seconds);
 }
 
 void Campaigns::restore(const Template& kept) {

@@ -7,6 +7,9 @@
 // Where to look is told by pairs of minhashes (locality-sensitive hashing in 8 bands of two rows):
 // of texts that share three words in four one band agrees with a probability of 0.999.
 //
+// Texts at the edge of a template begin one of their own. So what is near one that was found to be
+// a campaign, where 24 bits may differ, is of that one, whichever else it is nearer to.
+//
 // It is a campaign where within six hours kActors actors have sent kVariants different texts of it.
 // The same text from many is none, whether a greeting or the fixed prompt of an application: what
 // differs in nothing but numbers and names is the same. So what is looked at must be what callers
@@ -44,6 +47,7 @@ class Campaigns {
   static constexpr int kVariants = 6;
   static constexpr int kAgreeing = 8;
   static constexpr int kNearBits = 18;
+  static constexpr int kNearBitsFlagged = 24;
   static constexpr std::int64_t kWindow = 6 * 3600;  // Seconds.
 
   // `templates` is a power of two.

@@ -1,6 +1,8 @@
 #include "controls/audit/audit.h"
 
 #include <algorithm>
+#include <ranges>
+#include <utility>
 
 #include "controls/audit/pen.h"
 
@@ -128,6 +130,10 @@ void write_decision(Pen& pen, const Record& record) {
   if (!record.message.empty()) {
     pen.literal(",\"message\":");
     pen.text(record.message, kMessageBytesMax);
+  }
+  if (!record.answered_from.empty()) {
+    pen.literal(",\"answered_from\":");
+    pen.text(record.answered_from, kTextBytesMax);
   }
   if (!record.observed.empty()) {
     pen.literal(",\"observed\":");
@@ -272,6 +278,14 @@ void write_prompt(Pen& pen, const Record& record) {
   write_domains(pen, members, record.media_domains);
   members.seconds("\"audio_seconds\":", record.audio);
   members.count("\"output_tokens_cap\":", record.output_tokens_cap);
+  if (record.tool_calls_cap != 0) members.count("\"tool_calls_cap\":", record.tool_calls_cap);
+  if (!record.unit.empty()) {
+    members.key("\"held\":{");
+    pen.text(record.unit, kTextBytesMax);
+    pen.literal(":");
+    pen.number(record.units_held);
+    pen.literal("}");
+  }
   if (record.fingerprint != 0) {
     members.key("\"fingerprint\":\"");
     pen.hex(record.fingerprint);
@@ -300,6 +314,37 @@ void write_content(Pen& pen, std::span<const ContentFinding> findings) {
   pen.literal("]");
 }
 
+void write_paid_calls(Pen& pen, std::span<const PaidCalls> paid) {
+  if (paid.empty()) return;
+  pen.literal(",\"tool_calls\":{");
+  for (std::size_t i = 0; i < paid.size(); ++i) {
+    if (i > 0) pen.literal(",");
+    pen.text(paid[i].tool, kTextBytesMax);
+    pen.literal(":");
+    pen.number(paid[i].calls);
+  }
+  pen.literal("}");
+  const auto costs = [](const PaidCalls& one) { return one.cost > Money{}; };
+  if (!std::ranges::any_of(paid, costs)) return;
+  pen.literal(",\"tool_cost_usd\":{");
+  bool is_first = true;
+  for (const PaidCalls& one : paid | std::views::filter(costs)) {
+    if (!std::exchange(is_first, false)) pen.literal(",");
+    pen.text(one.tool, kTextBytesMax);
+    pen.literal(":");
+    pen.money(one.cost);
+  }
+  pen.literal("}");
+}
+
+// Of the input or the output, where there is any.
+template <std::size_t kSize>
+void write_part(Pen& pen, const char (&key)[kSize], Tokens tokens) {
+  if (tokens == 0) return;
+  pen.literal(key);
+  pen.number(tokens);
+}
+
 void write_usage(Pen& pen, const Record& record) {
   if (record.guard_cost > Money{}) {
     pen.literal(",\"guard_cost_usd\":");
@@ -314,14 +359,26 @@ void write_usage(Pen& pen, const Record& record) {
   pen.number(record.input);
   pen.literal(",\"cached_input\":");
   pen.number(record.cached_input);
-  if (record.audio_input > 0) {
-    pen.literal(",\"audio_input\":");
-    pen.number(record.audio_input);
-  }
+  write_part(pen, ",\"audio_input\":", record.audio_input);
+  write_part(pen, ",\"image_input\":", record.image_input);
+  write_part(pen, ",\"cache_write_5m\":", record.cache_write_5m);
+  write_part(pen, ",\"cache_write_1h\":", record.cache_write_1h);
   pen.literal(",\"output\":");
   pen.number(record.output);
   pen.literal(",\"reasoning\":");
   pen.number(record.reasoning);
+  write_part(pen, ",\"audio_output\":", record.audio_output);
+  if (!record.service_tier.empty()) {
+    pen.literal(",\"service_tier\":");
+    pen.text(record.service_tier, kTextBytesMax);
+  }
+  if (!record.unit.empty()) {
+    pen.literal(",");
+    pen.text(record.unit, kTextBytesMax);
+    pen.literal(":");
+    pen.number(record.units);
+  }
+  write_paid_calls(pen, record.paid_calls);
   const bool is_charged =
       record.usage_source == UsageSource::kProvider && record.input_reported == record.input;
   if (record.input_reported && !is_charged) {
@@ -357,6 +414,19 @@ void write_attempts(Pen& pen, std::span<const Attempt> attempts) {
   pen.literal("]");
 }
 
+// Which attempt at a request it is, where there is more than one.
+void write_attempt(Pen& pen, const Record& record) {
+  if (!record.follows.empty()) {
+    pen.literal(",\"attempt\":");
+    pen.number(static_cast<std::int64_t>(record.attempt));
+    pen.literal(",\"follows\":");
+    pen.text(record.follows, kTextBytesMax);
+  }
+  if (record.followed_by.empty()) return;
+  pen.literal(",\"followed_by\":");
+  pen.text(record.followed_by, kTextBytesMax);
+}
+
 void write_origin(Pen& pen, const Record& record) {
   pen.literal(",\"config_version\":");
   pen.text(record.config_version, kTextBytesMax);
@@ -368,6 +438,10 @@ void write_origin(Pen& pen, const Record& record) {
   if (!record.client_request_id.empty()) {
     pen.literal(",\"client_request_id\":");
     pen.text(record.client_request_id, kTextBytesMax);
+  }
+  if (record.client_retries > 0) {
+    pen.literal(",\"client_retries\":");
+    pen.number(static_cast<std::int64_t>(record.client_retries));
   }
 }
 
@@ -396,6 +470,10 @@ void write_mcp(Pen& pen, const Record& record, Phase phase) {
       pen.literal(",\"withheld\":");
       pen.number(record.mcp_withheld);
     }
+    if (!record.mcp_absent.empty()) {
+      pen.literal(",\"absent\":");
+      write_texts(pen, record.mcp_absent);
+    }
   }
   pen.literal("}");
 }
@@ -403,7 +481,7 @@ void write_mcp(Pen& pen, const Record& record, Phase phase) {
 void write_price(Pen& pen, const Record& record) {
   if (record.price_version.empty()) return;
   pen.literal(",\"price_version\":");
-  pen.text(record.price_version, kTextBytesMax);
+  pen.text(record.price_version, kPriceBytesMax);
 }
 
 void write_end(Pen& pen, const Record& record) {
@@ -464,6 +542,7 @@ void write(const Record& record, Phase phase, std::string& out) {
   write_mcp(pen, record, phase);
   write_model(pen, record);
   write_decision(pen, record);
+  write_attempt(pen, record);
   if (phase == Phase::kDecision) {
     write_limits(pen, record.limits);
     write_budgets(pen, record.budgets);

@@ -91,6 +91,16 @@ struct AnomalyEvidence {
       action;  // "alert", "slow_down", "refuse", "observe"; empty: below the threshold.
 };
 
+// Calls of a tool that the provider ran, and that are paid each.
+struct PaidCalls {
+  std::string_view tool;  // "web_search"
+  std::int64_t calls = 0;
+  Money cost;  // Of them together.
+};
+
+// What a route that keeps answers (controls/answers) made of a request, as metrics tell of it.
+enum class Reuse : std::uint8_t { kNone, kMiss, kStored, kHit };
+
 // A tool as metrics tell of it.
 struct ToolCount {
   std::string_view tool;     // As the configuration names it, or "other".
@@ -110,6 +120,11 @@ struct Record {
   std::string_view model_asked;
   std::string_view model_served;
   std::string_view upstream;
+  // A request that failed before its caller had any of an answer may be attempted anew: a record of
+  // its own for each attempt.
+  int attempt = 1;               // Which one this is.
+  std::string_view follows;      // The id of the one before; empty of the first.
+  std::string_view followed_by;  // Known at the end: that of the one after it; or empty.
 
   Outcome outcome = Outcome::kAllowed;
   std::string_view code;  // The reason's code, "rate_limited"; empty when allowed.
@@ -128,6 +143,9 @@ struct Record {
   std::int64_t images = 0;
   std::span<const std::string_view> media_domains;  // Hosts that images are fetched from; some.
   Duration audio{};                                 // Of all recordings together.
+  std::string_view unit;            // What else is paid beside tokens, "images"; empty: nothing…
+  std::int64_t units_held = 0;      // …and how many at most.
+  std::int64_t tool_calls_cap = 0;  // Of tools that the provider runs, where they are paid.
   Tokens output_tokens_cap = 0;
   std::uint64_t fingerprint = 0;  // Of the body; 0: none.
   // Of what the caller wrote last; null: not looked at. Told without its sketches, but for the
@@ -145,12 +163,19 @@ struct Record {
   Tokens input = 0;
   Tokens cached_input = 0;
   Tokens audio_input = 0;
+  Tokens image_input = 0;     // Where it is paid apart.
+  Tokens cache_write_5m = 0;  // Input that the provider's cache was given, by lifetime.
+  Tokens cache_write_1h = 0;
   Tokens output = 0;
   Tokens reasoning = 0;
+  Tokens audio_output = 0;
+  std::string_view service_tier;                   // It was paid at; empty: the usual one.
+  std::int64_t units = 0;                          // Of `unit`.
   std::span<const ContentFinding> content_after;   // What was found once the decision was made.
   std::span<const std::string_view> tools_called;  // In the answer.
-  std::span<const ToolCount> tool_counts;          // Not in the text.
-  std::optional<Tokens> input_reported;            // By the provider, whatever is charged.
+  std::span<const PaidCalls> paid_calls;
+  std::span<const ToolCount> tool_counts;  // Not in the text.
+  std::optional<Tokens> input_reported;    // By the provider, whatever is charged.
   UsageSource usage_source = UsageSource::kNone;
   Money cost;
   Money guard_cost;  // Part of it.
@@ -158,9 +183,17 @@ struct Record {
   std::span<const Attempt> attempts;
   bool mcp_failed = false;        // The server answered with an error.
   std::int64_t mcp_withheld = 0;  // Entries of a list that the caller may not use, and messages.
+  // Servers whose entries are not in a list, as they could not be asked.
+  std::span<const std::string_view> mcp_absent;
   Duration queued{};
   Duration first_byte{};
   Duration total{};
+
+  int client_retries = 0;          // As the caller's SDK says: which retry it is; 0: none.
+  std::string_view answered_from;  // "cache", "in_flight" or "idempotency_key": an answer that was
+                                   // made before; empty: none.
+  Reuse reuse = Reuse::kNone;      // Not in the text.
+  Money saved;                     // What making the answer had cost more; not in the text.
 };
 
 // A change by those who administer: a record of its own phase, with no request behind it.
@@ -189,6 +222,8 @@ struct ChangeRecord {
 // kTextBytesMax (the message to four times that), invalid UTF-8 is replaced, and controls,
 // bidirectional and invisible characters are escaped (CWE-117).
 inline constexpr std::size_t kTextBytesMax = 256;
+inline constexpr std::size_t kPriceBytesMax = 4
+                                              << 10;  // Of a version of prices, which is never cut.
 void write(const Record& record, Phase phase, std::string& out);
 
 // The same of a change. `before` and `after` are written as they are but for characters that are

@@ -117,6 +117,23 @@ TEST(Audit, TellsTheDecisionWithItsEvidence) {
       R"("fingerprint":"00000000000000ab"},"tools":{"offered":["search_docs","get_weather"]}})");
 }
 
+TEST(Audit, TellsWhatAnAnswerWasGivenFromAndWhichRetryItIs) {
+  const authentication::Identity actor = alice();
+  Record record = allowed(actor);
+  for (const Phase phase : {Phase::kDecision, Phase::kOutcome}) {
+    EXPECT_EQ(written(record, phase).find("answered_from"), std::string::npos);
+    EXPECT_EQ(written(record, phase).find("client_retries"), std::string::npos);
+  }
+  record.answered_from = "cache";
+  record.client_retries = 2;
+  EXPECT_NE(written(record, Phase::kDecision)
+                .find(R"("decision":{"outcome":"allowed","answered_from":"cache"})"),
+            std::string::npos)
+      << written(record, Phase::kDecision);
+  EXPECT_NE(written(record, Phase::kDecision).find(R"("client_retries":2,)"), std::string::npos);
+  EXPECT_NE(written(record, Phase::kOutcome).find(R"("answered_from":"cache")"), std::string::npos);
+}
+
 TEST(Audit, TellsToolsByWhatBecameOfThem) {
   const authentication::Identity actor = alice();
   Record record = allowed(actor);
@@ -134,6 +151,20 @@ TEST(Audit, TellsToolsByWhatBecameOfThem) {
             std::string::npos);
   record.tools_called = record.tools_refused = {};
   EXPECT_EQ(written(record, Phase::kOutcome).find("tools"), std::string::npos);
+}
+
+TEST(Audit, TellsWhatAnMcpServerWasAsked) {
+  const authentication::Identity actor = alice();
+  Record record = allowed(actor);
+  record.mcp_method = "tools/list";
+  const std::string_view absent[] = {"github", "wiki"};
+  record.mcp_absent = absent;
+  record.mcp_withheld = 2;
+  EXPECT_NE(written(record, Phase::kOutcome)
+                .find(R"("mcp":{"method":"tools/list","withheld":2,"absent":["github","wiki"]})"),
+            std::string::npos);
+  EXPECT_NE(written(record, Phase::kDecision).find(R"("mcp":{"method":"tools/list"})"),
+            std::string::npos);
 }
 
 TEST(Audit, TellsImagesAndSound) {

@@ -11,19 +11,22 @@ constexpr char32_t kReplacement = 0xfffd;
 
 bool is_odd(char c) { return (c < 0x20) | (c == 0x7f) | (c == '"') | (c == '\\'); }
 
+template <std::size_t kBytes>
+bool any_odd(const char* at) {
+  bool odd = false;
+  for (std::size_t i = 0; i < kBytes; ++i) odd |= is_odd(at[i]);
+  return odd;
+}
+
 // Printable ASCII but the two that JSON escapes. A fixed number of bytes a step, the last ones
 // perhaps twice, so that the compiler looks at each step's bytes at once.
 bool is_plain(std::string_view text) {
-  constexpr std::size_t kStep = 16;
-  const auto step_is_odd = [](const char* at) {
-    bool odd = false;
-    for (std::size_t i = 0; i < kStep; ++i) odd |= is_odd(at[i]);
-    return odd;
-  };
-  if (text.size() < kStep) return std::ranges::none_of(text, is_odd);
-  bool odd = step_is_odd(text.data() + text.size() - kStep);
-  for (std::size_t at = 0; at + kStep <= text.size(); at += kStep)
-    odd |= step_is_odd(text.data() + at);
+  const char* const end = text.data() + text.size();
+  if (text.size() < 4) return std::ranges::none_of(text, is_odd);
+  if (text.size() < 8) return !any_odd<4>(text.data()) && !any_odd<4>(end - 4);
+  if (text.size() < 16) return !any_odd<8>(text.data()) && !any_odd<8>(end - 8);
+  bool odd = any_odd<16>(end - 16);
+  for (const char* at = text.data(); at + 16 <= end; at += 16) odd |= any_odd<16>(at);
   return !odd;
 }
 

@@ -180,14 +180,14 @@ bool reaches_tool(const authentication::Reach& reach, std::string_view name) {
 bool allows_name(const NamedAccess& access, std::string_view name,
                  const authentication::Identity& caller) {
   if (name.empty()) return false;
-  if (matches_any(access.allow, name)) return true;
-  return std::ranges::any_of(access.by_tenant,
-                             [&](const NamedAccess::Group& group) {
-                               return group.name == caller.tenant && matches_any(group.allow, name);
-                             }) ||
-         std::ranges::any_of(access.by_role, [&](const NamedAccess::Group& group) {
-           return contains(caller.roles, group.name) && matches_any(group.allow, name);
-         });
+  if (access.allow.matches(name)) return true;
+  const auto lets = [name](const std::vector<NamedAccess::Group>& groups, std::string_view of) {
+    const auto group = std::ranges::lower_bound(groups, of, {}, &NamedAccess::Group::name);
+    return group != groups.end() && group->name == of && group->allow.matches(name);
+  };
+  return lets(access.by_tenant, caller.tenant) ||
+         std::ranges::any_of(caller.roles,
+                             [&](std::string_view role) { return lets(access.by_role, role); });
 }
 
 int first_at(std::span<const Policy* const> routes, const Target& target) {

@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/refusal.h"
 #include "controls/authentication/authentication.h"
+#include "controls/authorization/name_patterns.h"
 
 namespace tollgate::authorization {
 
@@ -36,11 +37,11 @@ struct Allow {
 struct NamedAccess {
   struct Group {
     std::string name;
-    std::vector<std::string> allow;
+    NamePatterns allow;
   };
-  std::vector<std::string> allow;
-  std::vector<Group> by_role;
-  std::vector<Group> by_tenant;
+  NamePatterns allow;
+  std::vector<Group> by_role;    // Sorted by name.
+  std::vector<Group> by_tenant;  // The same.
 
   bool empty() const { return allow.empty() && by_role.empty() && by_tenant.empty(); }
 };

@@ -430,5 +430,26 @@ TEST(Choose, AdmitsNoMoreAfterAnyDenial) {
   EXPECT_GT(lost, 100);
 }
 
+TEST(NamedAccess, IsWhatAllMayUseAndTheCallersRolesAndTenantBesideIt) {
+  NamedAccess access;
+  access.allow = {"search"};
+  access.by_role = {{"admin", {"delete_*"}}, {"engineer", {"build"}}, {"writer", {"print"}}};
+  access.by_tenant = {{"acme", {"export"}}, {"globex", {"import"}}};
+  const std::vector<std::string_view> roles{"writer", "admin", "nobody"};
+  authentication::Identity caller;
+  caller.tenant = "globex";
+  caller.roles = roles;
+  for (const std::string_view name : {"search", "delete_all", "print", "import"}) {
+    EXPECT_TRUE(allows_name(access, name, caller)) << name;
+  }
+  for (const std::string_view name : {"", "build", "export", "delete", "searching"}) {
+    EXPECT_FALSE(allows_name(access, name, caller)) << name;
+  }
+  caller.tenant = "glob";
+  caller.roles = {};
+  EXPECT_TRUE(allows_name(access, "search", caller));
+  EXPECT_FALSE(allows_name(access, "import", caller));
+}
+
 }  // namespace
 }  // namespace tollgate::authorization

@@ -35,6 +35,15 @@ __m256i values_of(__m256i letters) {
   return _mm256_blendv_epi8(value, bytes_of(63), _mm256_or_si256(is('/'), is('_')));
 }
 
+// The values that they have in ROT13: 13 more or less, within their case.
+__m256i turned(__m256i values) {
+  const auto is_over = [&](char most) { return _mm256_cmpgt_epi8(values, bytes_of(most)); };
+  const __m256i adds = _mm256_or_si256(_mm256_andnot_si256(is_over(12), bytes_of(-1)),
+                                       _mm256_andnot_si256(is_over(38), is_over(25)));
+  const __m256i by = _mm256_blendv_epi8(bytes_of(-13), bytes_of(13), adds);
+  return _mm256_add_epi8(values, _mm256_andnot_si256(is_over(51), by));
+}
+
 // The bytes, twelve in each half.
 __m256i decoded(__m256i values) {
   const __m256i pairs = _mm256_maddubs_epi16(values, _mm256_set1_epi32(0x01400140));
@@ -99,8 +108,9 @@ struct Stretch {
 
 }  // namespace
 
-unsigned may_be_text_in_base64(std::string_view letters) {
+unsigned may_be_text_in_base64(std::string_view letters, Turned is_turned) {
   std::array<Stretch, kOffsets> stretches;
+  const std::size_t offsets = is_turned == Turned::kYes ? 1 : kOffsets;
   for (std::size_t from = 0; from < letters.size(); from += kChunk) {
     // The letters of the chunk, and those that the last of its turns has in the next.
     std::array<char, kChunk + 2 * kLetters> values;
@@ -111,9 +121,11 @@ unsigned may_be_text_in_base64(std::string_view letters) {
       if (size < kLetters) turn.fill('A');
       std::memcpy(turn.data(), some.data() + at, size);
       const __m256i read = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(turn.data()));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(values.data() + at), values_of(read));
+      __m256i made = values_of(read);
+      if (is_turned == Turned::kYes) made = turned(made);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(values.data() + at), made);
     }
-    for (std::size_t offset = 0; offset < kOffsets; ++offset) {
+    for (std::size_t offset = 0; offset < offsets; ++offset) {
       Stretch& stretch = stretches[offset];
       for (std::size_t at = offset; at < kChunk + offset && at < some.size(); at += kLetters) {
         stretch.go_on(values.data() + at, some.size() - at);
@@ -121,13 +133,13 @@ unsigned may_be_text_in_base64(std::string_view letters) {
     }
   }
   unsigned told = 0;
-  for (std::size_t offset = 0; offset < kOffsets; ++offset) {
+  for (std::size_t offset = 0; offset < offsets; ++offset) {
     if (stretches[offset].is_found || stretches[offset].is_all) told |= 1U << offset;
   }
   return told;
 }
 #else
-unsigned may_be_text_in_base64(std::string_view) { return 15; }
+unsigned may_be_text_in_base64(std::string_view, Turned) { return 15; }
 #endif
 
 }  // namespace tollgate::content

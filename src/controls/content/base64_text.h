@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace tollgate::content {
@@ -17,6 +18,8 @@ inline constexpr std::size_t kStretchMin = 12;
 
 // Of each of the first letters, from which the run may begin, a bit, lowest first: whether
 // kStretchMin bytes in a row may be printable UTF-8, or all. `letters` are of either alphabet.
-unsigned may_be_text_in_base64(std::string_view letters);
+// With kYes the letters are read in ROT13, from the first of them only.
+enum class Turned : std::uint8_t { kNo, kYes };
+unsigned may_be_text_in_base64(std::string_view letters, Turned is_turned = Turned::kNo);
 
 }  // namespace tollgate::content

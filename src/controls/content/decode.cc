@@ -1,19 +1,20 @@
 #include "controls/content/decode.h"
 
 #include <unicode/uchar.h>
-#include <unicode/utf8.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 
 #include "controls/content/base64_text.h"
 #include "controls/content/characters.h"
-#include "controls/content/entities.h"
+#include "controls/content/codes.h"
+#include "controls/content/encoded_bytes.h"
+#include "controls/content/entity_names.h"
 #include "controls/content/places.h"
+#include "controls/content/rot13.h"
 #include "controls/content/survey.h"
 
 namespace tollgate::content {
@@ -61,37 +62,12 @@ constexpr std::array<Begins, 256> kBegins = [] {
 Begins begins(char c) { return kBegins[static_cast<unsigned char>(c)]; }
 std::uint8_t hex(char c) { return kHex[static_cast<unsigned char>(c)]; }
 bool is_hex(char c) { return hex(c) != kNotOne; }
+bool is_text(std::uint32_t value) { return value >= ' ' || (value >= '\t' && value <= '\r'); }
 bool is_pair(std::string_view text, std::size_t at) {
   return at + 1 < text.size() && is_hex(text[at]) && is_hex(text[at + 1]);
 }
 char byte_of(std::string_view text, std::size_t at) {
   return static_cast<char>(hex(text[at]) << 4 | hex(text[at + 1]));
-}
-
-// UTF-8 of code points by the names of their entities.
-using Entities = std::unordered_map<std::string_view, std::string>;
-
-const Entities& entities() {
-  static const Entities made = [] {
-    Entities all;
-    for (std::string_view rest = kEntities; !rest.empty();) {
-      const std::string_view entry = rest.substr(0, rest.find(' '));
-      rest.remove_prefix(std::min(rest.size(), entry.size() + 1));
-      const std::size_t equals = entry.find('=');
-      std::string& text = all[entry.substr(0, equals)];
-      std::uint32_t point = 0;
-      for (const char c : entry.substr(equals + 1)) {
-        if (c != '+') {
-          point = point << 4 | hex(c);
-        } else {
-          text += utf8(std::exchange(point, 0)).view();
-        }
-      }
-      text += utf8(point).view();
-    }
-    return all;
-  }();
-  return made;
 }
 
 constexpr std::uint32_t kPointsEnd = 0x110000;
@@ -113,39 +89,6 @@ Number number_at(std::string_view text, std::size_t at, std::uint32_t base,
   const bool is_character = made.value < kPointsEnd && (made.value < 0xD800 || made.value > 0xDFFF);
   if (!is_character) made.end = at;
   return made;
-}
-
-bool is_printable(UChar32 c) {
-  if (c < 0x80) return (c >= ' ' && c != 0x7F) || (c >= '\t' && c <= '\r');
-  constexpr std::uint32_t kNot = U_GC_CN_MASK | U_GC_CO_MASK | U_GC_CC_MASK | U_GC_CS_MASK;
-  return (U_GET_GC_MASK(c) & kNot) == 0;
-}
-
-// Appends the stretches of text in `bytes`, and says how many bytes of it they are. Short ones are
-// by chance, where there is something else as well.
-std::size_t append_texts(std::string_view bytes, std::string& texts) {
-  constexpr std::size_t kWholeMin = 8;
-  const auto* at_bytes = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  const auto size = static_cast<std::int64_t>(bytes.size());
-  std::size_t told = 0;
-  std::size_t from = 0;
-  const auto take = [&](std::size_t to) {
-    const std::size_t stretch = to - from;
-    if (stretch < (stretch == bytes.size() ? kWholeMin : kStretchMin)) return;
-    if (told > 0) texts.push_back('\n');
-    texts += bytes.substr(from, stretch);
-    told += stretch;
-  };
-  for (std::int64_t at = 0; at < size;) {
-    const auto begin = static_cast<std::size_t>(at);
-    UChar32 c = 0;
-    U8_NEXT(at_bytes, at, size, c);  // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro.
-    if (c >= 0 && is_printable(c)) continue;
-    take(begin);
-    from = static_cast<std::size_t>(at);
-  }
-  take(bytes.size());
-  return told;
 }
 
 void read_base64(std::string_view letters, std::string& bytes) {
@@ -292,23 +235,28 @@ void Decoder::each_piece(std::string_view text, const Candidates& candidates, Pu
   std::size_t kept = 0;  // Up to where it was put…
   std::size_t seen = 0;  // …and looked at.
   bool is_behind_one = false;
+  groups_looked_to_ = 0;
+  run_ = {};
+  no_base64_to_ = 0;
   while (seen < text.size()) {
     std::size_t at = seen;
     // What stands right behind a piece is a run by itself, though it began in the piece.
     if (!is_behind_one || begins(text[at]) != Begins::kRun) {
       at = candidates.next(seen);
       if (at == Candidates::kNone) break;
-      if (is_pair(text, at)) at = first_pair(text, at, seen);
     }
-    free(seen, at);
+    const std::size_t candidate = at;
+    if (!is_behind_one && is_pair(text, at)) at = first_pair(text, at, seen);
     is_behind_one = false;
-    const std::size_t size = encoded_at(text, at);
+    std::size_t size = encoded_at(text, at);
+    if (size == 0 && !is_in_run_) size = code_around(text, candidate, seen, at);
+    free(seen, at);
     if (size == 0) {
       seen = looked_to_;
       is_behind_one = is_in_run_;
       continue;
     }
-    const bool is_sign = begins(text[at]) == Begins::kSign;
+    const bool is_sign = begins(text[at]) == Begins::kSign || text[at] == '=';
     if (kept < at && !put(Extent{kept, at}, text.substr(kept, at - kept), true)) return;
     seen = kept = at + size;
     // Behind a sign the rest of a word is of the same layer as the sign is of.
@@ -362,7 +310,7 @@ void Decoder::lead_back(std::string_view text, const Window& window, std::span<E
 }
 
 void Decoder::trim(std::size_t bytes) {
-  for (std::string* kept : {&read_, &letters_, &bytes_, &other_}) {
+  for (std::string* kept : {&read_, &letters_, &other_letters_, &turned_, &bytes_, &other_}) {
     if (kept->capacity() > bytes) *kept = {};
   }
   candidates_.trim(bytes);
@@ -379,17 +327,50 @@ std::size_t Decoder::encoded_at(std::string_view text, std::size_t at) {
       return entity_at(text, at);
     case '\\':
       return escape_at(text, at);
+    case '=':
+      return 0;
     default:
       break;
   }
-  const std::size_t end = run_end(text, at);
-  looked_to_ = end;
+  if (at < run_.begin || at >= run_.end) {
+    run_ = {at, run_end(text, at)};
+    looked_at_ += run_.end - at;
+    is_run_of_sign_ = run_.end - at >= kEncodedMin && is_sign_at(text, run_.end);
+  }
+  const std::size_t end = run_.end;
+  looked_to_ = std::max(end, looked_to_);
   if (const std::size_t size = pairs_at(text, at); size > 0) return size;
   // What a sign stands in is read once that is.
-  if (end - at < kEncodedMin || is_sign_at(text, end)) return 0;
+  if (end - at < kEncodedMin || is_run_of_sign_) return 0;
+  // Nothing in it was: what stands behind a code is none either.
+  if (at < no_base64_to_) {
+    looked_to_ = no_base64_to_;
+    return 0;
+  }
   const std::size_t hex_size = hex_at(text, at, end);
   if (hex_size > 0 || is_in_run_) return hex_size;
-  return base64_at(text, at, end);
+  looked_at_ += end - at;
+  const std::size_t size = base64_at(text, at, end);
+  if (size == 0) no_base64_to_ = looked_to_;
+  return size;
+}
+
+// A code that has a part at `candidate`, and begins at `at` or from `seen` on, where `at` is moved
+// to then.
+std::size_t Decoder::code_around(std::string_view text, std::size_t candidate, std::size_t seen,
+                                 std::size_t& at) {
+  read_.clear();
+  std::size_t begin = code_begin(text, candidate, seen);
+  std::size_t size = code_at(text, begin, read_, looked_to_);
+  // A run is none of the groups.
+  const bool is_run = at == candidate && looked_to_ >= at + kEncodedMin;
+  if (size == 0 && !is_run && candidate >= groups_looked_to_) {
+    begin = groups_begin(text, candidate, seen);
+    size = groups_at(text, begin, letters_, groups_looked_to_);
+    if (size > 0 && !read_letters(letters_)) size = 0;
+  }
+  if (size > 0) at = begin;
+  return size;
 }
 
 bool Decoder::is_sign_at(std::string_view text, std::size_t at) {
@@ -432,9 +413,8 @@ std::size_t Decoder::entity_at(std::string_view text, std::size_t at) {
     const std::size_t last = std::min(text.size(), name + kNameMax);
     while (end < last && u_isalnum(static_cast<unsigned char>(text[end])) != 0) ++end;
     if (end > name && end < text.size() && text[end] == ';') {
-      const auto known = entities().find(text.substr(name, end - name));
-      if (known != entities().end()) {
-        read_ = known->second;
+      if (const std::string* const known = entity_named(text.substr(name, end - name))) {
+        read_ = *known;
         return end + 1 - at;
       }
     }
@@ -455,8 +435,12 @@ std::size_t Decoder::escape_at(std::string_view text, std::size_t at) {
     return digits + 2 - at;
   }
   constexpr std::size_t kDigits = 8;
+  constexpr std::size_t kOctal = 3;
   Number number;
-  if (text[letter] == 'U') {
+  if (text[letter] == '0' || text[letter] == '1') {
+    number = number_at(text, letter, 8, kOctal);
+    if (number.end != letter + kOctal || !is_text(number.value)) return 0;
+  } else if (text[letter] == 'U') {
     number = number_at(text, digits, 16, kDigits);
     if (number.end != digits + kDigits) return 0;
   } else if (text[letter] == 'u' && text.substr(digits, 1) == "{") {
@@ -501,6 +485,7 @@ bool Decoder::read_hex(std::string_view digits) {
       bytes_.push_back(byte_of(digits, i));
     }
     if (append_texts(bytes_, read_) > 0) return true;
+    if (append_wide_texts(bytes_, read_) > 0) return true;
   }
   return false;
 }
@@ -509,19 +494,33 @@ std::size_t Decoder::pairs_at(std::string_view text, std::size_t at) {
   constexpr std::size_t kPairsMin = kEncodedMin / 2;
   bytes_.clear();
   std::size_t end = at;
+  std::size_t before = at;  // Where the pair before the last ends.
   for (std::size_t next = at; next + 1 < text.size();) {
     if (text[next] == '0' && (text[next + 1] | 0x20) == 'x') next += 2;
     if (!is_pair(text, next)) break;
     bytes_.push_back(byte_of(text, next));
+    before = end;
     end = next + 2;
     next = skip_separator(text, end);
     if (next == end) break;
   }
+  // What goes on behind the last was no pair: a number or a word behind the row.
+  if (end < text.size() && is_hex(text[end]) && !bytes_.empty()) {
+    bytes_.pop_back();
+    end = before;
+  }
   if (bytes_.size() < kPairsMin) return 0;
   looked_to_ = std::max(looked_to_, end);
-  // What goes on behind the last was no pair.
-  if (end < text.size() && is_hex(text[end])) return 0;
-  return append_texts(bytes_, read_) > 0 ? end - at : 0;
+  const bool is_one = append_texts(bytes_, read_) > 0 || append_wide_texts(bytes_, read_) > 0;
+  // In decimal it may be another text.
+  std::size_t looked_to = at;
+  other_.clear();
+  if (const std::size_t size = code_at(text, at, other_, looked_to); size > 0) {
+    if (is_one) read_.push_back('\n');
+    read_ += other_;
+    return std::max(size, is_one ? end - at : 0);
+  }
+  return is_one ? end - at : 0;
 }
 
 std::size_t Decoder::base64_at(std::string_view text, std::size_t at, std::size_t end) {
@@ -536,24 +535,66 @@ std::size_t Decoder::base64_at(std::string_view text, std::size_t at, std::size_
     letters = letters_;
   }
   looked_to_ = end;
-  std::size_t best = 0;
-  const unsigned may_be_text = may_be_text_in_base64(letters);
-  for (std::size_t skipped = 0; skipped < 4; ++skipped) {
-    if ((may_be_text >> skipped & 1) == 0) continue;
-    read_base64(letters.substr(skipped), bytes_);
-    other_.clear();
-    const std::size_t told = append_texts(bytes_, other_);
-    if (told > best) {
-      best = told;
-      read_.swap(other_);
-    }
-    if (best * 2 >= bytes_.size()) break;
-  }
-  if (best == 0) return 0;
-  for (int i = 0; i < 2 && end < text.size() && text[end] == '='; ++i) ++end;
+  constexpr std::size_t kPaddingMax = 6;  // Of base32.
+  if (!read_letters(letters)) return 0;
+  for (std::size_t i = 0; i < kPaddingMax && end < text.size() && text[end] == '='; ++i) ++end;
   return end - at;
 }
 
-void prepare_entities() { (void)entities(); }
+// As many as the bytes that tell UTF-16.
+constexpr std::size_t kSampleLetters = 44;
+// …and as tell that it is text in ROT13, from its first letter on.
+constexpr std::size_t kTurnedLetters = 32;
+
+// As base64, or that in ROT13, or base32: what most of is text.
+bool Decoder::read_letters(std::string_view letters) {
+  std::string& best = read_;
+  best.clear();
+  read_base32(letters, bytes_);
+  const std::size_t told = append_texts(bytes_, best);
+  if (told > 0 && told == bytes_.size()) return true;
+  best.clear();
+  const Told plain = read_base64_text(letters, best);
+  if (plain.is_all || !is_mixed_base64(letters)) return plain.bytes > 0;
+  if (may_be_text_in_base64(letters.substr(0, kTurnedLetters), Turned::kYes) != 0) {
+    turn(letters, other_letters_);
+    if (read_base64_text(other_letters_, turned_).bytes > plain.bytes) {
+      best.swap(turned_);
+      return true;
+    }
+  }
+  if (plain.bytes > 0) return true;
+  read_base64(letters.substr(0, kSampleLetters), bytes_);
+  if (!may_be_wide_scripts(bytes_)) return false;
+  read_base64(letters, bytes_);
+  return append_wide_scripts(bytes_, best) > 0;
+}
+
+Decoder::Told Decoder::read_base64_text(std::string_view letters, std::string& text) {
+  Told best;
+  const bool is_wide = may_be_wide(letters);
+  const unsigned may_be_text = is_wide ? 15 : may_be_text_in_base64(letters);
+  for (std::size_t skipped = 0; skipped < 4 && !best.is_most; ++skipped) {
+    if ((may_be_text >> skipped & 1) == 0) continue;
+    read_base64(letters.substr(skipped), bytes_);
+    other_.clear();
+    std::size_t told = append_texts(bytes_, other_);
+    if (told == 0 && is_wide) told = append_wide_latin(bytes_, other_);
+    if (told > best.bytes) {
+      best.bytes = told;
+      text.swap(other_);
+    }
+    best.is_most = best.bytes * 2 >= bytes_.size();
+    best.is_all = best.bytes == bytes_.size();
+  }
+  // In the middle of something else only Latin letters are told.
+  if (!is_wide || best.is_all) return best;
+  read_base64(letters, bytes_);
+  other_.clear();
+  const std::size_t told = append_wide_scripts(bytes_, other_);
+  if (!is_clearly_more(told, best.bytes)) return best;
+  text.swap(other_);
+  return {told, true, told == bytes_.size()};
+}
 
 }  // namespace tollgate::content

@@ -3,13 +3,16 @@
 // Read are
 //   - base64, with either alphabet, with padding or without, also over line breaks; hex, in a run,
 //     in pairs ("41 4b", "41:4b") or as numbers ("0x41, 0x4b"). Of these only what is long enough
-//     to hold something, and of what comes out only what is text: stretches of printable UTF-8. A
-//     run that has characters before it which are no part of it is tried from each of its first
-//     four;
-//   - percent signs (%41), HTML entities, named and numeric, and the escapes \xHH, \u{H…} and
-//     \UHHHHHHHH, each however often it was encoded again in its own way (%2541, &amp;lt;).
+//     to hold something, and of what comes out only what is text: stretches of printable UTF-8,
+//     or of UTF-16 (encoded_bytes.h). A run that has characters before it which are no part of it
+//     is tried from each of its first four;
+//   - the same in ROT13, base32, and what codes.h names: base64 in short groups, numbers of
+//     characters, Morse code, letters one by one, quoted-printable;
+//   - percent signs (%41), HTML entities, named and numeric, and the escapes \xHH, \1OO,
+//     \u{H…} and \UHHHHHHHH, each however often it was encoded again in its own way (%2541,
+//     &amp;lt;).
 // What else stands in the text stays. So what comes out is no longer than the text but by a few
-// entities, and can be read again for the next layer.
+// entities, and an eighth of what was UTF-16, and can be read again for the next layer.
 //
 // One thread: a Decoder keeps its memory. Linear in the bytes.
 // Source: RFC 4648 (base64, base64url, hex), RFC 2045 (lines), RFC 3986 (percent-encoding), HTML
@@ -44,6 +47,9 @@ class Decoder {
   // Gives back what is more than `bytes`.
   void trim(std::size_t bytes);
 
+  // How many bytes of runs were looked at since it was made: what keeps it linear.
+  std::size_t looked_at() const { return looked_at_; }
+
  private:
   // How long what stands at `at` is, with what it reads as in `read_`; 0 where it is nothing, and
   // there is nothing up to `looked_to_`: nothing is looked at twice.
@@ -53,22 +59,35 @@ class Decoder {
   std::size_t escape_at(std::string_view text, std::size_t at);
   std::size_t hex_at(std::string_view text, std::size_t at, std::size_t end);
   bool read_hex(std::string_view digits);
+  std::size_t code_around(std::string_view text, std::size_t candidate, std::size_t seen,
+                          std::size_t& at);
   bool is_sign_at(std::string_view text, std::size_t at);
   std::size_t pairs_at(std::string_view text, std::size_t at);
   std::size_t base64_at(std::string_view text, std::size_t at, std::size_t end);
+  bool read_letters(std::string_view letters);
+  struct Told {
+    std::size_t bytes = 0;  // Of text…
+    bool is_most = false;   // …which is most of them…
+    bool is_all = false;    // …or all.
+  };
+  Told read_base64_text(std::string_view letters, std::string& text);
   template <class Put, class Free>
   void each_piece(std::string_view text, const Candidates& candidates, Put put, Free free);
 
   std::size_t looked_to_ = 0;
-  bool is_in_run_ = false;  // What is there goes on with what is looked at by itself.
-  std::string read_;        // What the piece at hand reads as.
-  std::string letters_;     // Of base64, without line breaks.
-  std::string bytes_;       // Decoded, text or not.
+  std::size_t groups_looked_to_ = 0;  // The same of groups of base64.
+  Extent run_;                        // The last run that was looked at…
+  bool is_run_of_sign_ = false;       // …and whether a sign stands behind it.
+  std::size_t no_base64_to_ = 0;      // No base64 begins up to there.
+  std::size_t looked_at_ = 0;
+  bool is_in_run_ = false;     // What is there goes on with what is looked at by itself.
+  std::string read_;           // What the piece at hand reads as.
+  std::string letters_;        // Of base64, without line breaks.
+  std::string other_letters_;  // The same, turned…
+  std::string turned_;         // …and what they say.
+  std::string bytes_;          // Decoded, text or not.
   std::string other_;
   Candidates candidates_;  // Of what is led back.
 };
-
-// Makes the table of entities; else the first text does that has one.
-void prepare_entities();
 
 }  // namespace tollgate::content

@@ -50,11 +50,16 @@ void EncodedReader::read(std::string_view piece, std::vector<StreamMatch>& found
   for (const char c : piece) {
     ++size_;
     if (!is_of_run(c)) {
-      if (run_ > 0) end_run(found);
+      if (run_ > 0 && !goes_on(c)) end_run(found);
       continue;
     }
+    if (break_ != Break::kNone) {
+      if (break_ == Break::kReturn) end_run(found);
+      break_ = Break::kNone;
+      if (run_ > 0) lines_.push_back({run_, size_ - 1});
+    }
     if (run_ == 0) {
-      run_begin_ = size_ - 1;
+      lines_.assign(1, {0, size_ - 1});
       may_be_hex_ = true;
     }
     if (!is_hex(c)) {
@@ -72,6 +77,35 @@ void EncodedReader::read(std::string_view piece, std::vector<StreamMatch>& found
   }
   scan(base64_, found);
   scan(hex_, found);
+  forget_lines();
+}
+
+// Whether the run may go on in another line behind `c`, which is none of it.
+bool EncodedReader::goes_on(char c) {
+  constexpr std::size_t kSetInMax = 16;
+  constexpr std::size_t kLinesMax = 1024;  // That are not decided.
+  switch (break_) {
+    case Break::kNone:
+      if (run_ - lines_.back().character < kRunMin || lines_.size() == kLinesMax) return false;
+      if (c == '\r') break_ = Break::kReturn;
+      if (c == '\n') break_ = Break::kLine;
+      set_in_ = 0;
+      return break_ != Break::kNone;
+    case Break::kReturn:
+      if (c != '\n') return false;
+      break_ = Break::kLine;
+      return true;
+    case Break::kLine:
+      return (c == ' ' || c == '\t' || c == '>') && ++set_in_ <= kSetInMax;
+  }
+  return false;
+}
+
+// Where a character of the run stands.
+std::size_t EncodedReader::place_of(std::size_t character) const {
+  const auto behind = std::ranges::upper_bound(lines_, character, {}, &Line::character);
+  const Line& line = behind == lines_.begin() ? lines_.front() : *(behind - 1);
+  return line.at + character - line.character;
 }
 
 void EncodedReader::begin_run(std::vector<StreamMatch>& found) {
@@ -95,9 +129,24 @@ void EncodedReader::put(std::optional<Decoding>& decoding, char c) {
   decoding->pending -= 8;
   const auto byte = static_cast<unsigned char>(decoding->value >> decoding->pending);
   decoding->value &= (1U << decoding->pending) - 1;
+  const std::size_t at = decoding->bytes++;
+  if (decoding->is_wide && (at - decoding->zero) % 2 == 0) {
+    decoding->is_text = byte == 0;
+    return;
+  }
+  // Of UTF-16, behind the mark of its order.
+  constexpr std::size_t kZeroMax = 3;
+  if (byte == 0 && !decoding->is_wide && at <= kZeroMax) {
+    decoding->is_wide = true;
+    decoding->zero = at;
+    decoding->narrow = decoding->letters;
+    return;
+  }
   decoding->is_text = byte >= ' ' || byte == '\n' || byte == '\r' || byte == '\t';
+  if (!decoding->is_text) return;
   // What is looked for is ASCII, and what else comes out may be no UTF-8.
-  if (decoding->is_text) decoding->text += byte < 0x7F ? static_cast<char>(byte) : ' ';
+  decoding->text += byte < 0x7F ? static_cast<char>(byte) : ' ';
+  ++decoding->letters;
 }
 
 void EncodedReader::scan(std::optional<Decoding>& decoding, std::vector<StreamMatch>& found) {
@@ -121,6 +170,7 @@ void EncodedReader::end_run(std::vector<StreamMatch>& found) {
   end_decoding(base64_, found);
   end_decoding(hex_, found);
   run_ = 0;
+  break_ = Break::kNone;
 }
 
 void EncodedReader::end(std::vector<StreamMatch>& found) {
@@ -132,26 +182,39 @@ void EncodedReader::tell(const Decoding& decoding, std::size_t known,
                          std::vector<StreamMatch>& found) const {
   for (std::size_t i = known; i < found.size(); ++i) {
     Extent& extent = found[i].extent;
-    extent = {run_begin_ + characters_before(extent.begin, decoding.bits),
-              run_begin_ + characters_of(extent.end, decoding.bits)};
+    const std::size_t end = decoding.byte_of(extent.end - 1) + 1;
+    extent = {place_of(characters_before(decoding.byte_of(extent.begin), decoding.bits)),
+              place_of(characters_of(end, decoding.bits) - 1) + 1};
   }
 }
 
 std::size_t EncodedReader::decided() const {
   if (run_ == 0) return size_;
-  if (run_ < kRunMin) return run_begin_;
-  std::size_t decided = size_;
+  if (run_ < kRunMin) return lines_.front().at;
+  const std::size_t characters = decided_characters();
+  return characters < run_ ? place_of(characters) : size_;
+}
+
+// Of the run.
+std::size_t EncodedReader::decided_characters() const {
+  std::size_t decided = run_;
   for (const std::optional<Decoding>* decoding : {&base64_, &hex_}) {
     if (!*decoding) continue;
-    const std::size_t characters =
-        characters_before((*decoding)->scanner.decided(), (*decoding)->bits);
-    decided = std::min(decided, run_begin_ + characters);
+    const std::size_t byte = (*decoding)->byte_of((*decoding)->scanner.decided());
+    decided = std::min(decided, characters_before(byte, (*decoding)->bits));
   }
   return decided;
 }
 
+void EncodedReader::forget_lines() {
+  if (lines_.size() < 2) return;
+  const std::size_t decided = decided_characters();
+  const auto behind = std::ranges::upper_bound(lines_, decided, {}, &Line::character);
+  if (behind - lines_.begin() > 1) lines_.erase(lines_.begin(), behind - 1);
+}
+
 std::size_t EncodedReader::memory() const {
-  std::size_t bytes = 0;
+  std::size_t bytes = lines_.capacity() * sizeof(Line);
   for (const std::optional<Decoding>* decoding : {&base64_, &hex_}) {
     if (*decoding) bytes += (*decoding)->scanner.memory() + (*decoding)->text.capacity();
   }

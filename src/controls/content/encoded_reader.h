@@ -2,11 +2,13 @@
 //
 // A run of their characters is decoded from its beginning, byte by byte, and what comes out is read
 // by a StreamScanner, which says how much of that is decided; so of a run no more waits than what
-// could still become a match within it, and of ordinary text the word that it ends with. Where a
-// control character comes out the rest of the run is no text, and is not read on.
+// could still become a match within it, and of ordinary text the word that it ends with. Of UTF-16
+// (of ASCII, of either order) the zeros are left out. A run goes on behind a line break, and what
+// the next line is set in with. Where a control character comes out the rest of the run is no text,
+// and is not read on.
 //
-// Not read is what is encoded twice, begins within a run, or goes on behind a line break. Whole
-// texts are read by this too, so that the verdict is the same.
+// Not read is what is encoded twice, begins within a run, or is in lines of less than kRunMin.
+// Whole texts are read by this too, so that the verdict is the same.
 //
 // One thread. Linear in the bytes, however they are cut.
 #pragma once
@@ -49,7 +51,28 @@ class EncodedReader {
     std::uint32_t value = 0;  // Of characters that make no byte yet…
     std::size_t pending = 0;  // …so many bits.
     bool is_text = true;      // And goes on.
+    std::size_t bytes = 0;    // That came out…
+    std::size_t letters = 0;  // …and letters of the text that is read.
+    // Of UTF-16: its first zero, and how many letters came before it.
+    bool is_wide = false;
+    std::size_t zero = 0;
+    std::size_t narrow = 0;
+
+    // The byte that a letter is; of the one behind the last, what comes next.
+    std::size_t byte_of(std::size_t letter) const {
+      return !is_wide || letter < narrow ? letter : zero + 1 + 2 * (letter - narrow);
+    }
   };
+  // A line of a run.
+  struct Line {
+    std::size_t character = 0;  // Of the run, that it begins with…
+    std::size_t at = 0;         // …and where that stands.
+  };
+  enum class Break : std::uint8_t { kNone, kReturn, kLine };
+  bool goes_on(char c);
+  std::size_t place_of(std::size_t character) const;
+  std::size_t decided_characters() const;
+  void forget_lines();
   void begin_run(std::vector<StreamMatch>& found);
   void put(std::optional<Decoding>& decoding, char c);
   void scan(std::optional<Decoding>& decoding, std::vector<StreamMatch>& found);
@@ -59,8 +82,10 @@ class EncodedReader {
 
   const StreamReads reads_;
   std::size_t size_ = 0;
-  std::size_t run_ = 0;  // Characters of the run that the text ends with.
-  std::size_t run_begin_ = 0;
+  std::size_t run_ = 0;         // Characters of the run that the text ends with.
+  std::vector<Line> lines_;     // Of it; the first that is not decided yet, and those behind it.
+  Break break_ = Break::kNone;  // Behind it, so far…
+  std::size_t set_in_ = 0;      // …and what the next line is set in with.
   bool may_be_hex_ = false;
   std::array<char, kRunMin> beginning_{};
   std::optional<Decoding> base64_;  // From kRunMin characters on.

@@ -97,6 +97,60 @@ TEST(EncodedReader, FindsEverySecretThatIsEncoded) {
   }
 }
 
+// In UTF-16, with the mark of its order or without.
+std::string wide(std::string_view text, bool is_high_first, bool has_mark) {
+  std::string made;
+  if (has_mark) made = is_high_first ? "\xFE\xFF" : "\xFF\xFE";
+  for (const char c : text) made += is_high_first ? std::string{'\0', c} : std::string{c, '\0'};
+  return made;
+}
+
+// However the text is cut, within `part` of it.
+void expect_found(const std::string& text, const std::string& part, std::string_view rule) {
+  for (const std::size_t step : {1, 7, 10'000}) {
+    const Read made = read(cut(text, step));
+    ASSERT_FALSE(made.found.empty()) << step;
+    EXPECT_EQ(made.found.front().rule, rule);
+    EXPECT_TRUE(made.is_sound) << step;
+    const std::size_t begin = text.find(part);
+    EXPECT_GE(made.found.front().extent.begin, begin);
+    EXPECT_LE(made.found.front().extent.end, begin + part.size());
+  }
+}
+
+TEST(EncodedReader, FindsEverySecretInUtf16) {
+  for (const testing::Sample& sample : testing::samples()) {
+    for (const bool is_high_first : {false, true}) {
+      for (const bool has_mark : {false, true}) {
+        const std::string bytes = wide("so: " + sample.secret + " .", is_high_first, has_mark);
+        for (const std::string& run : {base64(bytes), hex(bytes)}) {
+          const std::string text = "Here it is: \"" + run + "\". Thank you.";
+          SCOPED_TRACE(sample.rule + ": " + text);
+          expect_found(text, run, sample.rule);
+        }
+      }
+    }
+  }
+}
+
+TEST(EncodedReader, FindsEverySecretOverLines) {
+  for (const testing::Sample& sample : testing::samples()) {
+    for (const std::size_t length : {16, 19, 64, 76}) {
+      for (const std::string_view gap : {"\n", "\r\n", "\n    ", "\n> "}) {
+        const std::string run = base64("so: " + sample.secret + " .");
+        std::string lines;
+        for (std::size_t at = 0; at < run.size(); at += length) {
+          if (at > 0) lines += gap;
+          lines += run.substr(at, length);
+        }
+        const std::string text = "Here it is: " + lines + "\nThank you.";
+        SCOPED_TRACE(sample.rule + ": " + text);
+        expect_found(text, lines, sample.rule);
+      }
+    }
+  }
+}
+
 TEST(EncodedReader, TellsWhereItIsEncoded) {
   const std::string key = std::string("AKIA") + "Q3EGRS5WXNB7TC2V";
   const std::string text = "x " + hex("key " + key + " ok");

@@ -15,8 +15,8 @@
 //
 // Positions are kept: lead_back() leads from any form back into the text.
 //
-// Not read are texts put backwards: they are letters like others, so it would be one more pass over
-// all texts. ROT13 is for whoever looks for words (rot13.h): each form may be in it.
+// Texts in ROT13 and those that are written backwards are for whoever looks for words (rot13.h):
+// each form may be one.
 //
 // One thread: a Forms keeps its memory, up to a bound, so that the steady state allocates nothing.
 #pragma once

@@ -126,6 +126,18 @@ TEST(Forms, AreThatOfASmallTextInCapitalsInScriptsWhoseLettersLookAlikeInBoth) {
   }
 }
 
+// In UTF-16.
+std::string wide(std::string_view text) {
+  std::string made;
+  for (const char c : text) made.append({c, '\0'});
+  return made;
+}
+std::string wide_in_network_order(std::string_view text) {
+  std::string made;
+  for (const char c : text) made.append({'\0', c});
+  return made;
+}
+
 TEST(Forms, DecodeEachEncodingWhereItStands) {
   const std::string marker(kMarker);
   const std::string lined = base64(marker + ", and then more of the same").insert(20, "\r\n  ");
@@ -159,7 +171,13 @@ TEST(Forms, DecodeEachEncodingWhereItStands) {
                                  hex(marker, "&amp;#x", ";") + ";",
                                  hex(marker, "\\u{", "}") + "}",
                                  hex(marker, "\\U000000"),
-                                 base64("\xFF\x01\x02" + marker + "\x03\xFE")}) {
+                                 base64("\xFF\x01\x02" + marker + "\x03\xFE"),
+                                 base64(wide(marker)),
+                                 base64("\xFF\xFE" + wide(marker)),
+                                 base64("\xFE\xFF" + wide_in_network_order(marker)),
+                                 "abc" + base64(wide(marker)),
+                                 hex(wide(marker)),
+                                 hex(wide_in_network_order(marker), "", " ")}) {
     const std::string text = "caf\u00e9 (" + run + ") end";
     const auto found = marked(text);
     ASSERT_TRUE(found) << text;

@@ -236,11 +236,14 @@ std::optional<Extent> iban_at(std::string_view text, const Extent& run, bool& op
   return Extent{run.begin, at};
 }
 
-// The whole line of a passport that a run is in.
+// The whole line of a passport that a run is in; none where that is not of it: what undecided()
+// holds back for a line ends at any other character.
 constexpr std::size_t kLineMax = 44;
 bool is_of_line(char c) { return is_upper(c) || is_digit(c) || c == '<'; }
 
-Extent line_around(std::string_view text, const Extent& run, bool& open) {
+std::optional<Extent> line_around(std::string_view text, const Extent& run, bool& open) {
+  const std::string_view of_run = text.substr(run.begin, run.end - run.begin);
+  if (!std::ranges::all_of(of_run, is_of_line)) return std::nullopt;
   Extent line = run;
   while (line.begin > 0 && run.end - line.begin <= kLineMax && is_of_line(text[line.begin - 1])) {
     --line.begin;
@@ -389,12 +392,13 @@ std::optional<PiiMatch> PiiPass::of_own_form(Extent run) {
   }
   if ((before == '<' || (run.end < text_.size() && text_[run.end] == '<')) &&
       is_wanted(kPassportMrz) && run.begin >= place_.line_done) {
-    const Extent line = line_around(text_, run, open_);
-    place_.line_done = line.end;
-    return told(kPassportMrz,
-                line.begin >= place_.done &&
-                    pii::passport_mrz(text_.substr(line.begin, line.end - line.begin)),
-                line);
+    if (const auto line = line_around(text_, run, open_)) {
+      place_.line_done = line->end;
+      return told(kPassportMrz,
+                  line->begin >= place_.done &&
+                      pii::passport_mrz(text_.substr(line->begin, line->end - line->begin)),
+                  *line);
+    }
   }
   if (is_wanted(kIban) && is_beginning(text_, run.begin)) {
     if (const auto extent = iban_at(text_, run, open_)) return PiiMatch{kIban, *extent};

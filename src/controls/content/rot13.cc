@@ -97,6 +97,54 @@ std::span<const std::string> signs_of_rot13() {
   return made;
 }
 
+namespace {
+
+bool is_of_word(char c) { return kTurned[static_cast<unsigned char>(c)] != c; }
+bool is_inside_character(char c) { return (c & 0xC0) == 0x80; }
+// Bytes of a character; what is no UTF-8 is turned in parts of that.
+constexpr std::size_t kCharacterMax = 4;
+
+}  // namespace
+
+void turn_around(std::string_view text, std::string& turned) {
+  turned.resize(text.size());
+  std::size_t end = text.size();
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t size = 1;
+    while (size < kCharacterMax && at + size < text.size() &&
+           is_inside_character(text[at + size])) {
+      ++size;
+    }
+    end -= size;
+    text.copy(turned.data() + end, size, at);
+    at += size;
+  }
+}
+
+void turn_words_around(std::string_view text, std::string& turned) {
+  turned.assign(text);
+  for (std::size_t at = 0; at < turned.size();) {
+    std::size_t end = at;
+    while (end < turned.size() && is_of_word(turned[end])) ++end;
+    std::reverse(turned.begin() + static_cast<std::ptrdiff_t>(at),
+                 turned.begin() + static_cast<std::ptrdiff_t>(end));
+    at = std::max(end, at + 1);
+  }
+}
+
+std::span<const std::string> signs_of_backwards() {
+  static const std::vector<std::string> made = [] {
+    std::vector<std::string> signs;
+    std::string turned;
+    for (const std::string_view word : kWords) {
+      turn_around(word, turned);
+      signs.push_back("\\b" + turned + "\\b");
+    }
+    return signs;
+  }();
+  return made;
+}
+
 bool is_sign_of_rot13(std::string_view phrase) {
   return std::ranges::count_if(phrase, [](char c) {
            return kTurned[static_cast<unsigned char>(c)] != c;

@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "controls/content/anchors.h"
-#include "controls/content/decode.h"
+#include "controls/content/entity_names.h"
 #include "controls/content/links.h"
 #include "controls/content/normal_form.h"
 #include "controls/content/pattern_machine.h"
@@ -190,18 +190,26 @@ std::vector<Source> sources_of(std::span<const Rules::Expression> expressions) {
   return made;
 }
 
-// What tells a text in ROT13, where there are rules on words.
-std::vector<std::string> signs_of(std::span<const Pack> packs, const OwnRules& own) {
-  std::vector<std::string> made;
+// What tells a text that is turned, where there are rules on words.
+struct Sign {
+  std::string text;
+  Rules::Turning turning;
+};
+std::vector<Sign> signs_of(std::span<const Pack> packs, const OwnRules& own) {
+  std::vector<Sign> made;
   bool reads_words = std::ranges::count(packs, Pack::kInjection) != 0;
+  const auto add = [&](std::span<const std::string> signs, Rules::Turning turning) {
+    for (const std::string& sign : signs) made.push_back({sign, turning});
+  };
   if (own != nullptr && std::ranges::count(packs, Pack::kOwn) != 0) {
     for (const OwnRule& one : *own) {
       reads_words = reads_words || one.rule().reading == Reading::kWords;
-      made.insert(made.end(), one.turned().begin(), one.turned().end());
+      add(one.turned(), Rules::Turning::kRot13);
     }
   }
   if (!reads_words) return {};
-  made.insert(made.end(), signs_of_rot13().begin(), signs_of_rot13().end());
+  add(signs_of_rot13(), Rules::Turning::kRot13);
+  add(signs_of_backwards(), Rules::Turning::kBackwards);
   return made;
 }
 
@@ -211,9 +219,9 @@ FaultOr<std::shared_ptr<const Rules>> Rules::compile(std::span<const Pack> packs
   std::vector<Expression> expressions = expressions_of(packs, own);
   const std::vector<Rule> all = all_rules(own);
   std::vector<Source> sources = sources_of(expressions);
-  for (std::string& sign : signs_of(packs, own)) {
-    sources.push_back({std::move(sign), HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH});
-    expressions.push_back({.is_of_rot13 = true});
+  for (Sign& sign : signs_of(packs, own)) {
+    sources.push_back({std::move(sign.text), HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH});
+    expressions.push_back({.turning = sign.turning});
   }
   std::vector<const char*> texts;
   std::vector<unsigned> flags;

@@ -50,15 +50,17 @@ class Rules {
   // What is looked for behind a short anchor, in characters.
   static constexpr std::size_t kAhead = 8;
 
+  enum class Turning : std::uint8_t { kNone, kRot13, kBackwards };
+
   // Whose expression the database reports under a number; one of the three is there, but for a
-  // sign of a text in ROT13.
+  // sign of a text that is turned (rot13.h).
   struct Expression {
     std::uint16_t rule = 0;  // Of all().
     const Secret* secret = nullptr;
     const Pattern* pattern = nullptr;
     const OwnRule* own = nullptr;
-    bool is_whole = false;  // Of an own one: it says all of the match.
-    bool is_of_rot13 = false;
+    bool is_whole = false;             // Of an own one: it says all of the match.
+    Turning turning = Turning::kNone;  // What it is a sign of.
   };
 
   // Of the packs that are given, some milliseconds for secrets and up to a second for injections.

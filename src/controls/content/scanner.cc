@@ -81,9 +81,10 @@ FaultOr<void> Scanner::scan(const Forms::Seen& form) {
   form_ = form;
   if (form.text.empty()) return {};
   if (has_others_) {
-    may_be_turned_ = false;
+    may_be_turned_ = may_be_backwards_ = false;
     FaultOr<void> scanned = scan_database(form);
     if (scanned && may_be_turned_) scanned = scan_turned(form);
+    if (scanned && may_be_backwards_) scanned = scan_backwards(form);
     if (!scanned) return scanned;
   }
   if (has_pii_ && form.is_exact) scan_numbers(form.text);
@@ -121,13 +122,42 @@ FaultOr<void> Scanner::scan_database(const Forms::Seen& form) {
   return fault(FaultKind::kBroken, fmt::format("a text was not inspected (Vectorscan {})", error));
 }
 
+namespace {
+
+constexpr std::size_t kKeptMax = std::size_t{64} << 10;
+
+}  // namespace
+
 // Each letter stands where it stood.
 FaultOr<void> Scanner::scan_turned(const Forms::Seen& form) {
-  constexpr std::size_t kKeptMax = std::size_t{64} << 10;
   turn(form.text, turned_);
   form_.text = turned_;
-  form_.is_exact = false;
   FaultOr<void> scanned = scan_database(form_);
+  form_ = form;
+  if (turned_.capacity() > kKeptMax) turned_ = {};
+  return scanned;
+}
+
+// As a whole, and each word by itself.
+FaultOr<void> Scanner::scan_backwards(const Forms::Seen& form) {
+  of_turned_ = matched_;
+  matched_.clear();
+  turn_around(form.text, turned_);
+  form_.text = turned_;
+  std::swap(form_.is_cut_before, form_.is_cut_behind);
+  FaultOr<void> scanned = scan_database(form_);
+  matched_.lead([&](std::span<Extent> extents) {
+    for (Extent& extent : extents) {
+      extent = {form.text.size() - extent.end, form.text.size() - extent.begin};
+    }
+  });
+  for (const Match& match : of_turned_.all()) matched_.keep(match, room_);
+  if (scanned) {
+    form_ = form;
+    turn_words_around(form.text, turned_);
+    form_.text = turned_;
+    scanned = scan_database(form_);
+  }
   form_ = form;
   if (turned_.capacity() > kKeptMax) turned_ = {};
   return scanned;
@@ -148,9 +178,12 @@ int Scanner::on_match(unsigned id, unsigned long long from, unsigned long long t
                       void* context) {
   Scanner& scanner = *static_cast<Scanner*>(context);
   const Rules::Expression& expression = scanner.rules_->expression(id);
-  if (expression.is_of_rot13) {
-    scanner.may_be_turned_ =
+  if (expression.turning != Rules::Turning::kNone) {
+    const bool is_read =
         scanner.has_words_ && scanner.form_.is_words && scanner.layers_ == Layers::kAll;
+    const bool is_rot13 = expression.turning == Rules::Turning::kRot13;
+    bool& may_be = is_rot13 ? scanner.may_be_turned_ : scanner.may_be_backwards_;
+    may_be = may_be || is_read;
     return 0;
   }
   if (scanner.actions_[expression.rule] == Action::kNone) return 0;

@@ -95,6 +95,7 @@ class Scanner {
   FaultOr<void> scan(const Forms::Seen& form);
   FaultOr<void> scan_database(const Forms::Seen& form);
   FaultOr<void> scan_turned(const Forms::Seen& form);
+  FaultOr<void> scan_backwards(const Forms::Seen& form);
   void scan_own(std::string_view text);
   void scan_numbers(std::string_view text);
   void scan_characters(std::string_view text);
@@ -110,12 +111,14 @@ class Scanner {
   hs_scratch* scratch_ = nullptr;
   Layers layers_ = Layers::kAll;
   Reads reads_ = Reads::kWindows;
-  Forms forms_;                 // Of the text that is being read.
-  Forms::Seen form_;            // Which is being scanned…
-  Matches matched_;             // …and what matched there…
-  Matches of_form_;             // …and in all windows of its form.
-  bool may_be_turned_ = false;  // It has a sign of ROT13…
-  std::string turned_;          // …and what it says then.
+  Forms forms_;                    // Of the text that is being read.
+  Forms::Seen form_;               // Which is being scanned…
+  Matches matched_;                // …and what matched there…
+  Matches of_form_;                // …and in all windows of its form.
+  bool may_be_turned_ = false;     // It has a sign of ROT13…
+  bool may_be_backwards_ = false;  // …or of being backwards…
+  std::string turned_;             // …and what it says then.
+  Matches of_turned_;              // What matched before it was turned around.
   std::size_t room_ = kFindingsMax;
   std::vector<std::size_t> candidates_;  // Own rules that may match there…
   std::vector<Extent> own_extents_;      // …and where one does.

@@ -87,6 +87,44 @@ std::optional<Smuggled> SmugglingPass::next() {
   return told_[told_next_++];
 }
 
+void SmugglingPass::go_on(std::string_view part, Part which) {
+  text_ = part;
+  at_ = hidden_ = mixed_ = 0;
+  is_over_ = false;
+  is_last_ = which == Part::kLast;
+}
+
+std::size_t SmugglingPass::next_suspect(std::string_view text, std::size_t from) {
+  SmugglingPass pass(text);
+  pass.at_ = from;
+  return std::min(pass.next_hidden(from), pass.next_mixed(from));
+}
+
+// A letter that is neither Latin nor like one: is_mixed() tells nothing of a word that has it.
+bool SmugglingPass::is_of_one_script(std::string_view text) {
+  const std::span<const std::uint32_t> briefs = table_of(Form::kNormal).briefs;
+  for (std::size_t at = 0; at < text.size();) {
+    const Wide wide = wide_at(text, at);
+    if (wide.size == 0) {
+      ++at;
+      continue;
+    }
+    const bool may_hide = (briefs[wide.character] & Brief::kHides) != 0;
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+    auto end = static_cast<std::int64_t>(at);
+    UChar32 c = 0;
+    // NOLINTNEXTLINE(bugprone-inc-dec-in-conditions): ICU's macro.
+    U8_NEXT(bytes, end, static_cast<std::int64_t>(text.size()), c);
+    const auto code = static_cast<std::uint32_t>(std::max<UChar32>(c, 0));
+    const bool is_other = c > 0 && !may_hide && u_isalpha(c) != 0 &&
+                          script_of(code) != USCRIPT_LATIN &&
+                          !is_marked_look_alike(code, character(code));
+    if (is_other) return true;
+    at = static_cast<std::size_t>(end);
+  }
+  return false;
+}
+
 void SmugglingPass::tell(Smuggling kind, Extent extent) {
   CHECK(told_count_ < told_.size());
   told_[told_count_++] = {kind, extent};
@@ -96,6 +134,7 @@ void SmugglingPass::step() {
   if (at_ == 0 || text_[at_ - 1] == '\n') skip_paragraphs();
   if (at_ == text_.size()) {
     is_over_ = true;
+    if (!is_last_) return;
     end_run(0);
     end_word();
     end_paragraph(text_.size());

@@ -57,8 +57,21 @@ struct Smuggled {
 class SmugglingPass {
  public:
   explicit SmugglingPass(std::string_view text) : text_(text) {}
+  // Of a text that comes in parts: no part yet.
+  SmugglingPass() : is_over_(true), is_last_(false) {}
 
   std::optional<Smuggled> next();
+
+  // After all that next() told: goes through the next part, in which what it tells stands. All
+  // parts but the last end with a line feed.
+  enum class Part : std::uint8_t { kOneMore, kLast };
+  void go_on(std::string_view part, Part which);
+
+  // The first place from `from` on, which begins a character, from where on a text may hold what is
+  // found; its size where there is none.
+  static std::size_t next_suspect(std::string_view text, std::size_t from);
+  // Whether no word that `text` is a part of can be of two scripts, whatever follows.
+  static bool is_of_one_script(std::string_view text);
 
  private:
   // Characters of one class in a row of such that hide.
@@ -127,6 +140,7 @@ class SmugglingPass {
   std::size_t hidden_ = 0;
   std::size_t mixed_ = 0;
   bool is_over_ = false;
+  bool is_last_ = true;
   std::uint32_t before_ = 0;  // The last character that hides nothing.
   bool is_hiding_ = false;
   std::array<Run, kHidingCount> runs_{};

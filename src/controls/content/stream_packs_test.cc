@@ -143,6 +143,26 @@ TEST(StreamPacks, HaveTheVerdictOfTheWholeForAnyTextAndAnyCuts) {
   }
 }
 
+// What waits for the line of a passport goes back to the first character that is of none, and so
+// does the line, whatever run of letters and digits it ends or begins with.
+TEST(StreamPacks, EndTheLineOfAPassportAtWhatIsNotOfOne) {
+  const std::string_view line = "L898902C36UTO7408122F1204159ZE184226B<<<<<10";
+  const std::string_view shorter = "L898902C36UTO7408122F1204159Z<<<<";
+  const std::vector<std::string> texts = {std::string(shorter) + "e10",
+                                          std::string(shorter) + "1e0 and so on",
+                                          "a1" + std::string(line), std::string(line) + "<a1"};
+  for (const std::string& text : texts) {
+    for (std::size_t step = 1; step < 48; ++step) expect_as_whole(text, cut(text, step));
+    EXPECT_TRUE(scan_pieces({text}, kStreamPacks).found.empty()) << text;
+  }
+  for (const std::string_view behind : {"", " ", "\n", "-", ", e10"}) {
+    const std::string text = std::string(line) + std::string(behind);
+    for (std::size_t step = 1; step < 48; ++step) {
+      expect_found({"pii.passport_mrz", "", ""}, text, step);
+    }
+  }
+}
+
 // Of prose a word waits, or a number.
 TEST(StreamPacks, HoldNoMoreThanAWordOfProse) {
   std::ifstream file(TOLLGATE_SOURCE_DIR "/bench/prose.txt");

@@ -24,6 +24,8 @@ struct Masks {
   std::uint64_t escapes = 0;
   std::uint64_t marks = 0;  // % and &.
   std::uint64_t spaces = 0;
+  std::uint64_t equals = 0;
+  std::uint64_t capitals = 0;
   bool has_others = false;
 };
 
@@ -76,7 +78,7 @@ std::uint64_t both(const char* at, Of of) {
 }
 
 struct Half {
-  std::uint32_t base64, letters, digits, high, escapes, marks, spaces, others;
+  std::uint32_t base64, letters, digits, high, escapes, marks, spaces, equals, capitals, others;
 };
 
 Half half_of(const char* at) {
@@ -97,6 +99,9 @@ Half half_of(const char* at) {
           .escapes = bits(equal(bytes, '\\')),
           .marks = bits(_mm256_or_si256(equal(bytes, '%'), equal(bytes, '&'))),
           .spaces = ~bits(no_space),
+          .equals = bits(equal(bytes, '=')),
+          .capitals = bits(_mm256_and_si256(_mm256_cmpgt_epi8(bytes, _mm256_set1_epi8('A' - 1)),
+                                            _mm256_cmpgt_epi8(_mm256_set1_epi8('Z' + 1), bytes))),
           .others = bits(_mm256_or_si256(_mm256_and_si256(no_space, low), rows))};
 }
 
@@ -110,6 +115,8 @@ Masks masks_of(const char* at) {
           .escapes = joined(low.escapes, high.escapes),
           .marks = joined(low.marks, high.marks),
           .spaces = joined(low.spaces, high.spaces),
+          .equals = joined(low.equals, high.equals),
+          .capitals = joined(low.capitals, high.capitals),
           .has_others = (low.others | high.others) != 0};
 }
 
@@ -130,6 +137,14 @@ std::uint64_t hex_letters(const char* at) {
     return _mm256_cmpeq_epi8(_mm256_min_epu8(value, _mm256_set1_epi8(5)), value);
   });
 }
+
+// Dots and dashes, and what may stand between words of them beside white space.
+std::uint64_t either(const char* at, char one, char other) {
+  return both(
+      at, [&](__m256i bytes) { return _mm256_or_si256(equal(bytes, one), equal(bytes, other)); });
+}
+std::uint64_t signs_of_morse(const char* at) { return either(at, '.', '-'); }
+std::uint64_t between_morse(const char* at) { return either(at, '/', '|'); }
 
 // The first bytes of what is Greek, Cyrillic or Armenian: U+0340 to U+05BF.
 std::uint64_t like_latin(const char* at) {
@@ -166,6 +181,8 @@ Masks masks_of(const char* at) {
         return (static_cast<signed char>(c) < ' ' && !(c >= '\t' && c <= '\r')) || c == 0x7F;
       }) != 0;
   made.spaces = each(at, [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); });
+  made.equals = each(at, [](char c) { return c == '='; });
+  made.capitals = each(at, [](char c) { return c >= 'A' && c <= 'Z'; });
   return made;
 }
 
@@ -178,6 +195,13 @@ Signs signs_of(const char* at) {
 
 std::uint64_t hex_letters(const char* at) {
   return each(at, [](char c) { return is_between(c, 'a', 'f'); });
+}
+
+std::uint64_t signs_of_morse(const char* at) {
+  return each(at, [](char c) { return c == '.' || c == '-'; });
+}
+std::uint64_t between_morse(const char* at) {
+  return each(at, [](char c) { return c == '/' || c == '|'; });
 }
 
 std::uint64_t like_latin(const char* at) {
@@ -202,7 +226,7 @@ class Surveyor {
     for (; at + kBlock <= text_.size(); at += kBlock) take(text_.data() + at, at / kBlock);
     if (at < text_.size()) {
       std::array<char, kBlock> rest{};
-      rest.fill('.');  // Of no class.
+      rest.fill(',');  // Of no class.
       std::memcpy(rest.data(), text_.data() + at, text_.size() - at);
       take(rest.data(), at / kBlock);
     }
@@ -222,10 +246,12 @@ class Surveyor {
     told_.has_gaps |= (two & two >> 2 & masks.spaces >> 4) != 0 ||
                       spaces_ + std::countr_one(masks.spaces) > static_cast<int>(kSpacesMax);
     spaces_ = masks.spaces >> 63 == 0 ? 0 : std::countl_one(masks.spaces);
-    std::uint64_t begins = runs(masks.base64, block) | pairs(at, masks);
+    std::uint64_t begins = runs(masks.base64, block) | pairs(at, masks) | codes(at, masks);
     if ((masks.escapes | masks.marks) != 0) begins |= signs(at, masks);
     if ((masks.high | was_high_) != 0) look_at_high(at, masks);
     was_letter_ = masks.letters >> 63;
+    was_alnum_ = (masks.letters | masks.digits) >> 63;
+    was_base64_ = masks.base64 >> 63;
     was_high_ = masks.high >> 63;
     blocks_[block] |= begins;
     any_ |= begins;
@@ -263,6 +289,88 @@ class Surveyor {
     return begins;
   }
 
+  // What codes.h reads. All that is one has a place in some block, however the text is cut, that
+  // shows it; what else is shown is looked at in vain.
+  std::uint64_t codes(const char* at, const Masks& masks) const {
+    const std::uint64_t alnum = masks.letters | masks.digits;
+    const std::uint64_t behind_alnum = alnum << 1 | was_alnum_;
+    std::uint64_t begins = 0;
+    // Letters that stand by themselves, three in a row.
+    const std::uint64_t alone = alnum & ~behind_alnum & ~(alnum >> 1);
+    begins |= alone & alone >> 2 & alone >> 4;
+    if (masks.equals != 0) begins |= quoted(masks);
+    if (std::popcount(masks.digits) >= kDigits) begins |= codes_in_digits(masks.digits, alnum);
+    const std::uint64_t mixed = mixes(masks);
+    if (std::popcount(mixed) >= kMixes) begins |= groups(masks, mixed);
+    if ((long_runs(~(alnum | masks.high)) & ~masks.spaces) != 0) {
+      const std::uint64_t signs = signs_of_morse(at);
+      begins |= long_runs(signs | masks.spaces | between_morse(at)) & signs & ~(signs << 1);
+    }
+    return begins;
+  }
+
+  static constexpr int kDigits = 6;
+  static constexpr int kMixes = 2;
+
+  static std::uint64_t long_runs(std::uint64_t mask) {
+    for (const int step : {1, 2, 4, 8}) mask &= mask >> step;
+    return mask;
+  }
+
+  // With two more letters of hex behind it, and another such or a letter on both sides; or a line
+  // break. What is in another block may be so.
+  static std::uint64_t quoted(const Masks& masks) {
+    const auto ahead = [](std::uint64_t mask, int by) {
+      return mask >> by | ~(~std::uint64_t{0} >> by);
+    };
+    const std::uint64_t before = masks.letters << 1 | 1;
+    const std::uint64_t pair =
+        ahead(masks.digits | masks.capitals, 1) & ahead(masks.digits | masks.capitals, 2);
+    const std::uint64_t beside =
+        ahead(masks.equals, 3) | masks.equals << 3 | 7 | (before & ahead(masks.letters, 3));
+    return masks.equals & ((pair & beside) | (before & ahead(masks.spaces, 1)));
+  }
+
+  // Numbers of two or three digits, three in a row with one or two bytes between, and of eight.
+  std::uint64_t codes_in_digits(std::uint64_t digits, std::uint64_t alnum) const {
+    const std::uint64_t begins = digits & ~(alnum << 1 | was_alnum_);
+    const std::uint64_t twos = begins & digits >> 1;
+    const std::uint64_t brief = twos & (~(alnum >> 2) | (digits >> 2 & ~(alnum >> 3)));
+    const std::uint64_t two = brief & (brief >> 3 | brief >> 4 | brief >> 5);
+    std::uint64_t told = (two & (two >> 3 | two >> 4 | two >> 5)) != 0 ? brief : 0;
+    std::uint64_t eights = digits;
+    for (const int step : {1, 2, 4}) eights &= eights >> step;
+    eights &= begins & ~(alnum >> 8);
+    if ((eights & (eights >> 9 | eights >> 10)) != 0) told |= eights;
+    return told;
+  }
+
+  // Where letters change their case within a word, or digits stand among them.
+  static std::uint64_t mixes(const Masks& masks) {
+    const std::uint64_t small = masks.letters & ~masks.capitals;
+    return (small & masks.capitals >> 1) | (masks.letters & masks.digits >> 1) |
+           (masks.digits & masks.letters >> 1);
+  }
+
+  // In a row of base64 and white space that is mixed twice: the beginning of a word of it.
+  std::uint64_t groups(const Masks& masks, std::uint64_t mixed) const {
+    const std::uint64_t row = masks.base64 | masks.spaces;
+    const std::uint64_t words = masks.base64 & ~(masks.base64 << 1 | was_base64_);
+    std::uint64_t begins = 0;
+    while (mixed != 0) {
+      const int at = std::countr_zero(mixed);
+      const int before =
+          at - std::countl_one(row << (kBlock - 1 - static_cast<std::size_t>(at))) + 1;
+      const int behind = at + std::countr_one(row >> at);
+      const std::uint64_t up_to =
+          behind >= static_cast<int>(kBlock) ? ~std::uint64_t{0} : (std::uint64_t{1} << behind) - 1;
+      const std::uint64_t here = up_to & ~((std::uint64_t{1} << before) - 1);
+      if (std::popcount(mixed & here) >= kMixes) begins |= (words & here) & -(words & here);
+      mixed &= ~up_to;
+    }
+    return begins;
+  }
+
   // With one byte between them, or two.
   static bool are_three(std::uint64_t pair) {
     const std::uint64_t two = pair & (pair >> 3 | pair >> 4);
@@ -287,7 +395,8 @@ class Surveyor {
   static std::uint64_t signs(const char* at, const Masks& masks) {
     const Signs told = signs_of(at);
     const std::uint64_t hex = masks.digits | hex_letters(at);
-    return (masks.escapes & behind(told.codes | masks.escapes)) | (told.percents & behind(hex)) |
+    return (masks.escapes & behind(told.codes | masks.escapes | masks.digits)) |
+           (told.percents & behind(hex)) |
            (masks.marks & ~told.percents & behind(told.hashes | masks.base64));
   }
 
@@ -303,6 +412,8 @@ class Surveyor {
   Survey told_;
   std::uint64_t any_ = 0;
   std::uint64_t was_letter_ = 0;  // Of the last byte of the block before.
+  std::uint64_t was_alnum_ = 0;
+  std::uint64_t was_base64_ = 0;
   std::uint64_t was_high_ = 0;
   bool is_next_to_high_ = false;
   bool has_like_latin_ = false;

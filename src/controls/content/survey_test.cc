@@ -56,6 +56,24 @@ Told byte_by_byte(std::string_view text) {
   return made;
 }
 
+// Where the look at a block may see a part of what codes.h reads; how that is told, its own test
+// says.
+bool may_be_of_code(std::string_view text, std::size_t at) {
+  const auto is_alnum = [&](std::size_t i) {
+    return i < text.size() && (is_letter(text[i]) || is_digit(text[i]));
+  };
+  if (std::string_view("=.-").contains(text[at])) return true;
+  if (is_alnum(at) && !is_alnum(at - 1) && !is_alnum(at + 1)) return true;
+  const auto block = text.substr(at / 64 * 64, 64);
+  std::size_t mixed = 0;
+  for (std::size_t i = 0; i + 1 < block.size(); ++i) {
+    const bool changes = is_letter(block[i]) && is_letter(block[i + 1]) && (block[i] & 0x20) != 0 &&
+                         (block[i + 1] & 0x20) == 0;
+    mixed += changes ? 1 : 0;
+  }
+  return mixed >= 2 && is_of_run(text[at]) && (at % 64 == 0 || !is_of_run(text[at - 1]));
+}
+
 void expect_same(std::string_view text) {
   const Told told = look(text);
   const Told plain = byte_by_byte(text);
@@ -66,7 +84,8 @@ void expect_same(std::string_view text) {
     EXPECT_EQ(std::ranges::count(told.candidates, at), 1) << at << " of " << text;
   }
   for (const std::size_t at : told.candidates) {
-    EXPECT_TRUE(at % 64 == 63 || std::ranges::count(plain.candidates, at) == 1)
+    EXPECT_TRUE(at % 64 == 63 || std::ranges::count(plain.candidates, at) == 1 ||
+                may_be_of_code(text, at))
         << at << " of " << text;
   }
 }
@@ -90,7 +109,7 @@ TEST(Survey, TellsEachByteAtEachPlace) {
 TEST(Survey, TellsRunsAcrossBlocks) {
   for (std::size_t size = 1; size < 150; ++size) {
     for (std::size_t at = 0; at + size < 270; at += 1 + size / 40) {
-      std::string text(270, '.');
+      std::string text(270, ',');
       text.replace(at, size, size, 'q');
       const Told told = look(text);
       const bool is_long = size >= kEncodedMin;
@@ -112,7 +131,7 @@ TEST(Survey, TellsWideWhiteSpace) {
 
 TEST(Survey, TellsNumbersInHexWhereverTheyStand) {
   for (std::size_t at = 0; at < 150; ++at) {
-    const std::string before(at, '.');
+    const std::string before(at, ',');
     for (const char* text : {"41 4b 49 41 51 33 45 47", "41:4B:49:41:51:33:45:47.",
                              "41, 4B, 49, 41, 51, 33, 45, 47"}) {
       // One of the first half, from which the first is found.
@@ -132,7 +151,7 @@ TEST(Survey, TellsNumbersInHexWhereverTheyStand) {
 TEST(Survey, TellsWordsOfTwoScripts) {
   const std::string cyrillic = "\u043f\u0440\u0438\u0432\u0435\u0442";
   for (std::size_t at = 0; at < 140; ++at) {
-    const std::string before(at, '.');
+    const std::string before(at, ',');
     EXPECT_FALSE(look(before + "word " + cyrillic + ", word").may_mix);
     EXPECT_FALSE(look(before + "caf\u00e9 na\u00efve \u2019tis").may_mix);
     EXPECT_FALSE(look(before + cyrillic).may_mix);

@@ -110,43 +110,6 @@ Refusal exhausted(const Policy& policy, const Balance& balance, Money amount, Wa
 
 }  // namespace
 
-std::string version_of(const Prices& prices) {
-  std::string version =
-      fmt::format("{}/{}/{}", format_price_per_million(prices.input),
-                  format_price_per_million(prices.cached_input.value_or(prices.input)),
-                  format_price_per_million(prices.output));
-  if (prices.audio) version += "/" + format_price_per_million(*prices.audio);
-  return version;
-}
-
-std::optional<Prices> prices_of(std::string_view version) {
-  constexpr std::size_t kWithoutAudio = 3;
-  std::vector<Price> told;
-  while (true) {
-    const std::size_t slash = version.find('/');
-    const std::optional<Price> price = parse_price_per_million(version.substr(0, slash));
-    if (!price || told.size() > kWithoutAudio) return std::nullopt;
-    told.push_back(*price);
-    if (slash == std::string_view::npos) break;
-    version.remove_prefix(slash + 1);
-  }
-  if (told.size() < kWithoutAudio) return std::nullopt;
-  Prices prices{told[0], told[1], told[2], std::nullopt};
-  if (told.size() > kWithoutAudio) prices.audio = told.back();
-  return prices;
-}
-
-Money price(const Prices& prices, const Amounts& amounts) {
-  CHECK(amounts.cached_input >= 0 && amounts.audio >= 0 && amounts.audio <= amounts.input &&
-        amounts.cached_input <= amounts.input - amounts.audio);
-  Bill bill;
-  bill.add(amounts.input - amounts.cached_input - amounts.audio, prices.input);
-  bill.add(amounts.audio, prices.audio.value_or(prices.input));
-  bill.add(amounts.cached_input, prices.cached_input.value_or(prices.input));
-  bill.add(amounts.output, prices.output);
-  return bill.total();
-}
-
 std::string_view name_of(Window window) { return kWindows[static_cast<std::size_t>(window)].name; }
 
 std::optional<Window> window_named(std::string_view name) {

@@ -16,11 +16,30 @@
 
 #include "base/money.h"
 #include "base/refusal.h"
+#include "base/service_tier.h"
 #include "base/units.h"
 #include "controls/cost/time_zone.h"
 #include "controls/limits/limits.h"
 
 namespace tollgate::cost {
+
+// What has a price of its own within the input or the output. Absent: as that.
+struct PricesApart {
+  std::optional<Price> cache_write_5m;    // Input that the provider keeps for so long,
+  std::optional<Price> cache_write_1h;    // a read price from then on.
+  std::optional<Price> image_input;       // Input of images.
+  std::optional<Price> reasoning_output;  // Output that nobody sees.
+  std::optional<Price> audio_output;      // Output that is sound.
+};
+
+// What a provider asks for a whole request whose input is longer than so many tokens.
+struct LongContext {
+  Tokens above = 0;
+  Price input;
+  std::optional<Price> cached_input;  // Absent: as input.
+  Price output;
+  PricesApart apart = {};
+};
 
 // What the operator writes under a model's `price_per_million`, dollars a million tokens.
 struct Prices {
@@ -28,20 +47,60 @@ struct Prices {
   std::optional<Price> cached_input;  // Absent: as input.
   Price output;
   std::optional<Price> audio;  // Of input that is sound. Absent: as input.
+  // Ascending, and none cheaper than what is before it, so that more input never costs less. The
+  // last that the input is above prices all of the request but its sound.
+  std::vector<LongContext> long_context;
+  PricesApart apart = {};
+  // Those of other tiers, each with `tier`, and none of its own.
+  std::vector<Prices> tiers = {};
+  ServiceTier tier = ServiceTier::kDefault;
 };
 
-// Tokens by the price they are paid at.
+// The tiers besides the usual one that have prices.
+ServiceTiers priced_tiers(const Prices& prices);
+
+// Tokens by the price they are paid at. Parts of the input (cached, written, sound, of images) do
+// not overlap, nor do those of the output.
 struct Amounts {
-  Tokens input = 0;         // All input, cached included.
-  Tokens cached_input = 0;  // At most input…
+  Tokens input = 0;  // All input, its parts included.
+  Tokens cached_input = 0;
   Tokens output = 0;
-  Tokens audio = 0;  // …less this, the part of it that is sound.
+  Tokens audio = 0;  // Of the input.
+  Tokens cache_write_5m = 0;
+  Tokens cache_write_1h = 0;
+  Tokens image = 0;      // Of the input.
+  Tokens reasoning = 0;  // Of the output.
+  Tokens audio_output = 0;
+  ServiceTier tier = ServiceTier::kDefault;
 };
-// Rounded up once. A CHECK holds the amounts in 0 to kTokensMax and cached_input + audio <= input.
+// Rounded up once. A CHECK holds the amounts in 0 to kTokensMax and parts at most what they are of.
+// A tier without prices is paid at the dearest that there are.
 Money price(const Prices& prices, const Amounts& amounts);
 
+// How long a provider is asked to keep input that it may read again.
+enum class CacheLifetime : std::uint8_t { kNone, k5Minutes, k1Hour };
+
+// What is known of a request beforehand: the most that it can come to.
+struct Most {
+  Tokens input = 0;
+  Tokens audio = 0;                             // So much of it may be sound,
+  bool images = false;                          // and all of the rest of images.
+  CacheLifetime writes = CacheLifetime::kNone;  // The longest that is asked for.
+  Tokens output = 0;
+  ServiceTiers tiers;  // By which it may be served, beside the usual one.
+};
+// The price of the dearest amounts within `most`, at the dearest tier. At least price() of all
+// amounts of which no part is more than `most` says.
+Money worst(const Prices& prices, const Most& most);
+
+// The tier of `tiers`, or the usual one, at which `amounts` cost most.
+ServiceTier dearest_tier(const Prices& prices, const Amounts& amounts, ServiceTiers tiers);
+
 // What says in a record which prices a request was held and settled at: dollars a million tokens
-// of input, cached input and output, and of audio where it has a price, "2.50/1.25/10.00/40.00".
+// of input, cached input and output, and of audio where it has a price, "2.50/1.25/10.00/40.00";
+// what is paid apart, ";cache_write_5m=3.75"; then those of long contexts,
+// ";above=200000:5.00/2.50/15.00", and of other tiers, ";tier=flex:1.25/0.625/5.00", each with what
+// is paid apart there behind it.
 std::string version_of(const Prices& prices);
 // The prices that a version says. Nothing: it is none.
 std::optional<Prices> prices_of(std::string_view version);

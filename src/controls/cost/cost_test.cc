@@ -222,6 +222,58 @@ TEST(Prices, AreReadBackFromTheirVersion) {
     EXPECT_FALSE(prices_of(wrong)) << wrong;
 }
 
+Prices with_steps() {
+  Prices prices{.input = Price{3'000'000},
+                .cached_input = Price{300'000},
+                .output = Price{15'000'000},
+                .audio = std::nullopt,
+                .long_context = {}};
+  prices.long_context.push_back(
+      {.above = 200, .input = Price{6'000'000}, .cached_input = {}, .output = Price{22'500'000}});
+  prices.long_context.push_back({.above = 1000,
+                                 .input = Price{12'000'000},
+                                 .cached_input = Price{1'000'000},
+                                 .output = Price{30'000'000}});
+  return prices;
+}
+
+TEST(Prices, OfALongContextAreThoseOfTheWholeRequest) {
+  const Prices prices = with_steps();
+  EXPECT_EQ(price(prices, {.input = 200, .output = 10}).micro_usd, 200 * 3 + 10 * 15);
+  EXPECT_EQ(price(prices, {.input = 201, .output = 10}).micro_usd, 201 * 6 + 225);
+  // What is cached counts as input, and costs as that where the step says nothing of it.
+  EXPECT_EQ(price(prices, {.input = 201, .cached_input = 200}).micro_usd, 201 * 6);
+  EXPECT_EQ(price(prices, {.input = 1001, .cached_input = 1000, .output = 1}).micro_usd,
+            12 + 1000 + 30);
+}
+
+TEST(Prices, OfLongContextsAreReadBackFromTheirVersion) {
+  const std::string version = version_of(with_steps());
+  EXPECT_EQ(version, "3.00/0.30/15.00;above=200:6.00/6.00/22.50;above=1000:12.00/1.00/30.00");
+  const std::optional<Prices> back = prices_of(version);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(version_of(*back), version);
+  for (const char* wrong : {"1/2/3;", "1/2/3;above=5", "1/2/3;above=5:1/2", "1/2/3;above=x:1/2/3",
+                            "1/2/3;above=0:1/2/3", "1/2/3;above=5:1/2/3;", "1/2/3;images:0.04/1",
+                            "1/2/3;tool_calls:web_search=0.01", "1/2/3;above=5:1/2/3/4"})
+    EXPECT_FALSE(prices_of(wrong)) << wrong;
+}
+
+// For any amounts: one token more never costs less, so that what is held is the dearest.
+TEST(Prices, NeverFallWithMoreTokens) {
+  const Prices prices = with_steps();
+  std::mt19937_64 random{7};
+  for (int step = 0; step < 10'000; ++step) {
+    const Amounts amounts{.input = static_cast<Tokens>(random() % 1500),
+                          .cached_input = 0,
+                          .output = static_cast<Tokens>(random() % 100),
+                          .audio = 0};
+    Amounts more = amounts;
+    ++(step % 2 == 0 ? more.input : more.output);
+    ASSERT_LE(price(prices, amounts), price(prices, more)) << amounts.input;
+  }
+}
+
 TEST(Prices, OfSoundAreThoseOfItsPartOfTheInput) {
   Prices prices{Price{1'000'000}, Price{500'000}, Price{10'000'000}};
   const Amounts amounts{.input = 100, .cached_input = 20, .output = 1, .audio = 30};

@@ -8,12 +8,15 @@ namespace tollgate::prompts {
 
 namespace {
 
+// Agents know a prompt that they have to shorten by the words of its provider: Anthropic's "prompt
+// is too long: 9 tokens > 8 maximum", OpenAI's "maximum context length is 8 tokens".
 std::unexpected<Refusal> too_large(const Facts& facts, Tokens most, std::string_view whose,
                                    std::string rule) {
   return refuse(
       Reason::kPromptTooLarge, std::move(rule),
-      fmt::format("The prompt has {}{} tokens, but {} {}. Shorten it.",
-                  facts.input_is_bound ? "at most " : "", facts.input_tokens, whose, most));
+      fmt::format("The prompt is too long: {0}{1} tokens > {2} maximum. {3} maximum "
+                  "context length is {2} tokens: shorten the prompt.",
+                  facts.input_is_bound ? "at most " : "", facts.input_tokens, most, whose));
 }
 
 }  // namespace
@@ -31,15 +34,14 @@ Expected<Caps> check(const Policy& policy, const Facts& facts, std::string_view 
                   "n");
   }
   if (facts.input_tokens > policy.input_tokens) {
-    return too_large(facts, policy.input_tokens, "this route takes at most",
+    return too_large(facts, policy.input_tokens, "This route's",
                      fmt::format("{}.input_tokens", rule));
   }
   // An input that fills the context leaves no token to answer with.
   const bool context_known = facts.context_tokens > 0;
   const Tokens room = facts.context_tokens - facts.input_tokens;
   if (context_known && room < 1) {
-    return too_large(facts, facts.context_tokens - 1,
-                     "with one to answer the model's context holds at most",
+    return too_large(facts, facts.context_tokens - 1, "With one token to answer, the model's",
                      fmt::format("{}.input_tokens", rule));
   }
   if (facts.output_tokens_asked && *facts.output_tokens_asked < 1) {

@@ -113,6 +113,24 @@ TEST(Prompts, SaysThatAnInputIsOnlyBounded) {
   EXPECT_NE(check(kPolicy, facts, kRule).error().message.find("at most 301"), std::string::npos);
 }
 
+TEST(Prompts, SayThatTheyAreTooLongInTheWordsThatAgentsLookFor) {
+  for (const Tokens context : {Tokens{0}, Tokens{251}}) {
+    SCOPED_TRACE(context);
+    Facts facts = ordinary();
+    facts.input_tokens = 301;
+    facts.context_tokens = context;
+    Policy policy = kPolicy;
+    if (context > 0) policy.input_tokens = 1000;
+    const std::string message = check(policy, facts, kRule).error().message;
+    const std::string most = context > 0 ? "250" : "300";
+    EXPECT_NE(message.find("prompt is too long: 301 tokens > " + most + " maximum"),
+              std::string::npos)
+        << message;
+    EXPECT_NE(message.find("maximum context length is " + most + " tokens"), std::string::npos)
+        << message;
+  }
+}
+
 TEST(Prompts, DecidesTheSameWhenObserving) {
   Policy observing = kPolicy;
   observing.mode = Mode::kObserve;

@@ -6,11 +6,13 @@
 #include <utility>
 
 #include "controls/tools/arguments.h"
-#include "controls/tools/schema.h"
 
 namespace tollgate::tools {
 
 namespace {
+
+// More than any provider answers with at once.
+constexpr std::size_t kChoicesMax = 128;
 
 void add_once(std::vector<std::string>& names, std::string_view name) {
   constexpr std::size_t kNamesMax = 64;
@@ -170,9 +172,16 @@ void AnswerCalls::take_arguments(Call& call, const Piece& piece) {
   call.arguments += piece.arguments;
 }
 
-std::optional<std::string> AnswerCalls::mistake_of(const Call& call) const {
+const std::expected<Schema, std::string>& AnswerCalls::schema_of(const Offered& offered) {
+  for (const auto& [of, schema] : schemas_) {
+    if (of == &offered) return schema;
+  }
+  return schemas_.emplace_back(&offered, Schema::of_definition(offered.definition)).second;
+}
+
+std::optional<std::string> AnswerCalls::mistake_of(const Call& call) {
   if (scope_.policy.arguments != Arguments::kValidate) return mistake_in(call.arguments);
-  const auto schema = Schema::of_definition(call.offered->definition);
+  const std::expected<Schema, std::string>& schema = schema_of(*call.offered);
   // The request was held to this, where that is enforced.
   if (!schema) return schema.error();
   return schema->mistake_in(call.arguments);
@@ -201,8 +210,11 @@ void AnswerCalls::ended(std::int64_t choice, End end) {
     has_some = true;
     judge(call, end);
   }
-  // One without a call may yet have one, which is told as it comes.
-  if (has_some) ended_.push_back(choice);
+  if (has_some) return ended_.push_back(choice);
+  // One without a call may yet have one, which is then as whole as its choice is.
+  if (end == End::kCut || std::ranges::find(ended_without_, choice) != ended_without_.end()) return;
+  many_ended_without_ = many_ended_without_ || ended_without_.size() == kChoicesMax;
+  if (!many_ended_without_) ended_without_.push_back(choice);
 }
 
 void AnswerCalls::give_up() {
@@ -212,7 +224,11 @@ void AnswerCalls::give_up() {
 }
 
 void AnswerCalls::finish() {
-  for (Call& call : calls_) judge(call, End::kCut);
+  for (Call& call : calls_) {
+    const bool has_ended = many_ended_without_ ||
+                           std::ranges::find(ended_without_, call.choice) != ended_without_.end();
+    judge(call, has_ended ? End::kComplete : End::kCut);
+  }
 }
 
 }  // namespace tollgate::tools

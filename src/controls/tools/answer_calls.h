@@ -10,13 +10,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/refusal.h"
+#include "controls/tools/schema.h"
 #include "controls/tools/tools.h"
 
 namespace tollgate::tools {
@@ -88,7 +91,8 @@ class AnswerCalls {
   bool is_known(const Piece& piece) const;
   void take_arguments(Call& call, const Piece& piece);
   void take_name(Call& call, const Piece& piece);
-  std::optional<std::string> mistake_of(const Call& call) const;
+  std::optional<std::string> mistake_of(const Call& call);
+  const std::expected<Schema, std::string>& schema_of(const Offered& offered);
   void judge(Call& call, End end);
   const Offered* offered_named(std::string_view name) const;
   bool is_own(const Tool& tool) const;
@@ -99,7 +103,12 @@ class AnswerCalls {
   const std::span<const Offered> offered_;
   std::vector<Call> calls_;
   std::size_t last_ = 0;  // The call of the last piece: the next is mostly of the same.
+  // By the place of what was offered: compiled once, however often it is called.
+  std::vector<std::pair<const Offered*, std::expected<Schema, std::string>>> schemas_;
   std::vector<std::int64_t> ended_;
+  // Choices that ended before any call of theirs was told, and whether there are more than that.
+  std::vector<std::int64_t> ended_without_;
+  bool many_ended_without_ = false;
   std::size_t arguments_bytes_ = 0;
   std::size_t holds_ = 0;  // So many calls are held.
   std::optional<Refusal> refusal_;

@@ -18,7 +18,7 @@ constexpr std::string_view kSearch =
 class AnswerCallsTest : public ::testing::Test {
  protected:
   AnswerCallsTest() {
-    policy.allow = NameSet({"search", "get_*", "type:web_search", "bash_20250124", "grep"});
+    policy.allow = NameSet({"search", "get_*", "type:web_search", "type:bash_20250124", "grep"});
   }
 
   AnswerCalls made() { return {scope, offered}; }
@@ -226,6 +226,40 @@ TEST_F(AnswerCallsTest, AreOnlyToldWhereTheRouteObserves) {
   EXPECT_FALSE(calls.refusal());
   EXPECT_EQ(names(calls.called()), (Names{"rm", "search"}));
   EXPECT_EQ(names(calls.observed()), (Names{"routes.chat.tools", "routes.chat.tools.arguments"}));
+}
+
+// A choice that ended without calls may get one behind its end: that is as whole as the choice is.
+TEST_F(AnswerCallsTest, ToldBehindTheEndOfTheirChoiceAreJudgedAsWhole) {
+  policy.arguments = Arguments::kParse;
+  for (const std::int64_t choices : {1, 1'000}) {
+    AnswerCalls calls = made();
+    for (std::int64_t choice = 0; choice < choices; ++choice) {
+      calls.ended(choice, End::kComplete);
+      calls.ended(choice, End::kCut);
+    }
+    calls.piece({.choice = choices - 1, .type = "function", .name = "search", .arguments = "{no"});
+    EXPECT_FALSE(calls.refusal());
+    calls.finish();
+    ASSERT_TRUE(calls.refusal());
+    EXPECT_EQ(calls.refusal()->rule, "routes.chat.tools.arguments");
+  }
+  AnswerCalls cut = made();
+  cut.ended(0, End::kCut);
+  cut.piece({.type = "function", .name = "search", .arguments = "{\"q\":"});
+  cut.finish();
+  EXPECT_FALSE(cut.refusal());
+}
+
+TEST_F(AnswerCallsTest, OfOneToolManyTimesAreEachHeldToItsSchema) {
+  policy.arguments = Arguments::kValidate;
+  AnswerCalls calls = made();
+  for (std::int64_t i = 0; i < 40; ++i) {
+    calls.piece({.index = i, .type = "function", .name = "search", .arguments = R"({"q":"x"})"});
+  }
+  calls.piece({.index = 40, .type = "function", .name = "search", .arguments = R"({"q":1})"});
+  calls.ended(0, End::kComplete);
+  ASSERT_TRUE(calls.refusal());
+  EXPECT_NE(calls.refusal()->message.find("`q` is of another type"), std::string::npos);
 }
 
 }  // namespace

@@ -57,6 +57,15 @@ bool is_version(std::string_view rest) {
          std::ranges::all_of(rest, [](char c) { return (c >= '0' && c <= '9') || c == '_'; });
 }
 
+// "teleport_20270101": of a tool that this version has not heard of, and no slip of the pen.
+bool is_dated(std::string_view type) {
+  constexpr std::size_t kDigits = 8;
+  if (type.size() < kDigits + 2 || !is_name(type)) return false;
+  const std::string_view date = type.substr(type.size() - kDigits);
+  return type[type.size() - kDigits - 1] == '_' &&
+         std::ranges::all_of(date, [](char c) { return c >= '0' && c <= '9'; });
+}
+
 std::string backwards(std::string_view text) { return {text.rbegin(), text.rend()}; }
 
 void sort_without_longer(std::vector<std::string>& prefixes) {
@@ -97,9 +106,9 @@ std::vector<std::string_view> families() { return {kFamilies.begin(), kFamilies.
 
 bool lets_in(std::string_view entry, const Tool& tool) {
   if (!goes_by_name(tool)) {
-    if (tool.type.empty()) return false;
-    if (!entry.starts_with(kTypeMark)) return entry == tool.type;
-    return entry.substr(kTypeMark.size()) == family_of(tool.type);
+    if (tool.type.empty() || !entry.starts_with(kTypeMark)) return false;
+    const std::string_view type = entry.substr(kTypeMark.size());
+    return type == tool.type || type == family_of(tool.type);
   }
   if (tool.name.empty()) return false;
   if (entry.ends_with('*')) return tool.name.starts_with(entry.substr(0, entry.size() - 1));
@@ -109,10 +118,10 @@ bool lets_in(std::string_view entry, const Tool& tool) {
 
 std::string NameSet::mistake_in(std::string_view entry) {
   if (entry.starts_with(kTypeMark)) {
-    const std::string_view family = entry.substr(kTypeMark.size());
-    if (std::ranges::find(kFamilies, family) != kFamilies.end()) return {};
-    return fmt::format("there is no type of tool `{}`; known are {}", family,
-                       fmt::join(kFamilies, ", "));
+    const std::string_view type = entry.substr(kTypeMark.size());
+    if (!family_of(type).empty() || is_dated(type)) return {};
+    return fmt::format("there is no type of tool `{}`; known are {}, and whatever ends with a date",
+                       type, fmt::join(kFamilies, ", "));
   }
   if (entry == "*") return {};
   std::string_view name = entry;
@@ -131,7 +140,7 @@ std::string NameSet::mistake_in(std::string_view entry) {
 NameSet::NameSet(std::vector<std::string> entries) : entries_(std::move(entries)) {
   for (const std::string& entry : entries_) {
     if (entry.starts_with(kTypeMark)) {
-      families_.insert(entry.substr(kTypeMark.size()));
+      types_.insert(entry.substr(kTypeMark.size()));
     } else if (entry == "*") {
       all_ = true;
     } else if (entry.ends_with('*')) {
@@ -158,15 +167,15 @@ bool NameSet::has_name(std::string_view name) const {
 }
 
 bool NameSet::has_type(std::string_view type) const {
-  if (type.empty()) return false;
-  if (exact_.contains(type)) return true;
-  return !families_.empty() && families_.contains(family_of(type));
+  if (type.empty() || types_.empty()) return false;
+  return types_.contains(type) || types_.contains(family_of(type));
 }
 
 std::string_view NameSet::named(std::string_view name) const {
   if (const auto exact = exact_.find(name); exact != exact_.end()) return *exact;
-  const auto family = families_.find(family_of(name));
-  return family == families_.end() ? std::string_view() : std::string_view(*family);
+  if (const auto type = types_.find(name); type != types_.end()) return *type;
+  const auto family = types_.find(family_of(name));
+  return family == types_.end() ? std::string_view() : std::string_view(*family);
 }
 
 bool NameSet::lets_in(const Tool& tool) const {
@@ -174,7 +183,10 @@ bool NameSet::lets_in(const Tool& tool) const {
 }
 
 bool NameSet::keeps_out(const Tool& tool) const {
-  return has_name(tool.name) || (!goes_by_name(tool) && has_type(tool.type));
+  if (has_name(tool.name)) return true;
+  if (goes_by_name(tool)) return false;
+  // Of a provider's own the name is its type, and a version of it is called by its family.
+  return has_type(tool.type) || has_name(tool.type) || has_name(family_of(tool.type));
 }
 
 }  // namespace tollgate::tools

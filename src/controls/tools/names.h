@@ -38,20 +38,23 @@ class NameSet {
  public:
   NameSet() = default;
   // Of entries in which there is no mistake:
-  //   `get_weather`      a tool of that name, or a provider's own of that whole type
+  //   `get_weather`      a tool of that name
   //   `search_*` `*_ro`  names that begin or end so
-  //   `*`                every name; never a provider's own tool
-  //   `type:web_search`  every version of a provider's own tool of that family
+  //   `*`                every name
+  //   `type:web_search`  every version of a provider's own tool of that family; with a version,
+  //                      that one alone, also of a family that is not known
+  // Allowed, a name never lets in a provider's own tool; denied, it keeps out that of which it is
+  // the whole type or the family as well.
   explicit NameSet(std::vector<std::string> entries);
 
   // What is wrong with an entry, for the operator; empty: nothing.
   static std::string mistake_in(std::string_view entry);
 
   bool has_name(std::string_view name) const;
-  bool has_type(std::string_view type) const;
+  bool has_type(std::string_view type) const;  // As `type:`.
   // For an allow list: a provider's own tool acts and costs by itself, so no name lets one in.
   bool lets_in(const Tool& tool) const;
-  // For a deny list: by whatever the tool is called.
+  // For a deny list: by whatever the tool is called, its name, its type or its family.
   bool keeps_out(const Tool& tool) const;
 
   // By what the set names a tool of that name or type: itself, or its family; empty: by neither.
@@ -71,7 +74,7 @@ class NameSet {
 
   std::vector<std::string> entries_;
   Texts exact_;
-  Texts families_;
+  Texts types_;  // Families and whole types.
   // Sorted, none a prefix of another: the one before a name is the only one it can begin with.
   std::vector<std::string> prefixes_;
   std::vector<std::string> endings_;  // The same, read backwards.

@@ -38,7 +38,17 @@ TEST(ToolNames, LetInWhatIsNamedAndNothingElse) {
       {{"*"}, {"web_search_20250305", "web_search"}, false},
       {{"web*"}, {"web_search_20250305", "web_search"}, false},
       {{"web_search"}, {"web_search_20250305", "web_search"}, false},
-      {{"web_search_20250305"}, {"web_search_20250305", "web_search"}, true},
+      // A bare word is a name, also where it is the whole type of a provider's own tool.
+      {{"web_search"}, {"web_search", ""}, false},
+      {{"shell", "local_shell", "mcp", "computer"}, {"shell", ""}, false},
+      {{"mcp"}, {"mcp", ""}, false},
+      {{"shell"}, {"function", "shell"}, true},
+      {{"web_search_20250305"}, {"web_search_20250305", "web_search"}, false},
+      {{"type:web_search_20250305"}, {"web_search_20250305", "web_search"}, true},
+      {{"type:web_search_20250305"}, {"web_search_20260209", "web_search"}, false},
+      {{"type:web_search_20250305"}, {"web_search", ""}, false},
+      {{"type:teleport_20270101"}, {"teleport_20270101", ""}, true},
+      {{"type:teleport_20270101"}, {"function", "teleport_20270101"}, false},
       {{"type:web_search"}, {"web_search_20250305", "web_search"}, true},
       {{"type:web_search"}, {"web_search_preview_2025_03_11", ""}, true},
       {{"type:web_search"}, {"web_search_and_shell_20250305", ""}, false},
@@ -62,10 +72,47 @@ TEST(ToolNames, KeepOutByWhateverAToolIsCalled) {
   const NameSet deny({"bash", "delete_*", "type:computer"});
   EXPECT_TRUE(deny.keeps_out({"function", "bash"}));
   EXPECT_TRUE(deny.keeps_out({"bash_20250124", "bash"}));
+  // Who denies a word means all that is called so.
+  EXPECT_TRUE(deny.keeps_out({"bash", ""}));
   EXPECT_TRUE(deny.keeps_out({"function", "delete_users"}));
   EXPECT_TRUE(deny.keeps_out({"computer_20250124", "computer"}));
   EXPECT_FALSE(deny.keeps_out({"function", "computer"}));
   EXPECT_FALSE(deny.keeps_out({"function", "undelete"}));
+}
+
+// A provider's own tool may have no name: then it is called by its type alone.
+TEST(ToolNames, KeepOutToolsWithoutANameInEveryVersion) {
+  const struct {
+    std::string_view deny;
+    Tool tool;
+    bool kept_out;
+  } cases[] = {
+      {"*", {"web_search_20250305", ""}, true},
+      {"*", {"mcp", ""}, true},
+      {"*", {"teleport_20270101", ""}, true},
+      {"*", {"function", "get_order"}, true},
+      {"web_search", {"web_search", ""}, true},
+      {"web_search", {"web_search_20250305", ""}, true},
+      {"web_search", {"web_search_preview", ""}, true},
+      {"web_search", {"web_search_preview_2025_03_11", ""}, true},
+      {"web_search", {"web_search_20250305", "search"}, true},
+      {"web_search", {"web_fetch_20250910", ""}, false},
+      {"web_search", {"function", "web_search_20250305"}, false},
+      {"web_search_20250305", {"web_search_20250305", ""}, true},
+      {"web_search_20250305", {"web_search_20260209", ""}, false},
+      {"web_*", {"web_search_preview", ""}, true},
+      {"web_*", {"web_fetch_20250910", ""}, true},
+      {"web_*", {"code_interpreter", ""}, false},
+      {"*_search", {"web_search_20250305", ""}, true},
+      {"*_search", {"file_search", ""}, true},
+      {"*_search", {"mcp", ""}, false},
+      {"computer", {"computer_use_preview", ""}, false},
+      {"type:mcp", {"function", "mcp"}, false},
+  };
+  for (const auto& [deny, tool, kept_out] : cases) {
+    SCOPED_TRACE(std::string(deny) + ": " + std::string(tool.type));
+    EXPECT_EQ(NameSet({std::string(deny)}).keeps_out(tool), kept_out);
+  }
 }
 
 TEST(ToolNames, AreKnownByTheirFamily) {
@@ -90,14 +137,24 @@ TEST(ToolNames, AreKnownByTheirFamily) {
 }
 
 TEST(ToolNames, TellAMistake) {
-  for (const std::string_view entry : {"search", "search_*", "*_ro", "*", "type:mcp", "a.b-c_D9"}) {
+  for (const std::string_view entry : {"search", "search_*", "*_ro", "*", "type:mcp", "a.b-c_D9",
+                                       "type:web_search_20250305", "type:teleport_20270101"}) {
     EXPECT_EQ(NameSet::mistake_in(entry), "") << entry;
   }
   for (const std::string_view entry :
-       {"", "**", "a*b", "*a*", "se\u0430rch", "a b", "type:", "type:x", "type:web_search*"}) {
+       {"", "**", "a*b", "*a*", "se\u0430rch", "a b", "type:", "type:x", "type:web_search*",
+        "type:web_serch", "type:_20270101", "type:t\u0435leport_20270101"}) {
     EXPECT_NE(NameSet::mistake_in(entry), "") << entry;
   }
   EXPECT_NE(NameSet::mistake_in("type:web").find("web_search"), std::string::npos);
+}
+
+TEST(ToolNames, OfMetricsAreAsTheSetNamesThem) {
+  const NameSet set({"search", "type:web_search", "type:bash_20250124"});
+  EXPECT_EQ(set.named("search"), "search");
+  EXPECT_EQ(set.named("web_search_20250305"), "web_search");
+  EXPECT_EQ(set.named("bash_20250124"), "bash_20250124");
+  EXPECT_EQ(set.named("bash_20241022"), "");
 }
 
 TEST(ToolNames, AreThoseThatLookLikeWhatTheyAre) {

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <limits>
 #include <map>
+
+#include "controls/tools/json_pointer.h"
+#include "controls/tools/schema_value.h"
 
 namespace tollgate::tools {
 
@@ -14,15 +17,6 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-enum Type : std::uint8_t {
-  kNull = 1,
-  kBoolean = 2,
-  kInteger = 4,
-  kNumber = 8,
-  kString = 16,
-  kArray = 32,
-  kObject = 64,
-};
 constexpr std::array<std::pair<std::string_view, Type>, 7> kTypes{{{"null", kNull},
                                                                    {"boolean", kBoolean},
                                                                    {"integer", kInteger},
@@ -37,75 +31,10 @@ constexpr std::array<std::string_view, 15> kAnnotations{
     "$schema",    "$id",         "$comment",    "readOnly", "writeOnly",
     "deprecated", "format",      "definitions", "$defs",    "strict"};
 
-bool is_integral(double number) { return std::isfinite(number) && std::trunc(number) == number; }
-
-std::uint8_t types_of(dom::element value) {
-  switch (value.type()) {
-    case dom::element_type::NULL_VALUE:
-      return kNull;
-    case dom::element_type::BOOL:
-      return kBoolean;
-    case dom::element_type::INT64:
-    case dom::element_type::UINT64:
-      return kInteger | kNumber;
-    case dom::element_type::DOUBLE:
-      return is_integral(double(value)) ? kInteger | kNumber : kNumber;
-    case dom::element_type::STRING:
-      return kString;
-    case dom::element_type::ARRAY:
-      return kArray;
-    case dom::element_type::OBJECT:
-      return kObject;
-    default:
-      return 0;
-  }
-}
-
-double number_of(dom::element value) {
-  double number = 0;
-  (void)value.get(number);
-  return number;
-}
-
-// Equal values have equal texts: fields by name, numbers by what they are.
-void append_canonical(dom::element value, std::string& out) {
-  if (dom::object object; value.get(object) == simdjson::SUCCESS) {
-    std::vector<std::pair<std::string_view, dom::element>> fields;
-    for (const dom::key_value_pair field : object) fields.emplace_back(field.key, field.value);
-    std::ranges::sort(fields, {}, [](const auto& field) { return field.first; });
-    out += '{';
-    for (const auto& [key, inner] : fields) {
-      out += fmt::format("{}:{}", key.size(), key);
-      append_canonical(inner, out);
-      out += ',';
-    }
-    out += '}';
-  } else if (dom::array array; value.get(array) == simdjson::SUCCESS) {
-    out += '[';
-    for (const dom::element item : array) {
-      append_canonical(item, out);
-      out += ',';
-    }
-    out += ']';
-  } else if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
-    out += fmt::format("\"{}:{}", text.size(), text);
-  } else if (value.type() == dom::element_type::DOUBLE && is_integral(number_of(value)) &&
-             std::abs(number_of(value)) < 9e15) {
-    out += std::to_string(static_cast<std::int64_t>(number_of(value)));
-  } else {
-    out += simdjson::minify(value);
-  }
-}
-
 std::string canonical(dom::element value) {
-  std::string made;
-  append_canonical(value, made);
-  return made;
-}
-
-std::int64_t characters_in(std::string_view text) {
-  return std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; });
+  Canonical made;
+  made.make(value, std::numeric_limits<std::size_t>::max());
+  return made.text();
 }
 
 }  // namespace
@@ -113,7 +42,8 @@ std::int64_t characters_in(std::string_view text) {
 // From the JSON of a schema to its nodes. Throws nothing; the first mistake ends it.
 class SchemaCompiler {
  public:
-  explicit SchemaCompiler(Schema& made, dom::element root) : made_(made), root_(root) {}
+  explicit SchemaCompiler(Schema& made, dom::element root)
+      : made_(made), root_(root), pointers_(root) {}
 
   bool compile() {
     made_.root_ = node(root_, 0);
@@ -154,6 +84,8 @@ class SchemaCompiler {
     }
     std::ranges::sort(made.properties);
     std::ranges::sort(made.required);
+    const auto again = std::ranges::unique(made.required);
+    made.required.erase(again.begin(), again.end());
     made_.nodes_[static_cast<std::size_t>(at)] = std::move(made);
   }
 
@@ -229,10 +161,14 @@ class SchemaCompiler {
     // Beside another, only what both have.
     if (made.values) {
       std::erase_if(values, [&](const std::string& value) {
-        return std::ranges::find(*made.values, value) == made.values->end();
+        return !std::ranges::binary_search(*made.values, value);
       });
     }
     std::ranges::sort(values);
+    made.value_bytes_max = 0;
+    for (const std::string& value : values) {
+      made.value_bytes_max = std::max(made.value_bytes_max, value.size());
+    }
     made.values = std::move(values);
   }
 
@@ -289,12 +225,10 @@ class SchemaCompiler {
     if (const auto known = references_.find(pointer); known != references_.end()) {
       return known->second;
     }
-    dom::element target = root_;
-    if (!pointer.empty() && root_.at_pointer(pointer).get(target) != simdjson::SUCCESS) {
-      return fail_at("$ref");
-    }
+    const std::optional<dom::element> target = pointers_.at(pointer);
+    if (!target) return fail_at("$ref");
     dom::object object;
-    if (target.get(object) != simdjson::SUCCESS) return node(target, depth + 1);
+    if (target->get(object) != simdjson::SUCCESS) return node(*target, depth + 1);
     if (depth > Schema::kDepthMax || made_.nodes_.size() >= Schema::kNodesMax) {
       return fail("it is too large");
     }
@@ -307,142 +241,9 @@ class SchemaCompiler {
 
   Schema& made_;
   const dom::element root_;
+  JsonPointers pointers_;
   std::map<std::string, int, std::less<>> references_;
   std::string mistake_;
-};
-
-class SchemaCheck {
- public:
-  explicit SchemaCheck(const Schema& schema) : schema_(schema) {}
-
-  // What is wrong, or an empty text.
-  std::string check(int which, dom::element value, const std::string& at, int depth) {
-    if (which == Schema::kAny) return twice_in(value, at, depth);
-    if (which == Schema::kNever) return told(at, "is not among what may be given");
-    if (++steps_ > Schema::kStepsMax || depth > Schema::kDepthMax) {
-      return told(at, "takes too much work to be checked");
-    }
-    const Schema::Node& node = schema_.nodes_[static_cast<std::size_t>(which)];
-    const std::uint8_t types = types_of(value);
-    if (node.types != 0 && (node.types & types) == 0) return told(at, "is of another type");
-    if (node.values && !std::ranges::binary_search(*node.values, canonical(value))) {
-      return told(at, "is none of the values that it may have");
-    }
-    if (std::string mistake = by_type(node, value, types, at, depth); !mistake.empty()) {
-      return mistake;
-    }
-    if (node.ref != Schema::kAny) {
-      if (std::string mistake = check(node.ref, value, at, depth + 1); !mistake.empty()) {
-        return mistake;
-      }
-    }
-    return by_others(node, value, at, depth);
-  }
-
- private:
-  static std::string told(const std::string& at, std::string_view what) {
-    return at.empty() ? fmt::format("the whole {}", what) : fmt::format("`{}` {}", at, what);
-  }
-
-  static bool is_within(const Schema::Bounds& bounds, double number) {
-    if (bounds.least &&
-        (bounds.least_excluded ? number <= *bounds.least : number < *bounds.least)) {
-      return false;
-    }
-    return !bounds.most || (bounds.most_excluded ? number < *bounds.most : number <= *bounds.most);
-  }
-
-  std::string by_type(const Schema::Node& node, dom::element value, std::uint8_t types,
-                      const std::string& at, int depth) {
-    if ((types & kNumber) != 0) {
-      return is_within(node.number, number_of(value)) ? "" : told(at, "is out of its range");
-    }
-    if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
-      const auto size = static_cast<double>(characters_in(text));
-      return is_within(node.text, size) ? "" : told(at, "is too long or too short");
-    }
-    if (dom::array array; value.get(array) == simdjson::SUCCESS) {
-      return of_list(node, array, at, depth);
-    }
-    if (dom::object object; value.get(object) == simdjson::SUCCESS) {
-      return of_object(node, object, at, depth);
-    }
-    return {};
-  }
-
-  std::string of_list(const Schema::Node& node, dom::array array, const std::string& at,
-                      int depth) {
-    std::size_t size = 0;
-    for (const dom::element item : array) {
-      std::string mistake = check(node.items, item, fmt::format("{}[{}]", at, size), depth + 1);
-      if (!mistake.empty()) return mistake;
-      ++size;
-    }
-    return is_within(node.list, static_cast<double>(size))
-               ? ""
-               : told(at, "has too many or too few items");
-  }
-
-  std::string of_object(const Schema::Node& node, dom::object object, const std::string& at,
-                        int depth) {
-    std::vector<std::string_view> names;
-    for (const dom::key_value_pair field : object) {
-      names.push_back(field.key);
-      const auto known = std::ranges::lower_bound(
-          node.properties, field.key, {},
-          [](const auto& property) -> std::string_view { return property.first; });
-      const bool is_known = known != node.properties.end() && known->first == field.key;
-      const int which = is_known ? known->second : node.additional;
-      if (!is_known && which == Schema::kNever) {
-        return told(at, "has a property that the schema does not know");
-      }
-      // A name that the schema does not know is the model's own text.
-      const std::string_view name = is_known ? std::string_view(known->first) : "*";
-      std::string mistake =
-          check(which, field.value, at.empty() ? std::string(name) : fmt::format("{}.{}", at, name),
-                depth + 1);
-      if (!mistake.empty()) return mistake;
-    }
-    std::ranges::sort(names);
-    if (std::ranges::adjacent_find(names) != names.end()) {
-      return told(at, "has a property twice");
-    }
-    for (const std::string& name : node.required) {
-      if (std::ranges::binary_search(names, std::string_view(name))) continue;
-      return fmt::format("`{}` is missing", at.empty() ? name : fmt::format("{}.{}", at, name));
-    }
-    return is_within(node.object, static_cast<double>(names.size()))
-               ? ""
-               : told(at, "has too many or too few properties");
-  }
-
-  std::string by_others(const Schema::Node& node, dom::element value, const std::string& at,
-                        int depth) {
-    for (const int one : node.all_of) {
-      if (std::string mistake = check(one, value, at, depth + 1); !mistake.empty()) return mistake;
-    }
-    const auto fits = [&](int one) { return check(one, value, at, depth + 1).empty(); };
-    if (!node.any_of.empty() && std::ranges::none_of(node.any_of, fits)) {
-      return told(at, "fits none of its alternatives");
-    }
-    if (!node.one_of.empty() && std::ranges::count_if(node.one_of, fits) != 1) {
-      return told(at, "does not fit exactly one of its alternatives");
-    }
-    return {};
-  }
-
-  // Whatever may be given is read by somebody.
-  std::string twice_in(dom::element value, const std::string& at, int depth) {
-    static const Schema::Node kFree;
-    if (!value.is_object() && !value.is_array()) return {};
-    if (++steps_ > Schema::kStepsMax || depth > Schema::kDepthMax) {
-      return told(at, "takes too much work to be checked");
-    }
-    return by_type(kFree, value, types_of(value), at, depth);
-  }
-
-  const Schema& schema_;
-  std::int64_t steps_ = 0;
 };
 
 std::expected<Schema, std::string> Schema::of_definition(std::string_view definition) {
@@ -463,20 +264,6 @@ std::expected<Schema, std::string> Schema::of_definition(std::string_view defini
   SchemaCompiler compiler(made, parameters);
   if (!compiler.compile()) return std::unexpected(compiler.take());
   return made;
-}
-
-std::optional<std::string> Schema::mistake_in(std::string_view arguments) const {
-  if (arguments.empty()) arguments = "{}";
-  dom::parser parser;
-  dom::element root;
-  const simdjson::error_code error = parser.parse(arguments.data(), arguments.size()).get(root);
-  if (error != simdjson::SUCCESS) {
-    return fmt::format("they are not valid JSON ({})", simdjson::error_message(error));
-  }
-  if (!root.is_object()) return "they are no JSON object";
-  std::string mistake = SchemaCheck(*this).check(root_, root, {}, 0);
-  if (mistake.empty()) return std::nullopt;
-  return mistake;
 }
 
 }  // namespace tollgate::tools

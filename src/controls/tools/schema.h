@@ -5,8 +5,11 @@
 // oneOf, allOf, and $ref within the schema; title, description, format and the like say nothing of
 // what fits. Any other word could, so a schema with one is not understood, and its name is told.
 //
-// Pure. Bounded: nodes of a schema, and steps of a check, which is linear in the arguments for a
-// schema without alternatives.
+// Pure. Bounded: nodes of a schema, which is read in work linear in it, and steps of a check. A
+// step is one value held to one node, one property looked up, or so many bytes of text as
+// kBytesOfAStep: whatever the schema and the arguments are, a check takes kStepsMax of them at
+// most, beside reading the arguments once, and without alternatives and `allOf` as many as they
+// have values.
 //
 // Source: JSON Schema draft 2020-12, of draft 7 what is the same.
 #pragma once
@@ -27,6 +30,7 @@ class Schema {
   static constexpr std::size_t kNodesMax = 10'000;
   static constexpr int kDepthMax = 64;
   static constexpr std::int64_t kStepsMax = 200'000;
+  static constexpr std::size_t kBytesOfAStep = 64;
 
   // Of the definition of a tool as it was offered: {"function": {"parameters": …}},
   // {"parameters": …} or {"input_schema": …}; one without takes any object. Else what of it is not
@@ -35,8 +39,9 @@ class Schema {
 
   // What keeps arguments from fitting, in words that quote none of them; nothing: they fit. None at
   // all stand for an empty object. A name that stands twice in an object does not fit: of two
-  // values it is not known which one is read.
-  std::optional<std::string> mistake_in(std::string_view arguments) const;
+  // values it is not known which one is read. `steps`: where not null, how many it took.
+  std::optional<std::string> mistake_in(std::string_view arguments,
+                                        std::int64_t* steps = nullptr) const;
 
  private:
   friend class SchemaCompiler;
@@ -52,11 +57,12 @@ class Schema {
   struct Node {
     std::uint8_t types = 0;                               // Bits; 0: any.
     std::vector<std::pair<std::string, int>> properties;  // Sorted.
-    std::vector<std::string> required;                    // Sorted.
+    std::vector<std::string> required;                    // Sorted, each once.
     int additional = kAny;
     int items = kAny;
     int ref = kAny;
-    std::optional<std::vector<std::string>> values;  // Canonical JSON.
+    std::optional<std::vector<std::string>> values;  // Canonical, sorted.
+    std::size_t value_bytes_max = 0;                 // Of the longest of them.
     Bounds number, text, list, object;
     std::vector<int> any_of, one_of, all_of;
   };

@@ -131,5 +131,82 @@ TEST(ToolSchema, TakesBoundedWork) {
   EXPECT_FALSE(Schema::of_definition(R"({"parameters":)" + nested + "}"));
 }
 
+std::string repeated(int times, std::string_view what) {
+  std::string made;
+  for (int i = 0; i < times; ++i) made.append(i == 0 ? "" : ",").append(what);
+  return made;
+}
+
+// What is cheap to write and dear to check: each takes no more than the steps there are, however
+// long the arguments are, and what is told is that it takes too many.
+TEST(ToolSchema, ChargesForAllWorkThatItTakes) {
+  const auto through = [](const std::string& alternatives, std::string_view fits) {
+    return R"({"type":"object","properties":{"a":{"allOf":[)" +
+           repeated(45, R"({"$ref":"#/$defs/e"})") + R"(]}},"$defs":{"e":{"anyOf":[)" +
+           alternatives + ",{\"type\":\"" + std::string(fits) + "\"}]}}}";
+  };
+  const auto tenfold = [](char name, char inner) {
+    return std::string("\"") + name + R"(":{"allOf":[)" +
+           repeated(40, std::string(R"({"$ref":"#/$defs/)") + inner + "\"}") + "]}";
+  };
+  const std::string lists = R"({"type":"object","properties":{"a":{"$ref":"#/$defs/d"}},"$defs":{)"
+                            R"("a":{"type":"array","items":{}},)" +
+                            tenfold('b', 'a') + "," + tenfold('c', 'b') + "," + tenfold('d', 'c') +
+                            "}}";
+  const std::string text = "\"" + std::string(64 * 1024, 'x') + "\"";
+  const std::string list = "[" + repeated(8'000, "1") + "]";
+  const struct {
+    std::string schema, value;
+  } cases[] = {
+      {through(repeated(4'500, R"({"enum":[1]})"), "string"), text},
+      {through(repeated(4'500, R"({"maxLength":1})"), "string"), text},
+      {through(repeated(4'500, R"({"minItems":9000})"), "array"), list},
+      {through(repeated(4'500, R"({"enum":[[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,2]]})"), "array"), list},
+      {lists, list},
+  };
+  for (const auto& [schema, value] : cases) {
+    SCOPED_TRACE(schema.substr(0, 200));
+    std::int64_t steps = 0;
+    const auto found = made(schema).mistake_in("{\"a\":" + value + "}", &steps);
+    ASSERT_TRUE(found);
+    EXPECT_NE(found->find("too much work"), std::string::npos) << *found;
+    EXPECT_GT(steps, Schema::kStepsMax);
+    // The step that was one too many is of one value at most.
+    EXPECT_LT(steps, Schema::kStepsMax + 2'048);
+  }
+}
+
+TEST(ToolSchema, TakesStepsAsTheArgumentsHaveValuesAndText) {
+  const Schema schema = made(
+      R"({"properties":{"a":{"items":{"type":"integer","enum":[1,2]}},"b":{"maxLength":99999},)"
+      R"("c":true},"required":["a"]})");
+  const auto steps_of = [&](int items, std::size_t bytes) {
+    std::int64_t steps = 0;
+    // What the schema says nothing of is looked through for names that are there twice, once.
+    const auto found =
+        schema.mistake_in("{\"a\":[" + repeated(items, "1") + "],\"b\":\"" +
+                              std::string(bytes, 'x') + "\",\"c\":[" + repeated(items, "{}") + "]}",
+                          &steps);
+    EXPECT_FALSE(found) << *found;
+    return steps;
+  };
+  const std::int64_t none = steps_of(0, 0);
+  EXPECT_EQ(steps_of(2'000, 0) - none, 2 * (steps_of(1'000, 0) - none));
+  EXPECT_EQ(steps_of(0, 64'000) - none, 1'000);
+  // No list that a caller sends in earnest is too long.
+  EXPECT_LE(steps_of(50'000, 64'000), Schema::kStepsMax);
+}
+
+// A long name over many items is put into words only where something is wrong.
+TEST(ToolSchema, TellsThePlaceOfWhatIsWrong) {
+  const std::string name(50'000, 'n');
+  const Schema schema =
+      made("{\"properties\":{\"" + name + "\":{\"items\":{\"type\":\"integer\"}}}}");
+  EXPECT_FALSE(schema.mistake_in("{\"" + name + "\":[" + repeated(8'000, "1") + "]}"));
+  const auto found = schema.mistake_in("{\"" + name + "\":[1,2,\"3\"]}");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(*found, "`" + name + "[2]` is of another type");
+}
+
 }  // namespace
 }  // namespace tollgate::tools

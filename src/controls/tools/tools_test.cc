@@ -54,7 +54,7 @@ TEST(Tools, OfARouteThatSaysNothingAreNone) {
 
 TEST(Tools, ThatAreDeniedAreSoWhateverAllowsThem) {
   Case one = searching();
-  one.policy.allow = NameSet({"*", "bash_20250124"});
+  one.policy.allow = NameSet({"*", "type:bash_20250124"});
   one.policy.by_role = {{"admin", NameSet({"delete_users"})}};
   one.policy.deny = NameSet({"delete_*", "bash"});
   one.roles = {kAdmin, kAdmin + 2};
@@ -161,7 +161,7 @@ TEST(Tools, ThatWereCalledBeforeAreAllowedToo) {
   EXPECT_EQ(verdict.error().param, "messages[3]");
   EXPECT_TRUE(one.check({.calls = std::span(calls).first(1)}));
   // One of a provider's own that the caller runs: allowed by its type, called by its name.
-  one.policy.allow = NameSet({"bash_20250124"});
+  one.policy.allow = NameSet({"type:bash_20250124"});
   const Tool bash[] = {{"bash_20250124", "bash"}};
   const PastCall ran[] = {{{"", "bash"}, "{}", 1}};
   EXPECT_TRUE(one.check({.offered = bash, .calls = ran}));
