@@ -2,39 +2,44 @@
 """Counts what every step of `./dev test` left under a folder of results.
 
 A program of GoogleTest counts as its cases; any other test of ctest as one; a black-box test as
-one. Ends with `N passed, N failed, N skipped` and exits 1 where anything failed or nothing ran.
+one. What failed is told with its first words. Ends with `N passed, N failed, N skipped` and exits 1 where anything failed or nothing ran.
 """
 import pathlib
 import sys
 import xml.etree.ElementTree as xml
 
 
+WORDS_MAX = 1200
+
+
 def case_result(case):
-    if case.find("failure") is not None or case.find("error") is not None:
-        return "failed"
+    """The result of a case, and why it is that."""
+    for fault in (*case.findall("failure"), *case.findall("error")):
+        said = f"{fault.get('message') or ''}\n{fault.text or ''}".strip()
+        return "failed", said[:WORDS_MAX]
     if case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
-        return "skipped"
-    return "passed"
+        return "skipped", ""
+    return "passed", ""
 
 
 def cases_of(root):
-    """(name, result) of every test case, nested suites included."""
+    """(name, result, why) of every test case, nested suites included."""
     for case in root.iter("testcase"):
-        yield f"{case.get('classname', '')}.{case.get('name')}", case_result(case)
+        yield f"{case.get('classname', '')}.{case.get('name')}", *case_result(case)
 
 
 def unit_results(folder):
     for case in xml.parse(folder / "ctest.junit").getroot().iter("testcase"):
-        name, result = case.get("name"), case_result(case)
+        name, (result, why) = case.get("name"), case_result(case)
         detail = folder / f"{name}_test.xml"
         if not detail.exists():
-            yield name, result
+            yield name, result, why
             continue
         results = list(cases_of(xml.parse(detail).getroot()))
         yield from results
         # Every case passed and the program still failed: a sanitizer spoke at its end.
-        if result == "failed" and not any(it == "failed" for _, it in results):
-            yield name, "failed"
+        if result == "failed" and not any(it == "failed" for _, it, _ in results):
+            yield name, "failed", why
 
 
 def main():
@@ -46,10 +51,12 @@ def main():
             black_box = xml.parse(folder / "black-box.junit").getroot()
             results += [(folder.name, *it) for it in cases_of(black_box)]
     count = {"passed": 0, "failed": 0, "skipped": 0}
-    for preset, name, result in results:
+    for preset, name, result, why in results:
         count[result] += 1
         if result != "passed":
             print(f"{result}: {preset}: {name}")
+        if why:
+            print("\n".join(f"  | {line}" for line in why.splitlines()))
     print("{passed} passed, {failed} failed, {skipped} skipped".format(**count))
     return 0 if count["passed"] and not count["failed"] else 1
 

@@ -156,7 +156,8 @@ FaultOr<void> mark_retired(Database& database, const Author& author, const std::
 }
 
 // From here on nobody else writes under the name.
-FaultOr<void> fence(Database& database, const Author& author, GatewaySeat& seat, Retirement& made) {
+FaultOr<void> fence(Database& database, const Author& author, GatewaySeat& seat, Retirement& made,
+                    const pipeline::Clock& clock) {
   const std::string& gateway = made.gateway;
   TRY(transaction, begin_change(database, author, std::nullopt));
   TRY(seen, seat.last_seen(database));
@@ -179,7 +180,8 @@ FaultOr<void> fence(Database& database, const Author& author, GatewaySeat& seat,
         std::chrono::duration_cast<std::chrono::seconds>(kAliveWithin).count());
     return {};
   }
-  if (!retired) TRY_DO(mark_retired(database, author, gateway, now));
+  // By the clock of what is ended next, so that all of it lies behind the mark.
+  if (!retired) TRY_DO(mark_retired(database, author, gateway, clock.wall()));
   TRY_DO(seat.take(database, SeatClaim::kToEnd));
   return transaction.commit();
 }
@@ -248,7 +250,7 @@ FaultOr<Retirement> retire_gateway(Database& database, const Author& author,
   if (silent) wait(2 * kSilentAtMost);
   Retirement made;
   made.gateway = gateway;
-  TRY_DO(fence(database, author, seat, made));
+  TRY_DO(fence(database, author, seat, made, clock));
   if (made.refused != Retirement::Refused::kNo) return made;
   TRY(writer, TrailWriter::open(database, gateway));
   writer.sit(seat);

@@ -382,7 +382,7 @@ describe('a server that is not to be believed', () => {
     const said = await response.text();
     assert.doesNotMatch(said, /Obey/);
     assert.ok(!response.headers.get('mcp-session-id').includes('h1'));
-    answer = (r, body) => json(r, opened(body.id), 200, { 'mcp-session-id': 'x'.repeat(600) });
+    answer = (r, body) => json(r, opened(body?.id), 200, { 'mcp-session-id': 'x'.repeat(600) });
     const long = await send('/mcp/bad', initialize);
     assert.equal(long.status, 200);
     assert.deepEqual((await recorded(long)).mcp.absent, ['bad']);

@@ -91,9 +91,13 @@ bool is_name(std::string_view name) {
 }
 
 std::string_view family_of(std::string_view type) {
+  if (type.empty()) return {};
+  constexpr auto kFirst = [](std::string_view family) { return family.front(); };
+  static_assert(std::ranges::is_sorted(kFamilies, {}, kFirst));
   // The longest that fits: tool_search_tool_regex is not a tool_search.
   std::string_view found;
-  for (const std::string_view family : kFamilies) {
+  for (const std::string_view family :
+       std::ranges::equal_range(kFamilies, type.front(), {}, kFirst)) {
     if (family.size() > found.size() && type.starts_with(family) &&
         is_version(type.substr(family.size()))) {
       found = family;
