@@ -351,7 +351,7 @@ void Gateway::Parts::register_gauges() {
                    emit("", static_cast<double>(store->ledger().open_holds()));
                  }});
   register_budget_gauges(store->ledger(), admin_loop, metrics);
-  register_buffer_gauges(buffered, metrics);
+  register_buffer_gauges(buffered, answers, metrics);
   metrics.gauge(
       {"tollgate_audit_healthy", "Whether decisions are being kept.",
        [this](const admin::Gauge::Emit& emit) { emit("", store->trail().healthy() ? 1 : 0); }});

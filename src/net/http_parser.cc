@@ -21,6 +21,7 @@ using BeastView = boost::beast::string_view;
 constexpr std::size_t kExtensionBytesMax = 64;
 // As many as the largest size needs: more are zeros in front, which others may cut off.
 constexpr int kSizeDigitsMax = 16;
+constexpr std::size_t kTimeoutDigits = 9;  // Of seconds that a peer keeps a connection.
 
 std::string_view view(BeastView text) { return {text.data(), text.size()}; }
 
@@ -124,6 +125,18 @@ std::optional<std::uint64_t> whole_number(std::string_view text) {
   return value;
 }
 
+// The timeout of "timeout=5, max=100".
+std::optional<Duration> timeout_in(std::string_view parameters) {
+  constexpr std::string_view kName = "timeout=";
+  const std::size_t at = parameters.find(kName);
+  if (at == parameters.npos) return std::nullopt;
+  std::string_view digits = parameters.substr(at + kName.size());
+  digits = digits.substr(0, digits.find_first_not_of("0123456789"));
+  const std::optional<std::uint64_t> seconds = whole_number(digits.substr(0, kTimeoutDigits));
+  if (!seconds) return std::nullopt;
+  return std::chrono::seconds(*seconds);
+}
+
 // What the fields say about where the message ends and what comes after it.
 struct Fields {
   const Header* length = nullptr;
@@ -133,6 +146,7 @@ struct Fields {
   int hosts = 0;
   bool close = false;
   bool keep_alive = false;
+  std::optional<Duration> keep_alive_timeout;
   const Header* expect = nullptr;
   const Header* upgrade = nullptr;
   bool encoded = false;     // The body is said to be compressed.
@@ -165,6 +179,8 @@ Fields gather(const std::vector<Header>& fields) {
         if (equal_without_case(field.name, "connection")) {
           found.close = found.close || list_has(field.value, "close");
           found.keep_alive = found.keep_alive || list_has(field.value, "keep-alive");
+        } else if (equal_without_case(field.name, "keep-alive")) {
+          found.keep_alive_timeout = timeout_in(field.value);
         }
         break;
       case 14:
@@ -193,6 +209,7 @@ Fields gather(const std::vector<Header>& fields) {
 
 // The rules that requests and replies share. The complaint, or empty.
 std::string_view frame(const Fields& found, ParsedHead& parsed) {
+  parsed.keep_alive_timeout = found.keep_alive_timeout;
   parsed.keep_alive = !found.close && (parsed.minor_version == 1 || found.keep_alive);
   if (found.codings > 0) {
     if (found.lengths > 0) return "Transfer-Encoding and Content-Length contradict each other";

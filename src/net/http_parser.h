@@ -58,6 +58,8 @@ struct ParsedHead {
   Framing framing = Framing::kNone;
   std::uint64_t length = 0;  // kLength
   bool keep_alive = false;
+  // For how long the peer keeps an idle connection, where it says so (RFC 2068, 19.7.1.1).
+  std::optional<Duration> keep_alive_timeout;
   bool expects_continue = false;
 };
 

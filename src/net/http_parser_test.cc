@@ -139,6 +139,25 @@ TEST(HttpParser, TellsFramingAndWhatComesAfter) {
   EXPECT_TRUE(parse("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").keep_alive);
 }
 
+TEST(HttpParser, ReadsForHowLongAPeerKeepsAConnection) {
+  std::vector<pipeline::Header> fields;
+  const auto parse = [&fields](std::string_view value) {
+    ParsedHead parsed;
+    const std::string head =
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nKeep-Alive: " + std::string(value) + "\r\n\r\n";
+    EXPECT_EQ(parse_reply(head, HeadLimits{}, ReplyTo::kOther, fields, parsed), "") << value;
+    return parsed.keep_alive_timeout;
+  };
+  EXPECT_EQ(parse("timeout=5"), std::chrono::seconds(5));
+  EXPECT_EQ(parse("max=100, timeout=75"), std::chrono::seconds(75));
+  EXPECT_EQ(parse("timeout=0"), Duration{});
+  EXPECT_EQ(parse("max=100"), std::nullopt);
+  EXPECT_EQ(parse("timeout=soon"), std::nullopt);
+  EXPECT_EQ(parse("timeout="), std::nullopt);
+  // Longer than anything waits, and no number that overflows.
+  EXPECT_GT(parse("timeout=99999999999999999999"), std::chrono::hours(1));
+}
+
 TEST(HttpParser, FramesReplies) {
   std::vector<pipeline::Header> fields;
   const auto parse = [&fields](std::string_view head, ReplyTo to, std::string& told) {

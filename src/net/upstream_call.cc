@@ -53,7 +53,7 @@ void Call::release() {
                           connection_->inbox.empty() && connection_->stream.open() &&
                           !connection_->stream.peer_left();
     if (reusable) {
-      pool_.keep(std::move(connection_));
+      pool_.keep(std::move(connection_), parsed_.keep_alive_timeout);
     } else {
       connection_.reset();
     }

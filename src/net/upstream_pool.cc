@@ -13,6 +13,8 @@ namespace {
 // Many servers end an idle connection after a minute or less; one that they ended first is
 // seen and dropped at once.
 constexpr Duration kWaitingTime = std::chrono::seconds(30);
+// So much before an upstream ends a connection, a request may cross its end on the way.
+constexpr Duration kBeforeTheirEnd = std::chrono::seconds(1);
 // What has waited for less is as the loop last saw it: asking the socket again is a system call.
 constexpr Duration kFreshTime = std::chrono::milliseconds(20);
 constexpr std::size_t kWaitingPerOrigin = 256;
@@ -52,11 +54,11 @@ UpstreamConnection::~UpstreamConnection() {
   --origin_.pool->connections;
 }
 
-void UpstreamConnection::rest() {
+void UpstreamConnection::rest(Duration most) {
   kept = true;
   inbox.rest();
   rested_ = origin_.pool->loop.now();
-  stream.set_deadline(rested_ + kWaitingTime);
+  stream.set_deadline(rested_ + most);
   stream.on_readable = &noticed_;
 }
 
@@ -145,10 +147,12 @@ std::unique_ptr<UpstreamConnection> UpstreamPool::State::take(Origin& origin) {
   return nullptr;
 }
 
-void UpstreamPool::State::keep(std::unique_ptr<UpstreamConnection> connection) {
+void UpstreamPool::State::keep(std::unique_ptr<UpstreamConnection> connection,
+                               std::optional<Duration> theirs) {
   Origin& origin = connection->origin();
-  if (origin.waiting.size() >= kWaitingPerOrigin) return;
-  connection->rest();
+  const Duration most = theirs ? std::min(kWaitingTime, *theirs - kBeforeTheirEnd) : kWaitingTime;
+  if (origin.waiting.size() >= kWaitingPerOrigin || most <= Duration{}) return;
+  connection->rest(most);
   origin.waiting.push_back(std::move(connection));
 }
 

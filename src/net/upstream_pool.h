@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ class UpstreamConnection {
   UpstreamConnection(Loop::State& loop, Origin& origin);
   ~UpstreamConnection();
 
-  void rest();  // Is kept for another request from now on, and ends itself when it breaks.
+  // Is kept for another request from now on, for `most`, and ends itself when it breaks.
+  void rest(Duration most);
   void work();
   bool quiet();
 
@@ -70,7 +72,8 @@ struct UpstreamPool::State {
   Origin& origin_of(const pipeline::UpstreamRequest& request);
   pipeline::CallHandle call(Origin& origin, const pipeline::UpstreamRequest& request);
   std::unique_ptr<UpstreamConnection> take(Origin& origin);
-  void keep(std::unique_ptr<UpstreamConnection> connection);
+  // For as long as the upstream keeps it, where it says so.
+  void keep(std::unique_ptr<UpstreamConnection> connection, std::optional<Duration> theirs);
   void recycle(Call& call);
 
   Loop::State& loop;

@@ -107,6 +107,33 @@ TEST_F(Upstream, ReplacesAKeptConnectionThatEnded) {
 }
 
 // What is written may have been worked on, and be billed: it is never written twice.
+// A request that crosses the end of its connection on the way cannot be sent again.
+TEST_F(Upstream, LeavesAKeptConnectionBeforeItsUpstreamEndsIt) {
+  listen({});
+  const auto peer = caller();
+  std::unique_ptr<Peer> up;
+  const auto serve = [&](std::string_view keep_alive) {
+    peer->received.clear();
+    peer->send(kAsk);
+    ASSERT_TRUE(arrives(*peer, up));
+    answer(*up, "HTTP/1.1 200 OK\r\nKeep-Alive: " + std::string(keep_alive) +
+                    "\r\nContent-Length: 6\r\n\r\nanswer");
+    ASSERT_TRUE(until_received(*peer, "\r\n\r\nanswer"));
+    settle();
+  };
+  serve("timeout=5");
+  EXPECT_EQ(pool->connections(), 1);
+  pass(std::chrono::milliseconds(3900));
+  EXPECT_EQ(pool->connections(), 1);
+  serve("timeout=5");
+  EXPECT_EQ(server.accept(), nullptr) << "it was used again";
+  pass(std::chrono::milliseconds(4100));
+  EXPECT_EQ(pool->connections(), 0);
+  up = nullptr;
+  serve("timeout=1");
+  EXPECT_EQ(pool->connections(), 0) << "it ends in a moment";
+}
+
 TEST_F(Upstream, SendsNothingTwice) {
   listen({});
   const auto peer = caller();
