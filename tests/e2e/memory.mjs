@@ -14,7 +14,9 @@ export class Memory {
 
   check(pid) {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    this.resident_mb = Number(status.match(/^VmRSS:\s+(\d+) kB$/m)[1]) / 1024;
+    const found = status.match(/^VmRSS:\s+(\d+) kB$/m);
+    if (!found) return; // It was killed a moment ago.
+    this.resident_mb = Number(found[1]) / 1024;
     this.looks += 1;
     if (this.looks <= WARM_LOOKS) {
       this.warm_mb = Math.max(this.warm_mb, this.resident_mb);
