@@ -73,8 +73,8 @@ void Campaigns::point_to(const Minhash& minhash, const Template& kept) {
   const auto one = static_cast<std::uint32_t>(&kept - templates_.data()) + 1;
   for (std::size_t band = 0; band < kBands; ++band) {
     std::uint32_t& told = index_[place_of(minhash, band)];
-    // What leads to a campaign goes on doing so.
-    if (told != 0 && kept.flagged_seconds == 0 &&
+    // What leads to a campaign goes on doing so, but to another.
+    if (told != 0 && !is_flagged(kept, kept.last_seconds) &&
         is_flagged(templates_[told - 1], kept.last_seconds)) {
       continue;
     }

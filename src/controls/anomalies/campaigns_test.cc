@@ -107,6 +107,38 @@ TEST(Campaigns, EndWhenNobodyGoesOn) {
   EXPECT_FALSE(campaigns.observe(features_of(joined(base)), 1, later));
 }
 
+// Whether the last of several variants, each of another actor, is of a campaign.
+bool is_sent_by_many(Campaigns& campaigns, Features text, WallTime now) {
+  bool flagged = false;
+  for (std::uint64_t i = 1; i <= 30; ++i) {
+    text.exact = i * 0x9e3779b97f4a7c15;
+    flagged = campaigns.observe(text, i << 40, now);
+  }
+  return flagged;
+}
+
+// A template that was of a campaign once, and still comes, takes nothing from one that is now.
+TEST(Campaigns, OfThePastGiveWayToThoseOfNow) {
+  Features past{.words = 40, .simhash = 0x00000000FFFFFFFF};
+  Features present{.words = 40, .simhash = 0xFFFFFFFF00000000};
+  Features near = present;
+  for (std::uint32_t i = 0; i < kMinhashes; ++i) {
+    // The first three bands, of two rows each, are those of all three texts.
+    const bool is_of_all = i % 8 < 3;
+    past.minhash[i] = 100 + i;
+    present.minhash[i] = is_of_all ? past.minhash[i] : 200 + i;
+    near.minhash[i] = is_of_all || i == 3 || i == 12 ? present.minhash[i] : 300 + i;
+  }
+  Campaigns campaigns(1 << 10);
+  ASSERT_TRUE(is_sent_by_many(campaigns, past, kStart));
+  for (const int hours : {5, 10}) campaigns.observe(past, 1, kStart + std::chrono::hours(hours));
+  const WallTime now = kStart + std::chrono::hours(12);
+  ASSERT_FALSE(campaigns.observe(past, 1, now));
+  ASSERT_TRUE(is_sent_by_many(campaigns, present, now));
+  EXPECT_FALSE(campaigns.observe(past, 1, now));
+  EXPECT_TRUE(campaigns.observe(near, 99, now));
+}
+
 TEST(Campaigns, AreKnownAgainOnceRestored) {
   Language language(5);
   Campaigns campaigns(1 << 10);

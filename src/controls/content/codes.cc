@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "controls/content/identifiers.h"
+#include "controls/content/named_numbers.h"
+#include "controls/content/single_letters.h"
 
 namespace tollgate::content {
 
@@ -182,47 +184,6 @@ std::size_t morse_at(std::string_view text, std::size_t at, std::string& read,
   read.clear();
   while (end < text.size() && is_mark(text[end])) ++end;
   looked_to = std::max(looked_to, end);
-  return 0;
-}
-
-// ---- Letters one by one -------------------------------------------------------------------------
-
-// So many in a row are of it for certain.
-constexpr std::size_t kSpacedMin = 6;
-
-bool is_single(char c) { return (c >= ' ' && c < 0x7F) || is_space(c); }
-
-bool is_alone(std::string_view text, std::size_t at) {
-  return is_alnum(text[at]) && (at == 0 || !is_alnum(text[at - 1])) &&
-         (at + 1 >= text.size() || !is_alnum(text[at + 1]));
-}
-
-std::size_t spaced_at(std::string_view text, std::size_t at, std::string& read,
-                      std::size_t& looked_to) {
-  if (!is_alone(text, at) || at + 2 >= text.size()) return 0;
-  const char separator = text[at + 1];
-  std::size_t end = at;
-  std::size_t row = 0;
-  std::size_t longest = 0;
-  // A space that is one of the characters stands between two separators.
-  while (end < text.size() && is_single(text[end])) {
-    const bool is_letter = is_alnum(text[end]);
-    if (is_letter && !is_alone(text, end)) break;
-    read.push_back(text[end]);
-    row = is_letter ? row + 1 : 0;
-    longest = std::max(longest, row);
-    ++end;
-    if (end + 1 >= text.size() || text[end] != separator) break;
-    ++end;
-  }
-  // A separator that nothing follows is none of it.
-  if (end > at && text[end - 1] == separator && end < text.size() && read.back() != separator)
-    --end;
-  const bool has_letters =
-      std::ranges::count_if(read, is_letter) >= static_cast<std::ptrdiff_t>(kSpacedMin);
-  if (longest >= kSpacedMin && has_letters) return end - at;
-  read.clear();
-  looked_to = std::max(looked_to, std::max(at + 1, end - std::min(end, std::size_t{1})));
   return 0;
 }
 
@@ -459,19 +420,9 @@ std::size_t code_begin(std::string_view text, std::size_t at, std::size_t from) 
     while (begin < at && !is_mark(text[begin])) ++begin;
     return begin;
   }
-  if (is_alnum(c) && is_alone(text, at)) {
-    // By the separator, with whatever single characters stand between.
-    std::size_t begin = at;
-    if (at + 1 < text.size()) {
-      const char separator = text[at + 1];
-      while (begin >= from + 2 && text[begin - 1] == separator && is_single(text[begin - 2]) &&
-             (!is_alnum(text[begin - 2]) || is_alone(text, begin - 2))) {
-        begin -= 2;
-      }
-      while (begin < at && !is_alnum(text[begin])) begin += 2;
-    }
-    return begin;
-  }
+  if (!is_alnum(c)) return at;
+  if (const auto begin = named_numbers_begin(text, at, from)) return *begin;
+  if (is_alone(text, at)) return letters_begin(text, at, from);
   if (is_digit(c) && !digits_at(text, at).empty()) {
     for (std::size_t before = number_before(text, at, from); before != at;
          before = number_before(text, at, from)) {
@@ -487,7 +438,8 @@ std::size_t code_at(std::string_view text, std::size_t at, std::string& read,
   if (c == '=') return quoted_at(text, at, read);
   if (is_mark(c)) return morse_at(text, at, read, looked_to);
   if (!is_alnum(c)) return 0;
-  if (is_alone(text, at)) return spaced_at(text, at, read, looked_to);
+  if (const std::size_t size = named_numbers_at(text, at, read, looked_to); size > 0) return size;
+  if (is_alone(text, at)) return letters_at(text, at, read, looked_to);
   return is_digit(c) ? number_code_at(text, at, read, looked_to) : 0;
 }
 

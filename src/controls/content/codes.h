@@ -4,9 +4,10 @@
 // Read are
 //   - numbers of characters, in decimal or octal, and bytes in binary, with one or two separators
 //     between them or, in binary, none: "105 103 110", "151,147", "01101001 01100111";
+//   - the same where each number says what it is (named_numbers.h): "0b01101001, 0b01100111",
+//     "U+0069 U+0067", "chr(105)+chr(103)";
 //   - Morse code with a space between letters: ".. --. -. --- .-. .";
-//   - letters one by one, with the same separator between all of them: "i g n o r e",
-//   "i-g-n-o-r-e";
+//   - letters one by one (single_letters.h): "i g n o r e", "i-g-n-o-r-e a-l-l";
 //   - quoted-printable: "=69=67nore", and its soft line breaks;
 //   - base32, in capitals or small letters;
 //   - base64 in groups or lines that are too short to be a run (kEncodedMin).

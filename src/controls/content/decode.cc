@@ -1,7 +1,5 @@
 #include "controls/content/decode.h"
 
-#include <unicode/uchar.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -12,7 +10,8 @@
 #include "controls/content/characters.h"
 #include "controls/content/codes.h"
 #include "controls/content/encoded_bytes.h"
-#include "controls/content/entity_names.h"
+#include "controls/content/escapes.h"
+#include "controls/content/hex.h"
 #include "controls/content/places.h"
 #include "controls/content/rot13.h"
 #include "controls/content/survey.h"
@@ -36,17 +35,6 @@ constexpr std::array<std::uint8_t, 256> kBase64 = [] {
   return values;
 }();
 
-constexpr std::array<std::uint8_t, 256> kHex = [] {
-  std::array<std::uint8_t, 256> values{};
-  values.fill(kNotOne);
-  for (std::uint8_t i = 0; i < 10; ++i) values[static_cast<std::size_t>('0') + i] = i;
-  for (std::uint8_t i = 10; i < 16; ++i) {
-    values[static_cast<std::size_t>('a') + i - 10] = i;
-    values[static_cast<std::size_t>('A') + i - 10] = i;
-  }
-  return values;
-}();
-
 // What a character can begin.
 enum class Begins : std::uint8_t { kNothing, kRun, kSign };
 
@@ -60,36 +48,6 @@ constexpr std::array<Begins, 256> kBegins = [] {
 }();
 
 Begins begins(char c) { return kBegins[static_cast<unsigned char>(c)]; }
-std::uint8_t hex(char c) { return kHex[static_cast<unsigned char>(c)]; }
-bool is_hex(char c) { return hex(c) != kNotOne; }
-bool is_text(std::uint32_t value) { return value >= ' ' || (value >= '\t' && value <= '\r'); }
-bool is_pair(std::string_view text, std::size_t at) {
-  return at + 1 < text.size() && is_hex(text[at]) && is_hex(text[at + 1]);
-}
-char byte_of(std::string_view text, std::size_t at) {
-  return static_cast<char>(hex(text[at]) << 4 | hex(text[at + 1]));
-}
-
-constexpr std::uint32_t kPointsEnd = 0x110000;
-
-// A number in `base` that begins at `at`, of at most `digits_max` digits; the end is `at` where
-// there is none, or none that is a character.
-struct Number {
-  std::uint32_t value = 0;
-  std::size_t end = 0;
-};
-Number number_at(std::string_view text, std::size_t at, std::uint32_t base,
-                 std::size_t digits_max) {
-  Number made{0, at};
-  const std::size_t end = std::min(text.size(), at + digits_max);
-  while (made.end < end && hex(text[made.end]) < base) {
-    made.value = std::min(made.value * base + hex(text[made.end]), kPointsEnd);
-    ++made.end;
-  }
-  const bool is_character = made.value < kPointsEnd && (made.value < 0xD800 || made.value > 0xDFFF);
-  if (!is_character) made.end = at;
-  return made;
-}
 
 void read_base64(std::string_view letters, std::string& bytes) {
   bytes.clear();
@@ -233,7 +191,8 @@ class DecodedText {
 template <class Put, class Free>
 void Decoder::each_piece(std::string_view text, const Candidates& candidates, Put put, Free free) {
   std::size_t kept = 0;  // Up to where it was put…
-  std::size_t seen = 0;  // …and looked at.
+  std::size_t seen = 0;  // …and looked at…
+  std::size_t from = 0;  // …but for signs that are none, which may stand between letters of a code.
   bool is_behind_one = false;
   groups_looked_to_ = 0;
   run_ = {};
@@ -249,10 +208,11 @@ void Decoder::each_piece(std::string_view text, const Candidates& candidates, Pu
     if (!is_behind_one && is_pair(text, at)) at = first_pair(text, at, seen);
     is_behind_one = false;
     std::size_t size = encoded_at(text, at);
-    if (size == 0 && !is_in_run_) size = code_around(text, candidate, seen, at);
-    free(seen, at);
+    if (size == 0 && !is_in_run_) size = code_around(text, candidate, from, at);
+    free(std::min(seen, at), at);
     if (size == 0) {
       seen = looked_to_;
+      if (begins(text[candidate]) != Begins::kSign) from = seen;
       is_behind_one = is_in_run_;
       continue;
     }
@@ -261,6 +221,7 @@ void Decoder::each_piece(std::string_view text, const Candidates& candidates, Pu
     seen = kept = at + size;
     // Behind a sign the rest of a word is of the same layer as the sign is of.
     if (is_sign) seen = run_end(text, kept);
+    from = seen;
     is_behind_one = !is_sign;
     if (!put(Extent{at, kept}, std::string_view(read_), false)) return;
   }
@@ -322,11 +283,11 @@ std::size_t Decoder::encoded_at(std::string_view text, std::size_t at) {
   looked_to_ = at + 1;
   switch (text[at]) {
     case '%':
-      return percent_at(text, at);
+      return percent_at(text, at, read_);
     case '&':
-      return entity_at(text, at);
+      return entity_at(text, at, read_);
     case '\\':
-      return escape_at(text, at);
+      return escape_at(text, at, read_, looked_to_);
     case '=':
       return 0;
     default:
@@ -355,17 +316,17 @@ std::size_t Decoder::encoded_at(std::string_view text, std::size_t at) {
   return size;
 }
 
-// A code that has a part at `candidate`, and begins at `at` or from `seen` on, where `at` is moved
+// A code that has a part at `candidate`, and begins at `at` or from `from` on, where `at` is moved
 // to then.
-std::size_t Decoder::code_around(std::string_view text, std::size_t candidate, std::size_t seen,
+std::size_t Decoder::code_around(std::string_view text, std::size_t candidate, std::size_t from,
                                  std::size_t& at) {
   read_.clear();
-  std::size_t begin = code_begin(text, candidate, seen);
+  std::size_t begin = code_begin(text, candidate, from);
   std::size_t size = code_at(text, begin, read_, looked_to_);
   // A run is none of the groups.
   const bool is_run = at == candidate && looked_to_ >= at + kEncodedMin;
   if (size == 0 && !is_run && candidate >= groups_looked_to_) {
-    begin = groups_begin(text, candidate, seen);
+    begin = groups_begin(text, candidate, from);
     size = groups_at(text, begin, letters_, groups_looked_to_);
     if (size > 0 && !read_letters(letters_)) size = 0;
   }
@@ -375,83 +336,12 @@ std::size_t Decoder::code_around(std::string_view text, std::size_t candidate, s
 
 bool Decoder::is_sign_at(std::string_view text, std::size_t at) {
   if (at == text.size() || begins(text[at]) != Begins::kSign) return false;
-  const std::size_t looked_to = looked_to_;
-  const bool is_one = (text[at] == '%'   ? percent_at(text, at)
-                       : text[at] == '&' ? entity_at(text, at)
-                                         : escape_at(text, at)) > 0;
-  looked_to_ = looked_to;
+  std::size_t looked_to = at;
+  const bool is_one = (text[at] == '%'   ? percent_at(text, at, read_)
+                       : text[at] == '&' ? entity_at(text, at, read_)
+                                         : escape_at(text, at, read_, looked_to)) > 0;
   read_.clear();
   return is_one;
-}
-
-std::size_t Decoder::percent_at(std::string_view text, std::size_t at) {
-  std::size_t digits = at + 1;
-  // The percent sign itself, encoded.
-  while (text.substr(digits, 2) == "25" && is_pair(text, digits + 2)) digits += 2;
-  if (!is_pair(text, digits)) return 0;
-  read_.push_back(byte_of(text, digits));
-  return digits + 2 - at;
-}
-
-std::size_t Decoder::entity_at(std::string_view text, std::size_t at) {
-  constexpr std::string_view kAmpersand = "amp;";
-  constexpr std::size_t kNameMax = 32;  // CounterClockwiseContourIntegral has 31.
-  std::size_t name = at + 1;
-  while (text.substr(name, kAmpersand.size()) == kAmpersand) name += kAmpersand.size();
-  const bool has_ampersand = name > at + 1;
-  std::size_t end = name;
-  if (name < text.size() && text[name] == '#') {
-    constexpr std::size_t kDigitsMax = 12;
-    const bool is_hexadecimal = name + 1 < text.size() && (text[name + 1] | 0x20) == 'x';
-    const std::size_t digits = name + (is_hexadecimal ? 2 : 1);
-    const Number number = number_at(text, digits, is_hexadecimal ? 16 : 10, kDigitsMax);
-    if (number.end > digits && number.end < text.size() && text[number.end] == ';') {
-      read_ = utf8(number.value).view();
-      return number.end + 1 - at;
-    }
-  } else {
-    const std::size_t last = std::min(text.size(), name + kNameMax);
-    while (end < last && u_isalnum(static_cast<unsigned char>(text[end])) != 0) ++end;
-    if (end > name && end < text.size() && text[end] == ';') {
-      if (const std::string* const known = entity_named(text.substr(name, end - name))) {
-        read_ = *known;
-        return end + 1 - at;
-      }
-    }
-  }
-  if (!has_ampersand) return 0;
-  read_ = "&";
-  return name - at;
-}
-
-std::size_t Decoder::escape_at(std::string_view text, std::size_t at) {
-  std::size_t letter = at;
-  while (letter < text.size() && text[letter] == '\\') ++letter;
-  looked_to_ = letter;
-  if (letter == text.size()) return 0;
-  const std::size_t digits = letter + 1;
-  if (text[letter] == 'x' && is_pair(text, digits)) {
-    read_.push_back(byte_of(text, digits));
-    return digits + 2 - at;
-  }
-  constexpr std::size_t kDigits = 8;
-  constexpr std::size_t kOctal = 3;
-  Number number;
-  if (text[letter] == '0' || text[letter] == '1') {
-    number = number_at(text, letter, 8, kOctal);
-    if (number.end != letter + kOctal || !is_text(number.value)) return 0;
-  } else if (text[letter] == 'U') {
-    number = number_at(text, digits, 16, kDigits);
-    if (number.end != digits + kDigits) return 0;
-  } else if (text[letter] == 'u' && text.substr(digits, 1) == "{") {
-    number = number_at(text, digits + 1, 16, kDigits);
-    if (number.end <= digits + 1 || text.substr(number.end, 1) != "}") return 0;
-    ++number.end;
-  } else {
-    return 0;
-  }
-  read_ = utf8(number.value).view();
-  return number.end - at;
 }
 
 // A stretch of digits in the run, with something else of it on either side. Where it begins behind

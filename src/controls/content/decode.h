@@ -8,15 +8,12 @@
 //     is tried from each of its first four;
 //   - the same in ROT13, base32, and what codes.h names: base64 in short groups, numbers of
 //     characters, Morse code, letters one by one, quoted-printable;
-//   - percent signs (%41), HTML entities, named and numeric, and the escapes \xHH, \1OO,
-//     \u{H…} and \UHHHHHHHH, each however often it was encoded again in its own way (%2541,
-//     &amp;lt;).
+//   - percent signs, HTML entities and escapes (escapes.h).
 // What else stands in the text stays. So what comes out is no longer than the text but by a few
 // entities, and an eighth of what was UTF-16, and can be read again for the next layer.
 //
 // One thread: a Decoder keeps its memory. Linear in the bytes.
-// Source: RFC 4648 (base64, base64url, hex), RFC 2045 (lines), RFC 3986 (percent-encoding), HTML
-// Living Standard (entities).
+// Source: RFC 4648 (base64, base64url, hex), RFC 2045 (lines).
 #pragma once
 
 #include <cstddef>
@@ -54,12 +51,9 @@ class Decoder {
   // How long what stands at `at` is, with what it reads as in `read_`; 0 where it is nothing, and
   // there is nothing up to `looked_to_`: nothing is looked at twice.
   std::size_t encoded_at(std::string_view text, std::size_t at);
-  std::size_t percent_at(std::string_view text, std::size_t at);
-  std::size_t entity_at(std::string_view text, std::size_t at);
-  std::size_t escape_at(std::string_view text, std::size_t at);
   std::size_t hex_at(std::string_view text, std::size_t at, std::size_t end);
   bool read_hex(std::string_view digits);
-  std::size_t code_around(std::string_view text, std::size_t candidate, std::size_t seen,
+  std::size_t code_around(std::string_view text, std::size_t candidate, std::size_t from,
                           std::size_t& at);
   bool is_sign_at(std::string_view text, std::size_t at);
   std::size_t pairs_at(std::string_view text, std::size_t at);

@@ -50,7 +50,7 @@ void EncodedReader::read(std::string_view piece, std::vector<StreamMatch>& found
   for (const char c : piece) {
     ++size_;
     if (!is_of_run(c)) {
-      if (run_ > 0 && !goes_on(c)) end_run(found);
+      if (run_ > 0 && !goes_on(c, found)) end_run(found);
       continue;
     }
     if (break_ != Break::kNone) {
@@ -81,12 +81,11 @@ void EncodedReader::read(std::string_view piece, std::vector<StreamMatch>& found
 }
 
 // Whether the run may go on in another line behind `c`, which is none of it.
-bool EncodedReader::goes_on(char c) {
+bool EncodedReader::goes_on(char c, std::vector<StreamMatch>& found) {
   constexpr std::size_t kSetInMax = 16;
-  constexpr std::size_t kLinesMax = 1024;  // That are not decided.
   switch (break_) {
     case Break::kNone:
-      if (run_ - lines_.back().character < kRunMin || lines_.size() == kLinesMax) return false;
+      if (run_ - lines_.back().character < kRunMin || !has_place_for_line(found)) return false;
       if (c == '\r') break_ = Break::kReturn;
       if (c == '\n') break_ = Break::kLine;
       set_in_ = 0;
@@ -99,6 +98,17 @@ bool EncodedReader::goes_on(char c) {
       return (c == ' ' || c == '\t' || c == '>') && ++set_in_ <= kSetInMax;
   }
   return false;
+}
+
+// Whether so few lines are not decided that one more may be. How many are known to be so differs
+// with the pieces, so what is there is read first.
+bool EncodedReader::has_place_for_line(std::vector<StreamMatch>& found) {
+  constexpr std::size_t kLinesMax = 1024;
+  if (lines_.size() < kLinesMax) return true;
+  scan(base64_, found);
+  scan(hex_, found);
+  forget_lines();
+  return lines_.size() < kLinesMax;
 }
 
 // Where a character of the run stands.

@@ -7,7 +7,8 @@
 // the next line is set in with. Where a control character comes out the rest of the run is no text,
 // and is not read on.
 //
-// Not read is what is encoded twice, begins within a run, or is in lines of less than kRunMin.
+// Not read is what is encoded twice, begins within a run, or is in lines of less than kRunMin. A
+// run of which more than 1,024 lines wait ends there.
 // Whole texts are read by this too, so that the verdict is the same.
 //
 // One thread. Linear in the bytes, however they are cut.
@@ -69,7 +70,8 @@ class EncodedReader {
     std::size_t at = 0;         // …and where that stands.
   };
   enum class Break : std::uint8_t { kNone, kReturn, kLine };
-  bool goes_on(char c);
+  bool goes_on(char c, std::vector<StreamMatch>& found);
+  bool has_place_for_line(std::vector<StreamMatch>& found);
   std::size_t place_of(std::size_t character) const;
   std::size_t decided_characters() const;
   void forget_lines();

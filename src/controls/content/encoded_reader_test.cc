@@ -151,6 +151,63 @@ TEST(EncodedReader, FindsEverySecretOverLines) {
   }
 }
 
+std::string in_lines(std::string_view run, std::size_t length) {
+  std::string made;
+  for (std::size_t at = 0; at < run.size(); at += length) {
+    made += run.substr(at, length);
+    made += '\n';
+  }
+  return made;
+}
+
+// So many bytes of words.
+std::string words_of(std::size_t bytes) {
+  std::string made;
+  while (made.size() < bytes) made += "some words of text, ";
+  made.resize(bytes - 1);
+  return made + " ";
+}
+
+const std::string kKey = std::string("AKIA") + "Q3EGRS5WXNB7TC2V";
+
+// Lines of which all is decided are forgotten within a piece as well: it may stand where the
+// 1,024th of them ends.
+TEST(EncodedReader, FindsASecretBehindAnyNumberOfLines) {
+  for (const std::size_t length : {19, 64}) {
+    const std::size_t ends = 1024 * length * 6 / 8;
+    for (const std::size_t before : {ends - 10, ends, 4 * ends - 10}) {
+      const std::string text = in_lines(base64(words_of(before) + kKey + " ends"), length);
+      SCOPED_TRACE(before);
+      for (const std::size_t step : {1, 500, 1'000'000}) {
+        const Read made = read(cut(text, step));
+        ASSERT_EQ(made.found.size(), 1U) << step;
+        EXPECT_TRUE(made.is_sound);
+        EXPECT_GE(made.found[0].extent.begin, before * 4 / 3);
+      }
+    }
+  }
+}
+
+// What is not decided for too many lines ends the run, at the same line however it is cut.
+TEST(EncodedReader, HasOneVerdictForAnyNumberOfLines) {
+  const std::string begun = words_of(4'000) + "-----BEGIN PRIVATE KEY-----\n";
+  for (const std::size_t before : {14'000, 14'582, 14'592, 18'560, 18'582, 18'600, 40'000}) {
+    const std::string plain = begun + std::string(before - begun.size() - 1, 'a') + " " + kKey;
+    const std::string text = in_lines(base64(plain + " "), 19);
+    const Read whole = read({text});
+    for (const std::size_t step : {1, 19, 20, 700, 7'777}) {
+      const Read pieces = read(cut(text, step));
+      EXPECT_TRUE(pieces.is_sound);
+      ASSERT_EQ(pieces.found.size(), whole.found.size()) << before << " " << step;
+      for (std::size_t i = 0; i < whole.found.size(); ++i) {
+        EXPECT_EQ(pieces.found[i].rule, whole.found[i].rule);
+        EXPECT_EQ(pieces.found[i].extent.begin, whole.found[i].extent.begin);
+        EXPECT_EQ(pieces.found[i].extent.end, whole.found[i].extent.end);
+      }
+    }
+  }
+}
+
 TEST(EncodedReader, TellsWhereItIsEncoded) {
   const std::string key = std::string("AKIA") + "Q3EGRS5WXNB7TC2V";
   const std::string text = "x " + hex("key " + key + " ok");

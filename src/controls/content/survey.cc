@@ -29,6 +29,12 @@ struct Masks {
   bool has_others = false;
 };
 
+// The letter of a prefix like 0x, 0b and 0o.
+bool is_base(char c) {
+  const int small = c | 0x20;
+  return small == 'x' || small == 'b' || small == 'o';
+}
+
 // What is asked of a block only where it has signs.
 struct Signs {
   std::uint64_t percents = 0;
@@ -145,6 +151,8 @@ std::uint64_t either(const char* at, char one, char other) {
 }
 std::uint64_t signs_of_morse(const char* at) { return either(at, '.', '-'); }
 std::uint64_t between_morse(const char* at) { return either(at, '/', '|'); }
+// What may stand before a number that is named.
+std::uint64_t before_numbers(const char* at) { return either(at, '(', '+'); }
 
 // The first bytes of what is Greek, Cyrillic or Armenian: U+0340 to U+05BF.
 std::uint64_t like_latin(const char* at) {
@@ -202,6 +210,9 @@ std::uint64_t signs_of_morse(const char* at) {
 }
 std::uint64_t between_morse(const char* at) {
   return each(at, [](char c) { return c == '/' || c == '|'; });
+}
+std::uint64_t before_numbers(const char* at) {
+  return each(at, [](char c) { return c == '(' || c == '+'; });
 }
 
 std::uint64_t like_latin(const char* at) {
@@ -295,11 +306,13 @@ class Surveyor {
     const std::uint64_t alnum = masks.letters | masks.digits;
     const std::uint64_t behind_alnum = alnum << 1 | was_alnum_;
     std::uint64_t begins = 0;
-    // Letters that stand by themselves, three in a row.
+    // Letters that stand by themselves, three in a row with the same gap, of one to three bytes.
     const std::uint64_t alone = alnum & ~behind_alnum & ~(alnum >> 1);
     begins |= alone & alone >> 2 & alone >> 4;
+    const std::uint64_t letters = alone & masks.letters;
+    begins |= (letters & letters >> 3 & letters >> 6) | (letters & letters >> 4 & letters >> 8);
     if (masks.equals != 0) begins |= quoted(masks);
-    if (std::popcount(masks.digits) >= kDigits) begins |= codes_in_digits(masks.digits, alnum);
+    if (std::popcount(masks.digits) >= kDigits) begins |= codes_in_digits(at, masks.digits, alnum);
     const std::uint64_t mixed = mixes(masks);
     if (std::popcount(mixed) >= kMixes) begins |= groups(masks, mixed);
     if ((long_runs(~(alnum | masks.high)) & ~masks.spaces) != 0) {
@@ -331,8 +344,9 @@ class Surveyor {
     return masks.equals & ((pair & beside) | (before & ahead(masks.spaces, 1)));
   }
 
-  // Numbers of two or three digits, three in a row with one or two bytes between, and of eight.
-  std::uint64_t codes_in_digits(std::uint64_t digits, std::uint64_t alnum) const {
+  // Numbers of two or three digits, three in a row with one or two bytes between, and of eight; and
+  // two behind U+, or in brackets.
+  std::uint64_t codes_in_digits(const char* at, std::uint64_t digits, std::uint64_t alnum) const {
     const std::uint64_t begins = digits & ~(alnum << 1 | was_alnum_);
     const std::uint64_t twos = begins & digits >> 1;
     const std::uint64_t brief = twos & (~(alnum >> 2) | (digits >> 2 & ~(alnum >> 3)));
@@ -342,6 +356,8 @@ class Surveyor {
     for (const int step : {1, 2, 4}) eights &= eights >> step;
     eights &= begins & ~(alnum >> 8);
     if ((eights & (eights >> 9 | eights >> 10)) != 0) told |= eights;
+    const std::uint64_t named = begins & before_numbers(at) << 1;
+    if (std::popcount(named) >= 2) told |= named;
     return told;
   }
 
@@ -377,12 +393,12 @@ class Surveyor {
     return (two & (two >> 3 | two >> 4)) != 0;
   }
 
-  // Of digits with a letter behind them, 0x.
+  // Of digits with a letter behind them, 0x, 0b and 0o.
   static std::uint64_t numbers(const char* at, std::uint64_t digits) {
     std::uint64_t begins = 0;
     for (; digits != 0; digits &= digits - 1) {
       const auto i = static_cast<std::size_t>(std::countr_zero(digits));
-      const bool is_one = at[i] == '0' && (i + 1 == kBlock || (at[i + 1] | 0x20) == 'x');
+      const bool is_one = at[i] == '0' && (i + 1 == kBlock || is_base(at[i + 1]));
       if (is_one) begins |= std::uint64_t{1} << i;
     }
     return begins;
@@ -396,7 +412,7 @@ class Surveyor {
     const Signs told = signs_of(at);
     const std::uint64_t hex = masks.digits | hex_letters(at);
     return (masks.escapes & behind(told.codes | masks.escapes | masks.digits)) |
-           (told.percents & behind(hex)) |
+           (told.percents & behind(hex | told.codes)) |
            (masks.marks & ~told.percents & behind(told.hashes | masks.base64));
   }
 
