@@ -230,7 +230,8 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
     case FieldUse::kServiceTier:
       return read_service_tier(reading, value, path);
     case FieldUse::kCacheControl:
-      return read_cache_control(reading, value, path);
+      read_cache_control(reading, value, path);
+      return {};
     case FieldUse::kSpeed:
       return read_speed(value, path);
     case FieldUse::kLogprobCount:

@@ -117,6 +117,8 @@ struct CacheMarks {
   std::int64_t count = 0;
   bool has_5m = false;
   bool has_1h = false;
+  // Why none of them may be handed on: what is not known of one may be dearer than what is held.
+  const Refusal* refusal = nullptr;
 };
 inline constexpr std::int64_t kCacheMarksMax = 4;  // As Anthropic takes them.
 
@@ -207,7 +209,8 @@ class RequestReader {
   // kUnsupportedParameter (a field that costs what we cannot count: files and videos, images by an
   // address that is not plain, a service tier without a name here… or that no table knows), naming
   // the field. Whether the model that serves it may be sent images and recordings, whether the
-  // provider may keep it, and which tier is served, is for others to say.
+  // provider may keep it, which tier is served, and whether marks for the cache are handed on, is
+  // for others to say.
   Expected<Request> read(Surface surface, std::string_view body, const ReadLimits& limits = {});
 
   // The same of a form, whose boundary `content_type` tells; of a surface that is asked by one.

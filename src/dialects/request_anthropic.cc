@@ -36,7 +36,10 @@ Checked read_block_field(Reading& reading, dom::key_value_pair field, std::strin
                          const FieldPath& path) {
   if (Checked named = check_name(field.key, path); !named) return named;
   if (field.key == "signature") reading.add_carried(field.value);
-  if (field.key == "cache_control") return read_cache_control(reading, field.value, path);
+  if (field.key == "cache_control") {
+    read_cache_control(reading, field.value, path);
+    return {};
+  }
   if (field.key == "type" || field.key == "signature") return {};
   if (type == "tool_use") return read_tool_use(reading, field, path);
   if (type == "tool_result" && field.key == "content")
@@ -132,8 +135,13 @@ Checked read_message(Reading& reading, dom::element value, const FieldPath& path
       has_content = true;
     } else {
       if (Checked named = check_name(field.key, member); !named) return named;
-      if (field.key == "cache_control")
-        return not_served(member, "stands where no provider looks for it: put it on a block.");
+      if (field.key == "cache_control") {
+        ++reading.request.cache.count;
+        refuse_marks(reading,
+                     not_served(member, "stands where no provider looks for it: put it on a block.")
+                         .error());
+        continue;
+      }
       reading.add_any(TextKind::kContent, field.value);
     }
   }
@@ -151,7 +159,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
     if (Checked named = check_name(field.key, member); !named) return named;
     if (field.value.is_null()) continue;
     if (field.key == "cache_control") {
-      if (Checked mark = read_cache_control(reading, field.value, member); !mark) return mark;
+      read_cache_control(reading, field.value, member);
       continue;
     }
     if (field.key == "max_uses") {

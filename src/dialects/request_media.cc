@@ -214,7 +214,7 @@ Checked read_image_block(Reading& reading, dom::object block, const FieldPath& p
   const FieldPath source_path{&path, "source"};
   if (dom::element mark; block.at_key("cache_control").get(mark) == simdjson::SUCCESS) {
     const FieldPath member{&path, "cache_control"};
-    if (Checked read = read_cache_control(reading, mark, member); !read) return read;
+    read_cache_control(reading, mark, member);
   }
   const Expected<dom::element> value = read_only_field(block, "source", path);
   if (!value) return std::unexpected(value.error());

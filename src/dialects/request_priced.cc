@@ -27,28 +27,50 @@ void append_tier(const Reading& reading, const Edits& edits, std::string& out) {
   append_json_string(edits.service_tier.empty() ? usual : edits.service_tier, out);
 }
 
-// What is not known of one may keep input for longer, which is dearer.
-Checked read_cache_control(Reading& reading, dom::element value, const FieldPath& path) {
-  if (value.is_null()) return {};
+namespace {
+
+// The lifetime of a mark is noted as far as it is known.
+Checked read_mark(CacheMarks& marks, dom::element value, const FieldPath& path) {
   const Expected<dom::object> mark = read_object(value, path);
   if (!mark) return std::unexpected(mark.error());
-  std::string_view type;
-  std::string_view ttl = "5m";
-  for (const dom::key_value_pair field : *mark) {
-    const FieldPath member{&path, field.key};
-    if (field.key != "type" && field.key != "ttl")
-      return not_served(member, "is not known of a mark for the cache. Leave it out.");
-    const Expected<std::string_view> text = read_string(field.value, member);
+  dom::element type;
+  dom::element ttl;
+  std::string_view lifetime = "5m";
+  const FieldPath ttl_path{&path, "ttl"};
+  if (mark->at_key("ttl").get(ttl) == simdjson::SUCCESS) {
+    const Expected<std::string_view> text = read_string(ttl, ttl_path);
     if (!text) return std::unexpected(text.error());
-    (field.key == "type" ? type : ttl) = *text;
+    lifetime = *text;
   }
-  if (type != "ephemeral") return wrong_type(FieldPath{&path, "type"}, "`ephemeral`");
-  if (ttl != "5m" && ttl != "1h") return wrong_type(FieldPath{&path, "ttl"}, "`5m` or `1h`");
-  CacheMarks& marks = reading.request.cache;
-  (ttl == "1h" ? marks.has_1h : marks.has_5m) = true;
-  if (++marks.count > kCacheMarksMax)
+  if (lifetime != "5m" && lifetime != "1h") return wrong_type(ttl_path, "`5m` or `1h`");
+  (lifetime == "1h" ? marks.has_1h : marks.has_5m) = true;
+  std::string_view word;
+  (void)(*mark)["type"].get(word);
+  if (word != "ephemeral") return wrong_type(FieldPath{&path, "type"}, "`ephemeral`");
+  for (const dom::key_value_pair field : *mark) {
+    if (field.key == "type" || field.key == "ttl") continue;
+    return not_served(FieldPath{&path, field.key},
+                      "is not known of a mark for the cache. Leave it out.");
+  }
+  if (marks.count > kCacheMarksMax)
     return wrong_type(path, "one of at most 4 marks for the cache in a request");
   return {};
+}
+
+}  // namespace
+
+void refuse_marks(Reading& reading, Refusal why) {
+  if (reading.unknown_mark) return;
+  reading.unknown_mark = std::move(why);
+  reading.request.cache.refusal = &*reading.unknown_mark;
+}
+
+void read_cache_control(Reading& reading, dom::element value, const FieldPath& path) {
+  if (value.is_null()) return;
+  CacheMarks& marks = reading.request.cache;
+  ++marks.count;
+  if (Checked known = read_mark(marks, value, path); !known)
+    refuse_marks(reading, std::move(known).error());
 }
 
 }  // namespace tollgate::dialects

@@ -74,11 +74,17 @@ TEST(CacheMarks, OnToolsAreHandedOnWithTheirBounds) {
   EXPECT_NE(written.find(R"("ttl":"1h")"), std::string::npos) << written;
 }
 
-TEST(CacheMarks, AreRefusedByNameWhereTheirPriceCannotBeKnown) {
+// Whether it is handed on, and so refused, is known with its model.
+TEST(CacheMarks, TellByNameWhyNoneMayBeHandedOn) {
   const auto param = [](std::string_view body) {
     const Read read(Surface::kMessages, body);
-    return read.request ? std::string("served") : read.request.error().param;
+    EXPECT_TRUE(read.request) << read.request.error().message;
+    EXPECT_GT(read.request->cache.count, 0);
+    EXPECT_EQ(read.written({.model = "m"}).find("cache_control"), std::string::npos);
+    const Refusal* refusal = read.request->cache.refusal;
+    return refusal == nullptr ? std::string("handed on") : refusal->param;
   };
+  EXPECT_EQ(param(marked(k5m, k1h)), "handed on");
   EXPECT_EQ(param(marked("{}", k5m)), "system[0].cache_control.type");
   EXPECT_EQ(param(marked("true", k5m)), "system[0].cache_control");
   EXPECT_EQ(param(marked(R"({"type":"persistent"})", k5m)), "system[0].cache_control.type");
@@ -88,10 +94,30 @@ TEST(CacheMarks, AreRefusedByNameWhereTheirPriceCannotBeKnown) {
             "messages[0].content[0].cache_control.ttl");
   EXPECT_EQ(param(marked(k5m, R"({"type":"ephemeral","scope":"all"})")),
             "messages[0].content[0].cache_control.scope");
+  EXPECT_EQ(param(marked(k5m, R"({"evict_on_complete":true,"ttl":"1h","type":"ephemeral"})")),
+            "messages[0].content[0].cache_control.evict_on_complete");
   EXPECT_EQ(param(marked(k5m, k5m, R"({"type":"forever"})")), "cache_control.type");
   EXPECT_EQ(param(R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x",)"
                   R"("cache_control":{"type":"ephemeral"}}]})"),
             "messages[0].cache_control");
+}
+
+// What is not known of a mark hides none of what is.
+TEST(CacheMarks, AreCountedByLifetimeWhateverElseTheySay) {
+  const Read read(Surface::kMessages,
+                  marked(R"({"type":"ephemeral","scope":"all","ttl":"1h"})", "7"));
+  ASSERT_TRUE(read.request) << read.request.error().message;
+  EXPECT_EQ(read.request->cache.count, 2);
+  EXPECT_TRUE(read.request->cache.has_1h);
+  EXPECT_FALSE(read.request->cache.has_5m);
+}
+
+TEST(CacheMarks, OfTheNextRequestAreItsOwn) {
+  RequestReader reader;
+  const Padded odd(marked("{}", k5m));
+  const Padded plain(marked(k5m, k5m));
+  ASSERT_NE(reader.read(Surface::kMessages, odd.view())->cache.refusal, nullptr);
+  EXPECT_EQ(reader.read(Surface::kMessages, plain.view())->cache.refusal, nullptr);
 }
 
 TEST(CacheMarks, AreAtMostFour) {
@@ -104,10 +130,11 @@ TEST(CacheMarks, AreAtMostFour) {
     return fmt::format(
         R"({{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":[{}]}}]}})", blocks);
   };
-  EXPECT_TRUE(Read(Surface::kMessages, body(4)).request);
-  const Read five(Surface::kMessages, body(5));
-  ASSERT_FALSE(five.request);
-  EXPECT_EQ(five.request.error().param, "messages[0].content[4].cache_control");
+  EXPECT_EQ(Read(Surface::kMessages, body(4)).request->cache.refusal, nullptr);
+  const Read six(Surface::kMessages, body(6));
+  ASSERT_TRUE(six.request);
+  ASSERT_NE(six.request->cache.refusal, nullptr);
+  EXPECT_EQ(six.request->cache.refusal->param, "messages[0].content[4].cache_control");
 }
 
 TEST(CacheMarks, OfOtherSurfacesAreDroppedAsTheyAlwaysWere) {

@@ -41,6 +41,7 @@ void Reading::clear(Surface surface) {
   empty(recordings);
   first_image.clear();
   first_recording.clear();
+  unknown_mark.reset();
   empty(addresses);
   empty(scratch);
   empty(scratch_texts);

@@ -56,6 +56,7 @@ struct Reading {
   std::vector<Duration> recordings;
   std::string first_image;  // Where it stands.
   std::string first_recording;
+  std::optional<Refusal> unknown_mark;
   std::vector<MediaAddress> addresses;
   std::string scratch;  // Compact JSON of tools and tool calls.
   std::vector<ScratchText> scratch_texts;
@@ -107,12 +108,16 @@ void write_without_tools(const Reading& reading, std::span<const std::size_t> re
 Checked read_max_tool_calls(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 void append_bounded_tools(simdjson::dom::element tools, const Edits& edits, std::string& out);
 
+// A mark that may not be handed on, for the reason.
+void refuse_marks(Reading& reading, Refusal why);
+
 // The tier that is asked for; and what is written for it.
 Checked read_service_tier(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 void append_tier(const Reading& reading, const Edits& edits, std::string& out);
 
-// A mark for the provider's cache: of messages only, elsewhere they are dropped.
-Checked read_cache_control(Reading& reading, simdjson::dom::element value, const FieldPath& path);
+// A mark for the provider's cache: of messages only, elsewhere they are dropped. What is not known
+// of one is noted, and refused by whoever would hand it on.
+void read_cache_control(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 
 // Which tools `tool_choice` or `function_call` is about (request_tools.cc).
 Checked read_tool_choice(Reading& reading, simdjson::dom::element value, const FieldPath& path);

@@ -73,6 +73,70 @@ TEST(Attempts, FallBackWhenEveryEndpointFailedHeldAndPricedAsWhatServes) {
       << decision.written;
 }
 
+std::string doors_with(std::initializer_list<std::pair<std::string_view, std::string_view>> edits) {
+  std::string text(kDoors);
+  for (const auto& [from, to] : edits) {
+    const std::size_t at = text.find(from);
+    CHECK(at != std::string::npos);
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+// The tier that is asked for holds of whoever steps in where that model has a price of it, else the
+// usual one does; the answer of the one that served says which is paid.
+TEST(Attempts, AreHeldAndPaidByTheTiersOfTheModelThatServes) {
+  const std::string doors = doors_with(
+      {{"input: 100, output: 100 }, fallback: [small, haiku]",
+        "input: 100, output: 100, service_tiers: { flex: { input: 50, output: 50 }, priority: { "
+        "input: 200, output: 200 } } }, fallback: [small, haiku]"},
+       {"input: 1, output: 10 }, fallback: [big]",
+        "input: 1, output: 10, service_tiers: { priority: { input: 2, output: 20 } } }, fallback: "
+        "[big]"},
+       {"    prompt: { body: 64KiB",
+        "    service_tiers: [flex, priority]\n    prompt: { body: 64KiB"}});
+  constexpr std::int64_t kSmall = 9 + 100 * 10;
+  constexpr std::int64_t kBig = 109 * 100;
+  struct Row {
+    std::string_view model, asked, answered, sent;
+    std::int64_t first_held, held, cost;
+  };
+  for (const Row& row : std::initializer_list<Row>{
+           {"big", "priority", "priority", "priority", 2 * kBig, 2 * kSmall, 98},
+           {"big", "priority", "default", "priority", 2 * kBig, 2 * kSmall, 49},
+           {"big", "priority", "", "priority", 2 * kBig, 2 * kSmall, 98},
+           {"big", "flex", "", "default", kBig, kSmall, 49},
+           {"big", "flex", "flex", "default", kBig, kSmall, 49},
+           {"big", "flex", "priority", "default", kBig, kSmall, 49},
+           {"small", "priority", "priority", "priority", 2 * kSmall, 2 * kBig, 2600},
+           {"small", "priority", "default", "priority", 2 * kSmall, 2 * kBig, 1300},
+           {"small", "priority", "flex", "priority", 2 * kSmall, 2 * kBig, 2600},
+           {"small", "", "flex", "default", kSmall, kBig, 1300}}) {
+    SCOPED_TRACE(std::string(row.model) + " " + std::string(row.asked) + " -> " +
+                 std::string(row.answered));
+    Gateway gateway({}, doors);
+    std::string answer = kText;
+    if (!row.answered.empty()) {
+      answer.insert(1, "\"service_tier\":\"" + std::string(row.answered) + "\",");
+    }
+    gateway.upstreams.fails = row.model == "big" ? "two" : "one";
+    gateway.upstreams.script.pieces = {answer};
+    const std::string more =
+        row.asked.empty() ? std::string() : "\"service_tier\":\"" + std::string(row.asked) + "\",";
+    const auto caller = gateway.ask(row.model, more);
+    ASSERT_EQ(caller->status, 200) << caller->text;
+    EXPECT_EQ(caller->header("x-tollgate-model"), row.model == "big" ? "small" : "big");
+    EXPECT_NE(gateway.upstreams.messages.back().find("\"service_tier\":\"" + std::string(row.sent) +
+                                                     "\""),
+              std::string::npos)
+        << gateway.upstreams.messages.back();
+    EXPECT_EQ(gateway.ledger.settled.front().held, Money{row.first_held});
+    EXPECT_EQ(gateway.ledger.settled.back().held, Money{row.held});
+    EXPECT_EQ(gateway.spent(), Money{row.cost});
+    EXPECT_EQ(gateway.held_now(), Money{});
+  }
+}
+
 TEST(Attempts, GoFromOneDialectToAnother) {
   Gateway gateway("retries: { attempts: 4 }\n");
   gateway.upstreams.first = {failing(500), failing(500), failing(500), of_claude()};

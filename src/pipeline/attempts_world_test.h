@@ -84,8 +84,8 @@ inline Script of_claude() {
 }
 
 struct Gateway : World {
-  explicit Gateway(std::string_view more = {})
-      : World(load_settings(std::string(kDoors) + std::string(more)), shared_vocabularies()) {
+  explicit Gateway(std::string_view more = {}, std::string_view doors = kDoors)
+      : World(load_settings(std::string(doors) + std::string(more)), shared_vocabularies()) {
     ledger.books = &books;
     ada = add_key("acme", "ada");
     upstreams.script.pieces = {kText};

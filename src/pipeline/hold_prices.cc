@@ -35,6 +35,11 @@ ServiceTiers chosen_freely(const Plan& plan) {
   return both;
 }
 
+// Not the one that was asked for.
+bool is_other_model(const Facts& facts, const Terms& terms) {
+  return !terms.model.empty() && terms.model != facts.request.model;
+}
+
 cost::Most most_of(const Plan& plan, Tokens input) {
   cost::Most most;
   most.input = input;
@@ -51,7 +56,10 @@ bool is_apart(const cost::Prices& prices, std::optional<Price> cost::PricesApart
   return has_one(prices) || std::ranges::any_of(prices.tiers, has_one);
 }
 
+// A lifetime that is not known could be any that has one.
 bool has_price(const cost::Prices& prices, const dialects::CacheMarks& marks) {
+  if (!marks.has_5m && !marks.has_1h)
+    return prices.apart.cache_write_5m || prices.apart.cache_write_1h;
   return (!marks.has_5m || prices.apart.cache_write_5m) &&
          (!marks.has_1h || prices.apart.cache_write_1h);
 }
@@ -70,12 +78,12 @@ Expected<void> hold_tier(const Facts& facts, const Terms& terms, Plan& plan) {
   const dialects::Surface asked = plan.route->surface;
   const std::string_view word = facts.request.service_tier;
   const ServiceTiers priced = priced_tiers(plan.prices->prices);
+  const bool is_other = is_other_model(facts, terms);
   if (!has_tiers(asked)) return {};
   const dialects::Surface spoken = config::spoken_surface(*plan.upstream, asked);
   if (!priced.empty()) plan.tier_written = usual_word(spoken);
-  const bool is_other_model = !terms.model.empty() && terms.model != facts.request.model;
   if (spoken != asked) {
-    if (word.empty() || word == kAuto || word == usual_word(asked) || is_other_model) return {};
+    if (word.empty() || word == kAuto || word == usual_word(asked) || is_other) return {};
     return refuse_tier(
         fmt::format("upstreams.{}.surfaces", plan.upstream->name),
         fmt::format("'{}' cannot be carried over to the model server, which is asked by another "
@@ -94,7 +102,7 @@ Expected<void> hold_tier(const Facts& facts, const Terms& terms, Plan& plan) {
   const std::optional<ServiceTier> tier = service_tier_named(word);
   if (!tier || *tier == ServiceTier::kDefault) return {};
   if (!priced.has(*tier)) {
-    if (is_other_model) return {};
+    if (is_other) return {};
     return refuse_tier(
         fmt::format("models.{}.price_per_million.service_tiers", plan.model->name),
         fmt::format("The tier `{}` has no price on `{}`, and what has no price is not served: the "
@@ -111,19 +119,23 @@ Expected<void> hold_tier(const Facts& facts, const Terms& terms, Plan& plan) {
   return {};
 }
 
-void hold_cache(const Facts& facts, Plan& plan) {
+Expected<void> hold_cache(const Facts& facts, const Terms& terms, Plan& plan) {
   // What is kept may hold images as well.
   plan.has_images = !facts.request.images.empty() || !plan.kept.previous.empty();
   const dialects::CacheMarks& marks = facts.request.cache;
   const dialects::Surface asked = plan.route->surface;
-  if (marks.count == 0 || asked != dialects::Surface::kMessages) return;
-  if (config::spoken_surface(*plan.upstream, asked) != asked) return;
+  if (marks.count == 0 || asked != dialects::Surface::kMessages) return {};
+  if (config::spoken_surface(*plan.upstream, asked) != asked) return {};
   const cost::Prices& prices = plan.prices->prices;
   const bool all =
       has_price(prices, marks) && std::ranges::all_of(prices.tiers, [&](const cost::Prices& tier) {
         return !plan.tiers.has(tier.tier) || has_price(tier, marks);
       });
-  if (all) plan.cache = marks.has_1h ? CacheLifetime::k1Hour : CacheLifetime::k5Minutes;
+  if (!all) return {};
+  if (marks.refusal != nullptr)
+    return is_other_model(facts, terms) ? Expected<void>() : std::unexpected(*marks.refusal);
+  plan.cache = marks.has_1h ? CacheLifetime::k1Hour : CacheLifetime::k5Minutes;
+  return {};
 }
 
 Money worst_of(const Plan& plan) {

@@ -15,8 +15,9 @@ namespace tollgate::pipeline {
 Expected<void> hold_tier(const Facts& facts, const Terms& terms, Plan& plan);
 
 // Whether marks for the provider's cache are handed on: where each lifetime that is asked for has a
-// price at every tier that may serve, and the upstream is asked by messages.
-void hold_cache(const Facts& facts, Plan& plan);
+// price at every tier that may serve, and the upstream is asked by messages. Refuses there what is
+// not known of one; on other terms none is handed on then.
+Expected<void> hold_cache(const Facts& facts, const Terms& terms, Plan& plan);
 
 // Whether an image may cost more than a text of as many tokens, now or later and at any tier: one
 // that is kept is read again unseen, and paid as text where nobody tells its tokens apart.

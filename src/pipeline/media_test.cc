@@ -152,6 +152,41 @@ TEST_F(AddressTest, HoldsTheDearestImageAndPaysForTheOneThatWas) {
   expect_clean_books();
 }
 
+// An image may be dearer than text or cheaper. How large one by address is, and so how much of the
+// input it was, says only the provider, who may say whatever he likes.
+TEST(ImagePrices, InEitherOrderCostNoMoreThanWasHeld) {
+  constexpr Tokens kMost = kText + 85 + 8 * 170;
+  for (const bool is_text_dearer : {true, false}) {
+    std::string doors = doors_with("choices: 1 }", "choices: 1, media_domains: [a.example] }");
+    constexpr std::string_view kInput = "{ input: 1, output: 10, audio";
+    doors.replace(doors.find(kInput), kInput.size(),
+                  is_text_dearer ? "{ input: 3, image_input: 1, output: 10, audio"
+                                 : "{ input: 1, image_input: 3, output: 10, audio");
+    // `images`: of the input, as the provider says; -1: he does not say.
+    const auto settled = [&](Tokens input, Tokens images) {
+      World world(load_settings(doors), shared_vocabularies());
+      Ask asked;
+      asked.target = "/v1/chat/completions";
+      asked.headers = {{"Authorization", "Bearer " + world.add_key("acme")}};
+      asked.body = hello_with(image_at("https://a.example/x.png"));
+      world.upstreams.script.pieces = {
+          whole(usage(input, images < 0 ? "" : "\"image_tokens\":" + std::to_string(images)))};
+      EXPECT_EQ(world.serve(asked)->status, 200);
+      return world.ledger.settled.back();
+    };
+    for (const Tokens input : {kText, kText + 85, kMost}) {
+      for (const Tokens images : {Tokens(-1), Tokens(0), Tokens(85), input}) {
+        SCOPED_TRACE(std::to_string(input) + " " + std::to_string(images));
+        const Settled done = settled(input, images);
+        EXPECT_EQ(done.held, Money{3 * kMost + 10 * kCap}) << "all of it at the dearer price";
+        EXPECT_LE(done.used.cost, done.held);
+      }
+    }
+    // As much can be charged as was held of the input.
+    EXPECT_EQ(settled(kMost, is_text_dearer ? 0 : kMost).used.cost, Money{3 * kMost + 40});
+  }
+}
+
 // A bound holds no less.
 TEST_F(AddressTest, HoldsTheSameWhereTextIsOnlyBounded) {
   world.upstreams.script.pieces = {whole(usage(kText + 85, ""))};

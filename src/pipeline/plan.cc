@@ -169,7 +169,7 @@ Expected<void> check_sendable(const Facts& facts, const Terms& terms, Plan& plan
   if (!media) return media;
   if (Expected<void> stored = check_stored(facts, terms, plan, arena); !stored) return stored;
   if (Expected<void> tier = hold_tier(facts, terms, plan); !tier) return tier;
-  hold_cache(facts, plan);
+  if (Expected<void> cache = hold_cache(facts, terms, plan); !cache) return cache;
   return hold_paid_tools(facts, plan, arena, record);
 }
 

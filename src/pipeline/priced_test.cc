@@ -185,6 +185,36 @@ TEST_F(CacheWritesTest, WithoutAPriceAreNotAskedFor) {
   EXPECT_EQ(half.upstreams.messages.at(0).find("cache_control"), std::string::npos);
 }
 
+// What is not known of a mark may be dearer than what is held, but only where it is handed on.
+TEST_F(CacheWritesTest, OfAMarkThatIsNotKnownAreRefusedWhereItWouldBeHandedOn) {
+  constexpr std::string_view kScoped = R"({"type":"ephemeral","scope":"global"})";
+  const auto refused = serve(claude_with(kScoped), kUsage);
+  EXPECT_EQ(refused->status, 400);
+  EXPECT_NE(refused->text.find("messages[0].content[0].cache_control.scope"), std::string::npos)
+      << refused->text;
+  EXPECT_EQ(serve(claude_with(R"({"type":"ephemeral","ttl":"24h"})"), kUsage)->status, 400);
+  EXPECT_TRUE(world.upstreams.messages.empty());
+
+  const auto served = [&](std::string_view prices, std::string_view mark) {
+    World other(load_settings(prices.empty() ? std::string(kSettings) : priced("opus", prices)),
+                shared_vocabularies());
+    other.upstreams.script.pieces = {message_with(R"({"input_tokens":20,"output_tokens":4})")};
+    Ask asked = ask(claude_with(mark), "/v1/messages");
+    asked.headers = {{"x-api-key", other.add_key("acme")}};
+    const auto caller = other.serve(asked);
+    if (caller->status != 200) return false;
+    EXPECT_EQ(other.upstreams.messages.at(0).find("cache_control"), std::string::npos);
+    return true;
+  };
+  EXPECT_TRUE(served("", kScoped));
+  EXPECT_TRUE(served("", R"({"type":"ephemeral","evict_on_complete":true})"));
+  EXPECT_TRUE(served("", R"({"type":"forever"})"));
+  constexpr std::string_view kHalf = "input: 1, output: 10, cache_write_5m: 1.25";
+  EXPECT_FALSE(served(kHalf, kScoped));
+  EXPECT_TRUE(served(kHalf, R"({"type":"ephemeral","scope":"global","ttl":"1h"})"))
+      << "an hour has no price there, so nothing is handed on";
+}
+
 constexpr std::string_view kTiers =
     "input: 1, output: 10, service_tiers: { flex: { input: 0.5, output: 5 }, "
     "priority: { input: 2, output: 20 } }";
