@@ -49,9 +49,11 @@ std::string refusal_of(Gateway& gateway, const std::shared_ptr<const config::Con
   return done ? std::string() : done.error().message;
 }
 
-void reload_from(Gateway& gateway, const std::string& file, Cause cause) {
+// Returns the file of prices that it names now, also where it is not taken over: mending that file
+// may be all that it takes.
+std::string reload_from(Gateway& gateway, const std::string& file, Cause cause) {
   notify_service_manager("RELOADING=1");
-  const config::Loaded loaded = config::load_file(file, config::process_environment());
+  config::Loaded loaded = config::load_file(file, config::process_environment());
   if (!loaded.config) {
     for (const config::Problem& problem : loaded.problems) {
       fmt::print(stderr, "tollgate: {}\n", config::format(problem));
@@ -66,6 +68,7 @@ void reload_from(Gateway& gateway, const std::string& file, Cause cause) {
     std::fflush(stdout);
   }
   notify_service_manager("READY=1");
+  return std::move(loaded.prices_file);
 }
 
 }  // namespace
@@ -81,17 +84,16 @@ int run_until_stopped(Gateway& gateway, const std::string& file) {
     // Both are looked at each time: what one has settled may lie in the other.
     const bool is_changed = watch.settled_anew();
     const bool are_prices_changed = !prices_file.empty() && prices->settled_anew();
-    if (signal == Signal::kReload) {
+    const bool is_asked = signal == Signal::kReload;
+    if (is_asked) {
       watch.taken();
       prices->taken();
-      reload_from(gateway, file, Cause::kSignal);
-    } else if (is_changed || are_prices_changed) {
-      reload_from(gateway, file, Cause::kFile);
     }
-    if (gateway.config()->prices_file != prices_file) {
-      prices_file = gateway.config()->prices_file;
-      prices.emplace(prices_file);
-    }
+    if (!is_asked && !is_changed && !are_prices_changed) continue;
+    std::string named = reload_from(gateway, file, is_asked ? Cause::kSignal : Cause::kFile);
+    if (named == prices_file) continue;
+    prices_file = std::move(named);
+    prices.emplace(prices_file);
   }
   notify_service_manager("STOPPING=1");
   fmt::print("tollgate: draining; a second signal ends it at once\n");

@@ -114,10 +114,17 @@ FaultOr<WhatIf> walk(storage::Database& database, const storage::AuditQuery& que
   WhatIf made;
   RecordedUsageReader reader;
   std::string padded;
-  const auto add = [&](std::string_view line) {
+  const auto with_padding = [&](std::string_view line) {
     padded.assign(line);
     padded.append(simdjson::SIMDJSON_PADDING, ' ');
-    const auto usage = reader.read(std::string_view(padded).substr(0, line.size()));
+    return std::string_view(padded).substr(0, line.size());
+  };
+  const auto note = [&](std::string_view line) {
+    reader.note_images(with_padding(line));
+    return true;
+  };
+  const auto add = [&](std::string_view line) {
+    const auto usage = reader.read(with_padding(line));
     if (!usage) return true;
     const std::vector<config::PriceList>* lists = lists_of(table, config, usage->model);
     if (lists == nullptr) {
@@ -127,6 +134,11 @@ FaultOr<WhatIf> walk(storage::Database& database, const storage::AuditQuery& que
     }
     return true;
   };
+  storage::AuditQuery decisions = query;
+  decisions.phase = audit::Phase::kDecision;
+  if (const FaultOr<void> read = storage::export_audit(database, decisions, note); !read) {
+    return std::unexpected(read.error());
+  }
   if (const FaultOr<void> read = storage::export_audit(database, query, add); !read) {
     return std::unexpected(read.error());
   }

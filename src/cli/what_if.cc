@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "dialects/paid_tools.h"
+#include "dialects/surface.h"
 
 namespace tollgate::cli {
 
@@ -68,14 +69,28 @@ std::unexpected<std::string> no_price(std::string_view what) {
 
 using Cost = std::expected<Money, std::string>;
 
-Cost tokens_cost(const config::PriceList& list, const cost::Amounts& amounts) {
+bool has_image_price(const cost::PricesApart& apart,
+                     const std::vector<cost::LongContext>& long_context) {
+  return apart.image_input || std::ranges::any_of(long_context, [](const cost::LongContext& step) {
+           return step.apart.image_input.has_value();
+         });
+}
+
+Cost tokens_cost(const config::PriceList& list, const RecordedUsage& usage) {
   const cost::Prices& prices = list.prices;
+  const cost::Amounts& amounts = usage.amounts;
   const bool is_usual = amounts.tier == ServiceTier::kDefault;
   if (!is_usual && !priced_tiers(prices).has(amounts.tier)) {
     return no_price(fmt::format("the tier `{}`", name_of(amounts.tier)));
   }
   const auto tier = std::ranges::find(prices.tiers, amounts.tier, &cost::Prices::tier);
   const cost::PricesApart& apart = is_usual ? prices.apart : tier->apart;
+  if (usage.has_untold_images &&
+      has_image_price(apart, is_usual ? prices.long_context : tier->long_context)) {
+    return std::unexpected(
+        "images have a price of their own, and a record "
+        "does not say how many tokens they were");
+  }
   if (amounts.cache_write_5m > 0 && !apart.cache_write_5m) return no_price("`cache_write_5m`");
   if (amounts.cache_write_1h > 0 && !apart.cache_write_1h) return no_price("`cache_write_1h`");
   return cost::price(prices, amounts);
@@ -129,6 +144,7 @@ std::optional<RecordedUsage> RecordedUsageReader::read(std::string_view line) {
     return std::nullopt;
   }
   RecordedUsage made;
+  made.id = facts->id;
   made.time = facts->time;
   made.model = facts->model;
   made.tenant = facts->tenant;
@@ -147,16 +163,33 @@ std::optional<RecordedUsage> RecordedUsageReader::read(std::string_view line) {
   dom::element usage;
   made.has_usage = record["usage"].get(usage) == simdjson::SUCCESS;
   if (made.has_usage) read_units(usage, made);
+  std::string_view surface;
+  (void)record["surface"].get(surface);
+  const std::optional<dialects::Surface> known = dialects::surface_named(surface);
+  made.costs_tokens = !known || dialects::costs_tokens(*known);
+  // Where they had a price of their own then, all of them are told.
+  const bool is_told = facts->price_version.find("image_input=") != std::string_view::npos;
+  made.has_untold_images = !is_told && facts->image_input == 0 && with_images_.contains(made.id);
   return made;
+}
+
+void RecordedUsageReader::note_images(std::string_view line) {
+  dom::element record;
+  if (parser_.parse(line.data(), line.size(), false).get(record) != simdjson::SUCCESS) return;
+  std::string_view id;
+  std::int64_t images = 0;
+  const bool has_some = record["prompt"]["images"].get(images) == simdjson::SUCCESS && images > 0;
+  if (has_some && record["id"].get(id) == simdjson::SUCCESS) with_images_.emplace(id);
 }
 
 std::expected<Money, std::string> reprice(const config::PriceList& list,
                                           const RecordedUsage& usage) {
   // What was answered again, or refused, has a price that no model's prices change.
   if (!usage.has_usage) return usage.cost;
+  if (!usage.costs_tokens) return Money{};
   Cost tokens = Money{};
   if (list.has_token_prices) {
-    tokens = tokens_cost(list, usage.amounts);
+    tokens = tokens_cost(list, usage);
   } else if (!is_paid_by_units(list, usage)) {
     return std::unexpected("tokens have no price");
   }

@@ -9,6 +9,7 @@
 #include <expected>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,7 @@ namespace tollgate::cli {
 
 // What an outcome on record says was used.
 struct RecordedUsage {
+  std::string id;
   WallTime time{};
   std::string model;
   std::string tenant;
@@ -28,6 +30,9 @@ struct RecordedUsage {
   std::int64_t units = 0;
   std::map<std::string, std::int64_t, std::less<>> tool_calls;
   bool has_usage = false;
+  bool costs_tokens = true;  // By its surface; else it costs nothing.
+  // There were images, of which the record does not say how many tokens they were.
+  bool has_untold_images = false;
   Money cost;  // As it was settled, without that of guards.
 };
 
@@ -36,9 +41,12 @@ class RecordedUsageReader {
   // Nothing: no outcome of a request to a model. `line` has simdjson::SIMDJSON_PADDING readable
   // bytes behind its end.
   std::optional<RecordedUsage> read(std::string_view line);
+  // A decision: whether its request had images is only said there. From then on read() knows it.
+  void note_images(std::string_view line);
 
  private:
   storage::FactReader facts_;
+  std::set<std::string, std::less<>> with_images_;  // By id.
   simdjson::dom::parser parser_;
 };
 

@@ -85,6 +85,67 @@ TEST(WhatIf, PricesUnitsAndCallsAndSaysWhatIsMissing) {
   EXPECT_EQ(reprice(whisper, *minute), Money{9000});
 }
 
+// As a gateway charges: a request of a model's once, and nothing for counting tokens.
+TEST(WhatIf, PricesARequestOnlyWhereAGatewayWould) {
+  config::PriceList prices = list();
+  prices.made.request = Money{7'000};
+  constexpr std::string_view kUsage =
+      R"({"input":10,"cached_input":0,"output":1,"reasoning":0,"source":"provider"})";
+  EXPECT_EQ(reprice(prices, *read(outcome(kUsage, "0.1", R"(,"surface":"messages")"))),
+            Money{20 + 20 + 7'000});
+  const auto counted = read(outcome(kUsage, "0", R"(,"surface":"count_tokens")"));
+  ASSERT_TRUE(counted);
+  EXPECT_EQ(reprice(prices, *counted), Money{});
+  prices.has_token_prices = false;
+  EXPECT_EQ(reprice(prices, *counted), Money{});
+  // What is made is paid as that.
+  const auto speech =
+      read(outcome(R"({"input":0,"cached_input":0,"output":0,"reasoning":0,"characters":50,)"
+                   R"("source":"counted"})",
+                   "0.1", R"(,"surface":"speech")"));
+  prices.made.million_characters = Money{10 * kDollar};
+  EXPECT_EQ(reprice(prices, *speech), Money{500});
+}
+
+TEST(WhatIf, DoesNotGuessTheTokensOfImages) {
+  RecordedUsageReader reader;
+  const auto padded = [](std::string line) {
+    line.reserve(line.size() + simdjson::SIMDJSON_PADDING);
+    return line;
+  };
+  const std::string decision =
+      padded(R"({"sequence":6,"id":"req_1","phase":"decision","prompt":{"bytes":9,"images":2}})");
+  reader.note_images(decision);
+  const auto usage_of = [&](std::string_view image_input, std::string_view version) {
+    const std::string line =
+        padded(outcome(fmt::format(R"({{"input":1000,"cached_input":0{},"output":0,"reasoning":0,)"
+                                   R"("source":"provider"}})",
+                                   image_input),
+                       "0.1", fmt::format(R"(,"price_version":"{}")", version)));
+    return *reader.read(line);
+  };
+  config::PriceList apart = list();
+  apart.prices.apart.image_input = Price{5 * kDollar};
+  const RecordedUsage untold = usage_of("", "2.00/1.00/20.00");
+  EXPECT_EQ(reprice(list(), untold), Money{2'000});
+  const auto cost = reprice(apart, untold);
+  ASSERT_FALSE(cost);
+  EXPECT_NE(cost.error().find("how many tokens"), std::string::npos) << cost.error();
+  EXPECT_EQ(reprice(apart, usage_of(R"(,"image_input":400)", "2.00/1.00/20.00;image_input=3.00")),
+            Money{600 * 2 + 400 * 5});
+  EXPECT_EQ(reprice(apart, usage_of("", "2.00/1.00/20.00;image_input=3.00")), Money{2'000})
+      << "where they are told apart none is told as none";
+  // One without images has none that nobody told of.
+  RecordedUsageReader other;
+  other.note_images(
+      padded(R"({"sequence":6,"id":"req_1","phase":"decision","prompt":{"bytes":9,"images":0}})"));
+  EXPECT_EQ(reprice(apart, *other.read(padded(
+                               outcome(R"({"input":1000,"cached_input":0,"output":0,"reasoning":0,)"
+                                       R"("source":"provider"})",
+                                       "0.1")))),
+            Money{2'000});
+}
+
 TEST(WhatIf, LeavesWhatHasNoUsageAsItWas) {
   const auto hit = read(outcome("", "0.0001", R"(,"answered_from":"cache")"));
   ASSERT_TRUE(hit);

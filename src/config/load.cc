@@ -82,6 +82,7 @@ Loaded load_text(std::string_view text, const std::string& file, const Environme
     config->version = version_of(std::string(text).append(config->prices_version));
   }
   validate(*config, root, report);
+  loaded.prices_file = config->prices_file;
 
   settle(loaded.problems);
   if (loaded.problems.empty()) loaded.config = std::move(config);

@@ -34,6 +34,8 @@ std::string format(const Problem& problem);  // "tollgate.yaml:12:5: routes[0].p
 struct Loaded {
   std::shared_ptr<const Config> config;  // Null where there is any problem.
   std::vector<Problem> problems;
+  // That the text names, whatever is wrong with it or elsewhere; empty: none.
+  std::string prices_file;
 };
 
 // Looks an environment variable up; tests pass their own.

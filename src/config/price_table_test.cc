@@ -180,6 +180,7 @@ TEST_F(PriceFile, ThatIsBrokenIsToldWithItsOwnLines) {
     write(text);
     const Loaded loaded = load();
     EXPECT_EQ(loaded.config, nullptr) << text;
+    EXPECT_EQ(loaded.prices_file, path_) << "mending it may be enough";
     EXPECT_NE(problems_of(loaded).find(told), std::string::npos) << text << problems_of(loaded);
   }
 }

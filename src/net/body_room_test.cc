@@ -36,6 +36,18 @@ class BodyRoom : protected Memory, public Net {
     settle();
     return peer;
   }
+  // The upstream, once it has a request of that caller's; null: none came.
+  std::unique_ptr<Peer> asked_by(Peer& peer) {
+    peer.send("POST /proxy HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nq");
+    std::unique_ptr<Peer> up;
+    const bool is_there = until([&] {
+      peer.poll();
+      if (!up) up = server.accept();
+      if (up) up->poll();
+      return up && up->received.find("\r\n\r\n") != std::string::npos;
+    });
+    return is_there ? std::move(up) : nullptr;
+  }
   std::string answer_to(std::string_view tenant, Bytes bytes) {
     const auto peer = caller();
     peer->send(head(tenant, bytes) + body(bytes));
@@ -85,6 +97,50 @@ TEST_F(BodyRoom, EndsABodyForWhichThereIsNoRoomAnyMore) {
   EXPECT_TRUE(grows->received.starts_with("HTTP/1.1 503 ")) << grows->received;
   EXPECT_EQ(buffered.bytes(), kRoom - first);
   buffered.give(kRoom - first);
+}
+
+// Neither does what an upstream promises: its answer takes what has come.
+TEST_F(BodyRoom, TakesNothingForWhatAnUpstreamPromises) {
+  constexpr Bytes kAnswer = 900'000;
+  constexpr Bytes kSent = 40 << 10;
+  const auto peer = caller();
+  const std::unique_ptr<Peer> up = asked_by(*peer);
+  ASSERT_NE(up, nullptr);
+  up->send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kAnswer) + "\r\n\r\n" +
+           body(kSent));
+  ASSERT_TRUE(until([&] {
+    up->poll();
+    return up->sent_all();
+  }));
+  settle();
+  EXPECT_EQ(buffered.bytes(), 64 << 10);
+  up->send(body(kAnswer - kSent));
+  ASSERT_TRUE(until([&] {
+    up->poll();
+    peer->poll();
+    return peer->received.size() > static_cast<std::size_t>(kAnswer);
+  }));
+  EXPECT_TRUE(peer->received.starts_with("HTTP/1.1 200 "));
+  ASSERT_TRUE(until([&] { return buffered.bytes() == 0; }));
+}
+
+// One for which there is no room any more is ended where it is.
+TEST_F(BodyRoom, EndsAnAnswerForWhichThereIsNoRoomAnyMore) {
+  const auto peer = caller();
+  const std::unique_ptr<Peer> up = asked_by(*peer);
+  ASSERT_NE(up, nullptr);
+  const Bytes others = buffered.most() - (200 << 10);
+  ASSERT_TRUE(buffered.take(others, overload::BufferedBytes::For::kAnswer));
+  up->send("HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n" + body(300 << 10));
+  ASSERT_TRUE(until([&] {
+    up->poll();
+    peer->poll();
+    return peer->received.find("\r\n\r\n") != std::string::npos;
+  }));
+  ASSERT_TRUE(script.fault);
+  EXPECT_EQ(script.fault->kind, FaultKind::kNoRoom);
+  ASSERT_TRUE(until([&] { return buffered.bytes() == others; }));
+  buffered.give(others);
 }
 
 TEST_F(BodyRoom, SaysSoOfABodyThatCanNeverFit) {

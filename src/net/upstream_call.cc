@@ -434,11 +434,12 @@ Task<FaultOr<std::string_view>> Call::read_whole(Bytes limit) {
       if (*came == Came::kEnd) co_return failed(FaultKind::kBroken, "the reply ended too early");
     }
     if (inbox.size() >= length) co_return take_piece();
-    if (!has_room(length)) co_return failed(FaultKind::kNoRoom, kNoRoom);
+    if (!has_room(whole_.bytes_with_room(length))) co_return failed(FaultKind::kNoRoom, kNoRoom);
     const std::string_view there = take_piece();
     whole_.append(there, length);
     drop_piece();
     while (whole_.size() < length) {
+      if (!has_room(whole_.bytes_with_room(length))) co_return failed(FaultKind::kNoRoom, kNoRoom);
       FaultOr<Came> came = co_await fill(Phase::kBetweenChunks, &whole_, length);
       if (!came) co_return std::unexpected(std::move(came.error()));
       if (*came == Came::kEnd) co_return failed(FaultKind::kBroken, "the reply ended too early");

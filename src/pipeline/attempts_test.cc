@@ -137,6 +137,38 @@ TEST(Attempts, AreHeldAndPaidByTheTiersOfTheModelThatServes) {
   }
 }
 
+// What is written for a later attempt takes memory as the first one did.
+TEST(Attempts, AreMadeOnlyWhereThereIsMemoryForWhatIsWritten) {
+  const std::string longer = "small: { upstream: one, name: " + std::string(120, 'n') + ",";
+  const std::string doors = doors_with(
+      {{"small: { upstream: one,", longer}, {"fallback: [small, haiku]", "fallback: [small]"}});
+  std::string text;
+  while (text.size() < 30'000) text += "word ";
+  const auto ask = [&](Gateway& gateway) {
+    gateway.upstreams.fails = "two";
+    Ask made;
+    made.target = "/v1/chat/completions";
+    made.headers = {{"Authorization", "Bearer " + gateway.add_key("rich")}};
+    made.body = R"({"model":"big","messages":[{"role":"user","content":")" + text + "\"}]}";
+    return gateway.serve(std::move(made));
+  };
+  Gateway roomy({}, doors);
+  ASSERT_EQ(ask(roomy)->status, 200);
+  const auto first = static_cast<Bytes>(roomy.upstreams.messages.front().size());
+  const auto last = static_cast<Bytes>(roomy.upstreams.messages.back().size());
+  EXPECT_EQ(roomy.upstreams.upstreams.back(), "one");
+  EXPECT_EQ(roomy.buffered.bytes(), 0);
+
+  Gateway narrow({}, doors);
+  narrow.buffered.limit((first + last) / 2 * 16 / 9);
+  const Bytes room = overload::BufferedBytes::tenant_max(narrow.buffered.most());
+  ASSERT_LE(first, room);
+  ASSERT_GT(last, room);
+  EXPECT_EQ(ask(narrow)->status, 502);
+  EXPECT_EQ(narrow.upstreams.upstreams, (std::vector<std::string>{"two", "two"}));
+  EXPECT_EQ(narrow.buffered.bytes(), 0);
+}
+
 TEST(Attempts, GoFromOneDialectToAnother) {
   Gateway gateway("retries: { attempts: 4 }\n");
   gateway.upstreams.first = {failing(500), failing(500), failing(500), of_claude()};

@@ -82,6 +82,23 @@ TEST_F(KeptResponses, AreToldToTheirOwnerUnderTheirName) {
   expect_clean_books();
 }
 
+// The copy of what the provider told counts until the caller has it.
+TEST_F(KeptResponses, AreToldAsFarAsThereIsMemory) {
+  const std::string answer = response("resp_1", message(std::string(40'000, 'x')));
+  constexpr Bytes kRoom = 64 << 10;
+  world.buffered.limit(kRoom);
+  EXPECT_EQ(asks("GET", id, answer)->status, 200);
+  EXPECT_EQ(world.buffered.bytes(), 0);
+  const Bytes others = kRoom - static_cast<Bytes>(answer.size()) + 1;
+  ASSERT_TRUE(world.buffered.take(others, overload::BufferedBytes::For::kAnswer));
+  const auto full = asks("GET", id, answer);
+  EXPECT_EQ(full->status, 503) << full->text;
+  EXPECT_EQ(full->header("x-tollgate-rule"), "edge.buffered_bytes_max");
+  EXPECT_EQ(asks("GET", id, response("resp_1", message("hello")))->status, 200);
+  EXPECT_EQ(world.buffered.bytes(), others);
+  expect_clean_books();
+}
+
 TEST_F(KeptResponses, AreForgottenAndCancelledAndListed) {
   const auto forgotten = asks("DELETE", id, R"({"id":"resp_1","deleted":true,"more":"x"})");
   EXPECT_EQ(forgotten->status, 200);

@@ -130,9 +130,6 @@ Task<void> Pipeline::serve(Exchange& exchange) {
   Expected<Plan> plan = decide_first(life, *body, *message);
   if (!plan) co_return co_await refuse_request(life, plan.error());
   // From here on the caller, the route, the model, the tools and the prompt are allowed.
-  if (const Expected<void> kept = keep_written(life, *message); !kept) {
-    co_return co_await refuse_request(life, kept.error());
-  }
   if (plan->route->answers.any() && co_await answer_again(life, *body, *plan, *message)) co_return;
 
   // Can they afford it? Limits and budgets are held together or not at all.

@@ -152,15 +152,18 @@ class Pipeline final : public Handler, public KeyWatcher {
   Task<void> serve_kept_held(Life& life, const Facts& facts, const Plan& plan,
                              const std::string& message, Hold& hold);
   struct KeptReply {
+    explicit KeptReply(overload::BufferedBytes* buffered) : kept_bytes(buffered) {}
+
     std::optional<Refusal> refusal;
     int status = 0;  // 0: none came.
     Duration queued{};
     Duration waited{};
     std::string body;
-    bool is_gone = false;    // The caller is.
-    bool unsent = false;     // There was no place for it.
-    bool sent = false;       // A byte of it was.
-    bool is_locked = false;  // The provider is at work on the conversation.
+    overload::BufferedBytes::Share kept_bytes;  // Of it.
+    bool is_gone = false;                       // The caller is.
+    bool unsent = false;                        // There was no place for it.
+    bool sent = false;                          // A byte of it was.
+    bool is_locked = false;                     // The provider is at work on the conversation.
   };
   // Texts and metadata that are to be kept with the provider of `plan`: decided as a request with
   // them is, and `written` as that provider gets them.

@@ -214,7 +214,7 @@ Task<void> Pipeline::serve_kept_held(Life& life, const Facts& facts, const Plan&
   if (!co_await put_on_record(life, plan, hold, booking)) co_return;
   // From here on the decision is on record.
 
-  KeptReply reply;
+  KeptReply reply(services_.buffered);
   co_await fetch_kept(life, plan, message, reply);
   Used used;
   used.never_left = !reply.sent;
@@ -285,10 +285,12 @@ Task<std::optional<attempts::Failure>> Pipeline::read_kept_reply(Life& life, con
       const bool is_callers = reply.status == 400 || reply.status == 409;
       reply.is_locked = is_callers && body && is_locked(plan, *body);
       if (!reply.is_locked) reply.refusal = refusal_of_status(plan, reply.status);
-    } else if (body) {
+    } else if (!body) {
+      broken = body.error();
+    } else if (reply.kept_bytes.keep(std::ssize(*body), overload::BufferedBytes::For::kAnswer)) {
       reply.body = *body;
     } else {
-      broken = body.error();
+      broken = Fault{FaultKind::kNoRoom, "no room for a copy of the answer"};
     }
   } else {
     broken = sent.error();

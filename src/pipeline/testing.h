@@ -484,9 +484,10 @@ struct World {
   tokens::CountErrors count_errors;
   anomalies::Anomalies anomalies{11};
   answers::Answers answers;
+  overload::BufferedBytes buffered;
   Pipeline pipeline{{config, clock, keys, pepper, callers, ledger, trail, upstreams, meter,
                      vocabularies, executor, outages, failures, &count_errors, &anomalies, nullptr,
-                     &answers}};
+                     &answers, &buffered}};
 };
 
 }  // namespace tollgate::pipeline::testing

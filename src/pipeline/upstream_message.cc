@@ -91,7 +91,7 @@ Expected<void> Pipeline::write_message(Life& life, const Plan& plan, std::string
   message.clear();
   write_upstream_head(upstream, body.size(), message);
   message += body;
-  return {};
+  return keep_written(life, message);
 }
 
 }  // namespace tollgate::pipeline
