@@ -18,7 +18,7 @@ import content_sources
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / "bench" / "content_packages.tsv"
 PARTS = ROOT / ".parts" / "content"
-SHA256 = "014f29a5696b94318e06e86d2c4d49077ea388fcf0ffee05f535e75224790c03"
+SHA256 = "bf4de394a1eea4734aa1a32c610760766b4afddc1def15322b7e80ec5f564909"
 BYTES_MIN, BYTES_MAX = 100, 8_000
 # How long a text may get; which of them, its beginning decides.
 LENGTHS = (300, 600, 1_200, 2_500, 5_000, BYTES_MAX)
