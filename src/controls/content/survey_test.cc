@@ -46,8 +46,9 @@ Told byte_by_byte(std::string_view text) {
     made.has_escapes |= c == '\\';
     run = is_of_run(c) ? run + 1 : 0;
     if (run == kEncodedMin) made.candidates.push_back(i + 1 - kEncodedMin);
+    const auto small = static_cast<char>(next | 0x20);
     const bool is_sign =
-        (c == '%' && (is_digit(next) || ((next | 0x20) >= 'a' && (next | 0x20) <= 'f'))) ||
+        (c == '%' && (is_digit(next) || std::string_view("abcdefux").contains(small))) ||
         (c == '&' && (next == '#' || is_of_run(next))) ||
         (c == '\\' && (next == '\\' || (next | 0x20) == 'x' || (next | 0x20) == 'u'));
     if (is_sign) made.candidates.push_back(i);
