@@ -318,6 +318,28 @@ void add_prices(CLI::App& app, Chosen& chosen) {
   what_if->callback([&chosen] { chosen = [] { return cli::what_if(what); }; });
 }
 
+// What --adjust books.
+void add_late_usage(CLI::App& sub, CLI::Option& adjust, cli::SpendOptions& spend) {
+  const char* const tokens = "Tokens that the request used in all, with --adjust";
+  CLI::Option* input = sub.add_option("--input", spend.input, tokens)->needs(&adjust);
+  sub.add_option("--cached-input", spend.cached_input, tokens)->needs(&adjust);
+  CLI::Option* output = sub.add_option("--output", spend.output, tokens)->needs(&adjust);
+  const char* const of_input = "Of --input, where it is not what was settled";
+  const char* const of_output = "Of --output, where it is not what was settled";
+  sub.add_option("--audio-input", spend.audio_input, of_input)->needs(&adjust);
+  sub.add_option("--image-input", spend.image_input, of_input)->needs(&adjust);
+  sub.add_option("--cache-write-5m", spend.cache_write_5m, of_input)->needs(&adjust);
+  sub.add_option("--cache-write-1h", spend.cache_write_1h, of_input)->needs(&adjust);
+  sub.add_option("--reasoning", spend.reasoning, of_output)->needs(&adjust);
+  sub.add_option("--audio-output", spend.audio_output, of_output)->needs(&adjust);
+  sub.add_option("--service-tier", spend.service_tier, "That served it, with --adjust")
+      ->check(CLI::IsMember({"default", "flex", "priority"}))
+      ->needs(&adjust);
+  CLI::Option* because =
+      sub.add_option("--because", spend.because, "Where the usage is from, with --adjust");
+  adjust.needs(input)->needs(output)->needs(because->needs(&adjust));
+}
+
 void add_books(CLI::App& app, Chosen& chosen) {
   static cli::SpendOptions spend;
   CLI::App* sub = command(app, "spend", "What was used and what it cost");
@@ -351,13 +373,7 @@ void add_books(CLI::App& app, Chosen& chosen) {
       "--adjust", spend.adjust,
       "A request that is settled and whose usage came late: book the difference, at the prices "
       "that it was held at");
-  const char* const tokens = "Tokens that the request used in all, with --adjust";
-  CLI::Option* input = sub->add_option("--input", spend.input, tokens)->needs(adjust);
-  sub->add_option("--cached-input", spend.cached_input, tokens)->needs(adjust);
-  CLI::Option* output = sub->add_option("--output", spend.output, tokens)->needs(adjust);
-  CLI::Option* because =
-      sub->add_option("--because", spend.because, "Where the usage is from, with --adjust");
-  adjust->needs(input)->needs(output)->needs(because->needs(adjust));
+  add_late_usage(*sub, *adjust, spend);
   sub->callback([&] { chosen = [] { return cli::spend(spend); }; });
 }
 

@@ -2,7 +2,8 @@
 """Counts what every step of `./dev test` left under a folder of results.
 
 A program of GoogleTest counts as its cases; any other test of ctest as one; a black-box test as
-one. What failed is told with its first words. Ends with `N passed, N failed, N skipped` and exits 1 where anything failed or nothing ran.
+one. What failed is told with its first words. Ends with `N passed, N failed, N skipped` and exits 1
+where anything failed or nothing ran.
 """
 import pathlib
 import sys

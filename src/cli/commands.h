@@ -180,6 +180,13 @@ struct SpendOptions {
   std::int64_t input = 0;
   std::int64_t cached_input = 0;
   std::int64_t output = 0;
+  std::optional<std::int64_t> audio_input;  // Nothing, as in the next: as it was settled.
+  std::optional<std::int64_t> image_input;
+  std::optional<std::int64_t> cache_write_5m;
+  std::optional<std::int64_t> cache_write_1h;
+  std::optional<std::int64_t> reasoning;
+  std::optional<std::int64_t> audio_output;
+  std::string service_tier;  // Empty: as it was settled.
   std::string because;
 };
 int spend(const SpendOptions& options);

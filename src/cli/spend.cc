@@ -135,11 +135,24 @@ int reconcile(const SpendOptions& options, const storage::SpendQuery& asked,
 int adjust(const SpendOptions& options, storage::Database& database) {
   storage::LateUsage late;
   late.request = options.adjust;
-  late.amounts = {options.input, options.cached_input, options.output};
+  late.input = options.input;
+  late.cached_input = options.cached_input;
+  late.output = options.output;
+  late.parts = {options.audio_input,
+                options.image_input,
+                options.cache_write_5m,
+                options.cache_write_1h,
+                options.reasoning,
+                options.audio_output,
+                service_tier_named(options.service_tier)};
   late.because = options.because;
-  for (const Tokens tokens : {options.input, options.cached_input, options.output}) {
-    if (tokens < 0 || tokens > kTokensMax)
-      return wrong_use("--input, --cached-input and --output are numbers of tokens");
+  const storage::LateParts& parts = late.parts;
+  for (const std::optional<Tokens> tokens :
+       {std::optional(late.input), std::optional(late.cached_input), std::optional(late.output),
+        parts.audio_input, parts.image_input, parts.cache_write_5m, parts.cache_write_1h,
+        parts.reasoning, parts.audio_output}) {
+    if (tokens && (*tokens < 0 || *tokens > kTokensMax))
+      return wrong_use("what --adjust books are numbers of tokens");
   }
   if (options.cached_input > options.input)
     return wrong_use("--cached-input is a part of --input, so it cannot be more");

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
 #include "base/json_writer.h"
@@ -27,6 +29,7 @@ struct Ended {
   cost::Prices prices;
   Spent spent;
   cost::Amounts parts;  // What of it is paid apart, as it was settled.
+  bool is_adjusted = false;
   std::string because;  // Of the last adjustment.
 };
 
@@ -95,6 +98,7 @@ FaultOr<void> take_last(Database& database, const std::string& request, Ended& e
   ended.spent.output = last.integer(2);
   ended.spent.cost = {last.integer(3)};
   ended.because = last.text(4);
+  ended.is_adjusted = true;
   return {};
 }
 
@@ -117,14 +121,42 @@ FaultOr<void> write_adjustment(Database& database, const LateUsage& late, const 
       .run();
 }
 
-// `because`: empty as long as the request is booked as it was settled.
-std::string usage_form(const Spent& spent, std::string_view because) {
+// A part of the usage: as it is said, as the records have it, and by what name.
+struct Part {
+  std::optional<Tokens> LateParts::* said;
+  Tokens cost::Amounts::* amount;
+  std::string_view name;
+};
+constexpr std::array kInputParts = {
+    Part{&LateParts::audio_input, &cost::Amounts::audio, "audio_input"},
+    Part{&LateParts::image_input, &cost::Amounts::image, "image_input"},
+    Part{&LateParts::cache_write_1h, &cost::Amounts::cache_write_1h, "cache_write_1h"},
+    Part{&LateParts::cache_write_5m, &cost::Amounts::cache_write_5m, "cache_write_5m"}};
+constexpr std::array kOutputParts = {
+    Part{&LateParts::reasoning, &cost::Amounts::reasoning, "reasoning"},
+    Part{&LateParts::audio_output, &cost::Amounts::audio_output, "audio_output"}};
+
+// As a record names them: what there is of each.
+void write_parts(const cost::Amounts& amounts, JsonWriter& json) {
+  for (const std::span<const Part> parts :
+       {std::span<const Part>(kInputParts), std::span<const Part>(kOutputParts)}) {
+    for (const Part& part : parts) {
+      if (amounts.*part.amount > 0) json.member(part.name, amounts.*part.amount);
+    }
+  }
+  if (amounts.tier != ServiceTier::kDefault) json.member("service_tier", name_of(amounts.tier));
+}
+
+// `because`: empty as long as the request is booked as it was settled. `parts`: null where nobody
+// knows them any more.
+std::string usage_form(const Spent& spent, const cost::Amounts* parts, std::string_view because) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
   json.member("input", spent.input);
   json.member("cached_input", spent.cached_input);
   json.member("output", spent.output);
+  if (parts != nullptr) write_parts(*parts, json);
   json.key("cost_usd");
   json.raw(format_usd(spent.cost));
   json.member("because", because);
@@ -132,23 +164,51 @@ std::string usage_form(const Spent& spent, std::string_view because) {
   return out;
 }
 
-// What was said of parts holds of the late usage as well, as far as it has room for them.
-cost::Amounts with_parts(cost::Amounts late, const cost::Amounts& settled) {
-  Tokens left = late.input - late.cached_input;
-  const auto take = [](Tokens& from, Tokens part) {
-    const Tokens taken = std::min(from, part);
-    from -= taken;
-    return taken;
-  };
-  late.audio = take(left, settled.audio);
-  late.image = take(left, settled.image);
-  late.cache_write_1h = take(left, settled.cache_write_1h);
-  late.cache_write_5m = take(left, settled.cache_write_5m);
-  left = late.output;
-  late.reasoning = take(left, settled.reasoning);
-  late.audio_output = take(left, settled.audio_output);
-  late.tier = settled.tier;
-  return late;
+// Those that are said have `whole` first. False: they are more than it.
+bool take_parts(std::span<const Part> parts, const LateParts& said, const cost::Amounts& settled,
+                Tokens whole, cost::Amounts& made) {
+  for (const Part& part : parts) {
+    made.*part.amount = (said.*part.said).value_or(0);
+    whole -= made.*part.amount;
+  }
+  if (whole < 0) return false;
+  for (const Part& part : parts) {
+    if (said.*part.said) continue;
+    made.*part.amount = std::min(whole, settled.*part.amount);
+    whole -= made.*part.amount;
+  }
+  return true;
+}
+
+// What it has no price for is paid as what it is a part of, but for what may cost more than that.
+std::string_view unpriced_of(const cost::Amounts& amounts, const cost::Prices& prices) {
+  const ServiceTier tier = amounts.tier;
+  const bool is_usual = tier == ServiceTier::kDefault;
+  const auto of = std::ranges::find(prices.tiers, tier, &cost::Prices::tier);
+  if (!is_usual && of == prices.tiers.end()) return "service_tier";
+  const cost::PricesApart& apart = is_usual ? prices.apart : of->apart;
+  if (amounts.cache_write_5m > 0 && !apart.cache_write_5m) return "cache_write_5m";
+  if (amounts.cache_write_1h > 0 && !apart.cache_write_1h) return "cache_write_1h";
+  return {};
+}
+
+FaultOr<cost::Amounts> amounts_of(const Database& database, const LateUsage& late,
+                                  const Ended& ended) {
+  cost::Amounts made;
+  made.input = late.input;
+  made.cached_input = late.cached_input;
+  made.output = late.output;
+  made.tier = late.parts.service_tier.value_or(ended.parts.tier);
+  if (!take_parts(kInputParts, late.parts, ended.parts, late.input - late.cached_input, made)) {
+    return refused(database, late.request, "cannot have more parts of its input than input.");
+  }
+  if (!take_parts(kOutputParts, late.parts, ended.parts, late.output, made)) {
+    return refused(database, late.request, "cannot have more parts of its output than output.");
+  }
+  const std::string_view unpriced = unpriced_of(made, ended.prices);
+  if (unpriced.empty()) return made;
+  return refused(database, late.request,
+                 fmt::format("was held at prices that have none of its `{}`.", unpriced));
 }
 
 FaultOr<void> book_difference(Database& database, const Ended& ended, const Spent& now_spent,
@@ -181,16 +241,18 @@ FaultOr<Adjusted> adjust(Database& database, const Author& author, const LateUsa
   TRY(transaction, Transaction::begin(database));
   TRY_DO(take_last(database, late.request, ended));
   Spent now_spent;
-  now_spent.input = late.amounts.input;
-  now_spent.cached_input = late.amounts.cached_input;
-  now_spent.output = late.amounts.output;
-  now_spent.cost = cost::price(ended.prices, with_parts(late.amounts, ended.parts));
+  TRY(amounts, amounts_of(database, late, ended));
+  now_spent.input = late.input;
+  now_spent.cached_input = late.cached_input;
+  now_spent.output = late.output;
+  now_spent.cost = cost::price(ended.prices, amounts);
   const Adjusted done{ended.spent.cost, now_spent.cost};
   if (now_spent == ended.spent) return done;
   TRY_DO(write_adjustment(database, late, ended, now_spent, now));
   TRY_DO(book_difference(database, ended, now_spent, now));
-  const std::string was = usage_form(ended.spent, ended.because);
-  const std::string is = usage_form(now_spent, late.because);
+  const std::string was =
+      usage_form(ended.spent, ended.is_adjusted ? nullptr : &ended.parts, ended.because);
+  const std::string is = usage_form(now_spent, &amounts, late.because);
   TRY_DO(record_change(database, author, {"spend.adjust", late.request, ended.tenant, was, is}));
   TRY_DO(transaction.commit());
   return done;

@@ -21,10 +21,25 @@
 
 namespace tollgate::storage {
 
+// What of the usage has a price of its own. Absent: as it was settled, as far as there is room for
+// it beside those that are said.
+struct LateParts {
+  std::optional<Tokens> audio_input;
+  std::optional<Tokens> image_input;
+  std::optional<Tokens> cache_write_5m;
+  std::optional<Tokens> cache_write_1h;
+  std::optional<Tokens> reasoning;
+  std::optional<Tokens> audio_output;
+  std::optional<ServiceTier> service_tier;
+};
+// All that a request used, not only the difference.
 struct LateUsage {
-  std::string request;    // Its id.
-  cost::Amounts amounts;  // All that it used, not only the difference. Sound is what was settled.
-  std::string because;    // For whoever reads the books.
+  std::string request;  // Its id.
+  Tokens input = 0;     // The parts of it among them, as those of the output.
+  Tokens cached_input = 0;
+  Tokens output = 0;
+  LateParts parts;
+  std::string because;  // For whoever reads the books.
 };
 struct Adjusted {
   Money before;
@@ -33,7 +48,8 @@ struct Adjusted {
 
 // The same usage again changes nothing; what changes something is on record (changes.h). A Fault of
 // kind kRefusedByPeer where there is no such request, or it has not ended, or its record names no
-// prices.
+// prices, or none of the tier or the writes to a cache that are said, or where the parts are more
+// than what they are of.
 FaultOr<Adjusted> adjust(Database& database, const Author& author, const LateUsage& late,
                          WallTime now);
 

@@ -1,6 +1,7 @@
 #include "storage/adjust.h"
 
 #include "storage/allowances.h"
+#include "storage/audit_query.h"
 #include "storage/reconcile.h"
 #include "storage/spend.h"
 #include "storage/storage_fixture.h"
@@ -53,7 +54,11 @@ class Adjust : public StorageTest, public testing::WithParamInterface<Backend> {
     ASSERT_TRUE(trail_->flush());
   }
   FaultOr<Adjusted> adjust_to(Tokens input, Tokens cached, Tokens output) {
-    return adjust(*database_, ada(), {request_.id, {input, cached, output}, "invoice 7"}, kMorning);
+    return adjust_to(input, cached, output, {});
+  }
+  FaultOr<Adjusted> adjust_to(Tokens input, Tokens cached, Tokens output, LateParts parts) {
+    return adjust(*database_, ada(),
+                  {request_.id, input, cached, output, std::move(parts), "invoice 7"}, kMorning);
   }
   Spent booked() {
     SpendQuery query;
@@ -93,6 +98,72 @@ TEST_P(Adjust, PricesTheSoundThatWasSettled) {
   EXPECT_EQ(adjust_to(500, 100, 10)->after, Money{340 + 50 + 100 + 60 * 20});
   // Less input than sound is sound alone.
   EXPECT_EQ(adjust_to(50, 10, 0)->after, Money{5 + 40 * 20});
+}
+
+// What an invoice says of a part holds; what it does not name is as it was settled.
+TEST_P(Adjust, PricesEveryPartThatIsSaid) {
+  request_.record.price_version =
+      "1.00/0.50/10.00/"
+      "20.00;cache_write_5m=2.00;cache_write_1h=3.00;image_input=4.00;"
+      "reasoning_output=30.00;audio_output=50.00;tier=flex:0.50/0.25/5.00/"
+      "10.00";
+  request_.record.cache_write_5m = 40;
+  request_.record.reasoning = 4;
+  decide();
+  end();
+  EXPECT_EQ(adjust_to(100, 0, 10)->after, Money{60 + 40 * 2 + 6 * 10 + 4 * 30});
+  LateParts parts{.cache_write_1h = 10, .reasoning = 0};
+  EXPECT_EQ(adjust_to(100, 0, 10, parts)->after, Money{50 + 40 * 2 + 10 * 3 + 10 * 10});
+  parts = {.audio_input = 5,
+           .image_input = 6,
+           .cache_write_5m = 0,
+           .cache_write_1h = 0,
+           .audio_output = 2};
+  EXPECT_EQ(adjust_to(100, 9, 10, parts)->after,
+            Money{5 + 5 * 20 + 6 * 4 + 80 + 4 * 10 + 4 * 30 + 2 * 50});
+  // What is said has the room first.
+  EXPECT_EQ(adjust_to(50, 0, 10, {.image_input = 30, .reasoning = 0})->after,
+            Money{30 * 4 + 20 * 2 + 100});
+  parts = {.cache_write_5m = 0, .service_tier = ServiceTier::kFlex};
+  EXPECT_EQ(adjust_to(100, 0, 10, parts)->after, Money{50 + 50});
+  EXPECT_EQ(reconciled().difference(), Money{});
+}
+
+TEST_P(Adjust, RefusesPartsThatCannotBeOrHaveNoPrice) {
+  request_.record.price_version = "1.00/0.50/10.00;cache_write_5m=2.00";
+  decide();
+  end();
+  const auto why = [&](const LateParts& parts) {
+    const FaultOr<Adjusted> done = adjust_to(100, 90, 10, parts);
+    return done ? std::string() : done.error().message;
+  };
+  const auto says = [](const std::string& message, std::string_view what) {
+    return message.find(what) != std::string::npos;
+  };
+  EXPECT_TRUE(says(why({.audio_input = 6, .image_input = 5}), "parts of its input"));
+  EXPECT_TRUE(says(why({.reasoning = 6, .audio_output = 5}), "parts of its output"));
+  EXPECT_TRUE(says(why({.cache_write_1h = 1}), "none of its `cache_write_1h`"));
+  EXPECT_TRUE(says(why({.service_tier = ServiceTier::kFlex}), "none of its `service_tier`"));
+  EXPECT_EQ(taken(), Money{900}) << "and nothing is booked";
+  EXPECT_EQ(why({.audio_input = 5, .image_input = 5, .reasoning = 5, .audio_output = 5}), "");
+}
+
+// What the trail says of it names the parts as a record does.
+TEST_P(Adjust, TellsThePartsOnRecord) {
+  request_.record.price_version = "1.00/0.50/10.00;cache_write_5m=2.00;tier=flex:0.50/0.25/5.00";
+  request_.record.reasoning = 4;
+  decide();
+  end();
+  ASSERT_TRUE(adjust_to(100, 0, 10, {.cache_write_5m = 7}));
+  ASSERT_TRUE(adjust_to(100, 0, 10, {.service_tier = ServiceTier::kFlex}));
+  AuditQuery query;
+  query.action = "spend.adjust";
+  const std::vector<AuditRow> rows = query_audit(*database_, query, 8).value();
+  ASSERT_EQ(rows.size(), 2U);
+  std::string all = rows[0].record + rows[1].record;
+  EXPECT_NE(all.find(R"("output":10,"reasoning":4,"cost_usd")"), std::string::npos) << all;
+  EXPECT_NE(all.find(R"("output":10,"cache_write_5m":7,"reasoning":4,)"), std::string::npos) << all;
+  EXPECT_NE(all.find(R"("reasoning":4,"service_tier":"flex",)"), std::string::npos) << all;
 }
 
 TEST_P(Adjust, TakesOffWhatWasSettledTooHigh) {

@@ -15,6 +15,7 @@ import {
   startMock,
   thrown,
   tollgate,
+  writeConfig,
 } from './harness.mjs';
 
 const route = (config, name) => config.routes.find((one) => one.name === name);
@@ -107,7 +108,7 @@ describe('what is paid apart', () => {
     near(outcome.cost_usd, data.usage.input_tokens * 0.001 + 0.05);
   });
 
-  it('a mark that is not known is refused by its name', async () => {
+  it('a mark that is not known is refused by its name where it would be handed on', async () => {
     const day = { cache_control: { type: 'ephemeral', ttl: '24h' } };
     const error = await thrown(() => claude.messages.create(message(day)));
     assert.equal(error.status, 400);
@@ -116,6 +117,9 @@ describe('what is paid apart', () => {
     const many = await thrown(() => claude.messages.create(message({}, { system: marks })));
     assert.equal(many.status, 400);
     assert.match(many.message, /at most 4/);
+    const scoped = { cache_control: { type: 'ephemeral', scope: 'global' } };
+    const { usage } = await claude.messages.create(message(scoped, { model: 'plain' }));
+    assert.ok(!usage.cache_creation_input_tokens, 'it is handed on to no server');
   });
 
   const chat = (more = {}) => ({
@@ -226,15 +230,36 @@ describe('a table of prices', () => {
       return /prices.*3000\.00/.test(stdout);
     }, 'the change on record');
 
-    // One that is broken changes nothing, and is told with its line.
-    fs.writeFileSync(file, 'prices:\n  - { name: llama, price_per_million: { input: -1, output: 1 } }\n');
+    // One that is broken is told with its line and counted as a reload that failed, and changes
+    // nothing.
+    const broken = 'prices:\n  - { name: llama, price_per_million: { input: -1, output: 1 } }\n';
+    const at = (name) => new RegExp(`${name}\\.yaml:2:\\d+: prices\\[0\\]\\.price_per_million\\.input: .+`);
+    const told = (pattern) => poll(() => pattern.test(gateway.program.stderr), `${pattern}`);
+    const reloads = await gateway.metric('tollgate_config_reloads_total');
+    assert.equal(await gateway.metric('tollgate_config_last_reload_successful'), 1);
+    fs.writeFileSync(file, broken);
+    await told(at('prices'));
+    await told(/was not taken over; the configuration in force stays/);
+    assert.ok((await gateway.metric('tollgate_config_reloads_total')) > reloads);
+    assert.equal(await gateway.metric('tollgate_config_last_reload_successful'), 0);
+    assert.equal(await paid(), '3000.00/3000.00/30000.00');
     const check = await tollgate(['prices', 'check', file]);
     assert.equal(check.code, 2);
-    assert.match(check.stderr, /prices\.yaml:2:\d+: prices\[0\]\.price_per_million\.input/);
-    assert.equal(await paid(), '3000.00/3000.00/30000.00');
+    assert.match(check.stderr, at('prices'));
     write(entry(1000), entry(2000, '2001-01-01'));
     const good = await tollgate(['prices', 'check', file]);
     assert.equal(good.code, 0, good.stderr);
     assert.match(good.stdout, /llama +2001-01-01 +2000\.00/);
+    await poll(async () => (await paid()) === '2000.00/2000.00/20000.00', 'the mended prices');
+
+    // So is one that the configuration names for the first time; mending it is enough.
+    const other = path.join(cwd, 'other.yaml');
+    fs.writeFileSync(other, broken);
+    config.prices_file = 'other.yaml';
+    writeConfig(gateway.file, config);
+    await told(at('other'));
+    assert.equal(await paid(), '2000.00/2000.00/20000.00');
+    fs.writeFileSync(other, JSON.stringify({ prices: [entry(5000)] }));
+    await poll(async () => (await paid()) === '5000.00/5000.00/50000.00', 'the other prices');
   });
 });
