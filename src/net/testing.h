@@ -26,7 +26,7 @@ class Peer {
   static std::unique_ptr<Peer> connect(std::uint16_t port);
 
   void send(std::string_view bytes) { unsent_ += bytes; }
-  void poll();        // Sends and receives what is possible.
+  void poll();  // Sends and receives what is possible.
   bool sent_all() const { return unsent_.empty(); }
   void half_close();  // After all is sent.
   void leave();       // Closes at once.

@@ -130,13 +130,16 @@ TEST_P(StormOf, CallersReachesAProviderThatIsGoneWithNextToNothing) {
     storm.upstreams.script.takes = Duration{};
     const std::int64_t admitted = storm.admitted;
     const std::int64_t sent = storm.sent;
-    // Those who come back at once are as many requests in one minute as the others in ten.
-    const std::int64_t lasts = GetParam() == Manners::kAsTold ? 10 : 1;
-    storm.blow(storm.now + minutes(lasts));
+    // Those who come back at once are more requests in a quarter of a minute than the others in
+    // ten.
+    const Duration lasts = GetParam() == Manners::kAsTold ? minutes(10) : seconds(15);
+    const std::int64_t asked = storm.asked;
+    storm.blow(storm.now + lasts);
+    EXPECT_GE(storm.asked - asked, 50'000);
     const std::int64_t let_in = storm.admitted - admitted;
     EXPECT_LE(static_cast<double>(storm.sent - sent), 1.1 * static_cast<double>(let_in));
     // One probe in four seconds, after those that told that it is gone.
-    EXPECT_LE(storm.sent - sent, 15 * lasts + 10);
+    EXPECT_LE(storm.sent - sent, 15 * (lasts / minutes(1)) + 14);
     EXPECT_EQ(storm.ledger.held, storm.ledger.settled_in_all);
   }
 
