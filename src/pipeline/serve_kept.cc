@@ -22,6 +22,8 @@ namespace {
 constexpr Bytes kBodyBytesMax = 4 << 10;  // Of one of which nothing is read.
 constexpr Bytes kErrorBytesMax = 64 << 10;
 
+Fault no_room_for_copy() { return {FaultKind::kNoRoom, "no room for a copy of the answer"}; }
+
 Refusal refusal_of_fault(const Plan& plan, const Fault& fault) {
   Refusal refusal;
   if (fault.kind == FaultKind::kNoRoom) return no_room(overload::Lack::kMemory);
@@ -236,7 +238,12 @@ Task<void> Pipeline::serve_kept_held(Life& life, const Facts& facts, const Plan&
     AnswerVerdict verdict;
     const KeptAnswer answer{facts, plan, life.kept.action, scanner_, life.config->content_rules};
     const Expected<void> passed = read_kept(answer, reply.body, verdict, *told);
-    if (!passed) reply.refusal = passed.error();
+    if (!passed) {
+      reply.refusal = passed.error();
+    } else if (!reply.kept_bytes.keep(std::ssize(reply.body) + std::ssize(*told),
+                                      overload::BufferedBytes::For::kAnswer)) {
+      reply.refusal = refusal_of_fault(plan, no_room_for_copy());
+    }
     tell_kept(life, verdict);
   }
   if (reply.refusal) co_return co_await refuse_request(life, *reply.refusal);
@@ -290,7 +297,7 @@ Task<std::optional<attempts::Failure>> Pipeline::read_kept_reply(Life& life, con
     } else if (reply.kept_bytes.keep(std::ssize(*body), overload::BufferedBytes::For::kAnswer)) {
       reply.body = *body;
     } else {
-      broken = Fault{FaultKind::kNoRoom, "no room for a copy of the answer"};
+      broken = no_room_for_copy();
     }
   } else {
     broken = sent.error();
