@@ -133,7 +133,11 @@ export class Faults {
     await this.listenForAlerts();
     this.config = this.configured();
     await this.serve();
-    this.keys = [await this.gateway.key('acme'), await this.gateway.key('globex')];
+    // One each, so that what a Redis without its data refuses for 3 s is far from the freeze.
+    this.keys = [];
+    while (this.keys.length < CALLERS) {
+      this.keys.push(await this.gateway.key(['acme', 'globex'][this.keys.length % 2]));
+    }
     this.crowd = Promise.all(Array.from({ length: CALLERS }, (_, i) => this.caller(i)));
     this.looking = setInterval(() => this.look(), LOOK_EVERY_MS);
     atEnd(this.t, async () => {
@@ -262,7 +266,7 @@ export class Faults {
         continue;
       }
       this.at_work = (this.at_work ?? 0) + 1;
-      const pause = await this.ask(this.keys[i % this.keys.length], draw);
+      const pause = await this.ask(this.keys[i], draw);
       this.at_work -= 1;
       await wait(pause);
     }
@@ -288,8 +292,9 @@ export class Faults {
       });
       status = response.status;
       told = Number(response.headers.get('retry-after-ms') ?? 0);
+      if (status >= 400) status += ` ${(await response.json()).error.code}`;
       let pieces = 0;
-      for await (const piece of response.body) {
+      for await (const piece of status === 200 ? response.body : []) {
         pieces += piece.length > 0 ? 1 : 0;
         if (pieces > leaves) leave.abort();
       }
