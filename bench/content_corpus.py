@@ -78,16 +78,19 @@ def install():
 def cut(text, most):
     """Pieces of at most `most` bytes, whole characters, at the end of a paragraph or a line."""
     text = text.replace("\r\n", "\n").strip()
-    while text:
-        head = text.encode()[:most].decode(errors="ignore")
-        if len(head) < len(text):
+    begin = 0
+    while begin < len(text):
+        head = text[begin:begin + most].encode()[:most].decode(errors="ignore")
+        if begin + len(head) < len(text):
             for border in ("\n\n", "\n", ". ", "。", " "):
                 at = head.rfind(border, len(head) // 3)
                 if at > 0:
                     head = head[:at + len(border)]
                     break
         yield head.strip("\n")
-        text = text[len(head):].lstrip("\n")
+        begin += len(head)
+        while text.startswith("\n", begin):
+            begin += 1
 
 
 def length_of(text):
