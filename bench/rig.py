@@ -46,6 +46,7 @@ routes:
     prompt:
       {{ body: 1MiB, input_tokens: 32000, output_tokens: 4096, choices: 1,
          count_input: {count_input} }}
+    {route}
 edge: {{ workers: 1, connections_per_address: 100000 }}
 """
 
@@ -167,14 +168,15 @@ def start_nginx(folder, upstream, prefix=(), buffering="", environment=None):
 
 
 def start_tollgate(folder, upstream, prefix=(), environment=None, binary=None,
-                   count_input="near_limits", name="tollgate"):
+                   count_input="near_limits", name="tollgate", route=""):
+    """`route`: further lines of its route, indented by four."""
     binary = binary or BIN / "tollgate"
     folder = folder / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     conf = folder / "tollgate.yaml"
     conf.write_text(TOLLGATE_YAML.format(folder=folder, upstream=upstream.port,
-                                          count_input=count_input))
+                                          count_input=count_input, route=route))
     log = (folder / "stderr.log").open("w")
     process = subprocess.Popen([*prefix, binary, "serve", "-c", conf],
                                stdout=subprocess.PIPE, stderr=log, text=True,

@@ -26,6 +26,12 @@ std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
+// A number below `bound` that is as random as `bits` are.
+std::uint64_t below(std::uint64_t bound, std::uint64_t bits) {
+  __extension__ using Wide = unsigned __int128;
+  return static_cast<std::uint64_t>(static_cast<Wide>(bits) * bound >> 64);
+}
+
 // Majorities of 64 bits over many words, as counters that stand upright: each level is one digit
 // of all 64. Eight words are added in one step (carry-save adders).
 class Majority {
@@ -41,16 +47,16 @@ class Majority {
     levels_[1] = f2;
     const auto [g4, g8] = full(e4, f4, levels_[2]);
     levels_[2] = g4;
-    carry(g8, 3);
+    carry(g8);
   }
-  void add_one(std::uint64_t word) { carry(word, 0); }
 
   // The bits that more than half of `count` words had.
   std::uint64_t of(std::uint64_t count) const {
     const std::uint64_t half = count / 2;
     std::uint64_t more = 0;
     std::uint64_t equal = ~std::uint64_t{0};
-    for (int level = kLevels - 1; level >= 0; --level) {
+    // No counter is above `count`.
+    for (int level = std::min<int>(std::bit_width(count), kLevels) - 1; level >= 0; --level) {
       if ((half >> level & 1) == 0) {
         more |= equal & levels_[level];
         equal &= ~levels_[level];
@@ -71,12 +77,16 @@ class Majority {
     const std::uint64_t either = a ^ b;
     return {either ^ c, (a & b) | (either & c)};
   }
-  void carry(std::uint64_t word, int level) {
-    for (; word != 0 && level < kLevels; ++level) {
+  // Eights. How far they carry nobody can foresee, so some levels are taken in any case.
+  void carry(std::uint64_t word) {
+    const auto take = [&](int level) {
       const std::uint64_t on = levels_[level] & word;
       levels_[level] ^= word;
       word = on;
-    }
+    };
+    constexpr int kLikely = 9;  // Reached by 512 words.
+    for (int level = 3; level < kLikely; ++level) take(level);
+    for (int level = kLikely; word != 0 && level < kLevels; ++level) take(level);
   }
   std::array<std::uint64_t, kLevels> levels_{};
 };
@@ -121,7 +131,11 @@ class Words {
     const std::size_t count = hashes.size();
     std::size_t i = 0;
     for (; i + 8 <= count; i += 8) majority_.add(&hashes[i]);
-    for (; i < count; ++i) majority_.add_one(hashes[i]);
+    if (i < count) {
+      std::array<std::uint64_t, 8> rest{};  // None has no bits.
+      std::ranges::copy(hashes.subspan(i), rest.begin());
+      majority_.add(rest.data());
+    }
     take_smallest(hashes, minima_);
     for (const std::uint64_t hash : hashes) {
       seen_[hash >> 6 & (seen_.size() - 1)] |= std::uint64_t{1} << (hash & 63);
@@ -155,21 +169,36 @@ class Words {
 
 constexpr std::uint64_t kSmall = 0x2020202020202020;  // Capitals of ASCII as small letters.
 
-// Of 16 bytes at most, with 8 readable ones on either side.
+// By how many bytes a word has: those of its first eight, and whether there are more. A table, as
+// nobody can foresee how long the next word is.
+constexpr std::size_t kHashedMax = 16;
+struct Kept {
+  std::uint64_t first;
+  std::uint64_t last;
+};
+constexpr std::array<Kept, kHashedMax + 1> kKept = [] {
+  std::array<Kept, kHashedMax + 1> made{};
+  for (std::size_t bytes = 1; bytes <= kHashedMax; ++bytes) {
+    made[bytes].first = ~std::uint64_t{0} >> (64 - 8 * std::min<std::size_t>(bytes, 8));
+    made[bytes].last = bytes > 8 ? ~std::uint64_t{0} : 0;
+  }
+  return made;
+}();
+
+// Of kHashedMax bytes at most, with 8 readable ones on either side.
 std::uint64_t hash_of(const char* at, std::size_t bytes, std::uint64_t state) {
   std::uint64_t first;
   std::uint64_t last;
   std::memcpy(&first, at, 8);
   std::memcpy(&last, at + bytes - 8, 8);
-  // Without branches: nobody can foresee how long the next word is.
-  first = (first | kSmall) & (~std::uint64_t{0} >> (64 - 8 * std::min<std::size_t>(bytes, 8)));
-  last = (last | kSmall) & (0 - static_cast<std::uint64_t>(bytes > 8));
+  first = (first | kSmall) & kKept[bytes].first;
+  last = (last | kSmall) & kKept[bytes].last;
   return fold(state ^ first ^ bytes, last ^ kOdd[0] ^ state);
 }
 
 std::uint64_t hash_of_long(const char* at, std::size_t bytes, std::uint64_t key) {
   std::uint64_t state = key;
-  for (; bytes > 16; at += 8, bytes -= 8) {
+  for (; bytes > kHashedMax; at += 8, bytes -= 8) {
     std::uint64_t part;
     std::memcpy(&part, at, 8);
     state = fold(state ^ (part | kSmall), kOdd[2]);
@@ -311,45 +340,44 @@ class Pass {
   }
 
   void take_words(const char* text) {
-    std::size_t count = 0;
     std::uint64_t exact = 0;
-    std::uint16_t scripts = 0;
+    hash_count_ = 0;
     for (std::size_t i = 0; i + 1 < edge_count_; i += 2) {
       const std::size_t begin = edges_[i];
       const std::size_t bytes = edges_[i + 1] + (kWordBytesMin - 1) - begin;
-      const auto first = static_cast<unsigned char>(text[begin]);
-      if (first >= 0xE1 || bytes > 16) {
-        if (first >= 0xE1) {
-          count = take_pairs(text + begin, bytes, count, exact);
-          scripts |= script_bit(text + begin);
-          continue;
-        }
-        const bool digit = has_digit(begin, bytes);
-        if (bytes >= kEncodedFrom && first < 0x80 && (digit || bytes > kWordBytesMax)) {
-          encoded_ += bytes;
-        }
-        if (!digit) {
-          hashes_[count] = hash_of_long(text + begin, bytes, key_);
-          exact += hashes_[count++];
-        }
-        scripts |= script_bit(text + begin);
+      const std::size_t block = begin / kBlock;
+      const bool has_digits_near = (digits_[block] | digits_[block + 1]) != 0;
+      // One branch for all that ordinary words are not.
+      if ((text[begin] < 0) | (bytes > kHashedMax) | has_digits_near) {
+        exact += take_odd_word(text + begin, begin, bytes);
         continue;
       }
       const std::uint64_t hash = hash_of(text + begin, bytes, key_);
-      const auto kept = static_cast<std::uint64_t>(!has_digit(begin, bytes));
-      const std::uint64_t name = names_[begin / kBlock] >> begin % kBlock & 1;
-      hashes_[count] = hash;
-      count += kept;
-      exact += hash & (0 - (kept & ~name));
-      if (first >= 0x80) {
-        scripts |= script_bit(text + begin);
-      } else {
-        scripts |= static_cast<std::uint16_t>(first >= 'A');
-      }
+      hashes_[hash_count_++] = hash;
+      exact += is_name(begin) ? 0 : hash;
+      scripts_ |= 1U << static_cast<int>(Script::kLatin);
     }
-    words_.add({hashes_.data(), count});
+    words_.add({hashes_.data(), hash_count_});
     exact_ += exact;
-    scripts_ |= scripts;
+  }
+
+  // One that may be anything, and what it adds to what is the same but for names.
+  std::uint64_t take_odd_word(const char* at, std::size_t begin, std::size_t bytes) {
+    const auto first = static_cast<unsigned char>(*at);
+    if (first >= 'A' || bytes > kHashedMax) scripts_ |= script_bit(at);
+    if (first >= 0xE1) return take_pairs(at, bytes);
+    const bool digit = has_digit(begin, bytes);
+    const bool is_long = bytes > kHashedMax;
+    if (bytes >= kEncodedFrom && first < 0x80 && (digit || bytes > kWordBytesMax)) {
+      encoded_ += bytes;
+    }
+    if (digit) return 0;
+    const std::uint64_t hash = is_long ? hash_of_long(at, bytes, key_) : hash_of(at, bytes, key_);
+    hashes_[hash_count_++] = hash;
+    return !is_long && is_name(begin) ? 0 : hash;
+  }
+  bool is_name(std::size_t begin) const {
+    return (names_[begin / kBlock] >> begin % kBlock & 1) != 0;
   }
 
   // `bytes` of one word, which are at most kBlock of interest.
@@ -390,10 +418,11 @@ class Pass {
   }
 
   // Each two neighbours of a run of characters of three bytes; others are taken as they come.
-  std::size_t take_pairs(const char* at, std::size_t bytes, std::size_t count,
-                         std::uint64_t& exact) {
+  std::uint64_t take_pairs(const char* at, std::size_t bytes) {
     const char* const end = at + bytes;
+    std::uint64_t exact = 0;
     std::uint64_t previous = 0;
+    std::size_t count = hash_count_;
     while (at < end) {
       const auto first = static_cast<unsigned char>(*at);
       const std::size_t size = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
@@ -407,7 +436,8 @@ class Pass {
       previous = character;
       at += size;
     }
-    return count;
+    hash_count_ = count;
+    return exact;
   }
 
   const std::uint64_t key_;
@@ -422,6 +452,7 @@ class Pass {
   std::uint64_t begins_ = 1;  // 1: the piece begins a text.
   std::uint16_t scripts_ = 0;
   std::size_t edge_count_ = 0;
+  std::size_t hash_count_ = 0;
   // Of the piece. Where each word begins and ends, by turns…
   std::array<std::uint16_t, kPiece + 2 * 16> edges_;
   std::array<std::uint64_t, kBlocks + 1> words_at_;
@@ -451,34 +482,56 @@ class Sample {
  public:
   void take(std::string_view block) {
     bytes_ += block.size();
-    for (const char byte : block) ++counts_[static_cast<unsigned char>(byte)];
+    // Two of each, so that one need not wait for the other where a byte comes again soon.
+    std::size_t at = 0;
+    for (; at + 2 <= block.size(); at += 2) {
+      ++counts_[static_cast<unsigned char>(block[at])];
+      ++other_counts_[static_cast<unsigned char>(block[at + 1])];
+    }
+    if (at < block.size()) ++counts_[static_cast<unsigned char>(block[at])];
     for (std::size_t i = 0; i + 4 <= block.size(); ++i) {
       std::uint32_t gram;
       std::memcpy(&gram, block.data() + i, 4);
-      std::uint8_t& seen = seen_[gram * 0x9e3779b1U >> 21];
-      distinct_ += 1U - seen;
-      seen = 1;
+      const std::uint32_t place = gram * 0x9e3779b1U >> 21;
+      seen_[place / 64] |= std::uint64_t{1} << place % 64;
       ++grams_;
     }
   }
   void tell(Features& features) const {
     features.sampled = static_cast<std::uint16_t>(bytes_);
     if (bytes_ == 0) return;
-    static const Logarithms logarithms;
-    std::uint64_t sum = 0;
-    for (const std::uint16_t count : counts_) sum += logarithms.of(count);
-    const float mean = static_cast<float>(sum) / 65536 / static_cast<float>(bytes_);
+    const float mean = static_cast<float>(sum()) / 65536 / static_cast<float>(bytes_);
     const float bits = std::log2(static_cast<float>(bytes_)) - mean;
     features.entropy = static_cast<std::uint16_t>(std::lround(std::max(0.0F, bits) * 125));
-    if (grams_ > 0) features.distinct_grams = static_cast<std::uint16_t>(distinct_ * 1000 / grams_);
+    std::size_t distinct = 0;
+    for (const std::uint64_t part : seen_)
+      distinct += static_cast<std::size_t>(std::popcount(part));
+    if (grams_ > 0) features.distinct_grams = static_cast<std::uint16_t>(distinct * 1000 / grams_);
   }
 
  private:
+  // Of c * log2(c) over all counts, in parts of 65536. Most of the bytes are not there at all.
+  std::uint64_t sum() const {
+    static const Logarithms logarithms;
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < counts_.size(); i += 4) {
+      std::uint64_t four;
+      std::uint64_t other_four;
+      std::memcpy(&four, &counts_[i], 8);
+      std::memcpy(&other_four, &other_counts_[i], 8);
+      if ((four | other_four) == 0) continue;
+      for (std::size_t k = i; k < i + 4; ++k) {
+        sum += logarithms.of(std::size_t{counts_[k]} + other_counts_[k]);
+      }
+    }
+    return sum;
+  }
+
   std::size_t bytes_ = 0;
   std::size_t grams_ = 0;
-  std::size_t distinct_ = 0;
   std::array<std::uint16_t, 256> counts_{};
-  std::array<std::uint8_t, 2048> seen_{};
+  std::array<std::uint16_t, 256> other_counts_{};
+  std::array<std::uint64_t, 2048 / 64> seen_{};
 };
 
 void take_sample(std::span<const std::string_view> texts, std::size_t total, std::uint64_t key,
@@ -495,7 +548,7 @@ void take_sample(std::span<const std::string_view> texts, std::size_t total, std
   std::size_t place = 0;
   const auto draw = [&] {
     state = fold(state ^ kOdd[1], kOdd[2] ^ next);
-    place = next * part + state % (part - kBlock + 1);
+    place = next * part + below(part - kBlock + 1, state);
   };
   draw();
   for (const std::string_view text : texts) {
