@@ -56,8 +56,7 @@ constexpr std::string_view kOfResponse[] = {"id",
                                             "temperature",
                                             "top_p",
                                             "safety_identifier",
-                                            "prompt_cache_key",
-                                            "output_text"};
+                                            "prompt_cache_key"};
 constexpr std::string_view kOfItem[] = {
     "id", "type", "status", "role", "call_id", "encrypted_content", "phase"};
 constexpr std::string_view kOfPart[] = {"type", "logprobs"};

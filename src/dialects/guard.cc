@@ -46,7 +46,6 @@ std::string all_texts(const GuardQuestion& question) {
 }
 
 void write_http(const GuardQuestion& question, JsonWriter& json) {
-  json.member("id", question.id);
   json.member("tenant", question.tenant);
   json.member("route", question.route);
   json.member("model", question.model);
@@ -184,11 +183,14 @@ FaultOr<void> read_result(dom::element result, const GuardThreshold& threshold,
   return {};
 }
 
-FaultOr<GuardVerdict> read_moderation(dom::element root, const GuardThreshold& threshold) {
+FaultOr<GuardVerdict> read_moderation(dom::element root, const GuardThreshold& threshold,
+                                      std::size_t texts) {
   dom::array results;
   if (root["results"].get(results) != simdjson::SUCCESS || results.size() == 0) {
     return broken("has no `results`");
   }
+  // Each text has one: of a text without, nothing is known.
+  if (results.size() < texts) return broken("has fewer `results` than it was sent texts");
   GuardVerdict verdict;
   for (const dom::element result : results) {
     if (FaultOr<void> read = read_result(result, threshold, verdict); !read) {
@@ -203,6 +205,16 @@ std::string_view trimmed(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(kBlank);
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
+}
+
+// Models part their categories in several ways.
+constexpr std::string_view kBetweenCategories = " \t\r\n,;.";
+
+// "S1" to "S14" of Llama Guard 3, "O1" of the first.
+bool is_hazard(std::string_view category) {
+  return category.size() > 1 && category.size() <= 3 && category.front() >= 'A' &&
+         category.front() <= 'Z' &&
+         std::ranges::all_of(category.substr(1), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 // "safe", or "unsafe" and a line of categories: "S1,S9".
@@ -221,14 +233,17 @@ FaultOr<GuardVerdict> read_llama_guard(dom::element root, const GuardThreshold& 
   if (trimmed(content.substr(0, line)) != "unsafe") {
     return broken("says neither `safe` nor `unsafe`");
   }
-  std::string_view categories = trimmed(content.substr(line));
-  if (categories.empty()) add(verdict, {});
-  while (!categories.empty()) {
-    const std::size_t comma = std::min(categories.find(','), categories.size());
-    const std::string_view category = trimmed(categories.substr(0, comma));
+  std::string_view rest = content.substr(line);
+  bool is_told = false;
+  while (!(rest = rest.substr(std::min(rest.find_first_not_of(kBetweenCategories), rest.size())))
+              .empty()) {
+    const std::string_view category = rest.substr(0, rest.find_first_of(kBetweenCategories));
+    is_told = is_told || is_hazard(category);
     if (counts(threshold, category)) add(verdict, category);
-    categories.remove_prefix(std::min(comma + 1, categories.size()));
+    rest.remove_prefix(category.size());
   }
+  // Unsafe for something that it does not name as it should: that counts.
+  if (!is_told && verdict.passes) add(verdict, {});
   return verdict;
 }
 
@@ -287,8 +302,8 @@ std::string texts_as_one(std::span<const Text> texts, std::span<const Text> carr
 
 bool reads_what_was_asked(GuardKind kind) { return kind == GuardKind::kLlamaGuard; }
 
-void write_question(const GuardQuestion& question, const GuardThreshold& threshold,
-                    std::string& out) {
+std::size_t write_question(const GuardQuestion& question, const GuardThreshold& threshold,
+                           std::string& out) {
   JsonWriter json(out);
   json.begin_object();
   switch (question.kind) {
@@ -306,10 +321,13 @@ void write_question(const GuardQuestion& question, const GuardThreshold& thresho
       break;
   }
   json.end_object();
+  std::size_t texts = 0;
+  each_text(question, [&](std::string_view, const auto&) { ++texts; });
+  return texts;
 }
 
 FaultOr<GuardVerdict> read_verdict(GuardKind kind, std::string_view body,
-                                   const GuardThreshold& threshold) {
+                                   const GuardThreshold& threshold, std::size_t texts) {
   dom::parser parser;
   dom::element root;
   if (parser.parse(body).get(root) != simdjson::SUCCESS) return broken("is no JSON");
@@ -317,7 +335,7 @@ FaultOr<GuardVerdict> read_verdict(GuardKind kind, std::string_view body,
     case GuardKind::kHttp:
       return read_http(root, threshold);
     case GuardKind::kOpenAiModeration:
-      return read_moderation(root, threshold);
+      return read_moderation(root, threshold, texts);
     case GuardKind::kLlamaGuard:
       return read_llama_guard(root, threshold);
     case GuardKind::kPresidio:

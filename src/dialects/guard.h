@@ -44,8 +44,7 @@ struct GuardQuestion {
   GuardKind kind{};
   std::string_view model;     // As its service names it; empty where it has none.
   std::string_view language;  // Of Presidio.
-  std::string_view id;        // Of the request; this and what follows for kHttp alone.
-  std::string_view tenant;
+  std::string_view tenant;    // This and what follows for kHttp alone.
   std::string_view route;
   // Of a request…
   std::span<const Text> texts;
@@ -60,9 +59,9 @@ std::string texts_as_one(std::span<const Text> texts, std::span<const Text> carr
 // Whether guards of the kind judge an answer by what was asked.
 bool reads_what_was_asked(GuardKind kind);
 
-// Appends the JSON body.
-void write_question(const GuardQuestion& question, const GuardThreshold& threshold,
-                    std::string& out);
+// Appends the JSON body, and tells how many texts are in it.
+std::size_t write_question(const GuardQuestion& question, const GuardThreshold& threshold,
+                           std::string& out);
 
 // A guard of kLlamaGuard makes so many tokens at most.
 inline constexpr Tokens kGuardOutputMax = 64;
@@ -77,6 +76,6 @@ inline constexpr std::size_t kGuardCategoriesMax = 16;
 
 // Faults with kBroken: the answer is none that a guard of this kind gives.
 FaultOr<GuardVerdict> read_verdict(GuardKind kind, std::string_view body,
-                                   const GuardThreshold& threshold);
+                                   const GuardThreshold& threshold, std::size_t texts);
 
 }  // namespace tollgate::dialects

@@ -98,12 +98,14 @@ Checked read_refused(dom::element value, const FieldPath& path) {
   return not_served(path, "is not served: what it costs or reaches is not controlled here.");
 }
 
-// A format that is only named ("json_object") adds nothing to the prompt.
+// A format that is only named adds nothing to the prompt.
 void read_counted(Reading& reading, dom::element value) {
+  constexpr std::string_view kNamed[] = {"text", "json_object"};
   dom::object object;
-  dom::element type;
+  std::string_view type;
   const bool only_named = value.get(object) == simdjson::SUCCESS && object.size() == 1 &&
-                          object.at_key("type").get(type) == simdjson::SUCCESS;
+                          object.at_key("type").get(type) == simdjson::SUCCESS &&
+                          std::ranges::find(kNamed, type) != std::end(kNamed);
   if (only_named) return;
   reading.add_definition(value);
   ++reading.request.turns.formats;
@@ -320,9 +322,9 @@ void append_key(std::string_view name, std::string& out) {
   out.push_back(':');
 }
 
-// Messages, blocks and tools without `cache_control`: writing to a provider's cache has a
-// price of its own, which a model's price does not hold. Inside of what the caller calls its
-// own (arguments, schemas) nothing is left out.
+// Messages, items, blocks and tools without `cache_control`: writing to a provider's cache has a
+// price of its own, which a model's price does not hold, and nobody has read it. Inside of what the
+// caller calls its own (arguments, schemas) nothing is left out.
 void append_without_cache_control(dom::element value, std::string& out) {
   if (value.is_array()) {
     char separator = '[';
@@ -337,7 +339,7 @@ void append_without_cache_control(dom::element value, std::string& out) {
     for (const dom::key_value_pair field : dom::object(value)) {
       if (field.key == "cache_control") continue;
       append_key(field.key, out);
-      if (field.key == "content") {
+      if (field.key == "content" || field.key == "output") {
         append_without_cache_control(field.value, out);
       } else {
         append_json(field.value, out);
@@ -395,6 +397,9 @@ void append_field(const Reading& reading, const Edits& edits, FieldUse use,
     case FieldUse::kMessages:
     case FieldUse::kSystem:
       if (edits.cache_control) return append_json(field.value, out);
+      [[fallthrough]];
+    case FieldUse::kItems:
+    case FieldUse::kModerated:
       append_without_cache_control(field.value, out);
       return;
     case FieldUse::kThinking:

@@ -31,8 +31,10 @@ std::unexpected<Refusal> unknown_field(const FieldPath& path) {
 Expected<dom::element> read_only_field(dom::object part, std::string_view key,
                                        const FieldPath& path) {
   for (const dom::key_value_pair field : part) {
+    const FieldPath member{&path, field.key};
+    if (Checked named = check_name(field.key, member); !named) return std::unexpected(named.error());
     const bool is_known = field.key == key || field.key == "type" || field.key == "cache_control";
-    if (!is_known && !field.value.is_null()) return unknown_field(FieldPath{&path, field.key});
+    if (!is_known && !field.value.is_null()) return unknown_field(member);
   }
   dom::element value;
   if (part.at_key(key).get(value) != simdjson::SUCCESS) return missing(FieldPath{&path, key});
@@ -125,6 +127,7 @@ Checked read_image_url_part(Reading& reading, dom::object part, const FieldPath&
   ImageDetail detail = ImageDetail::kHigh;
   for (const dom::key_value_pair field : *image) {
     const FieldPath member{&image_path, field.key};
+    if (Checked named = check_name(field.key, member); !named) return named;
     if (field.value.is_null()) continue;
     if (field.key == "url") {
       url = field.value;
@@ -147,6 +150,7 @@ Checked read_input_image_part(Reading& reading, dom::object part, const FieldPat
   ImageDetail detail = ImageDetail::kHigh;
   for (const dom::key_value_pair field : part) {
     const FieldPath member{&path, field.key};
+    if (Checked named = check_name(field.key, member); !named) return named;
     if (field.value.is_null() || field.key == "type") continue;
     if (field.key == "image_url") {
       url = field.value;
@@ -176,6 +180,7 @@ Checked read_input_audio_part(Reading& reading, dom::object part, const FieldPat
   std::optional<std::string_view> format;
   for (const dom::key_value_pair field : *audio) {
     const FieldPath member{&audio_path, field.key};
+    if (Checked named = check_name(field.key, member); !named) return named;
     if (field.value.is_null()) continue;
     if (field.key != "data" && field.key != "format") return unknown_field(member);
     const Expected<std::string_view> read = read_string(field.value, member);

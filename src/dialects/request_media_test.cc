@@ -236,6 +236,19 @@ TEST(RequestMedia, RefusesRecordingsThatCannotBeMeasured) {
   expect_refused(chat(R"({"type":"audio_url","audio_url":{"url":"data:"}})"), kUnsupported, part);
 }
 
+// A name is sent on with its null, and is no place to write in.
+TEST(RequestMedia, RefusesNullsUnderWhatIsNoName) {
+  const std::string url = url_of("image/png", gif(5, 5, ""));
+  const std::string part = "messages[0].content[0]";
+  expect_refused(
+      chat(R"({"type":"image_url","image_url":{"url":")" + url + R"("},"Any words":null})"),
+      kInvalid, part + ".Any words");
+  expect_refused(chat(image_url(url, R"(,"AKIA":null)")), kInvalid, part + ".image_url.AKIA");
+  expect_refused(message(R"({"type":"image","source":{},"AKIA":null})"), kInvalid, part + ".AKIA");
+  expect_refused(chat(R"({"type":"input_audio","input_audio":{"AKIA":null}})"), kInvalid,
+                 part + ".input_audio.AKIA");
+}
+
 TEST(RequestMedia, RefusesBlocksThatCannotBeMeasured) {
   const std::string block = "messages[0].content[0]";
   const auto source = [](std::string_view fields) {

@@ -57,6 +57,26 @@ TEST(CacheMarks, AreHandedOnOnlyWhereTheGatewaySaysSo) {
             compact(marked(k1h, k5m, k5m)));
 }
 
+// Other surfaces have no such field: nobody reads it, so nobody gets it.
+TEST(CacheMarks, AreLeftOutOfItemsAndInputs) {
+  const Read items(
+      Surface::kResponses,
+      R"({"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"x",)"
+      R"("cache_control":{"a":"secret"}}]},{"type":"function_call_output","call_id":"c","output":)"
+      R"([{"type":"input_text","text":"y","cache_control":{"a":"secret"}}]}]})");
+  ASSERT_TRUE(items.request) << items.request.error().message;
+  for (const bool handed_on : {false, true}) {
+    const std::string written = items.written({.model = "m", .cache_control = handed_on});
+    EXPECT_EQ(written.find("secret"), std::string::npos) << written;
+    EXPECT_NE(written.find(R"("text":"y"})"), std::string::npos) << written;
+  }
+  const Read inputs(
+      Surface::kModerations,
+      R"({"model":"m","input":[{"type":"text","text":"x","cache_control":"secret"}]})");
+  ASSERT_TRUE(inputs.request) << inputs.request.error().message;
+  EXPECT_EQ(inputs.written({.model = "m"}).find("secret"), std::string::npos);
+}
+
 TEST(CacheMarks, OnToolsAreHandedOnWithTheirBounds) {
   const Read read(
       Surface::kMessages,

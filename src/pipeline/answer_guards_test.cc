@@ -254,10 +254,14 @@ TEST_F(AnswerGuardsTest, RememberVerdicts) {
   expect_clean_books();
 }
 
+// A result for each text.
+constexpr std::string_view kThreeClean =
+    R"({"results":[{"flagged":false,"categories":{}},{"flagged":false,"categories":{}},{"flagged":false,"categories":{}}]})";
+
 TEST_F(AnswerGuardsTest, SeeReasoningAndToolCalls) {
   constexpr std::string_view kCalls =
       R"({"choices":[{"index":0,"message":{"role":"assistant","content":null,"reasoning_content":"think","tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}})";
-  EXPECT_EQ(serve({says(kCalls), says(kClean)})->status, 200);
+  EXPECT_EQ(serve({says(kCalls), says(kThreeClean)})->status, 200);
   EXPECT_EQ(body_of(1), R"({"input":["think","f","{\"x\":1}"]})");
   expect_clean_books();
 }
@@ -266,7 +270,7 @@ TEST_F(AnswerGuardsTest, SeeReasoningAndToolCalls) {
 TEST_F(AnswerGuardsTest, SeeFieldsOfToolsThatAreNamedAsThoseOfTheDialect) {
   constexpr std::string_view kCalls =
       R"({"choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":[{"id":"said here","type":"and here"}]}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}})";
-  EXPECT_EQ(serve({says(kCalls), says(kClean)})->status, 200);
+  EXPECT_EQ(serve({says(kCalls), says(kThreeClean)})->status, 200);
   EXPECT_EQ(body_of(1), R"({"input":["f","said here","and here"]})");
   expect_clean_books();
 }

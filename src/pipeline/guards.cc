@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 
+#include "controls/content/content.h"
 #include "pipeline/answer_guards.h"
 #include "pipeline/gone_watch.h"
 #include "pipeline/upstream_head.h"
@@ -205,6 +206,7 @@ Money guards_cost_at_most(const config::Config& config, const config::Route& rou
 struct Guards::Question {
   const config::Guard* guard = nullptr;
   std::string body;
+  std::size_t texts = 0;
   tokens::Hash128 key;
   Money price;
 };
@@ -212,13 +214,14 @@ struct Guards::Question {
 auto Guards::question(const Case& of, const config::Guard& guard, dialects::GuardQuestion asked,
                       std::size_t bytes) const -> Question {
   asked.kind = guard.kind;
-  asked.model = guard.model;
+  const bool asks_by_model = guard.kind != dialects::GuardKind::kHttp || !guard.model.empty();
+  asked.model = asks_by_model ? std::string_view(guard.model) : of.request.model;
   asked.language = guard.language;
   asked.tenant = of.tenant;
   asked.route = of.route.name;
   Question made;
   made.guard = &guard;
-  dialects::write_question(asked, guard.threshold, made.body);
+  made.texts = dialects::write_question(asked, guard.threshold, made.body);
   // No name has a NUL, so nothing of one part can pass for another.
   std::string known_by;
   for (const std::string_view part :
@@ -271,7 +274,7 @@ Task<Guards::Answer> Guards::ask(const Case& of, const config::Guard& guard,
     } else if (answer.status != 200) {
       answer.verdict = fault(FaultKind::kBroken, "the guard refused to answer");
     } else {
-      answer.verdict = dialects::read_verdict(guard.kind, *body, guard.threshold);
+      answer.verdict = dialects::read_verdict(guard.kind, *body, guard.threshold, question.texts);
     }
   }
   answer.waited = clock_.now() - began;
@@ -312,7 +315,30 @@ Task<Judgement> Guards::ask_all(const Case& of, std::span<const Question> questi
   co_return judgement;
 }
 
+// Of a prompt that came as the numbers of its tokens no guard has a text.
+Judgement Guards::judge_tokens(const Case& of) {
+  Judgement judgement;
+  Gathered told(Judged::kRequest);
+  const bool is_vector = of.request.surface == dialects::Surface::kEmbeddings;
+  const std::string_view field = is_vector ? "input" : "prompt";
+  for (const int index : of.route.guards) {
+    const config::Guard& guard = of.config.guards[static_cast<std::size_t>(index)];
+    const FaultOr<dialects::GuardVerdict> unread = fault(FaultKind::kBroken, "token ids");
+    if (!weigh(guard, unread, of.exchange.arena(), told)) continue;
+    judgement.refusal =
+        content::refuse_unread(
+            fmt::format("'{}' is given as token ids, which the guard `{}` cannot judge: send text.",
+                        field, guard.name),
+            guard.rule, field)
+            .error();
+    break;
+  }
+  told.tell(of.exchange.arena(), judgement);
+  return judgement;
+}
+
 Task<Judgement> Guards::judge(const Case& of) {
+  if (of.request.tokens_given > 0) co_return judge_tokens(of);
   dialects::GuardQuestion asked;
   asked.texts = of.request.texts;
   asked.carried = of.request.carried;

@@ -110,6 +110,7 @@ class Guards {
     bool sent = false;
   };
 
+  static Judgement judge_tokens(const Case& of);
   Question question(const Case& of, const config::Guard& guard, dialects::GuardQuestion asked,
                     std::size_t bytes) const;
   Task<Judgement> ask_all(const Case& of, std::span<const Question> questions,

@@ -1,5 +1,6 @@
 // Guards of a route: what their verdicts do to a request, to the books and to the record, and what
 // happens where one is slow, down or talks nonsense.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -89,6 +90,30 @@ class ObservingGuardTest : public GuardsTest {
  protected:
   ObservingGuardTest() : GuardsTest(asking("watch")) {}
 };
+class TokensTest : public GuardsTest {
+ protected:
+  static std::string on_completions(std::string_view guards) {
+    std::string text = asking(guards);
+    constexpr std::string_view kPath = "/v1/chat/completions\n    models";
+    return text.replace(text.find(kPath), kPath.size(), "/v1/completions\n    models");
+  }
+  explicit TokensTest(std::string_view guards = "llama") : GuardsTest(on_completions(guards)) {}
+  std::unique_ptr<Caller> send_tokens() {
+    return world.serve(ask(R"({"model":"small","prompt":[1,2,3]})", "/v1/completions"));
+  }
+};
+class TokensPassedTest : public TokensTest {
+ protected:
+  TokensPassedTest() : TokensTest("pii") {}
+};
+class LlamaCategoriesTest : public GuardsTest {
+ protected:
+  static std::string for_one() {
+    std::string text = asking("llama");
+    return text.replace(text.find("cache: 0s"), 0, "categories: [S1], ");
+  }
+  LlamaCategoriesTest() : GuardsTest(for_one()) {}
+};
 class FlaggingGuardTest : public GuardsTest {
  protected:
   FlaggingGuardTest() : GuardsTest(asking("note, moderation")) {}
@@ -153,6 +178,18 @@ TEST_F(GuardsTest, RefusesWhatItCannotHaveJudged) {
   expect_clean_books();
 }
 
+TEST_F(GuardsTest, NeedsAResultForEachText) {
+  const std::string two = R"({"model":"small","messages":[{"role":"user","content":"Hello"},)"
+                          R"({"role":"user","content":"and a text that nobody judged"}]})";
+  world.upstreams.first = {says(kClean)};
+  EXPECT_EQ(world.serve(ask(two))->status, 503);
+  EXPECT_NE(last().written.find("guards.moderation.unavailable"), std::string::npos);
+  constexpr std::string_view kResult = R"({"flagged":false,"categories":{}})";
+  world.upstreams.first = {says(fmt::format(R"({{"results":[{0},{0}]}})", kResult))};
+  EXPECT_EQ(world.serve(ask(two))->status, 200);
+  expect_clean_books();
+}
+
 TEST_F(GuardsTest, ChargesNothingForAGuardThatWasNeverReached) {
   Script down;
   down.send_fault = FaultKind::kUnreachable;
@@ -210,6 +247,37 @@ TEST_F(LlamaGuardTest, IsToldByItsFirstWord) {
   expect_clean_books();
 }
 
+// No guard has a text to judge.
+TEST_F(TokensTest, AreRefusedUnjudged) {
+  const auto caller = send_tokens();
+  EXPECT_EQ(caller->status, 400) << caller->text;
+  EXPECT_EQ(caller->header("x-tollgate-rule"), "guards.llama");
+  EXPECT_NE(caller->text.find("token ids"), std::string::npos) << caller->text;
+  EXPECT_TRUE(world.upstreams.messages.empty());
+  EXPECT_NE(last().written.find("guards.llama.unavailable"), std::string::npos);
+  expect_clean_books();
+}
+TEST_F(TokensPassedTest, PassWhereTheGuardMayBeDown) {
+  EXPECT_NE(send_tokens()->status, 400);
+  EXPECT_NE(last().written.find(R"("guards.pii.unavailable","where":"request","action":"pass")"),
+            std::string::npos)
+      << last().written;
+}
+
+// However they are parted, and where none is named.
+TEST_F(LlamaCategoriesTest, AreReadInEachForm) {
+  const auto reply = [](std::string_view content) {
+    return says(R"({"choices":[{"message":{"content":")" + std::string(content) + R"("}}]})");
+  };
+  for (const char* counts : {"S1", "S9\\nS1", "S1\\nS9", "S9 S1", "S9;S1", "S1.", "", "violence"}) {
+    EXPECT_EQ(serve(reply(std::string("unsafe\\n") + counts))->status, 400) << counts;
+  }
+  for (const char* other : {"S9", "S9,S10", "S11."}) {
+    EXPECT_EQ(serve(reply(std::string("unsafe\\n") + other))->status, 200) << other;
+  }
+  expect_clean_books();
+}
+
 TEST_F(PresidioTest, CountsWhatIsAskedForAndPassesWhenItIsDown) {
   EXPECT_EQ(serve(says(R"([{"entity_type":"US_SSN","start":0,"end":4,"score":0.4}])"))->status,
             200);
@@ -232,6 +300,7 @@ TEST_F(ObservingGuardTest, OnlyTellsWhatItWouldHaveRefused) {
       << last().written;
   EXPECT_NE(last().written.find(R"("guards.watch.legal")"), std::string::npos);
   EXPECT_NE(body_of(0).find(R"("where":"messages[0].content")"), std::string::npos) << body_of(0);
+  EXPECT_NE(body_of(0).find(R"("model":"small")"), std::string::npos) << body_of(0);
   EXPECT_EQ(serve(says("nonsense"))->status, 200);
   expect_clean_books();
 }

@@ -86,7 +86,7 @@ std::size_t highest_written(const dialects::RequestReader& reader) {
     if (string.key != "thinking") continue;
     others.replace(string.begin, string.end - string.begin, string.end - string.begin, ' ');
   }
-  constexpr std::string_view kBegin = "[REDACTED:";
+  constexpr std::string_view kBegin = content::kMaskBegin;
   constexpr std::size_t kDigitsMax = 9;  // Ours have fewer…
   constexpr std::size_t kMaskMax = 256;  // …and are shorter.
   for (std::size_t at = others.find(kBegin); at != std::string::npos;

@@ -11,14 +11,12 @@ const shared = scope(after);
 let gateway, client, moderation;
 let answer;
 
-const verdict = (flagged) => ({
-  results: [
-    {
-      flagged,
-      categories: { violence: flagged },
-      category_scores: { violence: flagged ? 0.9 : 0.001 },
-    },
-  ],
+const verdict = (flagged, texts = 1) => ({
+  results: Array.from({ length: texts }, () => ({
+    flagged,
+    categories: { violence: flagged },
+    category_scores: { violence: flagged ? 0.9 : 0.001 },
+  })),
 });
 
 function guarded(mockUrl, guardUrl) {
@@ -57,7 +55,7 @@ const ask = (content, more) =>
 
 describe('a guard', () => {
   it('sees every text, and what it allows is answered and charged with its price', async () => {
-    answer = (response) => sendJson(response, verdict(false));
+    answer = (response) => sendJson(response, verdict(false, 2));
     const { response } = await ask('how do I boil an egg?', {
       messages: [
         { role: 'system', content: 'be brief' },

@@ -22,11 +22,9 @@ let gateway, client, sdk, judge;
 let say; // What the model answers with…
 let verdict; // …and the guard, asked about a text.
 
-const moderated = (flagged) => ({
-  results: [{ flagged, categories: { violence: flagged }, category_scores: {} }],
-});
+const moderated = (flagged) => ({ flagged, categories: { violence: flagged }, category_scores: {} });
 const judges = ({ response, body }) =>
-  sendJson(response, moderated(body.input.join(' ').includes(BAD.trim())));
+  sendJson(response, { results: body.input.map((text) => moderated(text.includes(BAD.trim()))) });
 
 function guarded(modelUrl, guardUrl) {
   const config = standard(modelUrl);

@@ -94,7 +94,7 @@ std::optional<Pack> pack_named(std::string_view name, std::span<const Rule> rule
 }
 
 std::string mask_of(std::string_view rule, std::size_t number) {
-  return fmt::format("[REDACTED:{}#{}]", rule, number);
+  return fmt::format("{}{}#{}]", kMaskBegin, rule, number);
 }
 
 std::unexpected<Refusal> refuse_found(const Finding& finding, std::string_view where,

@@ -90,6 +90,7 @@ std::optional<Pack> pack_named(std::string_view name, std::span<const Rule> rule
 
 // What stands in a request in place of the values that a rule found: "[REDACTED:pii.email#1]" for
 // the first of them. JSON escapes nothing in it.
+inline constexpr std::string_view kMaskBegin = "[REDACTED:";
 std::string mask_of(std::string_view rule, std::size_t number);
 
 // Bytes of a text, from `begin` up to `end`.

@@ -253,7 +253,8 @@ std::string_view LinkReader::rule_of(std::string_view address, Loads loads) cons
   }
   const Parts parts = parts_of(rest);
   if (parts.host.empty() || (is_allowed(parts.host) && !parts.has_user)) return {};
-  if (address.size() > kAddressMax) return rule;
+  // In the place of a mask its value may be told to the caller, whose browser has it then.
+  if (address.size() > kAddressMax || address.contains(kMaskBegin)) return rule;
   return carries_data(parts, is_loaded ? kLoaded : kClicked) ? rule : std::string_view();
 }
 

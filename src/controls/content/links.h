@@ -5,8 +5,10 @@
 // its references, its links in angle brackets, and the attributes of HTML that name an address.
 // Found is
 //   - links.image: what a browser loads by itself, from a host that is not allowed, with a query,
-//     with a name and password, or with a long part in its path or host;
-//   - links.link: the same of what takes a click, where the query or a part of it is long;
+//     with a name and password, with a long part in its path or host, or with a mask, in whose place
+//     its value may be restored;
+//   - links.link: the same of what takes a click, where the query or a part of it is long, or there
+//     is a mask;
 //   - links.script: a scheme that runs or shows what it holds (javascript:, vbscript:, data: but
 //     for images).
 // A bare address in the text, and one of the page's own host ("/a.png"), is not found. What stands

@@ -14,6 +14,10 @@ constexpr std::size_t kEscapeMax = 12;
 // More has to be kept only of a text that is nearly all characters that nobody sees, and would be
 // scanned as often as it has pieces.
 constexpr std::size_t kWindowMax = std::size_t{16} << 10;
+// A window that is longer than ordinary text makes one is read when it has grown by a part of it.
+constexpr std::size_t kLongWidths = 4;
+constexpr std::size_t kLongBytes = 256;
+constexpr std::size_t kGrowth = 8;  // An eighth.
 // The window is cut where that frees so much.
 constexpr std::size_t kCutAt = 1024;
 
@@ -90,11 +94,14 @@ FaultOr<void> OwnStream::read(std::string_view piece, const OwnReader& by,
   if (text.size() > kWindowMax) {
     return fault(FaultKind::kBroken, "a text hides more than can be held of it");
   }
+  const bool is_long = text.size() > kLongWidths * by.reading.width + kLongBytes;
+  if (is_long && text.size() - read_ < text.size() / kGrowth) return {};
   const Marks marks = marks_of(text, by.reading, by.forms);
   if (FaultOr<void> read = scan(text, marks.last, by, found); !read) return read;
   decided_ = std::max(decided_, base_ + marks.decided);
   gone_ += marks.kept;
   base_ += marks.kept;
+  read_ = text.size() - marks.kept;
   if (gone_ >= kCutAt) window_.erase(0, std::exchange(gone_, 0));
   std::erase_if(known_, [&](const StreamMatch& match) { return match.extent.end <= base_; });
   return {};

@@ -7,7 +7,11 @@
 // anew with each piece, in all its forms: what begins in its first half was told before, and is
 // there for what a rule looks at before a match.
 //
-// One thread. Each byte is scanned as often as there are pieces in twice the width.
+// A window that is much longer than that is nearly all characters that nobody sees, and is scanned
+// when it has grown by an eighth: until then its end waits.
+//
+// One thread. Each byte is scanned as often as there are pieces in four times the width, and a few
+// times more.
 #pragma once
 
 #include <cstddef>
@@ -61,6 +65,7 @@ class OwnStream {
   std::string window_;
   std::size_t gone_ = 0;  // Bytes of it that are not read any more.
   std::size_t base_ = 0;  // Where those behind them begin in the text.
+  std::size_t read_ = 0;  // Bytes behind them that were scanned.
   std::size_t decided_ = 0;
   std::vector<StreamMatch> known_;  // Which were told and may be in the window.
 };

@@ -149,6 +149,28 @@ TEST_F(OwnStreams, KeepNoMoreOfALongTextThanAWindow) {
   EXPECT_LE(std::size_t{2000} * 17 - stream.decided(), reading_.width);
 }
 
+// Of a window that is long for what it hides not each piece is scanned; what is found is the same.
+TEST_F(OwnStreams, HaveTheVerdictOfATextThatHidesMuch) {
+  for (const std::string_view hidden : {"\u200b", "\U000e0041"}) {
+    for (const int count : {50, 300, 900}) {
+      std::vector<std::string> pieces;
+      std::string text;
+      const auto add = [&](std::string_view piece) {
+        pieces.emplace_back(piece);
+        text += piece;
+      };
+      for (const std::string_view word :
+           {"we know EMP-12", "345 and blue", " harvest, xx", "xxy!"}) {
+        add(word);
+        for (int i = 0; i < count; ++i) add(hidden);
+      }
+      const Firsts expected = whole(text);
+      EXPECT_EQ(expected.size(), 3U);
+      EXPECT_EQ(streamed(pieces), expected) << count;
+    }
+  }
+}
+
 // Nobody knows how much more comes before the next character that is one.
 TEST_F(OwnStreams, GiveATextUpThatIsNearlyAllHidden) {
   OwnStream stream;
