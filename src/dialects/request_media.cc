@@ -32,7 +32,8 @@ Expected<dom::element> read_only_field(dom::object part, std::string_view key,
                                        const FieldPath& path) {
   for (const dom::key_value_pair field : part) {
     const FieldPath member{&path, field.key};
-    if (Checked named = check_name(field.key, member); !named) return std::unexpected(named.error());
+    if (Checked named = check_name(field.key, member); !named)
+      return std::unexpected(named.error());
     const bool is_known = field.key == key || field.key == "type" || field.key == "cache_control";
     if (!is_known && !field.value.is_null()) return unknown_field(member);
   }

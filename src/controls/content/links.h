@@ -5,8 +5,8 @@
 // its references, its links in angle brackets, and the attributes of HTML that name an address.
 // Found is
 //   - links.image: what a browser loads by itself, from a host that is not allowed, with a query,
-//     with a name and password, with a long part in its path or host, or with a mask, in whose place
-//     its value may be restored;
+//     with a name and password, with a long part in its path or host, or with a mask, in whose
+//     place its value may be restored;
 //   - links.link: the same of what takes a click, where the query or a part of it is long, or there
 //     is a mask;
 //   - links.script: a scheme that runs or shows what it holds (javascript:, vbscript:, data: but
