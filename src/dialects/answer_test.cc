@@ -79,6 +79,13 @@ TEST(Answer, OfAChatIsToldInAllItsParts) {
                   {"note", "m"}}));
 }
 
+// A client that finds the joined text there does not join it itself.
+TEST(Answer, OfAResponseIsToldWithItsJoinedText) {
+  const Texts texts = whole(Surface::kResponses, R"({"id":"r","status":"completed","output":[],
+      "output_text":"a","usage":{"input_tokens":1,"output_tokens":1,"total_tokens":2}})");
+  EXPECT_EQ(texts.told, (Told{{"output_text", "a"}}));
+}
+
 TEST(Answer, HasNamesOfPartsWhereTheDialectHasThem) {
   for (const char* name : {"choices[0].message.tool_calls[12].id", "content[3].id",
                            "choices[10].message.tool_calls[0].type", "content[0].content[1].type"})

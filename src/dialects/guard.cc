@@ -208,7 +208,7 @@ std::string_view trimmed(std::string_view text) {
 }
 
 // Models part their categories in several ways.
-constexpr std::string_view kBetweenCategories = " \t\r\n,;.";
+constexpr std::string_view kBetweenCategories = " \t\r\n,;";
 
 // "S1" to "S14" of Llama Guard 3, "O1" of the first.
 bool is_hazard(std::string_view category) {
@@ -233,14 +233,16 @@ FaultOr<GuardVerdict> read_llama_guard(dom::element root, const GuardThreshold& 
   if (trimmed(content.substr(0, line)) != "unsafe") {
     return broken("says neither `safe` nor `unsafe`");
   }
-  std::string_view rest = content.substr(line);
+  const std::string_view told = content.substr(line);
   bool is_told = false;
-  while (!(rest = rest.substr(std::min(rest.find_first_not_of(kBetweenCategories), rest.size())))
-              .empty()) {
-    const std::string_view category = rest.substr(0, rest.find_first_of(kBetweenCategories));
+  for (std::size_t at = 0;
+       (at = told.find_first_not_of(kBetweenCategories, at)) != std::string_view::npos;) {
+    const std::size_t end = std::min(told.find_first_of(kBetweenCategories, at), told.size());
+    std::string_view category = told.substr(at, end - at);
+    at = end;
+    if (category.ends_with('.')) category.remove_suffix(1);
     is_told = is_told || is_hazard(category);
     if (counts(threshold, category)) add(verdict, category);
-    rest.remove_prefix(category.size());
   }
   // Unsafe for something that it does not name as it should: that counts.
   if (!is_told && verdict.passes) add(verdict, {});

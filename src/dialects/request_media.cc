@@ -30,12 +30,10 @@ std::unexpected<Refusal> unknown_field(const FieldPath& path) {
 // Beside its type and the object under `key` a part holds nothing, or what is dropped.
 Expected<dom::element> read_only_field(dom::object part, std::string_view key,
                                        const FieldPath& path) {
+  if (Checked named = check_names(part, path); !named) return std::unexpected(named.error());
   for (const dom::key_value_pair field : part) {
-    const FieldPath member{&path, field.key};
-    if (Checked named = check_name(field.key, member); !named)
-      return std::unexpected(named.error());
     const bool is_known = field.key == key || field.key == "type" || field.key == "cache_control";
-    if (!is_known && !field.value.is_null()) return unknown_field(member);
+    if (!is_known && !field.value.is_null()) return unknown_field(FieldPath{&path, field.key});
   }
   dom::element value;
   if (part.at_key(key).get(value) != simdjson::SUCCESS) return missing(FieldPath{&path, key});
@@ -126,9 +124,9 @@ Checked read_image_url_part(Reading& reading, dom::object part, const FieldPath&
   const FieldPath url_path{&image_path, "url"};
   std::optional<dom::element> url;
   ImageDetail detail = ImageDetail::kHigh;
+  if (Checked named = check_names(*image, image_path); !named) return named;
   for (const dom::key_value_pair field : *image) {
     const FieldPath member{&image_path, field.key};
-    if (Checked named = check_name(field.key, member); !named) return named;
     if (field.value.is_null()) continue;
     if (field.key == "url") {
       url = field.value;
@@ -149,9 +147,9 @@ Checked read_input_image_part(Reading& reading, dom::object part, const FieldPat
   const FieldPath url_path{&path, "image_url"};
   std::optional<dom::element> url;
   ImageDetail detail = ImageDetail::kHigh;
+  if (Checked named = check_names(part, path); !named) return named;
   for (const dom::key_value_pair field : part) {
     const FieldPath member{&path, field.key};
-    if (Checked named = check_name(field.key, member); !named) return named;
     if (field.value.is_null() || field.key == "type") continue;
     if (field.key == "image_url") {
       url = field.value;
@@ -179,9 +177,9 @@ Checked read_input_audio_part(Reading& reading, dom::object part, const FieldPat
   const FieldPath format_path{&audio_path, "format"};
   std::optional<std::string_view> data;
   std::optional<std::string_view> format;
+  if (Checked named = check_names(*audio, audio_path); !named) return named;
   for (const dom::key_value_pair field : *audio) {
     const FieldPath member{&audio_path, field.key};
-    if (Checked named = check_name(field.key, member); !named) return named;
     if (field.value.is_null()) continue;
     if (field.key != "data" && field.key != "format") return unknown_field(member);
     const Expected<std::string_view> read = read_string(field.value, member);
