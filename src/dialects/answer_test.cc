@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "dialects/fixture_test.h"
+#include "dialects/json_strict.h"
 
 namespace tollgate::dialects {
 namespace {
@@ -33,14 +34,14 @@ Texts whole(Surface surface, std::string_view body) {
   return texts;
 }
 
-Texts streamed(Surface surface, const std::vector<std::string_view>& events) {
+Texts streamed(Surface surface, const std::vector<std::string>& events) {
   StreamReader reader;
   reader.start(surface, false);
   RememberingSink output;
   Texts texts;
   std::string out;
-  for (const std::string_view event : events) {
-    std::string raw = "data: " + std::string(event) + "\n\n";
+  for (const std::string& event : events) {
+    std::string raw = "data: " + event + "\n\n";
     std::erase(raw, '\n');
     raw += "\n\n";
     EXPECT_TRUE(reader.feed(raw, out, output, &texts).has_value()) << event;
@@ -160,6 +161,64 @@ TEST(Answer, HasTheSamePlacesInAStreamOfMessages) {
                               {"content[1].input", "{\"x\""},
                               {"delta.stop_sequence", "s"}}));
   EXPECT_EQ(texts.ends, (std::vector<std::string>{"content[0].", ""}));
+}
+
+// The same arguments: with what need not be escaped, as an object that is, and as they are told.
+constexpr std::string_view kEscaped =
+    R"({"a":"\u0041\u202e\uDB40\udc41","b":"https:\/\/x\n\\u0041\u000a"})";
+const std::string kPlain = "{\"a\":\"A\u202e\U000E0041\",\"b\":\"https://x\\n\\\\u0041\\n\"}";
+
+std::string quoted(std::string_view text) {
+  std::string out;
+  append_json_string(text, out);
+  return out;
+}
+
+TEST(Answer, HasTheSameArgumentsHoweverTheyAreWritten) {
+  const std::string in_string = quoted(kEscaped);
+  const Texts chat = whole(Surface::kChatCompletions, R"({"choices":[{"message":{"tool_calls":[
+      {"function":{"arguments":)" + in_string + "}}]}}]}");
+  EXPECT_EQ(chat.told, (Told{{"choices[0].message.tool_calls[0].function.arguments", kPlain}}));
+  const Texts response = whole(Surface::kResponses, R"({"id":"r","status":"completed","output":[
+      {"type":"function_call","arguments":)" + in_string +
+                                                        "}]}");
+  EXPECT_EQ(response.told, (Told{{"output[0].arguments", kPlain}}));
+  const Texts messages = whole(Surface::kMessages, R"({"content":[{"type":"tool_use","input":)" +
+                                                       std::string(kEscaped) + "}]}");
+  EXPECT_EQ(messages.told, (Told{{"content[0].input", kPlain}}));
+}
+
+TEST(Answer, HasTheSameArgumentsHoweverTheyAreCut) {
+  for (std::size_t cut = 0; cut <= kEscaped.size(); ++cut) {
+    SCOPED_TRACE(cut);
+    const std::string first = quoted(kEscaped.substr(0, cut));
+    const std::string second = quoted(kEscaped.substr(cut));
+    const auto call = [](const std::string& piece) {
+      return R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":)" +
+             piece + "}}]}}]}";
+    };
+    const Texts chat = streamed(Surface::kChatCompletions, {call(first), call(second)});
+    EXPECT_EQ(chat.told, (Told{{"choices[0].message.tool_calls[0].function.arguments", kPlain}}));
+    const auto delta = [](const std::string& piece) {
+      return R"({"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta",)"
+             R"("partial_json":)" +
+             piece + "}}";
+    };
+    const Texts messages = streamed(
+        Surface::kMessages,
+        {R"({"type":"message_start","message":{"id":"m","role":"assistant","content":[]}})",
+         R"({"type":"content_block_start","index":0,"content_block":{"type":"tool_use","input":{}}})",
+         delta(first), delta(second)});
+    EXPECT_EQ(messages.told, (Told{{"content[0].input", kPlain}}));
+  }
+}
+
+TEST(Answer, HasWhatItsArgumentsEndInAsItIs) {
+  const Texts texts =
+      streamed(Surface::kChatCompletions,
+               {R"({"choices":[{"index":0,"delta":{"function_call":{"arguments":"{\\u00"}}}]})",
+                R"({"choices":[{"index":0,"delta":{},"finish_reason":"length"}]})"});
+  EXPECT_EQ(texts.told, (Told{{"choices[0].message.function_call.arguments", "{\\u00"}}));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <span>
 
+#include "base/json_escapes.h"
 #include "dialects/json_strict.h"
 #include "dialects/response_events.h"
 
@@ -16,6 +17,9 @@ namespace {
 // A name of a field as long as this may be one that the model made up: it is a text as well. No key
 // or token is shorter.
 constexpr std::size_t kLongName = 20;
+
+// As many texts may end in the middle of an escape at a time; of more of them it is told as it is.
+constexpr std::size_t kCutMax = 512;
 
 // Of a longer stream some is told again.
 constexpr std::size_t kToldBytesMax = std::size_t{4} << 20;
@@ -122,7 +126,10 @@ void AnswerWalk::tell(std::string_view text, Kind kind) {
   if (text.empty()) return;
   if (repeats_) {
     told_bytes_ += text.size() + place_.size();
-    if (told_bytes_ > kToldBytesMax) clear();
+    if (told_bytes_ > kToldBytesMax) {
+      told_.clear();
+      told_bytes_ = 0;
+    }
     std::string& told = told_[place_];
     if (kind == Kind::kPieces) {
       told += text;
@@ -139,6 +146,43 @@ void AnswerWalk::tell_json(dom::element value) {
   json_.clear();
   append_json(value, json_);
   tell(json_, Kind::kTexts);
+}
+
+// Whole or in pieces, an object or a string that says the same: all are one text.
+void AnswerWalk::tell_json(std::string_view text, Kind kind) {
+  const auto cut = kind == Kind::kPieces ? cut_.find(place_) : cut_.end();
+  std::string joined;
+  if (cut != cut_.end()) {
+    joined = std::move(cut->second) += text;
+    cut_.erase(cut);
+    text = joined;
+  } else if (!text.contains('\\')) {
+    return tell(text, kind);
+  }
+  json_.clear();
+  const std::string_view rest = text.substr(append_plain_json(text, json_));
+  if (kind == Kind::kPieces && !rest.empty() && cut_.size() < kCutMax) {
+    cut_.emplace(place_, rest);
+  } else {
+    json_ += rest;
+  }
+  tell(json_, kind);
+}
+
+void AnswerWalk::end(const std::string& places) {
+  for (auto cut = cut_.lower_bound(places); cut != cut_.end() && cut->first.starts_with(places);) {
+    sink_->piece(cut->first, cut->second);
+    cut = cut_.erase(cut);
+  }
+  sink_->ended(places);
+}
+
+void AnswerWalk::walk_field(std::string_view key, dom::element value, Kind kind) {
+  if (std::string_view text; key == "arguments" && value.get(text) == simdjson::SUCCESS) {
+    tell_json(text, kind);
+  } else {
+    walk(value, kind);
+  }
 }
 
 void AnswerWalk::walk(dom::element value, Kind kind) {
@@ -165,7 +209,7 @@ void AnswerWalk::walk_fields(dom::object object, Kind kind, std::span<const std:
     if (is_json && inner.size() > 0) {
       tell_json(field.value);
     } else if (!is_json) {
-      walk(field.value, is_whole ? Kind::kTexts : kind);
+      walk_field(field.key, field.value, is_whole ? Kind::kTexts : kind);
     }
     leave(before);
   }
@@ -265,9 +309,13 @@ void AnswerWalk::block(dom::object block, Kind kind) {
 void AnswerWalk::block_delta(dom::object delta) {
   for (const dom::key_value_pair field : delta) {
     if (is_among(field.key, kOfBlock)) continue;
-    const std::size_t before = enter(field.key == "partial_json" ? "input" : field.key);
-    std::string_view text;
-    walk(field.value, field.value.get(text) == simdjson::SUCCESS ? Kind::kPieces : Kind::kTexts);
+    const bool is_json = field.key == "partial_json";
+    const std::size_t before = enter(is_json ? "input" : field.key);
+    if (std::string_view text; field.value.get(text) != simdjson::SUCCESS) {
+      walk(field.value, Kind::kTexts);
+    } else {
+      is_json ? tell_json(text, Kind::kPieces) : tell(text, Kind::kPieces);
+    }
     leave(before);
   }
 }
@@ -333,7 +381,7 @@ void AnswerWalk::response_item(dom::element item) {
         leave(list);
       }
     } else {
-      walk(field.value, Kind::kTexts);
+      walk_field(field.key, field.value, Kind::kTexts);
     }
     leave(before);
   }
@@ -376,8 +424,9 @@ void AnswerWalk::response_event(std::string_view type, dom::object event) {
       response_part(field.value);
     } else {
       const bool is_piece = field.key == "delta";
-      enter(is_piece && place ? place->field : field.key);
-      walk(field.value, is_piece ? Kind::kPieces : Kind::kTexts);
+      const std::string_view name = is_piece && place ? place->field : field.key;
+      enter(name);
+      walk_field(name, field.value, is_piece ? Kind::kPieces : Kind::kTexts);
     }
     leave(before);
   }
@@ -445,7 +494,7 @@ void AnswerWalk::event(Surface surface, dom::object event) {
       leave(before);
     }
   }
-  for (const std::string& places : ended_) sink_->ended(places);
+  for (const std::string& places : ended_) end(places);
 }
 
 }  // namespace tollgate::dialects

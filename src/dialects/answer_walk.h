@@ -24,6 +24,7 @@ class AnswerWalk {
   void clear() {
     told_.clear();
     told_bytes_ = 0;
+    cut_.clear();
   }
 
   // A whole reply.
@@ -38,7 +39,11 @@ class AnswerWalk {
   void walk_fields(simdjson::dom::object object, Kind kind, std::span<const std::string_view> own);
   void walk_items(simdjson::dom::array array, Kind kind);
   void tell(std::string_view text, Kind kind);
+  // Arguments of a call: JSON, as an object or within a string.
   void tell_json(simdjson::dom::element value);
+  void tell_json(std::string_view text, Kind kind);
+  void walk_field(std::string_view key, simdjson::dom::element value, Kind kind);
+  void end(const std::string& places);
   void choices(simdjson::dom::element value, Kind kind);
   void choice(simdjson::dom::object choice, Kind kind);
   void message(simdjson::dom::element value, Kind kind);
@@ -62,6 +67,8 @@ class AnswerWalk {
   std::string place_;
   std::string json_;
   std::vector<std::string> ended_;  // Told when all of the event is.
+  // The escape that a piece of JSON ended in, by its place.
+  std::map<std::string, std::string, std::less<>> cut_;
   // Of a streamed response or transcript, by their places: what comes again is not told again.
   std::map<std::string, std::string, std::less<>> told_;
   std::size_t told_bytes_ = 0;

@@ -103,6 +103,41 @@ TEST_F(AnswerPacksTest, StopWhatHidesATextWholeAndStreamed) {
   expect_clean_books();
 }
 
+// Of what hides in the arguments of a call JSON may have an escape.
+TEST_F(AnswerPacksTest, StopWhatArgumentsHideWholeAndStreamed) {
+  const std::string json = R"({\"a\":\"to \\u202egnp.exe\"})";
+  const auto call = [](std::string_view key, std::string_view arguments) {
+    return R"({"id":"c1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,")" +
+           std::string(key) +
+           R"(":{"role":"assistant","tool_calls":[{"index":0,"id":"t","type":"function","function":{"name":"get_weather","arguments":")" +
+           std::string(arguments) + R"("}}]},"finish_reason":)";
+  };
+  world.upstreams.script.pieces = {call("message", json) + R"("tool_calls"}],"usage":)" +
+                                   reported(9, 4) + "}"};
+  const std::string tools =
+      R"(,"tools":[{"type":"function","function":{"name":"get_weather","parameters":{}}}]})";
+  const auto with_tools = [&](std::string_view body) {
+    return ask(std::string(body.substr(0, body.size() - 1)) + tools);
+  };
+  EXPECT_EQ(world.serve(with_tools(kHello))->status, 400);
+  const std::string verdict = told();
+  EXPECT_NE(verdict.find(R"("rule":"unicode.bidi")"), std::string::npos) << verdict;
+  // Cut within the escape of JSON, but not of the event's own.
+  for (const std::size_t cut : {0, 16, 18, 20, 21, 22, 26}) {
+    world.upstreams.script = {};
+    world.upstreams.script.content_type = "text/event-stream";
+    for (const std::string& piece : {json.substr(0, cut), json.substr(cut)}) {
+      world.upstreams.script.pieces.push_back("data: " + call("delta", piece) + "null}]}\n\n");
+    }
+    world.upstreams.script.pieces.push_back(kFinish + kDone);
+    const auto caller = world.serve(with_tools(kHelloStreamed));
+    EXPECT_EQ(told(), verdict) << cut;
+    EXPECT_EQ(last().code, "content_refused");
+    EXPECT_EQ(caller->text.find("gnp"), std::string::npos) << caller->text;
+  }
+  expect_clean_books();
+}
+
 TEST_F(AnswerPacksTest, LetPassWhatIsNone) {
   for (const std::string text :
        {"Pay with 4111 1111 1111 1112 by 2024, a@b, <|x|> [1]", "+49 is the code of Germany"}) {

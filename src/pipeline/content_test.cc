@@ -257,6 +257,29 @@ TEST_F(UnicodeContentTest, RefusesAHiddenText) {
   EXPECT_EQ(world.serve(ask(chat_with("fine \U0001F469\u200d\U0001F467 " + kKey)))->status, 200);
 }
 
+// Who serves the call may hand on what its arguments say.
+TEST_F(UnicodeContentTest, RefusesATextThatIsHiddenInArguments) {
+  const auto calls = [](std::string_view type, std::string_view call) {
+    return R"({"model":"small","messages":[{"role":"user","content":"Hello"},{"role":"assistant","tool_calls":[{"id":"c","type":")" +
+           std::string(type) + R"(",")" + std::string(type) + R"(":)" + std::string(call) +
+           R"(}]},{"role":"tool","tool_call_id":"c","content":"ok"}]})";
+  };
+  const auto caller = world.serve(ask(calls(
+      "function", R"({"name":"f","arguments":"{\"a\":\"fine\\udb40\\udc69\\udb40\\udc67\"}"})")));
+  EXPECT_EQ(caller->header("x-tollgate-reason"), "content_refused") << caller->text;
+  EXPECT_NE(decision().find(R"("rule":"unicode.tags")"), std::string::npos) << decision();
+  EXPECT_NE(decision().find(R"("messages[1].tool_calls[2]:10+24")"), std::string::npos) << decision();
+  expect_nothing_left();
+  // What is escaped for its reader as well is there for all to see; so is the text of a program.
+  EXPECT_EQ(world
+                .serve(ask(calls("function",
+                                 R"({"name":"f","arguments":"{\"a\":\"\\\\udb40\\\\udc69\"}"})")))
+                ->status,
+            200);
+  EXPECT_EQ(world.serve(ask(calls("custom", R"({"name":"f","input":"print '\\u202e'"})")))->status,
+            200);
+}
+
 class OwnContentTest : public ContentTest {
  protected:
   OwnContentTest()

@@ -17,6 +17,14 @@ std::string place_of(const dialects::Request& request, std::size_t text) {
 
 namespace {
 
+// The arguments of a call are an object; what a tool of free text is given may be anything.
+content::ReadAs read_as(const dialects::Text& text) {
+  const std::size_t first = text.text.find_first_not_of(" \t\r\n");
+  const bool is_json = text.kind == dialects::TextKind::kToolCall &&
+                       first != std::string_view::npos && text.text[first] == '{';
+  return is_json ? content::ReadAs::kJson : content::ReadAs::kText;
+}
+
 FaultOr<void> scan(const Facts& facts, const config::Route& route, content::Scanner& scanner) {
   if (facts.config.content_rules == nullptr) return fault(FaultKind::kBroken, "there are no rules");
   const std::size_t room =
@@ -25,7 +33,7 @@ FaultOr<void> scan(const Facts& facts, const config::Route& route, content::Scan
       scanner.begin(facts.config.content_rules, route.content.actions, content::Layers::kAll, room);
   for (const auto texts : {facts.request.texts, facts.request.carried}) {
     for (const dialects::Text& text : texts) {
-      if (read) read = scanner.read(text.text);
+      if (read) read = scanner.read(text.text, read_as(text));
     }
   }
   return read;

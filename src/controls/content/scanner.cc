@@ -9,10 +9,18 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/json_escapes.h"
 #include "controls/content/pii.h"
 #include "controls/content/rot13.h"
 
 namespace tollgate::content {
+
+namespace {
+
+// Bytes of room that is not given back.
+constexpr std::size_t kKeptMax = std::size_t{64} << 10;
+
+}  // namespace
 
 Scanner::Scanner() = default;
 Scanner::~Scanner() { hs_free_scratch(scratch_); }
@@ -52,9 +60,10 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const
   return {};
 }
 
-FaultOr<void> Scanner::read(std::string_view text) {
+FaultOr<void> Scanner::read(std::string_view text, ReadAs as) {
   forms_.begin(text, has_words_, layers_, reads_);
   smuggled_ = {};
+  if (as == ReadAs::kJson && has_unicode_ && text.contains("\\u")) scan_escaped(text);
   FaultOr<void> read;
   of_form_.clear();
   while (const std::optional<Forms::Seen> form = forms_.next()) {
@@ -112,6 +121,22 @@ void Scanner::scan_characters(std::string_view text) {
   }
 }
 
+// What stands there as it is is found again, in the same place.
+void Scanner::scan_escaped(std::string_view json) {
+  unescaped_.clear();
+  unescaped_ += json.substr(append_plain_json(json, unescaped_));
+  matched_.clear();
+  form_ = {};
+  form_.text = unescaped_;
+  scan_characters(unescaped_);
+  for (Match match : matched_.all()) {
+    match.extent = {origin_in_json(json, match.extent.begin),
+                    origin_in_json(json, match.extent.end)};
+    add(match);
+  }
+  if (unescaped_.capacity() > kKeptMax) unescaped_ = {};
+}
+
 FaultOr<void> Scanner::scan_database(const Forms::Seen& form) {
   candidates_.clear();
   const int error = hs_scan(&rules_->database(), form.text.data(),
@@ -121,12 +146,6 @@ FaultOr<void> Scanner::scan_database(const Forms::Seen& form) {
   if (error == HS_SUCCESS || error == HS_SCAN_TERMINATED) return {};
   return fault(FaultKind::kBroken, fmt::format("a text was not inspected (Vectorscan {})", error));
 }
-
-namespace {
-
-constexpr std::size_t kKeptMax = std::size_t{64} << 10;
-
-}  // namespace
 
 // Each letter stands where it stood.
 FaultOr<void> Scanner::scan_turned(const Forms::Seen& form) {

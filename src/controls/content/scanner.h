@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,6 +27,10 @@
 struct hs_scratch;
 
 namespace tollgate::content {
+
+// What a text is to who reads it: one of `kJson`, the arguments of a call, may be parsed, so what
+// its escapes stand for hides in it as well.
+enum class ReadAs : std::uint8_t { kText, kJson };
 
 class Scanner {
  public:
@@ -47,7 +52,7 @@ class Scanner {
   FaultOr<void> begin(std::shared_ptr<const Rules> rules, std::span<const Action> actions,
                       Layers layers = Layers::kAll, std::size_t room = kFindingsMax);
   // The next text; UTF-8. A fault: it was not read to its end, and what stands in it is not known.
-  FaultOr<void> read(std::string_view text);
+  FaultOr<void> read(std::string_view text, ReadAs as = ReadAs::kText);
 
   // The first text that is encoded more than Forms::kLayersMax times over, and was not read to its
   // end for that.
@@ -99,6 +104,7 @@ class Scanner {
   void scan_own(std::string_view text);
   void scan_numbers(std::string_view text);
   void scan_characters(std::string_view text);
+  void scan_escaped(std::string_view json);
   bool keep(std::size_t rule, const Extent& extent);
   void add(const Match& match);
 
@@ -119,6 +125,7 @@ class Scanner {
   bool may_be_backwards_ = false;  // …or of being backwards…
   std::string turned_;             // …and what it says then.
   Matches of_turned_;              // What matched before it was turned around.
+  std::string unescaped_;          // A text that is JSON.
   std::size_t room_ = kFindingsMax;
   std::vector<std::size_t> candidates_;  // Own rules that may match there…
   std::vector<Extent> own_extents_;      // …and where one does.
