@@ -173,15 +173,21 @@ def print_speed(packs, texts, folder):
                           file=file)
     rows = []
     for it in ours("speed", ",".join(packs), path):
-        rate = it["bytes"] / it["texts"] / it["us"] / 1000
-        is_body = it["group"].endswith(" 2 kB")
-        must = (f"≤ {MUST['body_us']} µs: {mark(it['us'] <= MUST['body_us'])}" if is_body else
-                f"≥ {MUST['gb_a_second']} GB/s: {mark(rate >= MUST['gb_a_second'])}")
-        rows.append((it["group"], f"{it['us']:.2f} µs", f"{rate:.2f} GB/s",
-                     f"{it['us'] / it['memcpy_us']:.0f} ×", f"{it['us'] / it['parse_us']:.1f} ×",
-                     must))
-    table(("text", "one thread", "rate", "against memcpy", "against simdjson's parse",
-           "must reach"), rows)
+        rows.append((it["group"], *reached(it, "us"), *reached(it, "known_us"),
+                     f"{it['us'] / it['memcpy_us']:.0f} ×", f"{it['us'] / it['parse_us']:.1f} ×"))
+    print("\nA text is known that came before, from the same owner.\n")
+    table(("text", "new", f"≤ {MUST['body_us']} µs, ≥ {MUST['gb_a_second']} GB/s", "known",
+           f"≤ {MUST['body_us']} µs, ≥ {MUST['gb_a_second']} GB/s", "new against memcpy",
+           "new against simdjson's parse"), rows)
+
+
+def reached(it, which):
+    """Time and rate of a text, and whether that is what was asked."""
+    took = it[which]
+    rate = it["bytes"] / it["texts"] / took / 1000
+    is_reached = (took <= MUST["body_us"] if it["group"].endswith(" 2 kB") else
+                  rate >= MUST["gb_a_second"])
+    return f"{took:.2f} µs, {rate:.2f} GB/s", mark(is_reached)
 
 
 def main():

@@ -31,6 +31,7 @@ FaultOr<void> scan(const Facts& facts, const config::Route& route, content::Scan
       route.content.redacts ? content::Scanner::kMaskedMax : content::Scanner::kFindingsMax;
   FaultOr<void> read =
       scanner.begin(facts.config.content_rules, route.content.actions, content::Layers::kAll, room);
+  scanner.remember(facts.caller.tenant);
   for (const auto texts : {facts.request.texts, facts.request.carried}) {
     for (const dialects::Text& text : texts) {
       if (read) read = scanner.read(text.text, read_as(text));

@@ -113,6 +113,26 @@ TEST_F(RedactionTest, SendsMasksAndTheSameForTheSame) {
   expect_clean_books();
 }
 
+// A conversation brings its earlier turns again, which are not read again (scanned_texts.h).
+TEST_F(RedactionTest, MasksWhatCameBeforeAsItDid) {
+  const std::string turn = "I am ann@hoverly.com, " + std::string(300, '.') + " EMP-1234.";
+  const std::string expected =
+      "I am [REDACTED:pii.email#1], " + std::string(300, '.') + " [REDACTED:own.number#1].";
+  std::string record;
+  for (std::size_t request = 0; request < 3; ++request) {
+    EXPECT_EQ(world.serve(ask(chat_with(turn)))->status, 200);
+    EXPECT_NE(sent(request).find(expected), std::string::npos) << sent(request);
+    const std::string found = decision().substr(decision().find(R"("content":[)"));
+    if (request > 0) EXPECT_EQ(found, record);
+    record = found;
+  }
+  // And what is refused is refused each time.
+  const std::string refused = chat_with(turn + " " + kKey);
+  for (int request = 0; request < 2; ++request) {
+    EXPECT_EQ(world.serve(ask(refused))->header("x-tollgate-reason"), "content_refused");
+  }
+}
+
 TEST_F(RedactionTest, HoldsWhatIsReallySent) {
   (void)world.serve(ask(chat_with("I am ann@hoverly.com.")));
   const auto counted = [&] {

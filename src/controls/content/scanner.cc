@@ -34,6 +34,8 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const
   room_ = room;
   found_.clear();
   text_ = 0;
+  known_ = 0;
+  remembers_ = false;
   too_deep_.reset();
   const auto asks = [](std::span<const Action> some) {
     return std::ranges::any_of(some, [](Action action) { return action != Action::kNone; });
@@ -52,6 +54,8 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const
   has_others_ = asks(actions.first(first_smuggling_rule())) || asks(own);
   if (rules == rules_) return {};
   rules_ = nullptr;
+  scanned_.forget();
+  acted_.clear();
   if (const int error = hs_alloc_scratch(&rules->database(), &scratch_); error != HS_SUCCESS) {
     return fault(FaultKind::kBroken,
                  fmt::format("no room to inspect texts (Vectorscan {})", error));
@@ -60,7 +64,55 @@ FaultOr<void> Scanner::begin(std::shared_ptr<const Rules> rules, std::span<const
   return {};
 }
 
+void Scanner::remember(std::string_view owner) {
+  const std::uint32_t actions = number_of_actions();
+  context_.assign(reinterpret_cast<const char*>(&actions), sizeof actions);
+  context_ += static_cast<char>(layers_);
+  context_ += room_ == kMaskedMax ? 'm' : 'f';
+  context_ += owner;
+  remembers_ = true;
+}
+
+std::uint32_t Scanner::number_of_actions() {
+  const auto is_same = [&](const std::vector<Action>& some) {
+    return std::ranges::equal(some, actions_);
+  };
+  const auto known = std::ranges::find_if(acted_, is_same);
+  if (known != acted_.end()) return static_cast<std::uint32_t>(known - acted_.begin());
+  if (acted_.size() == kActionsMax) {
+    scanned_.forget();
+    acted_.clear();
+  }
+  acted_.emplace_back(actions_.begin(), actions_.end());
+  return static_cast<std::uint32_t>(acted_.size() - 1);
+}
+
+std::optional<ScannedTexts::Tag> Scanner::tag_of(std::string_view text, ReadAs as) {
+  if (!remembers_ || text.size() < ScannedTexts::kTextBytesMin) return std::nullopt;
+  context_ += static_cast<char>(as);
+  const std::optional<ScannedTexts::Tag> tag = scanned_.tag(context_, text);
+  context_.pop_back();
+  return tag;
+}
+
 FaultOr<void> Scanner::read(std::string_view text, ReadAs as) {
+  const std::optional<ScannedTexts::Tag> tag = tag_of(text, as);
+  FaultOr<void> read;
+  if (const ScannedTexts::Found* const known = tag ? scanned_.find(*tag) : nullptr) {
+    ++known_;
+    for (const ScannedTexts::Match& match : std::span(known->matches).first(known->count)) {
+      add({match.rule, match.action, {match.begin, match.end}});
+    }
+  } else {
+    in_text_.count = 0;
+    read = read_anew(text, as);
+    if (tag && read && !forms_.is_too_deep()) scanned_.keep(*tag, in_text_);
+  }
+  ++text_;
+  return read;
+}
+
+FaultOr<void> Scanner::read_anew(std::string_view text, ReadAs as) {
   forms_.begin(text, has_words_, layers_, reads_);
   smuggled_ = {};
   if (as == ReadAs::kJson && has_unicode_ && text.contains("\\u")) scan_escaped(text);
@@ -78,7 +130,6 @@ FaultOr<void> Scanner::read(std::string_view text, ReadAs as) {
     of_form_.clear();
   }
   if (forms_.is_too_deep() && !too_deep_) too_deep_ = text_;
-  ++text_;
   return read;
 }
 
@@ -279,6 +330,8 @@ bool Scanner::Matches::keep(const Match& made, std::size_t room) {
 
 // What is seen in two forms, or by two rows of a kind, is one.
 void Scanner::add(const Match& match) {
+  in_text_.add({match.rule, match.action, static_cast<std::uint32_t>(match.extent.begin),
+                static_cast<std::uint32_t>(match.extent.end)});
   const std::string_view rule = rules_->all()[match.rule].name;
   const Extent& extent = match.extent;
   const bool is_known = std::ranges::any_of(found(), [&](const Finding& other) {

@@ -22,6 +22,7 @@
 #include "controls/content/content.h"
 #include "controls/content/forms.h"
 #include "controls/content/rules.h"
+#include "controls/content/scanned_texts.h"
 #include "controls/content/smuggling.h"
 
 struct hs_scratch;
@@ -51,12 +52,19 @@ class Scanner {
   // kFindingsMax or kMaskedMax.
   FaultOr<void> begin(std::shared_ptr<const Rules> rules, std::span<const Action> actions,
                       Layers layers = Layers::kAll, std::size_t room = kFindingsMax);
+  // Until the next begin(): a text in which nothing is found is remembered, and not read again
+  // where it comes once more from that owner and is read by the same rules, to do the same. What
+  // one has sent tells no other, not even by the time that it takes.
+  void remember(std::string_view owner);
   // The next text; UTF-8. A fault: it was not read to its end, and what stands in it is not known.
   FaultOr<void> read(std::string_view text, ReadAs as = ReadAs::kText);
 
   // The first text that is encoded more than Forms::kLayersMax times over, and was not read to its
   // end for that.
   std::optional<std::size_t> too_deep() const { return too_deep_; }
+
+  // How many of the texts since begin() were known, and not read.
+  std::size_t known() const { return known_; }
 
   // In the order of the texts. Of the pack `unicode` a rule is told once a text: each letter of a
   // word may hide something. Valid until the next begin() or read().
@@ -95,6 +103,12 @@ class Scanner {
     std::array<std::size_t, static_cast<std::size_t>(Action::kRedact)> weak_{};
     std::vector<Extent> extents_;
   };
+  // Sets of actions that are told apart; with more of them all is forgotten.
+  static constexpr std::size_t kActionsMax = 64;
+  std::uint32_t number_of_actions();
+  std::optional<ScannedTexts::Tag> tag_of(std::string_view text, ReadAs as);
+  FaultOr<void> read_anew(std::string_view text, ReadAs as);
+
   static int on_match(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
                       void* context);
   FaultOr<void> scan(const Forms::Seen& form);
@@ -133,6 +147,12 @@ class Scanner {
   std::size_t text_ = 0;                          // Number of the next text.
   std::array<bool, kSmugglingCount> smuggled_{};  // What was found in it.
   std::optional<std::size_t> too_deep_;
+  ScannedTexts scanned_;                    // By the rules…
+  std::vector<std::vector<Action>> acted_;  // …and the number of what was done then.
+  bool remembers_ = false;
+  std::string context_;          // Of a verdict, beside the text and how it is read.
+  ScannedTexts::Found in_text_;  // Found in the text that is being read.
+  std::size_t known_ = 0;
 };
 
 }  // namespace tollgate::content

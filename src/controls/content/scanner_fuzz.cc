@@ -68,5 +68,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string with_key = std::string(first) + " " + kKey;
   CHECK(scanner.read(with_key).has_value());
   CHECK(scanner.found().size() > before || before == Scanner::kFindingsMax);
+  // Whoever remembers tells the same.
+  for (int request = 0; request < 2; ++request) {
+    CHECK(scanner.begin(with.rules, with.actions).has_value());
+    scanner.remember("acme");
+    CHECK(scanner.read(first).has_value());
+    CHECK(scanner.read(second).has_value());
+    CHECK(scanner.found().size() == before);
+  }
   return 0;
 }

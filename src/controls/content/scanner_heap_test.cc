@@ -24,6 +24,8 @@ TEST(Scanner, ReadsWithoutTheHeapOnceItIsWarm) {
     before = heap::asked_for;
     ASSERT_TRUE(scanner.begin(testing::rules(), actions));
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(scanner.read(text));
+    scanner.remember("acme");
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(scanner.read(text));
     EXPECT_TRUE(scanner.found().empty());
   }
   EXPECT_EQ(heap::asked_for, before);
