@@ -15,6 +15,8 @@ namespace {
 
 // Elements or bytes that are kept from request to request.
 constexpr std::size_t kKeptMax = std::size_t{16} << 10;
+// A shorter number names nobody.
+constexpr std::size_t kTellingDigits = 8;
 
 template <class Container>
 void empty(Container& container) {
@@ -68,12 +70,18 @@ void Reading::add_json(TextKind kind, dom::element value) {
 void Reading::add_carried(dom::element value) {
   if (std::string_view text; value.get(text) == simdjson::SUCCESS) {
     carried.push_back({TextKind::kCarried, text, field, index});
-  } else if (value.is_object() || value.is_array()) {
-    const std::size_t begin = scratch.size();
-    append_json(value, scratch);
-    scratch_texts.push_back({&carried, carried.size(), begin, scratch.size() - begin, value});
-    carried.push_back({TextKind::kCarried, {}, field, index});
+    return;
   }
+  if (value.is_null() || value.is_bool()) return;
+  const std::size_t begin = scratch.size();
+  append_json(value, scratch);
+  const std::size_t size = scratch.size() - begin;
+  // One of the short numbers that say how a model is to work, or of those that are drawn.
+  if (value.is_number() && (size < kTellingDigits || field == "seed")) {
+    return scratch.resize(begin);
+  }
+  scratch_texts.push_back({&carried, carried.size(), begin, size, value});
+  carried.push_back({TextKind::kCarried, {}, field, index});
 }
 
 void Reading::add_any(TextKind kind, dom::element value) {

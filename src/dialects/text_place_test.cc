@@ -147,5 +147,21 @@ TEST(TextPlace, OfWhatTheModelDoesNotReadIsApart) {
   EXPECT_EQ(request->carried[0].text, "u");
 }
 
+// A number that is long enough to name somebody, as that of a card.
+TEST(TextPlace, OfALongNumberIsToldToo) {
+  RequestReader reader;
+  const Padded body(
+      R"({"model":"m","messages":[{"role":"user","content":"x"}],"user":4111111111111111,"zeta":40000001,"seed":41111111,"temperature":0.75,"metadata":{"n":1}})");
+  const Expected<Request> request = reader.read(Surface::kChatCompletions, body.view());
+  ASSERT_TRUE(request) << request.error().message;
+  std::vector<std::string> told;
+  for (std::size_t i = 0; i < request->carried.size(); ++i) {
+    told.push_back(place_of(request->carried, i) + " " + std::string(request->carried[i].text));
+  }
+  EXPECT_EQ(told,
+            (std::vector<std::string>{"user 4111111111111111", "a field of another name 40000001",
+                                      R"(metadata {"n":1})"}));
+}
+
 }  // namespace
 }  // namespace tollgate::dialects
