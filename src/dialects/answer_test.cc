@@ -1,6 +1,7 @@
 // Every text of an answer is told with its place, whole and streamed alike.
 #include "dialects/answer.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "dialects/fixture_test.h"
@@ -211,6 +212,39 @@ TEST(Answer, HasTheSameArgumentsHoweverTheyAreCut) {
          delta(first), delta(second)});
     EXPECT_EQ(messages.told, (Told{{"content[0].input", kPlain}}));
   }
+}
+
+// One client takes the first of them and another the last; none joins the two.
+TEST(Answer, OfAStreamIsNotToldWhereAFieldIsThereTwice) {
+  const auto reads = [](Surface surface, std::string_view event) {
+    StreamReader reader;
+    reader.start(surface, false);
+    RememberingSink output;
+    Texts texts;
+    std::string out;
+    return reader.feed("data: " + std::string(event) + "\n\n", out, output, &texts).has_value();
+  };
+  const std::pair<Surface, std::string_view> rows[] = {
+      {Surface::kChatCompletions,
+       R"({"choices":[{"index":0,"delta":{"content":"a","content":"b"}}]})"},
+      {Surface::kChatCompletions,
+       R"({"choices":[{"index":0,"delta":{"content":"a","\u0063ontent":"b"}}]})"},
+      {Surface::kChatCompletions,
+       R"({"choices":[{"index":0,"delta":{"x":[{"y":{"z":1,"z":2}}]}}]})"},
+      {Surface::kCompletions, R"({"choices":[{"index":0,"text":"a","text":"b"}]})"},
+      {Surface::kMessages,
+       R"({"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a","text":"b"}})"},
+      {Surface::kResponses,
+       R"({"type":"response.output_item.done","output_index":0,"item":{"type":"x","a":"a","a":"b"}})"},
+  };
+  for (const auto& [surface, event] : rows) EXPECT_FALSE(reads(surface, event)) << event;
+  EXPECT_TRUE(reads(Surface::kChatCompletions,
+                    R"({"choices":[{"index":0,"delta":{"content":"a","x":{"content":"b"}}}]})"));
+  std::string many;
+  for (int i = 0; i < 40; ++i) many += fmt::format("\"f{}\":1,", i);
+  EXPECT_TRUE(reads(Surface::kChatCompletions, "{" + many + R"("choices":[]})"));
+  EXPECT_FALSE(reads(Surface::kChatCompletions, "{" + many + R"("f39":1,"choices":[]})"));
+  EXPECT_FALSE(reads(Surface::kChatCompletions, "{" + many + R"("f3":1,"choices":[]})"));
 }
 
 TEST(Answer, HasWhatItsArgumentsEndInAsItIs) {

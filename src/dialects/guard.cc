@@ -135,20 +135,17 @@ FaultOr<GuardVerdict> read_http(dom::element root, const GuardThreshold& thresho
   GuardVerdict verdict;
   if (action == "allow") return verdict;
   if (action != "refuse") return broken("has an `action` that is neither `allow` nor `refuse`");
+  // Where it names nothing, or not as it should, that is a refusal all the same.
   dom::array categories;
-  const auto error = root["categories"].get(categories);
-  if (error == simdjson::NO_SUCH_FIELD) {
+  if (root["categories"].get(categories) != simdjson::SUCCESS || categories.size() == 0) {
     add(verdict, {});
     return verdict;
   }
-  if (error != simdjson::SUCCESS) return broken("has `categories` that are no list");
   for (const dom::element category : categories) {
     std::string_view name;
-    if (category.get(name) != simdjson::SUCCESS) return broken("has a category that is no text");
-    if (counts(threshold, name)) add(verdict, name);
+    const bool is_named = category.get(name) == simdjson::SUCCESS;
+    if (!is_named || counts(threshold, name)) add(verdict, name);
   }
-  // It refuses for nothing that it names: that is a refusal all the same.
-  if (categories.size() == 0) add(verdict, {});
   return verdict;
 }
 
@@ -162,7 +159,7 @@ FaultOr<void> read_result(dom::element result, const GuardThreshold& threshold,
     return broken("has a result without `flagged` or `categories`");
   }
   if (threshold.score > 0) {
-    if (result["category_scores"].get(scores) != simdjson::SUCCESS) {
+    if (result["category_scores"].get(scores) != simdjson::SUCCESS || scores.size() == 0) {
       return broken("has a result without `category_scores`");
     }
     for (const dom::key_value_pair score : scores) {
@@ -172,14 +169,17 @@ FaultOr<void> read_result(dom::element result, const GuardThreshold& threshold,
     }
     return {};
   }
+  bool is_told = false;
   for (const dom::key_value_pair category : categories) {
     bool holds = false;
     if (!category.value.is_null() && category.value.get(holds) != simdjson::SUCCESS) {
       return broken("has a category that neither holds nor does not");
     }
+    is_told = is_told || holds;
     if (holds && counts(threshold, category.key)) add(verdict, category.key);
   }
-  if (flagged && threshold.categories.empty() && verdict.passes) add(verdict, {});
+  // Flagged for nothing that it names: that counts.
+  if (flagged && !is_told) add(verdict, {});
   return {};
 }
 

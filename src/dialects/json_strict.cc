@@ -278,6 +278,30 @@ bool StrictJson::has_duplicate(std::size_t first) {
   return true;
 }
 
+bool has_field_twice(dom::element value) {
+  if (dom::array array; value.get(array) == simdjson::SUCCESS) {
+    return std::ranges::any_of(array, has_field_twice);
+  }
+  dom::object object;
+  if (value.get(object) != simdjson::SUCCESS) return false;
+  std::array<std::string_view, kFewKeys> few;
+  std::vector<std::string_view> many;
+  std::size_t count = 0;
+  for (const dom::key_value_pair field : object) {
+    const std::span known = std::span(few).first(std::min(count, few.size()));
+    if (std::ranges::find(known, field.key) != known.end()) return true;
+    if (count < few.size()) {
+      few[count] = field.key;
+    } else {
+      many.push_back(field.key);
+    }
+    ++count;
+    if (has_field_twice(field.value)) return true;
+  }
+  std::ranges::sort(many);
+  return std::ranges::adjacent_find(many) != many.end();
+}
+
 void append_json_string(std::string_view text, std::string& out) {
   // Of a long text a piece at a time, so that room for the worst case is never much.
   constexpr std::size_t kPiece = 4096;

@@ -71,6 +71,10 @@ class StrictJson {
   std::string_view duplicate_;
 };
 
+// Whether some object in `value` has a field twice: who reads the first of them and who reads the
+// last would not read the same.
+bool has_field_twice(simdjson::dom::element value);
+
 // Whether a number of more than `characters` characters stands in `text`, which is valid JSON.
 bool has_long_number(std::string_view text, int characters);
 

@@ -246,10 +246,12 @@ void Restoring::restore(std::string& body) const {
   RawStrings strings(body);
   RawString string;
   while (strings.next(string)) {
-    const bool is_left =
-        !strings.is_within(kInput) && std::ranges::any_of(kLeft, [&](std::string_view key) {
-          return string.key == key || strings.is_within(key);
-        });
+    const bool is_of_tool = strings.is_within(kInput);
+    // Names there are the tool's own.
+    if (is_of_tool) string.key = {};
+    const bool is_left = !is_of_tool && std::ranges::any_of(kLeft, [&](std::string_view key) {
+      return string.key == key || strings.is_within(key);
+    });
     if (!is_left) state_->find_in(body, string, edits);
   }
   if (!edits.empty()) body = edited(body, edits);

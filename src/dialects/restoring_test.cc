@@ -78,6 +78,11 @@ TEST(Restoring, EscapesTwiceWhatIsJsonInAString) {
   EXPECT_EQ(
       restored(R"({"content":[{"type":"tool_use","input":{"data":"[REDACTED:own.said#1]"}}]})"),
       R"({"content":[{"type":"tool_use","input":{"data":"he said \"x\\y\"\n"}}]})");
+  // Whatever the tool calls them.
+  EXPECT_EQ(
+      restored(
+          R"({"content":[{"type":"tool_use","input":{"arguments":"[REDACTED:own.said#1]"}}]})"),
+      R"({"content":[{"type":"tool_use","input":{"arguments":"he said \"x\\y\"\n"}}]})");
 }
 
 TEST(Restoring, LeavesWhatIsSignedOrTellsTheTextAgain) {

@@ -119,7 +119,10 @@ FaultOr<Passing> StreamReader::State::read_event(const SseEvent& event) {
   if (surface == Surface::kResponses || reads_sound(surface)) {
     if (const auto why = why_unsound(event.type, object)) return broken(*why);
   }
-  if (answer != nullptr) walk.event(surface, object);
+  if (answer != nullptr) {
+    if (has_field_twice(root)) return broken("has a field twice in an event");
+    walk.event(surface, object);
+  }
   if (surface == Surface::kResponses) return read_response(object);
   if (reads_sound(surface)) return read_transcript(object);
   return anthropic ? read_anthropic(object) : read_chunk(object);

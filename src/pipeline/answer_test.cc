@@ -307,6 +307,57 @@ TEST_F(StreamedAnswerTest, IsReadChoiceByChoiceAndCallByCall) {
   expect_clean_books();
 }
 
+// A chat does not say where a text ends: the next of the same choice does.
+TEST_F(StreamedAnswerTest, DoesNotWaitForWhatHasEnded) {
+  const auto delta = [](std::string_view json) {
+    return R"(data: {"choices":[{"index":0,"delta":)" + std::string(json) + "}]}\n\n";
+  };
+  const auto call = [&](std::string_view rest) {
+    return delta(R"({"tool_calls":[{"index":0,)" + std::string(rest) + "}]}");
+  };
+  world.upstreams.script.content_type = "text/event-stream";
+  std::vector<std::string>& pieces = world.upstreams.script.pieces;
+  pieces = {delta(R"({"reasoning_content":"it is 42"})"), delta(R"({"content":"So I"})"),
+            call(R"("id":"t","type":"function","function":{"name":"get_weather","arguments":""})")};
+  std::string expected;
+  for (const std::string& piece : pieces) expected += piece;
+  for (int i = 0; i < 40; ++i) {
+    pieces.push_back(call(R"("function":{"arguments":"word "})"));
+    if (i < 36) expected += pieces.back();
+  }
+  const std::string key(kKey);
+  pieces.push_back(call(R"("function":{"arguments":")" + key.substr(0, 9) + R"("})"));
+  pieces.push_back(call(R"("function":{"arguments":")" + key.substr(9) + R"( "})"));
+  pieces.insert(pieces.end(), {kFinish, kDone});
+  const auto caller = world.serve(ask(std::string(kHelloStreamed)));
+  EXPECT_EQ(caller->status, 200);
+  EXPECT_TRUE(caller->text.starts_with(expected)) << caller->text;
+  expect_told_nobody(*caller);
+  EXPECT_EQ(last().code, "content_refused");
+}
+
+// What went on when a text had ended could be the beginning of a match.
+TEST_F(StreamedAnswerTest, EndsWhatGoesOnBehindItsEnd) {
+  const auto delta = [](std::string_view field, std::string_view text) {
+    return R"(data: {"choices":[{"index":0,"delta":{")" + std::string(field) + "\":\"" +
+           std::string(text) + "\"}}]}\n\n";
+  };
+  world.upstreams.script.content_type = "text/event-stream";
+  const std::string key(kKey);
+  for (const bool is_split : {true, false}) {
+    world.upstreams.script.pieces = {delta("content", is_split ? key.substr(0, 19) : "All right.")};
+    for (int i = 0; i < 9; ++i) {
+      world.upstreams.script.pieces.push_back(delta("reasoning_content", "word, "));
+    }
+    world.upstreams.script.pieces.push_back(
+        delta("content", is_split ? key.substr(19) + " Yes. " : " Yes. "));
+    world.upstreams.script.pieces.push_back(kFinish + kDone);
+    const auto caller = world.serve(ask(std::string(kHelloStreamed)));
+    EXPECT_EQ(caller->text.find("Yes") == std::string::npos, is_split);
+    EXPECT_EQ(last().code, is_split ? "content_refused" : "");
+  }
+}
+
 TEST_F(StreamedAnswerTest, EndsMessagesAsTheirDialectDoes) {
   world.upstreams.script.content_type = "text/event-stream";
   const auto delta = [](std::string_view json) {

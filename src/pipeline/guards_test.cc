@@ -305,6 +305,41 @@ TEST_F(ObservingGuardTest, OnlyTellsWhatItWouldHaveRefused) {
   expect_clean_books();
 }
 
+// What it refuses for and cannot name is refused all the same.
+TEST_F(FlaggingGuardTest, TakesARefusalThatNamesNothingForOne) {
+  for (const char* verdict :
+       {R"({"action":"refuse"})", R"({"action":"refuse","categories":[]})",
+        R"({"action":"refuse","categories":"x"})", R"({"action":"refuse","categories":[1]})"}) {
+    SCOPED_TRACE(verdict);
+    world.upstreams.first = {says(verdict), says(kClean)};
+    EXPECT_EQ(world.serve(ask(std::string(kHello)))->status, 200);
+    EXPECT_NE(last().written.find(R"("guards.note.unnamed")"), std::string::npos) << last().written;
+    world.clock.pass(std::chrono::minutes(11));
+  }
+}
+
+class NamedModerationTest : public GuardsTest {
+ protected:
+  NamedModerationTest() : GuardsTest(settings()) {}
+  static std::string settings() {
+    std::string text(kGuarded);
+    constexpr std::string_view kKind = "kind: openai_moderation, ";
+    return text.insert(text.find(kKind) + kKind.size(), "categories: [hate], ");
+  }
+};
+
+TEST_F(NamedModerationTest, TakesAFlagThatNamesNothingForOne) {
+  const auto status_of = [&](std::string_view result) {
+    world.clock.pass(std::chrono::minutes(11));
+    return serve(says(fmt::format(R"({{"results":[{}]}})", result)))->status;
+  };
+  EXPECT_EQ(status_of(R"({"flagged":true,"categories":{}})"), 400);
+  EXPECT_EQ(status_of(R"({"flagged":true,"categories":{"violence":false}})"), 400);
+  EXPECT_EQ(status_of(R"({"flagged":true,"categories":{"violence":true}})"), 200);
+  EXPECT_EQ(status_of(R"({"flagged":true,"categories":{"hate":true}})"), 400);
+  EXPECT_EQ(status_of(R"({"flagged":false,"categories":{}})"), 200);
+}
+
 TEST_F(FlaggingGuardTest, GoesOnToTheNext) {
   world.upstreams.first = {says(R"({"action":"refuse"})"), says(kHate)};
   const auto caller = world.serve(ask(std::string(kHello)));

@@ -133,6 +133,26 @@ TEST_F(RedactionTest, MasksWhatCameBeforeAsItDid) {
   }
 }
 
+class KeyRedactionTest : public PipelineTest {
+ protected:
+  KeyRedactionTest()
+      : PipelineTest(settings_with("name: chat\n",
+                                   "name: chat\n    content: { request: [secrets], on_match: "
+                                   "redact }\n")) {}
+};
+
+TEST_F(KeyRedactionTest, MasksAllOfAPrivateKey) {
+  const std::string line = "MIIEowIBAAKCAQEAWHnhhrHXHPVTbT0/h5paRz/eYSFOdyBwmGwlrIrrNA3VjVJT";
+  std::string key = "-----BEGIN RSA PRIVATE KEY" + std::string("-----\\n");
+  for (int i = 0; i < 24; ++i) key += line + "\\n";
+  key += "8vQxAbCd\\n-----END RSA PRIVATE KEY-----";
+  EXPECT_EQ(world.serve(ask(chat_with("Here it is:\\n" + key + "\\nWhat is wrong?")))->status, 200);
+  const std::string& sent = world.upstreams.messages.at(0);
+  EXPECT_NE(sent.find(R"("Here it is:\n[REDACTED:secrets.rsa_private_key#1]\nWhat is wrong?")"),
+            std::string::npos)
+      << sent;
+}
+
 TEST_F(RedactionTest, HoldsWhatIsReallySent) {
   (void)world.serve(ask(chat_with("I am ann@hoverly.com.")));
   const auto counted = [&] {

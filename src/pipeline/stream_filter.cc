@@ -52,6 +52,8 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
   if (own_.width > 0 && !text->own.read(piece, own(), found_)) return give_up();
   if (!words_.empty()) text->all += piece;
   text->size += piece.size();
+  text->turn = ++parts_[text->part].pieces;
+  text->has_ended = false;
   take_found(*text);
   event_needs_.push_back({last_, text->size});
   const std::size_t memory = text->scanner.memory() + text->encoded.memory() + text->own.memory() +
@@ -62,18 +64,24 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
 
 void StreamFilter::ended(std::string_view places) {
   for (const std::unique_ptr<Text>& text : texts_) {
-    if (!text->place.starts_with(places)) continue;
-    text->was_undecided = text->was_undecided || decided_of(*text) < text->size;
-    if (scans_) {
-      text->scanner.end(found_);
-      text->encoded.end(found_);
-    }
-    text->links.end(found_);
-    if (reads_hidden_) text->hidden.end(found_);
-    if (!words_.empty()) read_words(*text);
-    if (own_.width > 0 && !text->own.end(own(), found_)) return give_up();
-    take_found(*text);
+    if (text->place.starts_with(places) && !end(*text)) return give_up();
   }
+}
+
+// False: it could not be read to its end.
+bool StreamFilter::end(Text& text) {
+  if (std::exchange(text.has_ended, true)) return true;
+  text.was_undecided = text.was_undecided || decided_of(text) < text.size;
+  if (scans_) {
+    text.scanner.end(found_);
+    text.encoded.end(found_);
+  }
+  text.links.end(found_);
+  if (reads_hidden_) text.hidden.end(found_);
+  if (!words_.empty()) read_words(text);
+  if (own_.width > 0 && !text.own.end(own(), found_)) return false;
+  take_found(text);
+  return true;
 }
 
 // Each text once: one that goes on behind its end is told to be so.
@@ -96,10 +104,19 @@ StreamFilter::Text* StreamFilter::text_at(std::string_view place) {
     if (texts_.size() == kTextsMax) return nullptr;
     last_ = texts_.size();
     texts_.push_back(std::make_unique<Text>(place, reads_, route_.content.link_hosts));
+    texts_.back()->part = part_of(place);
   } else {
     last_ = static_cast<std::size_t>(known - texts_.begin());
   }
   return texts_[last_].get();
+}
+
+std::size_t StreamFilter::part_of(std::string_view place) {
+  const std::string_view part = place.substr(0, place.find('.'));
+  const auto known = std::ranges::find(parts_, part, &Part::place);
+  const auto number = static_cast<std::size_t>(known - parts_.begin());
+  if (known == parts_.end()) parts_.push_back({std::string(part), 0});
+  return number;
 }
 
 void StreamFilter::take_found(Text& text) {
@@ -141,10 +158,11 @@ void StreamFilter::give_up() {
 }
 
 bool StreamFilter::take(std::string_view bytes, std::size_t events, std::string& out) {
-  const bool may_pass = held_.empty() && std::ranges::all_of(event_needs_, [&](const Need& need) {
-                          return is_decided(need);
-                        });
-  if (!refuses_ || (may_pass && !refusal_)) {
+  const auto may_pass = [&] {
+    return held_.empty() &&
+           std::ranges::all_of(event_needs_, [&](const Need& need) { return is_decided(need); });
+  };
+  if (!refuses_ || (may_pass() && !refusal_)) {
     event_needs_.clear();
     if (refusal_) return false;  // It could not be inspected.
     out += bytes;
@@ -170,9 +188,14 @@ bool StreamFilter::finish(std::string& out) {
   return !refusal_;
 }
 
-bool StreamFilter::is_decided(const Need& need) const {
+bool StreamFilter::is_decided(const Need& need) {
   if (need.text == kNever) return false;
-  return need.bytes <= decided_of(*texts_[need.text]);
+  Text& text = *texts_[need.text];
+  if (need.bytes <= decided_of(text)) return true;
+  if (parts_[text.part].pieces - text.turn < kBehindMax) return false;
+  if (end(text)) return need.bytes <= decided_of(text);
+  give_up();
+  return false;
 }
 
 void StreamFilter::release(std::string& out) {

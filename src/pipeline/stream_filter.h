@@ -2,8 +2,10 @@
 // caller once nothing in it, nor in any event before it, can still become a part of a match.
 //
 // Each text of the answer (a choice's, the arguments of a tool call, a block's) is read by itself,
-// as far as it has come (StreamScanner). Rules on words read it when it has ended: they refuse
-// nothing, as it is out by then. Events are handed on whole and in their order, so one that
+// as far as it has come (StreamScanner). A dialect that does not say where one ends goes on with
+// the next of the same choice: after some pieces of that the first is taken to have ended, so that
+// its last word does not hold up what follows. Rules on words read it when it has ended: they
+// refuse nothing, as it is out by then. Events are handed on whole and in their order, so one that
 // is held holds those behind it. Where the policy only flags or observes nothing is held.
 //
 // Everything has a bound: an answer that would need more than that is not inspected, and ended.
@@ -35,6 +37,8 @@ class StreamFilter final : public dialects::AnswerSink {
  public:
   // Texts of an answer at once; of n choices with their tool calls, say.
   static constexpr std::size_t kTextsMax = 512;
+  // Pieces of other texts of the same choice after which a text has ended.
+  static constexpr std::size_t kBehindMax = 4;
   // Bytes of events that wait…
   static constexpr std::size_t kHeldBytesMax = std::size_t{1} << 20;
   // …and of what is kept of all texts.
@@ -69,6 +73,9 @@ class StreamFilter final : public dialects::AnswerSink {
         : place(at), scanner(reads), encoded(reads), links(link_hosts) {}
 
     const std::string place;
+    std::size_t part = 0;    // The part of the answer that it is of…
+    std::size_t turn = 0;    // …and the number of its last piece there.
+    bool has_ended = false;  // Since its last piece.
     std::size_t size = 0;
     content::StreamScanner scanner;
     content::EncodedReader encoded;
@@ -91,14 +98,22 @@ class StreamFilter final : public dialects::AnswerSink {
     std::size_t needs = 0;
   };
 
+  // A choice, a block or an item: texts of one come one after the other.
+  struct Part {
+    std::string place;
+    std::size_t pieces = 0;
+  };
+
   Text* text_at(std::string_view place);
+  std::size_t part_of(std::string_view place);
+  bool end(Text& text);
   content::Action note(std::string_view place, const content::StreamMatch& match);
   void take_found(Text& text);
   void read_words(Text& text);
   void give_up();
   content::OwnReader own() { return {own_, scanner_, rules_, forms_}; }
   std::size_t decided_of(const Text& text) const;
-  bool is_decided(const Need& need) const;
+  bool is_decided(const Need& need);
   void release(std::string& out);
 
   const config::Route& route_;
@@ -114,6 +129,7 @@ class StreamFilter final : public dialects::AnswerSink {
   content::Forms forms_;                // For them.
   std::vector<std::unique_ptr<Text>> texts_;
   std::size_t last_ = 0;  // The text of the last piece: the next is mostly of the same.
+  std::vector<Part> parts_;
   std::vector<content::StreamMatch> found_;
   std::size_t window_bytes_ = 0;
 

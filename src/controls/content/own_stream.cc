@@ -5,12 +5,14 @@
 #include <ranges>
 #include <utility>
 
+#include "controls/content/normal_form.h"
+
 namespace tollgate::content {
 
 namespace {
 
-// The longest escape of a JSON string, a pair of surrogates: more text may complete one.
-constexpr std::size_t kEscapeMax = 12;
+// No escape of a JSON string is longer, a pair of surrogates, each escaped anew many times over.
+constexpr std::size_t kEscapeMax = 48;
 // More has to be kept only of a text that is nearly all characters that nobody sees, and would be
 // scanned as often as it has pieces.
 constexpr std::size_t kWindowMax = std::size_t{16} << 10;
@@ -21,11 +23,19 @@ constexpr std::size_t kGrowth = 8;  // An eighth.
 // The window is cut where that frees so much.
 constexpr std::size_t kCutAt = 1024;
 
-// Without an escape at the end that may not be complete.
+class NoSink final : public NormalSink {
+ public:
+  void put(Extent, std::string_view, bool) override {}
+};
+
+// Without an escape at the end that more text may complete.
 std::string_view complete_part(std::string_view text) {
-  const std::size_t from = text.size() - std::min(text.size(), kEscapeMax);
-  const std::size_t at = text.find('\\', from);
-  return at == std::string_view::npos ? text : text.substr(0, at);
+  std::size_t from = text.size() - std::min(text.size(), kEscapeMax);
+  if (text.find('\\', from) == std::string_view::npos) return text;
+  while (from > 0 && text[from - 1] == '\\') --from;
+  NoSink sink;
+  return text.substr(0,
+                     from + normalise(text.substr(from), Tags::kLeftOut, MoreText::kMayCome, sink));
 }
 
 // Places in a text, the first that any of its forms has for them.

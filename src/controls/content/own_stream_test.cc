@@ -113,14 +113,22 @@ TEST_F(OwnStreams, WaitForWhatFollows) {
   EXPECT_EQ(streamed({"EMP-1234", " "}), (Firsts{{"own.number", 0}}));
   EXPECT_EQ(streamed({"EMP-1234"}), (Firsts{{"own.number", 0}}));
   EXPECT_EQ(streamed({"EMP-12\\", "u003467 "}), whole("EMP-12\\u003467 "));
+  // Also what an escape stands for that was escaped again, character by character.
+  for (const std::string text :
+       {R"("EM\\u0050-1234\\u00356\\u0037")", R"(EM\\\u0050-1234\\\u0035 )",
+        R"(EM\u0050-1234\ud83d\ude00 )", R"(EM\u0050-1234\)"}) {
+    std::vector<std::string> pieces;
+    for (const char c : text) pieces.emplace_back(1, c);
+    EXPECT_EQ(streamed(pieces), whole(text)) << text;
+  }
 }
 
 TEST_F(OwnStreams, HaveTheVerdictOfTheWholeTextHoweverItIsCut) {
   constexpr std::string_view kParts[] = {
-      "EMP-", "1",       "23",       "456",     " ",      "\u200b", "\\n",      "x",
-      "xx",   "y",       "blue",     "harvest", "\u00e9", "\\",     ".",        "\n",
-      "a",    "\\u0045", "MP-1234",  "\uff38",  "-",      "EMP-12", "EMP-1234", " EMP-12345 ",
-      "xxxx", "xxxy",    "blue har", "vest",    "blue ",  "  "};
+      "EMP-",        "1",       "23",        "456",      " ",      "\u200b", "\\n",    "x",
+      "xx",          "y",       "blue",      "harvest",  "\u00e9", "\\",     ".",      "\n",
+      "a",           "\\u0045", "\\\\u0034", "MP-1234",  "\uff38", "-",      "EMP-12", "EMP-1234",
+      " EMP-12345 ", "xxxx",    "xxxy",      "blue har", "vest",   "blue ",  "  "};
   std::mt19937 random(11);
   int matched = 0;
   for (int round = 0; round < 3000; ++round) {

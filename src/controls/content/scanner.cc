@@ -264,6 +264,10 @@ int Scanner::on_match(unsigned id, unsigned long long from, unsigned long long t
   if (expression.secret != nullptr) {
     const Secret& secret = *expression.secret;
     found = match(secret, form.text, Rules::anchor_end(secret, static_cast<std::size_t>(to)));
+    // What is masked has to be all of it.
+    if (found && scanner.actions_[expression.rule] == Action::kRedact) {
+      found->end = end_of_block(secret, form.text, found->end);
+    }
   } else if (expression.own != nullptr) {
     if (expression.is_whole) {
       found = Extent{static_cast<std::size_t>(from), static_cast<std::size_t>(to)};

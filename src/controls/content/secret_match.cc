@@ -98,28 +98,88 @@ std::size_t run_begin(const Run& run, std::string_view text, std::size_t at) {
 bool is_within(const Run& run, std::size_t size) { return size >= run.least && size <= run.most; }
 
 constexpr std::size_t kGapMax = 12;  // `": "`, ` := '`, a line break of an escaped escape.
+constexpr std::size_t kNotYet = std::string_view::npos;
 
-// Behind the gap, or nothing where there is none; npos where all that there is could be of one.
-std::optional<std::size_t> skip_gap(Gap gap, std::string_view text, std::size_t at) {
-  constexpr std::size_t kNotYet = std::string_view::npos;
-  if (gap == Gap::kNone) return at;
+// Behind line breaks and other white space from `at` on, at most kGapMax bytes.
+std::size_t skip_breaks(std::string_view text, std::size_t at) {
   const std::string_view rest = text.substr(at, kGapMax);
-  const std::optional<std::size_t> beyond =
-      rest.size() < kGapMax ? std::optional(kNotYet) : std::nullopt;
-  if (gap == Gap::kLineBreak) {
-    std::size_t size = rest.find_first_not_of("\r\n\t \\");
-    // An escape that nobody has read: the letters belong to it.
-    while (size != std::string_view::npos && size > 0 && rest[size - 1] == '\\' &&
-           (rest[size] == 'n' || rest[size] == 'r')) {
-      size = rest.find_first_not_of("\r\n\t \\", size + 1);
-    }
-    if (size == std::string_view::npos) return beyond;
-    return size == 0 ? std::nullopt : std::optional(at + size);
+  std::size_t size = rest.find_first_not_of("\r\n\t \\");
+  // An escape that nobody has read: the letters belong to it.
+  while (size != std::string_view::npos && size > 0 && rest[size - 1] == '\\' &&
+         (rest[size] == 'n' || rest[size] == 'r')) {
+    size = rest.find_first_not_of("\r\n\t \\", size + 1);
   }
+  return at + std::min(size, rest.size());
+}
+
+// Where the header at `at` of a block ends ("Proc-Type: 4,ENCRYPTED", "Comment: of the office"), or
+// nothing where there is none; kNotYet where all that there is could be of one.
+std::optional<std::size_t> skip_header(std::string_view text, std::size_t at) {
+  constexpr std::size_t kNameMax = 31;  // Less than a line of a key.
+  constexpr std::size_t kHeaderMax = 256;
+  std::size_t end = at;
+  const std::size_t most = std::min(text.size(), at + kNameMax);
+  while (end < most && (is_word(text[end]) || text[end] == '-')) ++end;
+  if (end == text.size()) return kNotYet;
+  if (end == at || text[end] != ':') return std::nullopt;
+  const std::size_t line = text.substr(at, kHeaderMax).find_first_of("\r\n\\");
+  if (line != std::string_view::npos) return at + line;
+  return text.size() - at < kHeaderMax ? std::optional(kNotYet) : std::nullopt;
+}
+
+// Behind the break, and the headers that may stand before the lines of a key.
+std::optional<std::size_t> skip_to_key(std::string_view text, std::size_t at) {
+  constexpr int kHeadersMax = 16;
+  for (int headers = 0; headers <= kHeadersMax; ++headers) {
+    const std::size_t line = skip_breaks(text, at);
+    if (line == text.size()) return kNotYet;
+    if (line == at) return std::nullopt;
+    const std::optional<std::size_t> header = skip_header(text, line);
+    if (!header) return line;
+    if (*header == kNotYet) return kNotYet;
+    at = *header;
+  }
+  return std::nullopt;
+}
+
+// Behind the gap, or nothing where there is none; kNotYet where all that there is could be of one.
+std::optional<std::size_t> skip_gap(Gap gap, std::string_view text, std::size_t at) {
+  if (gap == Gap::kNone) return at;
+  if (gap == Gap::kLineBreak) return skip_to_key(text, at);
+  const std::string_view rest = text.substr(at, kGapMax);
   const std::size_t size = rest.find_first_not_of("=:>\"'`\\ \t");
-  if (size == std::string_view::npos) return beyond;
+  if (size == std::string_view::npos) {
+    return rest.size() < kGapMax ? std::optional(kNotYet) : std::nullopt;
+  }
   if (rest.substr(0, size).find_first_of("=:") == std::string_view::npos) return std::nullopt;
   return at + size;
+}
+
+constexpr std::string_view kBlockEnd = "-----END ";
+
+// What the lines of a key may be set in with, quoted by or put together from.
+std::size_t skip_between_lines(std::string_view text, std::size_t at) {
+  constexpr std::size_t kBetweenMax = 40;
+  constexpr std::string_view kBetween = "\r\n\t \\\"'+,>|#*";
+  const std::size_t end = std::min(text.size(), at + kBetweenMax);
+  const std::size_t begin = at;
+  while (at < end && (kBetween.contains(text[at]) ||
+                      (at > begin && is_escaped_letter(text, at) && text[at] != 't'))) {
+    ++at;
+  }
+  return at;
+}
+
+// How long a line of a key is that begins at `at`; 0: what stands there is rather a word. The last
+// line may be short, and so is the sum of OpenPGP, which begins with an equals sign.
+std::size_t key_line_at(std::string_view text, std::size_t at) {
+  constexpr std::size_t kLineMin = 16;
+  std::size_t end = at;
+  while (end < text.size() && (contains(Alphabet::kBase64, text[end]) || text[end] == '=')) ++end;
+  const std::string_view line = text.substr(at, end - at);
+  const bool is_last = end == text.size() || line.contains('=') ||
+                       text.substr(skip_between_lines(text, end)).starts_with(kBlockEnd);
+  return line.size() >= kLineMin || is_last ? line.size() : 0;
 }
 
 // Whether the characters are more than of their alphabets. `run` is where those behind the anchor
@@ -160,7 +220,7 @@ Look look(const Secret& secret, std::string_view text, std::size_t anchor_end) {
   // What is assigned is told alone: its name is no secret.
   const bool is_assigned = secret.gap == Gap::kAssigned;
   using enum Look::Answer;
-  if (*run == std::string_view::npos) {
+  if (*run == kNotYet) {
     return {kOpen, {is_assigned ? text.size() : *begin, text.size()}, text.size()};
   }
   const Extent extent{is_assigned ? *run : *begin, run_end(secret.after, text, *run)};
@@ -168,6 +228,22 @@ Look look(const Secret& secret, std::string_view text, std::size_t anchor_end) {
   if (extent.end == text.size() && size <= secret.after.most) return {kOpen, extent, *run};
   if (!is_within(secret.after, size) || !is_one(secret, text, extent, *run)) return {};
   return {kMatch, extent, *run};
+}
+
+std::size_t end_of_block(const Secret& secret, std::string_view text, std::size_t at) {
+  if (secret.gap != Gap::kLineBreak) return at;
+  constexpr std::string_view kMark = "-----";
+  constexpr std::size_t kMarkMax = 64;
+  for (std::size_t end = at;;) {
+    const std::size_t line = skip_between_lines(text, end);
+    if (text.substr(line).starts_with(kBlockEnd)) {
+      const std::size_t mark = text.substr(line, kMarkMax).find(kMark, kBlockEnd.size());
+      return line + (mark == std::string_view::npos ? kBlockEnd.size() : mark + kMark.size());
+    }
+    const std::size_t size = key_line_at(text, line);
+    if (size == 0) return end;
+    end = line + size;
+  }
 }
 
 std::optional<Extent> match(const Secret& secret, std::string_view text, std::size_t anchor_end) {

@@ -57,7 +57,7 @@ struct Parts {
 enum class Gap : std::uint8_t {
   kNone,
   kAssigned,   // The anchor is a name, in any case, to which what follows is assigned.
-  kLineBreak,  // A line break, which may be written as an escape.
+  kLineBreak,  // A line break, which may be written as an escape, and headers of a block.
 };
 
 struct Secret {
@@ -79,6 +79,10 @@ std::size_t shortest_secret();
 // Whether what stands in `text` around the anchor that ends at `anchor_end` is such a secret, and
 // from where to where. Looks at no more bytes than its runs have, and some.
 std::optional<Extent> match(const Secret& secret, std::string_view text, std::size_t anchor_end);
+
+// Of a private key, which is told by its first line: where all of it ends, whose first line ends at
+// `at`. Of any other secret, `at`. Linear in what it passes.
+std::size_t end_of_block(const Secret& secret, std::string_view text, std::size_t at);
 
 // The same of a text that may go on: whether what follows could still decide it.
 struct Look {

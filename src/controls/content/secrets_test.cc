@@ -74,6 +74,49 @@ TEST(Secrets, ArePrivateKeysHoweverTheirLinesEnd) {
   }
 }
 
+// As openssl and gpg write them where there is a passphrase or a comment.
+TEST(Secrets, ArePrivateKeysWithHeaders) {
+  constexpr std::string_view kLine =
+      "MIIEowIBAAKCAQEAWHnhhrHXHPVTbT0/h5paRz/eYSFOdyBwmGwlrIrrNA3VjVJT";
+  const std::string line(kLine);
+  for (const std::string br : {"\n", "\r\n", "\\n", "\\\\n"}) {
+    const std::string pem = "-----BEGIN RSA PRIVATE " + ("KEY-----" + br) +
+                            "Proc-Type: 4,ENCRYPTED" + br +
+                            "DEK-Info: AES-128-CBC,7347F18FB2949FA680FA8ECE2E5259BC" + br + br;
+    EXPECT_EQ(rules_in(pem + line + br), Rules{"secrets.rsa_private_key"}) << pem;
+    EXPECT_EQ(rules_in(pem + "see above"), Rules{}) << pem;
+    const std::string pgp = "-----BEGIN PGP PRIVATE KEY " + ("BLOCK-----" + br) +
+                            "Version: GnuPG v2" + br + "Comment: made here" + br + br;
+    EXPECT_EQ(rules_in(pgp + line + br), Rules{"secrets.pgp_private_key"}) << pgp;
+  }
+}
+
+TEST(Secrets, AreMaskedToTheEndOfAPrivateKey) {
+  const Secret& secret = *std::ranges::find(secrets(), "secrets.rsa_private_key", &Secret::rule);
+  const std::string line = "MIIEowIBAAKCAQEAWHnhhrHXHPVTbT0/h5paRz/eYSFOdyBwmGwlrIrrNA3VjVJT";
+  const auto end_in = [&](const std::string& behind) {
+    return end_of_block(secret, line + behind, line.size()) - line.size();
+  };
+  const std::string end = "-----END RSA PRIVATE KEY-----";
+  for (const std::string br : {"\n", "\r\n", "\\n", "\n    ", "\n> ", "\\n\" +\n  \""}) {
+    std::string block;
+    for (int i = 0; i < 20; ++i) block += br + line;
+    for (const std::string last : {"8vQ=", "8vQx", "8vQxAbCdEfGhIjKlMn", "=aB3d"}) {
+      const std::string whole = block + br + last + br + end;
+      EXPECT_EQ(end_in(whole + " and so on"), whole.size()) << whole;
+      // Where it breaks off, all that is of it.
+      EXPECT_EQ(end_in(block + br + last), (block + br + last).size()) << br;
+      EXPECT_EQ(end_in(block), block.size());
+    }
+    EXPECT_EQ(end_in(block + br + "is my key, is it not?"), block.size());
+  }
+  EXPECT_EQ(end_in(", is it not?"), 0U);
+  EXPECT_EQ(end_in("\n-----BEGIN RSA"), 0U);
+  EXPECT_EQ(end_in("\n-----END RSA"), 10U);
+  const Secret& other = *std::ranges::find(secrets(), "secrets.aws_access_key", &Secret::rule);
+  EXPECT_EQ(end_of_block(other, line + "\n" + line, 10), 10U);
+}
+
 // So that what a text costs is linear in its bytes: whatever stands further away changes nothing.
 TEST(Secrets, AreToldByALookOfABoundedSize) {
   std::mt19937_64 random{5};

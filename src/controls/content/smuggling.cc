@@ -103,6 +103,7 @@ std::size_t SmugglingPass::next_suspect(std::string_view text, std::size_t from)
 // A letter that is neither Latin nor like one: is_mixed() tells nothing of a word that has it.
 bool SmugglingPass::is_of_one_script(std::string_view text) {
   const std::span<const std::uint32_t> briefs = table_of(Form::kNormal).briefs;
+  bool is_one = false;  // Of the word at hand.
   for (std::size_t at = 0; at < text.size();) {
     const Wide wide = wide_at(text, at);
     if (wide.size == 0) {
@@ -116,13 +117,13 @@ bool SmugglingPass::is_of_one_script(std::string_view text) {
     // NOLINTNEXTLINE(bugprone-inc-dec-in-conditions): ICU's macro.
     U8_NEXT(bytes, end, static_cast<std::int64_t>(text.size()), c);
     const auto code = static_cast<std::uint32_t>(std::max<UChar32>(c, 0));
-    const bool is_other = c > 0 && !may_hide && u_isalpha(c) != 0 &&
-                          script_of(code) != USCRIPT_LATIN &&
+    const bool is_letter = c > 0 && u_isalpha(c) != 0;
+    const bool is_other = !may_hide && is_letter && script_of(code) != USCRIPT_LATIN &&
                           !is_marked_look_alike(code, character(code));
-    if (is_other) return true;
+    is_one = is_other || (is_one && (is_letter || may_hide));
     at = static_cast<std::size_t>(end);
   }
-  return false;
+  return is_one;
 }
 
 void SmugglingPass::tell(Smuggling kind, Extent extent) {

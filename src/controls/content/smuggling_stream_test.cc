@@ -111,6 +111,11 @@ TEST(SmugglingStream, OfPlainTextNoMoreThanAWordWaits) {
     }
     EXPECT_TRUE(found.empty());
   }
+  // A word before says nothing of the one that goes on.
+  SmugglingStream mixed;
+  std::vector<StreamMatch> none;
+  mixed.read("\u043f\u0440\u0438\u0432\u0435\u0442\u2014\u0430\u0440\u0440", none);
+  EXPECT_LE(mixed.decided(), 15U);
   // Where words have no ends nothing waits.
   SmugglingStream stream;
   std::vector<StreamMatch> found;

@@ -57,6 +57,22 @@ TEST(StreamScanner, FindsOneThatTheTextEndsWith) {
   }
 }
 
+TEST(StreamScanner, FindsAPrivateKeyBehindItsHeaders) {
+  for (const std::string br : {"\n", "\r\n", "\\n"}) {
+    const std::string begin = "See:" + (br + "-----BEGIN RSA PRIVATE ") + ("KEY-----" + br) +
+                              "Proc-Type: 4,ENCRYPTED" + br +
+                              "DEK-Info: AES-128-CBC,7347F18FB2949FA680FA8ECE2E5259BC" + br + br;
+    const std::string key = begin + "MIIEowIBAAKCAQEAWHnhhrHXHPVTbT0/h5paRz/eYSFOdyBwmGwlrIrrNA3V";
+    for (const std::string& text : {key + br + "8vQ=", key, begin + "and so on", begin}) {
+      for (std::size_t step = 1; step < 40; ++step) {
+        const Streamed streamed = scan_pieces(cut(text, step));
+        EXPECT_EQ(streamed.found.size(), text.starts_with(key) ? 1U : 0U) << text;
+        expect_as_whole(text, cut(text, step));
+      }
+    }
+  }
+}
+
 TEST(StreamScanner, FindsNothingInWhatAlmostIsOne) {
   for (const testing::Sample& sample : samples()) {
     SCOPED_TRACE(sample.rule);
