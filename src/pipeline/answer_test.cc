@@ -336,8 +336,8 @@ TEST_F(StreamedAnswerTest, DoesNotWaitForWhatHasEnded) {
   EXPECT_EQ(last().code, "content_refused");
 }
 
-// What went on when a text had ended could be the beginning of a match.
-TEST_F(StreamedAnswerTest, EndsWhatGoesOnBehindItsEnd) {
+// A text whose last word was let go is read on: what comes of it is out no more than it was.
+TEST_F(StreamedAnswerTest, ReadsOnWhatIsGoneOnWith) {
   const auto delta = [](std::string_view field, std::string_view text) {
     return R"(data: {"choices":[{"index":0,"delta":{")" + std::string(field) + "\":\"" +
            std::string(text) + "\"}}]}\n\n";
@@ -345,16 +345,18 @@ TEST_F(StreamedAnswerTest, EndsWhatGoesOnBehindItsEnd) {
   world.upstreams.script.content_type = "text/event-stream";
   const std::string key(kKey);
   for (const bool is_split : {true, false}) {
-    world.upstreams.script.pieces = {delta("content", is_split ? key.substr(0, 19) : "All right.")};
+    world.upstreams.script.pieces = {delta("content", is_split ? key.substr(0, 12) : "So I think")};
     for (int i = 0; i < 9; ++i) {
       world.upstreams.script.pieces.push_back(delta("reasoning_content", "word, "));
     }
-    world.upstreams.script.pieces.push_back(
-        delta("content", is_split ? key.substr(19) + " Yes. " : " Yes. "));
+    world.upstreams.script.pieces.push_back(delta("content", is_split ? key.substr(12) : " it is"));
     world.upstreams.script.pieces.push_back(kFinish + kDone);
     const auto caller = world.serve(ask(std::string(kHelloStreamed)));
-    EXPECT_EQ(caller->text.find("Yes") == std::string::npos, is_split);
+    EXPECT_EQ(caller->text.find(key.substr(12)), std::string::npos);
     EXPECT_EQ(last().code, is_split ? "content_refused" : "");
+    EXPECT_EQ(caller->text.ends_with(kFinish + kDone), !is_split);
+    EXPECT_EQ(last().written.find("choices[0].message.content:0+20") == std::string::npos,
+              !is_split);
   }
 }
 

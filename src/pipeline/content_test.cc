@@ -268,7 +268,8 @@ TEST_F(UnicodeContentTest, RefusesATextThatIsHiddenInArguments) {
       "function", R"({"name":"f","arguments":"{\"a\":\"fine\\udb40\\udc69\\udb40\\udc67\"}"})")));
   EXPECT_EQ(caller->header("x-tollgate-reason"), "content_refused") << caller->text;
   EXPECT_NE(decision().find(R"("rule":"unicode.tags")"), std::string::npos) << decision();
-  EXPECT_NE(decision().find(R"("messages[1].tool_calls[2]:10+24")"), std::string::npos) << decision();
+  EXPECT_NE(decision().find(R"("messages[1].tool_calls[2]:10+24")"), std::string::npos)
+      << decision();
   expect_nothing_left();
   // What is escaped for its reader as well is there for all to see; so is the text of a program.
   EXPECT_EQ(world

@@ -17,11 +17,13 @@ std::string place_of(const dialects::Request& request, std::size_t text) {
 
 namespace {
 
-// The arguments of a call are an object; what a tool of free text is given may be anything.
+// The arguments of a call are an object, or should be; what a tool of free text is given may be
+// anything.
 content::ReadAs read_as(const dialects::Text& text) {
   const std::size_t first = text.text.find_first_not_of(" \t\r\n");
   const bool is_json = text.kind == dialects::TextKind::kToolCall &&
-                       first != std::string_view::npos && text.text[first] == '{';
+                       first != std::string_view::npos &&
+                       (text.text[first] == '{' || text.text[first] == '[');
   return is_json ? content::ReadAs::kJson : content::ReadAs::kText;
 }
 

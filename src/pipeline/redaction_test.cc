@@ -153,6 +153,46 @@ TEST_F(KeyRedactionTest, MasksAllOfAPrivateKey) {
       << sent;
 }
 
+// Whatever a writer of JSON escapes, and with what nobody sees in it, at any line.
+TEST_F(KeyRedactionTest, MasksAllOfAPrivateKeyInAnyForm) {
+  const std::string line = "MIIEowIBAAKCAQEAWHnhhrHXHPVTbT0/h5paRz+eYSFOdyBwmGwlrIrrNA3VjVJT";
+  const auto replaced = [](std::string text, std::string_view from, std::string_view to) {
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+      text.replace(at, from.size(), to);
+    }
+    return text;
+  };
+  std::string key = "-----BEGIN RSA PRIVATE KEY" + std::string("-----\\n");
+  for (int i = 0; i < 200; ++i) key += line + "\\n";
+  key += "8vQxAbCd\\n-----END RSA PRIVATE KEY-----";
+  const std::string hidden = "\u200b";
+  std::string in_first = key;
+  in_first.insert(key.find("MIIE") + 20, hidden);
+  std::string in_mark = key;
+  in_mark.insert(key.find("PRIVATE") + 3, hidden);
+  std::string in_third = key;
+  in_third.insert(key.find("MIIE") + 2 * (line.size() + 2) + 9, hidden);
+  const std::string nested = replaced(key, "\\n", "\\\\n");
+  for (const std::string& text :
+       {in_first, in_mark, in_third, replaced(key, "/", "\\/"), replaced(nested, "/", "\\\\/"),
+        replaced(nested, "+", "\\\\u002B"), replaced(key, "+", "&#43;"),
+        replaced(key, "/", "&#x2F;"), replaced(key, "\\n", "\\n> ")}) {
+    EXPECT_EQ(world.serve(ask(chat_with("Here it is:\\n" + text + "\\nWhat is wrong?")))->status,
+              200);
+    const std::string& sent = world.upstreams.messages.back();
+    EXPECT_NE(sent.find("[REDACTED:secrets.rsa_private_key#1]"), std::string::npos) << sent;
+    EXPECT_EQ(sent.find("SFOdyBwmG"), std::string::npos) << sent;
+    EXPECT_EQ(sent.find("8vQxAbCd"), std::string::npos) << sent;
+    EXPECT_NE(sent.find("What is wrong?"), std::string::npos) << sent;
+  }
+}
+
+TEST_F(RedactionTest, MasksAllThatAnyFormShows) {
+  EXPECT_EQ(world.serve(ask(chat_with("Write to ann.x\u00ad.smith@hoverly.com, please.")))->status,
+            200);
+  EXPECT_NE(sent().find("Write to [REDACTED:pii.email#1], please."), std::string::npos) << sent();
+}
+
 TEST_F(RedactionTest, HoldsWhatIsReallySent) {
   (void)world.serve(ask(chat_with("I am ann@hoverly.com.")));
   const auto counted = [&] {

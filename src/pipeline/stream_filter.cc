@@ -53,7 +53,6 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
   if (!words_.empty()) text->all += piece;
   text->size += piece.size();
   text->turn = ++parts_[text->part].pieces;
-  text->has_ended = false;
   take_found(*text);
   event_needs_.push_back({last_, text->size});
   const std::size_t memory = text->scanner.memory() + text->encoded.memory() + text->own.memory() +
@@ -64,24 +63,18 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
 
 void StreamFilter::ended(std::string_view places) {
   for (const std::unique_ptr<Text>& text : texts_) {
-    if (text->place.starts_with(places) && !end(*text)) return give_up();
+    if (!text->place.starts_with(places)) continue;
+    text->was_undecided = text->was_undecided || decided_of(*text) < text->size;
+    if (scans_) {
+      text->scanner.end(found_);
+      text->encoded.end(found_);
+    }
+    text->links.end(found_);
+    if (reads_hidden_) text->hidden.end(found_);
+    if (!words_.empty()) read_words(*text);
+    if (own_.width > 0 && !text->own.end(own(), found_)) return give_up();
+    take_found(*text);
   }
-}
-
-// False: it could not be read to its end.
-bool StreamFilter::end(Text& text) {
-  if (std::exchange(text.has_ended, true)) return true;
-  text.was_undecided = text.was_undecided || decided_of(text) < text.size;
-  if (scans_) {
-    text.scanner.end(found_);
-    text.encoded.end(found_);
-  }
-  text.links.end(found_);
-  if (reads_hidden_) text.hidden.end(found_);
-  if (!words_.empty()) read_words(text);
-  if (own_.width > 0 && !text.own.end(own(), found_)) return false;
-  take_found(text);
-  return true;
 }
 
 // Each text once: one that goes on behind its end is told to be so.
@@ -188,14 +181,12 @@ bool StreamFilter::finish(std::string& out) {
   return !refusal_;
 }
 
+// It is read on all the same: where it goes on as a match, that is found, and the stream ended.
 bool StreamFilter::is_decided(const Need& need) {
   if (need.text == kNever) return false;
   Text& text = *texts_[need.text];
-  if (need.bytes <= decided_of(text)) return true;
-  if (parts_[text.part].pieces - text.turn < kBehindMax) return false;
-  if (end(text)) return need.bytes <= decided_of(text);
-  give_up();
-  return false;
+  if (parts_[text.part].pieces - text.turn >= kBehindMax) text.let_go = text.size;
+  return need.bytes <= std::max(decided_of(text), std::min(text.let_go, text.match));
 }
 
 void StreamFilter::release(std::string& out) {

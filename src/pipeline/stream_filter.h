@@ -2,11 +2,11 @@
 // caller once nothing in it, nor in any event before it, can still become a part of a match.
 //
 // Each text of the answer (a choice's, the arguments of a tool call, a block's) is read by itself,
-// as far as it has come (StreamScanner). A dialect that does not say where one ends goes on with
-// the next of the same choice: after some pieces of that the first is taken to have ended, so that
-// its last word does not hold up what follows. Rules on words read it when it has ended: they
-// refuse nothing, as it is out by then. Events are handed on whole and in their order, so one that
-// is held holds those behind it. Where the policy only flags or observes nothing is held.
+// as far as it has come (StreamScanner). Where a dialect does not say that one has ended, the next
+// of the same choice goes on: after some pieces of that the last word of the first is let go, so
+// that it does not hold up what follows. Rules on words read it when it has ended: they refuse
+// nothing, as it is out by then. Events are handed on whole and in their order, so one that is held
+// holds those behind it. Where the policy only flags or observes nothing is held.
 //
 // Everything has a bound: an answer that would need more than that is not inspected, and ended.
 //
@@ -37,7 +37,7 @@ class StreamFilter final : public dialects::AnswerSink {
  public:
   // Texts of an answer at once; of n choices with their tool calls, say.
   static constexpr std::size_t kTextsMax = 512;
-  // Pieces of other texts of the same choice after which a text has ended.
+  // Pieces of other texts of the same choice after which a text holds up nothing any more.
   static constexpr std::size_t kBehindMax = 4;
   // Bytes of events that wait…
   static constexpr std::size_t kHeldBytesMax = std::size_t{1} << 20;
@@ -75,7 +75,7 @@ class StreamFilter final : public dialects::AnswerSink {
     const std::string place;
     std::size_t part = 0;    // The part of the answer that it is of…
     std::size_t turn = 0;    // …and the number of its last piece there.
-    bool has_ended = false;  // Since its last piece.
+    std::size_t let_go = 0;  // Up to where it holds up nothing, decided or not.
     std::size_t size = 0;
     content::StreamScanner scanner;
     content::EncodedReader encoded;
@@ -106,7 +106,6 @@ class StreamFilter final : public dialects::AnswerSink {
 
   Text* text_at(std::string_view place);
   std::size_t part_of(std::string_view place);
-  bool end(Text& text);
   content::Action note(std::string_view place, const content::StreamMatch& match);
   void take_found(Text& text);
   void read_words(Text& text);

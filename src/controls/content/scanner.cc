@@ -10,8 +10,10 @@
 
 #include "base/check.h"
 #include "base/json_escapes.h"
+#include "controls/content/normal_form.h"
 #include "controls/content/pii.h"
 #include "controls/content/rot13.h"
+#include "controls/content/secrets.h"
 
 namespace tollgate::content {
 
@@ -19,6 +21,38 @@ namespace {
 
 // Bytes of room that is not given back.
 constexpr std::size_t kKeptMax = std::size_t{64} << 10;
+
+// The normal form of a text, and where what each byte of it stands for ends.
+class WithEnds final : public NormalSink {
+ public:
+  void put(Extent original, std::string_view becomes, bool stays) override {
+    for (std::size_t i = 0; i < becomes.size(); ++i) {
+      ends.push_back(stays ? original.begin + i + 1 : original.end);
+    }
+    made += becomes;
+  }
+  std::string made;
+  std::vector<std::size_t> ends;
+};
+
+const Secret* private_key_of(std::string_view rule) {
+  const auto found = std::ranges::find(secrets(), rule, &Secret::rule);
+  return found != secrets().end() && found->gap == Gap::kLineBreak ? &*found : nullptr;
+}
+
+// Where a private key ends that goes on at `at`, in a text as it came: a line of it may hold what
+// nobody sees, or escapes.
+std::size_t end_of_key(const Secret& key, std::string_view text, std::size_t at) {
+  constexpr std::size_t kNear = 256;  // More than stands between two lines.
+  for (std::size_t reach = std::size_t{8} << 10;; reach *= 2) {
+    const std::string_view part = text.substr(at, reach);
+    WithEnds read;
+    normalise(part, Tags::kLeftOut, MoreText::kNone, read);
+    const std::size_t end = end_of_block(key, read.made, 0);
+    const bool may_go_on = part.size() < text.size() - at && end + kNear > read.made.size();
+    if (!may_go_on) return at + (end == 0 ? 0 : read.ends[end - 1]);
+  }
+}
 
 }  // namespace
 
@@ -126,7 +160,13 @@ FaultOr<void> Scanner::read_anew(std::string_view text, ReadAs as) {
     if (!form->is_last) continue;
     // For all windows at once, as it is one more pass.
     of_form_.lead([&](std::span<Extent> extents) { forms_.lead_back(*form, extents); });
-    for (const Match& match : of_form_.all()) add(match);
+    for (Match match : of_form_.all()) {
+      const Secret* const key = match.action == Action::kRedact
+                                    ? private_key_of(rules_->all()[match.rule].name)
+                                    : nullptr;
+      if (key != nullptr) match.extent.end = end_of_key(*key, text, match.extent.end);
+      add(match);
+    }
     of_form_.clear();
   }
   if (forms_.is_too_deep() && !too_deep_) too_deep_ = text_;
@@ -332,17 +372,24 @@ bool Scanner::Matches::keep(const Match& made, std::size_t room) {
   return std::ranges::min(matches_, {}, &Match::action).action < Action::kRedact;
 }
 
-// What is seen in two forms, or by two rows of a kind, is one.
+// What is seen in two forms, or by two rows of a kind, is one. Each may show a part of it that the
+// other does not, and what is masked has to be all of it.
 void Scanner::add(const Match& match) {
   in_text_.add({match.rule, match.action, static_cast<std::uint32_t>(match.extent.begin),
                 static_cast<std::uint32_t>(match.extent.end)});
   const std::string_view rule = rules_->all()[match.rule].name;
   const Extent& extent = match.extent;
-  const bool is_known = std::ranges::any_of(found(), [&](const Finding& other) {
+  const auto known = std::ranges::find_if(found_, [&](const Finding& other) {
     return other.text == text_ && other.rule == rule && other.offset < extent.end &&
            extent.begin < other.offset + other.bytes;
   });
-  if (is_known) return;
+  if (known != found_.end()) {
+    if (match.action != Action::kRedact) return;
+    const std::size_t end = std::max(known->offset + known->bytes, extent.end);
+    known->offset = std::min(known->offset, extent.begin);
+    known->bytes = end - known->offset;
+    return;
+  }
   const Finding made{rule, text_, extent.begin, extent.end - extent.begin, match.action};
   if (found_.size() < room_) {
     found_.push_back(made);

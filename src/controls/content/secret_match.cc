@@ -100,30 +100,38 @@ bool is_within(const Run& run, std::size_t size) { return size >= run.least && s
 constexpr std::size_t kGapMax = 12;  // `": "`, ` := '`, a line break of an escaped escape.
 constexpr std::size_t kNotYet = std::string_view::npos;
 
-// Behind line breaks and other white space from `at` on, at most kGapMax bytes.
-std::size_t skip_breaks(std::string_view text, std::size_t at) {
-  const std::string_view rest = text.substr(at, kGapMax);
-  std::size_t size = rest.find_first_not_of("\r\n\t \\");
-  // An escape that nobody has read: the letters belong to it.
-  while (size != std::string_view::npos && size > 0 && rest[size - 1] == '\\' &&
-         (rest[size] == 'n' || rest[size] == 'r')) {
-    size = rest.find_first_not_of("\r\n\t \\", size + 1);
+// Behind a line break, which may be an escape that nobody has read, and what the lines of a key may
+// be set in with, quoted by or put together from.
+std::size_t skip_between_lines(std::string_view text, std::size_t at) {
+  constexpr std::size_t kBetweenMax = 64;
+  constexpr std::string_view kBetween = "\r\n\t \\\"'+,>|#*";
+  const std::size_t end = std::min(text.size(), at + kBetweenMax);
+  const std::size_t begin = at;
+  while (at < end && (kBetween.contains(text[at]) ||
+                      (at > begin && is_escaped_letter(text, at) && text[at] != 't'))) {
+    ++at;
   }
-  return at + std::min(size, rest.size());
+  return at;
 }
 
 // Where the header at `at` of a block ends ("Proc-Type: 4,ENCRYPTED", "Comment: of the office"), or
 // nothing where there is none; kNotYet where all that there is could be of one.
 std::optional<std::size_t> skip_header(std::string_view text, std::size_t at) {
   constexpr std::size_t kNameMax = 31;  // Less than a line of a key.
-  constexpr std::size_t kHeaderMax = 256;
+  constexpr std::size_t kHeaderMax = 512;
+  constexpr std::string_view kInName = "-_. ";
   std::size_t end = at;
   const std::size_t most = std::min(text.size(), at + kNameMax);
-  while (end < most && (is_word(text[end]) || text[end] == '-')) ++end;
+  while (end < most && (is_word(text[end]) || kInName.contains(text[end]))) ++end;
   if (end == text.size()) return kNotYet;
   if (end == at || text[end] != ':') return std::nullopt;
-  const std::size_t line = text.substr(at, kHeaderMax).find_first_of("\r\n\\");
-  if (line != std::string_view::npos) return at + line;
+  const std::size_t last = std::min(text.size(), at + kHeaderMax);
+  for (; end < last; ++end) {
+    if (text[end] == '\r' || text[end] == '\n') return end;
+    if (end + 1 < last && text[end] == '\\' && (text[end + 1] == 'n' || text[end + 1] == 'r')) {
+      return end;
+    }
+  }
   return text.size() - at < kHeaderMax ? std::optional(kNotYet) : std::nullopt;
 }
 
@@ -131,7 +139,7 @@ std::optional<std::size_t> skip_header(std::string_view text, std::size_t at) {
 std::optional<std::size_t> skip_to_key(std::string_view text, std::size_t at) {
   constexpr int kHeadersMax = 16;
   for (int headers = 0; headers <= kHeadersMax; ++headers) {
-    const std::size_t line = skip_breaks(text, at);
+    const std::size_t line = skip_between_lines(text, at);
     if (line == text.size()) return kNotYet;
     if (line == at) return std::nullopt;
     const std::optional<std::size_t> header = skip_header(text, line);
@@ -157,25 +165,14 @@ std::optional<std::size_t> skip_gap(Gap gap, std::string_view text, std::size_t 
 
 constexpr std::string_view kBlockEnd = "-----END ";
 
-// What the lines of a key may be set in with, quoted by or put together from.
-std::size_t skip_between_lines(std::string_view text, std::size_t at) {
-  constexpr std::size_t kBetweenMax = 40;
-  constexpr std::string_view kBetween = "\r\n\t \\\"'+,>|#*";
-  const std::size_t end = std::min(text.size(), at + kBetweenMax);
-  const std::size_t begin = at;
-  while (at < end && (kBetween.contains(text[at]) ||
-                      (at > begin && is_escaped_letter(text, at) && text[at] != 't'))) {
-    ++at;
-  }
-  return at;
-}
+bool is_of_key(char c) { return contains(Alphabet::kBase64, c) || c == '='; }
 
 // How long a line of a key is that begins at `at`; 0: what stands there is rather a word. The last
 // line may be short, and so is the sum of OpenPGP, which begins with an equals sign.
 std::size_t key_line_at(std::string_view text, std::size_t at) {
   constexpr std::size_t kLineMin = 16;
   std::size_t end = at;
-  while (end < text.size() && (contains(Alphabet::kBase64, text[end]) || text[end] == '=')) ++end;
+  while (end < text.size() && is_of_key(text[end])) ++end;
   const std::string_view line = text.substr(at, end - at);
   const bool is_last = end == text.size() || line.contains('=') ||
                        text.substr(skip_between_lines(text, end)).starts_with(kBlockEnd);
@@ -234,7 +231,9 @@ std::size_t end_of_block(const Secret& secret, std::string_view text, std::size_
   if (secret.gap != Gap::kLineBreak) return at;
   constexpr std::string_view kMark = "-----";
   constexpr std::size_t kMarkMax = 64;
-  for (std::size_t end = at;;) {
+  std::size_t end = at;
+  while (end < text.size() && is_of_key(text[end])) ++end;
+  while (true) {
     const std::size_t line = skip_between_lines(text, end);
     if (text.substr(line).starts_with(kBlockEnd)) {
       const std::size_t mark = text.substr(line, kMarkMax).find(kMark, kBlockEnd.size());

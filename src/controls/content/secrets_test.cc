@@ -88,6 +88,20 @@ TEST(Secrets, ArePrivateKeysWithHeaders) {
     const std::string pgp = "-----BEGIN PGP PRIVATE KEY " + ("BLOCK-----" + br) +
                             "Version: GnuPG v2" + br + "Comment: made here" + br + br;
     EXPECT_EQ(rules_in(pgp + line + br), Rules{"secrets.pgp_private_key"}) << pgp;
+    const std::string other = "-----BEGIN PGP PRIVATE KEY " + ("BLOCK-----" + br) + "Key Owner: x" +
+                              br + "File: C:\\Users\\key" + br + br;
+    EXPECT_EQ(rules_in(other + line + br), Rules{"secrets.pgp_private_key"}) << other;
+  }
+}
+
+TEST(Secrets, ArePrivateKeysHoweverTheirLinesAreSetIn) {
+  const std::string line = "MIIEowIBAAKCAQEAWHnhhrHXHPVTbT0/h5paRz/eYSFOdyBwmGwlrIrrNA3VjVJT";
+  for (const std::string br : {"\n> ", "\n# ", "\n * ", "\\n\" +\n    \"", "',\n  '", "\", \"",
+                               "\n                    ", " |\n| "}) {
+    EXPECT_EQ(rules_in("-----BEGIN RSA PRIVATE " + ("KEY-----" + br) + line + br),
+              Rules{"secrets.rsa_private_key"})
+        << br;
+    EXPECT_EQ(rules_in("-----BEGIN RSA PRIVATE " + ("KEY-----" + br) + "and so on"), Rules{});
   }
 }
 
