@@ -80,7 +80,8 @@ std::size_t shortest_secret();
 // from where to where. Looks at no more bytes than its runs have, and some.
 std::optional<Extent> match(const Secret& secret, std::string_view text, std::size_t anchor_end);
 
-// Of a private key, which is told by its first line: where all of it ends that goes on at `at`. Of any other secret, `at`. Linear in what it passes.
+// Of a private key, which is told by its first line: where all of it ends that goes on at `at`. Of
+// any other secret, `at`. Linear in what it passes.
 std::size_t end_of_block(const Secret& secret, std::string_view text, std::size_t at);
 
 // The same of a text that may go on: whether what follows could still decide it.
