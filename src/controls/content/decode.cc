@@ -79,6 +79,21 @@ std::size_t run_end(std::string_view text, std::size_t at) {
   return at;
 }
 
+// The same with what joins the parts of a token: full stops, and equals signs before a low line.
+std::size_t token_end(std::string_view text, std::size_t at) {
+  while (true) {
+    at = run_end(text, at);
+    if (at == text.size()) return at;
+    const bool is_equals = text[at] == '=';
+    const std::size_t next = is_equals ? text.find_first_not_of('=', at) : at + 1;
+    if (next >= text.size()) return at;
+    const bool goes_on =
+        is_equals ? text[next] == '_' : text[at] == '.' && begins(text[next]) == Begins::kRun;
+    if (!goes_on) return at;
+    at = next;
+  }
+}
+
 // What may stand between two numbers; at most two of them.
 std::size_t skip_separator(std::string_view text, std::size_t at) {
   constexpr std::string_view kSeparators = " ,:;-\t\n";
@@ -220,7 +235,7 @@ void Decoder::each_piece(std::string_view text, const Candidates& candidates, Pu
     if (kept < at && !put(Extent{kept, at}, text.substr(kept, at - kept), true)) return;
     seen = kept = at + size;
     // Behind a sign the rest of a word is of the same layer as the sign is of.
-    if (is_sign) seen = run_end(text, kept);
+    if (is_sign) seen = token_end(text, kept);
     from = seen;
     is_behind_one = !is_sign;
     if (!put(Extent{at, kept}, std::string_view(read_), false)) return;

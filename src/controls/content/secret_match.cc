@@ -85,7 +85,7 @@ bool is_continued(const Secret& secret, std::string_view text, std::size_t at) {
   if (at == 0 || is_escaped_letter(text, at - 1)) return false;
   const char before = text[at - 1];
   return is_word(before) ||
-         (secret.after.most > kLongRun && contains(secret.after.alphabet, before));
+         (secret.after.most > kLongRun && before != '=' && contains(secret.after.alphabet, before));
 }
 
 std::size_t run_begin(const Run& run, std::string_view text, std::size_t at) {

@@ -46,7 +46,7 @@ constexpr Secret kSecrets[] = {
     block("secrets.pgp_private_key", "-----BEGIN PGP PRIVATE KEY BLOCK-----"),
     token("secrets.age_secret_key", "AGE-SECRET-KEY-1", exactly(kUpper, 58), is_age_key),
     // RFC 7519: three parts of base64url, the first two JSON objects.
-    token("secrets.json_web_token", "eyJ", between(kUrlDots, 60, 24'576), is_json_web_token),
+    token("secrets.json_web_token", "eyJ", between(kUrlDots, 60, 11'264), is_json_web_token),
     // This gateway's own.
     token("secrets.tollgate_api_key", "tg_live_", exactly(kAlnum, 50), is_tollgate_key),
 

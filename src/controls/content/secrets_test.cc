@@ -56,6 +56,20 @@ TEST(Secrets, AreFoundBehindAnEscape) {
   }
 }
 
+// The parts of a token are no base64 of the layer that the sign before it is of.
+TEST(Secrets, AreFoundRightBehindASign) {
+  for (const Sample& sample : samples()) {
+    if (sample.rule != "secrets.json_web_token" &&
+        sample.rule != "secrets.sentry_organization_token") {
+      continue;
+    }
+    for (const std::string sign :
+         {"Bearer%20", "access_token%3D", "%22", "\\x3d", "a=3D", "&#61;"}) {
+      EXPECT_EQ(rules_in(sign + sample.secret + " thanks"), Rules{sample.rule}) << sign;
+    }
+  }
+}
+
 TEST(Secrets, ArePrivateKeysHoweverTheirLinesEnd) {
   for (const Sample& sample : samples()) {
     if (sample.secret.find('\n') == std::string::npos) continue;

@@ -41,21 +41,28 @@ void WindowMaker::differs(const Extent& original, std::size_t made) {
   std::size_t floor = behind_.original;
   if (is_open_ && stayed > 2 * kReach) {
     const std::size_t most = original.begin - kReach;
-    const std::size_t end = word_end(behind_.original + kReach, most);
+    // What is longer than any secret is cut though it has no end.
+    std::size_t last = std::min(most, behind_.original + kReach + kOverlap);
+    while (last < most && is_inside_character(text_[last])) ++last;
+    const std::size_t end = word_end(behind_.original + kReach, last);
     if (end < most) {
       close(end);
       floor = end;
     }
   }
   if (!is_open_) {
+    const std::size_t first = original.begin - std::min(original.begin, kReach + kOverlap);
+    std::size_t least = std::max(floor, first);
+    while (least > floor && is_inside_character(text_[least])) --least;
     const std::size_t begin =
-        stayed <= kReach ? floor : word_begin(std::max(original.begin - kReach, floor), floor);
+        stayed <= kReach ? floor : word_begin(std::max(original.begin - kReach, least), least);
     open({begin, made - (original.begin - begin)});
     return;
   }
   const std::size_t size = made - windows_.back().made.begin;
   if (size > kWindowMax - kOverlap && !overlap_) overlap_ = {original.begin, made};
-  if (size <= kWindowMax) return;
+  // Nothing that the next one begins within is longer than the overlap.
+  if (size <= kWindowMax || made - overlap_->made < kOverlap) return;
   windows_.back().is_cut_behind = true;
   windows_.back().original.end = original.begin;
   windows_.back().made.end = made;
