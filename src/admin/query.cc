@@ -7,16 +7,11 @@
 #include <charconv>
 #include <cstdio>
 
+#include "base/hex.h"
+
 namespace tollgate::admin {
 
 namespace {
-
-std::optional<int> hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return std::nullopt;
-}
 
 std::optional<std::string> decode(std::string_view text) {
   std::string out;
@@ -25,11 +20,8 @@ std::optional<std::string> decode(std::string_view text) {
       out += text[i] == '+' ? ' ' : text[i];
       continue;
     }
-    if (i + 2 >= text.size()) return std::nullopt;
-    const std::optional<int> high = hex(text[i + 1]);
-    const std::optional<int> low = hex(text[i + 2]);
-    if (!high || !low) return std::nullopt;
-    out += static_cast<char>(*high * 16 + *low);
+    if (!is_pair(text, i + 1)) return std::nullopt;
+    out += byte_of(text, i + 1);
     i += 2;
   }
   return out;

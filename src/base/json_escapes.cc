@@ -4,6 +4,9 @@
 #include <array>
 #include <cstdint>
 
+#include "base/hex.h"
+#include "base/utf8.h"
+
 namespace tollgate {
 
 namespace {
@@ -20,14 +23,11 @@ struct Escape {
   std::size_t plain_size = 0;
 
   std::string_view view() const { return {plain.data(), plain_size}; }
-  void put(std::uint32_t byte) { plain[plain_size++] = static_cast<char>(byte); }
+  void put(std::string_view bytes) {
+    std::ranges::copy(bytes, plain.begin() + plain_size);
+    plain_size += bytes.size();
+  }
 };
-
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char small = static_cast<char>(c | 0x20);
-  return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
-}
 
 // What \uXXXX at the beginning of `text` says; kNoUnit: it is none. `is_cut`: more of it may come.
 std::uint32_t unit_at(std::string_view text, bool& is_cut) {
@@ -41,46 +41,36 @@ std::uint32_t unit_at(std::string_view text, bool& is_cut) {
       if (text[at] != "\\u"[at]) return kNoUnit;
       continue;
     }
-    const int digit = hex(text[at]);
-    if (digit < 0) return kNoUnit;
-    unit = unit * 16 + static_cast<std::uint32_t>(digit);
+    if (!is_hex(text[at])) return kNoUnit;
+    unit = unit * 16 + hex(text[at]);
   }
   return unit;
 }
 
-void put_utf8(std::uint32_t c, Escape& to) {
-  if (c < 0x80) return to.put(c);
-  if (c < 0x800) {
-    to.put(0xC0 | c >> 6);
-  } else if (c < 0x10000) {
-    to.put(0xE0 | c >> 12);
-    to.put(0x80 | (c >> 6 & 0x3F));
-  } else {
-    to.put(0xF0 | c >> 18);
-    to.put(0x80 | (c >> 12 & 0x3F));
-    to.put(0x80 | (c >> 6 & 0x3F));
-  }
-  to.put(0x80 | (c & 0x3F));
-}
-
-void put_character(std::uint32_t c, Escape& to) {
+Escape read_as(std::uint32_t c) {
   constexpr std::string_view kNamed = "\bb\tt\nn\ff\rr\"\"\\\\";
-  constexpr std::string_view kHex = "0123456789abcdef";
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  Escape made{.size = kUnitSize};
   for (std::size_t at = 0; at < kNamed.size(); at += 2) {
     if (c != static_cast<unsigned char>(kNamed[at])) continue;
-    to.put('\\');
-    return to.put(static_cast<unsigned char>(kNamed[at + 1]));
+    made.put("\\");
+    made.put(kNamed.substr(at + 1, 1));
+    return made;
   }
-  if (c >= 0x20) return put_utf8(c, to);
-  for (const char each : {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 0xF]}) {
-    to.put(static_cast<unsigned char>(each));
+  if (c >= 0x20) {
+    made.put(utf8(c).view());
+    return made;
   }
+  made.put("\\u00");
+  made.put(kDigits.substr(c >> 4, 1));
+  made.put(kDigits.substr(c & 0xF, 1));
+  return made;
 }
 
 // As it stands.
 Escape keep(std::string_view text) {
   Escape kept{.size = text.size()};
-  for (const char c : text) kept.put(static_cast<unsigned char>(c));
+  kept.put(text);
   return kept;
 }
 
@@ -93,18 +83,14 @@ Escape escape_at(std::string_view text) {
   const std::uint32_t unit = unit_at(text, is_cut);
   if (is_cut) return {};
   if (unit == kNoUnit) return keep(text.substr(0, 2));
-  Escape made{.size = kUnitSize};
-  if (unit < kLeadsBegin || unit >= kPairsEnd) {
-    put_character(unit, made);
-    return made;
-  }
+  if (unit < kLeadsBegin || unit >= kPairsEnd) return read_as(unit);
   const std::string_view first = text.substr(0, kUnitSize);
   if (unit >= kTrailsBegin) return keep(first);
   const std::uint32_t trail = unit_at(text.substr(kUnitSize), is_cut);
   if (is_cut) return {};
   if (trail < kTrailsBegin || trail >= kPairsEnd) return keep(first);
-  made.size = 2 * kUnitSize;
-  put_utf8(0x10000 + ((unit - kLeadsBegin) << 10) + (trail - kTrailsBegin), made);
+  Escape made{.size = 2 * kUnitSize};
+  made.put(utf8(0x10000 + ((unit - kLeadsBegin) << 10) + (trail - kTrailsBegin)).view());
   return made;
 }
 

@@ -8,20 +8,11 @@
 #include <iterator>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace tollgate::cli {
 
 namespace {
-
-void put_utf8(std::uint32_t character, std::string& out) {
-  if (character < 0x10000) {
-    out += static_cast<char>(0xE0 | character >> 12);
-  } else {
-    out += static_cast<char>(0xF0 | character >> 18);
-    out += static_cast<char>(0x80 | (character >> 12 & 0x3F));
-  }
-  out += static_cast<char>(0x80 | (character >> 6 & 0x3F));
-  out += static_cast<char>(0x80 | (character & 0x3F));
-}
 
 // Each character moved by `by`, but for spaces where they have no such form.
 enum class Spaces : std::uint8_t { kStay, kMove };
@@ -31,7 +22,7 @@ std::string moved(std::string_view text, std::uint32_t by, Spaces spaces) {
     if (c == ' ' && spaces == Spaces::kStay) {
       made += c;
     } else {
-      put_utf8(static_cast<unsigned char>(c) + by, made);
+      made += utf8(static_cast<unsigned char>(c) + by).view();
     }
   }
   return made;

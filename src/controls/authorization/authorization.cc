@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/hex.h"
+
 namespace tollgate::authorization {
 
 namespace {
@@ -25,13 +27,6 @@ constexpr std::array<bool, 256> kIsPathByte = [] {
 
 bool is_path_byte(char c) { return kIsPathByte[static_cast<unsigned char>(c)]; }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 std::unexpected<Refusal> bad_path(std::string message) {
   return refuse(Reason::kInvalidRequest, "routes", std::move(message));
 }
@@ -44,10 +39,8 @@ Expected<std::string_view> decode(std::string_view raw, Arena& arena) {
   for (std::size_t i = 0; i < raw.size(); ++i) {
     char c = raw[i];
     if (c == '%') {
-      const int high = i + 2 < raw.size() ? hex_value(raw[i + 1]) : -1;
-      const int low = i + 2 < raw.size() ? hex_value(raw[i + 2]) : -1;
-      if (high < 0 || low < 0) return bad_path("The path holds a broken escape (%XX).");
-      c = static_cast<char>(high * 16 + low);
+      if (!is_pair(raw, i + 1)) return bad_path("The path holds a broken escape (%XX).");
+      c = byte_of(raw, i + 1);
       if (c == '/' || !is_path_byte(c)) {
         return bad_path("The path escapes a character that no path of this gateway holds.");
       }

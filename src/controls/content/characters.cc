@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace tollgate::content {
 
@@ -364,26 +365,5 @@ const FormTable& table_of(Form form) {
 const ByteSet& hiding_bytes() { return tables().hiding; }
 
 void prepare_characters() { (void)tables(); }
-
-Utf8 utf8(std::uint32_t c) {
-  Utf8 made;
-  const auto put = [&](std::uint32_t byte) { made.bytes[made.size++] = static_cast<char>(byte); };
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xC0 | c >> 6);
-    put(0x80 | (c & 0x3F));
-  } else if (c < 0x10000) {
-    put(0xE0 | c >> 12);
-    put(0x80 | (c >> 6 & 0x3F));
-    put(0x80 | (c & 0x3F));
-  } else {
-    put(0xF0 | c >> 18);
-    put(0x80 | (c >> 12 & 0x3F));
-    put(0x80 | (c >> 6 & 0x3F));
-    put(0x80 | (c & 0x3F));
-  }
-  return made;
-}
 
 }  // namespace tollgate::content

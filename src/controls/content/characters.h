@@ -94,12 +94,4 @@ inline Wide wide_at(std::string_view text, std::size_t at) {
 // Makes the table; else the first who asks does, for some 30 ms.
 void prepare_characters();
 
-// UTF-8 of a code point.
-struct Utf8 {
-  char bytes[4] = {};
-  std::uint8_t size = 0;
-  std::string_view view() const { return {bytes, size}; }
-};
-Utf8 utf8(std::uint32_t code_point);
-
 }  // namespace tollgate::content

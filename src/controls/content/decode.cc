@@ -6,12 +6,12 @@
 #include <optional>
 #include <utility>
 
+#include "base/hex.h"
 #include "controls/content/base64_text.h"
 #include "controls/content/characters.h"
 #include "controls/content/codes.h"
 #include "controls/content/encoded_bytes.h"
 #include "controls/content/escapes.h"
-#include "controls/content/hex.h"
 #include "controls/content/places.h"
 #include "controls/content/rot13.h"
 #include "controls/content/survey.h"

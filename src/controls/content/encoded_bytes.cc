@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 
+#include "base/utf8.h"
 #include "controls/content/base64_text.h"
 #include "controls/content/characters.h"
 #include "controls/content/identifiers.h"

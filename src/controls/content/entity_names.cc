@@ -5,17 +5,14 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/hex.h"
+#include "base/utf8.h"
 #include "controls/content/characters.h"
 #include "controls/content/entities.h"
 
 namespace tollgate::content {
 
 namespace {
-
-// A digit of a code point as the table writes it.
-std::uint32_t hex(char c) {
-  return static_cast<std::uint32_t>(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-}
 
 using Entities = std::unordered_map<std::string_view, std::string>;
 

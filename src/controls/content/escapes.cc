@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/hex.h"
+#include "base/utf8.h"
 #include "controls/content/characters.h"
 #include "controls/content/entity_names.h"
-#include "controls/content/hex.h"
 
 namespace tollgate::content {
 

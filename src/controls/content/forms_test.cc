@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/utf8.h"
 #include "controls/content/characters.h"
 #include "controls/content/places.h"
 #include "controls/content/testing_forms.h"

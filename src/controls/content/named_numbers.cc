@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "base/hex.h"
+#include "base/utf8.h"
 #include "controls/content/characters.h"
 #include "controls/content/codes.h"
-#include "controls/content/hex.h"
 #include "controls/content/identifiers.h"
 
 namespace tollgate::content {

@@ -8,6 +8,8 @@
 #include <bit>
 #include <cstring>
 
+#include "base/hex.h"
+#include "base/utf8.h"
 #include "controls/content/characters.h"
 #include "controls/content/identifiers.h"
 #include "controls/content/places.h"
@@ -26,14 +28,8 @@ int unit_at(std::string_view digits) {
   if (digits.size() < kDigits) return -1;
   int unit = 0;
   for (const char c : digits.substr(0, kDigits)) {
-    const auto small = static_cast<char>(c | 0x20);
-    if (c >= '0' && c <= '9') {
-      unit = unit * 16 + (c - '0');
-    } else if (small >= 'a' && small <= 'f') {
-      unit = unit * 16 + (small - 'a' + 10);
-    } else {
-      return -1;
-    }
+    if (!is_hex(c)) return -1;
+    unit = unit * 16 + hex(c);
   }
   return unit;
 }
@@ -72,10 +68,6 @@ bool is_escape_begun(std::string_view text, std::size_t at) {
     const std::size_t end = std::min(text.size(), at + most);
     while (at < end && is_of_it(text[at])) ++at;
     return at == text.size();
-  };
-  const auto is_hex = [](char c) {
-    const char small = static_cast<char>(c | 0x20);
-    return (c >= '0' && c <= '9') || (small >= 'a' && small <= 'f');
   };
   const auto is_u = [](char c) { return c == 'u'; };
   const auto is_backslash = [](char c) { return c == '\\'; };

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/utf8.h"
 #include "controls/content/characters.h"
 #include "controls/content/normal_form.h"
 #include "controls/content/testing_forms.h"
@@ -31,7 +32,7 @@ const Names kAws{"secrets.aws_access_key"};
 // In two parts, so that no scanner of repositories takes it for one.
 const std::string kKey = std::string("AKIA") + "Q3EGRS5WXNB7TC2V";
 
-std::string utf8(char32_t c) { return std::string(content::utf8(c).view()); }
+std::string utf8(char32_t c) { return std::string(tollgate::utf8(c).view()); }
 
 TEST(Scanner, TellsWhichTextAndWhere) {
   const std::string text = "my key is " + kKey + ", is it not";

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/utf8.h"
 #include "controls/content/forms.h"
 #include "controls/content/testing_forms.h"
 

@@ -7,6 +7,7 @@
 #include <random>
 #include <sstream>
 
+#include "base/utf8.h"
 #include "controls/content/testing_samples.h"
 #include "controls/content/testing_stream.h"
 
@@ -102,22 +103,14 @@ TEST(StreamScanner, ReadsNormalFormsOfSplitTexts) {
     for (const char c : key) text += form(c);
     return text + " there";
   };
-  const auto utf8 = [](char32_t c) {
-    std::string text;
-    if (c >= 0x10000) {
-      text = {static_cast<char>(0xF0 | c >> 18), static_cast<char>(0x80 | (c >> 12 & 0x3F)),
-              static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
-    } else {
-      text = {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)),
-              static_cast<char>(0x80 | (c & 0x3F))};
-    }
-    return text;
-  };
   const std::string texts[] = {
       each([](char c) { return std::string(1, c) + "\u200b"; }),
       each([](char c) { return "\u200d\u2060" + std::string(1, c); }),
-      each([&](char c) { return utf8(0xFEE0 + static_cast<char32_t>(c)); }),
-      each([&](char c) { return utf8(0xE0000 + static_cast<char32_t>(c)); }),
+      each(
+          [](char c) { return std::string(utf8(0xFEE0U + static_cast<unsigned char>(c)).view()); }),
+      each([](char c) {
+        return std::string(utf8(0xE0000U + static_cast<unsigned char>(c)).view());
+      }),
       each([](char c) {
         constexpr std::string_view kDigits = "0123456789abcdef";
         return std::string("\\u00") + kDigits[static_cast<unsigned char>(c) >> 4] +

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "controls/content/normal_form.h"
 #include "controls/content/own_rules.h"
 #include "controls/content/testing_forms.h"

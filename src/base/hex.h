@@ -1,6 +1,6 @@
-// Digits of hex in a text. Internal to content.
+// Hexadecimal digits in a text, small or capital.
 //
-// Pure.
+// Pure; safe from any thread.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace tollgate::content {
+namespace tollgate {
 
 inline constexpr std::uint8_t kNoDigit = 0xFF;
 
@@ -26,6 +26,7 @@ inline constexpr std::array<std::uint8_t, 256> kHex = [] {
 // The digit's value; kNoDigit, which is more than any, where it is none.
 inline std::uint8_t hex(char c) { return kHex[static_cast<unsigned char>(c)]; }
 inline bool is_hex(char c) { return hex(c) != kNoDigit; }
+// Two digits, which are one byte.
 inline bool is_pair(std::string_view text, std::size_t at) {
   return at + 1 < text.size() && is_hex(text[at]) && is_hex(text[at + 1]);
 }
@@ -33,4 +34,4 @@ inline char byte_of(std::string_view text, std::size_t at) {
   return static_cast<char>(hex(text[at]) << 4 | hex(text[at + 1]));
 }
 
-}  // namespace tollgate::content
+}  // namespace tollgate
