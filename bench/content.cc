@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "content_packs.h"
+#include "controls/content/links.h"
 
 namespace {
 
@@ -90,6 +91,30 @@ std::shared_ptr<const content::Rules> rules(const std::vector<content::Pack>& pa
 
 // ---- Findings ----------------------------------------------------------------------------------
 
+using Told = std::function<void(std::string_view rule, std::size_t offset, std::size_t bytes)>;
+
+void scan_text(content::Scanner& scanner, const tollgate::bench::Asked& asked,
+               const std::shared_ptr<const content::Rules>& compiled, std::string_view text,
+               const Told& told) {
+  if (!asked.begin(scanner, compiled)) fail("no memory to scan with");
+  const bool was_read = scanner.read(text).has_value();
+  // Refused like what matches a rule, as nothing passes uninspected.
+  if (!was_read || scanner.too_deep()) told("not_inspected", 0, 0);
+  for (const content::Finding& finding : scanner.found()) {
+    if (asked.has(finding.rule)) told(finding.rule, finding.offset, finding.bytes);
+  }
+}
+
+// As if a model had written it: the pack is for answers alone. No host is allowed.
+void scan_links(std::string_view text, const Told& told) {
+  content::LinkReader reader({});
+  std::vector<content::StreamMatch> found;
+  reader.read(text, found);
+  reader.end(found);
+  for (const content::StreamMatch& match : found)
+    told(match.rule, match.extent.begin, match.extent.end - match.extent.begin);
+}
+
 // Pack by pack, since a request is told of no more than kFindingsMax.
 void scan(const std::vector<content::Pack>& packs, const std::vector<Line>& lines) {
   const auto compiled = rules(packs);
@@ -97,17 +122,15 @@ void scan(const std::vector<content::Pack>& packs, const std::vector<Line>& line
   for (const content::Pack pack : packs) {
     const tollgate::bench::Asked asked({pack});
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      if (!asked.begin(scanner, compiled)) fail("no memory to scan with");
-      const bool was_read = scanner.read(lines[i].text).has_value();
-      const auto told = [&](std::string_view rule, std::size_t offset, std::size_t bytes) {
+      const Told told = [&](std::string_view rule, std::size_t offset, std::size_t bytes) {
         fmt::print(R"({{"text":{},"pack":"{}","rule":"{}","offset":{},"bytes":{}}})"
                    "\n",
                    i, content::name_of(pack), rule, offset, bytes);
       };
-      // Refused like what matches a rule, as nothing passes uninspected.
-      if (!was_read || scanner.too_deep()) told("not_inspected", 0, 0);
-      for (const content::Finding& finding : scanner.found()) {
-        if (asked.has(finding.rule)) told(finding.rule, finding.offset, finding.bytes);
+      if (pack == content::Pack::kLinks) {
+        scan_links(lines[i].text, told);
+      } else {
+        scan_text(scanner, asked, compiled, lines[i].text, told);
       }
     }
   }

@@ -20,6 +20,9 @@ import rig
 
 BIN = pathlib.Path(os.environ.get("TOLLGATE_BENCH_BIN", rig.BIN))
 JUDGED = content_corpus.ROOT / "bench" / "content_judged.tsv"
+# This pack reads answers alone, so it reads each text as if a model had written it.
+OF_ANSWERS = "links"
+ALL = "all of requests"
 # What the tables are held to: false refusals, µs for 2 KB, GB/s on 100 KB.
 MUST = {"texts": 20_000, "false": 1 / 2_000, "body_us": 2.0, "gb_a_second": 1.5}
 
@@ -81,7 +84,8 @@ def print_rates(packs, texts, findings):
     refused, wrongly, apart = (collections.defaultdict(set) for _ in range(3))
     for finding in findings:
         number = finding["text"]
-        for name in (finding["pack"], "all of them"):
+        # What no request is refused for is not of those that refuse one.
+        for name in (finding["pack"],) if finding["pack"] == OF_ANSWERS else (finding["pack"], ALL):
             if texts[number]["kind"] == "security":
                 apart[name].add(number)
                 continue
@@ -89,7 +93,7 @@ def print_rates(packs, texts, findings):
             if not is_true(verdicts, finding, texts[number]):
                 wrongly[name].add(number)
     rows = []
-    for name in (*packs, "all of them"):
+    for name in (*packs, ALL):
         wrong = len(wrongly[name])
         rate = f"1 in {benign // wrong:,}" if wrong else f"0 in {benign:,}"
         rows.append((name, f"{len(refused[name]):,}", f"{wrong:,}", rate,
