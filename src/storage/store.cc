@@ -334,11 +334,18 @@ void Store::keep(anomalies::Anomalies& anomalies) {
   anomalies_kept_ = clock_.now();
 }
 
-// What cannot be written is tried again.
+// What cannot be written is tried again, and said once.
 void Store::tend_anomalies() {
   if (!anomalies_) return;
   anomalies_kept_ = clock_.now();
-  (void)anomalies_->save();
+  const FaultOr<void> saved = anomalies_->save();
+  if (!saved && !anomalies_failed_) {
+    fmt::print(stderr,
+               "tollgate: {} What was learned of callers is lost if the gateway ends before it can "
+               "be written.\n",
+               saved.error().message);
+  }
+  anomalies_failed_ = !saved;
 }
 
 // What cannot be read or written is tried again.

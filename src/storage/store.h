@@ -134,6 +134,7 @@ class Store final : public pipeline::Outages {
   Instant count_errors_read_{};
   std::optional<AnomalySnapshot> anomalies_;
   Instant anomalies_kept_{};
+  bool anomalies_failed_ = false;  // Said, until it is written again.
 
   std::mutex tending_mutex_;  // Guards stopping_.
   std::condition_variable wake_;

@@ -36,9 +36,12 @@ FaultOr<void> replace_file(const std::string& path, std::string_view bytes) {
   if (descriptor < 0) return failed(draft, "it cannot be made");
   const bool written = write_whole(descriptor, bytes);
   const bool closed = close(descriptor) == 0;
-  if (!written || !closed) return failed(draft, "it cannot be written");
-  if (rename(draft.c_str(), path.c_str()) != 0) return failed(path, "it cannot be replaced");
-  return {};
+  const bool is_whole = written && closed;
+  if (is_whole && rename(draft.c_str(), path.c_str()) == 0) return {};
+  auto why =
+      failed(is_whole ? path : draft, is_whole ? "it cannot be replaced" : "it cannot be written");
+  (void)unlink(draft.c_str());
+  return why;
 }
 
 std::optional<std::string> whole_file(const std::string& path, std::uintmax_t most) {

@@ -1,7 +1,7 @@
 // Variants of one prompt over many keys, through the program: seen among ordinary requests, told in
 // the record and the metrics, refused where that is asked, and known again after a restart.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { assertRefused, folder, standard, startGateway, startMock, thrown } from './harness.mjs';
@@ -110,5 +110,19 @@ describe('a campaign of variants', () => {
     assert.match(gateway.program.stderr, /tollgate\.db\.anomalies: .*learned anew/);
     const [key] = await keysOf(gateway, 1);
     assert.equal((await gateway.chat(key, say('hello'))).status, 200);
+  });
+
+  it('is said where it cannot be kept', async (t) => {
+    const mock = await startMock(t);
+    const cwd = folder(t);
+    mkdirSync(path.join(cwd, 'tollgate.db.anomalies'));
+    const gateway = await startGateway(t, watching(mock.url, {}), { cwd });
+    const [key] = await keysOf(gateway, 1);
+    const reply = await gateway.chat(key, say('hello'));
+    assert.equal(reply.status, 200);
+    await gateway.records(reply.headers.get('x-request-id'));
+    await gateway.program.stop();
+    assert.match(gateway.program.stderr, /tollgate\.db\.anomalies: it cannot be replaced .*\n/);
+    assert.ok(!existsSync(path.join(cwd, 'tollgate.db.anomalies.new')));
   });
 });
