@@ -22,11 +22,11 @@ std::optional<Duration> waits(double seconds) {
 
 std::optional<double> number_in(std::string_view text) {
   double number = 0;
-  const char* const end = text.data() + text.size();
   const bool fits = !text.empty() && text.size() <= kDigitsMax;
   if (!fits) return std::nullopt;
-  const auto read = std::from_chars(text.data(), end, number, std::chars_format::fixed);
-  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
 }
 

@@ -482,7 +482,7 @@ void Forwarder::bill_told(const Work& work, const dialects::EarlyUsage& told, Ou
   usage.tier = told.usage.tier;
   usage.other_tier = told.usage.other_tier;
   if (reasons) charge_dearest_output(plan, usage);
-  result.usage = std::move(usage);
+  result.usage = usage;
   result.source = audit::UsageSource::kCounted;
 }
 

@@ -353,7 +353,7 @@ Expected<Plan> Pipeline::read_and_decide(Life& life, std::string_view body, cons
   life.slowed = {};
   const Deciding deciding{body, facts, before};
   Expected<Plan> plan = decide_rewritten(life, deciding, terms);
-  if (plan) plan = decide_answered(life, deciding, terms, std::move(*plan));
+  if (plan) plan = decide_answered(life, deciding, terms, *plan);
   tell_rewritten(life, plan.has_value());
   plan = under_answer(life, std::move(plan));
   if (!plan) return plan;
