@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/json_writer.h"
+#include "dialects/json_strict.h"
 
 namespace tollgate::dialects {
 
@@ -333,6 +334,7 @@ FaultOr<GuardVerdict> read_verdict(GuardKind kind, std::string_view body,
   dom::parser parser;
   dom::element root;
   if (parser.parse(body).get(root) != simdjson::SUCCESS) return broken("is no JSON");
+  if (has_field_twice(root)) return broken("has a field twice");
   switch (kind) {
     case GuardKind::kHttp:
       return read_http(root, threshold);

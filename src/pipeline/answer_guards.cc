@@ -44,7 +44,7 @@ Task<Expected<void>> AnswerGuards::judge(Part part) {
   if (part == Part::kSoFar) {
     answer.who = Asked::kThatMayRefuse;
   } else if (is_all_judged()) {
-    answer.who = Asked::kOthers;
+    answer.who = Asked::kAtEnd;
   }
   if (asked_) answer.asked = *asked_;
   answer.is_readable = is_readable_;

@@ -21,6 +21,7 @@ guards:
   open: { kind: openai_moderation, upstream: judge, price_per_request: 0, on_failure: pass, section: 64B }
   llama: { kind: llama_guard, upstream: judge, model: llama-guard-3, price_per_request: 0, price_per_million: { input: 1, output: 1 }, section: 64B }
   watch: { kind: http, upstream: judge, path: /check, price_per_request: 0.0001, mode: observe }
+  hook: { kind: http, upstream: judge, path: /check, price_per_request: 0.0001, section: 64B }
 models:
   small: { upstream: vllm, tokenizer: o200k_base, price_per_million: { input: 1, output: 10 } }
   opus: { upstream: claude, tokenizer: o200k_base, price_per_million: { input: 1, output: 10 } }
@@ -343,7 +344,7 @@ TEST_F(AnswerGuardsTest, LeaveTheModelToItsCaller) {
 
 // A provider may send more beside its output than a cap on that allows for.
 TEST_F(AnswerGuardsTest, CostNoMoreThanWasHeldForThem) {
-  const std::string cited = R"(data: {"choices":[{"index":0,"delta":{"annotations":[{"cited":")" +
+  const std::string cited = R"(data: {"choices":[{"index":0,"delta":{"annotations":[{"title":")" +
                             std::string(1000, 'x') + "\"}]}}]}\n\n";
   Script model = streams({std::vector<std::string>(200, cited), kEnd});
   std::vector<Script> scripts = {model};
@@ -405,6 +406,23 @@ TEST_F(ObservedAnswerGuardTest, HoldsNothingAndIsAskedAtTheEnd) {
   EXPECT_NE(body_of(1).find(R"("direction":"response","complete":true)"), std::string::npos);
   expect_recorded(R"("observed":["guards.watch"])");
   expect_recorded(R"("rule":"guards.watch.legal","where":"response","action":"observe")");
+  expect_clean_books();
+}
+
+class HookOnAnswersTest : public AnswerGuardsTest {
+ protected:
+  HookOnAnswersTest() : AnswerGuardsTest(asking("hook")) {}
+};
+// It may judge a text otherwise that is complete.
+TEST_F(HookOnAnswersTest, IsAskedOnceMoreWhereItsLastSectionWasAllOfIt) {
+  const auto caller = stream({streams({chunks(kFirst, 4), kEnd}), says(R"({"action":"allow"})"),
+                              says(R"({"action":"refuse","categories":["legal"]})")});
+  ASSERT_EQ(world.upstreams.messages.size(), 3u);
+  EXPECT_NE(body_of(1).find(R"("complete":false)"), std::string::npos);
+  EXPECT_NE(body_of(2).find(R"("complete":true)"), std::string::npos);
+  EXPECT_EQ(caller->text.find(kFinish), std::string::npos) << caller->text;
+  expect_recorded("guards.hook.legal");
+  EXPECT_LE(settled().used.cost.micro_usd, settled().held.micro_usd);
   expect_clean_books();
 }
 

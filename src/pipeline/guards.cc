@@ -198,6 +198,10 @@ Money guards_cost_at_most(const config::Config& config, const config::Route& rou
                    : answer;
       sum = add_saturated(sum, price_of(guard, asked + judged + kBetweenMax));
     }
+    // Once more, of the same, when it is complete.
+    if (is_streamed && may_refuse(guard) && guard.kind == dialects::GuardKind::kHttp) {
+      sum = add_saturated(sum, price_of(guard, asked + answer + kBetweenMax));
+    }
   }
   return sum;
 }
@@ -352,8 +356,13 @@ Task<Judgement> Guards::judge(const Case& of) {
   co_return co_await ask_all(of, questions, terms);
 }
 
+bool Guards::is_asked(const config::Guard& guard, AnswerSoFar::Asked who) {
+  if (who == AnswerSoFar::Asked::kThatMayRefuse) return may_refuse(guard);
+  if (who == AnswerSoFar::Asked::kAll) return true;
+  return !may_refuse(guard) || guard.kind == dialects::GuardKind::kHttp;
+}
+
 Task<Judgement> Guards::judge_answer(const Case& of, const AnswerSoFar& answer) {
-  using Asked = AnswerSoFar::Asked;
   dialects::GuardQuestion asked;
   asked.answer = answer.texts;
   asked.is_whole = answer.is_whole;
@@ -364,7 +373,7 @@ Task<Judgement> Guards::judge_answer(const Case& of, const AnswerSoFar& answer) 
   std::vector<Question> questions;
   for (const int index : of.route.response_guards) {
     const config::Guard& guard = of.config.guards[static_cast<std::size_t>(index)];
-    if (answer.who == (may_refuse(guard) ? Asked::kOthers : Asked::kThatMayRefuse)) continue;
+    if (!is_asked(guard, answer.who)) continue;
     if (!answer.is_readable) {
       if (!unread.refusal) unread.refusal = weigh(guard, unreadable(), of.exchange.arena(), told);
       continue;

@@ -83,7 +83,9 @@ class Guards {
   struct AnswerSoFar {
     std::span<const dialects::AnswerText> texts;
     bool is_whole = true;  // Nothing of it is still to come.
-    enum class Asked : std::uint8_t { kAll, kThatMayRefuse, kOthers } who = Asked::kAll;
+    // At the end of what those have judged that may refuse: the others, and hooks, whose verdict
+    // may differ for a text that is complete.
+    enum class Asked : std::uint8_t { kAll, kThatMayRefuse, kAtEnd } who = Asked::kAll;
     std::string_view asked;   // What was asked, as one text.
     bool is_readable = true;  // Else nobody can judge it.
     Money left;
@@ -93,6 +95,7 @@ class Guards {
 
  private:
   struct Question;
+  static bool is_asked(const config::Guard& guard, AnswerSoFar::Asked who);
   // Of what is asked about, and what may be spent on it.
   struct AskingTerms {
     Judged judged = Judged::kRequest;

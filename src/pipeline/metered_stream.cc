@@ -83,7 +83,9 @@ void MeteredStream::has_passed(std::size_t events, std::string& out) {
   const bool is_held = guards_ != nullptr && guards_->holds();
   // Before the first verdict what has no text waits as well, so that a refusal can be told as one.
   const bool may_begin = handed_on_ > 0 || waiting_.size() >= AnswerGuards::kHeldBytesMax;
-  if (!is_held || (guards_->is_all_judged() && may_begin)) release(out);
+  // How it ended waits for the last verdict.
+  const bool may_go = may_begin && !stream_.output_ended();
+  if (!is_held || (guards_->is_all_judged() && may_go)) release(out);
 }
 
 void MeteredStream::release(std::string& out) {
