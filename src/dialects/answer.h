@@ -5,7 +5,8 @@
 // knows. Left out is only what a provider writes itself: the ids, types and names of the reply and
 // its model, roles, finish reasons, signatures, and `logprobs`, which tell the text of the same
 // event again, token by token. Whatever is no string but was written by the model, as the input
-// of a tool may be, is told as its JSON; and so are long names of fields.
+// of a tool may be, is told as its JSON; and so are numbers of eight digits and more, and the names
+// of fields that no dialect has.
 //
 // A place is the same whole and streamed: "choices[0].message.content",
 // "choices[1].message.tool_calls[0].function.arguments", "content[2].input".

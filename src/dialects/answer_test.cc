@@ -68,6 +68,8 @@ TEST(Answer, OfAChatIsToldInAllItsParts) {
                   {"choices[1].message.annotations[0].url_citation.url", "d"},
                   {"choices[1].message.audio.id", "e"},
                   {"choices[1].message.audio.transcript", "f"},
+                  {"choices[1].message", "unheard_of"},
+                  {"choices[1].message.unheard_of", "x"},
                   {"choices[1].message.unheard_of.x[0][0]", "g"},
                   {"choices[1].message.tool_calls[0].id", "h"},
                   {"choices[1].message.tool_calls[0].type", "function"},
@@ -78,6 +80,7 @@ TEST(Answer, OfAChatIsToldInAllItsParts) {
                   {"choices[1].message.tool_calls[1].function.arguments", R"({"x":"y"})"},
                   {"choices[1].message.content[0].type", "text"},
                   {"choices[1].message.content[0].text", "l"},
+                  {"", "note"},
                   {"note", "m"}}));
 }
 
@@ -100,10 +103,23 @@ TEST(Answer, HasNamesOfPartsWhereTheDialectHasThem) {
     EXPECT_FALSE(is_name_of_part(text)) << text;
 }
 
-TEST(Answer, HasLongNamesOfFieldsAsTexts) {
-  const Texts texts = whole(Surface::kChatCompletions,
-                            R"({"choices":[{"message":{"x":{"a_name_that_is_so_long":1}}}]})");
-  EXPECT_EQ(texts.told, (Told{{"choices[0].message.x", "a_name_that_is_so_long"}}));
+// A model may have made them up.
+TEST(Answer, HasNamesThatNoDialectHasAsTexts) {
+  const Texts chat = whole(Surface::kChatCompletions,
+                           R"({"choices":[{"message":{"x":{"4111":1,"content":true}}}]})");
+  EXPECT_EQ(chat.told, (Told{{"choices[0].message", "x"}, {"choices[0].message.x", "4111"}}));
+  const Texts response = whole(Surface::kResponses, R"({"id":"r","status":"completed","output":[
+      {"type":"local_shell_call","action":{"env":{"ann@acme.com":"y"}}}]})");
+  EXPECT_EQ(response.told, (Told{{"output[0].action.env", "ann@acme.com"},
+                                 {"output[0].action.env.ann@acme.com", "y"}}));
+}
+
+TEST(Answer, HasLongNumbersAsTexts) {
+  const Texts chat = whole(
+      Surface::kChatCompletions,
+      R"({"choices":[{"message":{"content":[4111111111111111,1234567,-0.123456789,41111111.5]}}]})");
+  EXPECT_EQ(chat.told, (Told{{"choices[0].message.content[0]", "4111111111111111"},
+                             {"choices[0].message.content[3]", "41111111.5"}}));
 }
 
 TEST(Answer, OfMessagesIsToldBlockByBlock) {
@@ -173,6 +189,79 @@ std::string quoted(std::string_view text) {
   std::string out;
   append_json_string(text, out);
   return out;
+}
+
+// Of a response: what is told in pieces, and what as a whole.
+class Ways final : public AnswerSink {
+ public:
+  void text(std::string_view place, std::string_view text) override {
+    told += fmt::format("[{}={}]", place, text);
+  }
+  void piece(std::string_view place, std::string_view piece) override {
+    told += fmt::format("[{}+{}]", place, piece);
+  }
+  void ended(std::string_view places) override { told += fmt::format("[{}]", places); }
+  std::string told;
+};
+
+std::string ways(const std::vector<std::string>& events) {
+  StreamReader reader;
+  reader.start(Surface::kResponses, false);
+  RememberingSink output;
+  Ways ways;
+  std::string out;
+  for (const std::string& event : events) {
+    EXPECT_TRUE(reader.feed("data: " + event + "\n\n", out, output, &ways).has_value()) << event;
+  }
+  return ways.told;
+}
+
+// Else neither half were a match, and the joined text, which comes again, would be told already.
+TEST(Answer, OfAResponseBeginsWithWhatOpensItsParts) {
+  constexpr std::string_view kPart =
+      R"({{"type":"response.content_part.{}","output_index":0,"content_index":0,)"
+      R"("part":{{"type":"output_text","text":"{}"}}}})";
+  constexpr std::string_view kText =
+      R"({{"type":"response.output_text.{}","output_index":0,"content_index":0,"{}":"{}"}})";
+  EXPECT_EQ(ways({fmt::format(kPart, "added", "ab"), fmt::format(kText, "delta", "delta", "cd"),
+                  fmt::format(kText, "done", "text", "abcd"), fmt::format(kPart, "done", "abcd")}),
+            "[output[0].content[0].text+ab][output[0].content[0].text+cd]"
+            "[output[0].content[0].][output[0].content[0].]");
+  constexpr std::string_view kItem =
+      R"({{"type":"response.output_item.added","output_index":0,"item":)"
+      R"({{"type":"function_call","name":"f","arguments":"{}"}}}})";
+  constexpr std::string_view kArguments =
+      R"({"type":"response.function_call_arguments.delta","output_index":0,"delta":"b"})";
+  EXPECT_EQ(ways({fmt::format(kItem, "a"), std::string(kArguments)}),
+            "[output[0].name=f][output[0].arguments+a][output[0].arguments+b]");
+}
+
+TEST(Answer, OfAResponseIsJoinedWhereWhatWasWholeGoesOn) {
+  EXPECT_EQ(ways({R"({"type":"response.output_text.done","output_index":0,"content_index":0,)"
+                  R"("text":"ab"})",
+                  R"({"type":"response.output_text.delta","output_index":0,"content_index":0,)"
+                  R"("delta":"cd"})",
+                  R"({"type":"response.output_text.done","output_index":0,"content_index":0,)"
+                  R"("text":"abcd"})"}),
+            "[output[0].content[0].text=ab][output[0].content[0].]"
+            "[output[0].content[0].text+ab][output[0].content[0].text+cd][output[0].content[0].]");
+}
+
+// Others send the same with every piece.
+TEST(Answer, OfAChatHasFieldsOfAChoiceInPieces) {
+  StreamReader reader;
+  reader.start(Surface::kCompletions, false);
+  RememberingSink output;
+  Ways ways;
+  std::string out;
+  for (const char* piece : {"a", "b"}) {
+    const std::string event = fmt::format(
+        R"({{"choices":[{{"index":0,"reasoning":"{}","filter":{{"hate":"safe"}}}}]}})", piece);
+    EXPECT_TRUE(reader.feed("data: " + event + "\n\n", out, output, &ways).has_value());
+  }
+  EXPECT_TRUE(ways.told.contains("[choices[0].reasoning+a]")) << ways.told;
+  EXPECT_TRUE(ways.told.contains("[choices[0].reasoning+b]")) << ways.told;
+  EXPECT_TRUE(ways.told.contains("[choices[0].filter.hate=safe]")) << ways.told;
 }
 
 TEST(Answer, HasTheSameArgumentsHoweverTheyAreWritten) {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <span>
 
 #include "base/json_escapes.h"
+#include "dialects/field_names.h"
 #include "dialects/json_strict.h"
 #include "dialects/response_events.h"
 
@@ -14,9 +16,8 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-// A name of a field as long as this may be one that the model made up: it is a text as well. No key
-// or token is shorter.
-constexpr std::size_t kLongName = 20;
+// One of fewer digits names nobody.
+constexpr double kTellingNumber = 1e7;
 
 // As many texts may end in the middle of an escape at a time; of more of them it is told as it is.
 constexpr std::size_t kCutMax = 512;
@@ -70,6 +71,9 @@ constexpr std::string_view kOfResponseEvent[] = {
 
 constexpr std::string_view kOfTranscriptEvent[] = {"type", "id", "logprobs", "usage"};
 
+// Of an item: what comes in deltas.
+constexpr std::string_view kInPieces[] = {"arguments", "input", "code", "command", "text"};
+
 bool is_among(std::string_view key, Names names) {
   return std::ranges::find(names, key) != names.end();
 }
@@ -122,24 +126,34 @@ std::size_t AnswerWalk::enter(std::int64_t index) {
   return before;
 }
 
-void AnswerWalk::tell(std::string_view text, Kind kind) {
-  if (text.empty()) return;
-  if (repeats_) {
-    told_bytes_ += text.size() + place_.size();
-    if (told_bytes_ > kToldBytesMax) {
-      told_.clear();
-      told_bytes_ = 0;
-    }
-    std::string& told = told_[place_];
-    if (kind == Kind::kPieces) {
-      told += text;
-    } else if (told == text) {
-      return;
-    } else {
-      told = text;
-    }
+// Whether all of it was told at this place before. What was told as a whole and is gone on with in
+// pieces is a text that began there, so it is the first of them.
+bool AnswerWalk::is_told(std::string_view text, Kind kind) {
+  told_bytes_ += text.size() + place_.size();
+  if (told_bytes_ > kToldBytesMax) {
+    told_.clear();
+    told_bytes_ = 0;
   }
+  Told& told = told_[place_];
+  if (kind == Kind::kTexts) {
+    if (told.text == text) return true;
+    told = {.text = std::string(text), .in_pieces = false};
+    return false;
+  }
+  if (!told.in_pieces && !told.text.empty()) sink_->piece(place_, told.text);
+  told.in_pieces = true;
+  told.text += text;
+  return false;
+}
+
+void AnswerWalk::tell(std::string_view text, Kind kind) {
+  if (text.empty() || (repeats_ && is_told(text, kind))) return;
   kind == Kind::kPieces ? sink_->piece(place_, text) : sink_->text(place_, text);
+}
+
+// One that no dialect has may be the model's.
+void AnswerWalk::tell_name(std::string_view name) {
+  if (!is_field_name(name)) sink_->text(place_, name);
 }
 
 void AnswerWalk::tell_json(dom::element value) {
@@ -192,15 +206,17 @@ void AnswerWalk::walk(dom::element value, Kind kind) {
     walk_fields(object, kind, {});
   } else if (dom::array array; value.get(array) == simdjson::SUCCESS) {
     walk_items(array, kind);
+  } else if (double number = 0; value.get(number) == simdjson::SUCCESS) {
+    if (std::abs(number) >= kTellingNumber) tell_json(value);
   }
 }
 
 void AnswerWalk::walk_fields(dom::object object, Kind kind, std::span<const std::string_view> own) {
   for (const dom::key_value_pair field : object) {
     if (is_among(field.key, own)) continue;
-    if (field.key.size() >= kLongName) sink_->text(place_, field.key);
-    // Names and types come once and whole, also where pieces do.
-    const bool is_whole = field.key == "id" || field.key == "type";
+    tell_name(field.key);
+    // These come whole, also where pieces do.
+    const bool is_whole = field.key == "id" || field.key == "type" || field.key == "format";
     const std::size_t before = enter(field.key);
     dom::object inner;
     const bool is_json = (field.key == "arguments" || field.key == "input") &&
@@ -259,8 +275,9 @@ void AnswerWalk::choice(dom::object choice, Kind kind) {
     } else if (field.key == "finish_reason") {
       if (kind == Kind::kPieces && !field.value.is_null()) ended_.push_back(place_ + ".");
     } else if (!is_among(field.key, kOfChoice)) {
+      tell_name(field.key);
       const std::size_t before = enter(field.key);
-      walk(field.value, Kind::kTexts);
+      walk(field.value, field.value.is_string() ? kind : Kind::kTexts);
       leave(before);
     }
   }
@@ -294,6 +311,7 @@ void AnswerWalk::blocks(dom::element value) {
 void AnswerWalk::block(dom::object block, Kind kind) {
   for (const dom::key_value_pair field : block) {
     if (is_among(field.key, kOfBlock)) continue;
+    tell_name(field.key);
     const bool goes_on = field.key == "text" || field.key == "thinking";
     const std::size_t before = enter(field.key);
     dom::object inner;
@@ -309,6 +327,7 @@ void AnswerWalk::block(dom::object block, Kind kind) {
 void AnswerWalk::block_delta(dom::object delta) {
   for (const dom::key_value_pair field : delta) {
     if (is_among(field.key, kOfBlock)) continue;
+    tell_name(field.key);
     const bool is_json = field.key == "partial_json";
     const std::size_t before = enter(is_json ? "input" : field.key);
     if (std::string_view text; field.value.get(text) != simdjson::SUCCESS) {
@@ -336,6 +355,7 @@ void AnswerWalk::anthropic_event(std::string_view type, dom::object event) {
     } else if (type == "message_start" && field.key == "message" && is_object) {
       reply(Surface::kMessages, object);
     } else if (!is_among(field.key, kOfEvent)) {
+      tell_name(field.key);
       const std::size_t before = enter(field.key);
       is_object ? walk_fields(object, Kind::kTexts, kOfMessage) : walk(field.value, Kind::kTexts);
       leave(before);
@@ -359,16 +379,18 @@ void AnswerWalk::response_items(dom::element output) {
   std::int64_t position = 0;
   for (const dom::element item : items) {
     const std::size_t before = enter(position++);
-    response_item(item);
+    response_item(item, Kind::kTexts);
     leave(before);
   }
 }
 
-void AnswerWalk::response_item(dom::element item) {
+// What begins one may be gone on with in pieces.
+void AnswerWalk::response_item(dom::element item, Kind kind) {
   dom::object object;
   if (item.get(object) != simdjson::SUCCESS) return walk(item, Kind::kTexts);
   for (const dom::key_value_pair field : object) {
     if (is_among(field.key, kOfItem)) continue;
+    tell_name(field.key);
     const std::size_t before = enter(field.key);
     dom::array parts;
     const bool has_parts = (field.key == "content" || field.key == "summary") &&
@@ -377,25 +399,26 @@ void AnswerWalk::response_item(dom::element item) {
       std::int64_t position = 0;
       for (const dom::element part : parts) {
         const std::size_t list = enter(position++);
-        response_part(part);
+        response_part(part, kind);
         leave(list);
       }
     } else {
-      walk_field(field.key, field.value, Kind::kTexts);
+      walk_field(field.key, field.value, is_among(field.key, kInPieces) ? kind : Kind::kTexts);
     }
     leave(before);
   }
 }
 
-void AnswerWalk::response_part(dom::element part) {
+void AnswerWalk::response_part(dom::element part, Kind kind) {
   dom::object object;
   if (part.get(object) != simdjson::SUCCESS) return walk(part, Kind::kTexts);
-  walk_fields(object, Kind::kTexts, kOfPart);
+  walk_fields(object, kind, kOfPart);
 }
 
 void AnswerWalk::response(dom::object response) {
   for (const dom::key_value_pair field : response) {
     if (is_among(field.key, kOfResponse)) continue;
+    tell_name(field.key);
     const std::size_t before = enter(field.key);
     field.key == "output" ? response_items(field.value) : walk(field.value, Kind::kTexts);
     leave(before);
@@ -415,13 +438,16 @@ void AnswerWalk::response_event(std::string_view type, dom::object event) {
     enter(place->list);
     enter(place->part);
   }
+  const std::size_t of_part = place_.size();
+  const Kind begins = type.ends_with(".added") ? Kind::kPieces : Kind::kTexts;
   for (const dom::key_value_pair field : event) {
     if (is_among(field.key, kOfResponseEvent)) continue;
+    tell_name(field.key);
     const std::size_t before = place_.size();
     if (field.key == "item") {
-      response_item(field.value);
+      response_item(field.value, begins);
     } else if (field.key == "part" && place) {
-      response_part(field.value);
+      response_part(field.value, begins);
     } else {
       const bool is_piece = field.key == "delta";
       const std::string_view name = is_piece && place ? place->field : field.key;
@@ -429,6 +455,10 @@ void AnswerWalk::response_event(std::string_view type, dom::object event) {
       walk_field(name, field.value, is_piece ? Kind::kPieces : Kind::kTexts);
     }
     leave(before);
+  }
+  if (place && type.ends_with(".done")) {
+    if (of_part == of_item) enter(place->field);
+    ended_.push_back(of_part == of_item ? place_ : place_ + ".");
   }
   place_.resize(of_item);
   if (type == "response.output_item.done") ended_.push_back(place_ + ".");
@@ -441,6 +471,7 @@ void AnswerWalk::transcript_event(std::string_view type, dom::object event) {
   const bool is_done = type == "transcript.text.done";
   for (const dom::key_value_pair field : event) {
     if (is_among(field.key, kOfTranscriptEvent)) continue;
+    tell_name(field.key);
     const bool is_piece = is_delta && field.key == "delta";
     // The whole of it comes once more.
     const bool is_whole = is_done && field.key == "text";
@@ -461,6 +492,7 @@ void AnswerWalk::reply(Surface surface, dom::object reply) {
   const Names own = anthropic ? Names(kOfMessage) : Names(kOfReply);
   for (const dom::key_value_pair field : reply) {
     if (is_among(field.key, own)) continue;
+    tell_name(field.key);
     const std::size_t before = enter(field.key);
     if (field.key == "choices" && !anthropic) {
       choices(field.value, Kind::kTexts);
@@ -488,6 +520,7 @@ void AnswerWalk::event(Surface surface, dom::object event) {
   } else {
     for (const dom::key_value_pair field : event) {
       if (is_among(field.key, kOfReply)) continue;
+      tell_name(field.key);
       const std::size_t before = enter(field.key);
       field.key == "choices" ? choices(field.value, Kind::kPieces)
                              : walk(field.value, Kind::kTexts);

@@ -39,6 +39,8 @@ class AnswerWalk {
   void walk_fields(simdjson::dom::object object, Kind kind, std::span<const std::string_view> own);
   void walk_items(simdjson::dom::array array, Kind kind);
   void tell(std::string_view text, Kind kind);
+  bool is_told(std::string_view text, Kind kind);
+  void tell_name(std::string_view name);
   // Arguments of a call: JSON, as an object or within a string.
   void tell_json(simdjson::dom::element value);
   void tell_json(std::string_view text, Kind kind);
@@ -53,8 +55,8 @@ class AnswerWalk {
   void block_delta(simdjson::dom::object delta);
   void response(simdjson::dom::object response);
   void response_items(simdjson::dom::element output);
-  void response_item(simdjson::dom::element item);
-  void response_part(simdjson::dom::element part);
+  void response_item(simdjson::dom::element item, Kind kind);
+  void response_part(simdjson::dom::element part, Kind kind);
   void response_event(std::string_view type, simdjson::dom::object event);
   void transcript_event(std::string_view type, simdjson::dom::object event);
 
@@ -70,7 +72,11 @@ class AnswerWalk {
   // The escape that a piece of JSON ended in, by its place.
   std::map<std::string, std::string, std::less<>> cut_;
   // Of a streamed response or transcript, by their places: what comes again is not told again.
-  std::map<std::string, std::string, std::less<>> told_;
+  struct Told {
+    std::string text;
+    bool in_pieces = false;  // To its end.
+  };
+  std::map<std::string, Told, std::less<>> told_;
   std::size_t told_bytes_ = 0;
   bool repeats_ = false;  // Such a stream is being walked.
 };

@@ -51,7 +51,7 @@ Checked read_stream_options(Reading& reading, dom::element value, const FieldPat
   if (!options) return std::unexpected(options.error());
   for (const dom::key_value_pair field : *options) {
     const FieldPath member{&path, field.key};
-    if (Checked named = check_name(field.key, member); !named) return named;
+    if (Checked named = check_name(reading, field.key, member); !named) return named;
     if (field.key != "include_usage" || field.value.is_null()) continue;
     if (field.value.get(reading.request.usage_asked) != simdjson::SUCCESS)
       return wrong_type(member, "true or false");
@@ -85,8 +85,8 @@ Checked read_logprob_count(dom::element value, const FieldPath& path) {
 }
 
 // A single value sets a knob; what has a structure can name sources, tools or addresses.
-Checked read_unknown(dom::element value, const FieldPath& path) {
-  if (Checked named = check_name(path.key, path); !named) return named;
+Checked read_unknown(Reading& reading, dom::element value, const FieldPath& path) {
+  if (Checked named = check_name(reading, path.key, path); !named) return named;
   if (!value.is_object() && !value.is_array()) return {};
   return not_served(path,
                     "is not known to this version: it may cost or reach what is not controlled "
@@ -121,7 +121,8 @@ Checked read_text_options(Reading& reading, dom::element value, const FieldPath&
   const Expected<dom::object> options = read_object(value, path);
   if (!options) return std::unexpected(options.error());
   for (const dom::key_value_pair field : *options) {
-    if (Checked named = check_name(field.key, FieldPath{&path, field.key}); !named) return named;
+    if (Checked named = check_name(reading, field.key, FieldPath{&path, field.key}); !named)
+      return named;
     if (field.key == "format" && !field.value.is_null()) {
       read_counted(reading, field.value);
     } else {
@@ -200,10 +201,10 @@ Checked read_field(Reading& reading, FieldUse use, dom::element value, const Fie
     case FieldUse::kPass:
     case FieldUse::kBesideTools:
       reading.add_carried(value);
-      return check_name(path.key, path);
+      return check_name(reading, path.key, path);
     case FieldUse::kUnknown:
       reading.add_carried(value);
-      return read_unknown(value, path);
+      return read_unknown(reading, value, path);
     case FieldUse::kDrop:
       return {};
     case FieldUse::kRefuse:
@@ -339,7 +340,7 @@ void append_without_cache_control(dom::element value, std::string& out) {
     for (const dom::key_value_pair field : dom::object(value)) {
       if (field.key == "cache_control") continue;
       append_key(field.key, out);
-      if (field.key == "content" || field.key == "output") {
+      if (field.key == "content" || field.key == "output" || field.key == "summary") {
         append_without_cache_control(field.value, out);
       } else {
         append_json(field.value, out);

@@ -34,7 +34,7 @@ Checked read_tool_use(Reading& reading, dom::key_value_pair field, const FieldPa
 // Every field of a block may reach the model, so each but the markers is a text.
 Checked read_block_field(Reading& reading, dom::key_value_pair field, std::string_view type,
                          const FieldPath& path) {
-  if (Checked named = check_name(field.key, path); !named) return named;
+  if (Checked named = check_name(reading, field.key, path); !named) return named;
   if (field.key == "signature") reading.add_carried(field.value);
   if (field.key == "cache_control") {
     read_cache_control(reading, field.value, path);
@@ -134,7 +134,7 @@ Checked read_message(Reading& reading, dom::element value, const FieldPath& path
       if (!read) return read;
       has_content = true;
     } else {
-      if (Checked named = check_name(field.key, member); !named) return named;
+      if (Checked named = check_name(reading, field.key, member); !named) return named;
       if (field.key == "cache_control") {
         ++reading.request.cache.count;
         refuse_marks(reading,
@@ -156,7 +156,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   Tool tool{.type = "custom", .name = {}, .definition = {}};
   for (const dom::key_value_pair field : *definition) {
     const FieldPath member{&path, field.key};
-    if (Checked named = check_name(field.key, member); !named) return named;
+    if (Checked named = check_name(reading, field.key, member); !named) return named;
     if (field.value.is_null()) continue;
     if (field.key == "cache_control") {
       read_cache_control(reading, field.value, member);

@@ -30,7 +30,7 @@ Checked read_moderated_part(Reading& reading, dom::element value, const FieldPat
 Checked read_document(Reading& reading, dom::element value, const FieldPath& path) {
   if (!value.is_string() && !value.is_object()) return wrong_type(path, "a string or an object");
   if (dom::object object; value.get(object) == simdjson::SUCCESS) {
-    if (Checked names = check_names(object, path); !names) return names;
+    if (Checked names = check_names(reading, object, path); !names) return names;
     constexpr std::string_view kMedia[] = {"image",     "image_url", "image_embeds", "video",
                                            "video_url", "audio",     "audio_url",    "input_audio"};
     for (const dom::key_value_pair field : object) {

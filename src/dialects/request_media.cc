@@ -28,9 +28,10 @@ std::unexpected<Refusal> unknown_field(const FieldPath& path) {
 }
 
 // Beside its type and the object under `key` a part holds nothing, or what is dropped.
-Expected<dom::element> read_only_field(dom::object part, std::string_view key,
+Expected<dom::element> read_only_field(Reading& reading, dom::object part, std::string_view key,
                                        const FieldPath& path) {
-  if (Checked named = check_names(part, path); !named) return std::unexpected(named.error());
+  if (Checked named = check_names(reading, part, path); !named)
+    return std::unexpected(named.error());
   for (const dom::key_value_pair field : part) {
     const bool is_known = field.key == key || field.key == "type" || field.key == "cache_control";
     if (!is_known && !field.value.is_null()) return unknown_field(FieldPath{&path, field.key});
@@ -117,14 +118,14 @@ Expected<ImageDetail> read_detail(dom::element value, const FieldPath& path) {
 
 Checked read_image_url_part(Reading& reading, dom::object part, const FieldPath& path) {
   const FieldPath image_path{&path, "image_url"};
-  const Expected<dom::element> value = read_only_field(part, "image_url", path);
+  const Expected<dom::element> value = read_only_field(reading, part, "image_url", path);
   if (!value) return std::unexpected(value.error());
   const Expected<dom::object> image = read_object(*value, image_path);
   if (!image) return std::unexpected(image.error());
   const FieldPath url_path{&image_path, "url"};
   std::optional<dom::element> url;
   ImageDetail detail = ImageDetail::kHigh;
-  if (Checked named = check_names(*image, image_path); !named) return named;
+  if (Checked named = check_names(reading, *image, image_path); !named) return named;
   for (const dom::key_value_pair field : *image) {
     const FieldPath member{&image_path, field.key};
     if (field.value.is_null()) continue;
@@ -147,7 +148,7 @@ Checked read_input_image_part(Reading& reading, dom::object part, const FieldPat
   const FieldPath url_path{&path, "image_url"};
   std::optional<dom::element> url;
   ImageDetail detail = ImageDetail::kHigh;
-  if (Checked named = check_names(part, path); !named) return named;
+  if (Checked named = check_names(reading, part, path); !named) return named;
   for (const dom::key_value_pair field : part) {
     const FieldPath member{&path, field.key};
     if (field.value.is_null() || field.key == "type") continue;
@@ -169,7 +170,7 @@ Checked read_input_image_part(Reading& reading, dom::object part, const FieldPat
 
 Checked read_input_audio_part(Reading& reading, dom::object part, const FieldPath& path) {
   const FieldPath audio_path{&path, "input_audio"};
-  const Expected<dom::element> value = read_only_field(part, "input_audio", path);
+  const Expected<dom::element> value = read_only_field(reading, part, "input_audio", path);
   if (!value) return std::unexpected(value.error());
   const Expected<dom::object> audio = read_object(*value, audio_path);
   if (!audio) return std::unexpected(audio.error());
@@ -177,7 +178,7 @@ Checked read_input_audio_part(Reading& reading, dom::object part, const FieldPat
   const FieldPath format_path{&audio_path, "format"};
   std::optional<std::string_view> data;
   std::optional<std::string_view> format;
-  if (Checked named = check_names(*audio, audio_path); !named) return named;
+  if (Checked named = check_names(reading, *audio, audio_path); !named) return named;
   for (const dom::key_value_pair field : *audio) {
     const FieldPath member{&audio_path, field.key};
     if (field.value.is_null()) continue;
@@ -220,7 +221,7 @@ Checked read_image_block(Reading& reading, dom::object block, const FieldPath& p
     const FieldPath member{&path, "cache_control"};
     read_cache_control(reading, mark, member);
   }
-  const Expected<dom::element> value = read_only_field(block, "source", path);
+  const Expected<dom::element> value = read_only_field(reading, block, "source", path);
   if (!value) return std::unexpected(value.error());
   const Expected<dom::object> source = read_object(*value, source_path);
   if (!source) return std::unexpected(source.error());

@@ -28,7 +28,7 @@ Checked read_text_part(Reading& reading, dom::object part, std::string_view key,
       reading.add_text(TextKind::kContent, *read);
       has_text = true;
     } else {
-      if (Checked named = check_name(field.key, member); !named) return named;
+      if (Checked named = check_name(reading, field.key, member); !named) return named;
       if (field.key != "type" && field.key != "cache_control")
         reading.add_any(TextKind::kContent, field.value);
     }
@@ -53,9 +53,10 @@ Checked read_role(Reading& reading, dom::element value, const FieldPath& path) {
   return {};
 }
 
-Checked check_names(dom::object object, const FieldPath& path) {
+Checked check_names(Reading& reading, dom::object object, const FieldPath& path) {
   for (const dom::key_value_pair field : object)
-    if (Checked named = check_name(field.key, FieldPath{&path, field.key}); !named) return named;
+    if (Checked named = check_name(reading, field.key, FieldPath{&path, field.key}); !named)
+      return named;
   return {};
 }
 
@@ -90,7 +91,7 @@ Checked read_call(Reading& reading, dom::element value, std::string_view type,
   Call made{.type = type, .name = {}, .arguments = {}, .message = reading.index};
   for (const dom::key_value_pair field : *call) {
     const FieldPath member{&path, field.key};
-    if (Checked named = check_name(field.key, member); !named) return named;
+    if (Checked named = check_name(reading, field.key, member); !named) return named;
     const Expected<std::string_view> text = read_string(field.value, member);
     if (!text) return std::unexpected(text.error());
     reading.add_call_field(field.value);
@@ -110,7 +111,7 @@ Checked read_tool_call(Reading& reading, dom::element value, const FieldPath& pa
   bool has_call = false;
   for (const dom::key_value_pair field : *call) {
     const FieldPath member{&path, field.key};
-    if (Checked named = check_name(field.key, member); !named) return named;
+    if (Checked named = check_name(reading, field.key, member); !named) return named;
     if (field.key == "function" || field.key == "custom") {
       if (Checked read = read_call(reading, field.value, field.key, member); !read) return read;
       has_call = true;
@@ -142,7 +143,7 @@ Checked read_message_field(Reading& reading, dom::key_value_pair field, const Fi
   if (key == "role") return read_role(reading, field.value, path);
   if (key == "content") return read_content(reading, field.value, path);
   if (key == "tool_calls") return read_tool_calls(reading, field.value, path);
-  if (key == "cache_control" || field.value.is_null()) return check_name(key, path);
+  if (key == "cache_control" || field.value.is_null()) return check_name(reading, key, path);
   if (key == "function_call") return read_call(reading, field.value, "function", path);
   if (key == "name") {
     const Expected<std::string_view> name = read_string(field.value, path);
@@ -154,7 +155,7 @@ Checked read_message_field(Reading& reading, dom::key_value_pair field, const Fi
   if (key == "audio" || key == "images" || key == "videos" || key == "files")
     return not_served(path, "is not text: its cost is not counted here.");
   reading.add_any(key == "tool_call_id" ? TextKind::kToolCall : TextKind::kContent, field.value);
-  return check_name(key, path);
+  return check_name(reading, key, path);
 }
 
 Checked read_message(Reading& reading, dom::element value, const FieldPath& path) {
@@ -183,14 +184,14 @@ Checked read_message(Reading& reading, dom::element value, const FieldPath& path
 }
 
 // Reads "name" of the object under `key` in a tool, "function" or "custom".
-Checked read_tool_name(Tool& tool, dom::object definition, std::string_view key,
+Checked read_tool_name(Reading& reading, Tool& tool, dom::object definition, std::string_view key,
                        const FieldPath& path) {
   const FieldPath at{&path, key};
   dom::element inner;
   if (definition.at_key(key).get(inner) != simdjson::SUCCESS) return missing(at);
   const Expected<dom::object> named = read_object(inner, at);
   if (!named) return std::unexpected(named.error());
-  if (Checked names = check_names(*named, at); !names) return names;
+  if (Checked names = check_names(reading, *named, at); !names) return names;
   const FieldPath name_path{&at, "name"};
   dom::element name;
   if (named->at_key("name").get(name) != simdjson::SUCCESS) return missing(name_path);
@@ -204,7 +205,7 @@ Checked read_tool_name(Tool& tool, dom::object definition, std::string_view key,
 Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<dom::object> definition = read_object(value, path);
   if (!definition) return std::unexpected(definition.error());
-  if (Checked names = check_names(*definition, path); !names) return names;
+  if (Checked names = check_names(reading, *definition, path); !names) return names;
   Tool tool{};
   const FieldPath type_path{&path, "type"};
   dom::element type;
@@ -214,7 +215,8 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   if (text->empty()) return wrong_type(type_path, "a type of tool");
   tool.type = *text;
   if (tool.type == "function" || tool.type == "custom") {
-    if (Checked read = read_tool_name(tool, *definition, tool.type, path); !read) return read;
+    if (Checked read = read_tool_name(reading, tool, *definition, tool.type, path); !read)
+      return read;
   } else if (std::string_view name; definition->at_key("name").get(name) == simdjson::SUCCESS) {
     tool.name = name;
   }
@@ -225,7 +227,7 @@ Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
 Checked read_function(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<dom::object> function = read_object(value, path);
   if (!function) return std::unexpected(function.error());
-  if (Checked names = check_names(*function, path); !names) return names;
+  if (Checked names = check_names(reading, *function, path); !names) return names;
   const FieldPath name_path{&path, "name"};
   std::string_view name;
   if (function->at_key("name").get(name) != simdjson::SUCCESS || name.empty())

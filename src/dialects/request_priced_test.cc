@@ -63,7 +63,9 @@ TEST(CacheMarks, AreLeftOutOfItemsAndInputs) {
       Surface::kResponses,
       R"({"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":"x",)"
       R"("cache_control":{"a":"secret"}}]},{"type":"function_call_output","call_id":"c","output":)"
-      R"([{"type":"input_text","text":"y","cache_control":{"a":"secret"}}]}]})");
+      R"([{"type":"input_text","text":"y","cache_control":{"a":"secret"}}]},)"
+      R"({"type":"reasoning","id":"r","summary":[{"type":"summary_text","text":"z",)"
+      R"("cache_control":"secret"}]}]})");
   ASSERT_TRUE(items.request) << items.request.error().message;
   for (const bool handed_on : {false, true}) {
     const std::string written = items.written({.model = "m", .cache_control = handed_on});

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dialects/field_names.h"
 #include "dialects/json_form.h"
 
 namespace tollgate::dialects {
@@ -82,6 +83,10 @@ void Reading::add_carried(dom::element value) {
   }
   scratch_texts.push_back({&carried, carried.size(), begin, size, value});
   carried.push_back({TextKind::kCarried, {}, field, index});
+}
+
+void Reading::add_name(std::string_view name) {
+  if (!is_field_name(name)) carried.push_back({TextKind::kCarried, name, field, index});
 }
 
 void Reading::add_any(TextKind kind, dom::element value) {
@@ -204,11 +209,14 @@ Expected<std::int64_t> read_integer(dom::element value, std::int64_t least, std:
   return number;
 }
 
-Checked check_name(std::string_view key, const FieldPath& path) {
+Checked check_name(Reading& reading, std::string_view key, const FieldPath& path) {
   const bool plain = !key.empty() && std::ranges::all_of(key, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
   });
-  if (plain) return {};
+  if (plain) {
+    reading.add_name(key);
+    return {};
+  }
   return refuse_at(Reason::kInvalidRequest, path,
                    "is not the name of a field: names are of a-z, 0-9 and '_'.");
 }

@@ -87,6 +87,8 @@ struct Reading {
   void settle_repeats();  // From here on turns.repeats is right.
   // What is in it as text, of a field that the model does not read.
   void add_carried(simdjson::dom::element value);
+  // Of a field, where no dialect has it.
+  void add_name(std::string_view name);
   // Turns the scratch texts into views; nothing may be added after.
   void settle_texts();
 
@@ -140,7 +142,7 @@ Expected<std::int64_t> read_integer(simdjson::dom::element value, std::int64_t l
 
 // A field of an object whose fields are known: names that only differ in case, or hold
 // anything but a-z, 0-9 and _, are read as known ones by some servers and not by others.
-Checked check_name(std::string_view key, const FieldPath& path);
+Checked check_name(Reading& reading, std::string_view key, const FieldPath& path);
 
 // The messages of each dialect, and what else its top level has of its own.
 // Reads every element of an array by `read_one(reading, element, path)`; how many there are.
@@ -196,7 +198,7 @@ Checked read_input_image_part(Reading& reading, simdjson::dom::object part, cons
 Checked read_role(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_text_part(Reading& reading, simdjson::dom::object part, std::string_view key,
                        const FieldPath& path);
-Checked check_names(simdjson::dom::object object, const FieldPath& path);
+Checked check_names(Reading& reading, simdjson::dom::object object, const FieldPath& path);
 
 Checked read_moderated(Reading& reading, simdjson::dom::element value, const FieldPath& path);
 Checked read_query(Reading& reading, simdjson::dom::element value, const FieldPath& path);

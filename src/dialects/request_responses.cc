@@ -58,7 +58,7 @@ Checked read_parts(Reading& reading, dom::element value, const FieldPath& path) 
 // A field that says nothing that a model reads, or one of which nothing is known: then it may.
 Checked read_other(Reading& reading, dom::key_value_pair field, TextKind kind,
                    const FieldPath& path) {
-  if (Checked named = check_name(field.key, path); !named) return named;
+  if (Checked named = check_name(reading, field.key, path); !named) return named;
   if (is_among(field.key, kMarkers)) {
     if (field.key != "type") reading.add_carried(field.value);
   } else if (!field.value.is_bool()) {
@@ -172,7 +172,7 @@ Checked read_reasoning(Reading& reading, dom::object item, const FieldPath& path
 Checked read_tool(Reading& reading, dom::element value, const FieldPath& path) {
   const Expected<dom::object> definition = read_object(value, path);
   if (!definition) return std::unexpected(definition.error());
-  if (Checked names = check_names(*definition, path); !names) return names;
+  if (Checked names = check_names(reading, *definition, path); !names) return names;
   const Expected<std::string_view> type = read_type(*definition, path);
   if (!type) return std::unexpected(type.error());
   if (type->empty()) return wrong_type(FieldPath{&path, "type"}, "a type of tool");

@@ -170,7 +170,7 @@ void append_bounded_tools(dom::element tools, const Edits& edits, std::string& o
 
 Checked read_tool_choice(Reading& reading, dom::element value, const FieldPath& path) {
   reading.add_carried(value);
-  if (Checked named = check_name(path.key, path); !named) return named;
+  if (Checked named = check_name(reading, path.key, path); !named) return named;
   if (std::string_view mode; value.get(mode) == simdjson::SUCCESS) {
     reading.request.must_call = reading.request.must_call || asks_for_call(mode);
     return {};

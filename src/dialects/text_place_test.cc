@@ -160,7 +160,7 @@ TEST(TextPlace, OfALongNumberIsToldToo) {
   }
   EXPECT_EQ(told,
             (std::vector<std::string>{"user 4111111111111111", "a field of another name 40000001",
-                                      R"(metadata {"n":1})"}));
+                                      "a field of another name zeta", R"(metadata {"n":1})"}));
 }
 
 }  // namespace
