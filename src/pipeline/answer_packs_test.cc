@@ -138,6 +138,35 @@ TEST_F(AnswerPacksTest, StopWhatArgumentsHideWholeAndStreamed) {
   expect_clean_books();
 }
 
+// A chat does not say that its reasoning has ended; what stands at the end of that is not let go
+// for what comes behind it.
+TEST_F(AnswerPacksTest, StopWhatATextEndsWithThatOthersFollow) {
+  const auto delta = [](std::string_view field, std::string_view text) {
+    return R"(data: {"choices":[{"index":0,"delta":{")" + std::string(field) + "\":\"" +
+           std::string(text) + "\"}}]}\n\n";
+  };
+  for (const std::string match :
+       {"4111 1111 1111 1111", "ada.lovelace@analytical.engine.org", "<|im_end|>",
+        "h\u200bello is hidden in this line", "NDExMSAxMTExIDExMTEgMTExMSA="}) {
+    for (int behind = 0; behind < 9; ++behind) {
+      SCOPED_TRACE(match + " " + std::to_string(behind));
+      world.upstreams.script = {};
+      world.upstreams.script.content_type = "text/event-stream";
+      world.upstreams.script.pieces = {delta("reasoning_content", "Well: "),
+                                       delta("reasoning_content", match)};
+      for (int i = 0; i < behind; ++i) {
+        world.upstreams.script.pieces.push_back(delta("content", "word "));
+      }
+      world.upstreams.script.pieces.push_back(kFinish + kDone);
+      const auto caller = world.serve(ask(std::string(kHelloStreamed)));
+      EXPECT_EQ(caller->text.find(match), std::string::npos) << caller->text;
+      EXPECT_EQ(caller->text.find("word"), std::string::npos) << caller->text;
+      EXPECT_EQ(caller->text.find(kFinish), std::string::npos) << caller->text;
+      EXPECT_EQ(last().code, "content_refused");
+    }
+  }
+}
+
 TEST_F(AnswerPacksTest, LetPassWhatIsNone) {
   for (const std::string text :
        {"Pay with 4111 1111 1111 1112 by 2024, a@b, <|x|> [1]", "+49 is the code of Germany"}) {

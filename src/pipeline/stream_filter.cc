@@ -56,7 +56,7 @@ void StreamFilter::piece(std::string_view place, std::string_view piece) {
   take_found(*text);
   event_needs_.push_back({last_, text->size});
   const std::size_t memory = text->scanner.memory() + text->encoded.memory() + text->own.memory() +
-                             text->hidden.memory() + text->all.capacity();
+                             text->hidden.memory() + text->all.size();
   window_bytes_ += memory - std::exchange(text->memory, memory);
   if (window_bytes_ > kWindowBytesMax) give_up();
 }
@@ -117,6 +117,8 @@ void StreamFilter::take_found(Text& text) {
   for (const content::StreamMatch& match : found_) {
     if (note(text.place, match) != content::Action::kRefuse) continue;
     text.match = std::min(text.match, match.extent.begin);
+    // That tells the caller how the answer ended, which is otherwise now.
+    event_needs_.push_back({.text = kNever});
   }
   found_.clear();
 }
@@ -185,8 +187,31 @@ bool StreamFilter::finish(std::string& out) {
 bool StreamFilter::is_decided(const Need& need) {
   if (need.text == kNever) return false;
   Text& text = *texts_[need.text];
-  if (parts_[text.part].pieces - text.turn >= kBehindMax) text.let_go = text.size;
+  if (need.bytes > decided_of(text) && parts_[text.part].pieces - text.turn >= kBehindMax)
+    let_go(text);
   return need.bytes <= std::max(decided_of(text), std::min(text.let_go, text.match));
+}
+
+// As it stands it is judged once: it may wait for long.
+void StreamFilter::let_go(Text& text) {
+  if (std::exchange(text.judged, text.size) == text.size) return;
+  if (!refuses_at_end(text)) text.let_go = text.size;
+}
+
+// What would be found of it if it ended here, by readers of which the true ones know nothing.
+bool StreamFilter::refuses_at_end(const Text& text) {
+  std::vector<content::StreamMatch> found;
+  if (scans_) {
+    content::StreamScanner(text.scanner).end(found);
+    content::EncodedReader(text.encoded).end(found);
+  }
+  content::LinkReader(text.links).end(found);
+  if (reads_hidden_) content::SmugglingStream(text.hidden).end(found);
+  if (own_.width > 0 && !content::OwnStream(text.own).end(own(), found)) return true;
+  leave_out(route_, found);
+  return std::ranges::any_of(found, [&](const content::StreamMatch& match) {
+    return action_of(route_, match) == content::Action::kRefuse;
+  });
 }
 
 void StreamFilter::release(std::string& out) {

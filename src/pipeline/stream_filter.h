@@ -4,7 +4,8 @@
 // Each text of the answer (a choice's, the arguments of a tool call, a block's) is read by itself,
 // as far as it has come (StreamScanner). Where a dialect does not say that one has ended, the next
 // of the same choice goes on: after some pieces of that the last word of the first is let go, so
-// that it does not hold up what follows. Rules on words read it when it has ended: they refuse
+// that it does not hold up what follows, unless the text were refused if it ended there. Rules on
+// words read it when it has ended: they refuse
 // nothing, as it is out by then. Events are handed on whole and in their order, so one that is held
 // holds those behind it. Where the policy only flags or observes nothing is held.
 //
@@ -76,6 +77,7 @@ class StreamFilter final : public dialects::AnswerSink {
     std::size_t part = 0;    // The part of the answer that it is of…
     std::size_t turn = 0;    // …and the number of its last piece there.
     std::size_t let_go = 0;  // Up to where it holds up nothing, decided or not.
+    std::size_t judged = 0;  // Its size when it was last asked whether it may be.
     std::size_t size = 0;
     content::StreamScanner scanner;
     content::EncodedReader encoded;
@@ -112,6 +114,8 @@ class StreamFilter final : public dialects::AnswerSink {
   void give_up();
   content::OwnReader own() { return {own_, scanner_, rules_, forms_}; }
   std::size_t decided_of(const Text& text) const;
+  void let_go(Text& text);
+  bool refuses_at_end(const Text& text);
   bool is_decided(const Need& need);
   void release(std::string& out);
 
