@@ -426,6 +426,17 @@ TEST_F(HookOnAnswersTest, IsAskedOnceMoreWhereItsLastSectionWasAllOfIt) {
   expect_clean_books();
 }
 
+TEST_F(HookOnAnswersTest, IsAskedAtOnceWhereTheLastTextSaysThatItIs) {
+  std::string last = chunks(kFirst, 1)[0];
+  const std::string_view open = R"("finish_reason":null)";
+  last.replace(last.find(open), open.size(), R"("finish_reason":"stop")");
+  stream({streams({chunks(kFirst, 3), {last, kDone}}),
+          says(R"({"action":"refuse","categories":["legal"]})")});
+  ASSERT_EQ(world.upstreams.messages.size(), 2u);
+  EXPECT_NE(body_of(1).find(R"("complete":true)"), std::string::npos);
+  EXPECT_EQ(this->last().code, "content_refused");
+}
+
 class BothGuardsTest : public AnswerGuardsTest {
  protected:
   BothGuardsTest()

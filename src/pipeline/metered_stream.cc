@@ -56,9 +56,15 @@ Flow MeteredStream::go_on(std::string& out) {
     }
     if (*state == dialects::StreamState::kFinished) return Flow::kFinished;
     if (watched_.repeats() && plan_.route->prompt.mode == Mode::kEnforce) return Flow::kRepeats;
-    if (guards_ != nullptr && guards_->is_due(waiting_.size())) return Flow::kIsDue;
+    if (guards_ != nullptr && is_due()) return Flow::kIsDue;
   }
   return Flow::kGoesOn;
+}
+
+// What the output ends with is judged with all of it.
+bool MeteredStream::is_due() const {
+  const bool has_ended = stream_.output_ended() && waiting_.size() < AnswerGuards::kHeldBytesMax;
+  return !has_ended && guards_->is_due(waiting_.size());
 }
 
 Flow MeteredStream::refuse_call() {

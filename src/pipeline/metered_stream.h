@@ -84,6 +84,7 @@ class MeteredStream {
   // Whether what goes by events may have to wait before it goes on.
   bool may_wait() const { return (guards_ != nullptr && guards_->holds()) || tools_.may_hold(); }
   bool take_event(std::string& out);
+  bool is_due() const;
   Flow refuse_call();
   void has_passed(std::size_t events, std::string& out);
 
