@@ -243,6 +243,7 @@ TEST_F(RedactionTest, RefusesWhatCannotBeMasked) {
   expect_refused(*world.serve(ask(rest(R"(,"name":"EMP-1234"}])"))), "messages[0].name");
   expect_refused(*world.serve(ask(rest(R"(}],"metadata":{"ann@hoverly.com":"x"})"))), "metadata");
   expect_refused(*world.serve(ask(rest(R"(}],"metadata":{"k":4111111111111111})"))), "metadata");
+  expect_refused(*world.serve(ask(rest(R"(}],"metadata":{"k":4111111111111111.0})"))), "metadata");
   expect_refused(
       *world.serve(ask(rest(
           R"(},{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"card\":4111111111111111}"}}]}])"))),

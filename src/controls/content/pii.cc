@@ -23,7 +23,8 @@ constexpr PiiKind kKinds[] = {
 
     {"pii.payment_card",
      "d4 d4 d4 d4|d4-d4-d4-d4|d16|d4 d6 d5|d4-d6-d5|d15|d4 d6 d4|d14|!d13|!d17|!d18|!d19",
-     pii::payment_card, "card|visa|mastercard|amex|karte|carte|tarjeta|cartao|carta",
+     pii::payment_card,
+     "card|cards|credit|visa|mastercard|amex|cvv|cvc|karte|kreditkarte|carte|tarjeta|cartao|carta",
      "ISO/IEC 7812-1; issuers' ranges"},
     {"pii.imei", "!d15|!d2-d6-d6-d1|!d2 d6 d6 d1", pii::imei, "imei", "3GPP TS 23.003"},
 
@@ -150,6 +151,8 @@ constexpr PiiKind kKinds[] = {
      "DOPA, 13 digits"},
     {"pii.id_nik", "!d16", pii::id_nik, "nik|ktp|e-ktp", "Law 24 of 2013"},
 };
+
+static_assert(kKinds[kPaymentCard].rule == "pii.payment_card");
 
 bool is_bic(const Parts& parts) {
   return (parts.after.size() == 8 || parts.after.size() == 11) && pii::bic(parts.after);

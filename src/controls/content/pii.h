@@ -79,6 +79,7 @@ class PiiPass {
   bool is_wanted(std::size_t kind) const { return actions_[kind] != Action::kNone; }
   std::optional<PiiMatch> at_digit(std::size_t at);
   std::optional<PiiMatch> written_from(std::size_t begin);
+  std::optional<PiiMatch> written_in(Extent extent, std::uint16_t node);
   std::optional<PiiMatch> of_own_form(Extent run);
 
   std::string_view text_;

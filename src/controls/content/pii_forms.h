@@ -22,6 +22,8 @@ enum OwnForm : std::uint16_t {
   kIdentityCard,
   kOwnForms,
 };
+// The first of the others, which may stand beside other numbers.
+inline constexpr std::uint16_t kPaymentCard = kOwnForms;
 
 // The longest form that is written in groups, in characters.
 inline constexpr std::size_t kWrittenMax = 32;

@@ -85,7 +85,7 @@ bool is_end(std::string_view text, std::size_t at, bool& open) {
            ((after == '-' || after == '/') && is_run(further)));
 }
 
-// Whether a number that is written in groups is only a part of a row of numbers.
+// Whether a number that is written in groups stands beside another one: it may be a part of a row.
 bool is_in_a_row(std::string_view text, const Extent& extent, bool& open) {
   if (text.substr(extent.begin, extent.end - extent.begin).find(' ') == std::string_view::npos) {
     return false;
@@ -100,6 +100,30 @@ bool is_in_a_row(std::string_view text, const Extent& extent, bool& open) {
   if (after.size() > kGroup) return is_group;
   open = open || is_group;
   return false;
+}
+
+// The number of digits alone that a space parts from what ends or begins at `at`; empty: none. What
+// is part of a date, a time or a decimal is none.
+std::string_view number_before(std::string_view text, std::size_t at) {
+  if (at == 0 || text[at - 1] != ' ') return {};
+  const std::size_t end = at - 1;
+  std::size_t begin = end;
+  while (begin > 0 && end - begin < kWrittenMax && is_digit(text[begin - 1])) --begin;
+  return is_beginning(text, begin) ? text.substr(begin, end - begin) : std::string_view();
+}
+std::string_view number_behind(std::string_view text, std::size_t at, bool& open) {
+  open = open || at == text.size();
+  if (at >= text.size() || text[at] != ' ') return {};
+  std::size_t end = at + 1;
+  while (end < text.size() && end - at <= kWrittenMax && is_digit(text[end])) ++end;
+  return is_end(text, end, open) ? text.substr(at + 1, end - at - 1) : std::string_view();
+}
+
+// Month and year in which a card ends: "0127".
+bool is_expiry(std::string_view number) {
+  if (number.size() != 4) return false;
+  const std::string_view month = number.substr(0, 2);
+  return month >= "01" && month <= "12" && number[2] >= '2' && number[2] <= '4';
 }
 
 // The kinds one of whose words stands near.
@@ -129,6 +153,60 @@ class Compacted {
   std::array<char, kRunMax> text_;
   std::size_t size_ = 0;
 };
+
+bool is_of_card(const PiiForms::Use& use) { return use.kind == kPaymentCard && !use.needs_word; }
+
+// Whether a card begins there, in groups.
+bool is_card_at(std::string_view text, std::size_t begin, bool& open) {
+  const PiiForms& forms = PiiForms::get();
+  const std::size_t most = std::min(text.size(), begin + kWrittenMax);
+  std::uint16_t node = 0;
+  for (std::size_t at = begin; at < most; ++at) {
+    node = forms.next(node, text[at]);
+    if (node == 0) return false;
+    if (std::ranges::any_of(forms.uses(node), is_of_card) && is_end(text, at + 1, open) &&
+        pii::payment_card(Compacted(text.substr(begin, at + 1 - begin)).text())) {
+      return true;
+    }
+  }
+  open = open || most == text.size();
+  return false;
+}
+
+// Whether a card that stands beside other numbers is one of a row of them. A number of another size
+// is not of the row, such as the code of the card, but two of them are one; before it there may be
+// a match that ends at `done`, and behind it another card, or the month in which it ends.
+bool is_card_of_row(std::string_view text, const Extent& card, std::size_t done, bool& open) {
+  const std::string_view groups = text.substr(card.begin, card.end - card.begin);
+  if (done + 1 != card.begin) {
+    const std::string_view before = number_before(text, card.begin);
+    if (before.size() == groups.find(' ')) return true;
+    if (!before.empty() && !number_before(text, card.begin - before.size() - 1).empty()) {
+      return true;
+    }
+  }
+  if (is_card_at(text, card.end + 1, open)) return false;
+  std::size_t end = card.end;
+  std::string_view behind = number_behind(text, end, open);
+  if (is_expiry(behind)) {
+    end += behind.size() + 1;
+    behind = number_behind(text, end, open);
+  }
+  if (behind.empty()) return false;
+  if (behind.size() == groups.size() - groups.rfind(' ') - 1) return true;
+  return !number_behind(text, end + behind.size() + 1, open).empty();
+}
+
+// Where a fraction of nothing but zeros ends that begins there, as a decimal has that is a whole
+// number: "4111111111111111.0".
+std::optional<std::size_t> zeros_end(std::string_view text, std::size_t at, bool& open) {
+  constexpr std::size_t kZerosMax = 16;
+  if (at >= text.size() || text[at] != '.') return std::nullopt;
+  std::size_t end = at + 1;
+  while (end < text.size() && end - at <= kZerosMax && text[end] == '0') ++end;
+  if (end == at + 1 || !is_end(text, end, open)) return std::nullopt;
+  return end;
+}
 
 constexpr std::array<bool, 256> kLocalPart = [] {
   std::array<bool, 256> is = kAlnum;
@@ -193,9 +271,32 @@ std::optional<Extent> email_at(std::string_view text, std::size_t sign, std::siz
   return Extent{begin, end};
 }
 
+// Whether the sign at `at` is of a number that stands right behind one below zero: "(-5, +5)".
+bool is_behind_negative(std::string_view text, std::size_t at) {
+  constexpr std::size_t kNear = 40;
+  constexpr std::string_view kBetween[] = {",", ";", "..", "/", "|", "to", "and"};
+  const std::size_t begin = at - std::min(at, kNear);
+  std::string_view before = text.substr(begin, at - begin);
+  const auto drop_spaces = [&] {
+    while (before.ends_with(' ')) before.remove_suffix(1);
+  };
+  drop_spaces();
+  const auto* const between = std::ranges::find_if(
+      kBetween, [&](std::string_view words) { return before.ends_with(words); });
+  if (between != std::end(kBetween)) before.remove_suffix(between->size());
+  drop_spaces();
+  const std::size_t size = before.size();
+  while (!before.empty() && (is_digit(before.back()) || before.back() == '.')) {
+    before.remove_suffix(1);
+  }
+  if (before.size() == size || !before.ends_with('-')) return false;
+  return before.size() == 1 || !is_run(before[before.size() - 2]);
+}
+
 // The longest of the groups behind a + that is a number of a country.
 std::optional<Extent> phone_at(std::string_view text, std::size_t begin, bool& open) {
   constexpr std::size_t kDigitsMax = 15;
+  constexpr std::size_t kCountryMax = 3;
   constexpr std::string_view kBetween = " -.()/";
   std::array<char, kDigitsMax> digits;
   std::size_t count = 0;
@@ -204,12 +305,16 @@ std::optional<Extent> phone_at(std::string_view text, std::size_t begin, bool& o
     while (at < text.size() && is_digit(text[at]) && count < kDigitsMax)
       digits[count++] = text[at++];
     if (at < text.size() && is_digit(text[at])) break;
-    if (is_end(text, at, open) && pii::international_phone({digits.data(), count}))
-      best = {begin - 1, at};
+    const bool ends = is_end(text, at, open);
+    // A decimal: a full stop parts a country from the rest, and the groups of that.
+    const bool is_first = at - begin == count;
+    if (is_first && count > kCountryMax && !ends && text[at] == '.') return std::nullopt;
+    if (ends && pii::international_phone({digits.data(), count})) best = {begin - 1, at};
     std::size_t next = at;
     while (next < text.size() && next - at < 3 && kBetween.contains(text[next])) ++next;
     open = open || next >= text.size();
     if (next == at || next >= text.size() || !is_digit(text[next])) break;
+    if (best && is_card_at(text, next, open)) break;
     at = next;
   }
   return best;
@@ -356,27 +461,43 @@ std::optional<PiiMatch> PiiPass::written_from(std::size_t begin) {
   if (!is_beginning(text_, begin)) return std::nullopt;
   open_ = open_ || (at == text_.size() && most < begin + kWrittenMax);
   while (count-- > 0) {
-    const Extent extent{begin, ends[count].at};
-    if (!is_end(text_, extent.end, open_) || is_in_a_row(text_, extent, open_)) continue;
-    const Compacted compact(text_.substr(begin, extent.end - begin));
-    std::optional<PiiMatch> found;
-    std::optional<PiiWords::Kinds> named;
-    for (const PiiForms::Use& use : forms.uses(ends[count].node)) {
-      const PiiKind& kind = pii_kinds()[use.kind];
-      if (!is_wanted(use.kind) || (found && !use.needs_word) || !kind.check(compact.text())) {
-        continue;
-      }
-      // What is named beside it is more likely than what it only may be.
-      if (use.needs_word) {
-        if (!named) named = named_near(text_, extent, open_);
-        if (named->test(use.kind)) return PiiMatch{use.kind, extent};
-      } else {
-        found = {use.kind, extent};
-      }
-    }
-    if (found) return found;
+    if (const auto found = written_in({begin, ends[count].at}, ends[count].node)) return found;
   }
   return std::nullopt;
+}
+
+std::optional<PiiMatch> PiiPass::written_in(Extent extent, std::uint16_t node) {
+  // A program that takes a card for a decimal writes it with zeros behind.
+  const bool ends = is_end(text_, extent.end, open_);
+  const auto end = ends ? extent.end : zeros_end(text_, extent.end, open_);
+  if (!end) return std::nullopt;
+  const std::span<const PiiForms::Use> uses = PiiForms::get().uses(node);
+  const bool is_in_row = is_in_a_row(text_, extent, open_);
+  if ((is_in_row || !ends) && std::ranges::none_of(uses, is_of_card)) return std::nullopt;
+  const Compacted compact(text_.substr(extent.begin, extent.end - extent.begin));
+  std::optional<PiiMatch> found;
+  std::optional<PiiWords::Kinds> named;
+  const auto is_named = [&](std::size_t kind) {
+    if (!named) named = named_near(text_, extent, open_);
+    return named->test(kind);
+  };
+  for (const PiiForms::Use& use : uses) {
+    const PiiKind& kind = pii_kinds()[use.kind];
+    if (!is_wanted(use.kind) || (found && !use.needs_word) ||
+        ((is_in_row || !ends) && !is_of_card(use)) || !kind.check(compact.text())) {
+      continue;
+    }
+    if (is_in_row && is_card_of_row(text_, extent, place_.done, open_) && !is_named(use.kind)) {
+      continue;
+    }
+    // What is named beside it is more likely than what it only may be.
+    if (!use.needs_word) {
+      found = {use.kind, {extent.begin, *end}};
+    } else if (is_named(use.kind)) {
+      return PiiMatch{use.kind, {extent.begin, *end}};
+    }
+  }
+  return found;
 }
 
 std::optional<PiiMatch> PiiPass::of_own_form(Extent run) {
@@ -386,7 +507,8 @@ std::optional<PiiMatch> PiiPass::of_own_form(Extent run) {
   const std::size_t size = run.end - run.begin;
   const char before = run.begin > 0 ? text_[run.begin - 1] : ' ';
   if (before == '+' && is_wanted(kPhoneNumber) && run.begin > place_.done &&
-      is_beginning(text_, run.begin) && (run.begin < 2 || text_[run.begin - 2] != '+')) {
+      is_beginning(text_, run.begin) && (run.begin < 2 || text_[run.begin - 2] != '+') &&
+      !is_behind_negative(text_, run.begin - 1)) {
     if (const auto extent = phone_at(text_, run.begin, open_))
       return PiiMatch{kPhoneNumber, *extent};
   }

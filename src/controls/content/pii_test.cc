@@ -74,6 +74,66 @@ TEST(Pii, IsNoPartOfSomethingLonger) {
   }
 }
 
+TEST(Pii, OfACardStandsBesideOtherNumbers) {
+  for (const char* text :
+       {"4111 1111 1111 1111 123", "card 4111 1111 1111 1111 123", "12 4111 1111 1111 1111",
+        "credit card 2024-01-02 4111 1111 1111 1111", "Visa 12:30 4111 1111 1111 1111",
+        "2024-01-02 4111 1111 1111 1111", "02/01/2024 4111 1111 1111 1111 ok",
+        "4111 1111 1111 1111 2024-01-02", "4111 1111 1111 1111 0127",
+        "4111 1111 1111 1111 0127 123", "4111 1111 1111 1111 12/27 123",
+        "4111 1111 1111 1111 99.50 EUR", "1 4111 1111 1111 1111 123", "3782 822463 10005 0127",
+        "+49 151 23456789 4111 1111 1111 1111", "+49 30 901820 4111 1111 1111 1111",
+        "+1 415 555 2671 4111 1111 1111 1111", "Visa: 3009 4111 1111 1111 1111 3009 17"}) {
+    EXPECT_TRUE(is_found("pii.payment_card", text)) << text;
+  }
+  const std::vector<Finding> three =
+      findings_in({"4111 1111 1111 1111 5500 0000 0000 0004 3782 822463 10005"});
+  ASSERT_EQ(three.size(), 3U);
+  EXPECT_EQ(three[1].offset, 20U);
+  EXPECT_EQ(three[1].bytes, 19U);
+  const std::vector<Finding> called = findings_in({"+49 30 901820 4111 1111 1111 1111"});
+  ASSERT_EQ(called.size(), 2U);
+  EXPECT_EQ(called[0].bytes, 13U);
+}
+
+TEST(Pii, OfACardIsNoRowOfNumbers) {
+  for (const char* text :
+       {"3009 4111 1111 1111 1111", "4111 1111 1111 1111 3009", "12 34 4111 1111 1111 1111",
+        "4111 1111 1111 1111 12345 678", "4111 1111 1111 1111 0127 3009",
+        "7 8 4111 1111 1111 1111 9 10", "4111 1111 1111 1111 1300"}) {
+    EXPECT_TRUE(rules_in(text).empty()) << text << ": " << rules_in(text).front();
+  }
+}
+
+// As programs write a number that they took for one with a fraction.
+TEST(Pii, OfACardMayEndWithAFractionOfZeros) {
+  const std::vector<Finding> found = findings_in({"{\"n\": 4539148803436467.0, \"m\": 1}"});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].rule, "pii.payment_card");
+  EXPECT_EQ(found[0].offset, 6U);
+  EXPECT_EQ(found[0].bytes, 18U);
+  EXPECT_TRUE(is_found("pii.payment_card", "It is 4539148803436467.00."));
+  for (const char* text : {"4539148803436467.5", "4539148803436467.05", "4539148803436467.0.1",
+                           "4539148803436467.0a", "4539148803436467.0000000000000000000"}) {
+    EXPECT_TRUE(rules_in(text).empty()) << text << ": " << rules_in(text).front();
+  }
+}
+
+TEST(Pii, OfATelephoneIsNoSignedNumber) {
+  for (const char* text :
+       {"z +6073641856.9", "balance: +4915123456.78", "x = 0; x += +33612345678.5;",
+        "range (-33554432, +33554432)", "the range is -33554432 to +33554432.",
+        "[-33554432 +33554432]", "-33554432..+33554432", "-1.5; +33554432"}) {
+    EXPECT_TRUE(rules_in(text).empty()) << text << ": " << rules_in(text).front();
+  }
+  for (const char* text :
+       {"+49 151 23456789", "(+4915123456789)", "call -> +4915123456789.", "+1.415.555.2671",
+        "+49.15123456789", "+49 30 901820, +4915123456789", "on 2024-01-02, +4915123456789",
+        "Room A-12, +4915123456789", "- 12, +4915123456789", "+1 415.555.2671."}) {
+    EXPECT_TRUE(is_found("pii.phone_number", text)) << text;
+  }
+}
+
 // A check digit is right for one number in ten, so such a kind has to be named.
 TEST(Pii, IsNotSeenInNumbersThatNobodyNamed) {
   std::mt19937_64 random{3};

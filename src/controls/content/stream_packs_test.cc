@@ -123,9 +123,10 @@ TEST(StreamPacks, HaveTheVerdictOfTheWholeForAnyTextAndAnyCuts) {
     parts.push_back(sample.near_miss);
   }
   for (const testing::Sample& sample : testing::samples()) parts.push_back(sample.secret);
-  const std::string_view between[] = {
-      " ",   "\n", "\\n", "\"", ": ", "a",  "7",      "\u200b", "-",   ".",    "(",       "+",
-      "+49", "AB", "@",   "/",  "<",  "<|", "\uff11", "SSN ",   "12 ", "\n\n", "swift: ", ", "};
+  const std::string_view between[] = {" ",      "\n",     "\\n",   "\"",  ": ",   "a",       "7",
+                                      "\u200b", "-",      ".",     "(",   "+",    "+49",     ".0",
+                                      " 12 ",   " 0127 ", "4111 ", "AB",  "@",    "/",       "<",
+                                      "<|",     "\uff11", "SSN ",  "12 ", "\n\n", "swift: ", ", "};
   for (int round = 0; round < 6'000; ++round) {
     SCOPED_TRACE(round);
     std::string text;
@@ -140,6 +141,36 @@ TEST(StreamPacks, HaveTheVerdictOfTheWholeForAnyTextAndAnyCuts) {
     }
     expect_as_whole(text, cut(text, 1 + random() % 40));
     if (::testing::Test::HasFailure()) break;
+  }
+}
+
+// What a number is told by may stand far behind it.
+TEST(StreamPacks, TellANumberByItsNeighboursAsTheWholeDoes) {
+  for (const std::string_view text : {"4111 1111 1111 1111 123",
+                                      "4111 1111 1111 1111 3009",
+                                      "4111 1111 1111 1111 0127 123",
+                                      "4111 1111 1111 1111 0127 3009",
+                                      "4111 1111 1111 1111 12345 678",
+                                      "4111 1111 1111 1111 2024-01-02",
+                                      "4111 1111 1111 1111 3009 my Visa",
+                                      "4111 1111 1111 1111 5500 0000 0000 0004 3009",
+                                      "4111 1111 1111 1111 5500 0000 0000 0005",
+                                      "3009 4111 1111 1111 1111",
+                                      "2024-01-02 4111 1111 1111 1111",
+                                      "+49 30 901820 4111 1111 1111 1111",
+                                      "+49 30 901820 4111 1111 1111 1112",
+                                      "4539148803436467.0",
+                                      "4539148803436467.000000",
+                                      "4539148803436467.05",
+                                      "+6073641856.9",
+                                      "+4915123456789.",
+                                      "(-33554432, +33554432)",
+                                      "+49.15123456789"}) {
+    const std::string within = "So: " + std::string(text) + " it is";
+    for (std::size_t step = 1; step < 24; ++step) {
+      expect_as_whole(text, cut(text, step));
+      expect_as_whole(within, cut(within, step));
+    }
   }
 }
 
