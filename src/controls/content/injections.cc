@@ -40,6 +40,49 @@ bool is_told_to_show(std::string_view text, const Extent& extent) {
                          "give me|tell me|write out|dump|disclose|reproduce");
 }
 
+// Such modes are of telephones, of programs and of servers, too: one that is meant for a model says
+// so near it, or it is all that is said.
+bool is_mode_of_model(std::string_view text, const Extent& extent) {
+  const std::string_view until = text.substr(0, extent.end);
+  if (has_word_behind(until, extent.begin, "you|god|jailbreak|unrestricted|output")) return true;
+  const std::size_t begin = extent.begin - std::min(extent.begin, kOrderReach);
+  if (has_word_behind(text, begin,
+                      "chatgpt|gpt|claude|gemini|llm|chatbot|language model|openai|an ai|the ai|"
+                      "this ai|as ai|ai model|ai assistant|jailbroken|persona|unfiltered|"
+                      "uncensored|you are now|you re now|act as|no restrictions|any restrictions|"
+                      "all restrictions|your restrictions|without restrictions|content policy|"
+                      "content policies|safety filters|your filters|your guidelines|your rules|"
+                      "your programming")) {
+    return true;
+  }
+  if (!has_word_behind(until, extent.begin, "developer mode enabled|developer mode activated")) {
+    return false;
+  }
+  constexpr std::string_view kEnds = ".!?\n*\"()[]";
+  const std::size_t last = until.substr(0, extent.begin).find_last_not_of(' ');
+  return (last == std::string_view::npos || kEnds.contains(until[last])) &&
+         (extent.end == text.size() || kEnds.contains(text[extent.end]));
+}
+
+constexpr std::size_t kSplitReach = 256;
+
+// Whether something else is set to a text behind it, and both are put together.
+bool is_split(std::string_view text, const Extent& extent) {
+  const std::string_view rest = text.substr(extent.end, kSplitReach);
+  for (std::size_t at = 0; (at = rest.find('=', at)) != std::string_view::npos; ++at) {
+    const std::string_view before = rest.substr(0, at);
+    const std::size_t name = before.find_last_not_of(' ');
+    const std::size_t value = rest.find_first_not_of(' ', at + 1);
+    const bool has_name = name != std::string_view::npos && is_alnum(before[name]);
+    const bool is_text =
+        value != std::string_view::npos && (rest[value] == '"' || rest[value] == '\'');
+    if (has_name && is_text) {
+      return has_word_behind(text, extent.end, "concatenate|combine|join|a b");
+    }
+  }
+  return false;
+}
+
 // Parts that many of the patterns have. A macro, as literals are joined before they are anything.
 #define EARLIER \
   "(?:previous|prior|above|preceding|earlier|foregoing|initial|original|system|existing|your)"
@@ -100,9 +143,11 @@ constexpr Pattern kInjections[] = {
      "\\b(?:act as|be|named|called|as|from now on) (?:a )?dan(?: )?(?:which|who|that|stands for|"
      "can do|will do)\\b"},
     {"injection.developer_mode",
-     "\\b(?:developer|debug|god|admin|root|sudo|maintenance|jailbreak|unrestricted) mode "
+     "\\b(?:(?:developer|debug|god|admin|root|sudo|maintenance|jailbreak|unrestricted) mode "
      "(?:(?:is|has been|now|output|fully) ){0,3}(?:enabled|activated|engaged|on and|unlocked|"
-     "output)\\b"},
+     "output)|you (?:are|re) now (?:running |operating )?in (?:the )?(?:developer|debug|god|admin|"
+     "root|sudo|maintenance|jailbreak|unrestricted) mode)\\b",
+     is_mode_of_model},
     {"injection.enable_mode",
      "\\b(?:enable|activate|enter|switch to|engage|unlock) (?:your )?(?:god|jailbreak|"
      "jailbroken|unrestricted|unfiltered|uncensored|evil|dan|chaos) mode\\b"},
@@ -222,7 +267,12 @@ constexpr Pattern kInjections[] = {
      "lters)\\b",
      nullptr, "answer|respond|explain|write|provide|comply|unfiltered"},
     {"injection.payload_splitting", "\\b(?:let|set|define|given) \\w{1,8}\\s{0,4}=\\s{0,4}[\"']",
-     nullptr, "concatenate|combine|join|a b"},
+     is_split,
+     "and answer|then answer|now answer|answer it|answer that|answer the|answer a b|and respond|"
+     "then respond|respond to|and reply|then reply|reply to|and follow|then follow|now follow|"
+     "follow it|follow that|follow the|follow a b|and obey|then obey|obey it|obey the|obey a b|"
+     "and execute|then execute|now execute|execute it|execute a b|do what|do as|carry out|"
+     "comply with"},
     {"injection.decode_and_follow",
      "\\b(?:decode|decrypt|deobfuscate|unscramble) (?:(?:this|the|following|it|base64|rot13|hex|"
      "string|message|text) ){1,5}(?:and|then) (?:then )?(?:follow|execute|obey|do|carry out|comply "
