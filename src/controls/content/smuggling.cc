@@ -299,6 +299,19 @@ bool SmugglingPass::is_led(std::uint32_t c) {
       if (c != '\n') lead_ = c == ')' ? Lead::kConversion : Lead::kName;
       return false;
     case Lead::kEscape:
+      if (c == 'f') lead_ = Lead::kFont;
+      return is_ascii_letter(c);
+    case Lead::kFont:
+      if (c == '(') lead_ = Lead::kFontOfTwo;
+      if (c == '[') lead_ = Lead::kFontName;
+      return c == 'B' || c == 'I' || c == 'R' || c == 'P';
+    case Lead::kFontOfTwo:
+      lead_ = Lead::kFontOfOne;
+      return is_ascii_letter(c);
+    case Lead::kFontOfOne:
+      return is_ascii_letter(c);
+    case Lead::kFontName:
+      if (is_ascii_letter(c)) lead_ = Lead::kFontName;
       return is_ascii_letter(c);
   }
   return false;

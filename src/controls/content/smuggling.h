@@ -107,9 +107,18 @@ class SmugglingPass {
       seen_since = 0;
     }
   };
-  // What stands before a letter that is no part of a word: the conversion of `%s`, `%(name)d`, or
-  // an escape as `\n`.
-  enum class Lead : std::uint8_t { kNone, kConversion, kName, kEscape };
+  // What stands before a letter that is no part of a word: the conversion of `%s`, `%(name)d`, an
+  // escape as `\n`, or the font of troff in `\fB`, `\f(CW` and `\f[CW]`.
+  enum class Lead : std::uint8_t {
+    kNone,
+    kConversion,
+    kName,
+    kEscape,
+    kFont,
+    kFontOfTwo,  // Letters that are still to come…
+    kFontOfOne,
+    kFontName  // …or all up to a bracket.
+  };
   enum class Strong : std::uint8_t { kNone, kLeftToRight, kRightToLeft };
   enum class Ending : std::uint8_t { kClosed, kCutOff };
 

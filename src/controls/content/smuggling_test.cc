@@ -150,6 +150,10 @@ TEST(Smuggling, IsFoundInTheKnownTricks) {
       {"ign\u043ere a p\u0430ss", {"unicode.mixed_script"}},
       {"ign\u03bfre \u0420ass", {"unicode.mixed_script"}},
       {"%d\u0441\u043ede", {"unicode.mixed_script"}},
+      {"\\fBp\u0430yp\u0430l s\u043ee", {"unicode.mixed_script"}},
+      {"\\f(CWp\u0430yp\u0430l s\u043ee", {"unicode.mixed_script"}},
+      {"\\f[p\u0430yp\u0430l] s\u043ee", {"unicode.mixed_script"}},
+      {"\\fx\u0441\u043ede", {"unicode.mixed_script"}},
   };
   for (const auto& row : rows) EXPECT_EQ(found_in(row.text), row.rules) << row.text;
 }
@@ -192,6 +196,9 @@ TEST(Smuggling, IsNoneOfWhatPeopleWrite) {
            // A conversion or an escape before a word.
            "%(faq)s\u041a\u043e\u0458\u0430 %s\u043a\u043e\u0442 %1$s\u0442\u0430\u043a "
            "\\n\u041a\u043e\u0442 %-5d\u0445\u0430",
+           // The font of troff before a word.
+           "\\fB\u041d\u0435 \\fI\u0406\u041c\\fR \\f(CW\u041d\u0435\\fP \\f[CW]\u0421\u0430\u0435 "
+           "\\fR\u041a\u043e",
            "\u05d5API \u05d4\u05beGPU Wi-Fi\u306e\u4f7f\u3044\u65b9 T\u30b7\u30e3\u30c4",
            // Icons, bullets of a word processor, the logo; colours of a terminal; a form feed.
            "\ue0b0 main \uf8ff \uf0b7 one \uf0b7 two",
