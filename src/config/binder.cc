@@ -203,6 +203,10 @@ class Checker {
     if (node.children.size() > kMembersMax) {
       return refuse(node, path, fmt::format("more than {} names", kMembersMax));
     }
+    const auto size = static_cast<std::int64_t>(node.children.size());
+    if (field.max > 0 && size > field.max) {
+      report_.tell(node, path, fmt::format("expected {}, found {}", expectation(field), size));
+    }
     for (Node& child : node.children) {
       if (field.keys != nullptr) {
         const auto known = field.keys();

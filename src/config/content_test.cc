@@ -223,6 +223,8 @@ TEST(Content, TellsOfOwnRulesThatCannotBe) {
        "either a `pattern` or `words`"},
       {with_own("emp: { words: [abc], reads: words }"), "content.rules.emp.words", "`reads`"},
       {with_own("emp: { words: [ab] }"), "content.rules.emp.words", "3 to 256 bytes"},
+      {with_own("emp: { words: [terra, \"\\u200b\\u200b\"] }"), "content.rules.emp.words",
+       "nothing that could be looked for in the phrase at 2"},
       {with_own("emp: { pattern: abc, reads: bytes }"), "content.rules.emp.reads",
        "`text`, `words`"},
       {with_own("\"e p\": { pattern: abc }"), "content.rules", "letters, digits"},
@@ -252,6 +254,27 @@ TEST(Content, TellsOfOwnRulesThatCannotBe) {
     EXPECT_NE(told(loaded).find(row.message), std::string::npos) << row.says << "\n"
                                                                  << told(loaded);
   }
+}
+
+TEST(Content, HasNoMoreOwnRulesAndOverridesThanItSays) {
+  const auto rules = [](int count, const std::string& content = {}) {
+    std::string made;
+    for (int i = 0; i < count; ++i) made += fmt::format("r{}: {{ pattern: abc }}, ", i);
+    return with_own(made, content + "request: [own]");
+  };
+  EXPECT_NE(load(rules(256)).config, nullptr);
+  const Loaded loaded = load(rules(257));
+  EXPECT_EQ(loaded.config, nullptr);
+  EXPECT_NE(
+      told(loaded).find("content.rules: expected a mapping from at most 256 names, found 257"),
+      std::string::npos)
+      << told(loaded);
+  std::string overrides = "own: { mode: observe }";
+  for (int i = 0; i < 256; ++i) overrides += fmt::format(", own.r{}: {{ mode: observe }}", i);
+  const Loaded too_many = load(rules(256, fmt::format("overrides: {{ {} }}, ", overrides)));
+  EXPECT_EQ(told(too_many),
+            "t.yaml:12:27: routes[0].content.overrides: expected a mapping from at most 256 names, "
+            "found 257\n");
 }
 
 TEST(Content, IsToldWhereItCannotBe) {

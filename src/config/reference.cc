@@ -48,7 +48,8 @@ std::string type_word(const Field& field) {
     case Kind::kSection:
       return fmt::format("[{0}](#{0})", field.section->name);
     case Kind::kMap:
-      return fmt::format("{} → [{}](#{})", key_of(field), field.section->name, field.section->name);
+      return fmt::format("{0} → [{1}](#{1}){2}", key_of(field), field.section->name,
+                         field.max > 0 ? fmt::format(", at most {}", field.max) : "");
     case Kind::kList: {
       if (field.of == Kind::kSection) {
         return fmt::format("list of [{0}](#{0}), at most {1}", field.section->name, field.max);
@@ -147,6 +148,7 @@ std::string expectation(const Field& field) {
     case Kind::kSection:
       return section_expectation(*field.section);
     case Kind::kMap:
+      if (field.max > 0) return fmt::format("a mapping from at most {} names", field.max);
       return "a mapping from names";
     case Kind::kList:
       return list_expectation(field);

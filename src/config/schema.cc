@@ -56,6 +56,7 @@ json::object tokenizer(const Field& field) {
 
 json::object map(const Field& field) {
   json::object made{{"type", "object"}};
+  if (field.max > 0) made["maxProperties"] = field.max;
   if (field.keys == nullptr) {
     made["additionalProperties"] = reference_to(*field.section);
     return made;

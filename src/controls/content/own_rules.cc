@@ -117,6 +117,18 @@ std::string expression_of(std::string_view phrase) {
   return fold_rule(in_words(made));
 }
 
+// Empty: each holds something that can be seen.
+std::string why_no_words(const std::vector<std::string>& words) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (fold_rule(words[i]).find_first_not_of(' ') != std::string::npos) continue;
+    return fmt::format(
+        "hold nothing that could be looked for in the phrase at {}, which has only spaces and "
+        "characters that nobody sees: write letters, digits or signs, or take it out",
+        i + 1);
+  }
+  return {};
+}
+
 }  // namespace
 
 OwnRule::OwnRule() = default;
@@ -129,6 +141,9 @@ std::expected<OwnRule, std::string> OwnRule::create(OwnSource source) {
   if (made.source_.words.empty()) {
     if (std::optional<std::string> why = made.read_pattern()) return std::unexpected(*why);
   } else {
+    if (std::string why = why_no_words(made.source_.words); !why.empty()) {
+      return std::unexpected(std::move(why));
+    }
     made.source_.reading = Reading::kWords;
     made.read_words();
   }

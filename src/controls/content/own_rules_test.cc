@@ -156,5 +156,19 @@ TEST(OwnRules, ThatCannotBeAreToldWithTheReason) {
   }
 }
 
+// What nobody sees is not read, so nothing is left of them.
+TEST(OwnRules, OfWordsHoldSomethingThatCanBeSeen) {
+  for (const std::string phrase :
+       {"\u200b\u200b", "\u00ad\u200d\ufeff", "\u3000\u3000", "\u200b \u200b"}) {
+    const auto made = OwnRule::create(words({"terra", phrase}));
+    ASSERT_FALSE(made.has_value()) << phrase;
+    EXPECT_NE(made.error().find("nothing that could be looked for in the phrase at 2"),
+              std::string::npos)
+        << made.error();
+  }
+  Scanned rule(words({"\u200bterra\u200b"}));
+  EXPECT_EQ(rule.in("on Terra now"), Places{"3+5"});
+}
+
 }  // namespace
 }  // namespace tollgate::content
