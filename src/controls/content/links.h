@@ -14,8 +14,9 @@
 // A bare address in the text, and one of the page's own host ("/a.png"), is not found. What stands
 // in a block of code is read like the rest: who shows it need not know that it is one.
 //
-// One thread. Linear, whatever the cuts; memory of one address. Sources: CommonMark 0.31, "Links",
-// "Images", "Link reference definitions", "Autolinks"; WHATWG HTML, "Attributes"; WHATWG URL.
+// One thread. Linear, whatever the cuts; memory of a few addresses. Sources: CommonMark 0.31,
+// "Links", "Images", "Link reference definitions", "Autolinks"; WHATWG HTML, "Attributes"; WHATWG
+// URL.
 #pragma once
 
 #include <array>
@@ -37,6 +38,8 @@ class LinkReader {
  public:
   // No address is longer; one that is carries data.
   static constexpr std::size_t kAddressMax = 2'048;
+  // With what a browser leaves out of it.
+  static constexpr std::size_t kWrittenMax = 2 * kAddressMax;
 
   // `allow` holds hosts, "*.example.com" for all below one. Borrows them.
   explicit LinkReader(std::span<const std::string> allow) : allow_(allow) {}
@@ -51,30 +54,41 @@ class LinkReader {
   enum class Loads : std::uint8_t { kByItself, kByClick };
   // An address that is being read.
   struct Address {
-    bool is_open = false;
+    bool is_open = true;  // It may still be found; else it is only read to its end.
+    bool is_markdown = false;
     Loads loads = Loads::kByClick;
-    char quote = 0;       // That ends it; 0: white space does.
-    bool is_css = false;  // It may stand within other words.
-    int parentheses = 0;  // Open in it.
+    char quote = 0;           // That ends it; 0: white space does.
+    bool is_css = false;      // It may stand within other words.
+    bool is_escaped = false;  // The next character, which ends nothing.
+    int parentheses = 0;      // Open in it.
     std::size_t begin = 0;
     std::string text;  // Without what a browser leaves out.
   };
-  enum class Markdown : std::uint8_t { kText, kBang, kClosed, kGap, kAddress };
-  enum class Html : std::uint8_t { kText, kTagName, kGap, kAddress };
+  // One may never end, so that others begin within what it seems to be: the eldest first.
+  using Addresses = std::vector<Address>;
+  static constexpr std::size_t kAddressesMax = 4;
+  enum class Markdown : std::uint8_t { kText, kBang, kClosed, kGap };
+  enum class Html : std::uint8_t { kText, kTagName, kGap };
 
-  void open(Address& address, Loads loads, std::size_t at);
-  // Whether it goes on with `c`.
-  bool goes_on(Address& address, char c, bool is_markdown);
+  void open(Addresses& all, Address address, std::vector<StreamMatch>& found);
+  static bool goes_on(Address& address, char c);
+  void go_on(Addresses& all, char c, std::size_t at, std::vector<StreamMatch>& found);
   void close(Address& address, std::size_t end, std::vector<StreamMatch>& found);
+  void close_unread(Address& address, std::size_t end, std::vector<StreamMatch>& found);
   void settle(Address& address, std::size_t end, std::vector<StreamMatch>& found);
   bool is_harmless(std::string_view address) const;
   void read_markdown(char c, std::size_t at, std::vector<StreamMatch>& found);
   void read_html(char c, std::size_t at, std::vector<StreamMatch>& found);
   void read_text(char c);
+  void open_bracket(Loads loads);
+  void close_bracket();
   bool begins_gap(char c);
-  void end_tag_name(char c);
+  bool is_of_gap(char c);
+  bool is_of_html_gap(char c);
+  void end_tag_name(char c, std::vector<StreamMatch>& found);
   void read_attribute(char c);
   std::string_view rule_of(const Address& address) const;
+  std::string_view rule_of(std::string_view address, const Address& of) const;
   std::string_view rule_of(std::string_view address, Loads loads) const;
   bool is_allowed(std::string_view host) const;
 
@@ -85,10 +99,13 @@ class LinkReader {
   Markdown markdown_ = Markdown::kText;
   std::array<Loads, kBracketsMax> brackets_{};  // Of those that are open.
   std::size_t open_brackets_ = 0;
+  Loads within_ = Loads::kByItself;  // Of the last bracket within an address.
   Loads closed_ = Loads::kByClick;
-  int gap_ = 0;
+  bool is_escaped_ = false;
   bool is_angled_ = false;
-  Address in_markdown_;
+  bool has_break_ = false;  // In the gap.
+  std::string spaces_;      // Of the gap: what may be one that is not ASCII.
+  Addresses in_markdown_;
 
   Html html_ = Html::kText;
   std::size_t tag_begin_ = 0;
@@ -98,8 +115,9 @@ class LinkReader {
   bool tag_loads_ = false;  // The last of them loads what it names by `href`.
   Loads html_loads_ = Loads::kByClick;
   bool is_css_ = false;
-  int html_gap_ = 0;
-  Address in_html_;
+  char html_quote_ = 0;
+  Addresses in_html_;
+  std::size_t around_tag_ = 0;  // So many of them were open where the last tag began.
 };
 
 }  // namespace tollgate::content
