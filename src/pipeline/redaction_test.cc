@@ -187,6 +187,31 @@ TEST_F(KeyRedactionTest, MasksAllOfAPrivateKeyInAnyForm) {
   }
 }
 
+// As agents read files, and as logs and pages show them.
+TEST_F(KeyRedactionTest, MasksAllOfAPrivateKeyHoweverItIsShown) {
+  const std::string line = "MIIEowIBAAKCAQEAWHnhhrHXHPVTbT0/h5paRz+eYSFOdyBwmGwlrIrrNA3VjVJT";
+  std::vector<std::string> lines = {"-----BEGIN RSA PRIVATE KEY" + std::string("-----")};
+  for (int i = 0; i < 200; ++i) lines.push_back(line);
+  lines.emplace_back("8vQxAbCd");
+  lines.emplace_back("-----END RSA PRIVATE KEY-----");
+  const std::pair<std::string, std::string> around[] = {{"     12\\t", "\\n"},
+                                                        {"    12\u2192", "\\n"},
+                                                        {"2024-01-02T03:04:05Z ", "\\n"},
+                                                        {"", "<br>"},
+                                                        {"", ""},
+                                                        {"key += \\\"", "\\\\n\\\";\\n"}};
+  for (const auto& [before, behind] : around) {
+    std::string text;
+    for (const std::string& one : lines) text.append(before).append(one).append(behind);
+    EXPECT_EQ(world.serve(ask(chat_with("Here it is: " + text + " What is wrong?")))->status, 200);
+    const std::string& sent = world.upstreams.messages.back();
+    EXPECT_NE(sent.find("Here it is: " + before + "[REDACTED:secrets.rsa_private_key#1]" + behind +
+                        " What is wrong?"),
+              std::string::npos)
+        << sent;
+  }
+}
+
 TEST_F(RedactionTest, MasksAllThatAnyFormShows) {
   EXPECT_EQ(world.serve(ask(chat_with("Write to ann.x\u00ad.smith@hoverly.com, please.")))->status,
             200);

@@ -44,13 +44,23 @@ const Secret* private_key_of(std::string_view rule) {
 // nobody sees, or escapes.
 std::size_t end_of_key(const Secret& key, std::string_view text, std::size_t at) {
   constexpr std::size_t kNear = 256;  // More than stands between two lines.
+  constexpr std::string_view kBegun = "-----END ";
+  const std::string_view before = text.substr(0, at);
+  if (before.ends_with("-----")) return at;
+  // A form may have ended within its last line.
+  if (before.ends_with(kBegun)) at -= kBegun.size();
   for (std::size_t reach = std::size_t{8} << 10;; reach *= 2) {
     const std::string_view part = text.substr(at, reach);
     WithEnds read;
     normalise(part, Tags::kLeftOut, MoreText::kNone, read);
     const std::size_t end = end_of_block(key, read.made, 0);
-    const bool may_go_on = part.size() < text.size() - at && end + kNear > read.made.size();
-    if (!may_go_on) return at + (end == 0 ? 0 : read.ends[end - 1]);
+    const std::size_t size = read.made.size();
+    const std::size_t mark =
+        std::min({read.made.find("-----BEGIN "), read.made.find("-----END "), size});
+    const bool may_be_more = end + kNear > size || (mark + kNear > size && reach < kBlockMax);
+    if (part.size() == text.size() - at || !may_be_more) {
+      return at + (end == 0 ? 0 : read.ends[end - 1]);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "controls/content/key_lines.h"
 #include "controls/content/secrets.h"
 
 namespace tollgate::content {
@@ -163,6 +164,7 @@ std::optional<std::size_t> skip_gap(Gap gap, std::string_view text, std::size_t 
   return at + size;
 }
 
+constexpr std::string_view kBlockBegin = "-----BEGIN ";
 constexpr std::string_view kBlockEnd = "-----END ";
 
 bool is_of_key(char c) { return contains(Alphabet::kBase64, c) || c == '='; }
@@ -179,6 +181,21 @@ std::size_t key_line_at(std::string_view text, std::size_t at) {
   return line.size() >= kLineMin || is_last ? line.size() : 0;
 }
 
+// Behind the last line that is of the same block as what stands at `at`, if it follows; whatever
+// stands between.
+std::optional<std::size_t> end_by_mark(const Secret& secret, std::string_view text,
+                                       std::size_t at) {
+  const std::string_view rest = text.substr(at, kBlockMax);
+  const std::string_view label = secret.anchor.substr(kBlockBegin.size());
+  const std::size_t mark = rest.find(kBlockEnd);
+  if (mark == std::string_view::npos || rest.substr(0, mark).contains(kBlockBegin)) {
+    return std::nullopt;
+  }
+  const std::size_t name = mark + kBlockEnd.size();
+  if (!rest.substr(name).starts_with(label)) return std::nullopt;
+  return at + name + label.size();
+}
+
 // Whether the characters are more than of their alphabets. `run` is where those behind the anchor
 // begin.
 bool is_one(const Secret& secret, std::string_view text, const Extent& extent, std::size_t run) {
@@ -187,6 +204,38 @@ bool is_one(const Secret& secret, std::string_view text, const Extent& extent, s
     parts.before = text.substr(extent.begin, run - secret.anchor.size() - extent.begin);
   }
   return secret.check(parts);
+}
+
+Look look_at_run(const Secret& secret, std::string_view text, std::size_t anchor_end) {
+  const std::size_t anchor = anchor_end - secret.anchor.size();
+  const std::optional<std::size_t> begin = secret_begin(secret, text, anchor);
+  if (!begin) return {};
+  const std::optional<std::size_t> run = skip_gap(secret.gap, text, anchor_end);
+  if (!run) return {};
+  // What is assigned is told alone: its name is no secret.
+  const bool is_assigned = secret.gap == Gap::kAssigned;
+  using enum Look::Answer;
+  if (*run == kNotYet) {
+    return {kOpen, {is_assigned ? text.size() : *begin, text.size()}, text.size()};
+  }
+  const Extent extent{is_assigned ? *run : *begin, run_end(secret.after, text, *run)};
+  const std::size_t size = extent.end - *run;
+  if (extent.end == text.size() && size <= secret.after.most) return {kOpen, extent, *run};
+  if (!is_within(secret.after, size) || !is_one(secret, text, extent, *run)) return {};
+  return {kMatch, extent, *run};
+}
+
+std::optional<Extent> match_run(const Secret& secret, std::string_view text,
+                                std::size_t anchor_end) {
+  const Look told = look_at_run(secret, text, anchor_end);
+  if (told.answer == Look::Answer::kMatch) return told.extent;
+  if (told.answer == Look::Answer::kNo) return std::nullopt;
+  // There is no more to come.
+  const std::size_t size = told.extent.end - told.run;
+  if (!is_within(secret.after, size) || !is_one(secret, text, told.extent, told.run)) {
+    return std::nullopt;
+  }
+  return told.extent;
 }
 
 }  // namespace
@@ -209,26 +258,16 @@ std::optional<std::size_t> secret_begin(const Secret& secret, std::string_view t
 }
 
 Look look(const Secret& secret, std::string_view text, std::size_t anchor_end) {
-  const std::size_t anchor = anchor_end - secret.anchor.size();
-  const std::optional<std::size_t> begin = secret_begin(secret, text, anchor);
-  if (!begin) return {};
-  const std::optional<std::size_t> run = skip_gap(secret.gap, text, anchor_end);
-  if (!run) return {};
-  // What is assigned is told alone: its name is no secret.
-  const bool is_assigned = secret.gap == Gap::kAssigned;
-  using enum Look::Answer;
-  if (*run == kNotYet) {
-    return {kOpen, {is_assigned ? text.size() : *begin, text.size()}, text.size()};
-  }
-  const Extent extent{is_assigned ? *run : *begin, run_end(secret.after, text, *run)};
-  const std::size_t size = extent.end - *run;
-  if (extent.end == text.size() && size <= secret.after.most) return {kOpen, extent, *run};
-  if (!is_within(secret.after, size) || !is_one(secret, text, extent, *run)) return {};
-  return {kMatch, extent, *run};
+  if (secret.gap != Gap::kLineBreak) return look_at_run(secret, text, anchor_end);
+  // First of all, so that what is told is the same however the text is cut.
+  const KeyLook lines = look_at_key_lines(secret, text, anchor_end, MoreText::kMayCome);
+  if (lines.answer == Look::Answer::kNo) return look_at_run(secret, text, anchor_end);
+  return {lines.answer, {anchor_end - secret.anchor.size(), lines.end}, text.size()};
 }
 
 std::size_t end_of_block(const Secret& secret, std::string_view text, std::size_t at) {
   if (secret.gap != Gap::kLineBreak) return at;
+  if (const std::optional<std::size_t> end = end_by_mark(secret, text, at)) return *end;
   constexpr std::string_view kMark = "-----";
   constexpr std::size_t kMarkMax = 64;
   std::size_t end = at;
@@ -240,21 +279,16 @@ std::size_t end_of_block(const Secret& secret, std::string_view text, std::size_
       return line + (mark == std::string_view::npos ? kBlockEnd.size() : mark + kMark.size());
     }
     const std::size_t size = key_line_at(text, line);
-    if (size == 0) return end;
+    if (size == 0) return end_of_key_lines(text, end);
     end = line + size;
   }
 }
 
 std::optional<Extent> match(const Secret& secret, std::string_view text, std::size_t anchor_end) {
-  const Look told = look(secret, text, anchor_end);
-  if (told.answer == Look::Answer::kMatch) return told.extent;
-  if (told.answer == Look::Answer::kNo) return std::nullopt;
-  // There is no more to come.
-  const std::size_t size = told.extent.end - told.run;
-  if (!is_within(secret.after, size) || !is_one(secret, text, told.extent, told.run)) {
-    return std::nullopt;
-  }
-  return told.extent;
+  if (secret.gap != Gap::kLineBreak) return match_run(secret, text, anchor_end);
+  const KeyLook lines = look_at_key_lines(secret, text, anchor_end, MoreText::kNone);
+  if (lines.answer != Look::Answer::kMatch) return match_run(secret, text, anchor_end);
+  return Extent{anchor_end - secret.anchor.size(), lines.end};
 }
 
 }  // namespace tollgate::content

@@ -57,7 +57,8 @@ struct Parts {
 enum class Gap : std::uint8_t {
   kNone,
   kAssigned,   // The anchor is a name, in any case, to which what follows is assigned.
-  kLineBreak,  // A line break, which may be written as an escape, and headers of a block.
+  kLineBreak,  // A line break, which may be written as an escape, and headers of a block; or what
+               // key_lines.h says.
 };
 
 struct Secret {
@@ -80,8 +81,11 @@ std::size_t shortest_secret();
 // from where to where. Looks at no more bytes than its runs have, and some.
 std::optional<Extent> match(const Secret& secret, std::string_view text, std::size_t anchor_end);
 
-// Of a private key, which is told by its first line: where all of it ends that goes on at `at`. Of
-// any other secret, `at`. Linear in what it passes.
+// A private key is no longer.
+inline constexpr std::size_t kBlockMax = std::size_t{64} << 10;
+// Of a private key, which is told by its first line: where all of it ends that goes on at `at`, at
+// its last line, whatever stands between, or at the end of what looks like it. Of any other secret,
+// `at`. Linear in what it passes.
 std::size_t end_of_block(const Secret& secret, std::string_view text, std::size_t at);
 
 // The same of a text that may go on: whether what follows could still decide it.
