@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <utility>
 
 #include "base/hex.h"
 #include "controls/content/base64_text.h"
 #include "controls/content/characters.h"
 #include "controls/content/codes.h"
+#include "controls/content/decoded_text.h"
 #include "controls/content/encoded_bytes.h"
 #include "controls/content/escapes.h"
 #include "controls/content/places.h"
@@ -117,89 +117,6 @@ std::size_t first_pair(std::string_view text, std::size_t at, std::size_t from) 
   }
 }
 
-// What a layer reads as, and the windows of it. They begin and end where a look at the text begins
-// anew: what is decoded of a window alone is what was decoded of it in the text.
-class DecodedText {
- public:
-  DecodedText(std::string_view text, Reads reads, std::string& decoded,
-              std::vector<Window>& windows)
-      : text_(text), reads_(reads), decoded_(decoded), windows_(windows) {
-    decoded_.clear();
-    windows_.clear();
-  }
-
-  bool put(Extent original, std::string_view becomes, bool stays) {
-    if (stays && original.end - original.begin == text_.size()) return true;
-    if (!stays) differs(original);
-    decoded_ += becomes;
-    if (!stays) {
-      last_ = original.end;
-      made_ = decoded_.size();
-      end_.reset();
-    }
-    return true;
-  }
-
-  // Nothing begins from `from` on up to `to`, where the next look is taken.
-  void is_free(std::size_t from, std::size_t to) {
-    if (reads_ == Reads::kWhole) return;
-    free_ = {from, to};
-    if (is_open_ && !end_ && to > last_ + kReach) end_ = std::max(from, last_ + kReach);
-    if (to < new_ + kReach) return;
-    old_ = to - from >= kReach ? to - kReach : new_;
-    new_ = to;
-  }
-
-  void end() {
-    if (is_open_) close(end_.value_or(text_.size()));
-  }
-
- private:
-  void differs(const Extent& original) {
-    std::size_t begin = old_;
-    if (reads_ == Reads::kWhole) {
-      begin = last_;
-    } else if (original.begin - free_.begin >= kReach) {
-      begin = original.begin - kReach;
-    } else if (original.begin >= new_ + kReach) {
-      begin = new_;
-    }
-    begin = std::max(begin, last_);
-    while (begin > last_ && (text_[begin] & 0xC0) == 0x80) --begin;
-    if (is_open_ && end_ && *end_ <= begin) close(*end_);
-    if (is_open_) return;
-    is_open_ = true;
-    Window made;
-    made.original.begin = begin;
-    made.made.begin = decoded_.size() - (original.begin - begin);
-    made.is_cut_before = begin > 0;
-    windows_.push_back(made);
-  }
-
-  void close(std::size_t end) {
-    is_open_ = false;
-    while (end < text_.size() && (text_[end] & 0xC0) == 0x80) ++end;
-    Window& last = windows_.back();
-    last.original.end = end;
-    last.made.end = made_ + (end - last_);
-    last.is_cut_behind = end < text_.size();
-  }
-
-  std::string_view text_;
-  Reads reads_;
-  std::string& decoded_;
-  std::vector<Window>& windows_;
-  bool is_open_ = false;
-  std::size_t last_ = 0;            // Where what was decoded last ends in the text…
-  std::size_t made_ = 0;            // …and in what it reads as.
-  std::optional<std::size_t> end_;  // Where the window can end.
-  Extent free_;                     // The text before the look at hand, in which nothing begins.
-  // Where a window can begin: `old_` is at least kReach before the look at hand but at the
-  // beginning of the text, and `new_` is the last such place that is known.
-  std::size_t old_ = 0;
-  std::size_t new_ = 0;
-};
-
 }  // namespace
 
 // `free(from, to)`: nothing begins between them, and at `to` is the next look.
@@ -212,6 +129,8 @@ void Decoder::each_piece(std::string_view text, const Candidates& candidates, Pu
   groups_looked_to_ = 0;
   run_ = {};
   no_base64_to_ = 0;
+  joined_to_ = 0;
+  lines_end_ = 0;
   while (seen < text.size()) {
     std::size_t at = seen;
     // What stands right behind a piece is a run by itself, though it began in the piece.
@@ -286,9 +205,11 @@ void Decoder::lead_back(std::string_view text, const Window& window, std::span<E
 }
 
 void Decoder::trim(std::size_t bytes) {
-  for (std::string* kept : {&read_, &letters_, &other_letters_, &turned_, &bytes_, &other_}) {
+  for (std::string* kept :
+       {&read_, &said_, &said_of_all_, &letters_, &other_letters_, &turned_, &bytes_, &other_}) {
     if (kept->capacity() > bytes) *kept = {};
   }
+  if (lines_.capacity() * sizeof(Extent) > bytes) lines_ = {};
   candidates_.trim(bytes);
 }
 
@@ -343,7 +264,7 @@ std::size_t Decoder::code_around(std::string_view text, std::size_t candidate, s
   if (size == 0 && !is_run && candidate >= groups_looked_to_) {
     begin = groups_begin(text, candidate, from);
     size = groups_at(text, begin, letters_, groups_looked_to_);
-    if (size > 0 && !read_letters(letters_)) size = 0;
+    if (size > 0 && read_letters(letters_).bytes == 0) size = 0;
   }
   if (size > 0) at = begin;
   return size;
@@ -429,21 +350,87 @@ std::size_t Decoder::pairs_at(std::string_view text, std::size_t at) {
 }
 
 std::size_t Decoder::base64_at(std::string_view text, std::size_t at, std::size_t end) {
-  std::string_view letters = text.substr(at, end - at);
-  std::size_t line = at;
-  for (std::size_t next = next_line(text, end); next != end; next = next_line(text, end)) {
-    if (end - line < kEncodedMin) break;
-    if (line == at) letters_.assign(letters);
-    line = next;
-    end = run_end(text, next);
-    letters_ += text.substr(line, end - line);
-    letters = letters_;
-  }
-  looked_to_ = end;
+  const Told alone = read_letters(text.substr(at, end - at));
+  const std::size_t last = next_line(text, end) == end ? end : lines_at(text, at, end, alone);
+  looked_to_ = last;
+  if (last == end && alone.bytes == 0) return 0;
+  end = last;
   constexpr std::size_t kPaddingMax = 6;  // Of base32.
-  if (!read_letters(letters)) return 0;
   for (std::size_t i = 0; i < kPaddingMax && end < text.size() && text[end] == '='; ++i) ++end;
   return end - at;
+}
+
+// Where the lines end that the run up to `end` is the first of, if they are one text, with what
+// they say in `read_`; else `end`, with what it says `alone` there.
+std::size_t Decoder::lines_at(std::string_view text, std::size_t at, std::size_t end, Told alone) {
+  // What stands above a text, as a heading or a ruler, is mostly one line; so lines are joined from
+  // their first and from their second.
+  constexpr int kJoinsMax = 2;
+  if (at < joined_to_) return end;
+  join_lines(text, at, end);
+  const std::size_t last = lines_.back().end;
+  joins_ = last == lines_end_ ? joins_ + 1 : 1;
+  lines_end_ = last;
+  if (joins_ == kJoinsMax) joined_to_ = last;
+  looked_at_ += last - at;
+  said_.swap(read_);
+  const Told joined = read_lines();
+  const std::size_t more = joined.bytes - std::min(joined.bytes, alone.bytes);
+  // What the next lines hold may be some letters by chance.
+  const std::size_t rest = (letters_.size() - (end - at)) * 6 / 8;
+  const bool is_one = more > 0 && (joined.is_all || more >= std::min(kStretchMin, (rest + 1) / 2));
+  said_.swap(read_);
+  if (!is_one) return end;
+  // They may be one text each as well.
+  for (const Extent& line : lines_) append_line(text, line);
+  read_.swap(said_);
+  return lines_.back().end;
+}
+
+// All of `lines_` as one text, or all but the last, where that is short and not all of it is one:
+// it is a word, or a code begins there.
+Decoder::Told Decoder::read_lines() {
+  const Told all = read_letters(letters_);
+  const std::size_t size = lines_.back().end - lines_.back().begin;
+  if (all.is_all || size >= kEncodedMin) return all;
+  said_of_all_.swap(read_);
+  const std::string_view letters = letters_;
+  const Told without = read_letters(letters.substr(0, letters.size() - size));
+  if (all.bytes >= without.bytes + size * 6 / 8) {
+    said_of_all_.swap(read_);
+    return all;
+  }
+  letters_.resize(letters_.size() - size);
+  lines_.pop_back();
+  return without;
+}
+
+// All lines from the run up to `end` on, of which only the last is short.
+void Decoder::join_lines(std::string_view text, std::size_t at, std::size_t end) {
+  lines_.assign(1, {at, end});
+  letters_.assign(text.substr(at, end - at));
+  for (std::size_t next = next_line(text, end); next != end; next = next_line(text, end)) {
+    if (end - lines_.back().begin < kEncodedMin) return;
+    end = run_end(text, next);
+    lines_.push_back({next, end});
+    letters_ += text.substr(next, end - next);
+  }
+}
+
+// What the line says alone, behind what is said. One that is too short is mostly a word.
+void Decoder::append_line(std::string_view text, const Extent& line) {
+  const std::string_view letters = text.substr(line.begin, line.end - line.begin);
+  read_.clear();
+  if (letters.size() < kEncodedMin) {
+    read_ = letters;
+  } else {
+    if (hex_at(text, line.begin, line.end) == 0 && is_in_run_) hex_at(text, looked_to_, line.end);
+    is_in_run_ = false;
+    if (read_.empty()) read_letters(letters);
+  }
+  if (read_.empty()) return;
+  said_.push_back('\n');
+  said_ += read_;
 }
 
 // As many as the bytes that tell UTF-16.
@@ -452,27 +439,29 @@ constexpr std::size_t kSampleLetters = 44;
 constexpr std::size_t kTurnedLetters = 32;
 
 // As base64, or that in ROT13, or base32: what most of is text.
-bool Decoder::read_letters(std::string_view letters) {
+Decoder::Told Decoder::read_letters(std::string_view letters) {
   std::string& best = read_;
   best.clear();
   read_base32(letters, bytes_);
   const std::size_t told = append_texts(bytes_, best);
-  if (told > 0 && told == bytes_.size()) return true;
+  if (told > 0 && told == bytes_.size()) return {told, true, told == letters.size() * 5 / 8};
   best.clear();
   const Told plain = read_base64_text(letters, best);
-  if (plain.is_all || !is_mixed_base64(letters)) return plain.bytes > 0;
+  if (plain.is_all || !is_mixed_base64(letters)) return plain;
   if (may_be_text_in_base64(letters.substr(0, kTurnedLetters), Turned::kYes) != 0) {
     turn(letters, other_letters_);
-    if (read_base64_text(other_letters_, turned_).bytes > plain.bytes) {
+    const Told turned = read_base64_text(other_letters_, turned_);
+    if (turned.bytes > plain.bytes) {
       best.swap(turned_);
-      return true;
+      return turned;
     }
   }
-  if (plain.bytes > 0) return true;
+  if (plain.bytes > 0) return plain;
   read_base64(letters.substr(0, kSampleLetters), bytes_);
-  if (!may_be_wide_scripts(bytes_)) return false;
+  if (!may_be_wide_scripts(bytes_)) return plain;
   read_base64(letters, bytes_);
-  return append_wide_scripts(bytes_, best) > 0;
+  const std::size_t wide = append_wide_scripts(bytes_, best);
+  return {wide, true, wide == bytes_.size()};
 }
 
 Decoder::Told Decoder::read_base64_text(std::string_view letters, std::string& text) {

@@ -1,11 +1,13 @@
 // One layer of encoding taken off a text: what a model would read in it, in its place.
 //
 // Read are
-//   - base64, with either alphabet, with padding or without, also over line breaks; hex, in a run,
-//     in pairs ("41 4b", "41:4b") or as numbers ("0x41, 0x4b"). Of these only what is long enough
-//     to hold something, and of what comes out only what is text: stretches of printable UTF-8,
-//     or of UTF-16 (encoded_bytes.h). A run that has characters before it which are no part of it
-//     is tried from each of its first four;
+//   - base64, with either alphabet, with padding or without; hex, in a run, in pairs ("41 4b",
+//     "41:4b") or as numbers ("0x41, 0x4b"). Of these only what is long enough to hold something,
+//     and of what comes out only what is text: stretches of printable UTF-8, or of UTF-16
+//     (encoded_bytes.h). A run that has characters before it which are no part of it is tried from
+//     each of its first four;
+//   - base64 and base32 over line breaks, where the lines say more in one than the first does
+//     alone. Whether they belong together is not known, so each is read alone as well, behind that;
 //   - the same in ROT13, base32, and what codes.h names: base64 in short groups, numbers of
 //     characters, Morse code, letters one by one, quoted-printable;
 //   - percent signs, HTML entities and escapes (escapes.h).
@@ -58,12 +60,16 @@ class Decoder {
   bool is_sign_at(std::string_view text, std::size_t at);
   std::size_t pairs_at(std::string_view text, std::size_t at);
   std::size_t base64_at(std::string_view text, std::size_t at, std::size_t end);
-  bool read_letters(std::string_view letters);
   struct Told {
     std::size_t bytes = 0;  // Of text…
     bool is_most = false;   // …which is most of them…
     bool is_all = false;    // …or all.
   };
+  Told read_letters(std::string_view letters);
+  std::size_t lines_at(std::string_view text, std::size_t at, std::size_t end, Told alone);
+  Told read_lines();
+  void join_lines(std::string_view text, std::size_t at, std::size_t end);
+  void append_line(std::string_view text, const Extent& line);
   Told read_base64_text(std::string_view letters, std::string& text);
   template <class Put, class Free>
   void each_piece(std::string_view text, const Candidates& candidates, Put put, Free free);
@@ -73,10 +79,16 @@ class Decoder {
   Extent run_;                        // The last run that was looked at…
   bool is_run_of_sign_ = false;       // …and whether a sign stands behind it.
   std::size_t no_base64_to_ = 0;      // No base64 begins up to there.
+  std::size_t joined_to_ = 0;         // No lines are joined that begin before.
+  std::size_t lines_end_ = 0;         // Where those end that were joined last…
+  int joins_ = 0;                     // …and how often they were.
   std::size_t looked_at_ = 0;
   bool is_in_run_ = false;     // What is there goes on with what is looked at by itself.
   std::string read_;           // What the piece at hand reads as.
-  std::string letters_;        // Of base64, without line breaks.
+  std::string said_;           // What lines read as, joined and each alone.
+  std::string said_of_all_;    // The same of all lines, joined.
+  std::vector<Extent> lines_;  // That are joined…
+  std::string letters_;        // …without their breaks.
   std::string other_letters_;  // The same, turned…
   std::string turned_;         // …and what they say.
   std::string bytes_;          // Decoded, text or not.

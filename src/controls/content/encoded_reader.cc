@@ -53,31 +53,50 @@ void EncodedReader::read(std::string_view piece, std::vector<StreamMatch>& found
       if (run_ > 0 && !goes_on(c, found)) end_run(found);
       continue;
     }
-    if (break_ != Break::kNone) {
-      if (break_ == Break::kReturn) end_run(found);
-      break_ = Break::kNone;
-      if (run_ > 0) lines_.push_back({run_, size_ - 1});
-    }
-    if (run_ == 0) {
-      lines_.assign(1, {0, size_ - 1});
-      may_be_hex_ = true;
-    }
-    if (!is_hex(c)) {
-      may_be_hex_ = false;
-      end_decoding(hex_, found);
-    }
-    ++run_;
-    if (run_ <= kRunMin) {
-      beginning_[run_ - 1] = c;
-      if (run_ == kRunMin) begin_run(found);
-    } else {
-      put(base64_, c);
-      put(hex_, c);
-    }
+    if (break_ == Break::kReturn) end_run(found);
+    if (run_ == 0) lines_.clear();
+    if (run_ == 0 || break_ == Break::kLine) begin_line();
+    put(c, found);
   }
-  scan(base64_, found);
-  scan(hex_, found);
+  scan_all(found);
   forget_lines();
+}
+
+void EncodedReader::begin_line() {
+  break_ = Break::kNone;
+  lines_.push_back({run_, size_ - 1});
+  line_ = 0;
+  may_be_hex_ = true;
+}
+
+// The next character of the run. What is read joined begins with its first line.
+void EncodedReader::put(char c, std::vector<StreamMatch>& found) {
+  if (!is_hex(c)) {
+    may_be_hex_ = false;
+    end_decoding(hex_, found);
+    end_decoding(line_hex_, found);
+  }
+  if (run_ >= kRunMin) {
+    put(base64_, c);
+    put(hex_, c);
+  }
+  ++run_;
+  ++line_;
+  if (line_ > kRunMin) {
+    put(line_base64_, c);
+    put(line_hex_, c);
+    return;
+  }
+  beginning_[line_ - 1] = c;
+  if (line_ < kRunMin) return;
+  begin(is_first_line() ? base64_ : line_base64_, kBase64Bits);
+  if (may_be_hex_) begin(is_first_line() ? hex_ : line_hex_, kHexBits);
+}
+
+// With the first characters of the line.
+void EncodedReader::begin(std::optional<Decoding>& decoding, std::size_t bits) {
+  decoding.emplace(reads_, bits, run_ - line_);
+  for (const char c : beginning_) put(decoding, c);
 }
 
 // Whether the run may go on in another line behind `c`, which is none of it.
@@ -85,11 +104,12 @@ bool EncodedReader::goes_on(char c, std::vector<StreamMatch>& found) {
   constexpr std::size_t kSetInMax = 16;
   switch (break_) {
     case Break::kNone:
-      if (run_ - lines_.back().character < kRunMin || !has_place_for_line(found)) return false;
-      if (c == '\r') break_ = Break::kReturn;
-      if (c == '\n') break_ = Break::kLine;
+      if ((c != '\r' && c != '\n') || line_ < kRunMin) return false;
+      end_line(found);
+      if (!has_place_for_line(found)) return false;
+      break_ = c == '\r' ? Break::kReturn : Break::kLine;
       set_in_ = 0;
-      return break_ != Break::kNone;
+      return true;
     case Break::kReturn:
       if (c != '\n') return false;
       break_ = Break::kLine;
@@ -105,8 +125,7 @@ bool EncodedReader::goes_on(char c, std::vector<StreamMatch>& found) {
 bool EncodedReader::has_place_for_line(std::vector<StreamMatch>& found) {
   constexpr std::size_t kLinesMax = 1024;
   if (lines_.size() < kLinesMax) return true;
-  scan(base64_, found);
-  scan(hex_, found);
+  scan_all(found);
   forget_lines();
   return lines_.size() < kLinesMax;
 }
@@ -116,17 +135,6 @@ std::size_t EncodedReader::place_of(std::size_t character) const {
   const auto behind = std::ranges::upper_bound(lines_, character, {}, &Line::character);
   const Line& line = behind == lines_.begin() ? lines_.front() : *(behind - 1);
   return line.at + character - line.character;
-}
-
-void EncodedReader::begin_run(std::vector<StreamMatch>& found) {
-  base64_.emplace(reads_, kBase64Bits);
-  if (may_be_hex_) hex_.emplace(reads_, kHexBits);
-  for (const char c : beginning_) {
-    put(base64_, c);
-    put(hex_, c);
-  }
-  scan(base64_, found);
-  scan(hex_, found);
 }
 
 void EncodedReader::put(std::optional<Decoding>& decoding, char c) {
@@ -176,9 +184,25 @@ void EncodedReader::end_decoding(std::optional<Decoding>& decoding,
   scan(decoding, found);
 }
 
+void EncodedReader::scan_all(std::vector<StreamMatch>& found) {
+  for (std::optional<Decoding>* decoding : all()) scan(*decoding, found);
+}
+
+// By itself it may be a text that the next line is none of.
+void EncodedReader::end_line(std::vector<StreamMatch>& found) {
+  scan_all(found);
+  end_decoding(line_base64_, found);
+  end_decoding(line_hex_, found);
+  if (!is_first_line()) return;
+  for (const std::optional<Decoding>* joined : {&base64_, &hex_}) {
+    std::optional<Decoding> alone;
+    if (*joined) alone.emplace(**joined);
+    end_decoding(alone, found);
+  }
+}
+
 void EncodedReader::end_run(std::vector<StreamMatch>& found) {
-  end_decoding(base64_, found);
-  end_decoding(hex_, found);
+  for (std::optional<Decoding>* decoding : all()) end_decoding(*decoding, found);
   run_ = 0;
   break_ = Break::kNone;
 }
@@ -187,31 +211,43 @@ void EncodedReader::end(std::vector<StreamMatch>& found) {
   if (run_ > 0) end_run(found);
 }
 
-// Those from `known` on are of what was decoded.
+// Those from `known` on are of what was decoded. What a line says is found joined and alone.
 void EncodedReader::tell(const Decoding& decoding, std::size_t known,
-                         std::vector<StreamMatch>& found) const {
+                         std::vector<StreamMatch>& found) {
+  constexpr std::size_t kToldMax = 32;
+  std::size_t kept = known;
   for (std::size_t i = known; i < found.size(); ++i) {
-    Extent& extent = found[i].extent;
+    const Extent& extent = found[i].extent;
     const std::size_t end = decoding.byte_of(extent.end - 1) + 1;
-    extent = {place_of(characters_before(decoding.byte_of(extent.begin), decoding.bits)),
-              place_of(characters_of(end, decoding.bits) - 1) + 1};
+    const std::size_t first = characters_before(decoding.byte_of(extent.begin), decoding.bits);
+    const std::size_t last = characters_of(end, decoding.bits) - 1;
+    const StreamMatch match{
+        found[i].rule, {place_of(decoding.first + first), place_of(decoding.first + last) + 1}};
+    const bool is_told = std::ranges::any_of(told_, [&](const StreamMatch& other) {
+      return other.rule == match.rule && other.extent.begin == match.extent.begin &&
+             other.extent.end == match.extent.end;
+    });
+    if (is_told) continue;
+    found[kept++] = match;
+    if (told_.size() == kToldMax) told_.erase(told_.begin());
+    told_.push_back(match);
   }
+  found.resize(kept);
 }
 
 std::size_t EncodedReader::decided() const {
   if (run_ == 0) return size_;
-  if (run_ < kRunMin) return lines_.front().at;
   const std::size_t characters = decided_characters();
   return characters < run_ ? place_of(characters) : size_;
 }
 
 // Of the run.
 std::size_t EncodedReader::decided_characters() const {
-  std::size_t decided = run_;
-  for (const std::optional<Decoding>* decoding : {&base64_, &hex_}) {
+  std::size_t decided = line_ < kRunMin ? run_ - line_ : run_;
+  for (const std::optional<Decoding>* decoding : {&base64_, &hex_, &line_base64_, &line_hex_}) {
     if (!*decoding) continue;
     const std::size_t byte = (*decoding)->byte_of((*decoding)->scanner.decided());
-    decided = std::min(decided, characters_before(byte, (*decoding)->bits));
+    decided = std::min(decided, (*decoding)->first + characters_before(byte, (*decoding)->bits));
   }
   return decided;
 }
@@ -224,8 +260,8 @@ void EncodedReader::forget_lines() {
 }
 
 std::size_t EncodedReader::memory() const {
-  std::size_t bytes = lines_.capacity() * sizeof(Line);
-  for (const std::optional<Decoding>* decoding : {&base64_, &hex_}) {
+  std::size_t bytes = lines_.capacity() * sizeof(Line) + told_.capacity() * sizeof(StreamMatch);
+  for (const std::optional<Decoding>* decoding : {&base64_, &hex_, &line_base64_, &line_hex_}) {
     if (*decoding) bytes += (*decoding)->scanner.memory() + (*decoding)->text.capacity();
   }
   return bytes;

@@ -4,8 +4,9 @@
 // by a StreamScanner, which says how much of that is decided; so of a run no more waits than what
 // could still become a match within it, and of ordinary text the word that it ends with. Of UTF-16
 // (of ASCII, of either order) the zeros are left out. A run goes on behind a line break, and what
-// the next line is set in with. Where a control character comes out the rest of the run is no text,
-// and is not read on.
+// the next line is set in with; as whether it does is not known, each of its lines of at least
+// kRunMin is read alone as well. Where a control character comes out the rest of the run, or of the
+// line, is no text, and is not read on.
 //
 // Not read is what is encoded twice, begins within a run, or is in lines of less than kRunMin. A
 // run of which more than 1,024 lines wait ends there.
@@ -41,13 +42,14 @@ class EncodedReader {
   std::size_t memory() const;
 
  private:
-  // A run, read in one of the two ways.
+  // A run or a line of it, read in one of the two ways.
   struct Decoding {
-    Decoding(const StreamReads& reads, std::size_t bits_a_character)
-        : scanner(reads), bits(bits_a_character) {}
+    Decoding(const StreamReads& reads, std::size_t bits_a_character, std::size_t from)
+        : scanner(reads), bits(bits_a_character), first(from) {}
 
     StreamScanner scanner;
     const std::size_t bits;
+    const std::size_t first;  // Of the characters of the run.
     std::string text;         // That the scanner has not read yet.
     std::uint32_t value = 0;  // Of characters that make no byte yet…
     std::size_t pending = 0;  // …so many bits.
@@ -75,23 +77,37 @@ class EncodedReader {
   std::size_t place_of(std::size_t character) const;
   std::size_t decided_characters() const;
   void forget_lines();
-  void begin_run(std::vector<StreamMatch>& found);
+  std::array<std::optional<Decoding>*, 4> all() {
+    return {&base64_, &hex_, &line_base64_, &line_hex_};
+  }
+  bool is_first_line() const { return line_ == run_; }
+  void begin_line();
+  void begin(std::optional<Decoding>& decoding, std::size_t bits);
+  void put(char c, std::vector<StreamMatch>& found);
   void put(std::optional<Decoding>& decoding, char c);
+  void scan_all(std::vector<StreamMatch>& found);
+  void end_line(std::vector<StreamMatch>& found);
   void scan(std::optional<Decoding>& decoding, std::vector<StreamMatch>& found);
   void end_decoding(std::optional<Decoding>& decoding, std::vector<StreamMatch>& found);
   void end_run(std::vector<StreamMatch>& found);
-  void tell(const Decoding& decoding, std::size_t known, std::vector<StreamMatch>& found) const;
+  void tell(const Decoding& decoding, std::size_t known, std::vector<StreamMatch>& found);
 
   const StreamReads reads_;
   std::size_t size_ = 0;
   std::size_t run_ = 0;         // Characters of the run that the text ends with.
+  std::size_t line_ = 0;        // The same of its last line.
   std::vector<Line> lines_;     // Of it; the first that is not decided yet, and those behind it.
   Break break_ = Break::kNone;  // Behind it, so far…
   std::size_t set_in_ = 0;      // …and what the next line is set in with.
-  bool may_be_hex_ = false;
-  std::array<char, kRunMin> beginning_{};
-  std::optional<Decoding> base64_;  // From kRunMin characters on.
+  bool may_be_hex_ = false;     // The line…
+  std::array<char, kRunMin> beginning_{};  // …which begins so.
+  // From kRunMin characters on, what is joined from the first line on…
+  std::optional<Decoding> base64_;
   std::optional<Decoding> hex_;
+  // …and each further line alone.
+  std::optional<Decoding> line_base64_;
+  std::optional<Decoding> line_hex_;
+  std::vector<StreamMatch> told_;  // The last of them.
 };
 
 }  // namespace tollgate::content

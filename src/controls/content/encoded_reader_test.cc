@@ -208,6 +208,47 @@ TEST(EncodedReader, HasOneVerdictForAnyNumberOfLines) {
   }
 }
 
+// A line above or below it may be one by itself, of whatever length, or none at all.
+TEST(EncodedReader, FindsWhatIsEncodedBesideAnotherLine) {
+  const std::string said = "so: " + kKey + " is one";
+  const auto bare = [](std::string run) {
+    std::erase(run, '=');
+    return run;
+  };
+  for (const std::string& line :
+       {std::string(16, '-'), std::string(19, '-'), std::string(120, 'e'),
+        std::string("/usr/share/doc/readme"), std::string("getUserAccountById"),
+        std::string("d41d8cd98f00b204e9800998ecf8427e"), hex("some other value of it"),
+        bare(base64("some other value of it")), bare(base64("The quick brown fox and the dog"))}) {
+    for (const std::string& run :
+         {hex(said), bare(base64(said)), bare(base64(kKey)), bare(base64("a " + kKey))}) {
+      for (const std::string_view gap : {"\n", "\r\n", "\n  "}) {
+        SCOPED_TRACE(line + std::string(gap) + run);
+        expect_found(line + std::string(gap) + run + "\n", run, "secrets.aws_access_key");
+        expect_found(run + std::string(gap) + line + "\n", run, "secrets.aws_access_key");
+        expect_found(line + std::string(gap) + run + std::string(gap) + line + "!", run,
+                     "secrets.aws_access_key");
+      }
+    }
+  }
+}
+
+// A word in the next line is none of it; what is found joined and alone is told once.
+TEST(EncodedReader, FindsWhatIsEncodedBeforeAWord) {
+  for (const std::string_view word : {"This is it", "Thanks, Bob", "SSN", "x = 1", "DONE", "12"}) {
+    for (const std::string_view gap : {"\n", "\r\n", "\n> "}) {
+      for (const std::string& said : {"so " + kKey + "!", "a " + kKey, kKey}) {
+        std::string each = base64(said);
+        std::erase(each, '=');
+        const std::string text = "key: " + each + std::string(gap) + std::string(word);
+        SCOPED_TRACE(text);
+        expect_found(text, text, "secrets.aws_access_key");
+        EXPECT_EQ(read({text}).found.size(), 1U);
+      }
+    }
+  }
+}
+
 TEST(EncodedReader, TellsWhereItIsEncoded) {
   const std::string key = std::string("AKIA") + "Q3EGRS5WXNB7TC2V";
   const std::string text = "x " + hex("key " + key + " ok");
@@ -240,10 +281,12 @@ TEST(EncodedReader, FindsNothingInWhatAlmostIsOne) {
 TEST(EncodedReader, HasOneVerdictForAnyTextAndAnyCuts) {
   std::mt19937_64 random{31};
   const std::vector<testing::Sample> all = testing::samples();
-  const std::string_view between[] = {" ", "=", "\n", "a", "Zz", "-", "0", "/", "\u00e9", "g"};
+  const std::string_view between[] = {" ", "=", "\n", "\r\n",   "a", "Zz",
+                                      "-", "0", "/",  "\u00e9", "g"};
   for (int round = 0; round < 3'000; ++round) {
     std::string text;
-    for (std::size_t part = 0; part < 1 + random() % 4; ++part) {
+    for (std::size_t part = 0; part < 1 + random() % 6; ++part) {
+      if (random() % 4 == 0) text += std::string(14 + random() % 8, "-ae"[random() % 3]) + "\n";
       const testing::Sample& sample = all[random() % all.size()];
       const std::string plain = (random() % 2 == 0 ? "so: " : "") + sample.secret + "\n";
       const std::string run = random() % 2 == 0 ? base64(plain) : hex(plain);
