@@ -109,7 +109,6 @@ std::size_t number_code_at(std::string_view text, std::size_t at, std::string& r
                            std::size_t& looked_to) {
   if (const std::size_t size = bits_at(text, at, read, looked_to); size > 0) return size;
   // Capitals in octal are characters in decimal as well: both are read.
-  std::size_t farthest = at;
   std::size_t end = at;
   for (const unsigned base : {10, 8, 2}) {
     const std::size_t kept = read.size();
@@ -117,11 +116,8 @@ std::size_t number_code_at(std::string_view text, std::size_t at, std::string& r
     const Numbers made = numbers_at(text, at, base, read);
     if (made.count >= kCodeMin) end = std::max(end, made.end);
     if (made.count < kCodeMin) read.resize(kept);
-    farthest = std::max(farthest, made.end);
   }
-  if (end > at) return end - at;
-  looked_to = std::max(looked_to, farthest);
-  return 0;
+  return end - at;
 }
 
 // ---- Morse code ---------------------------------------------------------------------------------
@@ -432,14 +428,21 @@ std::size_t code_begin(std::string_view text, std::size_t at, std::size_t from) 
   return at;
 }
 
+std::size_t number_end(std::string_view text, std::size_t at) {
+  if (at > 0 && is_alnum(text[at - 1])) return at;
+  std::size_t end = at;
+  while (end < text.size() && is_digit(text[end])) ++end;
+  return end == text.size() || !is_alnum(text[end]) ? end : at;
+}
+
 std::size_t code_at(std::string_view text, std::size_t at, std::string& read,
-                    std::size_t& looked_to) {
+                    std::size_t& looked_to, std::size_t& letters_looked_to) {
   const char c = text[at];
   if (c == '=') return quoted_at(text, at, read);
   if (is_mark(c)) return morse_at(text, at, read, looked_to);
   if (!is_alnum(c)) return 0;
   if (const std::size_t size = named_numbers_at(text, at, read, looked_to); size > 0) return size;
-  if (is_alone(text, at)) return letters_at(text, at, read, looked_to);
+  if (is_alone(text, at)) return letters_at(text, at, read, letters_looked_to);
   return is_digit(c) ? number_code_at(text, at, read, looked_to) : 0;
 }
 

@@ -31,9 +31,13 @@ inline constexpr std::size_t kCodeMin = 8;
 std::size_t code_begin(std::string_view text, std::size_t at, std::size_t from);
 
 // How many bytes from `at` on are one, with what they read as in `read`, which may be no text yet;
-// 0: it is none. `looked_to` is moved to where the next look has to be, at most.
+// 0: it is none. `looked_to` is moved to where the next look has to be, at most, and
+// `letters_looked_to` to where the next row of single letters may begin.
 std::size_t code_at(std::string_view text, std::size_t at, std::string& read,
-                    std::size_t& looked_to);
+                    std::size_t& looked_to, std::size_t& letters_looked_to);
+
+// Where the digits end that stand by themselves at `at`; `at`, where none do.
+std::size_t number_end(std::string_view text, std::size_t at);
 
 // Where groups of base64 begin around `at`, from `from` on, as far as they can be told from words.
 std::size_t groups_begin(std::string_view text, std::size_t at, std::size_t from);

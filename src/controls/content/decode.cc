@@ -12,6 +12,7 @@
 #include "controls/content/decoded_text.h"
 #include "controls/content/encoded_bytes.h"
 #include "controls/content/escapes.h"
+#include "controls/content/identifiers.h"
 #include "controls/content/places.h"
 #include "controls/content/rot13.h"
 #include "controls/content/survey.h"
@@ -127,8 +128,10 @@ void Decoder::each_piece(std::string_view text, const Candidates& candidates, Pu
   std::size_t from = 0;  // …but for signs that are none, which may stand between letters of a code.
   bool is_behind_one = false;
   groups_looked_to_ = 0;
+  letters_looked_to_ = 0;
   run_ = {};
   no_base64_to_ = 0;
+  no_pairs_to_ = 0;
   joined_to_ = 0;
   lines_end_ = 0;
   while (seen < text.size()) {
@@ -258,7 +261,7 @@ std::size_t Decoder::code_around(std::string_view text, std::size_t candidate, s
                                  std::size_t& at) {
   read_.clear();
   std::size_t begin = code_begin(text, candidate, from);
-  std::size_t size = code_at(text, begin, read_, looked_to_);
+  std::size_t size = code_at(text, begin, read_, looked_to_, letters_looked_to_);
   // A run is none of the groups.
   const bool is_run = at == candidate && looked_to_ >= at + kEncodedMin;
   if (size == 0 && !is_run && candidate >= groups_looked_to_) {
@@ -267,6 +270,9 @@ std::size_t Decoder::code_around(std::string_view text, std::size_t candidate, s
     if (size > 0 && read_letters(letters_).bytes == 0) size = 0;
   }
   if (size > 0) at = begin;
+  // What begins with a number that is none of it may begin with the next.
+  const std::size_t end = number_end(text, candidate);
+  if (size == 0 && end > candidate) looked_to_ = end;
   return size;
 }
 
@@ -318,6 +324,7 @@ bool Decoder::read_hex(std::string_view digits) {
 
 std::size_t Decoder::pairs_at(std::string_view text, std::size_t at) {
   constexpr std::size_t kPairsMin = kEncodedMin / 2;
+  if (at < no_pairs_to_ || (at > 0 && is_alnum(text[at - 1]))) return 0;
   bytes_.clear();
   std::size_t end = at;
   std::size_t before = at;  // Where the pair before the last ends.
@@ -336,17 +343,30 @@ std::size_t Decoder::pairs_at(std::string_view text, std::size_t at) {
     end = before;
   }
   if (bytes_.size() < kPairsMin) return 0;
-  looked_to_ = std::max(looked_to_, end);
   const bool is_one = append_texts(bytes_, read_) > 0 || append_wide_texts(bytes_, read_) > 0;
-  // In decimal it may be another text.
-  std::size_t looked_to = at;
-  other_.clear();
-  if (const std::size_t size = code_at(text, at, other_, looked_to); size > 0) {
-    if (is_one) read_.push_back('\n');
-    read_ += other_;
-    return std::max(size, is_one ? end - at : 0);
+  if (!is_one) no_pairs_to_ = end;
+  const std::size_t decimal_end = append_decimal(text, {at, is_one ? end : at + 1});
+  return std::max(decimal_end, is_one ? end : at) - at;
+}
+
+// In decimal it may be other texts, from any of its numbers on. Returns where the last ends, or
+// where the pairs begin.
+std::size_t Decoder::append_decimal(std::string_view text, const Extent& pairs) {
+  std::size_t end = pairs.begin;
+  for (std::size_t at = pairs.begin; at < pairs.end;) {
+    const std::size_t behind = number_end(text, at);
+    std::size_t looked_to = at;
+    other_.clear();
+    const std::size_t size =
+        behind == at ? 0 : code_at(text, at, other_, looked_to, letters_looked_to_);
+    if (size > 0) {
+      if (!read_.empty()) read_.push_back('\n');
+      read_ += other_;
+      end = at + size;
+    }
+    at = std::max(at + std::max<std::size_t>(size, 1), behind);
   }
-  return is_one ? end - at : 0;
+  return end;
 }
 
 std::size_t Decoder::base64_at(std::string_view text, std::size_t at, std::size_t end) {

@@ -59,6 +59,7 @@ class Decoder {
                           std::size_t& at);
   bool is_sign_at(std::string_view text, std::size_t at);
   std::size_t pairs_at(std::string_view text, std::size_t at);
+  std::size_t append_decimal(std::string_view text, const Extent& pairs);
   std::size_t base64_at(std::string_view text, std::size_t at, std::size_t end);
   struct Told {
     std::size_t bytes = 0;  // Of text…
@@ -75,13 +76,15 @@ class Decoder {
   void each_piece(std::string_view text, const Candidates& candidates, Put put, Free free);
 
   std::size_t looked_to_ = 0;
-  std::size_t groups_looked_to_ = 0;  // The same of groups of base64.
-  Extent run_;                        // The last run that was looked at…
-  bool is_run_of_sign_ = false;       // …and whether a sign stands behind it.
-  std::size_t no_base64_to_ = 0;      // No base64 begins up to there.
-  std::size_t joined_to_ = 0;         // No lines are joined that begin before.
-  std::size_t lines_end_ = 0;         // Where those end that were joined last…
-  int joins_ = 0;                     // …and how often they were.
+  std::size_t groups_looked_to_ = 0;   // The same of groups of base64…
+  std::size_t letters_looked_to_ = 0;  // …and of single letters.
+  Extent run_;                         // The last run that was looked at…
+  bool is_run_of_sign_ = false;        // …and whether a sign stands behind it.
+  std::size_t no_base64_to_ = 0;       // No base64 begins up to there.
+  std::size_t no_pairs_to_ = 0;        // The same of pairs of hex.
+  std::size_t joined_to_ = 0;          // No lines are joined that begin before.
+  std::size_t lines_end_ = 0;          // Where those end that were joined last…
+  int joins_ = 0;                      // …and how often they were.
   std::size_t looked_at_ = 0;
   bool is_in_run_ = false;     // What is there goes on with what is looked at by itself.
   std::string read_;           // What the piece at hand reads as.

@@ -20,12 +20,20 @@ bool is_between(char c) {
   return !is_alnum(c) && c != 0x7F && (static_cast<unsigned char>(c) >= ' ' || is_space(c));
 }
 
+// Whether the letter there is one of "\u{69}", "\x{69}" or "U+0069".
+bool is_of_sign(std::string_view text, std::size_t at) {
+  if (at == 0 || at + 1 >= text.size()) return false;
+  const char next = text[at + 1];
+  return (text[at - 1] == '\\' && next == '{') || ((text[at] | 0x20) == 'u' && next == '+');
+}
+
 // Where the next of the row stands behind the one at `at`; `at`, where none does.
 std::size_t next_in_row(std::string_view text, std::size_t at) {
   std::size_t next = at + 1;
   const std::size_t end = std::min(text.size(), next + kBetweenMax + 1);
   while (next < end && is_between(text[next])) ++next;
-  const bool is_one = next > at + 1 && next < end && is_alnum(text[next]) && is_alone(text, next);
+  const bool is_one = next > at + 1 && next < end && is_alnum(text[next]) && is_alone(text, next) &&
+                      !is_of_sign(text, next);
   return is_one ? next : at;
 }
 
@@ -108,6 +116,7 @@ std::size_t letters_begin(std::string_view text, std::size_t at, std::size_t fro
 
 std::size_t letters_at(std::string_view text, std::size_t at, std::string& read,
                        std::size_t& looked_to) {
+  if (at < looked_to) return 0;
   const Row row = row_at(text, at);
   if (row.longest < kRowMin || row.letters < kRowMin) {
     looked_to = std::max(looked_to, row.last + 1);

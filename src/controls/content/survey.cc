@@ -286,16 +286,17 @@ class Surveyor {
 
   // Pairs of hex digits of which there are three in a row, and numbers that begin with 0x: of the
   // eight that hold something, so many are within a block.
-  static std::uint64_t pairs(const char* at, const Masks& masks) {
+  std::uint64_t pairs(const char* at, const Masks& masks) const {
+    const std::uint64_t behind_one = masks.base64 << 1 | was_base64_;
     const std::uint64_t pair =
-        masks.base64 & masks.base64 >> 1 & ~(masks.base64 >> 2) & ~(masks.base64 << 1);
+        masks.base64 & masks.base64 >> 1 & ~(masks.base64 >> 2) & ~behind_one;
     std::uint64_t begins = 0;
     if (are_three(pair)) {
       const std::uint64_t hex = masks.digits | hex_letters(at);
       const std::uint64_t of_hex = pair & hex & hex >> 1;
       if (are_three(of_hex)) begins = of_hex;
     }
-    const std::uint64_t digits = masks.digits & ~(masks.base64 << 1) & behind(masks.letters);
+    const std::uint64_t digits = masks.digits & ~behind_one & behind(masks.letters);
     if (digits != 0) begins |= numbers(at, digits);
     return begins;
   }
@@ -307,7 +308,7 @@ class Surveyor {
     const std::uint64_t behind_alnum = alnum << 1 | was_alnum_;
     std::uint64_t begins = 0;
     // Letters that stand by themselves, three in a row with the same gap, of one to three bytes.
-    const std::uint64_t alone = alnum & ~behind_alnum & ~(alnum >> 1);
+    const std::uint64_t alone = alnum & ~behind_alnum & ~behind(alnum);
     begins |= alone & alone >> 2 & alone >> 4;
     const std::uint64_t letters = alone & masks.letters;
     begins |= (letters & letters >> 3 & letters >> 6) | (letters & letters >> 4 & letters >> 8);
