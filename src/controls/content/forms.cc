@@ -1,5 +1,7 @@
 #include "controls/content/forms.h"
 
+#include <algorithm>
+
 namespace tollgate::content {
 
 namespace {
@@ -194,6 +196,40 @@ void Forms::lead_back(const Seen& seen, std::span<Extent> extents) {
     if (above.normal.empty()) continue;
     content::lead_back(above.text, Form::kNormal, reading_, above.normal_windows, extents);
   }
+}
+
+Forms::Edges Forms::edges(const Seen& seen) {
+  const std::size_t size = std::min(kCutEdge, seen.text.size());
+  std::array<Extent, 2 * kCutEdge> bytes;
+  for (std::size_t i = 0; i < size; ++i) {
+    bytes[i] = {i, i + 1};
+    bytes[size + i] = {seen.text.size() - size + i, seen.text.size() - size + i + 1};
+  }
+  const std::span<Extent> all = std::span(bytes).first(2 * size);
+  Edges found;
+  // Of a window of something so long, where it stands there.
+  const auto look = [&](const Extent& window, std::size_t length) {
+    const auto is_before = [&](const Extent& at) { return at.end <= window.begin + kCutEdge; };
+    const auto is_behind = [&](const Extent& at) { return at.begin + kCutEdge >= window.end; };
+    const auto count = [](std::span<Extent> some, const auto& is) {
+      return static_cast<std::size_t>(std::ranges::count_if(some, is));
+    };
+    if (window.begin > 0) found.before = std::max(found.before, count(all.first(size), is_before));
+    if (window.end < length)
+      found.behind = std::max(found.behind, count(all.last(size), is_behind));
+  };
+  lead_to_layer(seen, all);
+  look(seen.original, layers_[seen.layer].text.size());
+  for (std::size_t number = seen.layer; number > 0; --number) {
+    const Layer& above = layers_[number - 1];
+    const Window& window = above.decoded_windows[above.next_window - 1];
+    if (!layers_[number].is_cut_before && !layers_[number].is_cut_behind) break;
+    decoder_.lead_back(above.base(), window, all);
+    look(window.original, above.base().size());
+    if (above.normal.empty()) continue;
+    content::lead_back(above.text, Form::kNormal, reading_, above.normal_windows, all);
+  }
+  return found;
 }
 
 void Forms::trim() {

@@ -68,6 +68,15 @@ class Forms {
   // After all: there was one layer more.
   bool is_too_deep() const { return is_too_deep_; }
 
+  // How many bytes at either end of the window that next() told last may match by a cut alone:
+  // those that lie within kCutEdge of it, where it was made. A form may be shorter than what it is
+  // of. Goes over the window of each layer that was cut.
+  struct Edges {
+    std::size_t before = 0;
+    std::size_t behind = 0;
+  };
+  Edges edges(const Seen& seen);
+
   // Replaces parts of the window that next() told last, at most Places::kMax, by where they stand
   // in its layer, with whatever was left out inside them…
   void lead_to_layer(const Seen& seen, std::span<Extent> extents) const;

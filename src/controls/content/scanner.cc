@@ -189,6 +189,7 @@ FaultOr<void> Scanner::scan(const Forms::Seen& form) {
     return fault(FaultKind::kBroken, "a text cannot be inspected");
   }
   form_ = form;
+  edges_.reset();
   if (form.text.empty()) return {};
   if (has_others_) {
     may_be_turned_ = may_be_backwards_ = false;
@@ -264,8 +265,14 @@ FaultOr<void> Scanner::scan_backwards(const Forms::Seen& form) {
   matched_.clear();
   turn_around(form.text, turned_);
   form_.text = turned_;
+  const bool is_cut = form.is_cut_before || form.is_cut_behind;
+  if (is_cut) {
+    const Forms::Edges edges = edges_ ? *edges_ : forms_.edges(form);
+    edges_ = Forms::Edges{.before = edges.behind, .behind = edges.before};
+  }
   std::swap(form_.is_cut_before, form_.is_cut_behind);
   FaultOr<void> scanned = scan_database(form_);
+  if (is_cut) std::swap(edges_->before, edges_->behind);
   matched_.lead([&](std::span<Extent> extents) {
     for (Extent& extent : extents) {
       extent = {form.text.size() - extent.end, form.text.size() - extent.begin};
@@ -335,11 +342,19 @@ int Scanner::on_match(unsigned id, unsigned long long from, unsigned long long t
   return !found || scanner.keep(expression.rule, *found) ? 0 : 1;
 }
 
+// At the edge of a part, it may be one by the cut alone; if it is not, it was seen elsewhere.
+bool Scanner::is_of_cut(const Extent& extent) {
+  const std::size_t behind = form_.text.size() - extent.begin;
+  const bool is_at_beginning = form_.is_cut_before && extent.end <= kCutEdge;
+  const bool is_at_end = form_.is_cut_behind && behind <= kCutEdge;
+  if (!is_at_beginning && !is_at_end) return false;
+  if (!edges_) edges_ = forms_.edges(form_);
+  return (is_at_beginning && extent.end <= edges_->before) ||
+         (is_at_end && behind <= edges_->behind);
+}
+
 bool Scanner::keep(std::size_t rule, const Extent& extent) {
-  // At the edge of a part, it may be one by the cut alone; if it is not, it was seen elsewhere.
-  const bool is_of_cut = (form_.is_cut_before && extent.end <= kCutEdge) ||
-                         (form_.is_cut_behind && extent.begin + kCutEdge >= form_.text.size());
-  return is_of_cut ||
+  return is_of_cut(extent) ||
          matched_.keep({static_cast<std::uint16_t>(rule), actions_[rule], extent}, room_);
 }
 

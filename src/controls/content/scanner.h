@@ -119,6 +119,7 @@ class Scanner {
   void scan_numbers(std::string_view text);
   void scan_characters(std::string_view text);
   void scan_escaped(std::string_view json);
+  bool is_of_cut(const Extent& extent);
   bool keep(std::size_t rule, const Extent& extent);
   void add(const Match& match);
 
@@ -131,15 +132,16 @@ class Scanner {
   hs_scratch* scratch_ = nullptr;
   Layers layers_ = Layers::kAll;
   Reads reads_ = Reads::kWindows;
-  Forms forms_;                    // Of the text that is being read.
-  Forms::Seen form_;               // Which is being scanned…
-  Matches matched_;                // …and what matched there…
-  Matches of_form_;                // …and in all windows of its form.
-  bool may_be_turned_ = false;     // It has a sign of ROT13…
-  bool may_be_backwards_ = false;  // …or of being backwards…
-  std::string turned_;             // …and what it says then.
-  Matches of_turned_;              // What matched before it was turned around.
-  std::string unescaped_;          // A text that is JSON.
+  Forms forms_;                        // Of the text that is being read.
+  Forms::Seen form_;                   // Which is being scanned…
+  std::optional<Forms::Edges> edges_;  // …the ends of it that a cut may have made, if asked…
+  Matches matched_;                    // …and what matched there…
+  Matches of_form_;                    // …and in all windows of its form.
+  bool may_be_turned_ = false;         // It has a sign of ROT13…
+  bool may_be_backwards_ = false;      // …or of being backwards…
+  std::string turned_;                 // …and what it says then.
+  Matches of_turned_;                  // What matched before it was turned around.
+  std::string unescaped_;              // A text that is JSON.
   std::size_t room_ = kFindingsMax;
   std::vector<std::size_t> candidates_;  // Own rules that may match there…
   std::vector<Extent> own_extents_;      // …and where one does.
