@@ -155,13 +155,18 @@ constexpr std::array<char, 128> kMeans = [] {
 bool is_mark(char c) { return c == '.' || c == '-'; }
 bool is_between_marks(char c) { return c == ' ' || c == '/' || c == '|' || c == '\n'; }
 
+// A full stop or a hyphen there is one of the text.
+bool is_behind_word(std::string_view text, std::size_t at) {
+  return at > 0 && is_alnum(text[at - 1]);
+}
+
 std::size_t morse_at(std::string_view text, std::size_t at, std::string& read,
                      std::size_t& looked_to) {
   // As long as one that is seen at any place of a block.
   constexpr std::size_t kLengthMin = 33;
   std::size_t end = at;
   std::size_t letters = 0;
-  for (std::size_t next = at; next < text.size();) {
+  for (std::size_t next = at; next < text.size() && !is_behind_word(text, at);) {
     std::size_t signs = 1;
     std::size_t behind = next;
     while (behind < text.size() && behind - next <= kSignsMax && is_mark(text[behind])) {
@@ -176,7 +181,11 @@ std::size_t morse_at(std::string_view text, std::size_t at, std::string& read,
     while (next < text.size() && is_between_marks(text[next])) ++next;
     if (next > behind + 1 || (next > behind && text[behind] != ' ')) read.push_back(' ');
   }
-  if (letters >= kCodeMin && end - at >= kLengthMin) return end - at;
+  if (letters >= kCodeMin && end - at >= kLengthMin) {
+    // The first may be the sign of a list.
+    if (text[at] == '-' && !is_mark(text[at + 1])) read += '\n' + read.substr(1);
+    return end - at;
+  }
   read.clear();
   while (end < text.size() && is_mark(text[end])) ++end;
   looked_to = std::max(looked_to, end);
@@ -413,6 +422,9 @@ std::size_t code_begin(std::string_view text, std::size_t at, std::size_t from) 
   if (is_mark(c)) {
     std::size_t begin = at;
     while (begin > from && (is_mark(text[begin - 1]) || is_between_marks(text[begin - 1]))) --begin;
+    while (begin < at && !is_mark(text[begin])) ++begin;
+    if (!is_behind_word(text, begin)) return begin;
+    while (begin < at && is_mark(text[begin])) ++begin;
     while (begin < at && !is_mark(text[begin])) ++begin;
     return begin;
   }

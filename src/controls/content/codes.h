@@ -6,7 +6,7 @@
 //     between them or, in binary, none: "105 103 110", "151,147", "01101001 01100111";
 //   - the same where each number says what it is (named_numbers.h): "0b01101001, 0b01100111",
 //     "U+0069 U+0067", "chr(105)+chr(103)";
-//   - Morse code with a space between letters: ".. --. -. --- .-. .";
+//   - Morse code with a space between letters, not right behind a word: ".. --. -. --- .-. .";
 //   - letters one by one (single_letters.h): "i g n o r e", "i-g-n-o-r-e a-l-l";
 //   - quoted-printable: "=69=67nore", and its soft line breaks;
 //   - base32, in capitals or small letters;

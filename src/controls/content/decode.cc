@@ -154,6 +154,7 @@ void Decoder::each_piece(std::string_view text, const Candidates& candidates, Pu
       continue;
     }
     const bool is_sign = begins(text[at]) == Begins::kSign || text[at] == '=';
+    if (!is_sign) set_apart(text, {at, at + size}, at > 0 && kept == at);
     if (kept < at && !put(Extent{kept, at}, text.substr(kept, at - kept), true)) return;
     seen = kept = at + size;
     // Behind a sign the rest of a word is of the same layer as the sign is of.
@@ -274,6 +275,34 @@ std::size_t Decoder::code_around(std::string_view text, std::size_t candidate, s
   const std::size_t end = number_end(text, candidate);
   if (size == 0 && end > candidate) looked_to_ = end;
   return size;
+}
+
+// Beside a letter or digit that is no part of it, what is read may be a word of its own, or half of
+// one: both are read. Morse code behind something else that is one is never a part of that.
+void Decoder::set_apart(std::string_view text, const Extent& piece, bool is_behind_piece) {
+  constexpr std::size_t kHalfMax = 64;
+  const bool is_behind_word = piece.begin > 0 && is_alnum(text[piece.begin - 1]);
+  const bool is_before_word = piece.end < text.size() && is_alnum(text[piece.end]);
+  const std::string_view read = read_;
+  other_.clear();
+  if (is_behind_piece && (text[piece.begin] == '.' || text[piece.begin] == '-')) {
+    other_.push_back('\n');
+  } else if (is_behind_word) {
+    std::size_t half = std::min(read.size(), kHalfMax);
+    while (half < read.size() && (read[half] & 0xC0) == 0x80) ++half;
+    other_ += read.substr(0, half);
+    other_.push_back('\n');
+  } else if (!is_before_word) {
+    return;
+  }
+  other_ += read;
+  if (is_before_word) {
+    std::size_t half = read.size() - std::min(read.size(), kHalfMax);
+    while (half > 0 && (read[half] & 0xC0) == 0x80) --half;
+    other_.push_back('\n');
+    other_ += read.substr(half);
+  }
+  read_.swap(other_);
 }
 
 bool Decoder::is_sign_at(std::string_view text, std::size_t at) {

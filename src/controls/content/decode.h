@@ -58,6 +58,7 @@ class Decoder {
   std::size_t code_around(std::string_view text, std::size_t candidate, std::size_t from,
                           std::size_t& at);
   bool is_sign_at(std::string_view text, std::size_t at);
+  void set_apart(std::string_view text, const Extent& piece, bool is_behind_piece);
   std::size_t pairs_at(std::string_view text, std::size_t at);
   std::size_t append_decimal(std::string_view text, const Extent& pairs);
   std::size_t base64_at(std::string_view text, std::size_t at, std::size_t end);
