@@ -224,6 +224,9 @@ Forms::Edges Forms::edges(const Seen& seen) {
     const Layer& above = layers_[number - 1];
     const Window& window = above.decoded_windows[above.next_window - 1];
     if (!layers_[number].is_cut_before && !layers_[number].is_cut_behind) break;
+    // To lead back through so much for each window in it would take for ever. What may match by
+    // the cut alone is told then.
+    if (window.original.end - window.original.begin > WindowMaker::kWindowMax) break;
     decoder_.lead_back(above.base(), window, all);
     look(window.original, above.base().size());
     if (above.normal.empty()) continue;
