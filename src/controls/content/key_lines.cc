@@ -1,6 +1,7 @@
 #include "controls/content/key_lines.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 namespace tollgate::content {
@@ -16,6 +17,11 @@ constexpr std::size_t kRunMax = 64;          // …and what is longer is taken i
 // Of base64 that is drawn at random two in five are turns, of names one in eight.
 constexpr std::size_t kTurnsOneIn = 5;
 constexpr std::size_t kOfEachCaseOneIn = 8;
+// Names of programs may come near that, but none is a whole line of it, nor are many as long as
+// each other.
+constexpr std::size_t kWholeLine = 16;
+constexpr std::size_t kLineTurnsInTen = 3;
+constexpr std::size_t kGroupsMin = 5;
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -25,6 +31,13 @@ constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 std::size_t run_end(std::string_view text, std::size_t at, std::size_t last) {
   while (at < last && contains(Alphabet::kBase64, text[at])) ++at;
   return at;
+}
+
+// Where the signs end that fill up the last line of base64; `at`, where it is none.
+std::size_t filled_end(std::string_view text, std::size_t at) {
+  const std::size_t end = std::min(text.find_first_not_of('=', at), text.size());
+  const bool goes_on = end < text.size() && contains(Alphabet::kBase64, text[end]);
+  return end - at > 2 || goes_on ? at : end;
 }
 
 // How often its characters change between capitals, small letters and digits, but for a capital
@@ -49,6 +62,23 @@ bool is_drawn(std::string_view text, std::size_t turns) {
          std::min(capitals, small) * kOfEachCaseOneIn >= text.size();
 }
 
+// Whether the runs of a key are lines or groups, as far as they have come.
+class Shape {
+ public:
+  void add(std::size_t size, std::size_t turns) {
+    has_line_ = has_line_ || (size >= kWholeLine && turns * 10 >= size * kLineTurnsInTen);
+    ++runs_;
+    most_ = std::max(most_, ++of_size_[size]);
+  }
+  bool is_of_key() const { return has_line_ || (most_ >= kGroupsMin && most_ * 2 >= runs_); }
+
+ private:
+  bool has_line_ = false;
+  std::size_t runs_ = 0;
+  std::size_t most_ = 0;
+  std::array<std::size_t, kRunMax + 1> of_size_{};
+};
+
 }  // namespace
 
 KeyLook look_at_key_lines(const Secret& secret, std::string_view text, std::size_t at,
@@ -58,6 +88,7 @@ KeyLook look_at_key_lines(const Secret& secret, std::string_view text, std::size
   const bool may_go_on = more == MoreText::kMayCome;
   const bool is_all = last == at + kKeyLookMax;
   std::string key;
+  Shape shape;
   std::size_t turns = 0;
   std::size_t words = 0;
   for (std::size_t others = 0; at < last && others <= kOthersMax;) {
@@ -77,9 +108,11 @@ KeyLook look_at_key_lines(const Secret& secret, std::string_view text, std::size
       continue;
     }
     key += run;
+    shape.add(run.size(), turns_of_run);
     turns += turns_of_run;
     others = 0;
-    if (key.size() >= std::max(kKeyMin, words) && is_drawn(key, turns) && secret.check({{}, key})) {
+    if (key.size() >= std::max(kKeyMin, words) && shape.is_of_key() && is_drawn(key, turns) &&
+        secret.check({{}, key})) {
       return {kMatch, end};
     }
   }
@@ -101,9 +134,11 @@ std::size_t end_of_key_lines(std::string_view text, std::size_t at) {
     if (line.size() >= kLineMin && is_drawn(line, turns_in(line))) {
       end = at;
       others = 0;
-    } else {
-      others += line.size();
+      continue;
     }
+    others += line.size();
+    // The last line may be short, and ends with what fills it up.
+    if (const std::size_t filled = filled_end(text, at); filled > at) end = filled;
   }
   return end;
 }

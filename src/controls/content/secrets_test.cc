@@ -247,6 +247,10 @@ TEST(Secrets, AreNoWordsBehindTheFirstLineOfAKey) {
       "\")) { return KeyFactory.getInstance(\"RSA\").generatePrivate(new "
       "PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pemContents.getBytes()))); }",
       "`, or `-----BEGIN RSA PRIVATE KEY-----` of PKCS1, with AES256 or 3DES",
+      "\"; PKCS8EncodedKeySpec spec = new PKCS8EncodedKeySpec(bytes); X509EncodedKeySpec "
+      "x509EncodedKeySpec; PKCS8EncryptedPrivateKeyInfo info; SHA256withRSA; AES256GCM",
+      "\"\nfunction parsePkcs8Der2(inputBuf, startIdx) {\n  const asn1Seq = Asn1Parser2.readSeq1("
+      "Uint8Array.from(bufToB64Url(inputBuf)));\n  setUint32BE(asn1Seq, startIdx);\n",
       "\nMIIEvQIBADANBg...\n-----END PRIVATE KEY-----",
       "\n1\tYOUR_PRIVATE_KEY_GOES_HERE_AND_NOWHERE_ELSE\n",
       " sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -290,6 +294,25 @@ TEST(Secrets, AreMaskedToTheEndOfAPrivateKeyHoweverItIsShown) {
   EXPECT_EQ(end_of_block(secret, line + std::string(70'000, ' ') + "-----END RSA PRIVATE KEY-----",
                          line.size()),
             line.size());
+}
+
+// With the last line, which may be short.
+TEST(Secrets, AreMaskedToTheEndOfAPrivateKeyThatNoMarkEnds) {
+  const Secret& secret = *std::ranges::find(secrets(), "secrets.rsa_private_key", &Secret::rule);
+  for (const std::string_view before : {"12: ", "<br>> ", "2024-05-06T12:00:01Z host app: "}) {
+    SCOPED_TRACE(before);
+    std::string text(secret.anchor);
+    const std::string key = key_of(640, 5);
+    for (std::size_t at = 0; at < key.size(); at += 64) {
+      text.append("\n").append(before).append(key.substr(at, 64));
+    }
+    text.append("\n").append(before).append("YJ/KEQ==");
+    const std::size_t size = text.size();
+    text += "\nThat was it, and KEY=value stands behind it.";
+    const auto found = match(secret, text, secret.anchor.size());
+    ASSERT_TRUE(found);
+    EXPECT_EQ(end_of_block(secret, text, found->end), size);
+  }
 }
 
 // The parts of a text that are masked.
