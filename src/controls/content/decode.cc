@@ -118,6 +118,19 @@ std::size_t first_pair(std::string_view text, std::size_t at, std::size_t from) 
   }
 }
 
+// Of lines of which the first is hex, those that are.
+void drop_behind_hex(std::string_view text, std::vector<Extent>& lines, std::string& letters) {
+  const auto is_of_hex = [&](const Extent& line) {
+    return std::ranges::all_of(text.substr(line.begin, line.end - line.begin), is_hex);
+  };
+  if (!is_of_hex(lines.front())) return;
+  const auto other = std::ranges::find_if_not(lines, is_of_hex);
+  for (auto line = other; line != lines.end(); ++line) {
+    letters.resize(letters.size() - (line->end - line->begin));
+  }
+  lines.erase(other, lines.end());
+}
+
 }  // namespace
 
 // `free(from, to)`: nothing begins between them, and at `to` is the next look.
@@ -249,6 +262,11 @@ std::size_t Decoder::encoded_at(std::string_view text, std::size_t at) {
     return 0;
   }
   const std::size_t hex_size = hex_at(text, at, end);
+  // A line of it may go on in the next.
+  if (hex_size == end - at && next_line(text, end) != end) {
+    looked_to_ = lines_at(text, at, end, {.bytes = read_.size()});
+    return looked_to_ - at;
+  }
   if (hex_size > 0 || is_in_run_) return hex_size;
   looked_at_ += end - at;
   const std::size_t size = base64_at(text, at, end);
@@ -417,6 +435,7 @@ std::size_t Decoder::lines_at(std::string_view text, std::size_t at, std::size_t
   constexpr int kJoinsMax = 2;
   if (at < joined_to_) return end;
   join_lines(text, at, end);
+  drop_behind_hex(text, lines_, letters_);
   const std::size_t last = lines_.back().end;
   joins_ = last == lines_end_ ? joins_ + 1 : 1;
   lines_end_ = last;
@@ -439,12 +458,17 @@ std::size_t Decoder::lines_at(std::string_view text, std::size_t at, std::size_t
 // All of `lines_` as one text, or all but the last, where that is short and not all of it is one:
 // it is a word, or a code begins there.
 Decoder::Told Decoder::read_lines() {
-  const Told all = read_letters(letters_);
+  const auto read = [&](std::string_view letters) -> Told {
+    read_.clear();
+    if (!std::ranges::all_of(letters, is_hex) || !read_hex(letters)) return read_letters(letters);
+    return {read_.size(), true, read_.size() == letters.size() / 2};
+  };
+  const Told all = read(letters_);
   const std::size_t size = lines_.back().end - lines_.back().begin;
   if (all.is_all || size >= kEncodedMin) return all;
   said_of_all_.swap(read_);
   const std::string_view letters = letters_;
-  const Told without = read_letters(letters.substr(0, letters.size() - size));
+  const Told without = read(letters.substr(0, letters.size() - size));
   if (all.bytes >= without.bytes + size * 6 / 8) {
     said_of_all_.swap(read_);
     return all;

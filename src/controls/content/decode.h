@@ -6,7 +6,7 @@
 //     and of what comes out only what is text: stretches of printable UTF-8, or of UTF-16
 //     (encoded_bytes.h). A run that has characters before it which are no part of it is tried from
 //     each of its first four;
-//   - base64 and base32 over line breaks, where the lines say more in one than the first does
+//   - these over line breaks, where the lines say more in one than the first does
 //     alone. Whether they belong together is not known, so each is read alone as well, behind that;
 //   - the same in ROT13, base32, and what codes.h names: base64 in short groups, numbers of
 //     characters, Morse code, letters one by one, quoted-printable;

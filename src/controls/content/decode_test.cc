@@ -139,7 +139,8 @@ TEST(Decode, FindsWhatIsEncodedBeforeAWord) {
 // However long its lines are, below whatever.
 TEST(Decode, FindsWhatIsEncodedOverLines) {
   for (const std::string& run : {base64("so it is: " + kSaysKey + ", and more of that text"),
-                                 base32("so it is: " + kSaysKey + ", and more of that text")}) {
+                                 base32("so it is: " + kSaysKey + ", and more of that text"),
+                                 hex("so it is: " + kSaysKey + ", and more of that text")}) {
     for (const std::size_t length : {16, 17, 24, 40, 64, 76}) {
       for (const std::string_view gap : {"\n", "\r\n", "\n  "}) {
         const std::string lines = in_lines(run, length, gap);
@@ -147,6 +148,8 @@ TEST(Decode, FindsWhatIsEncodedOverLines) {
         for (const char* before : {"----------------", "aws_access_key_id_of_it"}) {
           EXPECT_TRUE(has_key(std::string(before) + "\n" + lines)) << before << "\n" << lines;
         }
+        const bool is_hex = run.starts_with("736f");
+        if (is_hex) EXPECT_TRUE(has_key(lines + "\naws_access_key_id_of_it")) << lines;
       }
     }
   }
@@ -273,8 +276,10 @@ TEST(Decode, LooksAtLinesABoundedNumberOfTimes) {
     mixed += bare(base64("some words of text" + std::string(random() % 5, '.'))) + "\n";
     mixed += std::string(16 + random() % 3, '-') + "\n";
   }
-  for (const std::string& text : {uneven, mixed, in_lines(std::string(1 << 20, 'q'), 16),
-                                  in_lines(base64(std::string(1 << 19, 'q')), 76)}) {
+  for (const std::string& text :
+       {uneven, mixed, in_lines(std::string(1 << 20, 'q'), 16),
+        in_lines(base64(std::string(1 << 19, 'q')), 76),
+        in_lines(hex(std::string(1 << 19, 'q')), 60), in_lines(std::string(1 << 20, 'd'), 17)}) {
     const auto [looked_at, read] = cost_of(text);
     EXPECT_LE(looked_at, 6 * text.size());
     EXPECT_LE(read, 2 * text.size());
