@@ -65,20 +65,6 @@ std::string named(std::string_view text, std::string_view before, std::string_vi
                 [&](unsigned char c) { return std::string(before) + of(c) + std::string(behind); });
 }
 
-std::string base32(std::string_view bytes) {
-  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  std::string made;
-  unsigned value = 0;
-  unsigned bits = 0;
-  for (const char c : bytes) {
-    value = value << 8 | static_cast<unsigned char>(c);
-    for (bits += 8; bits >= 5; bits -= 5) made += kLetters[value >> (bits - 5) & 31];
-  }
-  if (bits > 0) made += kLetters[value << (5 - bits) & 31];
-  while (made.size() % 8 != 0) made += '=';
-  return made;
-}
-
 std::string in_groups(std::string_view text, std::size_t size, std::string_view between) {
   std::string made;
   for (std::size_t at = 0; at < text.size(); at += size) {

@@ -4,6 +4,8 @@
 #include <array>
 #include <string>
 
+#include "controls/content/identifiers.h"
+
 namespace tollgate::content {
 
 namespace {
@@ -22,11 +24,6 @@ constexpr std::size_t kOfEachCaseOneIn = 8;
 constexpr std::size_t kWholeLine = 16;
 constexpr std::size_t kLineTurnsInTen = 3;
 constexpr std::size_t kGroupsMin = 5;
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-constexpr bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 std::size_t run_end(std::string_view text, std::size_t at, std::size_t last) {
   while (at < last && contains(Alphabet::kBase64, text[at])) ++at;

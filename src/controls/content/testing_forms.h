@@ -25,6 +25,20 @@ inline std::string base64(std::string_view bytes) {
   return made;
 }
 
+inline std::string base32(std::string_view bytes) {
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  std::string made;
+  unsigned value = 0;
+  unsigned bits = 0;
+  for (const char c : bytes) {
+    value = value << 8 | static_cast<unsigned char>(c);
+    for (bits += 8; bits >= 5; bits -= 5) made += kLetters[value >> (bits - 5) & 31];
+  }
+  if (bits > 0) made += kLetters[value << (5 - bits) & 31];
+  while (made.size() % 8 != 0) made += '=';
+  return made;
+}
+
 // Each byte in two digits, `before` each and `between` them.
 inline std::string hex(std::string_view bytes, std::string_view before = {},
                        std::string_view between = {}) {
